@@ -1,0 +1,364 @@
+"""Configuration: frozen dataclasses, checked at birth. No TensorFlow, no files but hparams.json.
+
+The command line, the forms and the web page are made from these fields and their metadata
+(`help`, `minimum`, `maximum`, `choices`, `advanced`), so that no option is listed twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    advanced: bool = False,
+) -> Any:
+    """A dataclass field that carries what a face needs to show it and `check` to test it."""
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help,
+            "minimum": minimum,
+            "maximum": maximum,
+            "choices": choices,
+            "advanced": advanced,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option as a face sees it: `kind` is int, float, bool or str; `optional` admits None."""
+
+    name: str
+    kind: type
+    optional: bool
+    default: Any
+    help: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...] | None
+    advanced: bool
+
+
+def fields_of(config_class: type) -> list[Field]:
+    """The options of a config dataclass, in order.
+
+    >>> [field.name for field in fields_of(ModelConfig)][:2]
+    ['n_vocab', 'n_ctx']
+    """
+    hints = typing.get_type_hints(config_class)
+    fields = []
+    for field in dataclasses.fields(config_class):
+        members = typing.get_args(hints[field.name]) or (hints[field.name],)
+        kinds = [kind for kind in members if kind is not types.NoneType]
+        meta = field.metadata
+        fields.append(
+            Field(
+                name=field.name,
+                kind=kinds[0],
+                optional=len(kinds) < len(members),
+                default=field.default,
+                help=meta["help"],
+                minimum=meta["minimum"],
+                maximum=meta["maximum"],
+                choices=meta["choices"],
+                advanced=meta["advanced"],
+            )
+        )
+    return fields
+
+
+def _checked(field: Field, value: Any) -> Any:
+    """`value` as the field's own type, or OptionError."""
+    if value is None and field.optional:
+        return None
+    wanted = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    refusal = OptionError(f"{field.name} must be {wanted[field.kind]}, got {value!r}")
+    if field.kind is bool or field.kind is str:
+        if field.kind is str and isinstance(value, Path):
+            value = str(value)
+        if not isinstance(value, field.kind):
+            raise refusal
+    else:
+        if isinstance(value, (bool, str)):
+            raise refusal
+        try:
+            number = field.kind(value)
+        except (TypeError, ValueError, OverflowError):
+            raise refusal from None
+        if number != value or not math.isfinite(number):
+            raise refusal
+        value = number
+        low, high = field.minimum, field.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            span = f"at least {low}" if high is None else f"at most {high}"
+            if low is not None and high is not None:
+                span = f"between {low} and {high}"
+            raise OptionError(f"{field.name} must be {span}, got {value}")
+    if field.choices and value not in field.choices:
+        known = ", ".join(field.choices)
+        raise OptionError(
+            f"{field.name} must be one of {known}, got {value!r}{nearest(str(value), field.choices)}"
+        )
+    return value
+
+
+class Checked:
+    """Base of the config dataclasses: every field is checked and converted once, at birth."""
+
+    def __post_init__(self) -> None:
+        for field in fields_of(type(self)):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+
+@dataclass(frozen=True)
+class ModelConfig(Checked):
+    """The shape of a GPT-2, as its hparams.json says it."""
+
+    n_vocab: int = option(50257, "number of token ids", minimum=1, maximum=10**7)
+    n_ctx: int = option(1024, "longest run of tokens it can see", minimum=1, maximum=10**6)
+    n_embd: int = option(768, "width of an embedding", minimum=1, maximum=10**5)
+    n_head: int = option(12, "attention heads a layer", minimum=1, maximum=10**4)
+    n_layer: int = option(12, "number of layers", minimum=1, maximum=10**4)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise OptionError(
+                f"n_embd must divide evenly by n_head, got {self.n_embd} and {self.n_head}"
+            )
+
+    @property
+    def head_dim(self) -> int:
+        return self.n_embd // self.n_head
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights.
+
+        >>> ModelConfig().n_parameters
+        124439808
+        """
+        width = self.n_embd
+        layer = 12 * width * width + 13 * width
+        return (self.n_vocab + self.n_ctx) * width + self.n_layer * layer + 2 * width
+
+    @classmethod
+    def load(cls, folder: str | Path) -> ModelConfig:
+        """Read `hparams.json` in `folder`; CheckpointError where it is missing or wrong."""
+        path = Path(folder) / "hparams.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{path} is missing: a model folder holds hparams.json beside its weights"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [n for n in names if not isinstance(values, dict) or n not in values]
+        if missing:
+            raise CheckpointError(f"{path} lacks {', '.join(missing)}")
+        try:
+            return cls(**{name: values[name] for name in names})
+        except OptionError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write `hparams.json` into `folder`."""
+        text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        (Path(folder) / "hparams.json").write_text(text, encoding="utf-8")
+
+
+SIZES = {
+    "124M": ModelConfig(),
+    "355M": ModelConfig(n_embd=1024, n_head=16, n_layer=24),
+    "774M": ModelConfig(n_embd=1280, n_head=20, n_layer=36),
+    "1558M": ModelConfig(n_embd=1600, n_head=25, n_layer=48),
+}
+OLD_NAMES = {"117M": "124M", "345M": "355M"}
+BUNDLED_MODEL = "tiny"
+BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
+MODEL_NAMES = (BUNDLED_MODEL, *SIZES)
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def canonical_model_name(name: str) -> str:
+    """The present name of a size; OptionError with the nearest known one otherwise.
+
+    >>> canonical_model_name("117M")
+    '124M'
+    """
+    name = OLD_NAMES.get(name, name)
+    if name not in MODEL_NAMES:
+        known = ", ".join(MODEL_NAMES)
+        raise OptionError(
+            f"model_name must be one of {known}, got {name!r}{nearest(name, MODEL_NAMES)}"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Checked):
+    """How texts are drawn from the model."""
+
+    length: int = option(1023, "tokens a text, prefix included", minimum=1)
+    temperature: float = option(
+        0.7, "0 always takes the likeliest token, 1 the model's own odds", minimum=0.0, maximum=100.0
+    )
+    top_k: int = option(0, "choose among the k likeliest tokens; 0 among all", minimum=0)
+    top_p: float = option(
+        0.0,
+        "choose among the likeliest tokens that make up this share; over 0 it overrides top_k",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    nsamples: int = option(1, "texts for each prefix", minimum=1)
+    batch_size: int = option(1, "texts written side by side", minimum=1)
+    truncate: str | None = option(None, "end each text at this text")
+    include_prefix: bool = option(True, "show the prefix in the text")
+    seed: int | None = option(
+        None, "the same seed gives the same texts again", minimum=0, maximum=2**63 - 1
+    )
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(Checked):
+    """How weights are trained: all that changes the numbers, nothing of files or printing."""
+
+    steps: int = option(1000, "steps to train now; 0 or less until interrupted")
+    batch_size: int = option(1, "windows of text a pass, on each device", minimum=1)
+    learning_rate: float = option(0.0001, "step length of the optimizer", minimum=0.0, maximum=10.0)
+    accumulate_gradients: int = option(5, "passes averaged into one step", minimum=1)
+    optimizer: str = option(
+        "adam", "how weights follow gradients", choices=("adam", "adamw", "adafactor", "sgd")
+    )
+    seed: int | None = option(
+        None, "the same seed trains the same way again", minimum=0, maximum=2**63 - 1
+    )
+    precision: str = option(
+        "auto", "arithmetic; auto takes what suits this machine", choices=PRECISIONS, advanced=True
+    )
+    schedule: str = option(
+        "constant",
+        "learning rate over the steps",
+        choices=("constant", "linear", "cosine"),
+        advanced=True,
+    )
+    warmup_steps: int = option(
+        0, "steps over which the learning rate rises from zero", minimum=0, advanced=True
+    )
+    weight_decay: float = option(
+        0.0, "shrinks weight matrices a little each step", minimum=0.0, maximum=1.0, advanced=True
+    )
+    gradient_clip: float = option(
+        0.0, "longest gradient norm; 0 for no limit", minimum=0.0, advanced=True
+    )
+    dropout: float = option(
+        0.0, "share of activations dropped in training", minimum=0.0, maximum=0.9, advanced=True
+    )
+    validate_every: int = option(
+        100, "steps between two validation losses", minimum=1, advanced=True
+    )
+    early_stopping: int = option(
+        0,
+        "stop after so many validation losses without a new best; 0 never",
+        minimum=0,
+        advanced=True,
+    )
+    use_memory_saving_gradients: bool = option(
+        False, "compute activations twice: slower, far less memory", advanced=True
+    )
+    only_train_transformer_layers: bool = option(
+        False, "leave the embeddings as they are", advanced=True
+    )
+    multi_gpu: bool = option(False, "train on every GPU of this machine", advanced=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.schedule != "constant" and self.steps <= 0:
+            raise OptionError(
+                f"schedule={self.schedule!r} needs to know its end: give steps over 0, "
+                f"got {self.steps}"
+            )
+        if self.steps > 0 and self.warmup_steps > self.steps:
+            raise OptionError(
+                f"warmup_steps must not exceed steps, got {self.warmup_steps} and {self.steps}"
+            )
+
+
+@dataclass(frozen=True)
+class DatasetConfig(Checked):
+    """How files become token ids."""
+
+    combine: int = option(
+        50000, "characters of small files encoded as one piece", minimum=1, advanced=True
+    )
+    column: str | None = option(None, "the CSV column to train on, by name or number from 1")
+    legacy_tokens: bool = option(
+        False,
+        "write <|endoftext|> as plain characters, as gpt-2-simple did",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class RunConfig(Checked):
+    """A finetuning's run folder, and what is written into it how often."""
+
+    run_name: str = option("run1", "name of the run's folder")
+    checkpoint_dir: str = option("checkpoint", "folder that holds the runs", advanced=True)
+    restore_from: str = option(
+        "latest", "latest (this run, else the base model), fresh, or a folder with a model"
+    )
+    overwrite: bool = option(False, "drop the run's older checkpoints once a new one is whole")
+    save_every: int = option(1000, "steps between two saves; 0 only at the end", minimum=0)
+    sample_every: int = option(100, "steps between two samples; 0 for none", minimum=0)
+    sample_length: int = option(1023, "tokens a sample", minimum=1)
+    sample_num: int = option(1, "samples each time", minimum=1)
+    print_every: int = option(1, "steps between two lines of progress", minimum=1)
+    max_checkpoints: int = option(1, "checkpoints to keep; 0 for all", minimum=0, advanced=True)
+    validation: str | None = option(
+        None, "share of the data (such as 0.05), or a file, to measure on and not train on"
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.validation, (int, float)) and not isinstance(self.validation, bool):
+            object.__setattr__(self, "validation", str(self.validation))
+        super().__post_init__()
+        for name in ("run_name", "checkpoint_dir", "restore_from"):
+            if not getattr(self, name).strip():
+                raise OptionError(f"{name} must not be empty")
+        if self.run_name in (".", "..") or Path(self.run_name).name != self.run_name:
+            raise OptionError(f"run_name must be a plain folder name, got {self.run_name!r}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig(Checked):
+    """A new model from nothing: its vocabulary and its shape."""
+
+    vocab_size: int = option(4096, "pieces of the new vocabulary", minimum=257, maximum=65536)
+    n_ctx: int = option(256, "longest run of tokens it can see", minimum=8, maximum=65536)
+    n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
+    n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
+    n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
+
+    def model_config(self) -> ModelConfig:
+        """The shape of the model that these options make."""
+        return ModelConfig(self.vocab_size, self.n_ctx, self.n_embd, self.n_head, self.n_layer)

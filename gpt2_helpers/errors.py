@@ -1,0 +1,63 @@
+"""The package's exceptions. Knows nothing of the rest of the package.
+
+Each message is one line: what was wrong, what was received, what to do next.
+Only the command line turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class Gpt2Error(Exception):
+    """Anything that this package refuses to do, or could not do."""
+
+
+class OptionError(Gpt2Error, ValueError):
+    """An option or argument that is out of range, misspelt or of the wrong type."""
+
+
+class DatasetError(Gpt2Error):
+    """A text, CSV, archive or folder that cannot be trained on."""
+
+
+class CheckpointError(Gpt2Error):
+    """A model or run folder that is missing, incomplete or inconsistent."""
+
+
+class DownloadError(Gpt2Error):
+    """A download that did not arrive whole."""
+
+
+class MissingPackageError(Gpt2Error, ImportError):
+    """An optional package that is needed for what was asked."""
+
+
+def import_optional(module: str, needed_for: str, package: str | None = None) -> ModuleType:
+    """Import `module`, or raise MissingPackageError with the line that installs it.
+
+    >>> import_optional("json", "reading settings").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        install = package or module.split(".")[0]
+        raise MissingPackageError(
+            f"{needed_for} needs the package {install}, which is not installed: "
+            f"run `pip install {install}` and try again"
+        ) from error
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint ` (did you mean 'x'?)` where a known name resembles `word`, else nothing.
+
+    >>> nearest("124m", ["124M", "tiny"])
+    " (did you mean '124M'?)"
+    """
+    by_lower = {name.lower(): name for name in known}
+    match = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""

@@ -1,0 +1,237 @@
+"""Text <-> token ids: GPT-2's byte-level byte-pair encoding. Knows nothing of models or files of text.
+
+The method is that of "Language Models are Unsupervised Multitask Learners" (Radford et al. 2019):
+text is cut into words by a regular expression, each word's UTF-8 bytes are written as printable
+characters, and neighbouring pieces are joined in the order in which `vocab.bpe` lists them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import regex
+
+from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+
+END_OF_TEXT = "<|endoftext|>"
+START_OF_TEXT = "<|startoftext|>"
+TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
+
+WORDS = regex.compile(
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
+_MEMO_WORDS = 500_000  # past this many distinct words the memo starts anew: flat memory
+_LONG_WORD = 48  # pieces from which a heap beats looking through the word for each merge
+
+
+@lru_cache(maxsize=1)
+def byte_characters() -> dict[int, str]:
+    """The printable character that stands for each byte in `encoder.json` and `vocab.bpe`.
+
+    >>> byte_characters()[ord("A")], byte_characters()[ord(" ")]
+    ('A', 'Ġ')
+    """
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    table = {byte: chr(byte) for byte in printable}
+    others = (byte for byte in range(256) if byte not in table)
+    table.update({byte: chr(256 + order) for order, byte in enumerate(others)})
+    return table
+
+
+class Tokenizer:
+    """Encodes text as ids and decodes ids as text, with the vocabulary of one model folder.
+
+    `Tokenizer.load("models/124M").encode("Hello world")` gives `[15496, 995]`.
+    """
+
+    def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
+        """`vocabulary` maps pieces (in byte characters) to ids, `merges` lists pairs, first first.
+
+        Raises CheckpointError where the two don't belong together.
+        """
+        characters = byte_characters()
+        bytes_of = {character: byte for byte, character in characters.items()}
+        self.vocabulary = vocabulary
+        self.n_vocab = max(vocabulary.values(), default=-1) + 1
+        if sorted(vocabulary.values()) != list(range(self.n_vocab)):
+            raise CheckpointError("encoder.json must number its pieces 0, 1, 2 and on, each once")
+        self._byte_ids: list[int] = []
+        for byte in range(256):
+            if characters[byte] not in vocabulary:
+                raise CheckpointError(f"encoder.json lacks a piece for the byte {byte}")
+            self._byte_ids.append(vocabulary[characters[byte]])
+        # (left id, right id) -> (rank, joined id)
+        self._merges: dict[tuple[int, int], tuple[int, int]] = {}
+        for rank, (left, right) in enumerate(merges):
+            try:
+                pair = vocabulary[left], vocabulary[right]
+                self._merges.setdefault(pair, (rank, vocabulary[left + right]))
+            except KeyError as error:
+                raise CheckpointError(
+                    f"vocab.bpe and encoder.json don't belong together: merge {rank + 1}, "
+                    f"{left!r} + {right!r}, needs the piece {error.args[0]!r}"
+                ) from None
+        self._pieces: list[bytes] = [b""] * self.n_vocab
+        for piece, index in vocabulary.items():
+            if piece != END_OF_TEXT and all(character in bytes_of for character in piece):
+                self._pieces[index] = bytes(bytes_of[character] for character in piece)
+            else:
+                self._pieces[index] = piece.encode("utf-8")
+        self.end_of_text: int = vocabulary.get(END_OF_TEXT, self.n_vocab - 1)
+        self._memo: dict[str, list[int]] = {}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Tokenizer:
+        """Read `encoder.json` and `vocab.bpe` in `folder`; CheckpointError where they are unfit."""
+        encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
+        try:
+            vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
+            lines = bpe.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError as error:
+            raise CheckpointError(
+                f"{error.filename} is missing: a model folder holds encoder.json and vocab.bpe"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise CheckpointError(f"the tokenizer in {folder} cannot be read: {error}") from None
+        if not isinstance(vocabulary, dict) or not all(
+            type(index) is int for index in vocabulary.values()
+        ):
+            raise CheckpointError(f"{encoder} must map pieces of text to whole numbers")
+        if lines and lines[0].startswith("#version"):
+            lines = lines[1:]
+        merges: list[tuple[str, str]] = []
+        for number, line in enumerate(lines, 1):
+            left, _, right = line.partition(" ")
+            if line and not (left and right):
+                raise CheckpointError(f"{bpe}: merge {number} is not two pieces: {line!r}")
+            if line:
+                merges.append((left, right))
+        try:
+            return cls(vocabulary, merges)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder}: {error}") from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write `encoder.json` and `vocab.bpe` into `folder`, in OpenAI's format."""
+        encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
+        encoder.write_text(json.dumps(self.vocabulary), encoding="utf-8")
+        names = {index: piece for piece, index in self.vocabulary.items()}
+        pairs = (f"{names[left]} {names[right]}\n" for left, right in self._merges)
+        bpe.write_text("#version: 0.2\n" + "".join(pairs), encoding="utf-8", newline="\n")
+
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.
+
+        Raises DatasetError where the text holds a lone surrogate, which no UTF-8 can write.
+        """
+        if special and END_OF_TEXT in text:
+            first, *rest = text.split(END_OF_TEXT)
+            ids = self.encode(first)
+            for part in rest:
+                ids.append(self.end_of_text)
+                ids += self.encode(part)
+            return ids
+        memo = self._memo
+        if len(memo) > _MEMO_WORDS:
+            memo.clear()
+        ids = []
+        for word in WORDS.findall(text):
+            known = memo.get(word)
+            if known is None:
+                known = memo[word] = self._encode_word(word)
+            ids += known
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; bytes that are no UTF-8, as after half a character, show as U+FFFD.
+
+        Raises OptionError for an id outside the vocabulary.
+        """
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The UTF-8 bytes of `ids`: for text that arrives piece by piece."""
+        pieces = self._pieces
+        chunks = []
+        for index in ids:
+            if not 0 <= index < len(pieces):
+                raise OptionError(
+                    f"token ids must lie between 0 and {len(pieces) - 1}, got {index}: "
+                    "were they made with another model's tokenizer?"
+                )
+            chunks.append(pieces[index])
+        return b"".join(chunks)
+
+    def _encode_word(self, word: str) -> list[int]:
+        try:
+            raw = word.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DatasetError(
+                f"the text holds a lone surrogate, {word[error.start]!r}, which is no character: "
+                "read the file as UTF-8 or UTF-16, or leave that character out"
+            ) from None
+        ids = [self._byte_ids[byte] for byte in raw]
+        if len(ids) > _LONG_WORD:
+            return _merge_long(ids, self._merges)
+        merges = self._merges
+        while len(ids) > 1:
+            best = None
+            for pair in zip(ids, ids[1:], strict=False):
+                found = merges.get(pair)
+                if found is not None and (best is None or found < best):
+                    best = found
+                    best_pair = pair
+            if best is None:
+                break
+            left, right = best_pair
+            joined = best[1]
+            merged = []
+            position, last = 0, len(ids) - 1
+            while position <= last:
+                piece = ids[position]
+                if piece == left and position < last and ids[position + 1] == right:
+                    merged.append(joined)
+                    position += 2
+                else:
+                    merged.append(piece)
+                    position += 1
+            ids = merged
+        return ids
+
+
+def _merge_long(ids: list[int], merges: dict[tuple[int, int], tuple[int, int]]) -> list[int]:
+    """The same merges in the same order, for words too long to look through again each time.
+
+    A linked list of pieces and a heap of (rank, position): a merge can only make pairs of a later
+    rank, so that taking the lowest rank, leftmost first, is GPT-2's own order.
+    """
+    before = list(range(-1, len(ids) - 1))
+    after = [*range(1, len(ids)), -1]
+    alive = [True] * len(ids)
+    heap = []
+
+    def offer(left: int, right: int) -> None:
+        found = merges.get((ids[left], ids[right]))
+        if found is not None:
+            heapq.heappush(heap, (found[0], left, ids[left], ids[right], found[1]))
+
+    for position in range(len(ids) - 1):
+        offer(position, position + 1)
+    while heap:
+        _, left, left_id, right_id, joined = heapq.heappop(heap)
+        right = after[left]
+        if not alive[left] or right < 0 or ids[left] != left_id or ids[right] != right_id:
+            continue  # one of the two has been merged since
+        ids[left] = joined
+        alive[right] = False
+        after[left] = after[right]
+        if after[left] >= 0:
+            before[after[left]] = left
+            offer(left, after[left])
+        if before[left] >= 0:
+            offer(before[left], left)
+    return [piece for piece, kept in zip(ids, alive, strict=True) if kept]
