@@ -264,8 +264,12 @@ class FinetuneConfig(Checked):
     warmup_steps: int = option(
         0, "steps over which the learning rate rises from zero", minimum=0, advanced=True
     )
-    weight_decay: float = option(
-        0.0, "shrinks weight matrices a little each step", minimum=0.0, maximum=1.0, advanced=True
+    weight_decay: float | None = option(
+        None,
+        "shrinks weight matrices a little each step; by itself 0.01 for adamw, else 0",
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
     )
     gradient_clip: float = option(
         0.0, "longest gradient norm; 0 for no limit", minimum=0.0, advanced=True

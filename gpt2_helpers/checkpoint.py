@@ -1,0 +1,127 @@
+"""Model folders: a GPT-2's weights, shape and tokenizer, in the layout that OpenAI published.
+
+Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from gpt2_helpers.config import BUNDLED_FOLDER, BUNDLED_MODEL, MODEL_NAMES, ModelConfig
+from gpt2_helpers.errors import CheckpointError, nearest
+from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.weights import WeightsReader, write_text, write_weights
+
+BASE_CHECKPOINT = "model.ckpt"
+
+
+def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
+    """Where a named model lies: under `model_dir`, or in the package for the bundled one.
+
+    Raises CheckpointError with the line that downloads it where it is nowhere.
+    """
+    folder = Path(model_dir) / model_name
+    if (folder / "hparams.json").is_file():
+        return folder
+    if model_name == BUNDLED_MODEL:
+        return BUNDLED_FOLDER
+    found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
+    known = sorted({*MODEL_NAMES, *found})
+    raise CheckpointError(
+        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: "
+        f"download_gpt2(model_name={model_name!r}) fetches it; "
+        f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
+    )
+
+
+def latest_checkpoint(folder: str | Path) -> Path:
+    """The prefix of the newest whole checkpoint in a folder, as its file `checkpoint` says, or by
+    step where that file is missing or points at nothing. CheckpointError where there is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder with a model")
+    try:
+        said = tf.train.latest_checkpoint(str(folder))
+    except (tf.errors.OpError, ValueError, UnicodeDecodeError):
+        said = None
+    if said is not None and Path(said).parent == folder:
+        return Path(said)
+    whole = [
+        path.with_suffix("")
+        for path in folder.glob("model*.index")
+        if path.with_suffix(".data-00000-of-00001").is_file()
+    ]
+    if not whole:
+        raise CheckpointError(f"{folder} holds no checkpoint (model*.index and its data file)")
+    return max(whole, key=step_of)
+
+
+def step_of(prefix: Path) -> int:
+    """The step in a checkpoint's name, -1 for a base model's `model.ckpt`.
+
+    >>> step_of(Path("checkpoint/run1/model-500"))
+    500
+    """
+    _, _, digits = prefix.name.rpartition("-")
+    return int(digits) if digits.isdigit() else -1
+
+
+def load_model(
+    folder: str | Path, precision: str = "float32", checkpoint: str | None = None
+) -> GPT2:
+    """The model in `folder`; `checkpoint` names another than its newest, such as 'model-500'.
+
+    Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or
+    an hparams.json that doesn't fit the weights.
+    """
+    folder = Path(folder)
+    prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
+    config = ModelConfig.load(folder)
+    weights = WeightsReader(prefix)
+    expected = variable_shapes(config)
+    for name, shape in expected.items():
+        if name not in weights.shapes:
+            raise CheckpointError(
+                f"{prefix} lacks the variable {name} that hparams.json asks for: "
+                f"they don't belong together, or the checkpoint is of another kind"
+            )
+        if weights.shapes[name] != shape:
+            raise CheckpointError(
+                f"{prefix}: the variable {name} has shape {list(weights.shapes[name])}, "
+                f"but hparams.json makes it {list(shape)}: they don't belong together"
+            )
+    extra = sorted(set(weights.shapes) - set(expected))
+    if extra:
+        raise CheckpointError(
+            f"{prefix} holds the variable {extra[0]} that hparams.json has no place for"
+            + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
+            + ": they don't belong together"
+        )
+    return GPT2(config, weights, precision)
+
+
+def save_model(
+    model: GPT2, folder: str | Path, name: str = BASE_CHECKPOINT, dtype: str = "float32"
+) -> Path:
+    """Write weights, hparams.json and `checkpoint` into `folder`; returns the weights' prefix.
+
+    `dtype` "float16" halves the files; this package reads them, older tools want "float32".
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = tf.as_dtype(dtype)
+    write_weights(
+        folder / name,
+        {name: tf.cast(variable, wanted) for name, variable in model.variables.items()},
+    )
+    model.config.save(folder)
+    write_checkpoint_state(folder, name)
+    return folder / name
+
+
+def write_checkpoint_state(folder: Path, newest: str) -> None:
+    """The file `checkpoint`, by which TensorFlow's tools find the newest weights."""
+    text = f'model_checkpoint_path: "{newest}"\nall_model_checkpoint_paths: "{newest}"\n'
+    write_text(folder / "checkpoint", text)

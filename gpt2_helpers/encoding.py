@@ -1,0 +1,194 @@
+"""A stream of text -> arrays of ids, in this process or in several. Knows nothing of files.
+
+The text is cut where GPT-2's words end in any case, so that the pieces encode to the very ids that
+the whole would, whatever their size and however many processes work on them.
+
+The processes are plain `python -c` ones and not multiprocessing's: those run the caller's script
+a second time, which fails, or trains twice, in a script without an `if __name__ == "__main__"`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
+
+Ids: TypeAlias = NDArray[np.integer[Any]]
+
+LONGEST_RUN = 200_000  # characters without an end of a word after which a cut is made all the same
+
+# From the last one back: no word of the tokenizer goes on from a letter to what is none, from a
+# digit to what is none, or from anything to white space.
+_WORD_END = regex.compile(r"(?r)(?<=\S)(?=\s)|(?<=\p{L})(?=\P{L})|(?<=\p{N})(?=\P{N})")
+
+
+def token_dtype(n_vocab: int) -> np.dtype[Any]:
+    """The smallest type that holds the ids: uint16 where they fit, int32 otherwise."""
+    return np.dtype("<u2" if n_vocab <= 1 << 16 else "<i4")
+
+
+def pieces(stream: Iterable[str], size: int) -> Iterator[str]:
+    """The same text in pieces of about `size` characters that may be encoded one by one.
+
+    They encode to the ids of the whole, and none ends within an `<|endoftext|>`. Only a run of
+    over 200,000 characters without a space, digit or punctuation is cut within.
+
+    >>> list(pieces(["One two ", "three four five six seven"], size=12))
+    ['One two', ' three four', ' five six seven']
+    """
+    waiting: list[str] = []
+    length, wanted = 0, size
+    for block in stream:
+        waiting.append(block)
+        length += len(block)
+        if length < wanted + len(END_OF_TEXT):
+            continue
+        text, start = "".join(waiting), 0
+        while len(text) - start >= size + len(END_OF_TEXT):
+            end = _cut(text, start, size)
+            if end is None:
+                break
+            yield text[start:end]
+            start = end
+        waiting = [text[start:]]
+        length = len(text) - start
+        wanted = size if length < size else length + size
+    if length:
+        yield "".join(waiting)
+
+
+def _cut(text: str, start: int, size: int) -> int | None:
+    """Where the piece that begins at `start` may end: within `size` characters, or soon after."""
+    # Behind the cut stands enough text to tell an `<|endoftext|>` that begins before it.
+    limit = min(len(text) - len(END_OF_TEXT) - start, max(size, LONGEST_RUN))
+    span = min(size, limit)
+    while True:
+        window = text[start : start + span + 1]
+        while match := _WORD_END.search(window):
+            end = start + match.start()
+            special = _special_around(text, start, end)
+            if special is None:
+                return end
+            window = window[: special - start + 1]
+        if span == limit:
+            break
+        span = min(2 * span, limit)
+    if limit < LONGEST_RUN:
+        return None
+    end = start + limit
+    return _special_around(text, start, end) or end
+
+
+def _special_around(text: str, start: int, end: int) -> int | None:
+    """Where the `<|endoftext|>` begins, from `start` on, that a cut at `end` would part."""
+    first = max(start, end - len(END_OF_TEXT) + 1)
+    special = text.find(END_OF_TEXT, first, end + len(END_OF_TEXT) - 1)
+    return special if special >= 0 else None
+
+
+def encode_pieces(
+    texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
+) -> Iterator[Ids]:
+    """The ids of each text, in order; `special` makes `<|endoftext|>` one id.
+
+    No more than a few texts a process are held at once. Raises DatasetError where a process ends
+    before its work does, as where memory runs out.
+    """
+    dtype = token_dtype(tokenizer.n_vocab)
+    if processes == 1 or not sys.executable:  # an embedded Python cannot start another
+        for text in texts:
+            yield np.array(tokenizer.encode(text, special), dtype)
+        return
+    workers = [_Worker(tokenizer, special) for _ in range(processes)]
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def encode(text: str) -> Ids:
+        worker = idle.get()
+        ids = worker.encode(text)
+        idle.put(worker)
+        return ids
+
+    threads = ThreadPoolExecutor(processes)
+    waiting: deque[Future[Ids]] = deque()
+    try:
+        for text in texts:
+            waiting.append(threads.submit(encode, text))
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # After an interrupt too: ending the processes is what frees the threads that wait on them.
+        for worker in workers:
+            worker.end()
+        threads.shutdown(cancel_futures=True)
+
+
+_START = """
+import pickle, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from gpt2_helpers.encoding import work
+work()
+"""
+
+
+class _Worker:
+    """Another Python process that encodes one text after the other."""
+
+    def __init__(self, tokenizer: Tokenizer, special: bool) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._setup: list[object] = [sys.path, (tokenizer, special)]
+
+    def encode(self, text: str) -> Ids:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            while self._setup:
+                pickle.dump(self._setup.pop(0), process.stdin)
+            pickle.dump(text, process.stdin)
+            process.stdin.flush()
+            ids: Ids = pickle.load(process.stdout)
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            raise DatasetError(
+                f"a process that encoded text ended early (exit code {process.wait()}): "
+                "was there too little memory? Try again with processes=1"
+            ) from None
+        return ids
+
+    def end(self) -> None:
+        self._process.kill()
+        with self._process:
+            pass  # closes the pipes and waits
+
+
+def work() -> None:
+    """What a worker process does: ids for each text that comes in, until no more come."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # nothing that prints may speak between the ids
+    tokenizer, special = pickle.load(source)
+    dtype = token_dtype(tokenizer.n_vocab)
+    while True:
+        try:
+            text = pickle.load(source)
+        except EOFError:
+            return
+        pickle.dump(np.array(tokenizer.encode(text, special), dtype), sink)
+        sink.flush()

@@ -1,0 +1,291 @@
+"""GPT-2 in plain TensorFlow, top to bottom as one would explain it.
+
+Variables in a dict under OpenAI's own names, and functions over them. Ids in, logits out: knows
+nothing of text, files or sampling. The architecture is that of "Language Models are Unsupervised
+Multitask Learners" (Radford et al. 2019): a Transformer decoder with layer norm before each
+sublayer, learned positions, and an output matrix tied to the token embeddings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.errors import OptionError
+
+LAYER_NORM_EPSILON = 1e-5
+Weights = Mapping[str, Any]  # OpenAI's name -> tf.Variable or tensor
+KeyValue = tuple[tf.Tensor, tf.Tensor]  # each (batch, head, time, head_dim)
+
+
+def variable_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Every variable of a GPT-2 and its shape, under OpenAI's names, in the model's order.
+
+    >>> variable_shapes(ModelConfig(n_layer=1))["model/h0/attn/c_attn/w"]
+    (1, 768, 2304)
+    """
+    width = config.n_embd
+    shapes: dict[str, tuple[int, ...]] = {
+        "model/wte": (config.n_vocab, width),
+        "model/wpe": (config.n_ctx, width),
+    }
+    for layer in range(config.n_layer):
+        prefix = f"model/h{layer}/"
+        for norm in ("ln_1", "ln_2"):
+            shapes |= {f"{prefix}{norm}/g": (width,), f"{prefix}{norm}/b": (width,)}
+        for name, n_in, n_out in (
+            ("attn/c_attn", width, 3 * width),
+            ("attn/c_proj", width, width),
+            ("mlp/c_fc", width, 4 * width),
+            ("mlp/c_proj", 4 * width, width),
+        ):
+            shapes |= {f"{prefix}{name}/w": (1, n_in, n_out), f"{prefix}{name}/b": (n_out,)}
+    return shapes | {"model/ln_f/g": (width,), "model/ln_f/b": (width,)}
+
+
+def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
+    """Fresh weights as GPT-2's were drawn: 0.02 normal, projections into the residual stream
+    smaller by the square root of their number, positions 0.01, norms one and biases zero."""
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in variable_shapes(config).items():
+        if name.endswith("/g"):
+            weights[name] = np.ones(shape, np.float32)
+        elif name.endswith("/b"):
+            weights[name] = np.zeros(shape, np.float32)
+        else:
+            scale = 0.01 if name == "model/wpe" else 0.02
+            if name.endswith("c_proj/w"):
+                scale /= math.sqrt(2 * config.n_layer)
+            weights[name] = random.standard_normal(shape, np.float32) * np.float32(scale)
+    return weights
+
+
+def layer_norm(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Each vector to mean 0 and variance 1, then scaled and shifted; in fp32 whatever comes in."""
+    wide = tf.cast(x, tf.float32)
+    centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    normal = centred * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+    return tf.cast(normal * tf.cast(gain, tf.float32) + tf.cast(bias, tf.float32), x.dtype)
+
+
+@tf.custom_gradient
+def gelu(x: tf.Tensor) -> Any:
+    """Hendrycks and Gimpel's GELU, tanh form: x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+
+    Written with the sigmoid, since (1 + tanh(z / 2)) / 2 = sigmoid(z), and with its own gradient:
+    the library's keeps five tensors of this, the model's widest, where one is enough.
+    """
+    wide = tf.cast(x, tf.float32)
+    outer = 2.0 * math.sqrt(2.0 / math.pi)
+    inner = 0.044715 * outer
+    square = tf.square(wide)
+    gate = tf.sigmoid(wide * (outer + inner * square))
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
+        return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
+
+    return tf.cast(wide * gate, x.dtype), gradient
+
+
+def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
+    """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1: it was a convolution of width 1."""
+    matrix = tf.squeeze(weights[f"{name}/w"], axis=0)
+    return tf.nn.bias_add(tf.matmul(x, matrix), weights[f"{name}/b"])
+
+
+def dropped(x: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int) -> tf.Tensor:
+    """Dropout with a stateless `seed` (two whole numbers), so that a resumed run drops the same.
+
+    Sixteen random bits decide for each activation: half of what the library's draws, and faster.
+    """
+    if seed is None or rate == 0.0:
+        return x
+    count = tf.size(x)
+    drawn = tf.random.stateless_uniform(
+        [(count + 1) // 2], seed + [0, site * 65536], None, None, tf.int32, alg="philox"
+    )
+    bits = tf.reshape(tf.bitcast(drawn, tf.uint16), [-1])[:count]
+    kept = tf.cast(bits, tf.int32) >= round(rate * 65536)
+    return x * tf.cast(tf.reshape(kept, tf.shape(x)), x.dtype) * tf.cast(1 / (1 - rate), x.dtype)
+
+
+def split_heads(x: tf.Tensor, batch: tf.Tensor, n_head: int) -> tf.Tensor:
+    """(batch * time, n_embd) -> (batch, head, time, head_dim)."""
+    x = tf.reshape(x, [batch, -1, n_head, x.shape[-1] // n_head])
+    return tf.transpose(x, [0, 2, 1, 3])
+
+
+def merge_heads(x: tf.Tensor, n_embd: int) -> tf.Tensor:
+    """(batch, head, time, head_dim) -> (batch * time, n_embd)."""
+    return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, n_embd])
+
+
+def attend(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    visible: tf.Tensor,
+    rate: float = 0.0,
+    seed: tf.Tensor | None = None,
+    site: int = 0,
+) -> tf.Tensor:
+    """Scaled dot-product attention over what is `visible` (True where a key may be seen).
+
+    query (batch, head, time, head_dim); key and value (batch, head, keys, head_dim); visible
+    broadcasts to (batch, head, time, keys). Returns the query's shape.
+    """
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    scores = tf.matmul(query * tf.cast(scale, query.dtype), key, transpose_b=True)
+    # (batch, head, time, keys); a large finite number, since a row of minus infinities is no odds
+    scores = tf.where(visible, tf.cast(scores, tf.float32), tf.constant(-1e9))
+    odds = tf.cast(tf.nn.softmax(scores), value.dtype)
+    return tf.matmul(dropped(odds, rate, seed, site), value)
+
+
+def causal_mask(time: tf.Tensor) -> tf.Tensor:
+    """(time, time): True where the key is not later than the query."""
+    steps = tf.range(time)
+    return steps[:, None] >= steps[None, :]
+
+
+def block(
+    x: tf.Tensor,
+    weights: Weights,
+    config: ModelConfig,
+    layer: int,
+    batch: tf.Tensor,
+    visible: tf.Tensor,
+    rate: float = 0.0,
+    seed: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, KeyValue]:
+    """One Transformer layer: x (batch * time, n_embd) to the same, and its keys and values."""
+    name = f"model/h{layer}"
+    normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
+    parts = tf.split(linear(normal, weights, f"{name}/attn/c_attn"), 3, axis=-1)
+    query, key, value = (split_heads(part, batch, config.n_head) for part in parts)
+    mixed = attend(query, key, value, visible, rate, seed, site=3 * layer + 1)
+    mixed = linear(merge_heads(mixed, config.n_embd), weights, f"{name}/attn/c_proj")
+    x = x + dropped(mixed, rate, seed, site=3 * layer + 2)
+    x = x + dropped(feed_forward(x, weights, name), rate, seed, site=3 * layer + 3)
+    return x, (key, value)
+
+
+def feed_forward(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
+    """The layer's second half: norm, four times wider, GELU (by tanh), and back."""
+    normal = layer_norm(x, weights[f"{name}/ln_2/g"], weights[f"{name}/ln_2/b"])
+    hidden = gelu(linear(normal, weights, f"{name}/mlp/c_fc"))
+    return linear(hidden, weights, f"{name}/mlp/c_proj")
+
+
+def hidden_states(
+    weights: Weights,
+    config: ModelConfig,
+    ids: tf.Tensor,
+    rate: float = 0.0,
+    seed: tf.Tensor | None = None,
+    recompute: bool = False,
+) -> tuple[tf.Tensor, list[KeyValue]]:
+    """ids (batch, time) -> last hidden states (batch * time, n_embd), and every layer's keys and
+    values. `recompute` keeps only each layer's input and computes the rest again for gradients."""
+    batch, time = tf.unstack(tf.shape(ids))
+    x = tf.gather(weights["model/wte"], ids) + weights["model/wpe"][:time]
+    x = dropped(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
+    visible = causal_mask(time)
+    caches = []
+    for layer in range(config.n_layer):
+
+        def run_layer(x: tf.Tensor, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
+            return block(x, weights, config, layer, batch, visible, rate, seed)
+
+        if recompute:
+            x = tf.recompute_grad(lambda x, run=run_layer: run(x)[0])(x)
+        else:
+            x, cache = run_layer(x)
+            caches.append(cache)
+    return layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"]), caches
+
+
+def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
+    """(rows, n_embd) -> fp32 logits (rows, n_vocab), by the token embeddings themselves."""
+    return tf.cast(tf.matmul(hidden, weights["model/wte"], transpose_b=True), tf.float32)
+
+
+def cast_weights(variables: Weights, dtype: tf.DType) -> dict[str, tf.Tensor]:
+    """The weights in the type they are computed with; gradients flow back to the variables."""
+    return {name: tf.cast(variable, dtype) for name, variable in variables.items()}
+
+
+class GPT2:
+    """A GPT-2's weights and their shape. `precision` is the type that matrices multiply in.
+
+    `GPT2(config, random_weights(config)).logits([[5, 7]])` has shape (1, 2, n_vocab).
+    """
+
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, np.ndarray], precision: str = "float32"
+    ) -> None:
+        """`weights` must hold exactly the variables of `variable_shapes(config)`."""
+        self.config = config
+        self.precision = precision
+        self.variables: dict[str, tf.Variable] = {
+            name: tf.Variable(weights[name], dtype=tf.float32, name=name.replace("/", "_"))
+            for name in variable_shapes(config)
+        }
+        self._logits = tf.function(
+            self._forward, input_signature=[tf.TensorSpec([None, None], tf.int32)]
+        )
+
+    @property
+    def dtype(self) -> tf.DType:
+        return tf.as_dtype(self.precision)
+
+    def logits(self, ids: Any) -> tf.Tensor:
+        """ids (batch, time) -> fp32 logits (batch, time, n_vocab).
+
+        Raises OptionError for ids outside the vocabulary or longer than the context.
+        """
+        array = np.asarray(ids)
+        if array.ndim != 2 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
+            raise OptionError(f"ids must be whole numbers [batch, time], got shape {array.shape}")
+        if array.shape[1] > self.config.n_ctx:
+            raise OptionError(
+                f"ids must not be longer than the context of {self.config.n_ctx} tokens, "
+                f"got {array.shape[1]}"
+            )
+        if array.min() < 0 or array.max() >= self.config.n_vocab:
+            raise OptionError(
+                f"ids must lie between 0 and {self.config.n_vocab - 1}, "
+                f"got {array.min()} to {array.max()}"
+            )
+        return self._logits(tf.constant(array, tf.int32))
+
+    def _forward(self, ids: tf.Tensor) -> tf.Tensor:
+        weights = cast_weights(self.variables, self.dtype)
+        hidden, _ = hidden_states(weights, self.config, ids)
+        batch, time = tf.unstack(tf.shape(ids))
+        return tf.reshape(next_token_logits(hidden, weights), [batch, time, self.config.n_vocab])
+
+    def loss(
+        self,
+        windows: tf.Tensor,
+        dropout: float = 0.0,
+        seed: tf.Tensor | None = None,
+        recompute: bool = False,
+    ) -> tf.Tensor:
+        """Mean cross-entropy, in nats a token, of predicting each id of `windows` (batch, time)
+        but the first from those before it. Differentiable; for use inside a tf.function."""
+        weights = cast_weights(self.variables, self.dtype)
+        hidden, _ = hidden_states(weights, self.config, windows[:, :-1], dropout, seed, recompute)
+        targets = tf.reshape(windows[:, 1:], [-1])
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=targets, logits=next_token_logits(hidden, weights)
+        )
+        return tf.reduce_mean(losses)

