@@ -217,15 +217,16 @@ def _copy_bundled(folder: Path) -> None:
     """Copy the model that comes with the package, where it doesn't stand there already."""
     if not is_downloaded(config.BUNDLED_FOLDER.name, config.BUNDLED_FOLDER.parent):
         raise DownloadError(f"{config.BUNDLED_FOLDER} lacks files: install gpt2-helpers again")
-    files = [_File("", folder / name) for name in FILES]
-    for file in files:
-        file.size = (config.BUNDLED_FOLDER / file.path.name).stat().st_size
+    all_files = [_File(str(config.BUNDLED_FOLDER / name), folder / name) for name in FILES]
+    files = []
+    for file in all_files:
+        if not (file.path.is_file() and filecmp.cmp(file.address, file.path, shallow=False)):
+            file.size = Path(file.address).stat().st_size
+            files.append(file)
     with _room(folder, files):
         for file in files:
-            source = config.BUNDLED_FOLDER / file.path.name
-            if not (file.path.is_file() and filecmp.cmp(source, file.path, shallow=False)):
-                shutil.copyfile(source, file.part)
-                _check_and_name(file, {})
+            shutil.copyfile(file.address, file.part)
+            _check_and_name(file, {})
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

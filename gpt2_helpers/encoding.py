@@ -111,20 +111,22 @@ def encode_pieces(
         for text in texts:
             yield np.array(tokenizer.encode(text, special), dtype)
         return
-    workers = [_Worker(tokenizer, special) for _ in range(processes)]
+    workers: list[_Worker] = []
     idle: SimpleQueue[_Worker] = SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
 
     def encode(text: str) -> Ids:
         worker = idle.get()
-        ids = worker.encode(text)
-        idle.put(worker)
-        return ids
+        try:
+            return worker.encode(text)
+        finally:
+            idle.put(worker)
 
     threads = ThreadPoolExecutor(processes)
     waiting: deque[Future[Ids]] = deque()
     try:
+        for _ in range(processes):
+            workers.append(_Worker(tokenizer, special))
+            idle.put(workers[-1])
         for text in texts:
             waiting.append(threads.submit(encode, text))
             if len(waiting) > 2 * processes:
@@ -133,9 +135,10 @@ def encode_pieces(
             yield waiting.popleft().result()
     finally:
         # After an interrupt too: ending the processes is what frees the threads that wait on them.
+        threads.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
             worker.end()
-        threads.shutdown(cancel_futures=True)
+        threads.shutdown()
 
 
 _START = """
@@ -154,7 +157,8 @@ class _Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._setup: list[object] = [sys.path, (tokenizer, special)]
+        places = [place for place in sys.path if isinstance(place, str)]
+        self._setup: list[object] = [places, (tokenizer, special)]
 
     def encode(self, text: str) -> Ids:
         process = self._process
@@ -167,9 +171,13 @@ class _Worker:
             process.stdin.flush()
             ids: Ids = pickle.load(process.stdout)
         except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            try:
+                code = process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                code = None
             raise DatasetError(
-                f"a process that encoded text ended early (exit code {process.wait()}): "
-                "was there too little memory? Try again with processes=1"
+                f"a process that encoded text ended early (exit code {code}): was there too "
+                "little memory? Try again with processes=1"
             ) from None
         return ids
 

@@ -247,6 +247,7 @@ class Trainer:
             losses.append(step(batch, seed))
         if self._sums:
             self._apply()
+        self.model.version += 1
         return float(np.mean([float(loss) for loss in losses]))
 
     def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:

@@ -239,6 +239,8 @@ class GPT2:
             name: tf.Variable(weights[name], dtype=tf.float32, name=name.replace("/", "_"))
             for name in variable_shapes(config)
         }
+        self.version = 0  # counts changes of the weights, so that copies of them know
+        self.decoders: dict[Any, Any] = {}  # decoding's compiled steps live as long as the model
         self._logits = tf.function(
             self._forward, input_signature=[tf.TensorSpec([None, None], tf.int32)]
         )
@@ -269,7 +271,7 @@ class GPT2:
 
     def _forward(self, ids: tf.Tensor) -> tf.Tensor:
         weights = cast_weights(self.variables, self.dtype)
-        hidden, _ = hidden_states(weights, self.config, ids)
+        hidden, _ = hidden_states(weights, self.config, ids)  # (batch * time, n_embd)
         batch, time = tf.unstack(tf.shape(ids))
         return tf.reshape(next_token_logits(hidden, weights), [batch, time, self.config.n_vocab])
 

@@ -1,0 +1,62 @@
+# The one door to everything that is run on a checkout. `make` lists it.
+
+# TensorFlow tells of its processor and of missing GPU libraries; 2 leaves only errors.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+VENV := .venv/.installed
+VENV_COLAB := .venv-colab/.installed
+ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env
+
+# What Jupyter and Colaboratory write into a notebook beside its outputs, new at each save.
+NOISE := $(addprefix cell.metadata.,colab executionInfo outputId) $(addprefix \
+	metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter \
+	pygments_lexer version)
+
+.PHONY: help
+help: ## list these targets
+	@echo "make TARGET, where TARGET is one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "PYTHON=python3.12 beside the target chooses the Python that .venv is made with."
+
+.PHONY: demo
+demo: $(VENV) ## finetune the bundled model on data/titles.csv and print ten new titles
+	@.venv/bin/python -m gpt2_helpers.demo
+
+.PHONY: test
+test: check ## every check and test, the notebooks too
+	@.venv/bin/python $(ALL_TESTS)
+
+.PHONY: check
+check: $(VENV) ## formatting, lint and types, without running anything
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m mypy
+
+.PHONY: format
+format: $(VENV) ## format the code, mend what lint can mend, empty the notebooks' outputs
+	@.venv/bin/python -m ruff check --quiet --fix-only .
+	@.venv/bin/python -m ruff format .
+	@find notebooks -name '*.ipynb' -not -path '*/.*' \
+		-exec .venv/bin/python -m nbstripout --keep-id --extra-keys '$(NOISE)' {} +
+
+# Colaboratory's older ipykernel brings a debugger that warns of Python 3.11 and later.
+.PHONY: test-colab
+test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an environment of their own
+	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
+
+.PHONY: venv
+venv: $(VENV) ## only make .venv and install into it
+	@echo "Ready: . .venv/bin/activate"
+
+.PHONY: clean
+clean: ## remove the environments and all caches; runs, models and samples stay
+	@rm -rf .venv .venv-colab build dist gpt2_helpers.egg-info
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
+
+$(VENV): pyproject.toml requirements.txt
+	@.ci/venv .venv 10
+
+# Keras 3.13, Colaboratory's, needs Python 3.11.
+$(VENV_COLAB): pyproject.toml requirements.txt constraints-colab.txt
+	@.ci/venv .venv-colab 11 --constraint constraints-colab.txt

@@ -1,0 +1,333 @@
+"""Files -> ids to train on, with what to say of them first. NumPy only: knows nothing of models.
+
+Text is read, cut, encoded and written piece by piece, so that memory stays the same for 1 MB and
+for 1 GB; the ids lie in a file that is mapped into memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.csvfiles import read_rows
+from gpt2_helpers.documents import check_column, find_files, stream, wrapped
+from gpt2_helpers.encoding import Ids, encode_pieces, pieces, token_dtype
+from gpt2_helpers.errors import DatasetError, OptionError
+from gpt2_helpers.textfiles import Journal
+from gpt2_helpers.tokenfiles import ENDINGS, map_ids, read_ids, replacing, write_npz
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+
+# Measured with GPT-2's vocabulary, in tokens a character: English 0.23 to 0.3, German, French and
+# Spanish 0.4, source code 0.45, Polish, Czech and Turkish 0.57; Arabic 1.0, Russian 1.1, Greek 1.2,
+# Japanese 1.4, Hindi 1.5, Chinese 1.8, Korean 2.3.
+POOR_FIT = 0.65
+
+_PARALLEL_BYTES = 1 << 24  # of text, under which starting processes costs more than it saves
+_SMALLEST_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 20  # characters
+_TAIL = 16  # ids in which an `<|endoftext|>` of either kind shows
+_DEFAULTS = DatasetConfig()
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Encoded text: its ids and where they came from."""
+
+    tokens: Ids  # [count], uint16 where the vocabulary fits, else int32; mapped from a file
+    documents: int
+    characters: int  # as encoded, the marks around CSV rows included; 0 where unknown
+    notes: tuple[str, ...] = ()  # what reading found out, in plain sentences
+    sources: tuple[str, ...] = ()  # the files it was read from
+    end_of_text: int | None = None  # the id after each document; None where marks are plain text
+
+    def report(
+        self, n_ctx: int, tokens_per_step: int | None = None, steps: int | None = None
+    ) -> list[str]:
+        """What to say before training: the notes, the amounts, and how often the data is seen.
+
+        >>> Dataset(np.arange(2000), documents=3, characters=9000).report(1024, 500, 40)
+        ['3 documents, 2,000 tokens, 9,000 characters: 0.22 tokens a character',
+        '40 steps of 500 tokens see the data 10 times']
+        """
+        count = len(self.tokens)
+        lines = list(self.notes)
+        amounts = f"{_counted(self.documents, 'document')}, {_counted(count, 'token')}"
+        rate = count / self.characters if self.characters else 0.0
+        if rate:
+            amounts += f", {self.characters:,} characters: {rate:.2f} tokens a character"
+        lines.append(amounts)
+        if rate > POOR_FIT:
+            lines.append(
+                f"Warning: the model's vocabulary fits this text badly: it takes {rate:.2f} tokens "
+                "a character, where GPT-2 takes about 0.25 for English; texts come out shorter and "
+                "worse. For another language, a model with its own vocabulary learns better: "
+                "gpt2-helpers pretrain"
+            )
+        if count <= n_ctx:
+            lines.append(
+                f"the data is shorter than the {n_ctx:,} tokens the model can see at once: it is "
+                f"trained on runs of {count:,}"
+            )
+        if tokens_per_step and steps and steps > 0:
+            seen = steps * tokens_per_step / count
+            lines.append(
+                f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens see the data "
+                f"{f'{seen:.2g}' if seen < 10 else f'{seen:,.0f}'} times"
+            )
+        elif tokens_per_step:
+            once = max(1, round(count / tokens_per_step))
+            lines.append(f"the data is seen once in {_counted(once, 'step')}")
+        return lines
+
+
+def load_dataset(
+    path: str | Path,
+    tokenizer: Tokenizer,
+    config: DatasetConfig = _DEFAULTS,
+    *,
+    processes: int | None = None,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+) -> Dataset:
+    """Read and encode a file, a folder with its subfolders, or a glob.
+
+    Tables (.csv, .tsv) give a document a row; archives (.npz, .npy) hold ids; all else is text,
+    with an end of text between two files. `<|endoftext|>` in a text becomes its one id, unless
+    `config.legacy_tokens`. The ids are the same for any number of `processes`; None takes several
+    where the text is large. They lie in `cache`, a .npy file that is written anew, or in a
+    temporary one. `on_progress` is called with the bytes read and the bytes there are.
+
+    Raises DatasetError for what cannot be trained on, OptionError for a column without a table.
+
+    `load_dataset("titles.csv", Tokenizer.load("models/124M")).report(n_ctx=1024)`
+    """
+    return _load(find_files(path), str(path), tokenizer, config, processes, cache, on_progress)
+
+
+def _load(
+    files: list[Path],
+    name: str,
+    tokenizer: Tokenizer,
+    config: DatasetConfig,
+    processes: int | None,
+    cache: Path | None,
+    on_progress: Progress | None,
+) -> Dataset:
+    texts = [file for file in files if not _is_archive(file)]
+    check_column(files, config.column)
+    processes = _process_count(processes, _size(texts))
+    total = _size(files)
+    journal = Journal()
+    tally = _Tally()
+
+    def ids_of(group: Iterable[Path]) -> Iterator[Ids]:
+        file, *others = group
+        if _is_archive(file):
+            yield from tally.archive(read_ids(file, tokenizer.n_vocab), tokenizer)
+            journal.bytes_read += file.stat().st_size
+        else:
+            size = min(max(config.combine, _SMALLEST_PIECE), _LARGEST_PIECE)
+            cut = pieces(stream([file, *others], journal, config.column), size)
+            special = not config.legacy_tokens
+            yield from encode_pieces(tally.text(cut), tokenizer, special, processes)
+
+    def blocks() -> Iterator[Ids]:
+        separator = tokenizer.encode(END_OF_TEXT, special=not config.legacy_tokens)
+        tail: list[int] = []
+        # Each archive by itself, and the texts between two of them as one stream.
+        for _, group in itertools.groupby(files, lambda file: file if _is_archive(file) else None):
+            begun = False
+            for ids in ids_of(group):
+                if tail and not begun and not _ends_text(tokenizer.decode(tail)):
+                    yield np.array(separator, token_dtype(tokenizer.n_vocab))
+                begun = True
+                tail = (tail + ids[-_TAIL:].tolist())[-_TAIL:]
+                yield ids
+                if on_progress:
+                    on_progress(journal.bytes_read, total)
+
+    tokens = map_ids(blocks(), token_dtype(tokenizer.n_vocab), cache)
+    notes = journal.notes()
+    if not tally.documents:
+        reasons = f" ({'; '.join(notes[:3])})" if notes else ": it is empty or blank"
+        raise DatasetError(f"{name} holds no text to train on{reasons}")
+    if len(tokens) < 2:
+        raise DatasetError(f"{name} holds a single token: training needs at least two")
+    return Dataset(
+        tokens=tokens,
+        documents=tally.documents,
+        characters=tally.characters if len(texts) == len(files) else 0,
+        notes=notes,
+        sources=tuple(str(file) for file in files),
+        end_of_text=None if config.legacy_tokens else tokenizer.end_of_text,
+    )
+
+
+class _Tally:
+    """Counts documents and characters of what passes through it."""
+
+    def __init__(self) -> None:
+        self.documents = 0
+        self.characters = 0
+
+    def text(self, texts: Iterable[str]) -> Iterator[str]:
+        within = False  # a document that has shown more than white space
+        for text in texts:
+            self.characters += len(text)
+            for order, part in enumerate(text.split(END_OF_TEXT)):
+                if order:
+                    within = False
+                if not within and part.strip():
+                    self.documents += 1
+                    within = True
+            yield text
+
+    def archive(self, blocks: Iterable[Ids], tokenizer: Tokenizer) -> Iterator[Ids]:
+        last: list[int] = []
+        for ids in blocks:
+            self.documents += int(np.count_nonzero(ids == tokenizer.end_of_text))
+            last = (last + ids[-_TAIL:].tolist())[-_TAIL:]
+            yield ids
+        if not _ends_text(tokenizer.decode(last)):
+            self.documents += bool(last)
+
+
+def _is_archive(file: Path) -> bool:
+    return file.suffix.lower() in ENDINGS
+
+
+def _ends_text(text: str) -> bool:
+    return text.rstrip("\n").endswith(END_OF_TEXT)
+
+
+def _size(files: Iterable[Path]) -> int:
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _process_count(processes: int | None, text_bytes: int) -> int:
+    if processes is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return max(1, min(cores or 1, text_bytes // _PARALLEL_BYTES * 2))
+    if processes < 1:
+        raise OptionError(f"processes must be at least 1, got {processes}")
+    return processes
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def split(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
+    """The data to train on, and its last `share` to measure on.
+
+    The cut lies behind the nearest end of a document, where there is one within half the length of
+    the second part. Characters are divided in proportion. Raises OptionError for a share outside 0
+    to 1, DatasetError where a part is left with less than two tokens.
+    """
+    if not 0 < share < 1:
+        raise OptionError(f"the share for validation must lie between 0 and 1, got {share}")
+    tokens, end = dataset.tokens, dataset.end_of_text
+    count = len(tokens)
+    cut = count - round(count * share)
+    ends = np.empty(0, np.int64)
+    if end is not None:
+        reach = (count - cut) // 2
+        first = max(2, cut - reach)
+        # A cut at `first + n` leaves the id before it, at `first + n - 1`, to the first part.
+        near = tokens[first - 1 : min(count - 2, cut + reach)]
+        ends = first + np.flatnonzero(near == end)
+    if len(ends):
+        cut = int(ends[np.abs(ends - cut).argmin()])
+    if cut < 2 or count - cut < 2:
+        raise DatasetError(
+            f"{count:,} tokens are too few to set {share:g} of them aside for validation: give "
+            "more text, a larger share, or a file of its own"
+        )
+    held = max(1, round(dataset.documents * (count - cut) / count))
+    if end is not None:
+        inside = int(np.count_nonzero(tokens[cut:] == end))
+        unended = dataset.documents > inside + int(np.count_nonzero(tokens[:cut] == end))
+        held = max(1, inside + unended)
+    characters = round(dataset.characters * cut / count)
+    train = dataclasses.replace(
+        dataset,
+        tokens=tokens[:cut],
+        documents=max(1, dataset.documents - held),
+        characters=characters,
+    )
+    validation = dataclasses.replace(
+        dataset,
+        tokens=tokens[cut:],
+        documents=held,
+        characters=dataset.characters - characters,
+        notes=(),
+    )
+    return train, validation
+
+
+def encode_csv(
+    csv_path: str | Path,
+    out_path: str | Path = "csv_encoded.txt",
+    header: bool = True,
+    start_token: str = START_OF_TEXT,
+    end_token: str = END_OF_TEXT,
+    *,
+    column: str | None = None,
+) -> tuple[str, ...]:
+    """Write a table as a text file, each row between two marks, as gpt-2-simple does.
+
+    With `header` the first row is skipped. Returns the notes of what was found. Raises
+    DatasetError for a table that `load_dataset` would refuse.
+    """
+    files = find_files(csv_path)
+    out = Path(out_path)
+    if len(files) > 1:
+        raise DatasetError(f"{csv_path} is {len(files)} files: give one .csv or .tsv file")
+    if out.resolve() == files[0].resolve():
+        raise OptionError(f"out_path must be another file than the table, got {out_path}")
+    journal = Journal()
+    with replacing(out) as file:
+        for row in read_rows(files[0], journal, column, header):
+            file.write(wrapped(row, start_token, end_token).encode())
+        if not file.tell():
+            raise DatasetError(f"{csv_path} holds no texts ({'; '.join(journal.notes())})")
+    return journal.notes()
+
+
+def encode_dataset(
+    file_path: str | Path,
+    tokenizer: Tokenizer,
+    out_path: str | Path = "text_encoded.npz",
+    combine: int = _DEFAULTS.combine,
+    *,
+    column: str | None = None,
+    legacy_tokens: bool = False,
+    processes: int | None = None,
+    on_progress: Progress | None = None,
+) -> Dataset:
+    """Encode a file, folder or glob once, into an .npz that `load_dataset` and gpt-2-simple read.
+
+    `out_path` gets the ending .npz where it lacks it, and is itself no part of the data. Raises as
+    `load_dataset` does.
+    """
+    out = Path(out_path)
+    if out.suffix != ".npz":
+        out = out.with_name(out.name + ".npz")
+    config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
+    files = [file for file in find_files(file_path) if file.resolve() != out.resolve()]
+    if not files:
+        raise DatasetError(f"{file_path} is what out_path would replace: give another out_path")
+    dataset = _load(files, str(file_path), tokenizer, config, processes, None, on_progress)
+    write_npz(out, dataset.tokens)
+    return dataset

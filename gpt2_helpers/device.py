@@ -1,0 +1,127 @@
+"""What this machine has, and the precision and devices that suit it. Knows nothing of models."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import tensorflow as tf
+
+from gpt2_helpers.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A graphics card: TensorFlow's name for it, its product name and its memory in bytes."""
+
+    device: str
+    product: str
+    memory: int | None
+    compute_capability: tuple[int, int] | None
+
+
+@lru_cache(maxsize=1)
+def gpus() -> tuple[Gpu, ...]:
+    """The GPUs that TensorFlow can use."""
+    found = []
+    for order, physical in enumerate(tf.config.list_physical_devices("GPU")):
+        details = tf.config.experimental.get_device_details(physical)
+        found.append(
+            Gpu(
+                device=f"/device:GPU:{order}",
+                product=details.get("device_name", "GPU"),
+                memory=_gpu_memory(order),
+                compute_capability=details.get("compute_capability"),
+            )
+        )
+    return tuple(found)
+
+
+def _gpu_memory(order: int) -> int | None:
+    """Bytes of the card, which TensorFlow does not tell, by the driver's own library."""
+    try:
+        import ctypes
+
+        driver = ctypes.CDLL("libcuda.so.1")
+        device, size = ctypes.c_int(), ctypes.c_size_t()
+        if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), order):
+            return None
+        if driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
+            return None
+        return size.value
+    except (OSError, AttributeError):
+        return None
+
+
+def main_memory() -> int | None:
+    """Bytes of this machine's memory, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself (AVX-512 BF16 or AMX)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def choose_precision(precision: str = "auto") -> str:
+    """The type that matrices are multiplied in: bfloat16 on GPUs and CPUs that have it, float16 on
+    older GPUs (loss scaling comes with it), else float32. A named one is taken as it is."""
+    if precision != "auto":
+        return precision
+    if gpus():
+        capability = gpus()[0].compute_capability or (0, 0)
+        return "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
+    return "bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
+    """Where training runs: every GPU side by side, or the one device that there is.
+
+    Raises OptionError where several GPUs are asked for and there are fewer.
+    """
+    if not multi_gpu:
+        return tf.distribute.get_strategy()
+    devices = [gpu.device for gpu in gpus()]
+    if not devices:
+        # Logical CPUs stand in for cards where a test has set several up.
+        devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    if len(devices) < 2:
+        raise OptionError(
+            f"multi_gpu=True needs two GPUs or more, this machine has {len(gpus())}: leave it out"
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def describe() -> list[str]:
+    """What this machine has and what will be used, in plain lines."""
+    memory = main_memory()
+    lines = [
+        f"processor: {cores()} cores, {platform.machine()}"
+        + (f", {memory / 2**30:.1f} GB of memory" if memory else "")
+        + (", bfloat16" if cpu_has_bfloat16() else "")
+    ]
+    for gpu in gpus():
+        size = f", {gpu.memory / 2**30:.1f} GB" if gpu.memory else ""
+        lines.append(f"GPU: {gpu.product}{size} ({gpu.device})")
+    if not gpus():
+        lines.append("GPU: none (in Colaboratory: Runtime > Change runtime type > T4 GPU)")
+    lines.append(f"precision: {choose_precision()}")
+    return lines

@@ -1,0 +1,265 @@
+"""Prompts -> streams of ids -> texts: batching, early stop, prefix, truncate, sliding window.
+
+An iterator that knows nothing of printing or files. A row whose text has ended takes the next
+text, so that short texts cost what they are long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.decoding import Decoder, decoder_for
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
+
+EMPTY_TRIES = 20  # how often a text that came out empty is drawn again
+
+
+class Text(str):
+    """A finished text, with what is known of it.
+
+    `index` counts texts in the order of the prompts, `tokens` those that were generated, and
+    `ended` is True where the model or `truncate` ended the text, False where `length` did.
+    """
+
+    index: int
+    prompt: str
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some more of text `index`. With the last one, `finished` is that whole text."""
+
+    index: int
+    text: str
+    finished: Text | None = None
+
+
+def stream(
+    model: GPT2, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+) -> Iterator[Text]:
+    """Texts as they finish: `config.nsamples` for each prompt, not always in order (see
+    `Text.index`). An empty prompt begins a new document.
+
+    Raises OptionError where a prompt leaves no room in `config.length`.
+
+    for text in stream(model, tokenizer, ["Once upon a time"], SamplingConfig(length=50)):
+        print(text)
+    """
+    for piece in pieces(model, tokenizer, prompts, config):
+        if piece.finished is not None:
+            yield piece.finished
+
+
+def pieces(
+    model: GPT2, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+) -> Iterator[Piece]:
+    """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
+    text joined are that text."""
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    rows = _Rows(model, tokenizer, prompts, config)
+    while rows.fill():
+        yield from rows.advance()
+
+
+@dataclass
+class _Row:
+    """One text in the making."""
+
+    index: int
+    prompt: str
+    prompt_ids: list[int]
+    random: np.random.Generator
+    assembly: _Assembly
+    ids: list[int] = field(default_factory=list)  # the start token or prompt, and all since
+    position: int = 0  # of the newest id in the decoder's window
+    tries: int = 0
+
+
+class _Rows:
+    """The rows of one call: which text stands where, and what is still to come."""
+
+    def __init__(
+        self, model: GPT2, tokenizer: Tokenizer, prompts: list[str], config: SamplingConfig
+    ) -> None:
+        self._tokenizer, self._config = tokenizer, config
+        self._n_ctx = model.config.n_ctx
+        seed = secrets.randbits(63) if config.seed is None else config.seed
+        encoded = [self._prompt_ids(prompt) for prompt in prompts]
+        self._waiting: deque[_Row] = deque()
+        for order, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
+            for sample in range(config.nsamples):
+                index = order * config.nsamples + sample
+                # Each text has a stream of its own: the same, whatever stands beside it.
+                random = np.random.Generator(np.random.Philox(key=[seed, index]))
+                assembly = _Assembly(prompt, config)
+                self._waiting.append(_Row(index, prompt, ids, random, assembly))
+        batch_size = max(1, min(config.batch_size, len(self._waiting)))
+        self._rows: list[_Row | None] = [None] * batch_size
+        longest = max((len(ids) for ids in encoded), default=0)
+        room = 1 + max(config.length, longest)
+        # Products of 16-bit numbers depend a little on the batch's size: a seed asks for better.
+        dtype = model.dtype if config.seed is None else tf.float32
+        self._decoder: Decoder = decoder_for(model, batch_size, room, dtype)
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        ids = self._tokenizer.encode(prompt, special=True)
+        length = self._config.length
+        if len(ids) >= length:
+            raise OptionError(
+                f"the prefix has {len(ids)} tokens, and length={length} counts them in: "
+                f"give a length over {len(ids)}"
+            )
+        if len(ids) > self._n_ctx:
+            warnings.warn(
+                f"the prefix has {len(ids)} tokens, the model sees {self._n_ctx}: "
+                "the text goes on from its last part",
+                stacklevel=4,
+            )
+        return ids
+
+    def fill(self) -> bool:
+        """Give free rows the next texts; False when nothing is left to do."""
+        for place, row in enumerate(self._rows):
+            if row is None and self._waiting:
+                self._rows[place] = self._waiting.popleft()
+                self._begin(place)
+        return any(row is not None for row in self._rows)
+
+    def _begin(self, place: int) -> None:
+        row = self._rows[place]
+        assert row is not None
+        row.ids = list(row.prompt_ids) or [self._tokenizer.end_of_text]
+        row.assembly = _Assembly(row.prompt, self._config)
+        # A prompt that fills the window, as a row that has grown to its end, keeps its last part.
+        self._window(place, row.ids if len(row.ids) <= self._n_ctx else self._recent(row))
+
+    def _recent(self, row: _Row) -> list[int]:
+        return row.ids[-max(1, self._n_ctx // 2) :]
+
+    def _window(self, place: int, ids: list[int]) -> None:
+        """Let row `place` have seen all of `ids` but the last, which the next step reads."""
+        row = self._rows[place]
+        assert row is not None
+        self._decoder.prefill(place, ids[:-1])
+        row.position = len(ids) - 1
+
+    def advance(self) -> Iterator[Piece]:
+        """One more token for every row."""
+        rows, size = self._rows, len(self._rows)
+        ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
+        uniforms = np.zeros(size, np.float32)
+        for place, row in enumerate(rows):
+            if row is not None:
+                ids[place], positions[place] = row.ids[-1], row.position
+                uniforms[place] = row.random.random(dtype=np.float32)
+        chosen = self._decoder.step(ids, positions, uniforms, self._config)
+        for place, row in enumerate(rows):
+            if row is not None:
+                yield from self._append(place, row, int(chosen[place]))
+
+    def _append(self, place: int, row: _Row, token: int) -> Iterator[Piece]:
+        row.ids.append(token)
+        row.position += 1
+        generated = len(row.ids) - max(1, len(row.prompt_ids))
+        if token == self._tokenizer.end_of_text:
+            row.assembly.ended = True
+        else:
+            row.assembly.add(self._tokenizer.decode_bytes([token]))
+        ended = row.assembly.ended
+        if ended and row.assembly.is_empty() and row.tries < EMPTY_TRIES:
+            row.tries += 1
+            self._begin(place)
+            return
+        if ended or generated >= self._config.length - len(row.prompt_ids):
+            row.assembly.close()
+            text = Text(row.assembly.text())
+            text.index, text.prompt = row.index, row.prompt
+            text.tokens, text.ended = generated, ended
+            self._rows[place] = None
+            yield Piece(row.index, row.assembly.take(), text)
+            return
+        if fresh := row.assembly.take():
+            yield Piece(row.index, fresh)
+        if row.position >= self._n_ctx:
+            self._window(place, self._recent(row))
+
+
+class _Assembly:
+    """Bytes -> the text to show: ends at a stop text, waits for whole characters, skips leading
+    newlines. What was taken is never taken back."""
+
+    def __init__(self, prompt: str, config: SamplingConfig) -> None:
+        # Runs of gpt-2-simple end their texts with the plain characters of the end token.
+        stops = [END_OF_TEXT] + ([config.truncate] if config.truncate else [])
+        self._stops = [stop.encode("utf-8", errors="replace") for stop in stops]
+        self._shown_prompt = prompt if config.include_prefix else ""
+        self._bytes = bytearray()
+        self._taken = 0
+        self.ended = False
+
+    def add(self, fresh: bytes) -> None:
+        """Take in a token's bytes; sets `ended` where a stop text is complete."""
+        before = len(self._bytes)
+        self._bytes += fresh
+        found = [
+            place
+            for stop in self._stops
+            if (place := self._bytes.find(stop, max(0, before - len(stop) + 1))) >= 0
+        ]
+        if found:
+            self.ended = True
+            del self._bytes[min(found) :]
+
+    def is_empty(self) -> bool:
+        return not bytes(self._bytes).strip()
+
+    def close(self) -> None:
+        """No more is to come: nothing is held back any longer."""
+        self.ended = True
+
+    def text(self) -> str:
+        """All that is to be shown so far."""
+        shown = self._shown_prompt + self._bytes.decode("utf-8", errors="replace")
+        return shown.lstrip("\n")
+
+    def take(self) -> str:
+        """What can be shown now and was not yet."""
+        settled = self._bytes if self.ended else self._bytes[: self._settled()]
+        shown = (self._shown_prompt + settled.decode("utf-8", errors="replace")).lstrip("\n")
+        fresh, self._taken = shown[self._taken :], len(shown)
+        return fresh
+
+    def _settled(self) -> int:
+        """How many bytes can no longer become part of a stop text or of a longer character."""
+        end = len(self._bytes)
+        for stop in self._stops:
+            for size in range(min(len(stop) - 1, len(self._bytes)), 0, -1):
+                if self._bytes.endswith(stop[:size]):
+                    end = min(end, len(self._bytes) - size)
+                    break
+        for back in range(1, min(4, end) + 1):  # a character's first byte tells its length
+            lead = self._bytes[end - back]
+            if lead >= 0xC0:
+                size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+                return end - back if back < size else end
+            if lead < 0x80:
+                break
+        return end
+
+
+def with_seed(config: SamplingConfig, seed: int) -> SamplingConfig:
+    """The same options with another seed."""
+    return dataclasses.replace(config, seed=seed)

@@ -1,0 +1,237 @@
+"""The structure: who may import whom, what an import costs, and that the listings tell the truth.
+
+A new module of the package gets its place in LAYERS, and a line in the README's file tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "gpt2_helpers"
+
+# A module imports from the lines above its own. A folder such as web/ counts as one module.
+LAYERS = [
+    "errors",
+    "config",
+    "tokenizer batches device model sampling download interrupts textfiles",
+    "csvfiles documents tokenfiles encoding dataset weights checkpoint",
+    "decoding generation finetuning runs pretraining",
+    "session",
+    "simple",
+    "__init__",
+    "demo cli",
+    "__main__",
+]
+# (importer, imported) within one line; beware of circles.
+SAME_LAYER = {
+    ("documents", "csvfiles"),
+    *(("dataset", part) for part in ("csvfiles", "documents", "encoding", "tokenfiles")),
+    ("checkpoint", "weights"),
+    ("generation", "decoding"),
+    ("runs", "finetuning"),
+    ("pretraining", "finetuning"),
+}
+
+# What `import gpt2_helpers` may load beside the standard library.
+LOADED_AT_IMPORT = {"gpt2_helpers", "numpy", "regex", "tqdm"}
+LONGEST_FILE = 400
+DRAWERS = {"utils", "util", "helpers", "misc", "common"}
+
+LAYER_OF = {module: depth for depth, layer in enumerate(LAYERS) for module in layer.split()}
+FILES = {
+    path: ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+MODULES = sorted({name.split(".")[1] for name in FILES.values()})
+NOTEBOOKS = sorted(
+    path for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts
+)
+
+
+def imports_of(source: str, name: str) -> set[str]:
+    """The modules of this package that the source of module `name` imports, at any depth."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [node.module] if node.module else []
+            if node.level:
+                base = name.split(".")[: -node.level] + base
+            targets = [".".join([*base, alias.name]) for alias in node.names]
+        else:
+            continue
+        for target in targets:
+            package, *rest = target.split(".")
+            if package == "gpt2_helpers":
+                # `from gpt2_helpers import finetune` takes a name of the package itself.
+                module = rest[0] if rest and rest[0] in LAYER_OF.keys() | MODULES else "__init__"
+                found.add(module)
+    return found
+
+
+def forbidden(module: str, imported: set[str]) -> list[str]:
+    """Those of `imported` that `module` must leave alone: they stand below it, or beside it."""
+    return sorted(
+        other
+        for other in imported - {module}
+        if LAYER_OF.get(other, len(LAYERS)) >= LAYER_OF[module]
+        and (module, other) not in SAME_LAYER
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    assert module in LAYER_OF, (
+        f"gpt2_helpers/{module} stands in no layer: add it to LAYERS in tests/test_structure.py"
+    )
+    for path, name in FILES.items():
+        if name.split(".")[1] == module:
+            wrong = forbidden(module, imports_of(path.read_text(encoding="utf-8"), name))
+            assert not wrong, (
+                f"{path.relative_to(ROOT)} imports {', '.join(wrong)}: it may import only from "
+                "the layers above its own in LAYERS, or what SAME_LAYER names"
+            )
+
+
+def test_layers_list_only_modules_that_exist() -> None:
+    gone = LAYER_OF.keys() - MODULES
+    assert not gone, f"no such module in gpt2_helpers: take {', '.join(sorted(gone))} out of LAYERS"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import gpt2_helpers.config",
+        "import gpt2_helpers.config as settings",
+        "from gpt2_helpers import errors, config",
+        "from gpt2_helpers.config import ModelConfig",
+        "from . import config",
+        "from .config import ModelConfig",
+        "def late():\n    from gpt2_helpers.config import ModelConfig",
+    ],
+)
+def test_an_import_from_below_is_seen_in_every_form(line: str) -> None:
+    assert forbidden("errors", imports_of(line, "gpt2_helpers.errors")) == ["config"]
+
+
+def test_the_package_itself_counts_as_a_module() -> None:
+    taken = imports_of("from gpt2_helpers import errors, finetune", "gpt2_helpers.config")
+    assert taken == {"errors", "__init__"}
+    assert forbidden("config", taken) == ["__init__"]
+
+
+def test_importing_the_package_loads_no_tensorflow() -> None:
+    script = """
+import sys
+before = set(sys.modules)
+import gpt2_helpers
+new = [name for name in set(sys.modules) - before if getattr(sys.modules[name], "__file__", None)]
+print(*{name.split(".")[0] for name in new} - sys.stdlib_module_names)
+"""
+    command = [sys.executable, "-c", script]
+    loaded = set(subprocess.check_output(command, cwd=ROOT, text=True, timeout=120).split())
+    assert "gpt2_helpers" in loaded
+    assert loaded <= LOADED_AT_IMPORT, (
+        "import gpt2_helpers must stay light: import these where they are used, "
+        f"{', '.join(sorted(loaded - LOADED_AT_IMPORT))}"
+    )
+
+
+def test_files_stay_short() -> None:
+    lengths = {name: len(path.read_text("utf-8").splitlines()) for path, name in FILES.items()}
+    long = {name: length for name, length in lengths.items() if length > LONGEST_FILE}
+    assert not long, f"over {LONGEST_FILE} lines, so more than one concern: {long}"
+
+
+def test_there_is_no_drawer() -> None:
+    drawers = [name for name in FILES.values() if DRAWERS & set(name.split(".")[1:])]
+    assert not drawers, f"a module is named after what it is for, not {drawers}"
+
+
+def test_every_file_says_what_it_is() -> None:
+    folders = ("gpt2_helpers", "tests", "data", "benchmarks", "deploy")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in sorted(paths)
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent, f"no opening docstring: {', '.join(silent)}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_stored_clean(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert code
+    hint = "run `make format`"
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code), hint
+    known = {"accelerator", "colab", "kernelspec", "language_info"}
+    assert notebook["metadata"].keys() <= known, hint
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    language = notebook["metadata"].get("language_info")
+    assert language == {"name": "python"}, "without its language ruff passes a notebook by"
+    for cell in notebook["cells"]:
+        assert cell["metadata"].keys() <= {"cellView", "id", "tags"}, hint
+
+
+def project() -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
+
+
+def lines_of(name: str) -> set[str]:
+    """The requirements in a file of them, as written."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def test_requirements_agree_with_pyproject() -> None:
+    extras = project()["optional-dependencies"]
+    needed = {*project()["dependencies"], *extras["notebooks"], *extras["pretrain"]}
+    needed |= {line for line in extras["test"] if Requirement(line).name == "nbval"}
+    assert lines_of("requirements.txt") == needed
+
+
+def test_colaboratory_has_what_is_required() -> None:
+    pinned = {pin.name: pin for pin in map(Requirement, lines_of("constraints-colab.txt"))}
+    assert "tensorflow" in pinned
+    for line in lines_of("requirements.txt"):
+        required = Requirement(line)
+        pin = pinned.get(required.name)
+        version = str(pin.specifier).strip("=").replace("*", "0") if pin else None
+        assert version is None or required.specifier.contains(version), (
+            f"{line} would upgrade {required.name} {version}, which Colaboratory holds"
+        )
+
+
+def test_the_readme_draws_every_module() -> None:
+    readme = ROOT / "README.md"
+    assert readme.is_file(), "README.md is missing: it draws the tree of the files, a line a file"
+    text = readme.read_text(encoding="utf-8")
+    # A line of the tree: indented or drawn, the name first, then what it is for.
+    drawn = set(re.findall(r"^[\s│├└─]+([\w-]+(?:\.py|/))(?:\s|$)", text, re.MULTILINE))
+    wanted = {
+        f"{module}.py" if (PACKAGE / f"{module}.py").is_file() else f"{module}/"
+        for module in MODULES
+    }
+    assert not wanted - drawn, f"the README's file tree lacks {', '.join(sorted(wanted - drawn))}"
+    scripts = {path.name for path in ROOT.glob("[!.]*/**/*.py")}
+    gone = {name for name in drawn if name.endswith(".py")} - scripts
+    assert not gone, f"the README's file tree draws what is not there: {', '.join(sorted(gone))}"
