@@ -1,4 +1,4 @@
-"""Token ids -> windows of ids to train on. NumPy only; the same seed and step give the same windows."""
+"""Token ids -> windows of ids to train on. NumPy only; the same seed and step, the same windows."""
 
 from __future__ import annotations
 

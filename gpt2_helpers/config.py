@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 import types
 import typing
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ def _checked(field: Field, value: Any) -> Any:
     """`value` as the field's own type, or OptionError."""
     if value is None and field.optional:
         return None
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()  # NumPy's number, truth value or text as Python's own
     wanted = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
     refusal = OptionError(f"{field.name} must be {wanted[field.kind]}, got {value!r}")
     if field.kind is bool or field.kind is str:
@@ -95,13 +98,14 @@ def _checked(field: Field, value: Any) -> Any:
         if not isinstance(value, field.kind):
             raise refusal
     else:
-        if isinstance(value, (bool, str)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise refusal
         try:
             number = field.kind(value)
+            usable = number == value and math.isfinite(number)
         except (TypeError, ValueError, OverflowError):
-            raise refusal from None
-        if number != value or not math.isfinite(number):
+            usable = False
+        if not usable:
             raise refusal
         value = number
         low, high = field.minimum, field.maximum
@@ -112,9 +116,8 @@ def _checked(field: Field, value: Any) -> Any:
             raise OptionError(f"{field.name} must be {span}, got {value}")
     if field.choices and value not in field.choices:
         known = ", ".join(field.choices)
-        raise OptionError(
-            f"{field.name} must be one of {known}, got {value!r}{nearest(str(value), field.choices)}"
-        )
+        hint = nearest(str(value), field.choices)
+        raise OptionError(f"{field.name} must be one of {known}, got {value!r}{hint}")
     return value
 
 
@@ -124,6 +127,13 @@ class Checked:
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+
+def _number_as_text(config: Checked, name: str) -> None:
+    """For a field that takes a name or a number: both are kept as text."""
+    value = getattr(config, name)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        object.__setattr__(config, name, str(value))
 
 
 @dataclass(frozen=True)
@@ -220,7 +230,10 @@ class SamplingConfig(Checked):
 
     length: int = option(1023, "tokens a text, prefix included", minimum=1)
     temperature: float = option(
-        0.7, "0 always takes the likeliest token, 1 the model's own odds", minimum=0.0, maximum=100.0
+        0.7,
+        "0 always takes the likeliest token, 1 the model's own odds",
+        minimum=0.0,
+        maximum=100.0,
     )
     top_k: int = option(0, "choose among the k likeliest tokens; 0 among all", minimum=0)
     top_p: float = option(
@@ -321,6 +334,10 @@ class DatasetConfig(Checked):
         advanced=True,
     )
 
+    def __post_init__(self) -> None:
+        _number_as_text(self, "column")
+        super().__post_init__()
+
 
 @dataclass(frozen=True)
 class RunConfig(Checked):
@@ -343,8 +360,7 @@ class RunConfig(Checked):
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.validation, (int, float)) and not isinstance(self.validation, bool):
-            object.__setattr__(self, "validation", str(self.validation))
+        _number_as_text(self, "validation")
         super().__post_init__()
         for name in ("run_name", "checkpoint_dir", "restore_from"):
             if not getattr(self, name).strip():
@@ -362,6 +378,10 @@ class PretrainConfig(Checked):
     n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
     n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
     n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.model_config()  # checks that the parts fit each other
 
     def model_config(self) -> ModelConfig:
         """The shape of the model that these options make."""

@@ -83,7 +83,7 @@ def _layout(
     elif header and not seen:
         journal.add(path, f"the first row, {_shown(first)}, was skipped (header=False keeps it)")
     names = first if header else None
-    index = _column_index(path, column, names, below or rows)
+    index = _column_index(path, column, names, below if header and below else rows)
     if len(first) > 1:
         name = f", {first[index]!r}" if header else ""
         journal.add(path, f"column {index + 1}{name}, is the one read")

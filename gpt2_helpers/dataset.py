@@ -1,15 +1,14 @@
 """Files -> ids to train on, with what to say of them first. NumPy only: knows nothing of models.
 
-Text is read, cut, encoded and written piece by piece, so that memory stays the same for 1 MB and
-for 1 GB; the ids lie in a file that is mapped into memory.
+The ids lie in a file that is mapped into memory, so that 1 GB of text needs no more memory than
+1 MB; how they come about is the business of `idstream`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,12 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.csvfiles import read_rows
-from gpt2_helpers.documents import check_column, find_files, stream, wrapped
-from gpt2_helpers.encoding import Ids, encode_pieces, pieces, token_dtype
+from gpt2_helpers.documents import check_column, find_files, wrapped
+from gpt2_helpers.encoding import Ids
 from gpt2_helpers.errors import DatasetError, OptionError
+from gpt2_helpers.idstream import IdStream, OnProgress, is_archive, total_size
 from gpt2_helpers.textfiles import Journal
-from gpt2_helpers.tokenfiles import ENDINGS, map_ids, read_ids, replacing, write_npz
+from gpt2_helpers.tokenfiles import map_ids, replacing, write_npz
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 
 # Measured with GPT-2's vocabulary, in tokens a character: English 0.23 to 0.3, German, French and
@@ -30,11 +30,8 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 POOR_FIT = 0.65
 
 _PARALLEL_BYTES = 1 << 24  # of text, under which starting processes costs more than it saves
-_SMALLEST_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 20  # characters
-_TAIL = 16  # ids in which an `<|endoftext|>` of either kind shows
+_BLOCK = 1 << 20  # ids looked at together
 _DEFAULTS = DatasetConfig()
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +91,8 @@ def load_dataset(
     config: DatasetConfig = _DEFAULTS,
     *,
     processes: int | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
+    cache: str | Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Dataset:
     """Read and encode a file, a folder with its subfolders, or a glob.
 
@@ -109,119 +106,49 @@ def load_dataset(
 
     `load_dataset("titles.csv", Tokenizer.load("models/124M")).report(n_ctx=1024)`
     """
-    return _load(find_files(path), str(path), tokenizer, config, processes, cache, on_progress)
+    return _load(path, tokenizer, config, processes, cache, on_progress)
 
 
 def _load(
-    files: list[Path],
-    name: str,
+    path: str | Path,
     tokenizer: Tokenizer,
     config: DatasetConfig,
     processes: int | None,
-    cache: Path | None,
-    on_progress: Progress | None,
+    cache: str | Path | None,
+    on_progress: OnProgress | None,
+    replaced: Path | None = None,
 ) -> Dataset:
-    texts = [file for file in files if not _is_archive(file)]
+    keep = None if cache is None else Path(cache)
+    # What an earlier call wrote where this one will write is no part of the data.
+    written = [place.resolve() for place in (keep, replaced) if place]
+    files = [file for file in find_files(path) if file.resolve() not in written]
     check_column(files, config.column)
-    processes = _process_count(processes, _size(texts))
-    total = _size(files)
-    journal = Journal()
-    tally = _Tally()
-
-    def ids_of(group: Iterable[Path]) -> Iterator[Ids]:
-        file, *others = group
-        if _is_archive(file):
-            yield from tally.archive(read_ids(file, tokenizer.n_vocab), tokenizer)
-            journal.bytes_read += file.stat().st_size
-        else:
-            size = min(max(config.combine, _SMALLEST_PIECE), _LARGEST_PIECE)
-            cut = pieces(stream([file, *others], journal, config.column), size)
-            special = not config.legacy_tokens
-            yield from encode_pieces(tally.text(cut), tokenizer, special, processes)
-
-    def blocks() -> Iterator[Ids]:
-        separator = tokenizer.encode(END_OF_TEXT, special=not config.legacy_tokens)
-        tail: list[int] = []
-        # Each archive by itself, and the texts between two of them as one stream.
-        for _, group in itertools.groupby(files, lambda file: file if _is_archive(file) else None):
-            begun = False
-            for ids in ids_of(group):
-                if tail and not begun and not _ends_text(tokenizer.decode(tail)):
-                    yield np.array(separator, token_dtype(tokenizer.n_vocab))
-                begun = True
-                tail = (tail + ids[-_TAIL:].tolist())[-_TAIL:]
-                yield ids
-                if on_progress:
-                    on_progress(journal.bytes_read, total)
-
-    tokens = map_ids(blocks(), token_dtype(tokenizer.n_vocab), cache)
-    notes = journal.notes()
-    if not tally.documents:
-        reasons = f" ({'; '.join(notes[:3])})" if notes else ": it is empty or blank"
-        raise DatasetError(f"{name} holds no text to train on{reasons}")
-    if len(tokens) < 2:
-        raise DatasetError(f"{name} holds a single token: training needs at least two")
+    ids = IdStream(tokenizer, config, _process_count(processes, files))
+    tokens = map_ids(ids.blocks(path, files, on_progress), ids.dtype, keep)
     return Dataset(
         tokens=tokens,
-        documents=tally.documents,
-        characters=tally.characters if len(texts) == len(files) else 0,
-        notes=notes,
+        documents=ids.documents,
+        characters=0 if any(map(is_archive, files)) else ids.characters,
+        notes=ids.journal.notes(),
         sources=tuple(str(file) for file in files),
         end_of_text=None if config.legacy_tokens else tokenizer.end_of_text,
     )
 
 
-class _Tally:
-    """Counts documents and characters of what passes through it."""
-
-    def __init__(self) -> None:
-        self.documents = 0
-        self.characters = 0
-
-    def text(self, texts: Iterable[str]) -> Iterator[str]:
-        within = False  # a document that has shown more than white space
-        for text in texts:
-            self.characters += len(text)
-            for order, part in enumerate(text.split(END_OF_TEXT)):
-                if order:
-                    within = False
-                if not within and part.strip():
-                    self.documents += 1
-                    within = True
-            yield text
-
-    def archive(self, blocks: Iterable[Ids], tokenizer: Tokenizer) -> Iterator[Ids]:
-        last: list[int] = []
-        for ids in blocks:
-            self.documents += int(np.count_nonzero(ids == tokenizer.end_of_text))
-            last = (last + ids[-_TAIL:].tolist())[-_TAIL:]
-            yield ids
-        if not _ends_text(tokenizer.decode(last)):
-            self.documents += bool(last)
-
-
-def _is_archive(file: Path) -> bool:
-    return file.suffix.lower() in ENDINGS
-
-
-def _ends_text(text: str) -> bool:
-    return text.rstrip("\n").endswith(END_OF_TEXT)
-
-
-def _size(files: Iterable[Path]) -> int:
-    try:
-        return sum(file.stat().st_size for file in files)
-    except OSError as error:
-        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from None
-
-
-def _process_count(processes: int | None, text_bytes: int) -> int:
+def _process_count(processes: int | None, files: Iterable[Path]) -> int:
     if processes is None:
+        text = total_size(file for file in files if not is_archive(file))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, min(cores or 1, text_bytes // _PARALLEL_BYTES * 2))
+        return max(1, min(cores or 1, text // _PARALLEL_BYTES * 2))
     if processes < 1:
         raise OptionError(f"processes must be at least 1, got {processes}")
     return processes
+
+
+def _occurrences(tokens: Ids, index: int) -> int:
+    """How often an id occurs, counted in blocks: a comparison of all ids at once needs memory."""
+    parts = (tokens[start : start + _BLOCK] for start in range(0, len(tokens), _BLOCK))
+    return sum(int(np.count_nonzero(part == index)) for part in parts)
 
 
 def _counted(number: int, thing: str) -> str:
@@ -256,8 +183,8 @@ def split(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
         )
     held = max(1, round(dataset.documents * (count - cut) / count))
     if end is not None:
-        inside = int(np.count_nonzero(tokens[cut:] == end))
-        unended = dataset.documents > inside + int(np.count_nonzero(tokens[:cut] == end))
+        inside = _occurrences(tokens[cut:], end)
+        unended = dataset.documents > inside + _occurrences(tokens[:cut], end)
         held = max(1, inside + unended)
     characters = round(dataset.characters * cut / count)
     train = dataclasses.replace(
@@ -314,7 +241,7 @@ def encode_dataset(
     column: str | None = None,
     legacy_tokens: bool = False,
     processes: int | None = None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Dataset:
     """Encode a file, folder or glob once, into an .npz that `load_dataset` and gpt-2-simple read.
 
@@ -325,9 +252,6 @@ def encode_dataset(
     if out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
     config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
-    files = [file for file in find_files(file_path) if file.resolve() != out.resolve()]
-    if not files:
-        raise DatasetError(f"{file_path} is what out_path would replace: give another out_path")
-    dataset = _load(files, str(file_path), tokenizer, config, processes, None, on_progress)
+    dataset = _load(file_path, tokenizer, config, processes, None, on_progress, replaced=out)
     write_npz(out, dataset.tokens)
     return dataset

@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -29,9 +30,13 @@ Ids: TypeAlias = NDArray[np.integer[Any]]
 
 LONGEST_RUN = 200_000  # characters without an end of a word after which a cut is made all the same
 
-# From the last one back: no word of the tokenizer goes on from a letter to what is none, from a
-# digit to what is none, or from anything to white space.
-_WORD_END = regex.compile(r"(?r)(?<=\S)(?=\s)|(?<=\p{L})(?=\P{L})|(?<=\p{N})(?=\P{N})")
+# No word of the tokenizer goes on from a letter to what is none, from a digit to what is none, or
+# from anything to white space. Searched from the end; the one such place in an `<|endoftext|>` is
+# passed over, for which two characters must stand behind any.
+_WORD_END = regex.compile(
+    r"(?rs)(?=..)(?:(?<=\S)(?=\s)|(?<=\p{N})(?=\P{N})"
+    r"|(?<=\p{L})(?=\P{L})(?!(?<=<\|endoftext)\|>))"
+)
 
 
 def token_dtype(n_vocab: int) -> np.dtype[Any]:
@@ -75,27 +80,17 @@ def _cut(text: str, start: int, size: int) -> int | None:
     limit = min(len(text) - len(END_OF_TEXT) - start, max(size, LONGEST_RUN))
     span = min(size, limit)
     while True:
-        window = text[start : start + span + 1]
-        while match := _WORD_END.search(window):
-            end = start + match.start()
-            special = _special_around(text, start, end)
-            if special is None:
-                return end
-            window = window[: special - start + 1]
+        match = _WORD_END.search(text[start : start + span + 2])
+        if match:
+            return start + match.start()
         if span == limit:
             break
         span = min(2 * span, limit)
     if limit < LONGEST_RUN:
         return None
     end = start + limit
-    return _special_around(text, start, end) or end
-
-
-def _special_around(text: str, start: int, end: int) -> int | None:
-    """Where the `<|endoftext|>` begins, from `start` on, that a cut at `end` would part."""
-    first = max(start, end - len(END_OF_TEXT) + 1)
-    special = text.find(END_OF_TEXT, first, end + len(END_OF_TEXT) - 1)
-    return special if special >= 0 else None
+    special = text.find(END_OF_TEXT, end - len(END_OF_TEXT) + 1, end + len(END_OF_TEXT) - 1)
+    return special if special >= 0 else end
 
 
 def encode_pieces(
@@ -183,8 +178,11 @@ class _Worker:
 
     def end(self) -> None:
         self._process.kill()
-        with self._process:
-            pass  # closes the pipes and waits
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what was not sent is not wanted any more
+                if pipe is not None:
+                    pipe.close()
+        self._process.wait()
 
 
 def work() -> None:

@@ -45,10 +45,15 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        install = package or module.split(".")[0]
+        top = module.split(".")[0]
+        install = package or top
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == top:
+            fault, line = "is not installed", f"pip install {install}"
+        else:
+            reason = " ".join(str(error).split())
+            fault, line = f"fails to import ({reason})", f"pip install --upgrade {install}"
         raise MissingPackageError(
-            f"{needed_for} needs the package {install}, which is not installed: "
-            f"run `pip install {install}` and try again"
+            f"{needed_for} needs the package {install}, which {fault}: run `{line}` and try again"
         ) from error
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.batches import consecutive_windows, random_windows, window_length
 from gpt2_helpers.config import FinetuneConfig
-from gpt2_helpers.errors import CheckpointError, DatasetError
+from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -73,10 +73,10 @@ def run(
     yield from Trainer(model, np.asarray(tokens), config, validation)
 
 
-def learning_rate_at(config: FinetuneConfig, step: int) -> float:
-    """The learning rate of step `step` of a schedule, counted from 0.
+def learning_rate_at(config: FinetuneConfig, step: int, steps: int) -> float:
+    """The learning rate of step `step`, counted from 0, of a schedule of `steps`.
 
-    >>> learning_rate_at(FinetuneConfig(steps=10, schedule="linear", learning_rate=1.0), 5)
+    >>> learning_rate_at(FinetuneConfig(schedule="linear", learning_rate=1.0), 5, 10)
     0.5
     """
     rate = config.learning_rate
@@ -84,13 +84,13 @@ def learning_rate_at(config: FinetuneConfig, step: int) -> float:
         return rate * (step + 1) / config.warmup_steps
     if config.schedule == "constant":
         return rate
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     if config.schedule == "linear":
         return rate * (1.0 - done)
     return rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
 
-def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable]) -> Any:
+def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable], replicas: int) -> Any:
     """The Keras optimizer that `config` names; `undecayed` variables never shrink."""
     decay = config.weight_decay
     if decay is None:
@@ -98,7 +98,7 @@ def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable]) -> Any:
     shared = {
         "learning_rate": config.learning_rate,
         "weight_decay": decay or None,
-        "global_clipnorm": config.gradient_clip or None,
+        "global_clipnorm": config.gradient_clip / replicas or None,  # see _one_replica
     }
     if config.optimizer in ("adam", "adamw"):
         optimizer = keras.optimizers.Adam(epsilon=1e-8, **shared)  # with decay it is AdamW
@@ -130,7 +130,7 @@ class Trainer:
             self._validation = consecutive_windows(validation, length, VALIDATION_WINDOWS)
         self.step = 0
         self.seed = secrets.randbits(63) if config.seed is None else config.seed
-        self.schedule_start = 0
+        self._schedule = (0, max(0, config.steps))  # first step and end of the learning rate's
         self._average = (0.0, 0.0)
         self._best = math.inf
         self._since_best = 0
@@ -141,30 +141,28 @@ class Trainer:
             if "/h" in name or not config.only_train_transformer_layers
         ]
         undecayed = [variable for variable in self.variables if len(variable.shape) < 2]
-        self._optimizer = make_optimizer(config, undecayed)
-        self._loss_scale = None
-        if model.precision == "float16":
-            self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
-        self._outer = self._loss_scale or self._optimizer
-        self._outer.build(self.variables)
-        self._sums = []
-        if config.accumulate_gradients > 1:
-            self._sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in self.variables]
-        windows = tf.TensorSpec([None, None], tf.int32)
+        self._strategy = model.strategy
+        with self._strategy.scope():
+            self._optimizer = make_optimizer(config, undecayed, model.strategy.num_replicas_in_sync)
+            self._loss_scale = None
+            if model.precision == "float16":
+                self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
+            self._outer = self._loss_scale or self._optimizer
+            self._outer.build(self.variables)
+        windows = tf.TensorSpec([config.accumulate_gradients, None, None], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
-        self._accumulate = tf.function(self._accumulate_pass, input_signature=[windows, seed])
-        self._apply = tf.function(self._apply_sums, input_signature=[])
-        self._train = tf.function(self._single_pass, input_signature=[windows, seed])
-        self._measure = tf.function(model.loss, input_signature=[windows])
+        self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
+        self._measure = tf.function(model.loss, input_signature=[tf.TensorSpec([1, None], tf.int32)])
 
     def __iter__(self) -> Iterator[Progress]:
         config = self.config
         steps = config.steps if config.steps > 0 else None
         first, began, recent = self.step, time.monotonic(), [time.monotonic()]
         end = None if steps is None else first + steps
-        tokens_a_step = config.batch_size * config.accumulate_gradients * (self._window - 1)
+        tokens_a_step = self._windows_a_step() * (self._window - 1)
         while end is None or self.step < end:
-            rate = learning_rate_at(config, self.step - self.schedule_start)
+            start, planned = self._schedule
+            rate = learning_rate_at(config, self.step - start, planned - start)
             loss = self._train_step(rate)
             self.step += 1
             total, weight = self._average
@@ -214,43 +212,81 @@ class Trainer:
             for order, variable in enumerate(self._outer.variables)
         }
         numbers = [*self._average, self._best]
-        counts = [self.step, self.seed, self.schedule_start, self._since_best]
+        counts = [self.step, self.seed, *self._schedule, self._since_best]
         return arrays | {"numbers": np.array(numbers), "counts": np.array(counts, np.int64)}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from `state`; CheckpointError where it is of another optimizer or model."""
+    def restore(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Go on from `state`. False where its optimizer is another one: then that starts afresh,
+        and the step, the averages and the order of the data go on."""
         variables = self._outer.variables
-        for order, variable in enumerate(variables):
-            saved = state.get(f"optimizer/{order}")
-            if saved is None or tuple(saved.shape) != tuple(variable.shape):
-                raise CheckpointError(
-                    f"the saved optimizer state does not fit optimizer={self.config.optimizer!r}: "
-                    "go on with the options that the run was trained with, or restore_from='fresh'"
-                )
-        for order, variable in enumerate(variables):
-            variable.assign(state[f"optimizer/{order}"])
+        saved = [state.get(f"optimizer/{order}") for order in range(len(variables))]
+        fits = f"optimizer/{len(variables)}" not in state and all(
+            value is not None and value.shape == tuple(variable.shape)
+            for value, variable in zip(saved, variables, strict=True)
+        )
+        if fits:
+            for variable, value in zip(variables, saved, strict=True):
+                variable.assign(value)
         total, weight, self._best = (float(number) for number in state["numbers"])
         self._average = (total, weight)
-        self.step, seed, self.schedule_start, self._since_best = (int(n) for n in state["counts"])
+        self.step, seed, start, end, self._since_best = (int(n) for n in state["counts"])
         self.seed = seed if self.config.seed is None else self.config.seed
+        # A run that was stopped and now goes to the end it had planned keeps its schedule.
+        planned = self.step + max(0, self.config.steps)
+        self._schedule = (start, end) if planned == end else (self.step, planned)
+        return fits
+
+    def start_at(self, step: int) -> None:
+        """Count on from a run of which nothing but its step is known."""
+        self.step = step
+        self._schedule = (step, step + max(0, self.config.steps))
+
+    def _windows_a_step(self) -> int:
+        config = self.config
+        return config.accumulate_gradients * config.batch_size * self._strategy.num_replicas_in_sync
 
     def _train_step(self, rate: float) -> float:
         self._optimizer.learning_rate.assign(rate)
-        passes = self.config.accumulate_gradients
-        windows = random_windows(
-            self._tokens, self.seed, self.step, passes * self.config.batch_size, self._window
-        )
-        losses = []
-        for order, batch in enumerate(np.split(windows, passes)):  # (batch, window)
-            seed = np.array([self.seed & 0x7FFFFFFF, self.step * passes + order], np.int32)
-            step = self._accumulate if self._sums else self._train
-            losses.append(step(batch, seed))
-        if self._sums:
-            self._apply()
+        count = self._windows_a_step()
+        windows = random_windows(self._tokens, self.seed, self.step, count, self._window)
+        # (passes, batch of all devices, window)
+        passes = windows.reshape(self.config.accumulate_gradients, -1, self._window)
+        seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
+        loss = float(self._train(passes, seed))
         self.model.version += 1
-        return float(np.mean([float(loss) for loss in losses]))
+        return loss
 
-    def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+    def _all_replicas(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        losses = self._strategy.run(self._one_replica, args=(passes, seed))
+        return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+    def _one_replica(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One step on one device: gradients averaged over passes and devices, then applied."""
+        config, context = self.config, tf.distribute.get_replica_context()
+        first = context.replica_id_in_sync_group * config.batch_size
+        mine = passes[:, first : first + config.batch_size]  # (passes, batch, window)
+        seed += [context.replica_id_in_sync_group, 0]
+        count = config.accumulate_gradients
+        loss, gradients = self._gradients(mine[0], seed)
+        if count > 1:
+
+            def add(order: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
+                one_loss, more = self._gradients(mine[order], seed + [order * 65536, 0])
+                return order + 1, loss + one_loss, [a + b for a, b in zip(totals, more, strict=True)]
+
+            _, loss, gradients = tf.while_loop(
+                lambda order, *_: order < count, add, [1, loss, gradients], parallel_iterations=1
+            )
+            loss, gradients = loss / count, [gradient / count for gradient in gradients]
+        replicas = context.num_replicas_in_sync
+        if replicas > 1:
+            # Keras adds up what the devices hand in, so each hands in its share of the mean.
+            mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+            gradients = [gradient / replicas for gradient in mean]
+        self._outer.apply(gradients, self.variables)
+        return loss
+
+    def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         config = self.config
         with tf.GradientTape() as tape:
             loss = self.model.loss(
@@ -260,24 +296,7 @@ class Trainer:
                 recompute=config.use_memory_saving_gradients,
             )
             scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
-        return loss, tape.gradient(scaled, self.variables)
-
-    def _single_pass(self, windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        loss, gradients = self._gradients(windows, seed)
-        self._outer.apply(gradients, self.variables)
-        return loss
-
-    def _accumulate_pass(self, windows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        loss, gradients = self._gradients(windows, seed)
-        for total, gradient in zip(self._sums, gradients, strict=True):
-            total.assign_add(tf.convert_to_tensor(gradient))
-        return loss
-
-    def _apply_sums(self) -> None:
-        share = 1.0 / self.config.accumulate_gradients
-        self._outer.apply([total * share for total in self._sums], self.variables)
-        for total in self._sums:
-            total.assign(tf.zeros_like(total))
+        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
 
 
 def _checked(tokens: NDArray[np.integer], model: GPT2) -> NDArray[np.integer]:

@@ -235,6 +235,7 @@ class GPT2:
         """`weights` must hold exactly the variables of `variable_shapes(config)`."""
         self.config = config
         self.precision = precision
+        self.strategy = tf.distribute.get_strategy()  # the devices that the variables live on
         self.variables: dict[str, tf.Variable] = {
             name: tf.Variable(weights[name], dtype=tf.float32, name=name.replace("/", "_"))
             for name in variable_shapes(config)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2_helpers.config import PretrainConfig
-from gpt2_helpers.errors import DatasetError, import_optional
+from gpt2_helpers.errors import DatasetError, OptionError, import_optional
 from gpt2_helpers.model import GPT2, random_weights
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
 
@@ -62,12 +62,16 @@ def bits_per_byte(model: GPT2, tokenizer: Tokenizer, text: str, stride: int | No
 
     Every token is predicted once, from at least `n_ctx - stride` tokens before it where the text
     has so many (by itself, half the context). The measure does not depend on the vocabulary.
+    Raises DatasetError for an empty text, OptionError for a stride outside the context.
     """
     ids = np.array([tokenizer.end_of_text, *tokenizer.encode(text)], np.int32)
     if len(ids) < 2:
         raise DatasetError("bits per byte needs some text, got none")
     n_ctx = model.config.n_ctx
-    stride = stride or max(1, n_ctx // 2)
+    if stride is None:
+        stride = max(1, n_ctx // 2)
+    if not 1 <= stride <= n_ctx:
+        raise OptionError(f"stride must be between 1 and the context of {n_ctx}, got {stride}")
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)])
     def nats(window: tf.Tensor, known: tf.Tensor) -> tf.Tensor:

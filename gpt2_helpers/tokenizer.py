@@ -1,4 +1,4 @@
-"""Text <-> token ids: GPT-2's byte-level byte-pair encoding. Knows nothing of models or files of text.
+"""Text <-> token ids: GPT-2's byte-level byte-pair encoding. Knows neither models nor datasets.
 
 The method is that of "Language Models are Unsupervised Multitask Learners" (Radford et al. 2019):
 text is cut into words by a regular expression, each word's UTF-8 bytes are written as printable
@@ -21,11 +21,11 @@ END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
 
-WORDS = regex.compile(
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+WORDS = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 _MEMO_WORDS = 500_000  # past this many distinct words the memo starts anew: flat memory
-_LONG_WORD = 48  # pieces from which a heap beats looking through the word for each merge
+# A longer word is merged with a heap, which there beats looking through the word for each merge,
+# and is not remembered: it is rare, and may be of any size.
+_LONG_WORD = 48
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +56,7 @@ class Tokenizer:
         characters = byte_characters()
         bytes_of = {character: byte for byte, character in characters.items()}
         self.vocabulary = vocabulary
-        self.n_vocab = max(vocabulary.values(), default=-1) + 1
+        self.n_vocab = len(vocabulary)
         if sorted(vocabulary.values()) != list(range(self.n_vocab)):
             raise CheckpointError("encoder.json must number its pieces 0, 1, 2 and on, each once")
         self._byte_ids: list[int] = []
@@ -80,7 +80,12 @@ class Tokenizer:
             if piece != END_OF_TEXT and all(character in bytes_of for character in piece):
                 self._pieces[index] = bytes(bytes_of[character] for character in piece)
             else:
-                self._pieces[index] = piece.encode("utf-8")
+                try:
+                    self._pieces[index] = piece.encode("utf-8")
+                except UnicodeEncodeError:
+                    raise CheckpointError(
+                        f"encoder.json: the piece {piece!r} holds a lone surrogate"
+                    ) from None
         self.end_of_text: int = vocabulary.get(END_OF_TEXT, self.n_vocab - 1)
         self._memo: dict[str, list[int]] = {}
 
@@ -126,8 +131,11 @@ class Tokenizer:
     def encode(self, text: str, special: bool = False) -> list[int]:
         """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.
 
-        Raises DatasetError where the text holds a lone surrogate, which no UTF-8 can write.
+        Raises DatasetError where the text holds a lone surrogate, which no UTF-8 can write, and
+        OptionError for what is no text.
         """
+        if not isinstance(text, str):
+            raise OptionError(f"only text can be encoded, got {type(text).__name__}: give a str")
         if special and END_OF_TEXT in text:
             first, *rest = text.split(END_OF_TEXT)
             ids = self.encode(first)
@@ -136,20 +144,22 @@ class Tokenizer:
                 ids += self.encode(part)
             return ids
         memo = self._memo
-        if len(memo) > _MEMO_WORDS:
-            memo.clear()
         ids = []
         for word in WORDS.findall(text):
             known = memo.get(word)
             if known is None:
-                known = memo[word] = self._encode_word(word)
+                known = self._encode_word(word)
+                if len(memo) >= _MEMO_WORDS:
+                    memo.clear()
+                if len(word) <= _LONG_WORD:
+                    memo[word] = known
             ids += known
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are no UTF-8, as after half a character, show as U+FFFD.
 
-        Raises OptionError for an id outside the vocabulary.
+        Raises OptionError for an id outside the vocabulary, or what is no id.
         """
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
@@ -157,13 +167,18 @@ class Tokenizer:
         """The UTF-8 bytes of `ids`: for text that arrives piece by piece."""
         pieces = self._pieces
         chunks = []
-        for index in ids:
-            if not 0 <= index < len(pieces):
-                raise OptionError(
-                    f"token ids must lie between 0 and {len(pieces) - 1}, got {index}: "
-                    "were they made with another model's tokenizer?"
-                )
-            chunks.append(pieces[index])
+        try:
+            for index in ids:
+                if not 0 <= index < len(pieces):
+                    raise OptionError(
+                        f"token ids must lie between 0 and {len(pieces) - 1}, got {index}: "
+                        "were they made with another model's tokenizer?"
+                    )
+                chunks.append(pieces[index])
+        except OptionError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"token ids must be a list of whole numbers: {error}") from None
         return b"".join(chunks)
 
     def _encode_word(self, word: str) -> list[int]:
@@ -206,13 +221,13 @@ class Tokenizer:
 def _merge_long(ids: list[int], merges: dict[tuple[int, int], tuple[int, int]]) -> list[int]:
     """The same merges in the same order, for words too long to look through again each time.
 
-    A linked list of pieces and a heap of (rank, position): a merge can only make pairs of a later
-    rank, so that taking the lowest rank, leftmost first, is GPT-2's own order.
+    A linked list of pieces and a heap of (rank, position). As in GPT-2, all places of the pair
+    with the lowest rank are joined from left to right before another pair's turn comes.
     """
     before = list(range(-1, len(ids) - 1))
     after = [*range(1, len(ids)), -1]
     alive = [True] * len(ids)
-    heap = []
+    heap: list[tuple[int, int, int, int, int]] = []  # rank, position, left, right, joined
 
     def offer(left: int, right: int) -> None:
         found = merges.get((ids[left], ids[right]))
@@ -222,16 +237,21 @@ def _merge_long(ids: list[int], merges: dict[tuple[int, int], tuple[int, int]]) 
     for position in range(len(ids) - 1):
         offer(position, position + 1)
     while heap:
-        _, left, left_id, right_id, joined = heapq.heappop(heap)
-        right = after[left]
-        if not alive[left] or right < 0 or ids[left] != left_id or ids[right] != right_id:
-            continue  # one of the two has been merged since
-        ids[left] = joined
-        alive[right] = False
-        after[left] = after[right]
-        if after[left] >= 0:
-            before[after[left]] = left
-            offer(left, after[left])
-        if before[left] >= 0:
-            offer(before[left], left)
+        rank, changed = heap[0][0], []
+        while heap and heap[0][0] == rank:
+            _, left, left_id, right_id, joined = heapq.heappop(heap)
+            right = after[left]
+            if not alive[left] or right < 0 or ids[left] != left_id or ids[right] != right_id:
+                continue  # one of the two has been merged since
+            ids[left] = joined
+            alive[right] = False
+            after[left] = after[right]
+            if after[left] >= 0:
+                before[after[left]] = left
+            changed.append(left)
+        for left in changed:
+            if after[left] >= 0:
+                offer(left, after[left])
+            if before[left] >= 0:
+                offer(before[left], left)
     return [piece for piece, kept in zip(ids, alive, strict=True) if kept]
