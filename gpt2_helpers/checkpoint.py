@@ -46,16 +46,17 @@ def latest_checkpoint(folder: str | Path) -> Path:
         said = tf.train.latest_checkpoint(str(folder))
     except (tf.errors.OpError, ValueError, UnicodeDecodeError):
         said = None
-    if said is not None and Path(said).parent == folder:
+    if said is not None and Path(said).parent == folder and _has_data(Path(said)):
         return Path(said)
-    whole = [
-        path.with_suffix("")
-        for path in folder.glob("model*.index")
-        if path.with_suffix(".data-00000-of-00001").is_file()
-    ]
+    whole = [path.with_suffix("") for path in folder.glob("model*.index")]
+    whole = [prefix for prefix in whole if _has_data(prefix)]
     if not whole:
         raise CheckpointError(f"{folder} holds no checkpoint (model*.index and its data file)")
     return max(whole, key=step_of)
+
+
+def _has_data(prefix: Path) -> bool:
+    return Path(f"{prefix}.data-00000-of-00001").is_file()
 
 
 def step_of(prefix: Path) -> int:

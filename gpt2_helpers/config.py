@@ -343,6 +343,8 @@ class DatasetConfig(Checked):
 class RunConfig(Checked):
     """A finetuning's run folder, and what is written into it how often."""
 
+    model_name: str = option("124M", "model to start from: tiny, 124M, 355M, 774M, 1558M")
+    model_dir: str = option("models", "folder that holds the models", advanced=True)
     run_name: str = option("run1", "name of the run's folder")
     checkpoint_dir: str = option("checkpoint", "folder that holds the runs", advanced=True)
     restore_from: str = option(
@@ -353,6 +355,7 @@ class RunConfig(Checked):
     sample_every: int = option(100, "steps between two samples; 0 for none", minimum=0)
     sample_length: int = option(1023, "tokens a sample", minimum=1)
     sample_num: int = option(1, "samples each time", minimum=1)
+    sample_dir: str = option("samples", "folder that samples are written to", advanced=True)
     print_every: int = option(1, "steps between two lines of progress", minimum=1)
     max_checkpoints: int = option(1, "checkpoints to keep; 0 for all", minimum=0, advanced=True)
     validation: str | None = option(
@@ -362,7 +365,7 @@ class RunConfig(Checked):
     def __post_init__(self) -> None:
         _number_as_text(self, "validation")
         super().__post_init__()
-        for name in ("run_name", "checkpoint_dir", "restore_from"):
+        for name in ("run_name", "checkpoint_dir", "restore_from", "model_name"):
             if not getattr(self, name).strip():
                 raise OptionError(f"{name} must not be empty")
         if self.run_name in (".", "..") or Path(self.run_name).name != self.run_name:

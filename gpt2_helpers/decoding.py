@@ -78,9 +78,7 @@ def decoder_for(model: GPT2, batch_size: int, length: int, dtype: tf.DType) -> D
 class Decoder:
     """Rows of tokens that grow by one at each `step`. `prefill` gives a row its beginning."""
 
-    def __init__(
-        self, model: GPT2, batch_size: int, slots: int, weights: DecodingWeights
-    ) -> None:
+    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: DecodingWeights) -> None:
         self.config, self.weights = model.config, weights
         self.batch_size, self.slots = batch_size, slots
         self.dtype: tf.DType = weights.output.dtype
@@ -149,9 +147,7 @@ class Decoder:
     def _logits(self, ids: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """ids and positions (batch) -> fp32 logits (batch, n_vocab); keeps the keys and values."""
         config, weights = self.config, self.weights.named
-        rows, heads = tf.meshgrid(
-            tf.range(self.batch_size), tf.range(config.n_head), indexing="ij"
-        )
+        rows, heads = tf.meshgrid(tf.range(self.batch_size), tf.range(config.n_head), indexing="ij")
         slots = tf.broadcast_to(positions[:, None], [self.batch_size, config.n_head])
         places = tf.stack([rows, heads, slots], axis=-1)  # (batch, head, 3)
         used = tf.reduce_max(positions) + 1

@@ -88,7 +88,9 @@ def choose_precision(precision: str = "auto") -> str:
         return precision
     if gpus():
         capability = gpus()[0].compute_capability or (0, 0)
-        return "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
+        return (
+            "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
+        )
     return "bfloat16" if cpu_has_bfloat16() else "float32"
 
 

@@ -75,7 +75,7 @@ def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") ->
     return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A try that failed in a way in which the next one may not."""
 
 
@@ -86,8 +86,8 @@ _Facts = dict[str, Any]
 class _File:
     """One file to fetch: `told` is what the server said beforehand, `place` how far it has come."""
 
-    def __init__(self, address: str, path: Path) -> None:
-        self.address, self.path = address, path
+    def __init__(self, address: str, path: Path, opener: urllib.request.OpenerDirector) -> None:
+        self.address, self.path, self.opener = address, path, opener
         self.part, self.note = Path(f"{path}.part"), Path(f"{path}.part.json")
         self.told: _Facts = {}
         self.size, self.place = 0, self.arrived()
@@ -106,10 +106,15 @@ class _File:
         self.place, self.size = place, size
 
 
+def _files(base: str, folder: Path) -> list[_File]:
+    opener = urllib.request.build_opener(_Redirects)  # it reads the certificates: once is enough
+    return [_File(f"{base}/{name}", folder / name, opener) for name in FILES]
+
+
 def _download(address: str, folder: Path, shown: bool, pauses: Sequence[float]) -> None:
     """Fetch what is missing in `folder`, small files first: they show soonest what is wrong."""
-    files = [_File(f"{address}/{name}", folder / name) for name in FILES]
-    with contextlib.suppress(_Broken):  # the fetching has its further tries, asking has none
+    files = _files(address, folder)
+    with contextlib.suppress(_BrokenError):  # the fetching has its further tries, asking has none
         for file in files:
             # Some servers answer no HEAD; what else may be wrong will show in the fetching.
             with contextlib.suppress(DownloadError), _open(file, "HEAD") as response:
@@ -131,7 +136,7 @@ def _fetch(file: _File, bar: tqdm[Any], pauses: Sequence[float]) -> None:
         try:
             facts = _attempt(file, bar)
             break
-        except _Broken as broken:
+        except _BrokenError as broken:
             if pause is None:
                 raise DownloadError(
                     f"{file.address} did not arrive whole in {len(pauses) + 1} tries: {broken}; "
@@ -161,12 +166,14 @@ def _attempt(file: _File, bar: tqdm[Any]) -> _Facts:
         if response.status == 200:
             file.move(0, file.size, bar)
             if facts.get("version") == file.told.get("version") and _differ(facts, file.told):
-                raise _Broken("the server tells its length or MD5 in two ways")
+                raise _BrokenError("the server tells its length or MD5 in two ways")
         elif span == f"bytes {file.place}" and not _differ(facts, before):
             facts = {**before, **facts}
         else:
             file.part.unlink(missing_ok=True)
-            raise _Broken("the server has another version than that begun, which was thrown away")
+            raise _BrokenError(
+                "the server has another version than that begun, which was thrown away"
+            )
         if not _differ(facts, file.told):
             facts = {**file.told, **facts}
         _receive(response, file, facts, bar)
@@ -174,7 +181,7 @@ def _attempt(file: _File, bar: tqdm[Any]) -> _Facts:
 
 
 def _receive(response: HTTPResponse, file: _File, facts: _Facts, bar: tqdm[Any]) -> None:
-    """Write the body behind what is there; _Broken where it ends too soon."""
+    """Write the body behind what is there; _BrokenError where it ends too soon."""
     chunk = _read(response, file)
     page = not file.place and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
     if page or response.headers.get_content_type() == "text/html":
@@ -192,7 +199,7 @@ def _receive(response: HTTPResponse, file: _File, facts: _Facts, bar: tqdm[Any])
             file.move(place, facts.get("size", place), bar)
             chunk = _read(response, file)
     if not file.place or file.place != file.size:
-        raise _Broken(f"it ended after {file.place} of {file.size} bytes")
+        raise _BrokenError(f"it ended after {file.place} of {file.size} bytes")
 
 
 def _check_and_name(file: _File, facts: _Facts) -> None:
@@ -217,9 +224,8 @@ def _copy_bundled(folder: Path) -> None:
     """Copy the model that comes with the package, where it doesn't stand there already."""
     if not is_downloaded(config.BUNDLED_FOLDER.name, config.BUNDLED_FOLDER.parent):
         raise DownloadError(f"{config.BUNDLED_FOLDER} lacks files: install gpt2-helpers again")
-    all_files = [_File(str(config.BUNDLED_FOLDER / name), folder / name) for name in FILES]
     files = []
-    for file in all_files:
+    for file in _files(str(config.BUNDLED_FOLDER), folder):
         if not (file.path.is_file() and filecmp.cmp(file.address, file.path, shallow=False)):
             file.size = Path(file.address).stat().st_size
             files.append(file)
@@ -245,11 +251,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _open(file: _File, method: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    """Ask for a file; _Broken where no answer comes, or one of 500 and more."""
+    """Ask for a file; _BrokenError where no answer comes, or one of 500 and more."""
     with _network_errors(file):
         request = urllib.request.Request(file.address, headers=headers or {}, method=method)
         try:
-            response = urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
+            response = file.opener.open(request, timeout=TIMEOUT)
         except HTTPError as error:
             if error.code != 416:
                 raise
@@ -283,13 +289,13 @@ def _differ(one: _Facts, other: _Facts) -> bool:
 
 @contextlib.contextmanager
 def _network_errors(file: _File) -> Iterator[None]:
-    """Errors of the network as _Broken, or as final ones where another try would change nothing."""
+    """Errors of the network as _BrokenError, as final ones where a further try changes nothing."""
     try:
         yield
     except HTTPError as error:
         error.close()
         if error.code >= 500:
-            raise _Broken(f"the server answered {error.code} {error.reason}") from error
+            raise _BrokenError(f"the server answered {error.code} {error.reason}") from error
         what = "does not exist" if error.code == 404 else "was refused"
         raise DownloadError(
             f"{file.address} {what} (HTTP {error.code} {error.reason}): set or correct "
@@ -306,7 +312,7 @@ def _network_errors(file: _File) -> Iterator[None]:
             words = f"no server named {urlsplit(file.address).hostname} was found (no network?)"
         elif isinstance(reason, TimeoutError):
             words = f"nothing came for {TIMEOUT:g} seconds"
-        raise _Broken(words) from error
+        raise _BrokenError(words) from error
 
 
 @contextlib.contextmanager

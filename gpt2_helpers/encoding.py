@@ -69,7 +69,8 @@ def pieces(stream: Iterable[str], size: int) -> Iterator[str]:
             start = end
         waiting = [text[start:]]
         length = len(text) - start
-        wanted = size if length < size else length + size
+        # Without a place to cut, twice as much must come in: each try looks through it all.
+        wanted = size if length < size else min(2 * length, max(size, LONGEST_RUN))
     if length:
         yield "".join(waiting)
 

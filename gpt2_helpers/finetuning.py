@@ -134,6 +134,7 @@ class Trainer:
         self._average = (0.0, 0.0)
         self._best = math.inf
         self._since_best = 0
+        self.stopped_early = False
 
         self.variables = [
             variable
@@ -152,14 +153,15 @@ class Trainer:
         windows = tf.TensorSpec([config.accumulate_gradients, None, None], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
         self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
-        self._measure = tf.function(model.loss, input_signature=[tf.TensorSpec([1, None], tf.int32)])
+        self._measure = tf.function(
+            model.loss, input_signature=[tf.TensorSpec([1, None], tf.int32)]
+        )
 
     def __iter__(self) -> Iterator[Progress]:
         config = self.config
         steps = config.steps if config.steps > 0 else None
         first, began, recent = self.step, time.monotonic(), [time.monotonic()]
         end = None if steps is None else first + steps
-        tokens_a_step = self._windows_a_step() * (self._window - 1)
         while end is None or self.step < end:
             start, planned = self._schedule
             rate = learning_rate_at(config, self.step - start, planned - start)
@@ -186,17 +188,23 @@ class Trainer:
                 average_loss=self._average[0] / self._average[1],
                 validation_loss=validation_loss,
                 learning_rate=rate,
-                tokens_per_second=tokens_a_step / max(a_step, 1e-9),
+                tokens_per_second=self.tokens_per_step / max(a_step, 1e-9),
                 seconds=time.monotonic() - began,
                 seconds_left=None if left is None else left * a_step,
                 is_best=is_best,
                 stops_early=stops_early,
             )
             if stops_early:
+                self.stopped_early = True
                 return
             # What the consumer did meanwhile, such as saving, is no part of a step's time.
             pause = time.monotonic() - recent[-1]
             recent = [moment + pause for moment in recent]
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that one step learns from."""
+        return self._windows_a_step() * (self._window - 1)
 
     def validation_loss(self) -> float:
         """Mean loss in nats a token over the validation windows, without dropout."""
@@ -272,7 +280,11 @@ class Trainer:
 
             def add(order: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
                 one_loss, more = self._gradients(mine[order], seed + [order * 65536, 0])
-                return order + 1, loss + one_loss, [a + b for a, b in zip(totals, more, strict=True)]
+                return (
+                    order + 1,
+                    loss + one_loss,
+                    [a + b for a, b in zip(totals, more, strict=True)],
+                )
 
             _, loss, gradients = tf.while_loop(
                 lambda order, *_: order < count, add, [1, loss, gradients], parallel_iterations=1

@@ -105,13 +105,14 @@ class IdStream:
             yield text
 
     def _counted_ids(self, blocks: Iterable[Ids]) -> Iterator[Ids]:
+        end = self.tokenizer.end_of_text
         last: list[int] = []
         for ids in blocks:
-            self.documents += int(np.count_nonzero(ids == self.tokenizer.end_of_text))
+            self.documents += int(np.count_nonzero(ids == end))
             last = (last + ids[-_TAIL:].tolist())[-_TAIL:]
             yield ids
-        if last and not _ends_text(self.tokenizer.decode(last)):
-            self.documents += 1
+        unended = last[len(last) - last[::-1].index(end) :] if end in last else last
+        self.documents += bool(self.tokenizer.decode(unended).strip())
 
 
 def _ends_text(text: str) -> bool:

@@ -5,9 +5,11 @@ The training itself is `finetuning`'s; this module makes what that starts from.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,7 +36,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     learner.train_from_iterator(texts, trainer)
     # The learner's own numbering is not kept: bytes first, then merges, then the end, as in GPT-2.
-    merges = [tuple(pair) for pair in _merges_of(learner)]
+    merges = _merges_of(learner)
     pieces = [*byte_characters().values(), *(left + right for left, right in merges), END_OF_TEXT]
     if len(pieces) != vocab_size:
         raise DatasetError(
@@ -44,11 +46,12 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     return Tokenizer({piece: index for index, piece in enumerate(pieces)}, merges)
 
 
-def _merges_of(learner: object) -> list[tuple[str, str]]:
-    import json
-
-    merges = json.loads(learner.to_str())["model"]["merges"]  # type: ignore[attr-defined]
-    return [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in merges]
+def _merges_of(learner: Any) -> list[tuple[str, str]]:
+    merges = []
+    for pair in json.loads(learner.to_str())["model"]["merges"]:
+        left, right = pair.split(" ") if isinstance(pair, str) else pair  # as older releases did
+        merges.append((left, right))
+    return merges
 
 
 def new_model(config: PretrainConfig, seed: int, precision: str = "float32") -> GPT2:

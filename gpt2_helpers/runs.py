@@ -21,7 +21,7 @@ import numpy as np
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2
-from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_text, write_weights
 
 
@@ -34,6 +34,7 @@ class RunRecord:
     legacy_tokens: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    checkpoints: list[int] = field(default_factory=list)  # steps saved since it began, oldest first
     losses: list[tuple[int, float]] = field(default_factory=list)
     validation_losses: list[tuple[int, float]] = field(default_factory=list)
 
@@ -100,7 +101,9 @@ class RunFolder:
         except FileNotFoundError:
             return RunRecord()
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}; move it away to go on") from None
+            raise CheckpointError(
+                f"{path} cannot be read: {error}; move it away to go on"
+            ) from None
         return record
 
     def completed_steps(self) -> int:
@@ -119,39 +122,56 @@ class RunFolder:
             return None
         return WeightsReader(prefix)
 
-    def prepare(self, tokenizer: Tokenizer) -> None:
-        """Make the folder, with the tokenizer's files in it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not all((self.path / name).is_file() for name in TOKENIZER_FILES):
-            tokenizer.save(self.path)
-
     def save(
-        self, model: GPT2, step: int, state: Mapping[str, np.ndarray], record: RunRecord
+        self,
+        model: GPT2,
+        tokenizer: Tokenizer,
+        step: int,
+        state: Mapping[str, np.ndarray],
+        record: RunRecord,
     ) -> Path:
-        """Write weights, optimizer state and record of `step`; the older ones stay as they were.
+        """Write weights, optimizer state and record of `step`; older checkpoints stay as they were.
 
         The files that point at the newest checkpoint are written last, when it is whole.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
         write_weights(self.path / f"optimizer-{step}", state)
-        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
+        tokenizer.save(self.path)
+        record.checkpoints = [*(s for s in record.checkpoints if s != step), step]
+        self._write_record(record)
         prefix = save_model(model, self.path, name=f"model-{step}")
         write_text(self.path / "counter", f"{step}\n")
         return prefix
 
-    def keep_newest(self, count: int) -> None:
-        """Delete all but the newest `count` checkpoints (all stay where it is 0)."""
-        steps = sorted({step_of(path.with_suffix("")) for path in self.path.glob("model-*.index")})
-        for step in steps[:-count] if count else []:
-            self._delete(step)
+    def keep_newest(self, count: int, record: RunRecord, protected: set[int]) -> None:
+        """Delete all but the newest `count` checkpoints of this run's own (all stay where it is 0)
+        and the protected steps. What a run begun afresh found in its folder is not touched."""
+        for step in record.checkpoints[:-count] if count else []:
+            if step not in protected:
+                self._delete(step)
+                record.checkpoints.remove(step)
 
-    def go_back_to(self, step: int) -> None:
+    def keep_only(self, step: int | None, events: Path) -> None:
+        """Delete every other checkpoint and event file, for `overwrite`."""
+        for path in self.path.glob("model-*.index"):
+            if (other := step_of(path.with_suffix(""))) != step:
+                self._delete(other)
+        for path in self.path.glob("events.*"):
+            if path != events:
+                path.unlink(missing_ok=True)
+
+    def go_back_to(self, step: int, record: RunRecord) -> None:
         """Make the checkpoint of `step` the newest: later ones are deleted."""
         write_checkpoint_state(self.path, f"model-{step}")
         write_text(self.path / "counter", f"{step}\n")
-        for path in self.path.glob("model-*.index"):
-            later = step_of(path.with_suffix(""))
-            if later > step:
-                self._delete(later)
+        later = record.checkpoints[record.checkpoints.index(step) + 1 :]
+        record.checkpoints = [kept for kept in record.checkpoints if kept not in later]
+        self._write_record(record)
+        for other in later:
+            self._delete(other)
+
+    def _write_record(self, record: RunRecord) -> None:
+        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
 
     def _delete(self, step: int) -> None:
         for name in (f"model-{step}", f"optimizer-{step}"):

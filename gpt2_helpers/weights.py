@@ -69,9 +69,10 @@ def write_weights(prefix: str | Path, arrays: Mapping[str, Any]) -> None:
     They are written in a folder beside, flushed and renamed, so that no file is ever half there.
     """
     prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".part-", dir=prefix.parent))
+    beside = None
     try:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".part-", dir=prefix.parent))
         part = beside / prefix.name
         tf.raw_ops.SaveV2(
             prefix=str(part),
@@ -93,7 +94,8 @@ def write_weights(prefix: str | Path, arrays: Mapping[str, Any]) -> None:
             "What was there before is unchanged"
         ) from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if beside:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,0 +1,64 @@
+"""Finetune GPT-2 on your own text and generate from it.
+
+import gpt2_helpers as gpt2
+
+sess = gpt2.start_tf_sess()
+gpt2.finetune(sess, "data/titles.csv", model_name="tiny", steps=200)
+gpt2.generate(sess, nsamples=5)
+
+TensorFlow is imported only when a name that needs it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpt2_helpers.errors import Gpt2Error
+    from gpt2_helpers.session import Session
+    from gpt2_helpers.simple import (
+        download_gpt2,
+        encode_csv,
+        encode_dataset,
+        finetune,
+        generate,
+        generate_to_file,
+        get_available_gpus,
+        is_gpt2_downloaded,
+        load_gpt2,
+        plot_loss,
+        reset_session,
+        start_tf_sess,
+    )
+
+_HOMES = {"Gpt2Error": "errors", "Session": "session"}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Gpt2Error",
+    "Session",
+    "download_gpt2",
+    "encode_csv",
+    "encode_dataset",
+    "finetune",
+    "generate",
+    "generate_to_file",
+    "get_available_gpus",
+    "is_gpt2_downloaded",
+    "load_gpt2",
+    "plot_loss",
+    "reset_session",
+    "start_tf_sess",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"gpt2_helpers.{_HOMES.get(name, 'simple')}")
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,57 @@
+"""Progress on a terminal or in a notebook cell. Consumes the engines' iterators, computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tqdm.auto import tqdm
+
+from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
+from gpt2_helpers.generation import Text
+
+
+def say(line: str) -> None:
+    """Print a line beside progress bars that may be showing."""
+    tqdm.write(line)
+
+
+def progress_line(progress: RunProgress) -> str:
+    """What one step has to tell, in gpt-2-simple's form."""
+    line = (
+        f"[{progress.step} | {progress.seconds:2.2f}] "
+        f"loss={progress.loss:2.2f} avg={progress.average_loss:2.2f}"
+    )
+    if progress.validation_loss is not None:
+        line += f" validation={progress.validation_loss:2.2f}"
+    return line
+
+
+def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
+    """Train to the end with a bar, a line every `print_every` steps, and the samples."""
+    for note in run.notes:
+        say(note)
+    told = len(run.notes)
+    total = run.config.steps if run.config.steps > 0 else None
+    with tqdm(total=total, desc="finetuning", unit="step", dynamic_ncols=True) as bar:
+        for progress in run:
+            bar.set_postfix_str(
+                f"loss {progress.average_loss:.2f}, {progress.tokens_per_second:,.0f} tokens/s",
+                refresh=False,
+            )
+            bar.update()
+            if progress.step % print_every == 0 or progress.validation_loss is not None:
+                say(progress_line(progress))
+            for number, sample in enumerate(progress.samples, 1):
+                say(f"======== SAMPLE {number} ========\n{sample}\n")
+    for note in run.notes[told:]:
+        say(note)
+    verb = "interrupted and saved" if run.interrupted else "saved"
+    say(f"{verb}: {run.folder.path}, step {run.trainer.step}")
+
+
+def with_bar(texts: Iterable[Text], total: int) -> Iterator[Text]:
+    """The same texts, with a bar of how many are done."""
+    with tqdm(total=total, desc="generating", unit="text", dynamic_ncols=True) as bar:
+        for text in texts:
+            bar.update()
+            yield text

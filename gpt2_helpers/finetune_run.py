@@ -1,0 +1,239 @@
+"""One finetuning, from a dataset to a run folder: an iterator that saves, samples and keeps record.
+
+It knows nothing of printing: whoever iterates over it shows what it yields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gpt2_helpers import device
+from gpt2_helpers.checkpoint import latest_checkpoint, load_model, model_folder
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.dataset import Dataset, load_dataset, split
+from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.events import EventWriter
+from gpt2_helpers.finetuning import Progress, Trainer
+from gpt2_helpers.generation import stream
+from gpt2_helpers.interrupts import deferred_interrupts
+from gpt2_helpers.runs import RunFolder, RunRecord, installed_versions
+from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.weights import WeightsReader, write_text
+
+
+@dataclass(frozen=True)
+class RunProgress(Progress):
+    """Progress of a run, with what was made of it at this step."""
+
+    samples: tuple[str, ...] = ()
+    saved: bool = False
+
+
+class FinetuneRun:
+    """Iterate over it to train; afterwards the run folder holds the result.
+
+    `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
+    came by Ctrl-C; what was trained is saved all the same.
+    """
+
+    def __init__(
+        self,
+        dataset: str | Path,
+        finetune: FinetuneConfig | None = None,
+        run: RunConfig | None = None,
+        data: DatasetConfig | None = None,
+    ) -> None:
+        """Opens the run, or the base model, and reads the data. Raises one of this package's
+        errors where something is missing or unfit; nothing has been written then."""
+        self.config, self.run = finetune or FinetuneConfig(), run or RunConfig()
+        self.folder = RunFolder(self.run.checkpoint_dir, self.run.run_name)
+        self.interrupted = False
+        self.notes: list[str] = []
+        source, checkpoint, resumes = self._source()
+        self.record = self.folder.record() if resumes else RunRecord()
+        self.tokenizer = Tokenizer.load(source)
+        data = data or DatasetConfig()
+        if self.record.legacy_tokens:  # a run keeps the way it was begun in
+            data = dataclasses.replace(data, legacy_tokens=True)
+        self.dataset, self.validation = self._read(dataset, data)
+
+        precision = device.choose_precision(self.config.precision)
+        with device.training_strategy(self.config.multi_gpu).scope():
+            self.model = load_model(source, precision, checkpoint)
+        held_out = None if self.validation is None else self.validation.tokens
+        self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
+        if resumes:
+            self._resume()
+        self._saved_step: int | None = self.trainer.step if resumes else None
+        self._best_step: int | None = None
+
+        self.record.dataset = str(dataset)
+        if not resumes:
+            self.record.base_model = source.name
+        self.record.legacy_tokens = data.legacy_tokens
+        self.record.parameters = {
+            name: value
+            for config in (self.config, self.run, data)
+            for name, value in dataclasses.asdict(config).items()
+        }
+        self.record.versions = installed_versions()
+        size = f"{self.model.config.n_parameters / 1e6:,.1f} million weights"
+        self.notes.append(f"training {self.record.base_model or source.name}, {size}, {precision}")
+        self.notes += self.dataset.report(
+            self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
+        )
+
+    def __iter__(self) -> Iterator[RunProgress]:
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        events = EventWriter(self.folder.path)
+        try:
+            with deferred_interrupts() as interruption:
+                for progress in self.trainer:
+                    yield self._after_step(progress, events)
+                    if interruption.requested:
+                        self.interrupted = True
+                        break
+                if self.trainer.stopped_early and self._best_step is not None:
+                    self._return_to(self._best_step)
+                else:
+                    self._save()
+        except GeneratorExit:  # the consumer has had enough: what was trained is kept
+            self._save()
+            raise
+        finally:
+            events.close()
+            if self.run.overwrite:
+                self.folder.keep_only(self._saved_step, events.path)
+
+    def _source(self) -> tuple[Path, str | None, bool]:
+        """The folder to start from, the checkpoint in it, and whether this run goes on."""
+        run = self.run
+        if run.restore_from == "latest" and (newest := self.folder.newest()):
+            steps = self.folder.completed_steps()
+            self.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
+            return self.folder.path, newest.name, True
+        if run.restore_from in ("latest", "fresh"):
+            return model_folder(run.model_name, run.model_dir), None, False
+        place = Path(run.restore_from)
+        if place.is_dir():
+            return place, latest_checkpoint(place).name, False
+        if place.with_name(place.name + ".index").is_file():
+            return place.parent, place.name, False
+        raise OptionError(
+            f"restore_from must be latest, fresh or a folder with a model, "
+            f"got {run.restore_from!r}, which is no folder"
+        )
+
+    def _read(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
+        """What to train on and what to measure on: a share of it, or a file of its own."""
+        dataset = load_dataset(path, self.tokenizer, data)
+        wish = self.run.validation
+        if wish is None:
+            if self.config.early_stopping:
+                raise OptionError(
+                    f"early_stopping={self.config.early_stopping} needs a validation loss: "
+                    "give validation= a share of the data, such as 0.1, or a file"
+                )
+            return dataset, None
+        try:
+            share = float(wish)
+        except ValueError:
+            return dataset, load_dataset(wish, self.tokenizer, data)
+        return (dataset, None) if share == 0 else split(dataset, share)
+
+    def _resume(self) -> None:
+        step = self.folder.completed_steps()
+        self.record.forget_after(step)
+        state = self.folder.training_state()
+        if state is None:
+            self.trainer.start_at(step)
+            self.notes.append("no optimizer state was saved with it: the optimizer starts afresh")
+        elif not self.trainer.restore(state):
+            self.notes.append("the optimizer is another one than before: it starts afresh")
+
+    def _after_step(self, progress: Progress, events: EventWriter) -> RunProgress:
+        """Note, sample and save as the options say."""
+        step, run = progress.step, self.run
+        if not math.isfinite(progress.loss):
+            self._saved_step = step  # what came of it must not be saved
+            raise Gpt2Error(
+                f"the loss became {progress.loss} at step {step}: the last checkpoint is kept; "
+                f"lower learning_rate (now {self.config.learning_rate:g}) or set gradient_clip=1"
+            )
+        self.record.losses.append((step, progress.loss))
+        numbers = {
+            "loss": progress.loss,
+            "average_loss": progress.average_loss,
+            "learning_rate": progress.learning_rate,
+        }
+        if progress.validation_loss is not None:
+            self.record.validation_losses.append((step, progress.validation_loss))
+            numbers["validation_loss"] = progress.validation_loss
+        events.add(step, numbers)
+        samples: tuple[str, ...] = ()
+        if run.sample_every and step % run.sample_every == 0:
+            samples = self._sample(step)
+        best = progress.is_best and self.config.early_stopping > 0
+        saves = bool(run.save_every and step % run.save_every == 0) or best
+        if best:
+            self._best_step = step
+        if saves:
+            self._save()
+            events.flush()
+        fields = {f.name: getattr(progress, f.name) for f in dataclasses.fields(progress)}
+        return RunProgress(**fields, samples=samples, saved=saves)
+
+    def _sample(self, step: int) -> tuple[str, ...]:
+        """Texts that begin with a random token of the data, written into the folder of samples."""
+        run, tokens = self.run, self.dataset.tokens
+        seed = (self.trainer.seed + step) & (2**63 - 1)
+        start = int(np.random.default_rng(seed).integers(len(tokens)))
+        first = (
+            ""
+            if tokens[start] == self.tokenizer.end_of_text
+            else (self.tokenizer.decode([int(tokens[start])]).replace("\ufffd", ""))
+        )
+        config = SamplingConfig(
+            length=run.sample_length + 1,
+            temperature=1.0,
+            top_k=40,
+            nsamples=run.sample_num,
+            batch_size=run.sample_num,
+            seed=seed,
+        )
+        texts = stream(self.model, self.tokenizer, first, config)
+        samples = tuple(sorted(texts, key=lambda text: text.index))
+        folder = Path(run.sample_dir) / run.run_name
+        folder.mkdir(parents=True, exist_ok=True)
+        shown = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
+        write_text(folder / f"samples-{step}", "".join(shown))
+        return samples
+
+    def _save(self) -> None:
+        step = self.trainer.step
+        if step == self._saved_step:
+            return
+        self.folder.save(self.model, self.tokenizer, step, self.trainer.state(), self.record)
+        self._saved_step = step
+        keep = self.run.max_checkpoints
+        protected = {step} if self._best_step is None else {step, self._best_step}
+        self.folder.keep_newest(keep, self.record, protected)
+
+    def _return_to(self, step: int) -> None:
+        """The best checkpoint becomes the newest one, and its weights the model's."""
+        if self.trainer.step != step:
+            self.folder.go_back_to(step, self.record)
+            weights = WeightsReader(self.folder.path / f"model-{step}")
+            for name, variable in self.model.variables.items():
+                variable.assign(weights[name])
+            self.model.version += 1
+        self._saved_step = step
+        self.notes.append(
+            f"stopped early: the run is back at its best validation loss, step {step}"
+        )

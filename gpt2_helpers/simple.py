@@ -1,0 +1,278 @@
+"""gpt-2-simple's functions, by name and parameter, each a thin call of the modules under it.
+
+What is new is keyword-only and comes after. A session can load and finetune again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gpt2_helpers import dataset as datasets
+from gpt2_helpers import device, download
+from gpt2_helpers.checkpoint import model_folder
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.console import say, show_finetuning, with_bar
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.generation import Text
+from gpt2_helpers.plots import plot_loss
+from gpt2_helpers.session import Session, set_threads
+from gpt2_helpers.textwriter import TextWriter
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+
+__all__ = [
+    "download_gpt2",
+    "encode_csv",
+    "encode_dataset",
+    "finetune",
+    "generate",
+    "generate_to_file",
+    "get_available_gpus",
+    "is_gpt2_downloaded",
+    "load_gpt2",
+    "plot_loss",
+    "reset_session",
+    "start_tf_sess",
+]
+
+SAMPLE_DELIM = "=" * 20 + "\n"
+
+
+def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") -> None:
+    """Fetch a model's seven files into `model_dir/model_name`; DownloadError where they don't come.
+
+    What is there whole is not fetched again, and a broken download goes on where it stopped.
+    """
+    download.download_model(model_name, model_dir)
+
+
+def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M") -> bool:
+    """Whether all seven files of a model are in `model_dir/model_name`."""
+    return download.is_downloaded(model_name, model_dir)
+
+
+def start_tf_sess(threads: int = -1, server: Any = None) -> Session:
+    """A new, empty session. `server`, once TensorFlow 1's, is taken and not needed."""
+    set_threads(threads)
+    return Session()
+
+
+def reset_session(sess: Session, threads: int = -1, server: Any = None) -> Session:
+    """Let go of a session's model and start a new session. Never needed before loading another."""
+    sess.close()
+    return start_tf_sess(threads, server)
+
+
+def get_available_gpus() -> list[str]:
+    """TensorFlow's names of the GPUs that can be used."""
+    return [gpu.device for gpu in device.gpus()]
+
+
+def finetune(
+    sess: Session,
+    dataset: str | Path,
+    steps: int = 1000,
+    model_name: str = "124M",
+    model_dir: str | Path = "models",
+    combine: int = 50000,
+    batch_size: int = 1,
+    learning_rate: float = 0.0001,
+    accumulate_gradients: int = 5,
+    restore_from: str | Path = "latest",
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    sample_every: int = 100,
+    sample_length: int = 1023,
+    sample_num: int = 1,
+    multi_gpu: bool = False,
+    save_every: int = 1000,
+    print_every: int = 1,
+    max_checkpoints: int = 1,
+    use_memory_saving_gradients: bool = False,
+    only_train_transformer_layers: bool = False,
+    optimizer: str = "adam",
+    overwrite: bool = False,
+    reuse: bool = False,
+    *,
+    column: str | None = None,
+    dropout: float = 0.0,
+    early_stopping: int = 0,
+    gradient_clip: float = 0.0,
+    legacy_tokens: bool = False,
+    precision: str = "auto",
+    sample_dir: str | Path = "samples",
+    schedule: str = "constant",
+    seed: int | None = None,
+    validate_every: int = 100,
+    validation: float | str | Path | None = None,
+    warmup_steps: int = 0,
+    weight_decay: float | None = None,
+) -> None:
+    """Finetune a model on `dataset` (a file, folder or glob) for `steps` more steps.
+
+    The result is in `checkpoint_dir/run_name` and stays loaded in `sess`. What each option means
+    stands in `config`; `reuse`, once needed by TensorFlow 1, is taken and not needed. An interrupt
+    saves and returns.
+    """
+    given = locals()
+    configs = [_config(kind, given) for kind in (FinetuneConfig, RunConfig, DatasetConfig)]
+    show_finetuning(sess.finetune(dataset, *configs), print_every)
+
+
+def load_gpt2(
+    sess: Session,
+    checkpoint: str = "latest",
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    multi_gpu: bool = False,
+    reuse: bool = False,
+    *,
+    precision: str = "auto",
+) -> None:
+    """Load a finetuned run, or with `model_name` a pretrained model, in place of what was loaded.
+
+    `checkpoint` names another than the newest, such as 'model-500'. `multi_gpu` and `reuse` are
+    taken and not needed.
+    """
+    if model_name:
+        sess.load_pretrained(model_name, model_dir, precision)
+        say(f"loaded the pretrained model {model_name}")
+    else:
+        sess.load_run(run_name, checkpoint_dir, checkpoint, precision)
+        say(f"loaded {run_name}")
+
+
+def generate(
+    sess: Session,
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    sample_dir: str | Path = "samples",
+    return_as_list: bool = False,
+    truncate: str | None = None,
+    destination_path: str | Path | None = None,
+    sample_delim: str = SAMPLE_DELIM,
+    prefix: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    nsamples: int = 1,
+    batch_size: int = 1,
+    length: int = 1023,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.0,
+    include_prefix: bool = True,
+) -> list[str] | None:
+    """Write `nsamples` texts with the loaded model: printed, returned as a list, or into a file.
+
+    An empty session loads `model_name`, else `run_name`; a loaded one remembers. `length` counts
+    the prefix in. Several prefixes give `nsamples` texts each. `sample_dir` is taken and not
+    needed.
+    """
+    config = _config(SamplingConfig, locals())
+    _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    prompts = [prefix or ""] if prefix is None or isinstance(prefix, str) else list(prefix)
+    total = len(prompts) * nsamples
+    texts: Iterator[Text] = sess.generate(prompts, config)
+    if total == 1:
+        sample_delim = ""
+    if destination_path is not None:
+        with TextWriter(destination_path, sample_delim) as writer:
+            for text in with_bar(texts, total):
+                writer.write(text)
+        return None
+    if return_as_list:
+        return [str(text) for text in sorted(texts, key=lambda text: text.index)]
+    for text in texts:
+        print(f"{text}\n{sample_delim}", end="", flush=True)
+    return None
+
+
+def generate_to_file(
+    sess: Session,
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    truncate: str | None = None,
+    destination_path: str | Path = "gpt_2_gen_texts.txt",
+    sample_delim: str = SAMPLE_DELIM,
+    prefix: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    nsamples: int = 1,
+    batch_size: int = 1,
+    length: int = 1023,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.0,
+    include_prefix: bool = True,
+) -> None:
+    """The same texts into the file `destination_path`, each as soon as it is finished."""
+    generate(**locals())
+
+
+def encode_csv(
+    csv_path: str | Path,
+    out_path: str | Path = "csv_encoded.txt",
+    header: bool = True,
+    start_token: str = START_OF_TEXT,
+    end_token: str = END_OF_TEXT,
+    *,
+    column: str | None = None,
+) -> None:
+    """Write a one-column CSV as a text file, each row between the two marks."""
+    for note in datasets.encode_csv(
+        csv_path, out_path, header, start_token, end_token, column=column
+    ):
+        say(note)
+
+
+def encode_dataset(
+    file_path: str | Path,
+    model_dir: str | Path = "models",
+    out_path: str | Path = "text_encoded.npz",
+    model_name: str = "124M",
+    combine: int = 50000,
+    *,
+    column: str | None = None,
+    legacy_tokens: bool = False,
+) -> None:
+    """Encode a dataset once, with a model's tokenizer, into an .npz that `finetune` takes."""
+    tokenizer = Tokenizer.load(model_folder(model_name, model_dir))
+    encoded = datasets.encode_dataset(
+        file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
+    )
+    for line in encoded.report(n_ctx=0):
+        say(line)
+
+
+def _config(kind: type, given: dict[str, Any]) -> Any:
+    """A config dataclass from those of a call's arguments that are its fields."""
+    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    values = {name: given[name] for name in names if name in given}
+    if kind is RunConfig:
+        values = {n: str(v) if isinstance(v, Path) else v for n, v in values.items()}
+    return kind(**values)
+
+
+def _load_if_needed(
+    sess: Session,
+    run_name: str,
+    checkpoint_dir: str | Path,
+    model_name: str | None,
+    model_dir: str | Path,
+) -> None:
+    """Load what was asked for, unless it, or something and nothing else was asked for, is there."""
+    if not isinstance(sess, Session):
+        raise OptionError(
+            f"sess must be a session, got {type(sess).__name__}: sess = gpt2.start_tf_sess()"
+        )
+    if model_name and not (sess.is_loaded and sess.model_name in (None, model_name)):
+        sess.load_pretrained(model_name, model_dir)
+    elif not sess.is_loaded or (
+        run_name != "run1" and not model_name and run_name != sess.run_name
+    ):
+        sess.load_run(run_name, checkpoint_dir)
