@@ -443,9 +443,8 @@ title: The Clock That Stood at Noon
 cast: Corbin, Abel, Bram
 thing: the chapel clock
 symptom: says noon, and it says it all day
-trouble: Nobody knew when to stop for dinner, and so nobody did. The geese came to the library and
-    stood there, and went away, and came again. At the schoolhouse it had been arithmetic for nine
-    hours.
+trouble: Nobody knew when to stop for dinner, and so nobody did. The hens stood before the kitchen
+    doors, and went away, and came again. At the schoolhouse it had been arithmetic for nine hours.
 cause: In the very heart of it, on the axle of the great wheel, a wren had built her nest, and there
     were five eggs in it.
 fix: They voted on it. It was decided, against one, that it should be noon in Wrenmouth for three

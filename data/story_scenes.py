@@ -1,6 +1,7 @@
 """What stands round the plots: how a part begins and ends, and small scenes between two people.
 
-`{memory}` is something that happened in an earlier part, or long before the first.
+`{memory}` is something that happened in an earlier part, or long before the first. Scenes are
+parted by `/`; a part of the long story has its title and traces above `---`, its speeches below.
 """
 
 from __future__ import annotations

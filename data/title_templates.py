@@ -365,8 +365,8 @@ What is the {oddest|oldest|most useful|most sentimental} thing in your
     {wallet|kitchen|garage|attic|refrigerator|desk drawer} right now?
 What {chore|errand|sport|school subject|holiday} would you {pay to avoid|do for free|like to see
     abolished|defend to the end}, and why?
-What is the {worst|best|strangest} {date|meeting|haircut|party|class} you ever walked out of, and
-    what happened?
+What is the {worst|shortest|strangest} {date|meeting|haircut|party|class} you ever walked out of,
+    and what happened?
 What is something you {pretended to know|bought|said|learned} just to impress {someone you
     liked|your in-laws|your boss|your friends}, and did it work?
 What is the {best|worst|funniest} thing about being the {oldest|youngest|tallest|quietest|loudest}

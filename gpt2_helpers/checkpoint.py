@@ -12,7 +12,7 @@ import tensorflow as tf
 from gpt2_helpers.config import BUNDLED_FOLDER, BUNDLED_MODEL, MODEL_NAMES, ModelConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2, variable_shapes
-from gpt2_helpers.weights import WeightsReader, write_text, write_weights
+from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_text, write_weights
 
 BASE_CHECKPOINT = "model.ckpt"
 
@@ -43,20 +43,21 @@ def latest_checkpoint(folder: str | Path) -> Path:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder with a model")
     try:
-        said = tf.train.latest_checkpoint(str(folder))
-    except (tf.errors.OpError, ValueError, UnicodeDecodeError):
-        said = None
-    if said is not None and Path(said).parent == folder and _has_data(Path(said)):
-        return Path(said)
+        state = tf.train.get_checkpoint_state(str(folder))
+    except (tf.errors.OpError, ValueError):
+        state = None
+    said = Path(state.model_checkpoint_path) if state else None
+    if said is not None and said.parent == folder and _is_whole(said):
+        return said
     whole = [path.with_suffix("") for path in folder.glob("model*.index")]
-    whole = [prefix for prefix in whole if _has_data(prefix)]
+    whole = [prefix for prefix in whole if _is_whole(prefix)]
     if not whole:
         raise CheckpointError(f"{folder} holds no checkpoint (model*.index and its data file)")
     return max(whole, key=step_of)
 
 
-def _has_data(prefix: Path) -> bool:
-    return Path(f"{prefix}.data-00000-of-00001").is_file()
+def _is_whole(prefix: Path) -> bool:
+    return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
 
 
 def step_of(prefix: Path) -> int:

@@ -314,10 +314,6 @@ class FinetuneConfig(Checked):
                 f"schedule={self.schedule!r} needs to know its end: give steps over 0, "
                 f"got {self.steps}"
             )
-        if self.steps > 0 and self.warmup_steps > self.steps:
-            raise OptionError(
-                f"warmup_steps must not exceed steps, got {self.warmup_steps} and {self.steps}"
-            )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Progress on a terminal or in a notebook cell. Consumes the engines' iterators, computes nothing."""
+"""Progress on a terminal or in a notebook cell. Shows what the engines yield, computes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import closing
 
 from tqdm.auto import tqdm
 
@@ -10,9 +12,10 @@ from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
 from gpt2_helpers.generation import Text
 
 
-def say(line: str) -> None:
-    """Print a line beside progress bars that may be showing."""
-    tqdm.write(line)
+def say(line: str, end: str = "\n") -> None:
+    """Print a line beside progress bars that may be showing; a pipe gets it at once too."""
+    tqdm.write(line, end=end)
+    sys.stdout.flush()
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -32,8 +35,11 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
         say(note)
     told = len(run.notes)
     total = run.config.steps if run.config.steps > 0 else None
-    with tqdm(total=total, desc="finetuning", unit="step", dynamic_ncols=True) as bar:
-        for progress in run:
+    steps = iter(run)
+    bar = tqdm(total=total, desc="finetuning", unit="step", dynamic_ncols=True)
+    # Closed here and not some time later: the run is saved also where a line cannot be printed.
+    with closing(steps), bar:
+        for progress in steps:
             bar.set_postfix_str(
                 f"loss {progress.average_loss:.2f}, {progress.tokens_per_second:,.0f} tokens/s",
                 refresh=False,
@@ -49,7 +55,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
     say(f"{verb}: {run.folder.path}, step {run.trainer.step}")
 
 
-def with_bar(texts: Iterable[Text], total: int) -> Iterator[Text]:
+def with_bar(texts: Iterable[Text], total: int) -> Generator[Text, None, None]:
     """The same texts, with a bar of how many are done."""
     with tqdm(total=total, desc="generating", unit="text", dynamic_ncols=True) as bar:
         for text in texts:

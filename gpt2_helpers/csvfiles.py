@@ -102,7 +102,7 @@ def _check_width(path: Path, line: int, cells: list[str], width: int) -> None:
 
 
 def looks_like_header(first: list[str], below: list[list[str]]) -> bool:
-    """Whether the first row names the columns: its cells are short names, none twice, and one tells.
+    """Whether the first row names the columns: all are short names, none alike, and one tells.
 
     A cell tells where it is made of common names of columns (`title`, `Tweet text`, `score` ...);
     where it is one word in small letters and most cells below it are not; or where all cells below

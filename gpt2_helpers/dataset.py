@@ -75,10 +75,10 @@ class Dataset:
             )
         if tokens_per_step and steps and steps > 0:
             seen = steps * tokens_per_step / count
-            lines.append(
-                f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens see the data "
-                f"{f'{seen:.2g}' if seen < 10 else f'{seen:,.0f}'} times"
-            )
+            often = f"the data {seen:,.0f} times" if seen >= 10 else f"the data {seen:.2g} times"
+            if seen < 1:
+                often = f"{100 * seen:.2g}% of the data"
+            lines.append(f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens see {often}")
         elif tokens_per_step:
             once = max(1, round(count / tokens_per_step))
             lines.append(f"the data is seen once in {_counted(once, 'step')}")

@@ -6,6 +6,7 @@ another while its neighbours go on.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.model import (
     GPT2,
     attend,
@@ -35,7 +37,7 @@ class DecodingWeights:
 
     def __init__(self, model: GPT2, dtype: tf.DType) -> None:
         self._model, self._dtype = model, dtype
-        self._version = model.version
+        self.version = model.version
         self.named: dict[str, Any] = dict(model.variables)
         if dtype != tf.float32:
             self.named = {
@@ -47,9 +49,9 @@ class DecodingWeights:
 
     def refresh(self) -> None:
         """Copy again what training has changed."""
-        if self._version == self._model.version:
+        if self.version == self._model.version:
             return
-        self._version = self._model.version
+        self.version = self._model.version
         for name, variable in self._model.variables.items():
             if self.named[name] is not variable:
                 self.named[name].assign(tf.cast(variable, self._dtype))
@@ -58,42 +60,51 @@ class DecodingWeights:
 
 def decoder_for(model: GPT2, batch_size: int, length: int, dtype: tf.DType) -> Decoder:
     """A decoder with room for `length` tokens a row; the last few are kept, compiled, with the
-    model, so that a second call starts at once."""
-    n_ctx = model.config.n_ctx
+    model, so that a second call starts at once. One that is `in_use` is left to its user."""
+    n_ctx, kept = model.config.n_ctx, model.decoders
     slots = next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx)
-    key = (batch_size, min(slots, n_ctx), dtype.name)
-    decoder = model.decoders.pop(key, None)
-    if decoder is None:
-        shared = next(
-            (kept.weights for kept in model.decoders.values() if kept.dtype == dtype), None
-        )
-        decoder = Decoder(model, batch_size, key[1], shared or DecodingWeights(model, dtype))
-    model.decoders[key] = decoder  # the most recently used stands last
-    while len(model.decoders) > KEPT_DECODERS:
-        model.decoders.pop(next(iter(model.decoders)))
+    for copy in itertools.count():
+        key = (batch_size, min(slots, n_ctx), dtype.name, copy)
+        decoder = kept.pop(key, None)
+        if decoder is None:
+            shared = next((other.weights for other in kept.values() if other.dtype == dtype), None)
+            decoder = Decoder(model, batch_size, key[1], shared or DecodingWeights(model, dtype))
+        kept[key] = decoder  # the most recently used stands last
+        if not decoder.in_use:
+            break
+    idle = [key for key, other in kept.items() if not (other.in_use or other is decoder)]
+    for key in idle[: max(0, len(kept) - KEPT_DECODERS)]:
+        del kept[key]
     decoder.weights.refresh()
     return decoder
 
 
 class Decoder:
-    """Rows of tokens that grow by one at each `step`. `prefill` gives a row its beginning."""
+    """Rows of tokens that grow by one at each `step`. `prefill` gives a row its beginning.
+
+    Whoever steps through a text sets `in_use` until it is done: two would write over each other.
+    """
 
     def __init__(self, model: GPT2, batch_size: int, slots: int, weights: DecodingWeights) -> None:
         self.config, self.weights = model.config, weights
         self.batch_size, self.slots = batch_size, slots
         self.dtype: tf.DType = weights.output.dtype
-        shape = (batch_size, self.config.n_head, slots, self.config.head_dim)
+        self.in_use = False
+        # A row for each slot of each head of each row of the batch: a gather then reads just the
+        # slots in use, where slicing a variable that is scattered into would copy it whole first.
+        n_head, head_dim = self.config.n_head, self.config.head_dim
+        shape = (batch_size * n_head * slots, head_dim)
         self._keys, self._values = (
             [tf.Variable(tf.zeros(shape, self.dtype), trainable=False) for _ in self._layers()]
             for _ in range(2)
         )
-        self._steps: dict[tuple[float, int, float], Any] = {}
         self._last_prefill: tuple[tuple[int, ...], Any] | None = None
-        self._weights_version = -1
         row, ids = tf.TensorSpec([], tf.int32), tf.TensorSpec([1, None], tf.int32)
         self._read = tf.function(self._keys_and_values, input_signature=[ids])
-        caches = [tf.TensorSpec([1, shape[1], None, shape[3]], self.dtype)] * self.config.n_layer
+        caches = [tf.TensorSpec([1, n_head, None, head_dim], self.dtype)] * self.config.n_layer
         self._store = tf.function(self._store_row, input_signature=[row, caches, caches])
+        rows = tf.TensorSpec([batch_size], tf.int32)
+        self._next_logits = tf.function(self._logits, input_signature=[rows, rows])
 
     def _layers(self) -> range:
         return range(self.config.n_layer)
@@ -103,7 +114,8 @@ class Decoder:
         last beginning is kept and only copied for the next row."""
         if not ids:
             return
-        key = (self.weights._version, *ids)
+        self._check_room(len(ids))
+        key = (self.weights.version, *ids)
         if self._last_prefill is None or self._last_prefill[0] != key:
             self._last_prefill = (key, self._read(np.asarray([ids], np.int32)))
         self._store(row, *self._last_prefill[1])
@@ -116,43 +128,45 @@ class Decoder:
         config: SamplingConfig,
     ) -> NDArray[np.int32]:
         """Each row's token (batch) at its position (batch) -> each row's next token (batch)."""
-        key = (config.temperature, config.top_k, config.top_p)
-        compiled = self._steps.get(key)
-        if compiled is None:
+        return next_ids(self.logits(ids, positions), tf.constant(uniforms), config).numpy()
 
-            def step(ids: tf.Tensor, positions: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-                return next_ids(self._logits(ids, positions), uniforms, config)
+    def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> tf.Tensor:
+        """Each row's token (batch) at its position (batch) -> fp32 logits (batch, n_vocab) of what
+        follows. A row's positions must follow its `prefill`, or start at 0, without a gap."""
+        self._check_room(int(positions.max()) + 1)
+        return self._next_logits(ids, positions)
 
-            rows = [self.batch_size]
-            compiled = self._steps[key] = tf.function(
-                step,
-                input_signature=[
-                    tf.TensorSpec(rows, tf.int32),
-                    tf.TensorSpec(rows, tf.int32),
-                    tf.TensorSpec(rows, tf.float32),
-                ],
+    def _check_room(self, tokens: int) -> None:
+        if tokens > self.slots:  # they would be written among the next row's
+            raise OptionError(
+                f"a row of this decoder holds {self.slots} tokens, got {tokens}: "
+                "ask decoder_for for a greater length"
             )
-        return compiled(ids, positions, uniforms).numpy()
 
     def _keys_and_values(self, ids: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         _, caches = hidden_states(self.weights.named, self.config, ids)
         return [key for key, _ in caches], [value for _, value in caches]
 
+    def _first_slots(self, rows: tf.Tensor) -> tf.Tensor:
+        """rows (n) -> where in the caches each head of each row begins (n, head)."""
+        n_head = self.config.n_head
+        return (rows[:, None] * n_head + tf.range(n_head)) * self.slots
+
     def _store_row(self, row: tf.Tensor, keys: list[tf.Tensor], values: list[tf.Tensor]) -> None:
+        # (1, head, time)
+        places = self._first_slots(row[None])[:, :, None] + tf.range(tf.shape(keys[0])[2])
         for layer in self._layers():
-            time = tf.shape(keys[layer])[2]
-            self._keys[layer][row : row + 1, :, :time].assign(keys[layer])
-            self._values[layer][row : row + 1, :, :time].assign(values[layer])
+            self._keys[layer].scatter_update(tf.IndexedSlices(keys[layer], places))
+            self._values[layer].scatter_update(tf.IndexedSlices(values[layer], places))
 
     def _logits(self, ids: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """ids and positions (batch) -> fp32 logits (batch, n_vocab); keeps the keys and values."""
         config, weights = self.config, self.weights.named
-        rows, heads = tf.meshgrid(tf.range(self.batch_size), tf.range(config.n_head), indexing="ij")
-        slots = tf.broadcast_to(positions[:, None], [self.batch_size, config.n_head])
-        places = tf.stack([rows, heads, slots], axis=-1)  # (batch, head, 3)
-        used = tf.reduce_max(positions) + 1
-        # (batch, 1, 1, used)
-        visible = (tf.range(used)[None] <= positions[:, None])[:, None, None]
+        first = self._first_slots(tf.range(self.batch_size))  # (batch, head)
+        here = first + positions[:, None]
+        used = tf.range(tf.reduce_max(positions) + 1)
+        seen = first[:, :, None] + used  # (batch, head, used)
+        visible = (used[None] <= positions[:, None])[:, None, None]  # (batch, 1, 1, used)
         x = tf.gather(weights["model/wte"], ids) + tf.gather(weights["model/wpe"], positions)
         for layer in self._layers():  # x (batch, n_embd)
             name = f"model/h{layer}"
@@ -161,10 +175,12 @@ class Decoder:
             query, key, value = (
                 split_heads(part, self.batch_size, config.n_head) for part in parts
             )  # (batch, head, 1, head_dim)
-            self._keys[layer].scatter_nd_update(places, key[:, :, 0])
-            self._values[layer].scatter_nd_update(places, value[:, :, 0])
-            seen = (cache[layer][:, :, :used] for cache in (self._keys, self._values))
-            mixed = merge_heads(attend(query, *seen, visible), config.n_embd)
+            keys, values = self._keys[layer], self._values[layer]
+            keys.scatter_update(tf.IndexedSlices(key[:, :, 0], here))
+            values.scatter_update(tf.IndexedSlices(value[:, :, 0], here))
+            # (batch, head, used, head_dim)
+            past = tf.gather(keys, seen), tf.gather(values, seen)
+            mixed = merge_heads(attend(query, *past, visible), config.n_embd)
             x = x + linear(mixed, weights, f"{name}/attn/c_proj")
             x = x + feed_forward(x, weights, name)
         hidden = layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"])

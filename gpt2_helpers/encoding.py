@@ -13,7 +13,7 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
@@ -96,7 +96,7 @@ def _cut(text: str, start: int, size: int) -> int | None:
 
 def encode_pieces(
     texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
-) -> Iterator[Ids]:
+) -> Generator[Ids, None, None]:
     """The ids of each text, in order; `special` makes `<|endoftext|>` one id.
 
     No more than a few texts a process are held at once. Raises DatasetError where a process ends
@@ -150,9 +150,14 @@ class _Worker:
     """Another Python process that encodes one text after the other."""
 
     def __init__(self, tokenizer: Tokenizer, special: bool) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        command = [sys.executable, "-c", _START]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise DatasetError(
+                f"no further process can be started: {error.strerror or error}; try again with "
+                "processes=1"
+            ) from None
         places = [place for place in sys.path if isinstance(place, str)]
         self._setup: list[object] = [places, (tokenizer, special)]
 

@@ -5,6 +5,8 @@ A file is a TFRecord of Event messages, the first of which gives the format's ve
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -13,15 +15,20 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
+FLUSH_SECONDS = 30.0  # how old the newest numbers on the disk may become
+
 
 class EventWriter:
     """Writes numbers by step into a folder that `tensorboard --logdir` can show."""
 
     def __init__(self, folder: str | Path) -> None:
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
-        self.path = Path(folder) / name
+        """Begin a new file: one of the same second, of an earlier run, stays as it is."""
+        stem = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
+        names = (Path(folder) / f"{stem}.{count}" for count in itertools.count())
+        self.path = next(path for path in names if not path.exists())
         self._writer = tf.io.TFRecordWriter(str(self.path))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.flush()
 
     def add(self, step: int, numbers: Mapping[str, float]) -> None:
         """Note the numbers of one step under their names."""
@@ -29,10 +36,13 @@ class EventWriter:
         for name, number in numbers.items():
             event.summary.value.add(tag=name, simple_value=number)
         self._write(event)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
 
     def flush(self) -> None:
         """Hand what was added to the disk."""
         self._writer.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """No more is to come."""

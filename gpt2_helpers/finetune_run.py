@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from gpt2_helpers import device
 from gpt2_helpers.checkpoint import latest_checkpoint, load_model, model_folder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
-from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.events import EventWriter
 from gpt2_helpers.finetuning import Progress, Trainer
 from gpt2_helpers.generation import stream
@@ -39,7 +40,11 @@ class FinetuneRun:
     """Iterate over it to train; afterwards the run folder holds the result.
 
     `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
-    came by Ctrl-C; what was trained is saved all the same.
+    came by Ctrl-C; what was trained is saved all the same, as it is where the caller stops
+    iterating.
+
+    run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
+    for progress in run: print(progress.step, progress.loss)
     """
 
     def __init__(
@@ -72,6 +77,10 @@ class FinetuneRun:
             self._resume()
         self._saved_step: int | None = self.trainer.step if resumes else None
         self._best_step: int | None = None
+        if resumes and self.config.early_stopping:
+            self._best_step = self.folder.best_step(self.record)
+        self._overwrites = self.run.overwrite
+        self._events: EventWriter | None = None
 
         self.record.dataset = str(dataset)
         if not resumes:
@@ -88,28 +97,34 @@ class FinetuneRun:
         self.notes += self.dataset.report(
             self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
+        if held_out is not None:
+            self.notes.append(f"validation on {len(held_out):,} tokens that are not trained on")
 
-    def __iter__(self) -> Iterator[RunProgress]:
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        events = EventWriter(self.folder.path)
+    def __iter__(self) -> Generator[RunProgress, None, None]:
+        try:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            self._events = events = EventWriter(self.folder.path)
+        except (OSError, tf.errors.OpError) as error:
+            raise CheckpointError(
+                f"the run's folder {self.folder.path} cannot be written to: "
+                f"{getattr(error, 'strerror', None) or error}: give another checkpoint_dir"
+            ) from None
         try:
             with deferred_interrupts() as interruption:
                 for progress in self.trainer:
                     yield self._after_step(progress, events)
                     if interruption.requested:
-                        self.interrupted = True
                         break
                 if self.trainer.stopped_early and self._best_step is not None:
                     self._return_to(self._best_step)
                 else:
                     self._save()
+                self.interrupted = interruption.requested
         except GeneratorExit:  # the consumer has had enough: what was trained is kept
             self._save()
             raise
         finally:
             events.close()
-            if self.run.overwrite:
-                self.folder.keep_only(self._saved_step, events.path)
 
     def _source(self) -> tuple[Path, str | None, bool]:
         """The folder to start from, the checkpoint in it, and whether this run goes on."""
@@ -117,6 +132,13 @@ class FinetuneRun:
         if run.restore_from == "latest" and (newest := self.folder.newest()):
             steps = self.folder.completed_steps()
             self.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
+            base = self.folder.record().base_model
+            if base and run.model_name not in (base, RunConfig.model_name):
+                self.notes.append(
+                    f"Warning: {run.run_name} began from {base}, so model_name={run.model_name!r} "
+                    "has no effect: another run_name begins a new run, restore_from='fresh' begins "
+                    "this one anew"
+                )
             return self.folder.path, newest.name, True
         if run.restore_from in ("latest", "fresh"):
             return model_folder(run.model_name, run.model_dir), None, False
@@ -132,18 +154,18 @@ class FinetuneRun:
 
     def _read(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
         """What to train on and what to measure on: a share of it, or a file of its own."""
-        dataset = load_dataset(path, self.tokenizer, data)
-        wish = self.run.validation
-        if wish is None:
-            if self.config.early_stopping:
-                raise OptionError(
-                    f"early_stopping={self.config.early_stopping} needs a validation loss: "
-                    "give validation= a share of the data, such as 0.1, or a file"
-                )
-            return dataset, None
+        wish = self.run.validation or "0"
         try:
             share = float(wish)
         except ValueError:
+            share = None
+        if share == 0 and self.config.early_stopping:
+            raise OptionError(
+                f"early_stopping={self.config.early_stopping} needs a validation loss: "
+                "give validation= a share of the data, such as 0.1, or a file"
+            )
+        dataset = load_dataset(path, self.tokenizer, data)
+        if share is None:
             return dataset, load_dataset(wish, self.tokenizer, data)
         return (dataset, None) if share == 0 else split(dataset, share)
 
@@ -158,14 +180,10 @@ class FinetuneRun:
             self.notes.append("the optimizer is another one than before: it starts afresh")
 
     def _after_step(self, progress: Progress, events: EventWriter) -> RunProgress:
-        """Note, sample and save as the options say."""
+        """Note, save and sample as the options say."""
         step, run = progress.step, self.run
         if not math.isfinite(progress.loss):
-            self._saved_step = step  # what came of it must not be saved
-            raise Gpt2Error(
-                f"the loss became {progress.loss} at step {step}: the last checkpoint is kept; "
-                f"lower learning_rate (now {self.config.learning_rate:g}) or set gradient_clip=1"
-            )
+            raise self._diverged(f"the loss became {progress.loss}")
         self.record.losses.append((step, progress.loss))
         numbers = {
             "loss": progress.loss,
@@ -176,9 +194,6 @@ class FinetuneRun:
             self.record.validation_losses.append((step, progress.validation_loss))
             numbers["validation_loss"] = progress.validation_loss
         events.add(step, numbers)
-        samples: tuple[str, ...] = ()
-        if run.sample_every and step % run.sample_every == 0:
-            samples = self._sample(step)
         best = progress.is_best and self.config.early_stopping > 0
         saves = bool(run.save_every and step % run.save_every == 0) or best
         if best:
@@ -186,6 +201,8 @@ class FinetuneRun:
         if saves:
             self._save()
             events.flush()
+        sampled = run.sample_every and step % run.sample_every == 0
+        samples = self._sample(step) if sampled else ()
         fields = {f.name: getattr(progress, f.name) for f in dataclasses.fields(progress)}
         return RunProgress(**fields, samples=samples, saved=saves)
 
@@ -200,7 +217,7 @@ class FinetuneRun:
             else (self.tokenizer.decode([int(tokens[start])]).replace("\ufffd", ""))
         )
         config = SamplingConfig(
-            length=run.sample_length + 1,
+            length=run.sample_length + len(self.tokenizer.encode(first)),
             temperature=1.0,
             top_k=40,
             nsamples=run.sample_num,
@@ -210,29 +227,51 @@ class FinetuneRun:
         texts = stream(self.model, self.tokenizer, first, config)
         samples = tuple(sorted(texts, key=lambda text: text.index))
         folder = Path(run.sample_dir) / run.run_name
-        folder.mkdir(parents=True, exist_ok=True)
         shown = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
-        write_text(folder / f"samples-{step}", "".join(shown))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / f"samples-{step}", "\n".join(shown))
+        except OSError as error:
+            self._save()
+            raise OptionError(
+                f"samples cannot be written to {folder}: {error.strerror}: give another "
+                "sample_dir, or sample_every=0; the training is saved"
+            ) from None
         return samples
 
     def _save(self) -> None:
         step = self.trainer.step
         if step == self._saved_step:
             return
+        variables = self.model.variables.values()
+        if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
+            raise self._diverged("the weights became infinite or no numbers")
+        protected = {step} if self._best_step is None else {step, self._best_step}
+        if self._overwrites:
+            self.record.checkpoints = sorted(protected - {step})
         self.folder.save(self.model, self.tokenizer, step, self.trainer.state(), self.record)
         self._saved_step = step
-        keep = self.run.max_checkpoints
-        protected = {step} if self._best_step is None else {step, self._best_step}
-        self.folder.keep_newest(keep, self.record, protected)
+        if self._overwrites and self._events:
+            self.folder.keep_only(step, self._events.path, protected)
+            self._overwrites = False  # what this training saves from now on is none of the old
+        self.folder.keep_newest(self.run.max_checkpoints, self.record, protected)
+
+    def _diverged(self, what: str) -> Gpt2Error:
+        kept = "nothing was saved"
+        if self._saved_step is not None:
+            kept = f"the run stays at step {self._saved_step}"
+        return Gpt2Error(
+            f"{what} at step {self.trainer.step} ({kept}): lower learning_rate, now "
+            f"{self.config.learning_rate:g}, or set gradient_clip=1"
+        )
 
     def _return_to(self, step: int) -> None:
         """The best checkpoint becomes the newest one, and its weights the model's."""
-        if self.trainer.step != step:
-            self.folder.go_back_to(step, self.record)
-            weights = WeightsReader(self.folder.path / f"model-{step}")
-            for name, variable in self.model.variables.items():
-                variable.assign(weights[name])
-            self.model.version += 1
+        self.folder.go_back_to(step, self.record)
+        weights = WeightsReader(self.folder.path / f"model-{step}")
+        for name, variable in self.model.variables.items():
+            variable.assign(weights[name])
+        self.model.version += 1
         self._saved_step = step
         self.notes.append(
             f"stopped early: the run is back at its best validation loss, step {step}"

@@ -200,6 +200,8 @@ class Trainer:
             # What the consumer did meanwhile, such as saving, is no part of a step's time.
             pause = time.monotonic() - recent[-1]
             recent = [moment + pause for moment in recent]
+            if self.step == first + 1:
+                recent = recent[-1:]  # compiling, as the first step did, tells nothing of the next
 
     @property
     def tokens_per_step(self) -> int:

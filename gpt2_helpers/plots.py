@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt2_helpers.errors import CheckpointError, import_optional
+from gpt2_helpers.errors import CheckpointError, OptionError, import_optional
 from gpt2_helpers.runs import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-AVERAGE_OVER = 0.98  # of the smooth line
+SMOOTH_PARTS = 40  # a point of the smooth line looks this part of the steps back and ahead
 
 
 def plot_loss(
@@ -23,7 +25,10 @@ def plot_loss(
     """Draw training and validation loss of a run, in nats a token, against its steps.
 
     Returns the figure, which a notebook shows; `destination_path` saves it as a picture too.
-    Raises CheckpointError for a run that is missing or has no losses written down.
+    Raises CheckpointError for a run that is missing or has no losses written down, OptionError
+    where the picture cannot be written.
+
+    `plot_loss("run1", destination_path="loss.png")`
     """
     import_optional("matplotlib", "drawing the loss")
     folder = RunFolder(checkpoint_dir, run_name)
@@ -37,29 +42,47 @@ def plot_loss(
     figure = _figure_class()(figsize=(7.0, 4.2), layout="constrained")
     axes = figure.add_subplot()
     steps, losses = zip(*record.losses, strict=True)
-    axes.plot(steps, losses, color="#b8c7dc", linewidth=0.8, label="each step")
-    axes.plot(steps, _smooth(list(losses)), color="#1f5aa6", linewidth=2, label="training")
+    if len(steps) >= SMOOTH_PARTS:
+        axes.plot(steps, losses, color="#b8c7dc", linewidth=0.8, label="each step")
+    marker = "o" if len(steps) == 1 else None  # of a line with one point nothing is to be seen
+    axes.plot(steps, _smooth(losses), color="#1f5aa6", linewidth=2, marker=marker, label="training")
     if record.validation_losses:
         steps, losses = zip(*record.validation_losses, strict=True)
-        axes.plot(steps, losses, color="#d1690e", linewidth=2, marker="o", label="validation")
+        best, step = min(zip(losses, steps, strict=True))
+        label = f"validation (best {best:.2f} at step {step:,})"
+        axes.plot(steps, losses, color="#d1690e", linewidth=2, marker="o", ms=4, label=label)
     axes.set(xlabel="step", ylabel="loss (nats a token)", title=run_name)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     if destination_path is not None:
-        path = Path(destination_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        _save(figure, Path(destination_path))
     return figure
 
 
-def _smooth(losses: list[float]) -> list[float]:
-    """An exponential average that begins without a bias towards zero."""
-    total = weight = 0.0
-    smooth = []
-    for loss in losses:
-        total, weight = total * AVERAGE_OVER + loss, weight * AVERAGE_OVER + 1.0
-        smooth.append(total / weight)
-    return smooth
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise OptionError(
+            f"destination_path={str(path)!r} cannot be written to: {error.strerror}: "
+            "give another place"
+        ) from None
+    except ValueError as error:  # an ending that names no kind of picture
+        raise OptionError(f"destination_path={str(path)!r}: {error}") from None
+
+
+def _smooth(losses: Sequence[float]) -> list[float]:
+    """The mean of each loss and its neighbours, before and after it alike: a line that lagged would
+    hide how far the validation loss lies above it."""
+    count = len(losses)
+    reach = count // SMOOTH_PARTS
+    sums = list(itertools.accumulate(losses, initial=0.0))
+    spans = ((max(0, place - reach), min(count, place + reach + 1)) for place in range(count))
+    return [(sums[end] - sums[start]) / (end - start) for start, end in spans]
 
 
 def _figure_class() -> Any:

@@ -89,8 +89,3 @@ def bits_per_byte(model: GPT2, tokenizer: Tokenizer, text: str, stride: int | No
         total += float(nats(ids[start:end], done - start - 1))
         done = end
     return total / math.log(2) / len(text.encode("utf-8"))
-
-
-def read_books(folder: str | Path) -> list[Path]:
-    """placeholder"""
-    return sorted(Path(folder).glob("*.txt"))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -21,8 +23,8 @@ import numpy as np
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2
-from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_text, write_weights
+from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
 
 
 @dataclass
@@ -57,10 +59,10 @@ def installed_versions() -> dict[str, str]:
 
 def run_names(checkpoint_dir: str | Path) -> list[str]:
     """The runs in a folder, newest first."""
-    found = {
-        path.parent: path.stat().st_mtime for path in Path(checkpoint_dir).glob("*/model*.index")
-    }
-    return [path.name for path in sorted(found, key=lambda path: found[path], reverse=True)]
+    found: dict[str, float] = {}
+    for path in Path(checkpoint_dir).glob("*/model*.index"):
+        found[path.parent.name] = max(path.stat().st_mtime, found.get(path.parent.name, 0.0))
+    return sorted(found, key=lambda name: found[name], reverse=True)
 
 
 class RunFolder:
@@ -72,10 +74,18 @@ class RunFolder:
         self.path = self.checkpoint_dir / run_name
 
     def newest(self) -> Path | None:
-        """The prefix of the newest whole checkpoint, or None where the run has none yet."""
+        """The prefix of the newest whole checkpoint, or None where nothing was saved yet.
+
+        CheckpointError where something was, and none is whole: a run must not begin anew unsaid.
+        """
         try:
             return latest_checkpoint(self.path)
-        except CheckpointError:
+        except CheckpointError as error:
+            if (self.path / "checkpoint").is_file():
+                raise CheckpointError(
+                    f"{error}, though one was saved there: copy the run's folder again, or begin "
+                    "anew with restore_from='fresh'"
+                ) from None
             return None
 
     def require(self) -> Path:
@@ -107,12 +117,22 @@ class RunFolder:
         return record
 
     def completed_steps(self) -> int:
-        """The number in `counter`, else the newest checkpoint's step, else 0."""
+        """The step in the newest checkpoint's name, else the number in `counter`, else 0."""
+        newest = self.newest()
+        if newest and step_of(newest) >= 0:
+            return step_of(newest)
         try:
             return int((self.path / "counter").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            newest = self.newest()
-            return max(0, step_of(newest)) if newest else 0
+            return 0
+
+    def best_step(self, record: RunRecord) -> int | None:
+        """The step with the lowest validation loss, where its checkpoint is there, else None."""
+        if not record.validation_losses:
+            return None
+        step, _ = min(record.validation_losses, key=lambda pair: pair[1])
+        saved = step in record.checkpoints and (self.path / f"model-{step}.index").is_file()
+        return step if saved else None
 
     def training_state(self) -> Mapping[str, np.ndarray] | None:
         """The optimizer's state beside the newest weights, or None where it was not saved."""
@@ -134,27 +154,43 @@ class RunFolder:
 
         The files that point at the newest checkpoint are written last, when it is whole.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_weights(self.path / f"optimizer-{step}", state)
-        tokenizer.save(self.path)
-        record.checkpoints = [*(s for s in record.checkpoints if s != step), step]
-        self._write_record(record)
-        prefix = save_model(model, self.path, name=f"model-{step}")
-        write_text(self.path / "counter", f"{step}\n")
+        before = record.checkpoints
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_weights(self.path / f"optimizer-{step}", state)
+            self._write_tokenizer(tokenizer)
+            record.checkpoints = [*(saved for saved in before if saved != step), step]
+            self._write_record(record)
+            prefix = save_model(model, self.path, name=f"model-{step}")
+            write_text(self.path / "counter", f"{step}\n")
+        except (CheckpointError, OSError) as error:
+            record.checkpoints = before
+            if not Path(self.path / f"model-{step}.index").is_file():
+                self._delete(step)  # on a full disk, a state without weights takes others' place
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(
+                f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
+                "free some space"
+            ) from None
         return prefix
 
     def keep_newest(self, count: int, record: RunRecord, protected: set[int]) -> None:
         """Delete all but the newest `count` checkpoints of this run's own (all stay where it is 0)
         and the protected steps. What a run begun afresh found in its folder is not touched."""
-        for step in record.checkpoints[:-count] if count else []:
-            if step not in protected:
-                self._delete(step)
-                record.checkpoints.remove(step)
+        older = record.checkpoints[:-count] if count else []
+        gone = [step for step in older if step not in protected]
+        if gone:
+            record.checkpoints = [step for step in record.checkpoints if step not in gone]
+            self._write_record(record)
+        for step in gone:
+            self._delete(step)
 
-    def keep_only(self, step: int | None, events: Path) -> None:
+    def keep_only(self, step: int, events: Path, protected: Collection[int] = ()) -> None:
         """Delete every other checkpoint and event file, for `overwrite`."""
         for path in self.path.glob("model-*.index"):
-            if (other := step_of(path.with_suffix(""))) != step:
+            other = step_of(path.with_suffix(""))
+            if other != step and other not in protected:
                 self._delete(other)
         for path in self.path.glob("events.*"):
             if path != events:
@@ -169,6 +205,14 @@ class RunFolder:
         self._write_record(record)
         for other in later:
             self._delete(other)
+
+    def _write_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Written beside and renamed: older checkpoints need these files as well."""
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=self.path) as beside:
+            tokenizer.save(beside)
+            for name in TOKENIZER_FILES:
+                flush(Path(beside) / name)
+                os.replace(Path(beside) / name, self.path / name)
 
     def _write_record(self, record: RunRecord) -> None:
         write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")

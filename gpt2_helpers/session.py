@@ -1,8 +1,9 @@
-"""A session: the model that one call loads and the next ones use. It can load another at any time."""
+"""A session: the model that one call loads and the next use. It can load another at any time."""
 
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +11,14 @@ import tensorflow as tf
 
 from gpt2_helpers import device
 from gpt2_helpers.checkpoint import load_model, model_folder
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.config import (
+    PRECISIONS,
+    DatasetConfig,
+    FinetuneConfig,
+    RunConfig,
+    SamplingConfig,
+)
+from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.finetune_run import FinetuneRun
 from gpt2_helpers.generation import Piece, Text, pieces, stream
 from gpt2_helpers.model import GPT2
@@ -20,7 +27,8 @@ from gpt2_helpers.tokenizer import Tokenizer
 
 
 class Session:
-    """Holds one model at a time. `run_name` and `model_name` say which; both None while empty.
+    """Holds one model at a time. `run_name` and `run_folder`, or `model_name`, say which; all None
+    while empty. `base_model` is the pretrained model that a run began from, where that is known.
 
     session = Session()
     session.load_run("run1")
@@ -31,6 +39,8 @@ class Session:
         self._model: GPT2 | None = None
         self._tokenizer: Tokenizer | None = None
         self.run_name: str | None = None
+        self.run_folder: Path | None = None
+        self.base_model: str | None = None
         self.model_name: str | None = None
 
     @property
@@ -64,8 +74,16 @@ class Session:
         """Load a finetuned run, its newest checkpoint or the one named, such as 'model-500'."""
         folder = RunFolder(checkpoint_dir, run_name)
         folder.require()
+        if checkpoint not in (None, "latest"):
+            names = sorted(path.stem for path in folder.path.glob("model*.index"))
+            if checkpoint not in names:
+                raise CheckpointError(
+                    f"no checkpoint {checkpoint!r} in {folder.path}"
+                    f"{nearest(str(checkpoint), names)}: there are {', '.join(names)}"
+                )
+        record = folder.record()
         self._load(folder.path, precision, checkpoint)
-        self.run_name = run_name
+        self._holds_run(folder, record.base_model)
 
     def load_pretrained(
         self, model_name: str, model_dir: str | Path = "models", precision: str = "auto"
@@ -85,7 +103,7 @@ class Session:
         self.close()
         opened = FinetuneRun(dataset, finetune, run, data)
         self._model, self._tokenizer = opened.model, opened.tokenizer
-        self.run_name = opened.run.run_name
+        self._holds_run(opened.folder, opened.record.base_model)
         return opened
 
     def generate(self, prompts: str | Sequence[str], config: SamplingConfig) -> Iterator[Text]:
@@ -101,11 +119,20 @@ class Session:
     def close(self) -> None:
         """Let go of the model and its memory; the session can load another."""
         self._model = self._tokenizer = None
-        self.run_name = self.model_name = None
+        self.run_name = self.run_folder = self.base_model = self.model_name = None
         # Compiled functions and the model hold each other: only the collector frees them.
         gc.collect()
 
+    def _holds_run(self, folder: RunFolder, base_model: str) -> None:
+        self.run_name, self.run_folder = folder.name, folder.path
+        self.base_model = base_model or None
+
     def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:
+        if precision not in PRECISIONS:
+            raise OptionError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}"
+                f"{nearest(str(precision), PRECISIONS)}"
+            )
         self.close()
         tokenizer = Tokenizer.load(folder)
         model = load_model(folder, device.choose_precision(precision), checkpoint)
@@ -118,7 +145,18 @@ class Session:
 
 
 def set_threads(threads: int) -> None:
-    """How many threads TensorFlow may use; only before its first computation. 0 or less: all."""
-    if threads > 0:
+    """How many threads TensorFlow may use; 0 or less leaves it as it is.
+
+    It takes that only before its first computation: later there is a warning and nothing else.
+    """
+    if threads <= 0:
+        return
+    try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        warnings.warn(
+            f"threads={threads} has no effect: TensorFlow takes it only before its first "
+            "computation in a process",
+            stacklevel=3,
+        )

@@ -5,7 +5,8 @@ What is new is keyword-only and comes after. A session can load and finetune aga
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from gpt2_helpers import device, download
 from gpt2_helpers.checkpoint import model_folder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.console import say, show_finetuning, with_bar
-from gpt2_helpers.errors import OptionError
+from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.generation import Text
 from gpt2_helpers.plots import plot_loss
+from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.textwriter import TextWriter
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
@@ -37,6 +39,13 @@ __all__ = [
 ]
 
 SAMPLE_DELIM = "=" * 20 + "\n"
+
+
+class Unsaid(str):
+    """A parameter's default, which can be told from the same text given by a caller."""
+
+
+RUN_NAME, CHECKPOINT_DIR = Unsaid("run1"), Unsaid("checkpoint")
 
 
 def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") -> None:
@@ -60,6 +69,7 @@ def start_tf_sess(threads: int = -1, server: Any = None) -> Session:
 
 def reset_session(sess: Session, threads: int = -1, server: Any = None) -> Session:
     """Let go of a session's model and start a new session. Never needed before loading another."""
+    _check(sess)
     sess.close()
     return start_tf_sess(threads, server)
 
@@ -116,8 +126,14 @@ def finetune(
     saves and returns.
     """
     given = locals()
+    _check(sess)
     configs = [_config(kind, given) for kind in (FinetuneConfig, RunConfig, DatasetConfig)]
-    show_finetuning(sess.finetune(dataset, *configs), print_every)
+    try:
+        show_finetuning(sess.finetune(dataset, *configs), print_every)
+    except Gpt2Error:
+        sess.close()  # a model whose loss is no number any more writes nothing: the saved one does
+        raise
+    gc.collect()  # the optimizer, twice as large as the model, is needed no longer
 
 
 def load_gpt2(
@@ -137,6 +153,7 @@ def load_gpt2(
     `checkpoint` names another than the newest, such as 'model-500'. `multi_gpu` and `reuse` are
     taken and not needed.
     """
+    _check(sess)
     if model_name:
         sess.load_pretrained(model_name, model_dir, precision)
         say(f"loaded the pretrained model {model_name}")
@@ -147,8 +164,8 @@ def load_gpt2(
 
 def generate(
     sess: Session,
-    run_name: str = "run1",
-    checkpoint_dir: str | Path = "checkpoint",
+    run_name: str = RUN_NAME,
+    checkpoint_dir: str | Path = CHECKPOINT_DIR,
     model_name: str | None = None,
     model_dir: str | Path = "models",
     sample_dir: str | Path = "samples",
@@ -166,35 +183,40 @@ def generate(
     top_p: float = 0.0,
     include_prefix: bool = True,
 ) -> list[str] | None:
-    """Write `nsamples` texts with the loaded model: printed, returned as a list, or into a file.
+    """Write `nsamples` texts with a model: printed, returned as a list, or into a file.
 
-    An empty session loads `model_name`, else `run_name`; a loaded one remembers. `length` counts
-    the prefix in. Several prefixes give `nsamples` texts each. `sample_dir` is taken and not
-    needed.
+    Which model: the run or pretrained model that is named, loaded if it isn't; where none is, the
+    one that the session holds, else run1. A run whose base is `model_name` stays loaded. `length`
+    counts the prefix in. Several prefixes give `nsamples` texts each, in their order. `sample_dir`
+    is taken and not needed. Raises OptionError for an option that cannot be, CheckpointError where
+    there is no such model.
     """
+    batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = _config(SamplingConfig, locals())
+    prompts = _prompts(prefix)
     _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
-    prompts = [prefix or ""] if prefix is None or isinstance(prefix, str) else list(prefix)
     total = len(prompts) * nsamples
-    texts: Iterator[Text] = sess.generate(prompts, config)
+    texts = in_order(sess.generate(prompts, config))
     if total == 1:
         sample_delim = ""
+    written = []
     if destination_path is not None:
         with TextWriter(destination_path, sample_delim) as writer:
             for text in with_bar(texts, total):
                 writer.write(text)
-        return None
-    if return_as_list:
-        return [str(text) for text in sorted(texts, key=lambda text: text.index)]
-    for text in texts:
-        print(f"{text}\n{sample_delim}", end="", flush=True)
-    return None
+                written.append(str(text))
+    elif return_as_list:
+        written = [str(text) for text in texts]
+    else:
+        for text in texts:
+            print(f"{text}\n{sample_delim}", end="", flush=True)
+    return written if return_as_list else None
 
 
 def generate_to_file(
     sess: Session,
-    run_name: str = "run1",
-    checkpoint_dir: str | Path = "checkpoint",
+    run_name: str = RUN_NAME,
+    checkpoint_dir: str | Path = CHECKPOINT_DIR,
     model_name: str | None = None,
     model_dir: str | Path = "models",
     truncate: str | None = None,
@@ -210,7 +232,7 @@ def generate_to_file(
     top_p: float = 0.0,
     include_prefix: bool = True,
 ) -> None:
-    """The same texts into the file `destination_path`, each as soon as it is finished."""
+    """The same texts into the file `destination_path`, each as soon as its turn has come."""
     generate(**locals())
 
 
@@ -258,6 +280,35 @@ def _config(kind: type, given: dict[str, Any]) -> Any:
     return kind(**values)
 
 
+def _check(sess: Session) -> None:
+    if not isinstance(sess, Session):
+        raise OptionError(
+            f"sess must be a session, got {type(sess).__name__}: sess = gpt2.start_tf_sess()"
+        )
+
+
+def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
+    prompts = [prefix or ""] if prefix is None or isinstance(prefix, str) else list(prefix)
+    if not prompts:
+        raise OptionError("prefix must be a text or a list of texts, got an empty list")
+    return prompts
+
+
+def in_order(texts: Iterable[Text]) -> Iterator[Text]:
+    """Texts in the order of their prompts, which is not always that in which they finish."""
+    early: dict[int, Text] = {}
+    following = 0
+    try:
+        for text in texts:
+            early[text.index] = text
+            while following in early:
+                yield early.pop(following)
+                following += 1
+    except KeyboardInterrupt:  # what is finished is not lost
+        yield from (early[index] for index in sorted(early))
+        raise
+
+
 def _load_if_needed(
     sess: Session,
     run_name: str,
@@ -265,14 +316,19 @@ def _load_if_needed(
     model_name: str | None,
     model_dir: str | Path,
 ) -> None:
-    """Load what was asked for, unless it, or something and nothing else was asked for, is there."""
-    if not isinstance(sess, Session):
-        raise OptionError(
-            f"sess must be a session, got {type(sess).__name__}: sess = gpt2.start_tf_sess()"
-        )
-    if model_name and not (sess.is_loaded and sess.model_name in (None, model_name)):
-        sess.load_pretrained(model_name, model_dir)
-    elif not sess.is_loaded or (
-        run_name != "run1" and not model_name and run_name != sess.run_name
-    ):
+    """Load what was named, unless the session holds it; where nothing was, keep what it holds."""
+    _check(sess)
+    if model_name:
+        # gpt-2-simple's callers name the base model beside a session that has been finetuned.
+        base_of_run = sess.run_name is not None and sess.base_model in (None, model_name)
+        if sess.model_name != model_name and not base_of_run:
+            sess.load_pretrained(model_name, model_dir)
+        return
+    folder = RunFolder(checkpoint_dir, run_name).path
+    held = sess.is_loaded
+    if not isinstance(run_name, Unsaid):
+        held = run_name == sess.run_name
+    if not isinstance(checkpoint_dir, Unsaid):
+        held = held and folder == sess.run_folder
+    if not held:
         sess.load_run(run_name, checkpoint_dir)

@@ -39,28 +39,30 @@ _NAMES = {
     "latin-1": "Latin-1",
     "cp1252": "Windows-1252",
 }
-_SIGNATURES = (
+_SIGNATURES = (  # long enough that no text begins with one: an article may well begin with "ID3"
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
+    (b"GIF87a", "a GIF picture"),
+    (b"GIF89a", "a GIF picture"),
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
     (b"%PDF-", "a PDF document"),
-    (b"{\\rtf", "an RTF document"),
+    (b"{\\rtf1", "an RTF document"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
     (b"PK\x03\x04", "a zip archive or an Office document"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
+    (b"\x1f\x8b\x08", "a gzip archive"),
+    (b"BZh91AY&SY", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
-    (b"Rar!", "a rar archive"),
+    (b"Rar!\x1a\x07", "a rar archive"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"PAR1", "a Parquet table"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PAR1\x15", "a Parquet table"),
     (b"\x7fELF", "a program"),
-    (b"ID3", "a sound file"),
-    (b"OggS", "a sound file"),
-    (b"fLaC", "a sound file"),
+    (b"ID3\x03\0", "a sound file"),
+    (b"ID3\x04\0", "a sound file"),
+    (b"OggS\0", "a sound file"),
+    (b"fLaC\0", "a sound file"),
 )
 _RIFF = {b"WEBP": "a WebP picture", b"WAVE": "a sound file", b"AVI ": "a film"}
 # Bytes that plain text has no use for: what holds them is no text of one byte a character.
@@ -170,7 +172,7 @@ def _decoded(path: Path, encoding: Encoding, journal: Journal) -> Iterator[str]:
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     line = 1
     with opened(path) as file:
-        file.seek(encoding.skip)
+        journal.bytes_read += file.seek(encoding.skip)
         data = b"start"
         while data:
             data = file.read(BLOCK)

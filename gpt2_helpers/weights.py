@@ -21,6 +21,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from gpt2_helpers.errors import CheckpointError
 
 SUFFIXES = (".data-00000-of-00001", ".meta", ".index")  # the index last: with it the rest is whole
+REQUIRED_SUFFIXES = (".index", ".data-00000-of-00001")
 
 
 class WeightsReader(Mapping[str, np.ndarray]):
@@ -32,7 +33,7 @@ class WeightsReader(Mapping[str, np.ndarray]):
     def __init__(self, prefix: str | Path) -> None:
         """Raises CheckpointError where a file is missing or is no checkpoint."""
         self.prefix = Path(prefix)
-        for suffix in (".index", ".data-00000-of-00001"):
+        for suffix in REQUIRED_SUFFIXES:
             path = Path(f"{prefix}{suffix}")
             if not path.is_file():
                 raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")

@@ -269,7 +269,7 @@ def test_the_warmup_ends_before_the_training() -> None:
     assert FinetuneConfig(steps=-1, warmup_steps=500).warmup_steps == 500
 
 
-@pytest.mark.parametrize("name", ["run_name", "checkpoint_dir", "restore_from"])
+@pytest.mark.parametrize("name", ["run_name", "checkpoint_dir", "restore_from", "model_name"])
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_names_must_not_be_empty(name: str, empty: str) -> None:
     assert refusal(RunConfig, **{name: empty}) == f"{name} must not be empty"

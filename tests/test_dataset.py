@@ -305,7 +305,7 @@ def test_the_amounts_are_told() -> None:
     ("per_step", "steps", "said"),
     [
         (5_120, 100, "100 steps of 5,120 tokens see the data 51 times"),
-        (1_000, 1, "1 step of 1,000 tokens see the data 0.1 times"),
+        (1_000, 1, "1 step of 1,000 tokens see 10% of the data"),
         (1_000, 25, "25 steps of 1,000 tokens see the data 2.5 times"),
         (1_000, -1, "the data is seen once in 10 steps"),
         (1_000, None, "the data is seen once in 10 steps"),
@@ -423,7 +423,7 @@ def test_any_number_of_processes_and_any_piece_gives_the_same_ids(tmp_path: Path
 
 
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.txt", "the best thing é\n" * 100_000)
+    path = written(tmp_path / "a.txt", "\ufeff" + "the best thing é\n" * 100_000)
     told: list[tuple[int, int]] = []
     load_dataset(path, TOKENIZER, on_progress=lambda done, total: told.append((done, total)))
     size = path.stat().st_size

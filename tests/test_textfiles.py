@@ -35,6 +35,7 @@ def text_and_notes(path: Path) -> tuple[str, str]:
     ("data", "text", "said"),
     [
         (b"plain\n", "plain\n", ""),
+        (b"ID3 tags, RIFF chunks and BZh", "ID3 tags, RIFF chunks and BZh", ""),
         ((WESTERN + JAPANESE).encode(), WESTERN + JAPANESE, ""),
         (codecs.BOM_UTF8 + WESTERN.encode(), WESTERN, ""),
         (codecs.BOM_UTF16_LE + JAPANESE.encode("utf-16-le"), JAPANESE, "UTF-16 (little"),

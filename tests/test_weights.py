@@ -123,6 +123,29 @@ def test_writing_again_replaces_what_was_there(prefix: Path) -> None:
     assert dict(WeightsReader(prefix)).keys() == {"model/wte"}
 
 
+def test_files_are_on_the_disk_before_they_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, renamed = set(), []
+    genuine_replace, genuine_fsync = os.replace, os.fsync
+
+    def fsync(handle: int) -> None:
+        genuine_fsync(handle)
+        flushed.add(os.fstat(handle).st_ino)
+
+    def replace(source: str, target: str) -> None:
+        assert os.stat(source).st_ino in flushed, source
+        genuine_replace(source, target)
+        renamed.append(Path(target).name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    write_weights(tmp_path / "model-5", arrays())
+    write_text(tmp_path / "counter", "5")
+    assert {*renamed} == {path.name for path in tmp_path.iterdir()}
+    assert renamed[-2:] == ["model-5.index", "counter"]  # without its index it is no checkpoint
+
+
 def test_a_write_that_fails_leaves_what_was_there(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Texts that are hard to cut into pieces, for tokenizer.json. Escapes keep them readable."""
+"""Texts that are hard to cut into pieces, for tokenizer.json. Escapes show what cannot be seen."""
 
 from __future__ import annotations
 
@@ -41,22 +41,23 @@ HARD_STRINGS = [
     "e\u0301 vs \u00e9, n\u0303 vs \u00f1, \u212b vs \u00c5",
     "Z\u0351\u036b\u0343a\u0302\u0352lg\u0327\u0321o\u0489 text",
     "\u0301 starts with a combining mark, \u0301\u0301\u0301",
-    "\u0939\u093f\u0928\u094d\u0926\u0940 \u0915\u094d\u0937 \u0930\u093e\u0937\u094d\u091f\u094d\u0930",
-    "\u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22\u0e40\u0e02\u0e35\u0e22\u0e19\u0e15\u0e34\u0e14\u0e01\u0e31\u0e19",
+    "हिन्दी क्ष राष्ट्र",
+    "ภาษาไทยเขียนติดกัน",
     "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u4e2d\u6587\u6ca1\u6709\u7a7a\u683c",
-    "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8\u3067\u3059\u3002\uff76\uff9e\uff77\uff9e \u3000\u304b\u3099",
+    "日本語のテキストです。ｶﾞｷﾞ \u3000か\u3099",
     "\ud55c\uad6d\uc5b4 \u1112\u1161\u11ab\u1100\u116e\u11a8",
     "\U00020000\U0002a6d6 \u4e00\U0002f800",
-    "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645\u060c \u0643\u064e\u062a\u064e\u0628\u064e \u0661\u0662\u0663",
+    "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645\u060c "
+    "\u0643\u064e\u062a\u064e\u0628\u064e \u0661\u0662\u0663",
     "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd \u200f\u202b\u05d0\u05d1\u202c\u200e",
-    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! \u0401\u0436\u0438\u043a \u0438 \u0439\u043e\u0433\u0443\u0440\u0442",
-    "\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac \u03cc\u03c2 \u0130stanbul \u0131\u015f\u0131k Stra\u00dfe \ufb01sh",
+    "Привет, мир! Ёжик и йогурт",
+    "Ελληνικά ός İstanbul ışık Straße ﬁsh",
     "0123456789 12 345 6789 1,234,567.89 -1e-10 0x1F \u00bd \u00b2 \u2167 \u0969\u096a \u2460",
     "2019-02-14T09:30:00Z +44 (0)20 7946 0958 192.168.0.1",
     "a1b2c3 4d5e6 abc123def 1st 2nd 3rd",
     "https://example.org/path?q=1&r=%20#top user@example.org C:\\temp\\new.txt",
     "def f(x):\n    return {'a': [x**2 for x in range(10)]}  # ok\n",
-    "<html>\n  <b class=\"x\">&amp;</b>\n</html>",
+    '<html>\n  <b class="x">&amp;</b>\n</html>',
     "!!! ??? ... --- === ___ *** ~~~ ^^^ ``` \u2014 \u2026 \u2020 \u20ac \u00a3 \u00a9",
     "!@#$%^&*()_+-=[]{}|;:'\",.<>/?`~\\",
     "snake_case camelCase SCREAMING kebab-case mixed_Case-Word",

@@ -20,6 +20,7 @@ makes nothing: gpt-2-simple opens that run folder, and its logits are compared w
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -30,11 +31,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from hard_strings import HARD_STRINGS
-from toy import toy_tokenizer
 
 from gpt2_helpers.checkpoint import load_model, save_model
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.model import GPT2, variable_shapes
+from toy import toy_tokenizer
 
 HERE = Path(__file__).parent
 STEPS = 20
@@ -88,7 +89,7 @@ class GivenWindows:
 
 
 def logged_losses(run: Path) -> np.ndarray:
-    """(steps,) the fp32 losses that `finetune` wrote as TensorBoard events; it prints two digits."""
+    """(steps,) losses that `finetune` wrote as TensorBoard events in fp32: it prints two digits."""
     losses = {}
     for path in run.glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -130,8 +131,8 @@ def make_runs() -> None:
         save_model(model, "models/toy")
         tokenizer.save("models/toy")
         Path("text.txt").write_text("any text: the windows are given", encoding="utf-8")
-        from gpt_2_simple import gpt_2 as peer  # it turns eager execution off for good
-
+        # Importing it turns eager execution off for good, so our own work is done before.
+        peer = importlib.import_module("gpt_2_simple.gpt_2")
         for name in TRAININGS:
             golden[f"losses/{name}"] = train(peer, name, windows)
         kept = HERE / "gpt_2_simple_run"
@@ -144,8 +145,7 @@ def make_runs() -> None:
 
 def make_tokenizer_ids(vocabulary: Path) -> None:
     """What gpt-2-simple's encoder makes of hard strings, as [text, ids]."""
-    from gpt_2_simple.src import encoder
-
+    encoder = importlib.import_module("gpt_2_simple.src.encoder")
     peer = encoder.get_encoder(str(vocabulary))
     rows = [[text, peer.encode(text)] for text in HARD_STRINGS]
     lines = ",\n".join(json.dumps(row, ensure_ascii=True) for row in rows)
@@ -164,8 +164,7 @@ def check(run: Path) -> None:
     random = np.random.default_rng(0)
     ids = random.integers(0, model.config.n_vocab, (2, min(64, model.config.n_ctx)))
     ours = model.logits(ids).numpy()
-    from gpt_2_simple import gpt_2 as peer
-
+    peer = importlib.import_module("gpt_2_simple.gpt_2")
     session = peer.start_tf_sess(threads=1)
     names = {"run_name": run.name, "checkpoint_dir": str(run.parent)}
     peer.load_gpt2(session, **names)

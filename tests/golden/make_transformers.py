@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from toy import toy_tokenizer, toy_weights
 
 from gpt2_helpers.config import ModelConfig
+from toy import toy_tokenizer, toy_weights
 
 CONFIG = ModelConfig(n_vocab=toy_tokenizer().n_vocab, n_ctx=32, n_embd=16, n_head=2, n_layer=2)
 SHAPES = ((3, 1), (2, 7), (1, 32))  # the last one fills the context

@@ -1,0 +1,162 @@
+"""gpt2-helpers generate: a run or a model -> texts on stdout, or in one file or several."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpt2_helpers.commands import DONE, fetch_missing, load_tensorflow
+from gpt2_helpers.config import (
+    MODEL_NAMES,
+    Checked,
+    FinetuneConfig,
+    RunConfig,
+    SamplingConfig,
+    option,
+)
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.interrupts import deferred_interrupts
+from gpt2_helpers.options import Parser, config_from, field_of
+
+if TYPE_CHECKING:
+    from gpt2_helpers.generation import Text
+
+SUMMARY = "write texts with a finetuned run or a pretrained model"
+
+
+@dataclass(frozen=True)
+class OutputConfig(Checked):
+    """Which weights of a run write, and where the texts go: to stdout by themselves."""
+
+    checkpoint: str = option("latest", "the run's weights to use, such as model-500", advanced=True)
+    destination_path: str | None = option(None, "file to write the texts into")
+    nfiles: int | None = option(None, "files to write, nsamples texts in each", minimum=1)
+    folder: str | None = option(None, "folder of those files; by itself gen")
+    sample_delim: str | None = option(None, "what stands between two texts; by itself a line of =")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.destination_path and self.has_folder:
+            raise OptionError(
+                "destination_path names one file, nfiles and folder ask for files that are named "
+                "by the time: give one or the other"
+            )
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether files named by the time are asked for."""
+        return self.nfiles is not None or self.folder is not None
+
+
+def parser() -> Parser:
+    """The arguments it takes."""
+    parser = Parser(
+        "generate",
+        "",
+        "Write texts with a finetuned run, or with a pretrained model. They are printed, or\n"
+        "written into one file (--destination-path) or several (--nfiles).",
+        (
+            "--run-name run1 --nsamples 5 --length 100 --temperature 0.8",
+            '--prefix "<|startoftext|>" --include-prefix False --nsamples 9 --batch-size 9',
+            '--model-name 124M --prefix "The secret of life is" --destination-path out.txt',
+        ),
+    )
+    parser.add_text_option(
+        "--prefix",
+        "text to go on from; given again, nsamples texts for each",
+        action="append",
+        metavar="TEXT",
+    )
+    parser.add_config(RunConfig, "run_name")
+    place_of_run = f"in place of a run: {', '.join(MODEL_NAMES)}"
+    parser.add_field(field_of(RunConfig, "model_name", default=None, help=place_of_run))
+    parser.add_config(SamplingConfig)
+    parser.add_config(OutputConfig)
+    parser.add_config(FinetuneConfig, "precision")
+    parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Load what is asked for, and write."""
+    sampling, output = config_from(SamplingConfig, options), config_from(OutputConfig, options)
+    run, precision = config_from(RunConfig, options), config_from(FinetuneConfig, options).precision
+    if "run_name" in options and "model_name" in options:
+        raise OptionError(
+            "run_name opens a finetuned run, model_name a pretrained model: give one of them"
+        )
+    load_tensorflow()
+
+    from gpt2_helpers.generation import with_seed
+    from gpt2_helpers.session import Session
+
+    session = Session()
+    if "model_name" in options:
+        fetch_missing(run)
+        session.load_pretrained(run.model_name, run.model_dir, precision)
+    else:
+        session.load_run(run.run_name, run.checkpoint_dir, output.checkpoint, precision)
+    prompts = getattr(options, "prefix", [""])
+    total = len(prompts) * sampling.nsamples
+    for order in range(output.nfiles or 1):
+        if sampling.seed is not None and order:  # the same seed would write the same file again
+            sampling = with_seed(sampling, (sampling.seed + 1) % 2**63)
+        _write(session.generate(prompts, sampling), total, output)
+    return DONE
+
+
+def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
+    """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
+    from gpt2_helpers.console import say, with_bar
+    from gpt2_helpers.simple import SAMPLE_DELIM, in_order
+    from gpt2_helpers.textwriter import TextWriter
+
+    delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
+    if total == 1:
+        delimiter = ""
+    with contextlib.closing(with_bar(texts, total)) as finished:
+        shown = in_order(finished)
+        if output.destination_path is None and not output.has_folder:
+            for text in shown:
+                with _unbroken():
+                    say(f"{text}\n{delimiter}", end="")
+            return
+        first = next(shown)  # what is refused shows here, before a file is begun
+        path = output.destination_path or _new_file(Path(output.folder or "gen"))
+        with TextWriter(path, delimiter) as writer:
+            for text in itertools.chain([first], shown):
+                with _unbroken():
+                    writer.write(text)
+    print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
+
+
+def _new_file(folder: Path) -> Path:
+    """An empty file named by the time, as gpt-2-simple names them, and taken by no other call."""
+    name = f"gpt2_gentext_{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for order in itertools.count(1):
+            path = folder / (f"{name}.txt" if order == 1 else f"{name}_{order}.txt")
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)
+                return path
+    except OSError as error:
+        raise OptionError(
+            f"folder={str(folder)!r} cannot be written to: {error.strerror}: give another place"
+        ) from None
+    raise AssertionError("counting never ends")
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """What is done within it is done whole; an interrupt comes after."""
+    with deferred_interrupts() as interruption:
+        yield
+    if interruption.requested:
+        raise KeyboardInterrupt

@@ -1,0 +1,105 @@
+"""One pretraining, from a folder of texts to a model folder in OpenAI's layout.
+
+The training is a finetuning run that begins with random weights; it lies in the folder `training`
+inside the new model's, and goes on from there when the same call is made again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from gpt2_helpers.checkpoint import load_model, save_model
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, PretrainConfig, RunConfig
+from gpt2_helpers.documents import find_files, stream
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.finetune_run import FinetuneRun
+from gpt2_helpers.pretraining import bits_per_byte, new_model, train_tokenizer
+from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.textfiles import Journal
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
+
+TRAINING = "training"
+DEFAULTS = FinetuneConfig(
+    steps=5000,
+    batch_size=16,
+    learning_rate=0.0015,
+    accumulate_gradients=1,
+    optimizer="adamw",
+    schedule="cosine",
+    warmup_steps=200,
+    weight_decay=0.1,
+    gradient_clip=1.0,
+    dropout=0.1,
+    validate_every=500,
+)
+
+
+def prepare(
+    texts: str | Path,
+    out: str | Path,
+    pretrain: PretrainConfig | None = None,
+    finetune: FinetuneConfig = DEFAULTS,
+    run: RunConfig | None = None,
+    data: DatasetConfig | None = None,
+) -> FinetuneRun | None:
+    """Learn the vocabulary, draw the first weights, and open the training, to be iterated over.
+
+    Where an earlier call was stopped, it goes on to `finetune.steps` in all; None where it has
+    come there already. Of `run`, only the intervals and `validation` count. Raises DatasetError
+    for texts that cannot be trained on, CheckpointError where `out` holds another model.
+
+    run = prepare("books", "models/mine")
+    for progress in run: print(progress.loss)
+    print(finish("models/mine", run.validation))
+    """
+    pretrain, run = pretrain or PretrainConfig(), run or RunConfig(validation="0.05")
+    folder = RunFolder(out, TRAINING)
+    if folder.newest() is None:
+        blocks = stream(find_files(texts), Journal(), (data or DatasetConfig()).column)
+        # The end token is one id of its own: its characters must not become pieces.
+        tokenizer = train_tokenizer(
+            (block.replace(END_OF_TEXT, "\n") for block in blocks), pretrain.vocab_size
+        )
+        model = new_model(pretrain, finetune.seed or 0)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(folder.path)
+        save_model(model, folder.path, name="model-0")
+    else:
+        _check_shape(folder, pretrain)
+    remaining = finetune.steps - folder.completed_steps()
+    if finetune.steps > 0 and remaining <= 0:
+        return None
+    steps = remaining if finetune.steps > 0 else finetune.steps
+    return FinetuneRun(
+        texts,
+        dataclasses.replace(finetune, steps=steps),
+        dataclasses.replace(
+            run, run_name=TRAINING, checkpoint_dir=str(out), restore_from="latest", sample_every=0
+        ),
+        data,
+    )
+
+
+def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
+    model = load_model(folder.path)
+    if model.config != pretrain.model_config():
+        raise CheckpointError(
+            f"{folder.path} holds an unfinished model of another shape, {model.config}: give that "
+            "shape to go on with it, or another --out"
+        )
+
+
+def finish(out: str | Path, storage: str = "float32") -> Path:
+    """Write the trained model's seven files into `out`; returns it."""
+    out = Path(out)
+    folder = RunFolder(out, TRAINING)
+    folder.require()
+    Tokenizer.load(folder.path).save(out)
+    save_model(load_model(folder.path), out, dtype=storage)
+    return out
+
+
+def measure(folder: str | Path, text: str) -> float:
+    """Bits per byte that the model in `folder` needs for `text`, in fp32."""
+    return bits_per_byte(load_model(folder), Tokenizer.load(folder), text)
