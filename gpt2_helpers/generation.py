@@ -6,10 +6,10 @@ text, so that short texts cost what they are long.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import secrets
 import warnings
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +32,7 @@ class Text(str):
     `ended` is True where the model or `truncate` ended the text, False where `length` did.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # in place of str.index, which nobody looks for here
     prompt: str
     tokens: int
     ended: bool
@@ -70,8 +70,11 @@ def pieces(
     text joined are that text."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     rows = _Rows(model, tokenizer, prompts, config)
-    while rows.fill():
-        yield from rows.advance()
+    try:
+        while rows.fill():
+            yield from rows.advance()
+    finally:
+        rows.close()
 
 
 @dataclass
@@ -98,21 +101,28 @@ class _Rows:
         self._n_ctx = model.config.n_ctx
         seed = secrets.randbits(63) if config.seed is None else config.seed
         encoded = [self._prompt_ids(prompt) for prompt in prompts]
-        self._waiting: deque[_Row] = deque()
-        for order, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
-            for sample in range(config.nsamples):
-                index = order * config.nsamples + sample
-                # Each text has a stream of its own: the same, whatever stands beside it.
-                random = np.random.Generator(np.random.Philox(key=[seed, index]))
-                assembly = _Assembly(prompt, config)
-                self._waiting.append(_Row(index, prompt, ids, random, assembly))
-        batch_size = max(1, min(config.batch_size, len(self._waiting)))
+        self._waiting = self._texts(prompts, encoded, seed)
+        batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))
         self._rows: list[_Row | None] = [None] * batch_size
         longest = max((len(ids) for ids in encoded), default=0)
         room = 1 + max(config.length, longest)
         # Products of 16-bit numbers depend a little on the batch's size: a seed asks for better.
         dtype = model.dtype if config.seed is None else tf.float32
         self._decoder: Decoder = decoder_for(model, batch_size, room, dtype)
+        self._decoder.in_use = True
+
+    def close(self) -> None:
+        """Leave the decoder to others."""
+        self._decoder.in_use = False
+
+    def _texts(self, prompts: list[str], encoded: list[list[int]], seed: int) -> Iterator[_Row]:
+        """Every text that is asked for, in order, before it begins."""
+        for order, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
+            for sample in range(self._config.nsamples):
+                index = order * self._config.nsamples + sample
+                # Each text has a stream of its own: the same, whatever stands beside it.
+                random = np.random.Generator(np.random.Philox(key=[seed, index]))
+                yield _Row(index, prompt, ids, random, _Assembly(prompt, self._config))
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         ids = self._tokenizer.encode(prompt, special=True)
@@ -133,8 +143,8 @@ class _Rows:
     def fill(self) -> bool:
         """Give free rows the next texts; False when nothing is left to do."""
         for place, row in enumerate(self._rows):
-            if row is None and self._waiting:
-                self._rows[place] = self._waiting.popleft()
+            if row is None and (following := next(self._waiting, None)) is not None:
+                self._rows[place] = following
                 self._begin(place)
         return any(row is not None for row in self._rows)
 
@@ -175,21 +185,23 @@ class _Rows:
         row.position += 1
         generated = len(row.ids) - max(1, len(row.prompt_ids))
         if token == self._tokenizer.end_of_text:
-            row.assembly.ended = True
-        else:
+            row.assembly.end()
+        elif token < self._tokenizer.n_vocab:  # a model may have ids that its vocabulary lacks
             row.assembly.add(self._tokenizer.decode_bytes([token]))
         ended = row.assembly.ended
-        if ended and row.assembly.is_empty() and row.tries < EMPTY_TRIES:
+        # The likeliest token would be the same again.
+        if ended and row.assembly.is_blank and row.tries < EMPTY_TRIES and self._config.temperature:
             row.tries += 1
             self._begin(place)
             return
         if ended or generated >= self._config.length - len(row.prompt_ids):
-            row.assembly.close()
-            text = Text(row.assembly.text())
+            row.assembly.end()
+            last = row.assembly.take()
+            text = Text(row.assembly.taken())
             text.index, text.prompt = row.index, row.prompt
             text.tokens, text.ended = generated, ended
             self._rows[place] = None
-            yield Piece(row.index, row.assembly.take(), text)
+            yield Piece(row.index, last, text)
             return
         if fresh := row.assembly.take():
             yield Piece(row.index, fresh)
@@ -199,65 +211,63 @@ class _Rows:
 
 class _Assembly:
     """Bytes -> the text to show: ends at a stop text, waits for whole characters, skips leading
-    newlines. What was taken is never taken back."""
+    newlines. What was taken is never taken back; so nothing can be, until it is sure that the text
+    is not blank, since a blank one is written anew."""
 
     def __init__(self, prompt: str, config: SamplingConfig) -> None:
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
         stops = [END_OF_TEXT] + ([config.truncate] if config.truncate else [])
-        self._stops = [stop.encode("utf-8", errors="replace") for stop in stops]
-        self._shown_prompt = prompt if config.include_prefix else ""
-        self._bytes = bytearray()
-        self._taken = 0
+        self._stops = [stop.encode("utf-8", errors="surrogatepass") for stop in stops]
+        self._held = b""  # what may become part of a stop text
+        self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._fresh = prompt if config.include_prefix else ""
+        self._taken: list[str] = []
+        self.is_blank = True  # what was generated, the prompt left aside
         self.ended = False
 
     def add(self, fresh: bytes) -> None:
         """Take in a token's bytes; sets `ended` where a stop text is complete."""
-        before = len(self._bytes)
-        self._bytes += fresh
-        found = [
-            place
-            for stop in self._stops
-            if (place := self._bytes.find(stop, max(0, before - len(stop) + 1))) >= 0
-        ]
-        if found:
-            self.ended = True
-            del self._bytes[min(found) :]
+        held = self._held + fresh
+        places = [place for stop in self._stops if (place := held.find(stop)) >= 0]
+        settled = min(places) if places else len(held) - self._stop_begun(held)
+        self._settle(held[:settled])
+        self._held = b"" if places else held[settled:]
+        if places:
+            self.end()
 
-    def is_empty(self) -> bool:
-        return not bytes(self._bytes).strip()
-
-    def close(self) -> None:
+    def end(self) -> None:
         """No more is to come: nothing is held back any longer."""
+        self._settle(self._held, final=True)
+        self._held = b""
         self.ended = True
-
-    def text(self) -> str:
-        """All that is to be shown so far."""
-        shown = self._shown_prompt + self._bytes.decode("utf-8", errors="replace")
-        return shown.lstrip("\n")
 
     def take(self) -> str:
         """What can be shown now and was not yet."""
-        settled = self._bytes if self.ended else self._bytes[: self._settled()]
-        shown = (self._shown_prompt + settled.decode("utf-8", errors="replace")).lstrip("\n")
-        fresh, self._taken = shown[self._taken :], len(shown)
+        if self.is_blank and not self.ended:
+            return ""
+        fresh, self._fresh = self._fresh, ""
+        if not self._taken:
+            fresh = fresh.lstrip("\n")
+        self._taken.append(fresh)
         return fresh
 
-    def _settled(self) -> int:
-        """How many bytes can no longer become part of a stop text or of a longer character."""
-        end = len(self._bytes)
-        for stop in self._stops:
-            for size in range(min(len(stop) - 1, len(self._bytes)), 0, -1):
-                if self._bytes.endswith(stop[:size]):
-                    end = min(end, len(self._bytes) - size)
-                    break
-        for back in range(1, min(4, end) + 1):  # a character's first byte tells its length
-            lead = self._bytes[end - back]
-            if lead >= 0xC0:
-                size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-                return end - back if back < size else end
-            if lead < 0x80:
-                break
-        return end
+    def taken(self) -> str:
+        """All that was shown."""
+        return "".join(self._taken)
+
+    def _settle(self, certain: bytes, final: bool = False) -> None:
+        text = self._characters.decode(certain, final)
+        self._fresh += text
+        self.is_blank = self.is_blank and not text.strip()
+
+    def _stop_begun(self, held: bytes) -> int:
+        """How many of the last bytes are the beginning of a stop text."""
+        return max(
+            size
+            for stop in self._stops
+            for size in range(min(len(stop), len(held) + 1))
+            if held.endswith(stop[:size])
+        )
 
 
 def with_seed(config: SamplingConfig, seed: int) -> SamplingConfig:

@@ -96,7 +96,7 @@ def gelu(x: tf.Tensor) -> Any:
 
 
 def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
-    """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1: it was a convolution of width 1."""
+    """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1, as of a convolution's width."""
     matrix = tf.squeeze(weights[f"{name}/w"], axis=0)
     return tf.nn.bias_add(tf.matmul(x, matrix), weights[f"{name}/b"])
 

@@ -7,11 +7,13 @@ inside the new model's, and goes on from there when the same call is made again.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint import load_model, save_model
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, PretrainConfig, RunConfig
 from gpt2_helpers.documents import find_files, stream
+from gpt2_helpers.encoding import pieces
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.finetune_run import FinetuneRun
 from gpt2_helpers.pretraining import bits_per_byte, new_model, train_tokenizer
@@ -20,6 +22,7 @@ from gpt2_helpers.textfiles import Journal
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 
 TRAINING = "training"
+_PIECE = 1 << 20  # characters that the vocabulary is learnt from at a time
 DEFAULTS = FinetuneConfig(
     steps=5000,
     batch_size=16,
@@ -56,11 +59,8 @@ def prepare(
     pretrain, run = pretrain or PretrainConfig(), run or RunConfig(validation="0.05")
     folder = RunFolder(out, TRAINING)
     if folder.newest() is None:
-        blocks = stream(find_files(texts), Journal(), (data or DatasetConfig()).column)
-        # The end token is one id of its own: its characters must not become pieces.
-        tokenizer = train_tokenizer(
-            (block.replace(END_OF_TEXT, "\n") for block in blocks), pretrain.vocab_size
-        )
+        column = (data or DatasetConfig()).column
+        tokenizer = train_tokenizer(_documents(texts, column), pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder.path)
@@ -79,6 +79,13 @@ def prepare(
         ),
         data,
     )
+
+
+def _documents(texts: str | Path, column: str | None) -> Iterator[str]:
+    """The texts in runs that end between two words. The end token is left out: it is one id of its
+    own, and its characters must not become pieces."""
+    for piece in pieces(stream(find_files(texts), Journal(), column), _PIECE):
+        yield from piece.split(END_OF_TEXT)
 
 
 def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:

@@ -28,24 +28,22 @@ PACKAGE = ROOT / "gpt2_helpers"
 LAYERS = [
     "errors",
     "config",
-    "tokenizer batches device model sampling download interrupts textfiles",
-    "csvfiles documents tokenfiles encoding dataset weights checkpoint",
-    "decoding generation finetuning runs pretraining",
-    "session",
+    "tokenizer batches textfiles tokenfiles textwriter interrupts options",
+    "device model weights sampling download events",
+    "csvfiles encoding checkpoint decoding pretraining",
+    "documents finetuning generation runs",
+    "idstream plots",
+    "dataset",
+    "finetune_run",
+    "session pretrain_run console",
     "simple",
     "__init__",
-    "demo cli",
+    "demo commands",
+    "cli",
     "__main__",
 ]
 # (importer, imported) within one line; beware of circles.
-SAME_LAYER = {
-    ("documents", "csvfiles"),
-    *(("dataset", part) for part in ("csvfiles", "documents", "encoding", "tokenfiles")),
-    ("checkpoint", "weights"),
-    ("generation", "decoding"),
-    ("runs", "finetuning"),
-    ("pretraining", "finetuning"),
-}
+SAME_LAYER: set[tuple[str, str]] = set()
 
 # What `import gpt2_helpers` may load beside the standard library.
 LOADED_AT_IMPORT = {"gpt2_helpers", "numpy", "regex", "tqdm"}
