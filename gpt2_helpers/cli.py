@@ -52,6 +52,10 @@ def main(argv: list[str] | None = None) -> int:
     0
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are no results
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed from the start, as by 2>&- in a shell
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as we run
+            setattr(sys, stream, nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         # UTF-8 as in every file that is written, and not what this machine's language prefers.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -86,7 +86,7 @@ def learning_rate_at(config: FinetuneConfig, step: int, steps: int) -> float:
         return rate
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     if config.schedule == "linear":
-        return rate * (1.0 - done)
+        return rate * (1.0 - min(1.0, done))
     return rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
 
@@ -243,7 +243,8 @@ class Trainer:
         self.seed = seed if self.config.seed is None else self.config.seed
         # A run that was stopped and now goes to the end it had planned keeps its schedule.
         planned = self.step + max(0, self.config.steps)
-        self._schedule = (start, end) if planned == end else (self.step, planned)
+        goes_on = planned == end or (self.config.steps <= 0 and start == end)
+        self._schedule = (start, end) if goes_on else (self.step, planned)
         return fits
 
     def start_at(self, step: int) -> None:

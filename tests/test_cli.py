@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 import pytest
 
-from bad_server import running
+from bad_server import BadServer, running
 from gpt2_helpers import __version__, config
 from gpt2_helpers.checkpoint import load_model, save_model
 from gpt2_helpers.cli import COMMANDS, main
@@ -93,7 +93,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.save(folder / "models" / "toy")
     save_model(toy_model(shape, scale=2.0), folder / "models" / "toy")
     (folder / "titles.csv").write_text(TITLES, encoding="utf-8")
-    with contextlib.chdir(folder) if sys.version_info >= (3, 11) else _chdir(folder):
+    with _working_in(folder):
         result = run(*finetune_arguments(), "--steps", 3, "--seed", 1, "--validation", 0.3)
     assert result.code == 0, result.err
     assert "loss=" in result.out
@@ -101,7 +101,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def _chdir(folder: Path) -> Iterator[None]:
+def _working_in(folder: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -334,19 +334,18 @@ def test_options_reach_the_run(work: Path) -> None:
 
 
 @pytest.fixture
-def mirror(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A server on this machine that has the toy model under the name 124M; its paths asked for."""
+def mirror(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadServer]:
+    """A server on this machine that has the toy model under the name 124M."""
     with running() as server:
         for name in FILES:
             server.files[f"/models/124M/{name}"] = (made / "models/toy" / name).read_bytes()
         monkeypatch.setenv("GPT2_HELPERS_MIRROR", f"{server.address}/models")
         monkeypatch.setenv("no_proxy", "*")
-        asked: list[str] = []
-        yield asked
-        asked += [request.path for request in server.requests]
+        yield server
 
 
-def test_a_model_that_is_missing_is_downloaded_first(work: Path, mirror: list[str]) -> None:
+@pytest.mark.usefixtures("mirror")
+def test_a_model_that_is_missing_is_downloaded_first(work: Path) -> None:
     arguments = ("titles.csv", *QUICK, "--steps", 1, "--run-name", "run2")
     result = run("finetune", *arguments)
     assert result.code == 0, result.err
@@ -363,14 +362,13 @@ def test_a_model_that_is_missing_is_downloaded_first(work: Path, mirror: list[st
     assert (work / "models/124M/model.ckpt.index").is_file()
 
 
+@pytest.mark.parametrize("command", ["finetune", "encode"])
 def test_nothing_is_downloaded_for_a_dataset_that_is_not_there(
-    work: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    work: Path, mirror: BadServer, command: str
 ) -> None:
-    with running() as server:
-        monkeypatch.setenv("GPT2_HELPERS_MIRROR", server.address)
-        for command in ("finetune", "encode"):
-            assert "does not exist" in refusal(command, "nothing.csv", "--model-name", "124M")
-        assert server.requests == []
+    assert "does not exist" in refusal(command, "nothing.csv", "--model-name", "124M")
+    assert mirror.requests == []
+    assert not (work / "models/124M").exists()
 
 
 # -- generate ----------------------------------------------------------------------------------
@@ -451,7 +449,7 @@ def test_what_may_surprise_is_one_line_on_stderr(work: Path) -> None:
 
 
 def test_a_closed_pipe_ends_it_quietly(work: Path) -> None:
-    with process(work, "generate", "--nsamples", 10**6, "--length", 3) as started:
+    with process(work, "generate", "--nsamples", 10**4, "--length", 3) as started:
         assert stdout_of(started).readline()
         stdout_of(started).close()
         assert started.wait(timeout=300) == 141, said(work)
@@ -460,7 +458,7 @@ def test_a_closed_pipe_ends_it_quietly(work: Path) -> None:
 
 
 def test_ctrl_c_leaves_whole_texts(work: Path) -> None:
-    arguments = ("generate", "--nsamples", 10**6, "--length", 9, "--prefix", "ä")
+    arguments = ("generate", "--nsamples", 10**4, "--length", 9, "--prefix", "ä")
     # UTF-8 also where the language of the machine would have it otherwise.
     with process(work, *arguments, PYTHONIOENCODING="ascii") as started:
         written = stdout_of(started).readline()
@@ -472,6 +470,23 @@ def test_ctrl_c_leaves_whole_texts(work: Path) -> None:
     assert "Traceback" not in said(work)
     assert written.decode().startswith("ä")
     assert written.decode().endswith(f"\n{DELIMITER}")
+
+
+def test_streams_that_are_closed_from_the_start(work: Path) -> None:
+    """As by `2>&-`: Python has no such stream then."""
+
+    def shell(arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = f"{shlex.quote(sys.executable)} -m gpt2_helpers {arguments}"
+        environment = {**os.environ, "PYTHONPATH": python_path()}
+        return subprocess.run(
+            command, shell=True, cwd=work, env=environment, capture_output=True, timeout=300
+        )
+
+    done = shell("generate --length 5 --seed 1 2>&-")
+    assert done.returncode == 0
+    assert done.stdout.decode() == run("generate", "--length", 5, "--seed", 1).out
+    done = shell("generate --top-k -1 >&-")
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
 
 
 # -- download, encode, pretrain ----------------------------------------------------------------

@@ -90,7 +90,7 @@ OPTIONS = [
 @pytest.mark.parametrize("name", TOYS)
 def test_distribution_is_that_of_the_reference(name: str, options: dict[str, Any]) -> None:
     logits = TOYS[name]
-    uniforms = np.random.default_rng(4).random(20_000, dtype=np.float32)
+    uniforms = np.random.default_rng(4).random(8000, dtype=np.float32)
     odds = reference(logits, **options)
     ids = drawn(logits, uniforms, **options)
     assert set(ids) <= set(np.flatnonzero(odds))
@@ -108,9 +108,9 @@ def test_every_share_of_the_odds_has_its_share_of_the_numbers(options: dict[str,
 
 
 def test_a_wrong_distribution_would_be_noticed() -> None:
-    uniforms = np.random.default_rng(4).random(20_000, dtype=np.float32)
+    uniforms = np.random.default_rng(4).random(8000, dtype=np.float32)
     ids = drawn(TOYS["uneven"], uniforms, temperature=1.0)
-    assert chi_square(ids, reference(TOYS["uneven"], temperature=1.05)) > 6
+    assert chi_square(ids, reference(TOYS["uneven"], temperature=1.1)) > 6
     ids = drawn(TOYS["uneven"], uniforms, temperature=1.0, top_p=0.9)
     assert chi_square(ids, reference(TOYS["uneven"], temperature=1.0)) > 6
 
@@ -118,14 +118,11 @@ def test_a_wrong_distribution_would_be_noticed() -> None:
 # --- The edges
 
 
-@pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", TOYS)
-def test_no_number_leaves_what_may_be_drawn(
-    name: str, options: dict[str, Any], number: float
-) -> None:
-    (index,) = drawn(TOYS[name], [number], **options)
-    assert reference(TOYS[name], **options)[index] > 0
+def test_no_number_leaves_what_may_be_drawn(name: str, options: dict[str, Any]) -> None:
+    ids = drawn(TOYS[name], [0.0, 0.5, BELOW_ONE], **options)
+    assert (reference(TOYS[name], **options)[ids] > 0).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -234,7 +231,10 @@ def test_a_rows_choice_does_not_depend_on_its_neighbours(options: dict[str, Any]
     uniforms = random.random(12)
     together = drawn(logits, uniforms, **options)
     backwards = drawn(logits[::-1], uniforms[::-1], **options)[::-1]
-    alone = [drawn(row[None], [number], **options)[0] for row, number in zip(logits, uniforms)]
+    alone = [
+        drawn(row[None], [number], **options)[0]
+        for row, number in zip(logits, uniforms, strict=True)
+    ]
     assert together.tolist() == backwards.tolist() == alone
 
 

@@ -1,0 +1,234 @@
+"""One token at a time against the whole text at once, with rows that come and go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.config import ModelConfig, SamplingConfig
+from gpt2_helpers.decoding import KEPT_DECODERS, Decoder, decoder_for
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.model import GPT2
+from toy import toy_model
+
+CONFIG = ModelConfig(n_vocab=48, n_ctx=24, n_embd=16, n_head=2, n_layer=2)
+GREEDY = SamplingConfig(temperature=0.0)
+GOLDEN = Path(__file__).parent / "golden" / "transformers.npz"
+TEXTS = np.random.default_rng(1).integers(0, CONFIG.n_vocab, (4, CONFIG.n_ctx))
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT2:
+    return toy_model(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def whole(model: GPT2) -> np.ndarray:
+    """Logits after each id of TEXTS, (row, time, n_vocab), computed at once."""
+    return model.logits(TEXTS).numpy()
+
+
+@pytest.fixture
+def decoder(model: GPT2) -> Decoder:
+    """One with three rows; it may have been used before."""
+    return decoder_for(model, 3, CONFIG.n_ctx, tf.float32)
+
+
+def logits_at(decoder: Decoder, rows: list[tuple[int, int]]) -> np.ndarray:
+    """Logits (batch, n_vocab) where row n reads the id of TEXTS[text][position]."""
+    ids = np.array([TEXTS[text][position] for text, position in rows], np.int32)
+    positions = np.array([position for _, position in rows], np.int32)
+    return decoder.logits(ids, positions).numpy()
+
+
+def assert_close(ours: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4)
+
+
+# --- The same numbers
+
+
+def test_each_step_gives_the_logits_of_the_whole_text(decoder: Decoder, whole: np.ndarray) -> None:
+    for position in range(CONFIG.n_ctx):
+        ours = logits_at(decoder, [(0, position), (1, position), (2, position)])
+        assert_close(ours, whole[:3, position])
+
+
+def test_rows_stand_at_positions_of_their_own(decoder: Decoder, whole: np.ndarray) -> None:
+    starts = (0, 5, 11)
+    for row, start in enumerate(starts):
+        decoder.prefill(row, TEXTS[row][:start].tolist())
+    for step in range(CONFIG.n_ctx - max(starts)):
+        ours = logits_at(decoder, [(row, start + step) for row, start in enumerate(starts)])
+        assert_close(ours, np.stack([whole[row, start + step] for row, start in enumerate(starts)]))
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, CONFIG.n_ctx - 1])
+def test_prefill_equals_stepping(decoder: Decoder, whole: np.ndarray, length: int) -> None:
+    for row in range(3):
+        decoder.prefill(row, TEXTS[row][:length].tolist())
+    ours = logits_at(decoder, [(0, length), (1, length), (2, length)])
+    assert_close(ours, whole[:3, length])
+
+
+def test_a_refilled_row_knows_nothing_of_its_former_text(
+    decoder: Decoder, whole: np.ndarray
+) -> None:
+    for position in range(CONFIG.n_ctx):  # every row is full
+        logits_at(decoder, [(0, position), (1, position), (2, position)])
+    for row in range(3):
+        decoder.prefill(row, TEXTS[row][:9].tolist())
+    decoder.prefill(1, TEXTS[3][:4].tolist())  # shorter than what stood there
+    for step in range(3):
+        ours = logits_at(decoder, [(0, 9 + step), (3, 4 + step), (2, 9 + step)])
+        expected = np.stack([whole[0, 9 + step], whole[3, 4 + step], whole[2, 9 + step]])
+        assert_close(ours, expected)
+    # A row that starts without a beginning, beside others that go on.
+    for step in range(3):
+        ours = logits_at(decoder, [(0, 12 + step), (1, step), (2, 12 + step)])
+        assert_close(ours[1], whole[1, step])
+
+
+def test_rows_that_begin_alike_are_filled_alike(decoder: Decoder, whole: np.ndarray) -> None:
+    beginning = TEXTS[2][:6].tolist()
+    for row in (0, 2):
+        decoder.prefill(row, beginning)
+    decoder.prefill(1, TEXTS[1][:6].tolist())
+    ours = logits_at(decoder, [(2, 6), (1, 6), (2, 6)])
+    assert_close(ours, np.stack([whole[2, 6], whole[1, 6], whole[2, 6]]))
+
+
+def test_greedy_ids_are_those_of_transformers() -> None:
+    with np.load(GOLDEN) as golden:
+        model = GPT2(ModelConfig(*golden["config"].tolist()), golden)
+        expected = [golden[f"greedy_{order}"].tolist() for order in range(5)]
+        prompts = [int(golden[f"prompt_{order}"]) for order in range(5)]
+    # Side by side: prompts of five lengths, each until the context is full.
+    decoder = decoder_for(model, 5, model.config.n_ctx, tf.float32)
+    texts = [ids[:prompt] for ids, prompt in zip(expected, prompts, strict=True)]
+    for row, ids in enumerate(texts):
+        decoder.prefill(row, ids[:-1])
+    for _ in range(model.config.n_ctx - min(prompts)):
+        newest = np.array([ids[-1] for ids in texts], np.int32)
+        positions = np.array([len(ids) - 1 for ids in texts], np.int32)
+        for ids, token in zip(
+            texts, decoder.step(newest, positions, np.zeros(5, np.float32), GREEDY), strict=True
+        ):
+            if len(ids) < model.config.n_ctx:
+                ids.append(int(token))
+    assert texts == expected
+
+
+@pytest.mark.parametrize(("dtype", "off"), [("bfloat16", 0.06), ("float16", 0.01)])
+def test_half_precision_gives_nearly_the_same_logits(
+    model: GPT2, whole: np.ndarray, dtype: str, off: float
+) -> None:
+    decoder = decoder_for(model, 3, CONFIG.n_ctx, tf.as_dtype(dtype))
+    for row in range(3):
+        decoder.prefill(row, TEXTS[row][:10].tolist())
+    difference = 0.0
+    for position in range(10, 15):
+        ours = logits_at(decoder, [(0, position), (1, position), (2, position)])
+        assert ours.dtype == np.float32
+        difference = max(difference, abs(ours - whole[:3, position]).max())
+    assert 0 < difference < off
+
+
+def test_a_step_draws_by_the_options_it_is_given(decoder: Decoder, whole: np.ndarray) -> None:
+    ids, start, numbers = TEXTS[:3, 0].astype(np.int32), np.zeros(3, np.int32), [0.0, 0.5, 0.999]
+    uniforms = np.array(numbers, np.float32)
+    likeliest = whole[:3, 0].argmax(-1).tolist()
+    assert decoder.step(ids, start, uniforms, GREEDY).tolist() == likeliest
+    assert decoder.step(ids, start, uniforms, SamplingConfig(top_k=1)).tolist() == likeliest
+    anything = decoder.step(ids, start, uniforms, SamplingConfig(temperature=50.0))
+    # Nearly even odds: the number alone tells the id.
+    np.testing.assert_allclose(anything / CONFIG.n_vocab, numbers, atol=0.1)
+
+
+@pytest.mark.parametrize("tokens", [CONFIG.n_ctx, 64])
+def test_a_row_takes_no_more_than_it_has_room_for(decoder: Decoder, tokens: int) -> None:
+    message = f"holds {CONFIG.n_ctx} tokens, got {tokens + 1}"
+    positions = np.array([0, tokens, 0], np.int32)
+    with pytest.raises(OptionError, match=message):
+        decoder.logits(np.zeros(3, np.int32), positions)
+    with pytest.raises(OptionError, match=message):
+        decoder.prefill(0, [0] * (tokens + 1))
+
+
+# --- Decoders that are kept
+
+
+def trained(model: GPT2) -> None:
+    """Change the weights, as training does."""
+    for variable in model.variables.values():
+        variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2], stddev=0.1))
+    model.version += 1
+
+
+@pytest.mark.parametrize(("dtype", "off"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
+    model = toy_model(CONFIG)
+    before = model.logits(TEXTS).numpy()[:1, 8]
+    beginning = TEXTS[0][:8].tolist()
+    decoder = decoder_for(model, 1, CONFIG.n_ctx, tf.as_dtype(dtype))
+    decoder.prefill(0, beginning)
+    np.testing.assert_allclose(logits_at(decoder, [(0, 8)]), before, rtol=0, atol=off)
+    trained(model)
+    after = model.logits(TEXTS).numpy()[:1, 8]
+    assert abs(after - before).max() > 5 * off
+    again = decoder_for(model, 1, CONFIG.n_ctx, tf.as_dtype(dtype))
+    assert again is decoder  # still compiled
+    again.prefill(0, beginning)  # the same beginning, with other keys and values now
+    np.testing.assert_allclose(logits_at(again, [(0, 8)]), after, rtol=0, atol=off)
+
+
+def test_only_a_few_decoders_are_kept_and_the_last_used_among_them() -> None:
+    model = toy_model(CONFIG)
+    first = decoder_for(model, 1, 8, tf.float32)
+    for batch_size in range(2, KEPT_DECODERS + 4):
+        decoder_for(model, batch_size, 8, tf.float32)
+        assert decoder_for(model, 1, 8, tf.float32) is first
+        assert len(model.decoders) <= KEPT_DECODERS
+    for batch_size in range(2, KEPT_DECODERS + 2):
+        decoder_for(model, batch_size, 8, tf.float32)
+    assert decoder_for(model, 1, 8, tf.float32) is not first
+
+
+def test_a_decoder_in_use_is_neither_shared_nor_dropped(whole: np.ndarray) -> None:
+    model = toy_model(CONFIG)
+    mine = decoder_for(model, 1, CONFIG.n_ctx, tf.float32)
+    mine.in_use = True
+    mine.prefill(0, TEXTS[0][:5].tolist())
+    other = decoder_for(model, 1, CONFIG.n_ctx, tf.float32)
+    assert other is not mine
+    assert other.weights is mine.weights
+    other.prefill(0, TEXTS[1][:7].tolist())
+    for batch_size in range(2, KEPT_DECODERS + 4):
+        decoder_for(model, batch_size, CONFIG.n_ctx, tf.float32)
+    assert_close(logits_at(mine, [(0, 5)]), whole[:1, 5])
+    mine.in_use = False
+    assert decoder_for(model, 1, CONFIG.n_ctx, tf.float32) is mine
+
+
+def test_decoders_of_one_type_share_their_weights() -> None:
+    model = toy_model(CONFIG)
+    one, two, half = (
+        decoder_for(model, size, 8, dtype)
+        for size, dtype in ((1, tf.float32), (2, tf.float32), (1, tf.bfloat16))
+    )
+    assert one.weights is two.weights
+    assert one.weights is not half.weights
+
+
+@pytest.mark.parametrize(
+    ("n_ctx", "length", "slots"),
+    [(24, 8, 24), (24, 1000, 24), (256, 8, 64), (256, 65, 128), (2000, 1100, 2000)],
+)
+def test_room_comes_in_few_sizes_and_never_beyond_the_context(
+    n_ctx: int, length: int, slots: int
+) -> None:
+    config = ModelConfig(n_vocab=8, n_ctx=n_ctx, n_embd=4, n_head=1, n_layer=1)
+    assert decoder_for(toy_model(config), 1, length, tf.float32).slots == slots
