@@ -9,7 +9,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gpt2_helpers.config import BUNDLED_FOLDER, BUNDLED_MODEL, MODEL_NAMES, ModelConfig
+from gpt2_helpers.config import (
+    BUNDLED_FOLDER,
+    BUNDLED_MODEL,
+    MODEL_NAMES,
+    OLD_NAMES,
+    SIZES,
+    ModelConfig,
+)
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2, variable_shapes
 from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_text, write_weights
@@ -29,10 +36,11 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return BUNDLED_FOLDER
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
+    there = f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
+    if model_name in SIZES or model_name in OLD_NAMES:
+        there = f"download_gpt2(model_name={model_name!r}) fetches it; {there}"
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: "
-        f"download_gpt2(model_name={model_name!r}) fetches it; "
-        f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
+        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: {there}"
     )
 
 

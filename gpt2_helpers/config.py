@@ -1,132 +1,19 @@
 """Configuration: frozen dataclasses, checked at birth. No TensorFlow, no files but hparams.json.
 
-The command line, the forms and the web page are made from these fields and their metadata
-(`help`, `minimum`, `maximum`, `choices`, `advanced`), so that no option is listed twice.
+The command line, the forms and the web page are made from these fields, so that no option is
+listed twice; what a field carries and how it is checked stands in `fields`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import numbers
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    advanced: bool = False,
-) -> Any:
-    """A dataclass field that carries what a face needs to show it and `check` to test it."""
-    return dataclasses.field(
-        default=default,
-        metadata={
-            "help": help,
-            "minimum": minimum,
-            "maximum": maximum,
-            "choices": choices,
-            "advanced": advanced,
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Field:
-    """One option as a face sees it: `kind` is int, float, bool or str; `optional` admits None."""
-
-    name: str
-    kind: type
-    optional: bool
-    default: Any
-    help: str
-    minimum: float | None
-    maximum: float | None
-    choices: tuple[str, ...] | None
-    advanced: bool
-
-
-def fields_of(config_class: type) -> list[Field]:
-    """The options of a config dataclass, in order.
-
-    >>> [field.name for field in fields_of(ModelConfig)][:2]
-    ['n_vocab', 'n_ctx']
-    """
-    hints = typing.get_type_hints(config_class)
-    fields = []
-    for field in dataclasses.fields(config_class):
-        members = typing.get_args(hints[field.name]) or (hints[field.name],)
-        kinds = [kind for kind in members if kind is not types.NoneType]
-        meta = field.metadata
-        fields.append(
-            Field(
-                name=field.name,
-                kind=kinds[0],
-                optional=len(kinds) < len(members),
-                default=field.default,
-                help=meta["help"],
-                minimum=meta["minimum"],
-                maximum=meta["maximum"],
-                choices=meta["choices"],
-                advanced=meta["advanced"],
-            )
-        )
-    return fields
-
-
-def _checked(field: Field, value: Any) -> Any:
-    """`value` as the field's own type, or OptionError."""
-    if value is None and field.optional:
-        return None
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()  # NumPy's number, truth value or text as Python's own
-    wanted = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
-    refusal = OptionError(f"{field.name} must be {wanted[field.kind]}, got {value!r}")
-    if field.kind is bool or field.kind is str:
-        if field.kind is str and isinstance(value, Path):
-            value = str(value)
-        if not isinstance(value, field.kind):
-            raise refusal
-    else:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise refusal
-        try:
-            number = field.kind(value)
-            usable = number == value and math.isfinite(number)
-        except (TypeError, ValueError, OverflowError):
-            usable = False
-        if not usable:
-            raise refusal
-        value = number
-        low, high = field.minimum, field.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            span = f"at least {low}" if high is None else f"at most {high}"
-            if low is not None and high is not None:
-                span = f"between {low} and {high}"
-            raise OptionError(f"{field.name} must be {span}, got {value}")
-    if field.choices and value not in field.choices:
-        known = ", ".join(field.choices)
-        hint = nearest(str(value), field.choices)
-        raise OptionError(f"{field.name} must be one of {known}, got {value!r}{hint}")
-    return value
-
-
-class Checked:
-    """Base of the config dataclasses: every field is checked and converted once, at birth."""
-
-    def __post_init__(self) -> None:
-        for field in fields_of(type(self)):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+from gpt2_helpers.fields import Checked, option
 
 
 def _number_as_text(config: Checked, name: str) -> None:
@@ -377,6 +264,12 @@ class PretrainConfig(Checked):
     n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
     n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
     n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
+    storage: str = option(
+        "float32",
+        "type of the stored weights; float16 halves the files, older tools want float32",
+        choices=("float32", "float16"),
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -385,3 +278,20 @@ class PretrainConfig(Checked):
     def model_config(self) -> ModelConfig:
         """The shape of the model that these options make."""
         return ModelConfig(self.vocab_size, self.n_ctx, self.n_embd, self.n_head, self.n_layer)
+
+
+# What training from nothing does unless it is told otherwise.
+PRETRAIN_FINETUNE = FinetuneConfig(
+    steps=5000,
+    batch_size=16,
+    learning_rate=0.0015,
+    accumulate_gradients=1,
+    optimizer="adamw",
+    schedule="cosine",
+    warmup_steps=200,
+    weight_decay=0.1,
+    gradient_clip=1.0,
+    dropout=0.1,
+    validate_every=500,
+)
+PRETRAIN_RUN = RunConfig(validation="0.05", save_every=500)

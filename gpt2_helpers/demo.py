@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gpt2_helpers.commands import load_tensorflow
 from gpt2_helpers.config import BUNDLED_MODEL, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.console import say, show_finetuning
 from gpt2_helpers.csvfiles import read_rows
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.plots import plot_loss
-from gpt2_helpers.session import Session
 from gpt2_helpers.textfiles import Journal
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 TITLES = Path(__file__).parents[1] / "data" / "titles.csv"
 FOLDER = Path("demo")
 NEW_TITLES = 10
-STEPS = 350
+STEPS = 300
 
 
 def main(steps: int = STEPS) -> int:
     """Finetune, draw the loss, print new titles; returns the process's exit code."""
     if not TITLES.is_file():
         raise Gpt2Error(f"{TITLES} is missing: the demo runs from a clone of the project")
+    load_tensorflow()  # before anything imports it, so that its greetings are held back
+    from gpt2_helpers.console import say, show_finetuning
+    from gpt2_helpers.plots import plot_loss
+    from gpt2_helpers.session import Session
+
     session = Session()
     run = session.finetune(
         TITLES,
@@ -63,7 +66,7 @@ def main(steps: int = STEPS) -> int:
         include_prefix=False,
         seed=1,
     )
-    titles = [title.strip() for title in session.generate(START_OF_TEXT, options)]
+    titles = [" ".join(title.split()) for title in session.generate(START_OF_TEXT, options)]
     known = {_plain(title) for title in read_rows(TITLES, Journal())}
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))

@@ -92,7 +92,8 @@ class FinetuneRun:
             for name, value in dataclasses.asdict(config).items()
         }
         self.record.versions = installed_versions()
-        size = f"{self.model.config.n_parameters / 1e6:,.1f} million weights"
+        count = self.model.config.n_parameters
+        size = f"{count / 1e6:,.1f} million weights" if count >= 1e6 else f"{count:,} weights"
         self.notes.append(f"training {self.record.base_model or source.name}, {size}, {precision}")
         self.notes += self.dataset.report(
             self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
@@ -131,7 +132,8 @@ class FinetuneRun:
         run = self.run
         if run.restore_from == "latest" and (newest := self.folder.newest()):
             steps = self.folder.completed_steps()
-            self.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
+            if steps:
+                self.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
             base = self.folder.record().base_model
             if base and run.model_name not in (base, RunConfig.model_name):
                 self.notes.append(
@@ -175,7 +177,8 @@ class FinetuneRun:
         state = self.folder.training_state()
         if state is None:
             self.trainer.start_at(step)
-            self.notes.append("no optimizer state was saved with it: the optimizer starts afresh")
+            if step:
+                self.notes.append("no optimizer state was saved with it: it starts afresh")
         elif not self.trainer.restore(state):
             self.notes.append("the optimizer is another one than before: it starts afresh")
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from gpt2_helpers.config import Checked, Field, fields_of
 from gpt2_helpers.errors import OptionError, nearest
+from gpt2_helpers.fields import Checked, Field, fields_of
 
 PROGRAM = "gpt2-helpers"
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

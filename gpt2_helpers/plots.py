@@ -63,6 +63,10 @@ def plot_loss(
 
 
 def _save(figure: Figure, path: Path) -> None:
+    if path.is_dir():  # Matplotlib would write beside it
+        raise OptionError(
+            f"destination_path={str(path)!r} is a folder: add a file's name, such as loss.png"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)

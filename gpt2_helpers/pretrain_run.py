@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint import load_model, save_model
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, PretrainConfig, RunConfig
+from gpt2_helpers.config import (
+    PRETRAIN_FINETUNE,
+    PRETRAIN_RUN,
+    DatasetConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    RunConfig,
+)
 from gpt2_helpers.documents import find_files, stream
 from gpt2_helpers.encoding import pieces
 from gpt2_helpers.errors import CheckpointError
@@ -23,26 +30,13 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 
 TRAINING = "training"
 _PIECE = 1 << 20  # characters that the vocabulary is learnt from at a time
-DEFAULTS = FinetuneConfig(
-    steps=5000,
-    batch_size=16,
-    learning_rate=0.0015,
-    accumulate_gradients=1,
-    optimizer="adamw",
-    schedule="cosine",
-    warmup_steps=200,
-    weight_decay=0.1,
-    gradient_clip=1.0,
-    dropout=0.1,
-    validate_every=500,
-)
 
 
 def prepare(
     texts: str | Path,
     out: str | Path,
     pretrain: PretrainConfig | None = None,
-    finetune: FinetuneConfig = DEFAULTS,
+    finetune: FinetuneConfig = PRETRAIN_FINETUNE,
     run: RunConfig | None = None,
     data: DatasetConfig | None = None,
 ) -> FinetuneRun | None:
@@ -56,7 +50,7 @@ def prepare(
     for progress in run: print(progress.loss)
     print(finish("models/mine", run.validation))
     """
-    pretrain, run = pretrain or PretrainConfig(), run or RunConfig(validation="0.05")
+    pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
     folder = RunFolder(out, TRAINING)
     if folder.newest() is None:
         column = (data or DatasetConfig()).column

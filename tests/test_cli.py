@@ -210,6 +210,7 @@ import sys
 from gpt2_helpers.cli import main
 for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate", "--help"],
                   ["download", "--help"], ["encode", "--help"], ["info", "--help"],
+                  ["pretrain", "--help"],
                   ["finetune", "--no-such-option"], ["download", "no-such-model"],
                   ["finetune", "no-such-file"], ["generate", "--top-k", "-1"]):
     main(arguments)

@@ -423,16 +423,6 @@ def test_a_generator_can_be_closed_midway(model: GPT2, scripted: Scripted) -> No
     assert list(texts) == []
 
 
-def test_a_second_text_can_begin_before_the_first_is_done(model: GPT2) -> None:
-    config = options(temperature=0.0, length=12)
-    alone = {prompt: text_of(model, prompt, temperature=0.0, length=12) for prompt in ("ab", "cde")}
-    first = pieces(model, TOKENIZER, "ab", config)
-    begun = next(first)
-    assert begun.finished is None
-    assert list(stream(model, TOKENIZER, "cde", config)) == [alone["cde"]]
-    assert [piece.finished for piece in first][-1] == alone["ab"]
-
-
 # --- With a model
 
 
@@ -543,6 +533,16 @@ def test_more_texts_of_a_seed_begin_with_the_fewer(toy: GPT2) -> None:
         texts_of(toy, seed=1, nsamples=nsamples, batch_size=3, length=10) for nsamples in (2, 5)
     )
     assert more[:2] == few
+
+
+def test_a_second_text_can_begin_before_the_first_is_done(toy: GPT2) -> None:
+    config = options(temperature=0.0, length=12)
+    alone = {prompt: text_of(toy, prompt, temperature=0.0, length=12) for prompt in ("ab", "cde")}
+    first = pieces(toy, TOKENIZER, "ab", config)
+    begun = next(first)
+    assert begun.finished is None
+    assert list(stream(toy, TOKENIZER, "cde", config)) == [alone["cde"]]
+    assert [piece.finished for piece in first][-1] == alone["ab"]
 
 
 def test_without_a_seed_texts_differ(toy: GPT2) -> None:

@@ -305,6 +305,8 @@ class Kernel:
             content = message["content"]
             if message["msg_type"] == "stream" and content["name"] == "stdout":
                 output.text += content["text"]
+            elif message["msg_type"] == "clear_output":
+                output.text = ""
             elif message["msg_type"] in ("execute_result", "display_data"):
                 output.kinds.update(content["data"])
                 if message["msg_type"] == "execute_result":

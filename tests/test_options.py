@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 
 from gpt2_helpers.config import (
-    Checked,
     DatasetConfig,
-    Field,
     FinetuneConfig,
     PretrainConfig,
     RunConfig,
     SamplingConfig,
-    fields_of,
 )
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, Field, fields_of
 from gpt2_helpers.options import Parser, config_from, field_of
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)

@@ -27,6 +27,7 @@ PACKAGE = ROOT / "gpt2_helpers"
 # A module imports from the lines above its own. A folder such as web/ counts as one module.
 LAYERS = [
     "errors",
+    "fields",
     "config",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model weights sampling download events",
@@ -38,7 +39,8 @@ LAYERS = [
     "session pretrain_run console",
     "simple",
     "__init__",
-    "demo commands",
+    "commands",
+    "demo",
     "cli",
     "__main__",
 ]

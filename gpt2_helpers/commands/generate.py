@@ -12,15 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.commands import DONE, fetch_missing, load_tensorflow
-from gpt2_helpers.config import (
-    MODEL_NAMES,
-    Checked,
-    FinetuneConfig,
-    RunConfig,
-    SamplingConfig,
-    option,
-)
+from gpt2_helpers.config import MODEL_NAMES, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.options import Parser, config_from, field_of
 

@@ -16,9 +16,9 @@ from gpt2_helpers.config import (
     FinetuneConfig,
     ModelConfig,
     RunConfig,
-    fields_of,
 )
 from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.fields import fields_of
 from gpt2_helpers.options import Parser, config_from, field_of
 
 SUMMARY = "show this machine, and the models and runs that are there"

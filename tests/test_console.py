@@ -1,0 +1,119 @@
+"""What stands on the screen: lines on stdout, bars on stderr, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers import console
+from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar
+from gpt2_helpers.finetune_run import RunProgress
+from gpt2_helpers.generation import Text
+from toy_runs import open_run, steps_kept, write_model, write_text
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    write_text()
+    tf.config.run_functions_eagerly(True)  # compiling takes longer than a few steps
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_a_line_of_progress_is_that_of_gpt_2_simple() -> None:
+    progress = RunProgress(
+        step=20,
+        steps_left=5,
+        loss=2.345,
+        average_loss=2.5,
+        validation_loss=None,
+        learning_rate=1e-4,
+        tokens_per_second=100.0,
+        seconds=7.123,
+        seconds_left=2.0,
+    )
+    assert progress_line(progress) == "[20 | 7.12] loss=2.35 avg=2.50"
+
+
+def test_a_finetuning_shows_notes_lines_and_the_end(capsys: Captured) -> None:
+    run = open_run(steps=5, validation=0.2, validate_every=3)
+    notes = list(run.notes)
+    show_finetuning(run, print_every=2)
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert lines[: len(notes)] == notes
+    progress = lines[len(notes) : -1]
+    number = r"\d+\.\d\d"
+    validation = rf" validation={number}"
+    # Every second step, and those with a validation loss, of which the last is one.
+    for line, step, more in zip(progress, (2, 3, 4, 5), ("", validation) * 2, strict=True):
+        assert re.fullmatch(rf"\[{step} \| {number}\] loss={number} avg={number}{more}", line)
+    assert lines[-1] == "saved: checkpoint/run1, step 5"
+
+
+def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
+    show_finetuning(open_run(steps=3), print_every=100)
+    shown = capsys.readouterr()
+    assert re.search(r"finetuning: 100%.* 3/3 \[.*, loss \d+\.\d\d, [\d,]+ tokens/s\]", shown.err)
+    assert "finetuning" not in shown.out
+    assert "[1 |" not in shown.out
+
+
+def test_samples_are_shown_with_their_numbers(capsys: Captured) -> None:
+    run = open_run(steps=1, sample_every=1, sample_num=2, sample_length=4)
+    show_finetuning(run)
+    written = Path("samples/run1/samples-1").read_text(encoding="utf-8")
+    assert written in capsys.readouterr().out
+    assert written.count("======== SAMPLE") == 2
+
+
+def test_an_interrupted_training_says_so(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(line: str) -> None:
+        print(line)
+        if line.startswith("[3 |"):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(console, "say", interrupted)
+    show_finetuning(open_run(steps=0))  # without an end
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == "interrupted and saved: checkpoint/run1, step 3"
+    assert re.search(r"finetuning: 3step ", shown.err)
+
+
+def test_an_error_in_showing_saves_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+
+    def closed(line: str) -> None:
+        if line.startswith("[2 |"):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(console, "say", closed)
+    with pytest.raises(BrokenPipeError) as caught:
+        show_finetuning(open_run())
+    assert steps_kept() == {2}
+    # At once, and not when the traceback that holds the loop is forgotten.
+    assert signal.getsignal(signal.SIGINT) is handler
+    del caught
+
+
+def test_lines_go_to_stdout_as_they_are(capsys: Captured) -> None:
+    say("one line")
+    say("a piece", end="")
+    assert capsys.readouterr().out == "one line\na piece"
+
+
+def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
+    texts = [Text("one"), Text("two")]
+    assert list(with_bar(texts, 2)) == texts
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(r"generating: 100%.* 2/2 \[", shown.err)

@@ -1,0 +1,251 @@
+"""A session: one model after another, flat memory, and what is said where there is none."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+import gpt2_helpers as gpt2
+from gpt2_helpers.checkpoint import load_model
+from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.errors import CheckpointError, OptionError
+from gpt2_helpers.session import Session, set_threads
+from toy_runs import assert_same, steps_kept, train, weights_of, write_model, write_text
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    write_text()
+
+
+@pytest.fixture
+def uncompiled() -> Iterator[None]:
+    """Compiling takes longer than a few steps and tokens of a toy."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+# --- The example of gpt-2-simple
+
+
+def test_the_example_of_gpt_2_simple_runs_again_and_again_in_one_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_model("second", seed=5)
+    write_text("second.txt", "You would have to start the end of it. " * 30)
+    texts = {}
+    for file_name, model_name, run_name in (
+        ("text.txt", "toy", "run1"),
+        ("text.txt", "toy", "run1"),
+        ("second.txt", "second", "run2"),
+    ):
+        sess = gpt2.start_tf_sess()
+        gpt2.finetune(
+            sess,
+            file_name,
+            model_name=model_name,
+            steps=1,
+            run_name=run_name,
+            precision="float32",
+            accumulate_gradients=1,
+        )
+        texts[run_name] = gpt2.generate(sess, length=12, seed=1, return_as_list=True)
+    assert steps_kept("run1") == {2}  # the second call went on with the first one's run
+    assert steps_kept("run2") == {1}
+    assert texts["run1"] != texts["run2"]
+    # The last session generates from either run, as does a new one; the same seed, the same text.
+    for session in (sess, gpt2.start_tf_sess()):
+        for run_name in ("run1", "run2"):
+            again = gpt2.generate(
+                session, run_name=run_name, length=12, seed=1, return_as_list=True
+            )
+            assert again == texts[run_name]
+    capsys.readouterr()
+    gpt2.generate(sess, length=12, seed=1)
+    assert capsys.readouterr().out == f"{texts['run2'][0]}\n"  # the session remembers
+
+
+MEMORY = """
+import contextlib, ctypes, gc, json, os, sys
+from pathlib import Path
+import tensorflow as tf
+from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig, SamplingConfig
+from gpt2_helpers.session import Session
+from toy import toy_tokenizer
+from toy_runs import write_model
+
+def megabytes(session):
+    session.close()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+def variables():
+    gc.collect()
+    return sum(isinstance(thing, tf.Variable) for thing in gc.get_objects())
+
+shape = ModelConfig(toy_tokenizer().n_vocab, n_ctx=16, n_embd=704, n_head=4, n_layer=1)
+for name in ("one", "two"):
+    write_model(name, shape=shape)
+session = Session()
+told = {"model": 4 * shape.n_parameters / 2**20, "loads": [], "finetunings": [], "variables": []}
+for order in range(10):
+    session.load_pretrained(("one", "two")[order % 2])
+    list(session.generate("", SamplingConfig(length=3)))
+    told["loads"].append(megabytes(session))
+    told["variables"].append(variables())
+for order in range(4):
+    config = FinetuneConfig(steps=1, batch_size=1, accumulate_gradients=1, precision="float32")
+    run = RunConfig(model_name="one", restore_from="fresh", sample_every=0)
+    for progress in session.finetune("text.txt", config, run):
+        pass
+    told["finetunings"].append(megabytes(session))
+    told["variables"].append(variables())
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux's /proc")
+def test_memory_after_ten_models_is_what_it_was_after_two() -> None:
+    tests = Path(__file__).parent
+    path = [str(tests.parent), str(tests)]
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{MEMORY}"]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert child.returncode == 0, child.stderr
+    told = json.loads(child.stdout.splitlines()[-1])
+    assert 20 < told["model"] < 30
+    loads, finetunings = told["loads"], told["finetunings"]
+    # Half a model in eight loads: one that stayed would weigh at least half its size each time.
+    assert loads[9] - loads[1] < told["model"] / 2, loads
+    # A model, its gradients and the optimizer's two copies weigh four times as much.
+    assert finetunings[3] - finetunings[1] < told["model"], finetunings
+    assert told["variables"] == [0] * 14
+
+
+# --- What is loaded
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_session_says_what_it_holds() -> None:
+    session = Session()
+    assert not session.is_loaded
+    session.load_pretrained("toy", precision="float32")
+    assert session.is_loaded
+    assert (session.model_name, session.run_name, session.run_folder) == ("toy", None, None)
+    assert_same(weights_of(session.model), weights_of(load_model("models/toy")))
+    config = FinetuneConfig(steps=1, accumulate_gradients=1, precision="float32")
+    run = session.finetune("text.txt", config, RunConfig(model_name="toy", run_name="titles"))
+    for _ in run:
+        pass
+    expected = ("titles", Path("checkpoint/titles"), "toy")
+    assert session.model is run.model
+    assert (session.run_name, session.run_folder, session.base_model) == expected
+    assert session.model_name is None
+    session.load_run("titles", precision="float32")
+    assert session.model is not run.model
+    assert_same(weights_of(session.model), weights_of(run.model))
+    assert (session.run_name, session.run_folder, session.base_model) == expected
+    session.close()
+    assert not session.is_loaded
+    assert session.run_name is session.run_folder is session.base_model is None
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_texts_and_pieces_come_from_the_loaded_model() -> None:
+    session = Session()
+    session.load_pretrained("toy", precision="float32")
+    config = SamplingConfig(length=6, nsamples=2, batch_size=2, seed=1)
+    texts = sorted(session.generate("", config), key=lambda text: text.index)
+    joined = ["", ""]
+    for piece in session.generate_pieces("", config):
+        joined[piece.index] += piece.text
+    assert joined == texts
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_an_earlier_checkpoint_is_loaded_by_its_name() -> None:
+    train(steps=2, save_every=1, max_checkpoints=0)
+    session = Session()
+    session.load_run("run1", checkpoint="model-1", precision="float32")
+    first = weights_of(session.model)
+    assert_same(first, weights_of(load_model("checkpoint/run1", checkpoint="model-1")))
+    for newest in ("latest", None):
+        session.load_run("run1", checkpoint=newest, precision="float32")
+        assert_same(weights_of(session.model), weights_of(load_model("checkpoint/run1")))
+
+
+# --- What is not there
+
+
+def test_an_empty_session_says_how_to_load() -> None:
+    session = Session()
+    for name in ("model", "tokenizer"):
+        with pytest.raises(CheckpointError, match=r"no model is loaded: load_gpt2\(sess"):
+            getattr(session, name)
+    with pytest.raises(CheckpointError, match="no model is loaded"):
+        list(session.generate("", SamplingConfig()))
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_run_that_is_not_there_names_those_that_are() -> None:
+    session = Session()
+    with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint: there are no runs yet"):
+        session.load_run()
+    for name in ("titles", "stories"):
+        train(steps=1, run_name=name)
+    session.load_run("titles")
+    with pytest.raises(CheckpointError) as caught:
+        session.load_run("title")
+    assert str(caught.value) == (
+        "no run 'title' in checkpoint (did you mean 'titles'?): the runs there are: stories, titles"
+    )
+    assert session.run_name == "titles"  # what was loaded still is
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_checkpoint_that_is_not_there_names_those_that_are() -> None:
+    train(steps=2, save_every=1, max_checkpoints=0)
+    message = "no checkpoint 'model-3' in checkpoint/run1 (did you mean 'model-1'?): "
+    with pytest.raises(CheckpointError, match=re.escape(message) + "there are model-1, model-2"):
+        Session().load_run(checkpoint="model-3")
+
+
+def test_a_model_that_was_not_downloaded() -> None:
+    with pytest.raises(CheckpointError, match=r"download_gpt2\(model_name='124M'\) fetches it"):
+        Session().load_pretrained("124M")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "half", None])
+def test_a_precision_that_is_none(precision: str) -> None:
+    with pytest.raises(OptionError, match="precision must be one of auto, float32"):
+        Session().load_pretrained("toy", precision=precision)
+
+
+def test_a_tokenizer_that_is_too_large_for_the_model() -> None:
+    folder = write_model("mixed")
+    hparams = json.loads((folder / "hparams.json").read_text())
+    encoder = json.loads((folder / "encoder.json").read_text())
+    (folder / "encoder.json").write_text(json.dumps({**encoder, "more": hparams["n_vocab"]}))
+    with pytest.raises(CheckpointError, match="don't belong together"):
+        Session().load_pretrained("mixed")
+
+
+def test_threads_can_no_longer_be_set_after_the_first_computation() -> None:
+    tf.constant(1) + 1
+    with pytest.warns(UserWarning, match="threads=3 has no effect"):
+        set_threads(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        set_threads(-1)

@@ -1,0 +1,82 @@
+"""A folder to finetune toys in: model folders and texts, and a run with few and short steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpt2_helpers.checkpoint import save_model
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
+from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
+from gpt2_helpers.model import GPT2
+from toy import TOY, toy_model, toy_tokenizer
+
+SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
+TEXT = "What is the best thing that you ever have been to? How would your people end it? " * 15
+
+# Gradient descent starts soonest, and nothing is sampled or saved before the end.
+SHORT: dict[str, Any] = {
+    "steps": 4,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "accumulate_gradients": 1,
+    "batch_size": 2,
+    "precision": "float32",
+    "seed": 1,
+    "model_name": "toy",
+    "sample_every": 0,
+}
+
+
+def write_model(name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE) -> Path:
+    """A model folder `models/NAME` in the current folder, as a download would leave it."""
+    folder = Path("models") / name
+    save_model(toy_model(shape, seed), folder)
+    toy_tokenizer().save(folder)
+    return folder
+
+
+def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
+    """A dataset in the current folder."""
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
+    """A finetuning of `models/toy` with the SHORT options but for those given."""
+    options = {**SHORT, **options}
+    configs = []
+    for kind in (FinetuneConfig, RunConfig, DatasetConfig):
+        names = {field.name for field in dataclasses.fields(kind)} & options.keys()
+        configs.append(kind(**{name: options.pop(name) for name in names}))
+    assert not options, f"no such options: {options}"
+    return FinetuneRun(dataset, *configs)
+
+
+def train(
+    dataset: str | Path = "text.txt", **options: Any
+) -> tuple[FinetuneRun, list[RunProgress]]:
+    """The run at its end, and each step's progress."""
+    run = open_run(dataset, **options)
+    return run, list(run)
+
+
+def weights_of(model: GPT2) -> dict[str, np.ndarray]:
+    """A copy of the weights as they are now."""
+    return {name: variable.numpy() for name, variable in model.variables.items()}
+
+
+def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    """To the last digit."""
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(second[name], array, err_msg=name)
+
+
+def steps_kept(run: str = "run1") -> set[int]:
+    """The steps whose weights lie in a run's folder."""
+    return {int(p.stem.split("-")[1]) for p in Path("checkpoint", run).glob("model-*.index")}
