@@ -36,11 +36,13 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return BUNDLED_FOLDER
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
-    there = f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
-    if model_name in SIZES or model_name in OLD_NAMES:
-        there = f"download_gpt2(model_name={model_name!r}) fetches it; {there}"
+    there = ", ".join(sorted({BUNDLED_MODEL, *found}))
+    fetched = (
+        repr(model_name) if model_name in (*SIZES, *OLD_NAMES) else "one of " + "/".join(SIZES)
+    )
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: {there}"
+        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: "
+        f"there now: {there}; download_gpt2(model_name=...) fetches {fetched}"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from gpt2_helpers import device
-from gpt2_helpers.checkpoint import load_model, model_folder
+from gpt2_helpers.checkpoint import load_model, model_folder, step_of
 from gpt2_helpers.config import (
     PRECISIONS,
     DatasetConfig,
@@ -75,11 +75,11 @@ class Session:
         folder = RunFolder(checkpoint_dir, run_name)
         folder.require()
         if checkpoint not in (None, "latest"):
-            names = sorted(path.stem for path in folder.path.glob("model*.index"))
+            paths = [path.with_suffix("") for path in folder.path.glob("model*.index")]
+            names = [path.name for path in sorted(paths, key=step_of)]
             if checkpoint not in names:
                 raise CheckpointError(
-                    f"no checkpoint {checkpoint!r} in {folder.path}"
-                    f"{nearest(str(checkpoint), names)}: there are {', '.join(names)}"
+                    f"no checkpoint {checkpoint!r} in {folder.path}: there are {', '.join(names)}"
                 )
         record = folder.record()
         self._load(folder.path, precision, checkpoint)

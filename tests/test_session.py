@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import warnings
@@ -217,8 +216,8 @@ def test_a_run_that_is_not_there_names_those_that_are() -> None:
 @pytest.mark.usefixtures("uncompiled")
 def test_a_checkpoint_that_is_not_there_names_those_that_are() -> None:
     train(steps=2, save_every=1, max_checkpoints=0)
-    message = "no checkpoint 'model-3' in checkpoint/run1 (did you mean 'model-1'?): "
-    with pytest.raises(CheckpointError, match=re.escape(message) + "there are model-1, model-2"):
+    message = "no checkpoint 'model-3' in checkpoint/run1: there are model-1, model-2"
+    with pytest.raises(CheckpointError, match=message):
         Session().load_run(checkpoint="model-3")
 
 
