@@ -36,13 +36,13 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return BUNDLED_FOLDER
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
-    there = ", ".join(sorted({BUNDLED_MODEL, *found}))
-    fetched = (
-        repr(model_name) if model_name in (*SIZES, *OLD_NAMES) else "one of " + "/".join(SIZES)
-    )
+    if model_name in (*SIZES, *OLD_NAMES):
+        hint, fetch = "", f"download_gpt2(model_name={model_name!r}) fetches it"
+    else:
+        hint, fetch = nearest(model_name, known), f"download_gpt2() fetches {', '.join(SIZES)}"
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{nearest(model_name, known)}: "
-        f"there now: {there}; download_gpt2(model_name=...) fetches {fetched}"
+        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {fetch}; "
+        f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,6 @@ from gpt2_helpers.model import (
     hidden_states,
     layer_norm,
     linear,
-    merge_heads,
-    split_heads,
 )
 from gpt2_helpers.sampling import next_ids
 
@@ -56,6 +55,22 @@ class DecodingWeights:
             if self.named[name] is not variable:
                 self.named[name].assign(tf.cast(variable, self._dtype))
         self.output.assign(tf.transpose(self.named["model/wte"]))
+
+    @cached_property
+    def read(self) -> Any:
+        """ids (1, time) -> each layer's keys, and each layer's values (1, head, time, head_dim)."""
+
+        def keys_and_values(ids: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+            _, caches = hidden_states(self.named, self._model.config, ids)
+            return [key for key, _ in caches], [value for _, value in caches]
+
+        return compiled(keys_and_values, tf.TensorSpec([1, None], tf.int32))
+
+
+def compiled(function: Any, *signature: Any) -> Any:
+    """A graph for this signature. TensorFlow would warn of a tf.function that each model, or each
+    size of batch, has traced anew for a few calls."""
+    return tf.function(function, input_signature=signature).get_concrete_function()
 
 
 def decoder_for(model: GPT2, batch_size: int, length: int, dtype: tf.DType) -> Decoder:
@@ -99,12 +114,11 @@ class Decoder:
             for _ in range(2)
         )
         self._last_prefill: tuple[tuple[int, ...], Any] | None = None
-        row, ids = tf.TensorSpec([], tf.int32), tf.TensorSpec([1, None], tf.int32)
-        self._read = tf.function(self._keys_and_values, input_signature=[ids])
+        row = tf.TensorSpec([], tf.int32)
         caches = [tf.TensorSpec([1, n_head, None, head_dim], self.dtype)] * self.config.n_layer
-        self._store = tf.function(self._store_row, input_signature=[row, caches, caches])
+        self._store = compiled(self._store_row, row, caches, caches)
         rows = tf.TensorSpec([batch_size], tf.int32)
-        self._next_logits = tf.function(self._logits, input_signature=[rows, rows])
+        self._next_logits = compiled(self._logits, rows, rows)
 
     def _layers(self) -> range:
         return range(self.config.n_layer)
@@ -117,8 +131,8 @@ class Decoder:
         self._check_room(len(ids))
         key = (self.weights.version, *ids)
         if self._last_prefill is None or self._last_prefill[0] != key:
-            self._last_prefill = (key, self._read(np.asarray([ids], np.int32)))
-        self._store(row, *self._last_prefill[1])
+            self._last_prefill = (key, self.weights.read(tf.constant([ids], tf.int32)))
+        self._store(tf.constant(row), *self._last_prefill[1])
 
     def step(
         self,
@@ -134,7 +148,7 @@ class Decoder:
         """Each row's token (batch) at its position (batch) -> fp32 logits (batch, n_vocab) of what
         follows. A row's positions must follow its `prefill`, or start at 0, without a gap."""
         self._check_room(int(positions.max()) + 1)
-        return self._next_logits(ids, positions)
+        return self._next_logits(tf.constant(ids), tf.constant(positions))
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self.slots:  # they would be written among the next row's
@@ -142,10 +156,6 @@ class Decoder:
                 f"a row of this decoder holds {self.slots} tokens, got {tokens}: "
                 "ask decoder_for for a greater length"
             )
-
-    def _keys_and_values(self, ids: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        _, caches = hidden_states(self.weights.named, self.config, ids)
-        return [key for key, _ in caches], [value for _, value in caches]
 
     def _first_slots(self, rows: tf.Tensor) -> tf.Tensor:
         """rows (n) -> where in the caches each head of each row begins (n, head)."""
@@ -167,20 +177,21 @@ class Decoder:
         used = tf.range(tf.reduce_max(positions) + 1)
         seen = first[:, :, None] + used  # (batch, head, used)
         visible = (used[None] <= positions[:, None])[:, None, None]  # (batch, 1, 1, used)
+        heads = [self.batch_size, 3, config.n_head, config.head_dim]
         x = tf.gather(weights["model/wte"], ids) + tf.gather(weights["model/wpe"], positions)
         for layer in self._layers():  # x (batch, n_embd)
             name = f"model/h{layer}"
             normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
-            parts = tf.split(linear(normal, weights, f"{name}/attn/c_attn"), 3, axis=-1)
-            query, key, value = (
-                split_heads(part, self.batch_size, config.n_head) for part in parts
-            )  # (batch, head, 1, head_dim)
+            parts = linear(normal, weights, f"{name}/attn/c_attn")
+            # (batch, head, head_dim): with one token a row reshaping splits and merges heads
+            query, key, value = tf.unstack(tf.reshape(parts, heads), axis=1)
             keys, values = self._keys[layer], self._values[layer]
-            keys.scatter_update(tf.IndexedSlices(key[:, :, 0], here))
-            values.scatter_update(tf.IndexedSlices(value[:, :, 0], here))
+            keys.scatter_update(tf.IndexedSlices(key, here))
+            values.scatter_update(tf.IndexedSlices(value, here))
             # (batch, head, used, head_dim)
             past = tf.gather(keys, seen), tf.gather(values, seen)
-            mixed = merge_heads(attend(query, *past, visible), config.n_embd)
+            mixed = attend(query[:, :, None], *past, visible)  # (batch, head, 1, head_dim)
+            mixed = tf.reshape(mixed, [self.batch_size, config.n_embd])
             x = x + linear(mixed, weights, f"{name}/attn/c_proj")
             x = x + feed_forward(x, weights, name)
         hidden = layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"])

@@ -178,7 +178,9 @@ class FinetuneRun:
         if state is None:
             self.trainer.start_at(step)
             if step:
-                self.notes.append("no optimizer state was saved with it: it starts afresh")
+                self.notes.append(
+                    "no optimizer state was saved with it: the optimizer starts afresh"
+                )
         elif not self.trainer.restore(state):
             self.notes.append("the optimizer is another one than before: it starts afresh")
 

@@ -75,24 +75,36 @@ def layer_norm(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return tf.cast(normal * tf.cast(gain, tf.float32) + tf.cast(bias, tf.float32), x.dtype)
 
 
-@tf.custom_gradient
-def gelu(x: tf.Tensor) -> Any:
+@tf.function(autograph=False)
+def _flat_gelu(x: tf.Tensor) -> tf.Tensor:
+    """`gelu` of a row of numbers: a graph of its own, traced once for each type. TensorFlow never
+    lets go of a custom gradient, nor of the graph it was made in, with all that this one reads."""
+
+    @tf.custom_gradient
+    def compute(x: tf.Tensor) -> Any:
+        wide = tf.cast(x, tf.float32)
+        outer = 2.0 * math.sqrt(2.0 / math.pi)
+        inner = 0.044715 * outer
+        square = tf.square(wide)
+        gate = tf.sigmoid(wide * (outer + inner * square))
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
+            return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
+
+        return tf.cast(wide * gate, x.dtype), gradient
+
+    return compute(x)
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
     """Hendrycks and Gimpel's GELU, tanh form: x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
 
     Written with the sigmoid, since (1 + tanh(z / 2)) / 2 = sigmoid(z), and with its own gradient:
     the library's keeps five tensors of this, the model's widest, where one is enough.
     """
-    wide = tf.cast(x, tf.float32)
-    outer = 2.0 * math.sqrt(2.0 / math.pi)
-    inner = 0.044715 * outer
-    square = tf.square(wide)
-    gate = tf.sigmoid(wide * (outer + inner * square))
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
-        return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
-
-    return tf.cast(wide * gate, x.dtype), gradient
+    trace = _flat_gelu.get_concrete_function(tf.TensorSpec([None], x.dtype))
+    return tf.reshape(trace(tf.reshape(x, [-1])), tf.shape(x))
 
 
 def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:

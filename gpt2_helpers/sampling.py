@@ -1,7 +1,10 @@
 """Next-token sampling. Logits in, ids out: knows nothing of text, models or files.
 
-Each row brings one uniform number and takes the token whose share of the cumulated odds it falls
-into, so that a row's choice depends on its own logits and its own number alone.
+Each row brings one random number, from which noise for each id is made. The id whose logit and
+noise add up to the most is drawn: with noise of Gumbel's distribution that is a draw from the
+softmax (Gumbel 1954). A row's choice depends on its own logits and its own number alone; and where
+logits are rounded otherwise, as in batches of another size, it hardly ever changes. Looking a
+uniform number up in cumulated odds would not do: each id's share moves with all those before it.
 """
 
 from __future__ import annotations
@@ -10,10 +13,8 @@ import tensorflow as tf
 
 from gpt2_helpers.config import SamplingConfig
 
-BLOCK = 256  # the whole vocabulary is searched in blocks of so many ids
 NUCLEUS_CANDIDATES = (128, 2048)  # top-p looks among so many ids before it sorts them all
 COLDEST = 1e-6  # what is colder is as good as this, and would leave the range of fp32
-_BELOW_ONE = 1.0 - 1e-6  # keeps the product with the total under the total, whatever the rounding
 
 
 def next_ids(logits: tf.Tensor, uniforms: tf.Tensor, config: SamplingConfig) -> tf.Tensor:
@@ -40,18 +41,9 @@ _NUMBER = tf.TensorSpec([], tf.float32)
 
 @tf.function(input_signature=[*_ROWS, _NUMBER])
 def _from_all(logits: tf.Tensor, uniforms: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-    """One id each row: first the block of ids, then the id within it.
-
-    Faster than one sum over 50,257 numbers, and its rounding errors don't add up as far.
-    """
-    odds = _odds(logits, tf.reduce_max(logits, axis=-1, keepdims=True), temperature)
-    batch, n_vocab = tf.unstack(tf.shape(logits))
-    blocks = (n_vocab + BLOCK - 1) // BLOCK
-    padded = tf.pad(odds, [[0, 0], [0, blocks * BLOCK - n_vocab]])
-    grid = tf.reshape(padded, [batch, blocks, BLOCK])
-    block, rest = _search(tf.reduce_sum(grid, axis=-1), uniforms)
-    index, _ = _search(tf.gather(grid, block, batch_dims=1), rest)
-    return block * BLOCK + index
+    """One id each row."""
+    ids = tf.range(tf.shape(logits)[1])[None]
+    return _draw(_scaled(logits, temperature), ids, uniforms)
 
 
 @tf.function(input_signature=[*_ROWS, _NUMBER, tf.TensorSpec([], tf.int32)])
@@ -60,8 +52,7 @@ def _from_likeliest(
 ) -> tf.Tensor:
     """One id each row from its `count` likeliest."""
     values, ids = tf.math.top_k(logits, count)  # (batch, count), likeliest first
-    index, _ = _search(_odds(values, values[:, :1], temperature), uniforms)
-    return tf.gather(ids, index, batch_dims=1)
+    return tf.gather(ids, _draw(_scaled(values, temperature), ids, uniforms), batch_dims=1)
 
 
 @tf.function(input_signature=[*_ROWS, _NUMBER, _NUMBER])
@@ -71,18 +62,19 @@ def _from_nucleus(
     """One id each row from the likeliest that make up `top_p`. Sorting a whole vocabulary costs
     more than the rest of sampling: it is done only for the rows where fewer are not enough."""
     batch, n_vocab = tf.unstack(tf.shape(logits))
-    most = tf.reduce_max(logits, axis=-1, keepdims=True)
-    needed = top_p * tf.reduce_sum(_odds(logits, most, temperature), axis=-1, keepdims=True)
+    # Odds in proportion to the softmax; each row's likeliest id has 1.
+    needed = top_p * tf.reduce_sum(tf.exp(_scaled(logits, temperature)), axis=-1, keepdims=True)
     found = tf.zeros([batch], tf.int32)
     rows = tf.range(batch)  # those without an id yet
     for candidates in (*NUCLEUS_CANDIDATES, n_vocab):
         count = tf.minimum(candidates, n_vocab)
         values, ids = tf.math.top_k(tf.gather(logits, rows), count)  # (rows, count)
-        odds = _odds(values, values[:, :1], temperature)
+        scaled = _scaled(values, temperature)
+        odds = tf.exp(scaled)
         before = tf.cumsum(odds, axis=-1, exclusive=True)
         # The likeliest is in, however small p is.
         inside = (before < tf.gather(needed, rows)) | (tf.range(count) == 0)
-        index, _ = _search(tf.where(inside, odds, 0.0), tf.gather(uniforms, rows))
+        index = _draw(tf.where(inside, scaled, -float("inf")), ids, tf.gather(uniforms, rows))
         choice = tf.gather(ids, index, batch_dims=1)
         found = tf.tensor_scatter_nd_update(found, rows[:, None], choice)
         short = tf.reduce_sum(odds, axis=-1) < tf.gather(needed, rows)[:, 0]
@@ -90,17 +82,27 @@ def _from_nucleus(
     return found
 
 
-def _odds(logits: tf.Tensor, most: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-    """Numbers in proportion to the softmax; `most`, each row's largest logit, gets 1."""
-    return tf.exp((logits - most) / temperature)
+def _scaled(logits: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    """logits (rows, n) over the temperature, with 0 for each row's likeliest."""
+    return (logits - tf.reduce_max(logits, axis=-1, keepdims=True)) / temperature
 
 
-def _search(odds: tf.Tensor, uniforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Which of odds (batch, n), that need not add up to 1, the uniforms (batch) fall into; and how
-    far into it, from 0 to 1."""
-    sums = tf.cumsum(odds, axis=-1)
-    targets = uniforms * tf.reduce_max(sums, axis=-1) * _BELOW_ONE
-    # Sums that are added up in parallel may rise a little where the odds are zero.
-    index = tf.argmax((sums > targets[:, None]) & (odds > 0.0), axis=-1, output_type=tf.int32)
-    chosen, reached = (tf.gather(numbers, index, batch_dims=1) for numbers in (odds, sums))
-    return index, tf.clip_by_value(1.0 - (reached - targets) / chosen, 0.0, 1.0)
+def _draw(scaled: tf.Tensor, ids: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Which of scaled (rows, n) is drawn: the index (rows). ids (rows, n) or (1, n), since an id's
+    noise must not depend on its rank, which rounding may change."""
+    golden_ratio = tf.constant(0x9E3779B1, tf.uint32)
+    row = _hash(tf.bitcast(uniforms, tf.uint32))[:, None]
+    bits = _hash(row + tf.cast(ids, tf.uint32) * golden_ratio)
+    # Nearly 0 comes out exact, and 1 never.
+    uniform = tf.minimum((tf.cast(bits, tf.float32) + 0.5) * 2.0**-32, 1.0 - 2.0**-24)
+    noise = -tf.math.log(-tf.math.log1p(-uniform))
+    return tf.argmax(scaled + noise, axis=-1, output_type=tf.int32)
+
+
+def _hash(numbers: tf.Tensor) -> tf.Tensor:
+    """uint32 -> uint32, one to one, whose upper bits look random: shifts and products in the manner
+    of MurmurHash3 with the multipliers of Wellons's lowbias32."""
+    for shift, multiplier in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        shifted = tf.bitwise.right_shift(numbers, tf.constant(shift, tf.uint32))
+        numbers = tf.bitwise.bitwise_xor(numbers, shifted) * tf.constant(multiplier, tf.uint32)
+    return numbers

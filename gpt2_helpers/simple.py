@@ -288,9 +288,10 @@ def _check(sess: Session) -> None:
 
 
 def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
-    prompts = [prefix or ""] if prefix is None or isinstance(prefix, str) else list(prefix)
-    if not prompts:
-        raise OptionError("prefix must be a text or a list of texts, got an empty list")
+    if prefix is None or isinstance(prefix, str):
+        return [prefix or ""]
+    if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
+        raise OptionError(f"prefix must be a text or a list of texts, got {prefix!r}")
     return prompts
 
 

@@ -333,5 +333,5 @@ def test_a_model_that_is_not_there_names_the_line_that_fetches_it(tmp_path: Path
         model_folder("355m", tmp_path)
     message = str(caught.value)
     assert "did you mean '355M'" in message
-    assert "download_gpt2(" in message
+    assert "download_gpt2()" in message
     assert "own" in message

@@ -47,7 +47,7 @@ def test_tensorboard_finds_the_file_by_its_name(tmp_path: Path) -> None:
 def test_writers_of_the_same_second_write_files_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events.time, "time", lambda: 1_000_000_000.5)
+    monkeypatch.setattr("gpt2_helpers.events.time.time", lambda: 1_000_000_000.5)
     for step in (1, 2):
         writer = EventWriter(tmp_path)
         writer.add(step, {"loss": 1.0})

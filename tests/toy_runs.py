@@ -49,7 +49,7 @@ def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
 def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
     """A finetuning of `models/toy` with the SHORT options but for those given."""
     options = {**SHORT, **options}
-    configs = []
+    configs: list[Any] = []
     for kind in (FinetuneConfig, RunConfig, DatasetConfig):
         names = {field.name for field in dataclasses.fields(kind)} & options.keys()
         configs.append(kind(**{name: options.pop(name) for name in names}))
