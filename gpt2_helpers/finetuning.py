@@ -10,6 +10,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.python.framework.ops import gradient_registry
 
 from gpt2_helpers.batches import consecutive_windows, random_windows, window_length
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import DatasetError
-from gpt2_helpers.model import GPT2
+from gpt2_helpers.model import GPT2, gelu
 from gpt2_helpers.tokenizer import Tokenizer
 
 AVERAGE_DECAY = 0.99
@@ -150,6 +152,8 @@ class Trainer:
                 self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
             self._outer = self._loss_scale or self._optimizer
             self._outer.build(self.variables)
+        for precision in ("float32", "bfloat16", "float16"):
+            gelu(tf.zeros([1], precision))  # made once for all: not to be forgotten below
         windows = tf.TensorSpec([config.accumulate_gradients, None, None], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
         self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
@@ -268,7 +272,8 @@ class Trainer:
         return loss
 
     def _all_replicas(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        losses = self._strategy.run(self._one_replica, args=(passes, seed))
+        with _forgotten_gradients():
+            losses = self._strategy.run(self._one_replica, args=(passes, seed))
         return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
     def _one_replica(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -312,6 +317,19 @@ class Trainer:
             )
             scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
+
+
+@contextmanager
+def _forgotten_gradients() -> Iterator[None]:
+    """Forgets at its end which custom gradients were made within. TensorFlow would keep them, and
+    with them the graph, the weights and the optimizer, for as long as the process runs. Recomputing
+    activations makes some, and so does adding up over devices, even over one."""
+    before = set(gradient_registry.list())
+    try:
+        yield
+    finally:
+        for name in set(gradient_registry.list()) - before:
+            del gradient_registry._registry[name]  # there is no public way
 
 
 def _checked(tokens: NDArray[np.integer], model: GPT2) -> NDArray[np.integer]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import sampling
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.sampling import next_ids
+from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, next_ids
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest uniform number there is
 LAST_OF_GPT2 = 50256
@@ -64,7 +63,7 @@ TOYS = {
     "flat": np.zeros(24),
     "peaked": np.eye(24)[7] * 9,
     "some impossible": np.where(np.arange(24) % 3, np.linspace(-1, 1, 24), -np.inf),
-    "over two blocks": np.random.default_rng(2).normal(0, 2, sampling.BLOCK + 50),
+    "hundreds": np.random.default_rng(2).normal(0, 2, 300),
     "large": np.random.default_rng(3).normal(900, 3, 24),
 }
 OPTIONS = [
@@ -86,32 +85,36 @@ OPTIONS = [
 ]
 
 
+def random_numbers(seed: int, count: int = 8000) -> np.ndarray:
+    return np.random.default_rng(seed).random(count, dtype=np.float32)
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", TOYS)
 def test_distribution_is_that_of_the_reference(name: str, options: dict[str, Any]) -> None:
-    logits = TOYS[name]
-    uniforms = np.random.default_rng(5).random(8000, dtype=np.float32)
-    odds = reference(logits, **options)
-    ids = drawn(logits, uniforms, **options)
+    odds = reference(TOYS[name], **options)
+    ids = drawn(TOYS[name], random_numbers(5), **options)
     assert set(ids) <= set(np.flatnonzero(odds))
     assert chi_square(ids, odds) < 6
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_every_share_of_the_odds_has_its_share_of_the_numbers(options: dict[str, Any]) -> None:
-    # Evenly spaced numbers leave nothing to chance.
-    odds = reference(TOYS["uneven"], **options)
-    count = 10_000
-    ids = drawn(TOYS["uneven"], (np.arange(count) + 0.5) / count, **options)
-    shares = np.bincount(ids, minlength=len(odds)) / count
-    np.testing.assert_allclose(shares, odds, rtol=0, atol=2 / count)
+@pytest.mark.parametrize("first", [0.0, 0.5, 1 - 8000 / 2**24])
+def test_numbers_need_not_look_random_themselves(first: float) -> None:
+    # The next ones that NumPy can draw: each differs from the one before in its last bits.
+    numbers = (first + np.arange(8000) / 2**24).astype(np.float32)
+    ids = drawn(TOYS["uneven"], numbers, temperature=1.0)
+    odds = reference(TOYS["uneven"], temperature=1.0)
+    assert chi_square(ids, odds) < 6
+    # Neither does one draw tell anything of the next, or of the one after it.
+    for step in (1, 2, 16, 256):
+        pairs = ids[:-step] * len(odds) + ids[step:]
+        assert chi_square(pairs, np.outer(odds, odds).ravel()) < 6
 
 
 def test_a_wrong_distribution_would_be_noticed() -> None:
-    uniforms = np.random.default_rng(5).random(8000, dtype=np.float32)
-    ids = drawn(TOYS["uneven"], uniforms, temperature=1.0)
+    ids = drawn(TOYS["uneven"], random_numbers(5), temperature=1.0)
     assert chi_square(ids, reference(TOYS["uneven"], temperature=1.1)) > 6
-    ids = drawn(TOYS["uneven"], uniforms, temperature=1.0, top_p=0.9)
+    ids = drawn(TOYS["uneven"], random_numbers(5), temperature=1.0, top_p=0.9)
     assert chi_square(ids, reference(TOYS["uneven"], temperature=1.0)) > 6
 
 
@@ -123,20 +126,6 @@ def test_a_wrong_distribution_would_be_noticed() -> None:
 def test_no_number_leaves_what_may_be_drawn(name: str, options: dict[str, Any]) -> None:
     ids = drawn(TOYS[name], [0.0, 0.5, BELOW_ONE], **options)
     assert (reference(TOYS[name], **options)[ids] > 0).all()
-
-
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("options", [{"top_k": 40}, {"top_p": 0.95}], ids=str)
-def test_the_largest_number_never_falls_behind_the_last_candidate(
-    seed: int, options: dict[str, Any]
-) -> None:
-    # Many sums that were rounded in many ways.
-    logits = np.random.default_rng(seed).normal(0, 4, (200, 3000)).astype(np.float32)
-    ids = drawn(logits, np.full(200, BELOW_ONE), temperature=1.0, **options)
-    for index, row in zip(ids, logits, strict=True):
-        # A little more than p, since the last candidate is one of several nearly as likely.
-        slack = {name: value * (1 + 1e-5) for name, value in options.items() if name == "top_p"}
-        assert reference(row, 1.0, **{**options, **slack})[index] > 0
 
 
 def test_temperature_zero_takes_the_likeliest_and_of_equals_the_first() -> None:
@@ -174,20 +163,15 @@ def test_the_only_possible_id_is_drawn_wherever_it_stands(options: dict[str, Any
 def test_the_last_ids_of_a_large_vocabulary_get_their_odds(options: dict[str, Any]) -> None:
     logits = np.full(LAST_OF_GPT2 + 1, -30.0)
     logits[-6:] = [1.0, 0.0, 2.0, 1.5, -1.0, 0.5]
-    odds = reference(logits, temperature=1.0, **options)
-    count = 200
-    ids = drawn(logits, (np.arange(count) + 0.5) / count, temperature=1.0, **options)
-    shares = np.bincount(ids, minlength=len(odds)) / count
-    np.testing.assert_allclose(shares, odds, rtol=0, atol=2 / count)
+    ids = drawn(logits, random_numbers(6, count=400), temperature=1.0, **options)
+    assert chi_square(ids, reference(logits, temperature=1.0, **options)) < 6
 
 
 def test_a_large_flat_vocabulary_is_drawn_evenly_to_its_ends() -> None:
-    n_vocab, count = LAST_OF_GPT2 + 1, 400
-    ids = drawn(np.zeros(n_vocab), (np.arange(count) + 0.5) / count, temperature=1.0)
-    np.testing.assert_allclose(ids, (np.arange(count) + 0.5) / count * n_vocab, atol=2)
-    edges = drawn(np.zeros(n_vocab), [0.0, BELOW_ONE], temperature=1.0)
-    assert edges[0] == 0
-    assert edges[1] > n_vocab - 3
+    n_vocab = LAST_OF_GPT2 + 1
+    ids = drawn(np.zeros(n_vocab), random_numbers(7, count=400), temperature=1.0)
+    assert chi_square(ids * 20 // n_vocab, np.full(20, 1 / 20)) < 6
+    assert len(set(ids)) > 390
 
 
 @pytest.mark.parametrize(
@@ -196,28 +180,35 @@ def test_a_large_flat_vocabulary_is_drawn_evenly_to_its_ends() -> None:
 def test_a_nucleus_larger_than_the_first_candidates_is_whole(spread: float, top_p: float) -> None:
     logits = np.random.default_rng(7).normal(0, 1, 5000) * spread
     odds = reference(logits, temperature=1.0, top_p=top_p)
-    uniforms = np.random.default_rng(8).random(400, dtype=np.float32)
-    uniforms[:2] = 0.0, BELOW_ONE
-    ids = drawn(logits, uniforms, temperature=1.0, top_p=top_p)
+    ids = drawn(logits, random_numbers(8, count=400), temperature=1.0, top_p=top_p)
     # Of ids that are equally likely in fp32, another may be the last one in.
     inside = np.flatnonzero(reference(logits, temperature=1.0, top_p=top_p * (1 + 1e-4)))
     assert set(ids) <= set(inside)
-    # The numbers fall evenly into ranks from the likeliest to the least likely of the nucleus.
+    # From the likeliest to the least likely of the nucleus, each twentieth of it has its share.
     order = np.argsort(-odds, kind="stable")
-    cumulated = np.zeros(len(odds))
-    cumulated[order] = np.cumsum(odds[order])
-    np.testing.assert_allclose(cumulated[ids], uniforms, rtol=0, atol=odds.max() + 1e-4)
+    below = np.zeros(len(odds))
+    below[order] = np.cumsum(odds[order]) - odds[order] / 2
+    parts = (below * 20).astype(int)
+    shares = np.bincount(parts, weights=odds, minlength=20)
+    assert chi_square(parts[ids], shares) < 6
 
 
-def test_nuclei_of_every_size_are_drawn_from_side_by_side() -> None:
-    sizes = [1, 100, *(size + 1 for size in sampling.NUCLEUS_CANDIDATES), 4000]
-    logits = np.full((len(sizes), 5000), -50.0)
-    for row, size in enumerate(sizes):
-        logits[row, 5000 - size :] = 0.0
-    ids = drawn(logits, np.full(len(sizes), BELOW_ONE), temperature=1.0, top_p=0.999999)
-    assert ids.tolist() == [4999] * len(sizes)
-    ids = drawn(logits, np.zeros(len(sizes)), temperature=1.0, top_p=0.999999)
-    assert ids.tolist() == [5000 - size for size in sizes]
+@pytest.mark.parametrize("size", [1, 100, *(more + 1 for more in NUCLEUS_CANDIDATES), 4000])
+def test_nuclei_of_every_size_are_drawn_from_side_by_side(size: int) -> None:
+    # Each row among others that need fewer candidates, or more.
+    sizes = [size, 1, 300, 4999]
+    logits = np.full((100, len(sizes), 5000), -50.0)
+    for row, certain in enumerate(sizes):
+        logits[:, row, 5000 - certain :] = 0.0
+    ids = drawn(
+        logits.reshape(-1, 5000), random_numbers(9, count=400), temperature=1.0, top_p=0.999
+    ).reshape(100, len(sizes))
+    for row, certain in enumerate(sizes):
+        ranks = ids[:, row] - (5000 - certain)
+        assert ranks.min() >= 0
+        # A hundred draws come near both ends of it.
+        assert ranks.min() <= 0.1 * certain
+        assert ranks.max() >= 0.9 * certain - 1
 
 
 # --- Rows
@@ -238,23 +229,30 @@ def test_a_rows_choice_does_not_depend_on_its_neighbours(options: dict[str, Any]
     assert together.tolist() == backwards.tolist() == alone
 
 
+@pytest.mark.parametrize("options", [{}, {"top_k": 40}, {"top_p": 0.9}], ids=str)
+def test_rounding_hardly_ever_changes_a_choice(options: dict[str, Any]) -> None:
+    # As large as logits of the 124M model differ between batches of one and of twenty.
+    random = np.random.default_rng(10)
+    logits = random.normal(-60, 1, (400, 5000)).astype(np.float32)
+    rounded = logits + random.normal(0, 1e-5, logits.shape).astype(np.float32)
+    numbers = random_numbers(11, count=400)
+    assert (drawn(logits, numbers, **options) == drawn(rounded, numbers, **options)).all()
+
+
 def test_the_same_options_serve_batches_and_vocabularies_of_every_size() -> None:
-    for rows, n_vocab in ((1, 1), (3, 7), (2, sampling.BLOCK), (5, sampling.BLOCK + 1)):
-        logits = np.zeros((rows, n_vocab))
+    for rows, n_vocab in ((1, 1), (200, 1), (1, 7), (200, 7), (200, 129)):
         for options in ({}, {"top_k": 3}, {"top_p": 0.5}):
-            ids = drawn(logits, np.full(rows, BELOW_ONE), temperature=1.0, **options)
+            ids = drawn(np.zeros((rows, n_vocab)), random_numbers(12, rows), **options)
             size = {"top_k": min(3, n_vocab), "top_p": -(-n_vocab // 2)}
-            last = size[next(iter(options))] if options else n_vocab
-            assert ids.tolist() == [last - 1] * rows
+            possible = range(size[next(iter(options))] if options else n_vocab)
+            assert set(ids) <= set(possible)
+            if rows == 200 and len(possible) < 10:
+                assert set(ids) == set(possible)
 
 
 def test_options_are_read_anew_at_each_call() -> None:
     # What was compiled for one temperature must not answer for another.
-    count = 1000
-    numbers = (np.arange(count) + 0.5) / count
     for temperature, top_p in ((0.5, 0.0), (2.0, 0.0), (0.5, 0.7), (2.0, 0.7), (2.0, 0.4)):
         options: dict[str, Any] = {"temperature": temperature, "top_p": top_p}
-        shares = np.bincount(drawn(TOYS["uneven"], numbers, **options), minlength=24) / count
-        np.testing.assert_allclose(
-            shares, reference(TOYS["uneven"], **options), rtol=0, atol=2 / count
-        )
+        ids = drawn(TOYS["uneven"], random_numbers(13), **options)
+        assert chi_square(ids, reference(TOYS["uneven"], **options)) < 6

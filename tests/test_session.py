@@ -113,7 +113,8 @@ for order in range(10):
     told["loads"].append(megabytes(session))
     told["variables"].append(variables())
 for order in range(3):
-    config = FinetuneConfig(steps=1, accumulate_gradients=1, optimizer="sgd", precision="float32")
+    config = FinetuneConfig(steps=1, accumulate_gradients=1, optimizer="sgd", precision="float32",
+                            use_memory_saving_gradients=order == 2)
     run = RunConfig(model_name="one", restore_from="fresh", sample_every=0)
     for progress in session.finetune("text.txt", config, run):
         pass
