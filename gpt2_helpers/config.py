@@ -131,7 +131,9 @@ class SamplingConfig(Checked):
     )
     nsamples: int = option(1, "texts for each prefix", minimum=1)
     batch_size: int = option(1, "texts written side by side", minimum=1)
-    truncate: str | None = option(None, "end each text at this text")
+    truncate: str | None = option(
+        None, "end each text at this text, where it comes after the prefix"
+    )
     include_prefix: bool = option(True, "show the prefix in the text")
     seed: int | None = option(
         None, "the same seed gives the same texts again", minimum=0, maximum=2**63 - 1

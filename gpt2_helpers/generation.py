@@ -7,7 +7,6 @@ text, so that short texts cost what they are long.
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import secrets
 import warnings
 from collections.abc import Iterator, Sequence
@@ -268,8 +267,3 @@ class _Assembly:
             for size in range(min(len(stop), len(held) + 1))
             if held.endswith(stop[:size])
         )
-
-
-def with_seed(config: SamplingConfig, seed: int) -> SamplingConfig:
-    """The same options with another seed."""
-    return dataclasses.replace(config, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from argparse import Namespace
 from collections.abc import Iterator
@@ -87,7 +88,6 @@ def run(options: Namespace) -> int:
         )
     load_tensorflow()
 
-    from gpt2_helpers.generation import with_seed
     from gpt2_helpers.session import Session
 
     session = Session()
@@ -100,7 +100,7 @@ def run(options: Namespace) -> int:
     total = len(prompts) * sampling.nsamples
     for order in range(output.nfiles or 1):
         if sampling.seed is not None and order:  # the same seed would write the same file again
-            sampling = with_seed(sampling, (sampling.seed + 1) % 2**63)
+            sampling = dataclasses.replace(sampling, seed=(sampling.seed + 1) % 2**63)
         _write(session.generate(prompts, sampling), total, output)
     return DONE
 
