@@ -71,7 +71,7 @@ def main(steps: int = STEPS) -> int:
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))
     say(f"\n{new} of these {NEW_TITLES} titles do not stand in {TITLES.name}.")
-    say("Next: gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or the notebooks.")
+    say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or the notebooks.")
     return 0
 
 
