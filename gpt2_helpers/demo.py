@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpt2_helpers.commands import load_tensorflow
 from gpt2_helpers.config import BUNDLED_MODEL, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.csvfiles import read_rows
 from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.startup import load_tensorflow
 from gpt2_helpers.textfiles import Journal
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 

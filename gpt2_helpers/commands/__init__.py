@@ -6,9 +6,7 @@ stands what several of them share.
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from argparse import Namespace
 from pathlib import Path
 from typing import Protocol
@@ -31,26 +29,6 @@ class Command(Protocol):
 
     def run(self, options: Namespace) -> int:
         """Do it; returns the exit code."""
-
-
-def load_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs. What it says on stderr while it does, which no
-    setting of its own silences, is shown only where the import fails."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            from gpt2_helpers import device
-
-            device.gpus()
-        except BaseException:
-            said.seek(0)
-            os.write(stderr, said.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def check_files(dataset: str) -> None:

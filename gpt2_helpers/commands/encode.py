@@ -6,10 +6,11 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt2_helpers.commands import DATASET_HELP, DONE, check_files, fetch_missing, load_tensorflow
+from gpt2_helpers.commands import DATASET_HELP, DONE, check_files, fetch_missing
 from gpt2_helpers.config import DatasetConfig, RunConfig
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "turn text into token ids once, for several finetunings"
 

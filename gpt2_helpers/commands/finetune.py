@@ -10,10 +10,10 @@ from gpt2_helpers.commands import (
     INTERRUPTED,
     check_files,
     fetch_missing,
-    load_tensorflow,
 )
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "train a model further on your own text"
 

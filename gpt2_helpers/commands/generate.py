@@ -8,16 +8,15 @@ import itertools
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.commands import DONE, fetch_missing, load_tensorflow
+from gpt2_helpers.commands import DONE, fetch_missing
 from gpt2_helpers.config import MODEL_NAMES, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.interrupts import deferred_interrupts
+from gpt2_helpers.interrupts import unbroken
 from gpt2_helpers.options import Parser, config_from, field_of
+from gpt2_helpers.startup import load_tensorflow
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation import Text
@@ -108,8 +107,9 @@ def run(options: Namespace) -> int:
 def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
     """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
     from gpt2_helpers.console import say, with_bar
-    from gpt2_helpers.simple import SAMPLE_DELIM, in_order
-    from gpt2_helpers.textwriter import TextWriter
+    from gpt2_helpers.generation import in_order
+    from gpt2_helpers.simple import SAMPLE_DELIM
+    from gpt2_helpers.textwriter import TextWriter, new_file
 
     delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
     if total == 1:
@@ -118,39 +118,13 @@ def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
         shown = in_order(finished)
         if output.destination_path is None and not output.has_folder:
             for text in shown:
-                with _unbroken():
+                with unbroken():
                     say(f"{text}\n{delimiter}", end="")
             return
         first = next(shown)  # what is refused shows here, before a file is begun
-        path = output.destination_path or _new_file(Path(output.folder or "gen"))
+        path = output.destination_path or new_file(output.folder or "gen")
         with TextWriter(path, delimiter) as writer:
             for text in itertools.chain([first], shown):
-                with _unbroken():
+                with unbroken():
                     writer.write(text)
     print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
-
-
-def _new_file(folder: Path) -> Path:
-    """An empty file named by the time, as gpt-2-simple names them, and taken by no other call."""
-    name = f"gpt2_gentext_{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for order in itertools.count(1):
-            path = folder / (f"{name}.txt" if order == 1 else f"{name}_{order}.txt")
-            with contextlib.suppress(FileExistsError):
-                path.touch(exist_ok=False)
-                return path
-    except OSError as error:
-        raise OptionError(
-            f"folder={str(folder)!r} cannot be written to: {error.strerror}: give another place"
-        ) from None
-    raise AssertionError("counting never ends")
-
-
-@contextlib.contextmanager
-def _unbroken() -> Iterator[None]:
-    """What is done within it is done whole; an interrupt comes after."""
-    with deferred_interrupts() as interruption:
-        yield
-    if interruption.requested:
-        raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers import __version__
-from gpt2_helpers.commands import DONE, load_tensorflow
+from gpt2_helpers.commands import DONE
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -20,6 +20,7 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.options import Parser, config_from, field_of
+from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "show this machine, and the models and runs that are there"
 

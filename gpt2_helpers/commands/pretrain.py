@@ -9,7 +9,6 @@ from gpt2_helpers.commands import (
     DONE,
     INTERRUPTED,
     check_files,
-    load_tensorflow,
     note,
 )
 from gpt2_helpers.config import (
@@ -22,6 +21,7 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "make a new model from nothing but text"
 
