@@ -115,28 +115,50 @@ def canonical_model_name(name: str) -> str:
 class SamplingConfig(Checked):
     """How texts are drawn from the model."""
 
-    length: int = option(1023, "tokens a text, prefix included", minimum=1)
+    length: int = option(
+        1023,
+        "longest text in tokens, prefix included; 100 tokens are about 75 words",
+        label="Length (tokens)",
+        minimum=1,
+        usual=(10, 1023),
+    )
     temperature: float = option(
         0.7,
-        "0 always takes the likeliest token, 1 the model's own odds",
+        "how freely it writes: 0 always takes the likeliest token, 1 the model's own odds",
         minimum=0.0,
         maximum=100.0,
+        usual=(0.0, 1.5),
     )
-    top_k: int = option(0, "choose among the k likeliest tokens; 0 among all", minimum=0)
+    top_k: int = option(
+        0,
+        "choose among the k likeliest tokens; 0 among all; 40 keeps odd words out",
+        label="Top-k",
+        minimum=0,
+        usual=(0, 100),
+    )
     top_p: float = option(
         0.0,
         "choose among the likeliest tokens that make up this share; over 0 it overrides top_k",
+        label="Top-p",
         minimum=0.0,
         maximum=1.0,
+        usual=(0.0, 1.0),
     )
-    nsamples: int = option(1, "texts for each prefix", minimum=1)
-    batch_size: int = option(1, "texts written side by side", minimum=1)
+    nsamples: int = option(
+        1, "texts for each prefix", label="Number of texts", minimum=1, usual=(1, 100)
+    )
+    batch_size: int = option(
+        1,
+        "texts written side by side: more is faster and takes more memory",
+        minimum=1,
+        usual=(1, 50),
+    )
     truncate: str | None = option(
-        None, "end each text at this text, where it comes after the prefix"
+        None, "end each text at this text, where it comes after the prefix", label="Truncate at"
     )
-    include_prefix: bool = option(True, "show the prefix in the text")
+    include_prefix: bool = option(True, "show the prefix in the text", label="Include the prefix")
     seed: int | None = option(
-        None, "the same seed gives the same texts again", minimum=0, maximum=2**63 - 1
+        None, "a number: the same one gives the same texts again", minimum=0, maximum=2**63 - 1
     )
 
 
@@ -144,15 +166,35 @@ class SamplingConfig(Checked):
 class FinetuneConfig(Checked):
     """How weights are trained: all that changes the numbers, nothing of files or printing."""
 
-    steps: int = option(1000, "steps to train now; 0 or less until interrupted")
-    batch_size: int = option(1, "windows of text a pass, on each device", minimum=1)
-    learning_rate: float = option(0.0001, "step length of the optimizer", minimum=0.0, maximum=10.0)
-    accumulate_gradients: int = option(5, "passes averaged into one step", minimum=1)
+    steps: int = option(
+        1000, "corrections of the model to train now; 0 or less until interrupted", usual=(20, 5000)
+    )
+    batch_size: int = option(
+        1,
+        "windows of text a pass, on each device: more takes more memory",
+        minimum=1,
+        usual=(1, 16),
+    )
+    learning_rate: float = option(
+        0.0001,
+        "how far a step corrects the model: too little learns slowly, too much spoils it",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    accumulate_gradients: int = option(
+        5,
+        "passes averaged into one step: steadier, and no more memory",
+        label="Passes a step",
+        minimum=1,
+        usual=(1, 20),
+    )
     optimizer: str = option(
-        "adam", "how weights follow gradients", choices=("adam", "adamw", "adafactor", "sgd")
+        "adam",
+        "the rule by which weights are corrected; adam suits nearly always",
+        choices=("adam", "adamw", "adafactor", "sgd"),
     )
     seed: int | None = option(
-        None, "the same seed trains the same way again", minimum=0, maximum=2**63 - 1
+        None, "a number: the same one trains the same way again", minimum=0, maximum=2**63 - 1
     )
     precision: str = option(
         "auto", "arithmetic; auto takes what suits this machine", choices=PRECISIONS, advanced=True
@@ -174,27 +216,49 @@ class FinetuneConfig(Checked):
         advanced=True,
     )
     gradient_clip: float = option(
-        0.0, "longest gradient norm; 0 for no limit", minimum=0.0, advanced=True
+        0.0,
+        "longest gradient norm, against sudden jumps; 0 for no limit, 1 is common",
+        label="Gradient clipping",
+        minimum=0.0,
+        advanced=True,
     )
     dropout: float = option(
-        0.0, "share of activations dropped in training", minimum=0.0, maximum=0.9, advanced=True
+        0.0,
+        "share of activations dropped in training, against learning by heart; 0.1 is common",
+        minimum=0.0,
+        maximum=0.9,
+        usual=(0.0, 0.5),
+        advanced=True,
     )
     validate_every: int = option(
-        100, "steps between two validation losses", minimum=1, advanced=True
+        100,
+        "steps between two validation losses",
+        label="Validate every (steps)",
+        minimum=1,
+        advanced=True,
     )
     early_stopping: int = option(
         0,
         "stop after so many validation losses without a new best; 0 never",
+        label="Stop early after",
         minimum=0,
         advanced=True,
     )
     use_memory_saving_gradients: bool = option(
-        False, "compute activations twice: slower, far less memory", advanced=True
+        False,
+        "compute activations twice: slower, far less memory",
+        label="Save memory",
+        advanced=True,
     )
     only_train_transformer_layers: bool = option(
-        False, "leave the embeddings as they are", advanced=True
+        False,
+        "leave the embeddings as they are: a little less memory",
+        label="Keep the embeddings",
+        advanced=True,
     )
-    multi_gpu: bool = option(False, "train on every GPU of this machine", advanced=True)
+    multi_gpu: bool = option(
+        False, "train on every GPU of this machine", label="Use every GPU", advanced=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -212,10 +276,13 @@ class DatasetConfig(Checked):
     combine: int = option(
         50000, "characters of small files encoded as one piece", minimum=1, advanced=True
     )
-    column: str | None = option(None, "the CSV column to train on, by name or number from 1")
+    column: str | None = option(
+        None, "the CSV column to train on, by name or number from 1", label="CSV column"
+    )
     legacy_tokens: bool = option(
         False,
         "write <|endoftext|> as plain characters, as gpt-2-simple did",
+        label="gpt-2-simple's tokens",
         advanced=True,
     )
 
@@ -228,23 +295,48 @@ class DatasetConfig(Checked):
 class RunConfig(Checked):
     """A finetuning's run folder, and what is written into it how often."""
 
-    model_name: str = option("124M", "model to start from: tiny, 124M, 355M, 774M, 1558M")
-    model_dir: str = option("models", "folder that holds the models", advanced=True)
-    run_name: str = option("run1", "name of the run's folder")
-    checkpoint_dir: str = option("checkpoint", "folder that holds the runs", advanced=True)
+    model_name: str = option(
+        "124M", "model to start from: tiny, 124M, 355M, 774M, 1558M", label="Model"
+    )
+    model_dir: str = option(
+        "models", "folder that holds the models", label="Folder of models", advanced=True
+    )
+    run_name: str = option("run1", "name of the run's folder", label="Name of the run")
+    checkpoint_dir: str = option(
+        "checkpoint", "folder that holds the runs", label="Folder of runs", advanced=True
+    )
     restore_from: str = option(
-        "latest", "latest (this run, else the base model), fresh, or a folder with a model"
+        "latest",
+        "latest (this run, else the base model), fresh, or a folder with a model",
+        label="Start from",
     )
     overwrite: bool = option(False, "drop the run's older checkpoints once a new one is whole")
-    save_every: int = option(1000, "steps between two saves; 0 only at the end", minimum=0)
-    sample_every: int = option(100, "steps between two samples; 0 for none", minimum=0)
-    sample_length: int = option(1023, "tokens a sample", minimum=1)
-    sample_num: int = option(1, "samples each time", minimum=1)
-    sample_dir: str = option("samples", "folder that samples are written to", advanced=True)
-    print_every: int = option(1, "steps between two lines of progress", minimum=1)
-    max_checkpoints: int = option(1, "checkpoints to keep; 0 for all", minimum=0, advanced=True)
+    save_every: int = option(
+        1000, "steps between two saves; 0 only at the end", label="Save every (steps)", minimum=0
+    )
+    sample_every: int = option(
+        100, "steps between two samples; 0 for none", label="Sample every (steps)", minimum=0
+    )
+    sample_length: int = option(
+        1023, "tokens a sample", label="Sample length (tokens)", minimum=1, usual=(10, 1023)
+    )
+    sample_num: int = option(1, "samples each time", label="Samples each time", minimum=1)
+    sample_dir: str = option(
+        "samples", "folder that samples are written to", label="Folder of samples", advanced=True
+    )
+    print_every: int = option(
+        1, "steps between two lines of progress", label="Print every (steps)", minimum=1
+    )
+    max_checkpoints: int = option(
+        1, "checkpoints to keep; 0 for all", label="Checkpoints to keep", minimum=0, advanced=True
+    )
     validation: str | None = option(
-        None, "share of the data (such as 0.05), or a file, to measure on and not train on"
+        None,
+        "share of the data (such as 0.05), or a file, to measure on and not train on",
+        label="Validation data",
+    )
+    drive_backup: bool = option(
+        False, "copy every save to Google Drive", label="Back up to Google Drive"
     )
 
     def __post_init__(self) -> None:

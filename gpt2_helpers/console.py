@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
 from gpt2_helpers.generation import Text
+from gpt2_helpers.transfers import Moved
 
 
 def say(line: str, end: str = "\n") -> None:
@@ -49,10 +50,26 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
                 say(progress_line(progress))
             for number, sample in enumerate(progress.samples, 1):
                 say(f"======== SAMPLE {number} ========\n{sample}\n")
+            for note in run.notes[told:]:
+                say(note)
+            told = len(run.notes)
     for note in run.notes[told:]:
         say(note)
+    say(outcome(run))
+
+
+def outcome(run: FinetuneRun) -> str:
+    """How a finetuning ended, and where it is."""
     verb = "interrupted and saved" if run.interrupted else "saved"
-    say(f"{verb}: {run.folder.path}, step {run.trainer.step}")
+    return f"{verb}: {run.folder.path}, step {run.folder.completed_steps()}"
+
+
+def with_bytes(moving: Iterable[Moved], title: str) -> None:
+    """Let something move to its end, with a bar of its bytes."""
+    with tqdm(desc=title, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+        for moved in moving:
+            bar.total = moved.total
+            bar.update(moved.done - bar.n)
 
 
 def with_bar(texts: Iterable[Text], total: int) -> Generator[Text, None, None]:

@@ -32,6 +32,14 @@ class DownloadError(Gpt2Error):
     """A download that did not arrive whole."""
 
 
+class BigQueryError(Gpt2Error):
+    """A query or export that BigQuery refused, or that did not come to its end."""
+
+
+class DriveError(Gpt2Error):
+    """Google Drive that is not there, is full, or does not hold what was asked for."""
+
+
 class MissingPackageError(Gpt2Error, ImportError):
     """An optional package that is needed for what was asked."""
 

@@ -1,7 +1,7 @@
-"""The fields of a config dataclass: what a face needs to show them, and their checks.
+"""The fields of a config dataclass: what a face needs to show them, to read and to check them.
 
-Each carries metadata (`help`, `minimum`, `maximum`, `choices`, `advanced`), from which the command
-line, the forms and the web page are made.
+Each carries metadata (`help`, `label`, `minimum`, `maximum`, `usual`, `choices`, `advanced`), from
+which the command line, the forms and the web page are made.
 """
 
 from __future__ import annotations
@@ -17,23 +17,34 @@ from typing import Any
 
 from gpt2_helpers.errors import OptionError, nearest
 
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+TRUTH_WORDS = frozenset(_TRUTH)
+
 
 def option(
     default: Any,
     help: str,
     *,
+    label: str | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    usual: tuple[float, float] | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
 ) -> Any:
-    """A dataclass field that carries what a face needs to show it and `check` to test it."""
+    """A dataclass field that carries what a face needs to show it and `checked` to test it.
+
+    `label` is its name in words, made from the name where none is given. `minimum` and `maximum`
+    are what it admits; `usual` is the range that a slider offers, narrower, and no limit.
+    """
     return dataclasses.field(
         default=default,
         metadata={
             "help": help,
+            "label": label,
             "minimum": minimum,
             "maximum": maximum,
+            "usual": usual,
             "choices": choices,
             "advanced": advanced,
         },
@@ -49,8 +60,10 @@ class Field:
     optional: bool
     default: Any
     help: str
+    label: str
     minimum: float | None
     maximum: float | None
+    usual: tuple[float, float] | None
     choices: tuple[str, ...] | None
     advanced: bool
 
@@ -75,8 +88,10 @@ def fields_of(config_class: type) -> list[Field]:
                 optional=len(kinds) < len(members),
                 default=field.default,
                 help=meta["help"],
+                label=meta["label"] or field.name.replace("_", " ").capitalize(),
                 minimum=meta["minimum"],
                 maximum=meta["maximum"],
+                usual=meta["usual"],
                 choices=meta["choices"],
                 advanced=meta["advanced"],
             )
@@ -84,8 +99,29 @@ def fields_of(config_class: type) -> list[Field]:
     return fields
 
 
-def _checked(field: Field, value: Any) -> Any:
-    """`value` as the field's own type, or OptionError."""
+def parsed(field: Field, text: str) -> Any:
+    """A typed word as the field's own kind, or as it is where it is none: `checked` refuses it.
+
+    >>> from gpt2_helpers.config import FinetuneConfig
+    >>> steps = fields_of(FinetuneConfig)[0]
+    >>> parsed(steps, "40"), parsed(steps, "forty")
+    (40, 'forty')
+    """
+    word = text.strip().lower()
+    if field.optional and word == "none":
+        return None
+    if field.kind is bool:
+        return _TRUTH.get(word, text)
+    for kind in (int, float) if field.kind in (int, float) else ():
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def checked(field: Field, value: Any) -> Any:
+    """`value` as the field's own type; OptionError where the field does not admit it."""
     if value is None and field.optional:
         return None
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
@@ -126,4 +162,4 @@ class Checked:
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+            object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))

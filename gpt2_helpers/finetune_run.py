@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class FinetuneRun:
 
     `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
     came by Ctrl-C; what was trained is saved all the same, as it is where the caller stops
-    iterating.
+    iterating. `after_save`, where one is set, is called with the run's folder after each save.
 
     run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
     for progress in run: print(progress.step, progress.loss)
@@ -60,6 +60,7 @@ class FinetuneRun:
         self.folder = RunFolder(self.run.checkpoint_dir, self.run.run_name)
         self.interrupted = False
         self.notes: list[str] = []
+        self.after_save: Callable[[RunFolder], None] | None = None
         source, checkpoint, resumes = self._source()
         self.record = self.folder.record() if resumes else RunRecord()
         self.tokenizer = Tokenizer.load(source)
@@ -83,6 +84,8 @@ class FinetuneRun:
         self._events: EventWriter | None = None
 
         self.record.dataset = str(dataset)
+        self.record.dataset_tokens = len(self.dataset.tokens)
+        self.record.tokens_per_step = self.trainer.tokens_per_step
         if not resumes:
             self.record.base_model = source.name
         self.record.legacy_tokens = data.legacy_tokens
@@ -205,7 +208,6 @@ class FinetuneRun:
             self._best_step = step
         if saves:
             self._save()
-            events.flush()
         sampled = run.sample_every and step % run.sample_every == 0
         samples = self._sample(step) if sampled else ()
         fields = {f.name: getattr(progress, f.name) for f in dataclasses.fields(progress)}
@@ -245,9 +247,15 @@ class FinetuneRun:
         return samples
 
     def _save(self) -> None:
+        if self.trainer.step != self._saved_step:
+            self._write()
+        if self._events:
+            self._events.flush()
+        if self.after_save:  # also where nothing is new: what failed after a save is tried again
+            self.after_save(self.folder)
+
+    def _write(self) -> None:
         step = self.trainer.step
-        if step == self._saved_step:
-            return
         variables = self.model.variables.values()
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
             raise self._diverged("the weights became infinite or no numbers")
@@ -278,6 +286,8 @@ class FinetuneRun:
             variable.assign(weights[name])
         self.model.version += 1
         self._saved_step = step
+        if self.after_save:
+            self.after_save(self.folder)
         self.notes.append(
             f"stopped early: the run is back at its best validation loss, step {step}"
         )

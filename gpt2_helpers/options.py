@@ -14,10 +14,9 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from gpt2_helpers.errors import OptionError, nearest
-from gpt2_helpers.fields import Checked, Field, fields_of
+from gpt2_helpers.fields import TRUTH_WORDS, Checked, Field, fields_of, parsed
 
 PROGRAM = "gpt2-helpers"
-_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _METAVARS = {int: "N", float: "X", bool: "True|False", str: "TEXT"}
 
 Config = TypeVar("Config", bound=Checked)
@@ -75,7 +74,7 @@ class Parser(argparse.ArgumentParser):
                 "dest": field.name,
                 "metavar": metavar,
                 "help": f"{field.help} (default: {default})".replace("%", "%%"),
-                "type": partial(_value, field),
+                "type": partial(parsed, field),
                 **settings,
             },
         )
@@ -120,7 +119,7 @@ class Parser(argparse.ArgumentParser):
     def _next_value(self, name: str, waiting: deque[str]) -> str:
         """The value that stands behind an option's name, taken out of `waiting`."""
         if self._takes[name] is bool:
-            return waiting.popleft() if waiting and waiting[0].lower() in _TRUTH else "True"
+            return waiting.popleft() if waiting and waiting[0].lower() in TRUTH_WORDS else "True"
         if not waiting or waiting[0].partition("=")[0].replace("_", "-") in self._takes:
             self.error(f"{name} needs a value")
         return waiting.popleft()
@@ -141,18 +140,3 @@ def config_from(
         if field.name in options:
             values[field.name] = getattr(options, field.name)
     return kind(**values)
-
-
-def _value(field: Field, text: str) -> Any:
-    """A typed word as the field's own kind, or as it is where it is none: the config refuses it."""
-    word = text.strip().lower()
-    if field.optional and word == "none":
-        return None
-    if field.kind is bool:
-        return _TRUTH.get(word, text)
-    for kind in (int, float) if field.kind in (int, float) else ():
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -11,8 +11,10 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -21,10 +23,17 @@ from typing import Any
 import numpy as np
 
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
+from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
+
+BEFORE = ".before"  # behind the name of what something newer has taken the place of
+
+
+def ignore(note: str) -> None:
+    """What becomes of a note where nobody asked for any."""
 
 
 @dataclass
@@ -39,6 +48,18 @@ class RunRecord:
     checkpoints: list[int] = field(default_factory=list)  # steps saved since it began, oldest first
     losses: list[tuple[int, float]] = field(default_factory=list)
     validation_losses: list[tuple[int, float]] = field(default_factory=list)
+    dataset_tokens: int = 0  # that were trained on, and how many a step took of them
+    tokens_per_step: int = 0
+
+    def epochs(self, steps: int) -> float | None:
+        """How often so many steps have seen the text; None where its size was not written down.
+
+        >>> RunRecord(dataset_tokens=20_000, tokens_per_step=5_120).epochs(100)
+        25.6
+        """
+        if not self.dataset_tokens:
+            return None
+        return steps * self.tokens_per_step / self.dataset_tokens
 
     def forget_after(self, step: int) -> None:
         """Drop the losses of steps that were never saved: they will be run again."""
@@ -63,6 +84,13 @@ def run_names(checkpoint_dir: str | Path) -> list[str]:
     for path in Path(checkpoint_dir).glob("*/model*.index"):
         found[path.parent.name] = max(path.stat().st_mtime, found.get(path.parent.name, 0.0))
     return sorted(found, key=lambda name: found[name], reverse=True)
+
+
+def begins_from_base(run: RunConfig) -> bool:
+    """Whether a finetuning starts from the model it names, not from the run itself or a folder."""
+    if run.restore_from == "latest":
+        return RunFolder(run.checkpoint_dir, run.run_name).newest() is None
+    return run.restore_from == "fresh"
 
 
 class RunFolder:
@@ -205,6 +233,46 @@ class RunFolder:
         self._write_record(record)
         for other in later:
             self._delete(other)
+
+    @contextmanager
+    def replaced(self, size: int, note: Callable[[str], None] = ignore) -> Iterator[Path]:
+        """An empty folder for a run's files, `size` bytes in all. Once they are written it takes
+        this run's place, and what stood there is called `NAME.before`.
+
+        Raises CheckpointError where there is no room for them, or no whole checkpoint among them,
+        OSError where they cannot be written. On any failure this run is as it was.
+        """
+        beside = RunFolder(self.checkpoint_dir / f".part-{self.name}", self.name)
+        before = self.path.with_name(self.name + BEFORE)
+        older = beside.checkpoint_dir / before.name
+        shutil.rmtree(beside.checkpoint_dir, ignore_errors=True)  # of a time that was killed
+        try:
+            beside.path.mkdir(parents=True)
+            free = shutil.disk_usage(beside.path).free
+            if size > free:
+                raise CheckpointError(
+                    f"{self.checkpoint_dir} has {free:,} bytes free, {size:,} are needed: free "
+                    "some space, or give another checkpoint_dir"
+                )
+            yield beside.path
+            beside.require()
+            stood = self.path.exists()
+            try:
+                if stood:
+                    if before.exists():
+                        os.replace(before, older)
+                    os.replace(self.path, before)
+                os.replace(beside.path, self.path)
+            except BaseException:
+                if stood and not self.path.exists():
+                    os.replace(before, self.path)
+                if older.exists():
+                    os.replace(older, before)
+                raise
+            if stood:
+                note(f"the {self.name} that stood there before is kept as {before}")
+        finally:
+            shutil.rmtree(beside.checkpoint_dir, ignore_errors=True)
 
     def _write_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Written beside and renamed: older checkpoints need these files as well."""

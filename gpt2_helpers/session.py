@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gpt2_helpers import device
+from gpt2_helpers import device, drive
+from gpt2_helpers.backups import DriveBackup
 from gpt2_helpers.checkpoint import load_model, model_folder, step_of
 from gpt2_helpers.config import (
     PRECISIONS,
@@ -99,9 +100,23 @@ class Session:
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
     ) -> FinetuneRun:
-        """Open a finetuning; iterating over what is returned trains. Its model is then loaded."""
+        """Open a finetuning; iterating over what is returned trains. Its model is then loaded.
+
+        Where `run.drive_backup` asks for it, each save is copied to Google Drive; DriveError where
+        that cannot be done.
+        """
+        if run is not None and run.drive_backup:
+            drive.my_drive()  # before anything takes long
         self.close()
         opened = FinetuneRun(dataset, finetune, run, data)
+        if opened.run.drive_backup:
+            opened.after_save = DriveBackup(
+                opened.folder,
+                step=opened.trainer.step,
+                size=_save_size(opened),
+                overwrite=opened.run.overwrite,
+                note=opened.notes.append,
+            )
         self._model, self._tokenizer = opened.model, opened.tokenizer
         self._holds_run(opened.folder, opened.record.base_model)
         return opened
@@ -142,6 +157,13 @@ class Session:
                 f"{model.config.n_vocab}: they don't belong together"
             )
         self._model, self._tokenizer = model, tokenizer
+
+
+def _save_size(run: FinetuneRun) -> int:
+    """About how many bytes one save of a finetuning takes: fp32 weights, and with Adam two more
+    numbers for each."""
+    copies = 3 if run.config.optimizer.startswith("adam") else 1
+    return 4 * copies * run.model.config.n_parameters
 
 
 def set_threads(threads: int) -> None:

@@ -6,7 +6,7 @@ What is new is keyword-only and comes after. A session can load and finetune aga
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,16 @@ from gpt2_helpers.checkpoint import model_folder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.console import say, show_finetuning, with_bar
 from gpt2_helpers.errors import Gpt2Error, OptionError
-from gpt2_helpers.generation import Text
+from gpt2_helpers.gdrive import (
+    copy_checkpoint_from_gdrive,
+    copy_checkpoint_to_gdrive,
+    copy_file_from_gdrive,
+    copy_file_to_gdrive,
+    finish_upload,
+    is_mounted,
+    mount_gdrive,
+)
+from gpt2_helpers.generation import in_order
 from gpt2_helpers.plots import plot_loss
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session, set_threads
@@ -24,15 +33,22 @@ from gpt2_helpers.textwriter import TextWriter
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 
 __all__ = [
+    "copy_checkpoint_from_gdrive",
+    "copy_checkpoint_to_gdrive",
+    "copy_file_from_gdrive",
+    "copy_file_to_gdrive",
     "download_gpt2",
     "encode_csv",
     "encode_dataset",
     "finetune",
+    "finish_upload",
     "generate",
     "generate_to_file",
     "get_available_gpus",
     "is_gpt2_downloaded",
+    "is_mounted",
     "load_gpt2",
+    "mount_gdrive",
     "plot_loss",
     "reset_session",
     "start_tf_sess",
@@ -106,6 +122,7 @@ def finetune(
     reuse: bool = False,
     *,
     column: str | None = None,
+    drive_backup: bool = False,
     dropout: float = 0.0,
     early_stopping: int = 0,
     gradient_clip: float = 0.0,
@@ -123,7 +140,8 @@ def finetune(
 
     The result is in `checkpoint_dir/run_name` and stays loaded in `sess`. What each option means
     stands in `config`; `reuse`, once needed by TensorFlow 1, is taken and not needed. An interrupt
-    saves and returns.
+    saves and returns. With `drive_backup` a disconnect costs no more than `save_every` steps: let
+    those take longer than an upload to Google Drive does.
     """
     given = locals()
     _check(sess)
@@ -293,21 +311,6 @@ def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
     if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
         raise OptionError(f"prefix must be a text or a list of texts, got {prefix!r}")
     return prompts
-
-
-def in_order(texts: Iterable[Text]) -> Iterator[Text]:
-    """Texts in the order of their prompts, which is not always that in which they finish."""
-    early: dict[int, Text] = {}
-    following = 0
-    try:
-        for text in texts:
-            early[text.index] = text
-            while following in early:
-                yield early.pop(following)
-                following += 1
-    except KeyboardInterrupt:  # what is finished is not lost
-        yield from (early[index] for index in sorted(early))
-        raise
 
 
 def _load_if_needed(

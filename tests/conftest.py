@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -38,3 +41,18 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared (texts, OpenAI's vocabulary), which is not here")
     return folder
+
+
+@pytest.fixture
+def colaboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """As if in Colaboratory, by the stand-in in `fakes`; the folder that is Google's side of Drive,
+    which is not mounted yet."""
+    monkeypatch.setattr(builtins, "open", builtins.open)  # a Drive with a quota has its own
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "fakes"))
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_test")
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "content" / "drive"))
+    monkeypatch.setenv("FAKE_COLAB_DRIVE", str(tmp_path / "google"))
+    (tmp_path / "google" / "MyDrive").mkdir(parents=True)
+    yield tmp_path / "google" / "MyDrive"
+    for name in [name for name in sys.modules if name.startswith("google.colab")]:
+        del sys.modules[name]  # by which others would take this for Colaboratory

@@ -12,6 +12,7 @@ from gpt2_helpers.checkpoint import save_model
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
 from gpt2_helpers.model import GPT2
+from gpt2_helpers.runs import RunFolder, RunRecord
 from toy import TOY, toy_model, toy_tokenizer
 
 SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
@@ -46,15 +47,20 @@ def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
     return path
 
 
-def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
-    """A finetuning of `models/toy` with the SHORT options but for those given."""
+def short(**options: Any) -> list[Any]:
+    """The configs of a finetuning: the SHORT options but for those given."""
     options = {**SHORT, **options}
     configs: list[Any] = []
     for kind in (FinetuneConfig, RunConfig, DatasetConfig):
         names = {field.name for field in dataclasses.fields(kind)} & options.keys()
         configs.append(kind(**{name: options.pop(name) for name in names}))
     assert not options, f"no such options: {options}"
-    return FinetuneRun(dataset, *configs)
+    return configs
+
+
+def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
+    """A finetuning of `models/toy` with the SHORT options but for those given."""
+    return FinetuneRun(dataset, *short(**options))
 
 
 def train(
@@ -80,3 +86,15 @@ def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> 
 def steps_kept(run: str = "run1") -> set[int]:
     """The steps whose weights lie in a run's folder."""
     return {int(p.stem.split("-")[1]) for p in Path("checkpoint", run).glob("model-*.index")}
+
+
+def save_run(
+    name: str = "run1", step: int = 4, checkpoint_dir: str | Path = "checkpoint", **record: Any
+) -> RunFolder:
+    """A run folder as a training would leave it at `step`, made without training."""
+    folder = RunFolder(checkpoint_dir, name)
+    state = {"numbers": np.full(5, step)}
+    model = toy_model(SHAPE, seed=step)
+    folder.save(model, toy_tokenizer(), step, state, RunRecord(base_model="toy", **record))
+    (folder.path / f"events.out.tfevents.{step}").write_bytes(b"losses")
+    return folder

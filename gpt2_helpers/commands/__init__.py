@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,12 @@ def check_files(dataset: str) -> None:
     find_files(dataset)
 
 
-def fetch_missing(run: RunConfig) -> None:
+def note(message: object) -> None:
+    """One line on stderr, whatever is in the message."""
+    print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+
+
+def fetch_missing(run: RunConfig, say: Callable[[str], object] = note) -> None:
     """Download the run's model where it is an official one and not there yet, or not whole."""
     if run.model_name not in (*SIZES, *OLD_NAMES):
         return
@@ -49,10 +55,5 @@ def fetch_missing(run: RunConfig) -> None:
     try:
         latest_checkpoint(Path(run.model_dir) / run.model_name)
     except CheckpointError:
-        note(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
+        say(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
         download_model(run.model_name, run.model_dir)
-
-
-def note(message: object) -> None:
-    """One line on stderr, whatever is in the message."""
-    print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)

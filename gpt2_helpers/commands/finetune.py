@@ -12,6 +12,7 @@ from gpt2_helpers.commands import (
     fetch_missing,
 )
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.drive import my_drive
 from gpt2_helpers.options import Parser, config_from
 from gpt2_helpers.startup import load_tensorflow
 
@@ -42,15 +43,15 @@ def run(options: Namespace) -> int:
     finetune, run = config_from(FinetuneConfig, options), config_from(RunConfig, options)
     data = config_from(DatasetConfig, options)
     check_files(options.dataset)
+    if run.drive_backup:
+        my_drive()  # refused before a model is downloaded
     load_tensorflow()
 
     from gpt2_helpers.console import show_finetuning
-    from gpt2_helpers.runs import RunFolder
+    from gpt2_helpers.runs import begins_from_base
     from gpt2_helpers.session import Session
 
-    latest = run.restore_from == "latest"
-    goes_on = latest and RunFolder(run.checkpoint_dir, run.run_name).newest() is not None
-    if run.restore_from == "fresh" or (latest and not goes_on):
+    if begins_from_base(run):
         fetch_missing(run)
     opened = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(opened, run.print_every)

@@ -14,7 +14,7 @@ from gpt2_helpers.commands import DONE, fetch_missing
 from gpt2_helpers.config import MODEL_NAMES, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.interrupts import unbroken
+from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.options import Parser, config_from, field_of
 from gpt2_helpers.startup import load_tensorflow
 
@@ -118,13 +118,22 @@ def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
         shown = in_order(finished)
         if output.destination_path is None and not output.has_folder:
             for text in shown:
-                with unbroken():
+                with _unbroken():
                     say(f"{text}\n{delimiter}", end="")
             return
         first = next(shown)  # what is refused shows here, before a file is begun
         path = output.destination_path or new_file(output.folder or "gen")
         with TextWriter(path, delimiter) as writer:
             for text in itertools.chain([first], shown):
-                with unbroken():
+                with _unbroken():
                     writer.write(text)
     print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """What is done within it is done whole; an interrupt comes after."""
+    with deferred_interrupts() as interruption:
+        yield
+    if interruption.requested:
+        raise KeyboardInterrupt

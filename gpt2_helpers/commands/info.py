@@ -64,12 +64,27 @@ def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
     return [
         f"gpt2-helpers {__version__}, {_listed(versions)}",
         *device.describe(),
+        *_what_fits(device.choose_precision()),
         "",
         f"models in {model_dir}:",
         *_table(list(_models(model_dir))),
         "",
         f"runs in {checkpoint_dir}:",
         *(_table(runs) or ["  none yet"]),
+    ]
+
+
+def _what_fits(precision: str) -> list[str]:
+    """Which sizes can be finetuned here; nothing where the memory is not known."""
+    from gpt2_helpers import memory
+
+    available, place = memory.here()
+    if available is None:
+        return []
+    fits = memory.what_fits(available, precision=precision, place=place)
+    return [
+        f"finetuning with batch_size=1 in {available / memory.GB:.1f} GB:",
+        *(f"  {fit.line}" for fit in fits),
     ]
 
 

@@ -1,0 +1,328 @@
+"""A run folder <-> one uncompressed tar, as gpt-2-simple made it. Knows nothing of Google Drive.
+
+`checkpoint_run1.tar` holds `checkpoint/run1/...`; beside it stands `checkpoint_run1.tar.sha256`,
+as sha256sum writes it. Packing and unpacking are generators of `Moved`, bytes done of bytes in all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from gpt2_helpers.checkpoint import step_of
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.runs import BEFORE, RunFolder, ignore
+from gpt2_helpers.tokenizer import TOKENIZER_FILES
+from gpt2_helpers.transfers import (
+    PIECE,
+    Moved,
+    discard,
+    drop,
+    hash_file,
+    read_file,
+    told_hash,
+    write_hash,
+    write_part,
+)
+from gpt2_helpers.weights import SUFFIXES, flush
+
+ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
+_BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to
+_END = 2 * _BLOCK  # so many empty bytes end an archive
+_EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
+
+
+def run_files(folder: RunFolder, weights_only: bool = False) -> list[Path]:
+    """The files of a run that opening it needs, or by itself that resuming it needs.
+
+    That is its newest whole checkpoint; for resuming also the optimizer's state, the TensorBoard
+    events and the best checkpoint of an early stopping. CheckpointError where there is no run.
+    """
+    newest = folder.require()
+    steps = [step_of(newest)]
+    names = [*_EXPLAINING, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
+    if not weights_only:
+        best = folder.best_step(folder.record())
+        if best is not None and best not in steps:
+            steps.append(best)
+            names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
+        names += [f"optimizer-{step}{suffix}" for step in steps for suffix in reversed(SUFFIXES)]
+        names += sorted(path.name for path in folder.path.glob("events.*"))
+    return [folder.path / name for name in names if (folder.path / name).is_file()]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file that is to be packed, and the tar header that goes before it."""
+
+    path: Path
+    size: int
+    header: bytes
+
+
+def members_of(folder: RunFolder, weights_only: bool = False) -> list[Member]:
+    """The files of `run_files` with their headers."""
+    members = []
+    for path in run_files(folder, weights_only):
+        facts = path.stat()
+        info = tarfile.TarInfo(f"{ROOT}/{folder.name}/{path.name}")
+        info.size, info.mtime = facts.st_size, int(facts.st_mtime)
+        # GNU's format has room for names and sizes of any length.
+        members.append(Member(path, info.size, info.tobuf(tarfile.GNU_FORMAT)))
+    return members
+
+
+def packed_size(members: Iterable[Member]) -> int:
+    """Bytes of an archive with these members."""
+    blocks = sum(len(member.header) + _filled(member.size, _BLOCK) for member in members)
+    return _filled(blocks + _END, tarfile.RECORDSIZE)
+
+
+def pack(members: list[Member], archive: Path) -> Generator[Moved, None, None]:
+    """Write a run's files into `archive`, and its SHA-256 beside it.
+
+    What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole.
+    Raises OSError where `archive` cannot be written.
+    """
+    total = packed_size(members)
+    part, digest = yield from write_part(archive, _packed(members, total), total)
+    hash_part = None
+    try:
+        hash_part = write_hash(archive, digest, total)
+        if archive.exists():
+            set_aside(archive)
+        # The hash first: an archive under its own name never stands beside another one's hash.
+        os.replace(hash_part, hash_file(archive))
+        os.replace(part, archive)
+    except BaseException:
+        for rest in (part, hash_part):
+            if rest:
+                drop(rest)
+        raise
+
+
+def _packed(members: list[Member], total: int) -> Iterator[bytes]:
+    """The archive's bytes, `total` of them."""
+    done = 0
+    for member in members:
+        yield member.header
+        yield from read_file(member.path, member.size)
+        yield bytes(-member.size % _BLOCK)
+        done += len(member.header) + _filled(member.size, _BLOCK)
+    yield bytes(total - done)
+
+
+def set_aside(archive: Path) -> None:
+    """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name."""
+    before, hash_part = before_of(archive), None
+    digest, size = told_hash(archive)
+    if digest:
+        hash_part = write_hash(before, digest, size or archive.stat().st_size)
+    discard(hash_file(before))
+    discard(before)
+    os.replace(archive, before)
+    if hash_part:
+        os.replace(hash_part, hash_file(before))
+
+
+def before_of(archive: Path) -> Path:
+    """The name of the archive that another has taken the place of.
+
+    >>> before_of(Path("checkpoint_run1.tar")).name
+    'checkpoint_run1.before.tar'
+    """
+    return archive.with_name(f"{archive.stem}{BEFORE}.tar")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an archive says of itself: the run's name, its newest step, and when that was saved, in
+    seconds since 1970. `members` are its files in their order, `size` their bytes in all."""
+
+    run_name: str
+    step: int
+    saved_at: int
+    members: tuple[tarfile.TarInfo, ...]
+    size: int
+
+
+def contents(archive: Path) -> Contents:
+    """Read an archive's headers, and nothing else of it.
+
+    Raises CheckpointError where it is no archive of one run, is cut short, or holds what could
+    write outside the run's folder: then nothing of it is to be unpacked.
+    """
+    members, counter = _read_headers(archive)
+    runs = {_parts(member.name)[1] for member in members}
+    if len(runs) != 1:
+        held = f"the runs {', '.join(sorted(runs))}" if runs else "no files"
+        raise CheckpointError(f"{archive} must hold one run, but holds {held}")
+    steps = {}
+    for member in members:
+        name = PurePosixPath(member.name)
+        if name.suffix == ".index" and name.name.startswith("model"):
+            steps[step_of(Path(name.stem))] = int(member.mtime)
+    if not steps:
+        raise CheckpointError(f"{archive} holds no checkpoint (model*.index and its data file)")
+    newest = counter if counter in steps else max(steps)
+    return Contents(
+        run_name=runs.pop(),
+        step=max(newest if newest >= 0 else counter, 0),
+        saved_at=steps[newest],
+        members=tuple(members),
+        size=sum(member.size for member in members),
+    )
+
+
+def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
+    """The files in an archive that is whole as far as its form tells, and the number in `counter`,
+    -1 where there is none."""
+    size, told = archive.stat().st_size, told_hash(archive)[1]
+    members: list[tarfile.TarInfo] = []
+    counter, end = -1, 0
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            for member in tar:
+                end = member.offset_data + (_filled(member.size, _BLOCK) if member.isreg() else 0)
+                _check_member(archive, member)
+                if member.isreg():
+                    members.append(member)
+                    if _parts(member.name)[2:] == ("counter",) and end <= size:
+                        counter = _number(tar, member)
+    except tarfile.TarError as error:
+        if size and not end and size >= (told or 0):
+            raise CheckpointError(
+                f"{archive} is no uncompressed tar archive ({error}): copy it again"
+            ) from None
+    least = end + _END
+    if size < max(least, told or 0):
+        wanted = f"{told:,}" if told and told >= least else f"at least {least:,}"
+        raise CheckpointError(
+            f"{archive} is cut short: {size:,} bytes of {wanted} are there: copy it again, or wait "
+            "until its upload is done"
+        )
+    with open(archive, "rb") as file:
+        file.seek(end)
+        if any(file.read(_END)):  # tarfile takes a damaged header for the archive's end
+            raise CheckpointError(f"{archive} is damaged at byte {end:,}: copy it again")
+    return members, counter
+
+
+def _number(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:
+    source = tar.extractfile(member)
+    text = source.read(20) if source else b""
+    return int(text) if text.strip().isdigit() else -1
+
+
+def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
+    """CheckpointError for a member that is anything but a plain file or folder of one run."""
+    parts = _parts(member.name)
+    fault = ""
+    if member.issym() or member.islnk():
+        fault = f"is a link to {member.linkname!r}"
+    elif member.issparse() or member.size < 0 or not (member.isreg() or member.isdir()):
+        fault = "is no plain file"
+    elif member.name.startswith("/") or ".." in parts or set("\\:\0") & set(member.name):
+        fault = "leads out of the run's folder"
+    elif parts[:1] not in ((), (ROOT,)) or (len(parts) < 3 and not member.isdir()):
+        fault = f"is not in {ROOT}/RUN_NAME"
+    if not fault and hasattr(tarfile, "data_filter"):  # from Python 3.10.12 and 3.11.4
+        try:
+            tarfile.data_filter(member, str(archive.parent))
+        except tarfile.TarError as error:
+            fault = f"is refused ({error})"
+    if fault:
+        raise CheckpointError(
+            f"{archive} is not opened: its member {member.name!r} {fault}; an archive of a run "
+            "holds plain files only: do not trust where it came from"
+        )
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts
+
+
+def unpack(
+    archive: Path, folder: RunFolder, note: Callable[[str], None] = ignore
+) -> Generator[Moved, None, None]:
+    """Put the run in `archive` into `folder`; the run that stood there is `NAME.before` afterwards.
+
+    Raises CheckpointError for an archive that `contents` refuses, whose SHA-256 is not the one
+    beside it, that holds no whole checkpoint or is larger than the disk has room for: the folder is
+    as it was then. An archive without a hash, such as gpt-2-simple's, is opened all the same.
+    """
+    held = contents(archive)
+    expected, _ = told_hash(archive)
+    if expected is None:
+        note(f"{archive.name} has no SHA-256 beside it, so that only its form is checked")
+    with open(archive, "rb") as file:
+        source = _Source(file, archive.stat().st_size)
+        try:
+            with folder.replaced(held.size, note) as beside:
+                yield from _unpacked(source, held.members, beside)
+                if expected not in (None, source.digest.hexdigest()):
+                    raise CheckpointError(
+                        f"{archive} is damaged: its SHA-256 is not the one in "
+                        f"{hash_file(archive).name}: copy it again, or wait until its upload is "
+                        "done"
+                    )
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder.path} cannot be written ({error.strerror or error}): free some space, or "
+                "give another checkpoint_dir; what was there is unchanged"
+            ) from error
+
+
+class _Source:
+    """An archive that is read once, from its first byte to its last, and hashed on the way."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size, self.done = file, size, 0
+        self.digest = hashlib.sha256()
+
+    def until(self, end: int) -> Iterator[bytes]:
+        """What stands before the byte `end`, in pieces."""
+        while self.done < end:
+            try:
+                piece = self.file.read(min(PIECE, end - self.done))
+            except OSError as error:
+                raise CheckpointError(
+                    f"{self.file.name} cannot be read after {self.done:,} bytes "
+                    f"({error.strerror or error}): try again"
+                ) from error
+            if not piece:
+                raise CheckpointError(
+                    f"{self.file.name} is cut short: {self.done:,} bytes of {self.size:,} came: "
+                    "try again"
+                )
+            self.digest.update(piece)
+            self.done += len(piece)
+            yield piece
+
+
+def _unpacked(source: _Source, members: Iterable[tarfile.TarInfo], target: Path) -> Iterator[Moved]:
+    """Write what `contents` has checked: the headers are not read a second time."""
+    for member in sorted(members, key=lambda member: member.offset_data):
+        for _ in source.until(member.offset_data):
+            yield Moved(source.done, source.size)
+        path = target.joinpath(*_parts(member.name)[2:])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as out:
+            for piece in source.until(member.offset_data + member.size):
+                out.write(piece)
+                yield Moved(source.done, source.size)
+        flush(path)
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            os.utime(path, (member.mtime, member.mtime))
+    for _ in source.until(source.size):
+        yield Moved(source.done, source.size)
+
+
+def _filled(size: int, unit: int) -> int:
+    return -(-size // unit) * unit

@@ -1,0 +1,184 @@
+"""What to export: the options, and what a person may type into them. Knows nothing of SQL."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, fields_of, option
+
+GIGABYTE = 1 << 30  # bytes, as BigQuery itself counts what it reads and bills
+
+# The fields that matter for each source, beside those in COMMON.
+SOURCE_FIELDS = {
+    "hacker_news": ("first_month", "last_month", "words"),
+    "reddit": ("subreddit", "first_month", "last_month", "words"),
+    "own": ("table", "text_column", "order_column", "filter_column", "filter_value", "words"),
+}
+COMMON = ("source", "min_length", "limit", "project", "limit_gb", "csv_path")
+
+_PROJECT = r"(?:[a-z0-9.-]+\.[a-z]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_TABLE = re.compile(rf"({_PROJECT})\.(\w{{1,1024}})\.(\*|[\w-]{{1,1024}}\*?)")
+_COLUMN = re.compile(r"[^\W\d]\w{0,299}")
+_SUBREDDIT = re.compile(r"[A-Za-z0-9_]{2,24}")
+_MONTH = re.compile(r"([0-9]{4})[-_/. ]?([0-9]{1,2})")
+_EARLIEST, _LATEST = 2005, 2100
+
+
+@dataclass(frozen=True)
+class ExportConfig(Checked):
+    """Which texts to export, at what cost at most, and where to.
+
+    Months are kept as YYYY-MM; what another source needs is not looked at.
+
+    >>> ExportConfig(source="reddit", first_month="2019/1", last_month="2019_03").first_month
+    '2019-01'
+    """
+
+    source: str = option(
+        "hacker_news",
+        "titles of Hacker News, titles of Reddit (closed to most since 2025), or a table of "
+        "your own",
+        choices=tuple(SOURCE_FIELDS),
+    )
+    subreddit: str | None = option(
+        "AskReddit", "the subreddit, without r/; leave it empty for all of Reddit"
+    )
+    first_month: str | None = option(
+        None, "first month, as 2019-01; empty takes Hacker News from its beginning"
+    )
+    last_month: str | None = option(
+        None, "last month, as 2019-03, whole; empty takes Hacker News up to today"
+    )
+    table: str | None = option(
+        None, "your table, as project.dataset.table; a * at its end stands for all that begin so"
+    )
+    text_column: str | None = option(None, "the column that holds the texts")
+    order_column: str | None = option(
+        None, "take the rows with the most in this column, such as score; empty takes any"
+    )
+    filter_column: str | None = option(
+        None, "only rows where this column holds the filter value; empty takes all"
+    )
+    filter_value: str | None = option(None, "what the filter column must hold, in any case")
+    words: str | None = option(
+        None, "only texts that hold one of these words or phrases, parted by commas; empty: all"
+    )
+    min_length: int = option(
+        8,
+        "leave out texts of fewer characters",
+        label="Minimum length",
+        minimum=1,
+        maximum=10_000,
+        usual=(1, 100),
+    )
+    limit: int = option(
+        16_000,
+        "at most so many; fewer cost as much",
+        label="Number of texts",
+        minimum=1,
+        maximum=10_000_000,
+        usual=(1_000, 100_000),
+    )
+    project: str | None = option(
+        None, "the id of your own Google Cloud project, which the query is billed to"
+    )
+    limit_gb: float = option(
+        10.0,
+        "GB that a query may read: one that needs more is not run and costs nothing; "
+        "1,024 a month are free",
+        label="Limit in GB",
+        minimum=0.01,
+        maximum=1_000_000.0,
+        usual=(1.0, 100.0),
+    )
+    csv_path: str = option(
+        "titles.csv", "the file to write, with the ending .csv", label="CSV file"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in fields_of(type(self)):
+            value = getattr(self, field.name)
+            if isinstance(value, str):
+                self._set(field.name, value.strip() or (None if field.optional else ""))
+        self._check_project()
+        if not self.csv_path.lower().endswith(".csv"):
+            raise OptionError(f"csv_path must end with .csv, got {self.csv_path!r}")
+        if self.source == "own":
+            self._check_table()
+        else:
+            self._check_months()
+        if self.source == "reddit" and self.subreddit:
+            name = re.sub(r"^/?r/|/$", "", self.subreddit)
+            if not _SUBREDDIT.fullmatch(name):
+                raise OptionError(
+                    "subreddit must be one name of letters, digits and _, such as AskReddit, got "
+                    f"{self.subreddit!r}"
+                )
+            self._set("subreddit", name)
+
+    def _set(self, name: str, value: str | None) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_project(self) -> None:
+        if self.project and not re.fullmatch(_PROJECT, self.project):
+            raise OptionError(
+                "project must be a project's id, such as my-project-123456, got "
+                f"{self.project!r}: it stands beside the project's name on console.cloud.google.com"
+            )
+
+    def _check_months(self) -> None:
+        for name in ("first_month", "last_month"):
+            typed = getattr(self, name)
+            if typed:
+                self._set(name, _month(name, typed))
+            elif self.source == "reddit":
+                raise OptionError(
+                    f"{name} must be given for reddit, such as 2019-01: each month is a table of "
+                    "its own, and reading all of them would cost much"
+                )
+        if self.first_month and self.last_month and self.first_month > self.last_month:
+            raise OptionError(
+                f"last_month must not be before first_month, {self.first_month}, got "
+                f"{self.last_month}"
+            )
+
+    def _check_table(self) -> None:
+        # The console shows names in backticks, and an older one project:dataset.table.
+        name = (self.table or "").replace("`", "")
+        if ":" in name and name.count(".") == 1:
+            name = name.replace(":", ".")
+        if not _TABLE.fullmatch(name):
+            raise OptionError(
+                "table must be given as project.dataset.table, such as "
+                f"bigquery-public-data.hacker_news.full, got {self.table or 'nothing'!r}"
+            )
+        self._set("table", name)
+        for name in ("text_column", "order_column", "filter_column"):
+            column = getattr(self, name)
+            if name == "text_column" and not column:
+                raise OptionError("text_column must be given: the column that holds the texts")
+            if column and not _COLUMN.fullmatch(column):
+                raise OptionError(
+                    f"{name} must be a column's name, of letters, digits and _, got {column!r}"
+                )
+        if bool(self.filter_column) != bool(self.filter_value):
+            given, missing = "filter_column", "filter_value"
+            if self.filter_value:
+                given, missing = missing, given
+            raise OptionError(f"{missing} must be given with {given}, or both left empty")
+
+    @property
+    def limit_bytes(self) -> int:
+        """`limit_gb` in bytes."""
+        return int(self.limit_gb * GIGABYTE)
+
+
+def _month(name: str, typed: str) -> str:
+    match = _MONTH.fullmatch(typed)
+    year, month = map(int, match.groups()) if match else (0, 0)
+    if not (_EARLIEST <= year <= _LATEST and 1 <= month <= 12):
+        raise OptionError(f"{name} must be a year and a month, such as 2019-01, got {typed!r}")
+    return f"{year:04}-{month:02}"

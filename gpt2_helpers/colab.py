@@ -1,0 +1,104 @@
+"""What only Colaboratory has, each call of google.colab in one place. Knows nothing of runs.
+
+google.colab comes with Colaboratory and cannot be installed: it is imported where it is used, and
+elsewhere each function says what to do instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from gpt2_helpers.errors import DriveError, Gpt2Error
+
+
+def in_colaboratory() -> bool:
+    """Whether this Python runs in Google's Colaboratory."""
+    return bool(os.environ.get("COLAB_RELEASE_TAG")) or "google.colab" in sys.modules
+
+
+def mount_drive(mountpoint: str | Path, force_remount: bool = False) -> None:
+    """Make Google Drive a folder; Colaboratory asks for access in a window. Raises DriveError."""
+    drive = _part("drive", "Google Drive can be mounted", "files here stay where they are")
+    try:
+        drive.mount(str(mountpoint), force_remount=force_remount)
+    except Exception as error:  # of half a dozen kinds, its own among them
+        raise DriveError(
+            f"Google Drive was not mounted ({_line(error)}): run the cell again and allow the "
+            "access that the window asks for"
+        ) from error
+
+
+def unmount_drive() -> None:
+    """Wait until Google Drive has all that was written, then let go of it. Raises DriveError."""
+    drive = _part("drive", "Google Drive can be unmounted", "nothing is mounted here")
+    try:
+        drive.flush_and_unmount()
+    except Exception as error:
+        raise DriveError(
+            f"Google Drive did not say that it has everything ({_line(error)}): keep this runtime "
+            "open and call finish_upload() again"
+        ) from error
+
+
+def download_file(path: str | Path) -> None:
+    """Hand a file of this machine to the browser, which saves it. Raises Gpt2Error."""
+    path = Path(path)
+    if not path.is_file():
+        raise Gpt2Error(f"there is no file {path} to download")
+    _part("files", "a browser's download starts", f"the file is {path.absolute()}").download(
+        str(path)
+    )
+
+
+def upload_files(target_dir: str = "") -> dict[str, bytes]:
+    """Ask for files in the browser and save them here: their names and contents, none where the
+    choice was cancelled."""
+    files = _part("files", "a browser's upload starts", "give the path of a file instead")
+    uploaded: dict[str, bytes] = files.upload(target_dir=target_dir)
+    return uploaded
+
+
+def authenticate_user(project_id: str | None = None) -> None:
+    """Sign the user in to Google Cloud; Colaboratory asks in a window. Raises Gpt2Error."""
+    auth = _part(
+        "auth", "signing in by a window works", "run `gcloud auth application-default login`"
+    )
+    try:
+        auth.authenticate_user(project_id=project_id)
+    except Exception as error:
+        raise Gpt2Error(
+            f"signing in to Google did not work ({_line(error)}): run the cell again and allow "
+            "the access that the window asks for"
+        ) from error
+
+
+def get_secret(key: str) -> str:
+    """A value kept under Colaboratory's key symbol. Raises Gpt2Error where it cannot be had."""
+    userdata = _part("userdata", "secrets are kept", f"set the environment variable {key}")
+    try:
+        value: str = userdata.get(key)
+    except Exception as error:  # not there, not allowed to this notebook, not answered in time
+        raise Gpt2Error(
+            f"the secret {key} cannot be read ({type(error).__name__}): add it under the key "
+            "symbol at the left, and allow this notebook to read it"
+        ) from error
+    return value
+
+
+def _part(name: str, what: str, instead: str) -> ModuleType:
+    """A module of google.colab; DriveError or Gpt2Error where this is not Colaboratory."""
+    if in_colaboratory():
+        try:
+            return importlib.import_module(f"google.colab.{name}")
+        except ImportError:
+            pass  # such as Colaboratory's own image, run on another machine
+    kind = DriveError if name == "drive" else Gpt2Error
+    raise kind(f"{what} only in Colaboratory, and this is none: {instead}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
