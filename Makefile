@@ -7,11 +7,6 @@ VENV := .venv/.installed
 VENV_COLAB := .venv-colab/.installed
 ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env
 
-# What Jupyter and Colaboratory write into a notebook beside its outputs, new at each save.
-NOISE := $(addprefix cell.metadata.,colab executionInfo outputId) $(addprefix \
-	metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter \
-	pygments_lexer version)
-
 .PHONY: help
 help: ## list these targets
 	@echo "make TARGET, where TARGET is one of:"
@@ -36,8 +31,17 @@ check: $(VENV) ## formatting, lint and types, without running anything
 format: $(VENV) ## format the code, mend what lint can mend, empty the notebooks' outputs
 	@.venv/bin/python -m ruff check --quiet --fix-only .
 	@.venv/bin/python -m ruff format .
-	@find notebooks -name '*.ipynb' -not -path '*/.*' \
-		-exec .venv/bin/python -m nbstripout --keep-id --extra-keys '$(NOISE)' {} +
+	@.venv/bin/python notebooks/publish.py
+
+.PHONY: notebooks
+notebooks: $(VENV) ## write address and version into notebooks and READMEs, empty the outputs
+	@.venv/bin/python notebooks/publish.py
+
+# Enough steps that there is something to see.
+.PHONY: pictures
+pictures: $(VENV) ## take notebooks/pictures anew, in a browser
+	@PICTURES=notebooks/pictures GPT2_STEPS=400 GPT2_LENGTH=100 \
+		.venv/bin/python -m pytest -q -rs tests/test_browser.py
 
 # Colaboratory's older ipykernel brings a debugger that warns of Python 3.11 and later.
 .PHONY: test-colab

@@ -65,6 +65,22 @@ def read_rows(
         journal.add(path, "it holds a header and no texts" if header else "it holds no texts")
 
 
+def columns(path: Path) -> dict[str, int]:
+    """What `column` may be for a table, each with the characters of it in the first rows: the one
+    with most is likely the text. Names where there is a header, else numbers from 1."""
+    rows = [cells for _, cells in itertools.islice(_filled_rows(path, Journal()), _SAMPLE)]
+    if not rows:
+        return {}
+    names = [cell.strip() for cell in rows[0]] if looks_like_header(rows[0], rows[1:]) else []
+    found = {}
+    for index in range(len(rows[0])):
+        name = names[index] if names else ""
+        usable = name and names.count(name) == 1 and not name.isdecimal()
+        length = sum(len(cells[index]) for cells in rows[1:] or rows if index < len(cells))
+        found[name if usable else str(index + 1)] = length
+    return found
+
+
 def _layout(
     path: Path, journal: Journal, rows: list[list[str]], column: str | None, header: bool | None
 ) -> tuple[bool, int]:

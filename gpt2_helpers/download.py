@@ -38,7 +38,7 @@ OFFICIAL_ADDRESS = "https://openaipublic.blob.core.windows.net/gpt-2/models"
 MIRROR_VARIABLE = "GPT2_HELPERS_MIRROR"
 TIMEOUT = 30.0  # seconds without a byte
 _CHUNK = 1 << 16
-_ELSEWHERE = f"or set {MIRROR_VARIABLE} to another address"
+_ELSEWHERE = f"or set {MIRROR_VARIABLE} to another address, in which folders such as 124M stand"
 
 
 def download_model(
@@ -66,13 +66,32 @@ def download_model(
     elif not base.lower().startswith(("https://", "http://")):
         raise DownloadError(f"{MIRROR_VARIABLE} must begin with https:// or http://, got {base!r}")
     elif not is_downloaded(model_name, model_dir):
-        _download(f"{base}/{size}", folder, progress, retry_pauses)
+        _download(_files(f"{base}/{size}", folder), folder, progress, retry_pauses)
     return folder
 
 
 def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") -> bool:
     """Whether all seven files of the model stand in `model_dir/model_name`."""
     return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
+
+
+def download_file(
+    address: str,
+    path: str | Path,
+    *,
+    instead: str,
+    progress: bool = True,
+    retry_pauses: Sequence[float] = (1.0, 4.0),
+) -> None:
+    """Put one file of the web at `path`, in the ways of `download_model`: resumed, sized, renamed
+    when it is whole. What stands there already is kept where it is as long as the server's.
+
+    `instead` ends the sentence of what to do where it cannot be had: "or upload the file". Raises
+    DownloadError, also where a web page (HTML) comes.
+    """
+    path = Path(path)
+    opener = urllib.request.build_opener(_Redirects(instead))
+    _download([_File(address, path, opener, instead)], path.parent, progress, retry_pauses)
 
 
 class _BrokenError(Exception):
@@ -86,8 +105,14 @@ _Facts = dict[str, Any]
 class _File:
     """One file to fetch: `told` is what the server said beforehand, `place` how far it has come."""
 
-    def __init__(self, address: str, path: Path, opener: urllib.request.OpenerDirector) -> None:
-        self.address, self.path, self.opener = address, path, opener
+    def __init__(
+        self,
+        address: str,
+        path: Path,
+        opener: urllib.request.OpenerDirector,
+        instead: str = _ELSEWHERE,
+    ) -> None:
+        self.address, self.path, self.opener, self.instead = address, path, opener, instead
         self.part, self.note = Path(f"{path}.part"), Path(f"{path}.part.json")
         self.told: _Facts = {}
         self.size, self.place = 0, self.arrived()
@@ -107,13 +132,13 @@ class _File:
 
 
 def _files(base: str, folder: Path) -> list[_File]:
-    opener = urllib.request.build_opener(_Redirects)  # it reads the certificates: once is enough
+    opener = urllib.request.build_opener(_Redirects())  # it reads the certificates: once is enough
     return [_File(f"{base}/{name}", folder / name, opener) for name in FILES]
 
 
-def _download(address: str, folder: Path, shown: bool, pauses: Sequence[float]) -> None:
+def _download(files: list[_File], folder: Path, shown: bool, pauses: Sequence[float]) -> None:
     """Fetch what is missing in `folder`, small files first: they show soonest what is wrong."""
-    files = _files(address, folder)
+    name = files[0].path.name if len(files) == 1 else folder.name
     with contextlib.suppress(_BrokenError):  # the fetching has its further tries, asking has none
         for file in files:
             # Some servers answer no HEAD; what else may be wrong will show in the fetching.
@@ -122,9 +147,7 @@ def _download(address: str, folder: Path, shown: bool, pauses: Sequence[float]) 
                 file.size = file.told.get("size", 0)
     files = sorted((file for file in files if not file.stands()), key=lambda file: file.size)
     done, total = sum(file.place for file in files), sum(file.size for file in files) or None
-    bar = tqdm(
-        desc=folder.name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown
-    )
+    bar = tqdm(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)
     with bar, _room(folder, files):
         for file in files:
             _fetch(file, bar, pauses)
@@ -140,7 +163,7 @@ def _fetch(file: _File, bar: tqdm[Any], pauses: Sequence[float]) -> None:
             if pause is None:
                 raise DownloadError(
                     f"{file.address} did not arrive whole in {len(pauses) + 1} tries: {broken}; "
-                    f"check the network, {_ELSEWHERE}: the next call goes on where this one stopped"
+                    f"check the network, {file.instead}: the next call goes on from there"
                 ) from broken
             bar.set_postfix_str(f"trying again in {pause:g} s")
             time.sleep(pause)
@@ -187,7 +210,7 @@ def _receive(response: HTTPResponse, file: _File, facts: _Facts, bar: tqdm[Any])
     if page or response.headers.get_content_type() == "text/html":
         raise DownloadError(
             f"{file.address} sent a web page (HTML) instead of the file, perhaps a network's login "
-            f"page: open it in a browser to see, {_ELSEWHERE}"
+            f"page: open it in a browser to see, {file.instead}"
         )
     # Not "ab": of two processes at the same file both write the same bytes in the same places.
     with open(file.part, "r+b" if file.place else "wb") as out:
@@ -214,7 +237,7 @@ def _check_and_name(file: _File, facts: _Facts) -> None:
         file.part.unlink()
         raise DownloadError(
             f"{file.address} did not arrive as it was sent: its MD5 is {found}, the server says "
-            f"{facts['md5']}; what came was thrown away: try again, {_ELSEWHERE}"
+            f"{facts['md5']}; what came was thrown away: try again, {file.instead}"
         )
     os.replace(file.part, file.path)
     file.note.unlink(missing_ok=True)
@@ -238,12 +261,15 @@ def _copy_bundled(folder: Path) -> None:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but none from https to what anyone on the way could alter."""
 
+    def __init__(self, instead: str = _ELSEWHERE) -> None:
+        self.instead = instead
+
     def redirect_request(self, req: Any, *rest: Any, **named: Any) -> urllib.request.Request | None:
         followed = super().redirect_request(req, *rest, **named)
         if followed and req.type == "https" and followed.type != "https":
             raise DownloadError(
                 f"{req.full_url} leads to {followed.full_url}, which is not https and was not "
-                f"followed: try again in another network, {_ELSEWHERE}"
+                f"followed: try again in another network, {self.instead}"
             )
         if followed:
             followed.method = req.get_method()  # before Python 3.13 a HEAD becomes a GET
@@ -298,12 +324,12 @@ def _network_errors(file: _File) -> Iterator[None]:
             raise _BrokenError(f"the server answered {error.code} {error.reason}") from error
         what = "does not exist" if error.code == 404 else "was refused"
         raise DownloadError(
-            f"{file.address} {what} (HTTP {error.code} {error.reason}): set or correct "
-            f"{MIRROR_VARIABLE}, an address under which the folders 124M, 355M and so on stand"
+            f"{file.address} {what} (HTTP {error.code} {error.reason}): correct the address, "
+            f"{file.instead}"
         ) from error
     except (ValueError, InvalidURL) as error:
         raise DownloadError(
-            f"{file.address} is no address ({error}): see {MIRROR_VARIABLE}"
+            f"{file.address} is no address ({error}): correct it, {file.instead}"
         ) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error

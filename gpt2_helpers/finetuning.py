@@ -283,8 +283,9 @@ class Trainer:
         mine = passes[:, first : first + config.batch_size]  # (passes, batch, window)
         seed += [context.replica_id_in_sync_group, 0]
         count = config.accumulate_gradients
-        loss, gradients = self._gradients(mine[0], seed)
-        if count > 1:
+        if count == 1:
+            loss, gradients = self._gradients(mine[0], seed)
+        else:
 
             def add(order: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
                 one_loss, more = self._gradients(mine[order], seed + [order * 65536, 0])
@@ -294,8 +295,10 @@ class Trainer:
                     [a + b for a, b in zip(totals, more, strict=True)],
                 )
 
+            # A first pass before the loop would hold its activations beside the loop's.
+            nothing = [tf.zeros(variable.shape) for variable in self.variables]
             _, loss, gradients = tf.while_loop(
-                lambda order, *_: order < count, add, [1, loss, gradients], parallel_iterations=1
+                lambda order, *_: order < count, add, [0, 0.0, nothing], parallel_iterations=1
             )
             loss, gradients = loss / count, [gradient / count for gradient in gradients]
         replicas = context.num_replicas_in_sync

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import secrets
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,6 +74,21 @@ def pieces(
             yield from rows.advance()
     finally:
         rows.close()
+
+
+def in_order(texts: Iterable[Text]) -> Iterator[Text]:
+    """Texts in the order of their prompts, which is not always that in which they finish."""
+    early: dict[int, Text] = {}
+    following = 0
+    try:
+        for text in texts:
+            early[text.index] = text
+            while following in early:
+                yield early.pop(following)
+                following += 1
+    except KeyboardInterrupt:  # what is finished is not lost
+        yield from (early[index] for index in sorted(early))
+        raise
 
 
 @dataclass

@@ -214,13 +214,15 @@ def hidden_states(
     caches = []
     for layer in range(config.n_layer):
 
-        def run_layer(x: tf.Tensor, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
-            return block(x, weights, config, layer, batch, visible, rate, seed)
+        def run_layer(x: tf.Tensor, own: Weights, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
+            return block(x, own, config, layer, batch, visible, rate, seed)
 
+        own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
         if recompute:
-            x = tf.recompute_grad(lambda x, run=run_layer: run(x)[0])(x)
+            # The weights are handed in: closed over, those cast to 16 bits would get no gradient.
+            x = tf.recompute_grad(lambda x, own, run=run_layer: run(x, own)[0])(x, own)
         else:
-            x, cache = run_layer(x)
+            x, cache = run_layer(x, own)
             caches.append(cache)
     return layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"]), caches
 

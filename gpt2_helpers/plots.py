@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.errors import CheckpointError, OptionError, import_optional
-from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.runs import RunFolder, RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def plot_loss(
 
     `plot_loss("run1", destination_path="loss.png")`
     """
-    import_optional("matplotlib", "drawing the loss")
+    needs_matplotlib()
     folder = RunFolder(checkpoint_dir, run_name)
     folder.require()
     record = folder.record()
@@ -39,6 +39,19 @@ def plot_loss(
             f"{folder.path} has no losses to draw: gpt-2-simple did not keep them; "
             "they are there after finetuning it here"
         )
+    figure = draw_losses(record, run_name)
+    if destination_path is not None:
+        _save(figure, Path(destination_path))
+    return figure
+
+
+def needs_matplotlib() -> None:
+    """MissingPackageError, with the line that installs it, where it is not there."""
+    import_optional("matplotlib", "drawing the loss")
+
+
+def draw_losses(record: RunRecord, title: str) -> Figure:
+    """The figure of a record that has losses, be it from a file or of a training under way."""
     figure = _figure_class()(figsize=(7.0, 4.2), layout="constrained")
     axes = figure.add_subplot()
     steps, losses = zip(*record.losses, strict=True)
@@ -51,15 +64,20 @@ def plot_loss(
         best, step = min(zip(losses, steps, strict=True))
         label = f"validation (best {best:.2f} at step {step:,})"
         axes.plot(steps, losses, color="#d1690e", linewidth=2, marker="o", ms=4, label=label)
-    axes.set(xlabel="step", ylabel="loss (nats a token)", title=run_name)
+    axes.set(xlabel="step", ylabel="loss (nats a token)", title=title)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="upper right")
-    if destination_path is not None:
-        _save(figure, Path(destination_path))
     return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a picture for the screen."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -95,8 +113,6 @@ def _figure_class() -> Any:
 
     class LossFigure(Figure):
         def _repr_png_(self) -> bytes:
-            picture = io.BytesIO()
-            self.savefig(picture, format="png", dpi=110)
-            return picture.getvalue()
+            return png(self)
 
     return LossFigure

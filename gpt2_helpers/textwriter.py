@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -46,3 +49,22 @@ class TextWriter:
                 f"destination_path={str(self.path)!r} cannot be written to: {error.strerror}: "
                 "give another place"
             ) from None
+
+
+def new_file(folder: str | Path) -> Path:
+    """An empty file named by the time (UTC), as gpt-2-simple names them, and taken by no other
+    call, such as `gen/gpt2_gentext_20261124_181500.txt`. OptionError where it cannot be made."""
+    name = f"gpt2_gentext_{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for order in itertools.count(1):
+            path = folder / (f"{name}.txt" if order == 1 else f"{name}_{order}.txt")
+            with contextlib.suppress(FileExistsError):
+                path.touch(exist_ok=False)
+                return path
+    except OSError as error:
+        raise OptionError(
+            f"folder={str(folder)!r} cannot be written to: {error.strerror}: give another place"
+        ) from None
+    raise AssertionError("counting never ends")

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import console
-from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar
+from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
 from gpt2_helpers.finetune_run import RunProgress
 from gpt2_helpers.generation import Text
+from gpt2_helpers.transfers import Moved
 from toy_runs import open_run, steps_kept, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]
@@ -68,6 +69,16 @@ def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
     assert "[1 |" not in shown.out
 
 
+def test_a_note_made_while_training_is_shown_at_once(capsys: Captured) -> None:
+    run = open_run(steps=4, save_every=2)
+    run.after_save = lambda folder: run.notes.append(f"saved {folder.completed_steps()}")
+    show_finetuning(run)
+    lines = [line.partition(" |")[0] for line in capsys.readouterr().out.splitlines()]
+    shown = lines[lines.index("[1") :]
+    # Also after the last step, where nothing was left to save.
+    assert shown[:-1] == ["[1", "[2", "saved 2", "[3", "[4", "saved 4", "saved 4"]
+
+
 def test_samples_are_shown_with_their_numbers(capsys: Captured) -> None:
     run = open_run(steps=1, sample_every=1, sample_num=2, sample_length=4)
     show_finetuning(run)
@@ -117,3 +128,10 @@ def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.search(r"generating: 100%.* 2/2 \[", shown.err)
+
+
+def test_a_bar_counts_bytes(capsys: Captured) -> None:
+    with_bytes(iter([Moved(1_000_000, 3_000_000), Moved(3_000_000, 3_000_000)]), "run1 to Drive")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(r"run1 to Drive: 100%.* 3\.00M/3\.00M \[.*B/s\]", shown.err)

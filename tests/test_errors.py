@@ -12,6 +12,7 @@ from gpt2_helpers.errors import (
     CheckpointError,
     DatasetError,
     DownloadError,
+    DriveError,
     Gpt2Error,
     MissingPackageError,
     OptionError,
@@ -21,7 +22,8 @@ from gpt2_helpers.errors import (
 
 
 @pytest.mark.parametrize(
-    "kind", [OptionError, DatasetError, CheckpointError, DownloadError, MissingPackageError]
+    "kind",
+    [OptionError, DatasetError, CheckpointError, DownloadError, DriveError, MissingPackageError],
 )
 def test_every_kind_is_caught_as_one(kind: type[Gpt2Error]) -> None:
     with pytest.raises(Gpt2Error, match="what to do next"):

@@ -205,6 +205,27 @@ def test_what_is_saved_when_and_kept(
     assert json.loads((FOLDER / "run.json").read_text())["checkpoints"] == sorted(kept)
 
 
+@pytest.mark.parametrize("end", ["by itself", "interrupted", "left"])
+def test_after_each_save_the_run_can_be_copied_whole(end: str) -> None:
+    run = open_run(steps=5 if end == "by itself" else -1, save_every=2)
+    copies: list[tuple[int, set[int]]] = []
+
+    def copy(folder: RunFolder) -> None:
+        (events,) = folder.path.glob("events*")
+        tf.config.run_functions_eagerly(False)  # tf.data would warn that it does not
+        read = tf.data.TFRecordDataset(str(events)).as_numpy_iterator()
+        tf.config.run_functions_eagerly(True)
+        copies.append((folder.completed_steps(), {Event.FromString(line).step for line in read}))
+
+    run.after_save = copy
+    for step in run:
+        if step.step == 5 and end == "interrupted":
+            signal.raise_signal(signal.SIGINT)
+        elif step.step == 5 and end == "left":
+            break
+    assert copies == [(2, {0, 1, 2}), (4, {0, 1, 2, 3, 4}), (5, {0, 1, 2, 3, 4, 5})]
+
+
 def test_nothing_is_written_before_training_begins() -> None:
     before = {path.name for path in Path().iterdir()}
     open_run(validation=0.2, sample_every=1)
@@ -396,6 +417,8 @@ def worsening() -> dict[str, Any]:
 
 def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, Any]) -> None:
     run, steps, at_best = open_run(**worsening), [], {}
+    copied: list[int] = []
+    run.after_save = lambda folder: copied.append(folder.completed_steps())
     for step in run:
         steps.append(step)
         if step.is_best:
@@ -408,6 +431,7 @@ def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, An
     assert steps_kept() == {2}
     assert (FOLDER / "counter").read_text() == "2\n"
     assert run.notes[-1] == "stopped early: the run is back at its best validation loss, step 2"
+    assert copied == [1, 2, 3, 4, 5, 6, 2]
     # The whole curve can still be drawn, and the run goes on from its best.
     assert [step for step, _ in run.folder.record().validation_losses] == [2, 4, 6]
     assert [step.step for step in open_run(**{**worsening, "steps": 1})] == [3]

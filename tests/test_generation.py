@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from gpt2_helpers import generation
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.generation import EMPTY_TRIES, Text, pieces, stream
+from gpt2_helpers.generation import EMPTY_TRIES, Text, in_order, pieces, stream
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from toy import toy_model, toy_tokenizer
@@ -577,3 +577,29 @@ def test_a_model_may_have_more_ids_than_its_vocabulary(scripted: Scripted) -> No
     padded = ModelConfig(n_vocab=384, n_ctx=16, n_embd=2, n_head=1, n_layer=1)
     scripted([*b"ab", 383, *b"c", END])
     assert text_of(toy_model(padded)) == "abc"
+
+
+def text(index: int) -> Text:
+    made = Text(f"text {index}")
+    made.index = index
+    return made
+
+
+def test_texts_that_finish_early_wait_for_their_turn() -> None:
+    ordered = in_order(iter([text(2), text(0), text(1), text(3)]))
+    assert list(ordered) == ["text 0", "text 1", "text 2", "text 3"]
+    finishing = iter([text(0), text(2)])
+    assert next(in_order(finishing)) == "text 0"  # before the next one is asked for
+    assert next(finishing) == "text 2"
+
+
+def test_an_interrupt_loses_no_finished_text() -> None:
+    def interrupted() -> Iterator[Text]:
+        yield from (text(0), text(3), text(2))
+        raise KeyboardInterrupt
+
+    seen: list[Text] = []
+    with pytest.raises(KeyboardInterrupt):
+        seen.extend(in_order(interrupted()))
+    ordered = in_order(interrupted())
+    assert [next(ordered) for _ in range(3)] == ["text 0", "text 2", "text 3"]

@@ -139,7 +139,9 @@ WINDOWS = np.random.default_rng(3).integers(0, TOY.n_vocab, (3, 9))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_recomputing_activations_changes_no_gradient(model: GPT2, dropout: float) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_recomputing_activations_changes_no_gradient(precision: str, dropout: float) -> None:
+    model = toy_model(precision=precision, scale=1.0)
     options = {"dropout": dropout, "seed": tf.constant([7, 8]) if dropout else None}
     plain_loss, plain = gradients(model, WINDOWS, **options)
     loss, recomputed = gradients(model, WINDOWS, recompute=True, **options)

@@ -319,3 +319,55 @@ def test_the_weights_tell_the_step_where_the_counter_was_not_written_any_more(
 
 def test_versions_name_what_numbers_depend_on() -> None:
     assert installed_versions().keys() >= {"python", "tensorflow", "keras", "numpy"}
+
+
+# --- In another one's place
+
+
+def arrive(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
+    """Another run takes this one's place; the notes that were made."""
+    notes: list[str] = []
+    with run.replaced(size, notes.append) as beside:
+        saved(RunFolder(beside.parent, beside.name), step)
+    return notes
+
+
+def test_what_is_replaced_is_kept_until_the_next_time(run: RunFolder) -> None:
+    before = RunFolder(run.checkpoint_dir, "run1.before")
+    assert arrive(run, 1) == []
+    assert arrive(run, 2) == [f"the run1 that stood there before is kept as {before.path}"]
+    arrive(run, 3)
+    assert (run.completed_steps(), before.completed_steps()) == (3, 2)
+    assert run_names(run.checkpoint_dir) == ["run1", "run1.before"]
+    assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
+
+
+@pytest.mark.parametrize("fault", ["error", "nothing whole", "no room", "no renaming"])
+def test_a_failure_leaves_the_run_as_it_was(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    arrive(run, 1)
+    arrive(run, 2)
+    if fault == "error":
+        with pytest.raises(KeyboardInterrupt), run.replaced(0):
+            raise KeyboardInterrupt
+    elif fault == "nothing whole":
+        with pytest.raises(CheckpointError, match="no run 'run1'"), run.replaced(0) as beside:
+            (beside / "model-9.index").touch()
+    elif fault == "no room":
+        with pytest.raises(CheckpointError, match=r"bytes free, [\d,]+ are needed: free some sp"):
+            arrive(run, size=10**18)
+    else:
+        replace = os.replace
+
+        def refuse(old: Path, new: Path) -> None:
+            if new == run.path and ".part-" in str(old):
+                raise PermissionError
+            replace(old, new)
+
+        monkeypatch.setattr(os, "replace", refuse)
+        with pytest.raises(PermissionError):
+            arrive(run)
+    before = RunFolder(run.checkpoint_dir, "run1.before")
+    assert (run.completed_steps(), before.completed_steps()) == (2, 1)
+    assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}

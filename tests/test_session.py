@@ -10,17 +10,29 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
+from gpt2_helpers.backups import saved_runs
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.errors import CheckpointError, OptionError
-from gpt2_helpers.session import Session, set_threads
-from toy_runs import SHAPE, assert_same, steps_kept, train, weights_of, write_model, write_text
+from gpt2_helpers.drive import mount
+from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
+from gpt2_helpers.session import Session, _save_size, set_threads
+from toy_runs import (
+    SHAPE,
+    assert_same,
+    short,
+    steps_kept,
+    train,
+    weights_of,
+    write_model,
+    write_text,
+)
 
 GOLDEN_RUN = Path(__file__).parent / "golden" / "gpt_2_simple_run"
 
@@ -203,6 +215,39 @@ def test_a_run_of_gpt_2_simple_is_loaded_and_writes() -> None:
     assert text.tokens == 5 or text.ended
     texts = gpt2.generate(session, model_name="124M", length=5, seed=1, return_as_list=True)
     assert texts == [text]  # a base model's name is no reason to look for that model
+
+
+# --- Google Drive
+
+
+def test_every_save_is_copied_to_drive(uncompiled: None, colaboratory: Path) -> None:
+    mount()
+    options = short(steps=5, save_every=2, drive_backup=True, optimizer="adam")
+    run = Session().finetune("text.txt", *options)
+    steps = []
+    for progress in run:
+        saved = [saved.step for saved in saved_runs("none")]
+        steps.append((progress.step, saved))
+    assert steps == [(1, []), (2, [2]), (3, [2]), (4, [4]), (5, [4])]
+    assert [saved.step for saved in saved_runs("none")] == [5]
+    # What was looked for as room is what it takes.
+    size = (colaboratory / "checkpoint_run1.tar").stat().st_size
+    assert _save_size(run) == pytest.approx(size, rel=0.5)
+
+
+def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
+    uncompiled: None, colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    session.load_pretrained("toy")
+    with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
+        session.finetune("text.txt", *short(drive_backup=True))
+    assert session.is_loaded
+    mount()
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
+    with pytest.raises(DriveError, match="backing up run1 needs .* which has room for 0.0 MB"):
+        session.finetune("text.txt", *short(drive_backup=True))
+    assert not Path("checkpoint").exists()
 
 
 # --- What is not there

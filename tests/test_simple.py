@@ -19,9 +19,7 @@ import tensorflow as tf
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
-from gpt2_helpers.generation import Text
 from gpt2_helpers.session import Session
-from gpt2_helpers.simple import in_order
 from toy import toy_tokenizer
 from toy_runs import SHORT, assert_same, steps_kept, train, weights_of, write_model, write_text
 
@@ -126,6 +124,12 @@ GPT_2_SIMPLE: dict[str, dict[str, Any]] = {
         "model_name": "124M",
         "combine": 50000,
     },
+    "mount_gdrive": {},
+    "is_mounted": {},
+    "copy_checkpoint_to_gdrive": {"run_name": "run1", "copy_folder": False},
+    "copy_checkpoint_from_gdrive": {"run_name": "run1", "copy_folder": False},
+    "copy_file_to_gdrive": {"file_path": REQUIRED},
+    "copy_file_from_gdrive": {"file_path": REQUIRED},
 }
 # Where ours differs on purpose: a training that never ends is to be asked for.
 OTHER_DEFAULTS = {("finetune", "steps"): 1000}
@@ -204,7 +208,7 @@ def test_generating_into_a_file_takes_what_generating_takes() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_every_option_of_a_finetuning_arrives_by_position() -> None:
+def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) -> None:
     given: dict[str, Any] = {
         "steps": 1,
         "model_name": "toy",
@@ -231,6 +235,7 @@ def test_every_option_of_a_finetuning_arrives_by_position() -> None:
     }
     new: dict[str, Any] = {
         "column": None,
+        "drive_backup": True,
         "dropout": 0.25,
         "early_stopping": 3,
         "gradient_clip": 2.0,
@@ -245,11 +250,13 @@ def test_every_option_of_a_finetuning_arrives_by_position() -> None:
         "weight_decay": 0.5,
     }
     assert list(GPT_2_SIMPLE["finetune"])[2:] == list(given)
+    gpt2.mount_gdrive()
     gpt2.finetune(gpt2.start_tf_sess(), "text.txt", *given.values(), **new)
     told = json.loads(Path("runs/mine/run.json").read_text())["parameters"]
     expected = {**given, **new, "validation": "0.125"}
     del expected["reuse"]
     assert told == expected
+    assert (colaboratory / "checkpoint_mine.tar").is_file()
 
 
 def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:
@@ -345,32 +352,6 @@ def test_texts_stand_in_the_order_of_their_prefixes(loaded: Session, capsys: Cap
     assert capsys.readouterr().out == expected
     gpt2.generate(loaded, length=8, seed=2, prefix=prefixes, destination_path="t", **options)
     assert Path("t").read_bytes().decode("utf-8") == expected
-
-
-def text(index: int) -> Text:
-    made = Text(f"text {index}")
-    made.index = index
-    return made
-
-
-def test_texts_that_finish_early_wait_for_their_turn() -> None:
-    ordered = in_order(iter([text(2), text(0), text(1), text(3)]))
-    assert list(ordered) == ["text 0", "text 1", "text 2", "text 3"]
-    finishing = iter([text(0), text(2)])
-    assert next(in_order(finishing)) == "text 0"  # before the next one is asked for
-    assert next(finishing) == "text 2"
-
-
-def test_an_interrupt_loses_no_finished_text() -> None:
-    def interrupted() -> Iterator[Text]:
-        yield from (text(0), text(3), text(2))
-        raise KeyboardInterrupt
-
-    seen: list[Text] = []
-    with pytest.raises(KeyboardInterrupt):
-        seen.extend(in_order(interrupted()))
-    ordered = in_order(interrupted())
-    assert [next(ordered) for _ in range(3)] == ["text 0", "text 2", "text 3"]
 
 
 def test_an_error_before_the_first_text_leaves_an_older_file(loaded: Session) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.textwriter import TextWriter
+from gpt2_helpers.textwriter import TextWriter, new_file
 
 DELIMITER = "=" * 20 + "\n"
 
@@ -84,3 +84,14 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         writer = TextWriter(place, "")
         with pytest.raises(OptionError, match=f"{re.escape(message)}.*: give another place"):
             writer.write("One.")
+
+
+def test_a_file_named_by_the_time_takes_no_other_ones_place(tmp_path: Path) -> None:
+    paths = [new_file(tmp_path / "gen") for _ in range(3)]
+    assert len(set(paths)) == 3
+    for path in paths:
+        assert path.read_bytes() == b""
+        assert re.fullmatch(r"gpt2_gentext_\d{8}_\d{6}(_\d+)?\.txt", path.name)
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="cannot be written to: .*: give another place"):
+        new_file(tmp_path / "file")

@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt2_helpers.commands import DATASET_HELP, DONE, check_files, fetch_missing
+from gpt2_helpers.commands import DATASET_HELP, DONE, check_files, note
 from gpt2_helpers.config import DatasetConfig, RunConfig
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.options import Parser, config_from
@@ -50,9 +50,10 @@ def run(options: Namespace) -> int:
 
     from gpt2_helpers.checkpoint import model_folder
     from gpt2_helpers.dataset import encode_dataset
+    from gpt2_helpers.pretrained import fetch_missing
     from gpt2_helpers.tokenizer import Tokenizer
 
-    fetch_missing(run)
+    fetch_missing(run, note)
     tokenizer = Tokenizer.load(model_folder(run.model_name, run.model_dir))
     with tqdm(desc="encoding", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
 

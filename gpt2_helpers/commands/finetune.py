@@ -9,7 +9,7 @@ from gpt2_helpers.commands import (
     DONE,
     INTERRUPTED,
     check_files,
-    fetch_missing,
+    note,
 )
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.drive import my_drive
@@ -48,11 +48,12 @@ def run(options: Namespace) -> int:
     load_tensorflow()
 
     from gpt2_helpers.console import show_finetuning
+    from gpt2_helpers.pretrained import fetch_missing
     from gpt2_helpers.runs import begins_from_base
     from gpt2_helpers.session import Session
 
     if begins_from_base(run):
-        fetch_missing(run)
+        fetch_missing(run, note)
     opened = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(opened, run.print_every)
     return INTERRUPTED if opened.interrupted else DONE

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.commands import DONE, fetch_missing
+from gpt2_helpers.commands import DONE, note
 from gpt2_helpers.config import MODEL_NAMES, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
@@ -87,11 +87,12 @@ def run(options: Namespace) -> int:
         )
     load_tensorflow()
 
+    from gpt2_helpers.pretrained import fetch_missing
     from gpt2_helpers.session import Session
 
     session = Session()
     if "model_name" in options:
-        fetch_missing(run)
+        fetch_missing(run, note)
         session.load_pretrained(run.model_name, run.model_dir, precision)
     else:
         session.load_run(run.run_name, run.checkpoint_dir, output.checkpoint, precision)

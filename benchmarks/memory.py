@@ -1,0 +1,174 @@
+"""Peak memory of finetuning and of generating, beside what `gpt2_helpers.memory` estimates.
+
+    nice -n 19 python benchmarks/memory.py [--below 12] [--only 124M]
+
+Each case is a fresh process with random weights that takes two training steps, or writes a text a
+row. Its peak is the most main memory that it ever held (VmHWM of /proc/self/status), less what it
+held after importing TensorFlow. Cases that are estimated at over `--below` GB are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpt2_helpers.config import BUNDLED_FOLDER, SIZES, FinetuneConfig, ModelConfig
+from gpt2_helpers.memory import finetuning_bytes, generation_bytes
+from rounds import machine, run
+
+GB = 2**30
+MIDDLING = ModelConfig(n_vocab=8192, n_ctx=512, n_embd=512, n_head=8, n_layer=8)
+SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "middling": MIDDLING, **SIZES}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A shape at work: `length` 0 trains it by `options`, else that many tokens are written."""
+
+    shape: str
+    precision: str
+    batch_size: int = 1
+    length: int = 0
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def estimate(self) -> int:
+        """Bytes, as the package says."""
+        model = SHAPES[self.shape]
+        if self.length:
+            return generation_bytes(model, self.batch_size, self.length, self.precision)
+        return finetuning_bytes(model, self.finetune(), self.precision)
+
+    def finetune(self) -> FinetuneConfig:
+        return FinetuneConfig(
+            **{
+                "steps": 2,
+                "accumulate_gradients": 1,
+                "batch_size": self.batch_size,
+                "precision": self.precision,
+                **self.options,
+            }
+        )
+
+    def columns(self) -> str:
+        """What the table says of it."""
+        what = f"generate {self.length}" if self.length else "finetune"
+        options = [
+            name if value is True else f"{name}={value}" for name, value in self.options.items()
+        ]
+        columns = [self.shape, what, str(self.batch_size), self.precision, ", ".join(options)]
+        return f"| {' | '.join(columns)} |"
+
+
+def cases() -> Iterator[Case]:
+    """Those of the table in README.md."""
+    saving = {"use_memory_saving_gradients": True}
+    yield Case("tiny", "float32", 16)
+    yield Case("tiny", "float32", 16, options=saving)
+    for precision in ("float32", "bfloat16"):
+        yield Case("middling", precision, 4)
+        yield Case("middling", precision, 4, options=saving)
+        yield Case("124M", precision)
+        yield Case("124M", precision, options=saving)
+        yield Case("124M", precision, options={"accumulate_gradients": 5})
+    yield Case("middling", "float16", 4)
+    yield Case("middling", "float32", 8, options={"accumulate_gradients": 2})
+    yield Case("middling", "float32", 4, options={"dropout": 0.1})
+    yield Case("middling", "bfloat16", 4, options={"dropout": 0.1})
+    yield Case("124M", "float32", 2)
+    yield Case("124M", "bfloat16", 4, options=saving)
+    yield Case("124M", "float32", options={"optimizer": "adafactor", **saving})
+    yield Case("124M", "float32", options={"optimizer": "sgd", **saving})
+    yield Case("124M", "bfloat16", options={"only_train_transformer_layers": True, **saving})
+    yield Case("124M", "bfloat16", options={"accumulate_gradients": 5, **saving})
+    yield Case("355M", "bfloat16", options=saving)
+    yield Case("355M", "float32", options=saving)
+    yield Case("124M", "float32", 1, length=100)
+    yield Case("124M", "bfloat16", 1, length=1023)
+    yield Case("124M", "bfloat16", 20, length=100)
+    yield Case("124M", "float32", 20, length=500)
+    yield Case("355M", "bfloat16", 1, length=100)
+
+
+def most_held() -> int:
+    """Bytes of main memory that this process held at its most."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("/proc/self/status tells no VmHWM: run this on Linux")
+
+
+class RandomWeights(Mapping[str, np.ndarray]):
+    """Made one at a time, as a checkpoint's are read."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._shapes, self._random = shapes, np.random.default_rng(0)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._random.standard_normal(self._shapes[name], np.float32) * np.float32(0.02)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+
+def measure(case: Case) -> int:
+    """Bytes that this process takes for the case."""
+    import tensorflow as tf
+
+    from gpt2_helpers.config import SamplingConfig
+    from gpt2_helpers.decoding import decoder_for
+    from gpt2_helpers.finetuning import Trainer
+    from gpt2_helpers.model import GPT2, variable_shapes
+
+    tf.constant(0)  # TensorFlow sets up its devices
+    before = most_held()
+    shape = SHAPES[case.shape]
+    model = GPT2(shape, RandomWeights(variable_shapes(shape)), case.precision)
+    if case.length:
+        decoder = decoder_for(model, case.batch_size, case.length, model.dtype)
+        rows = np.zeros(case.batch_size, np.int32)
+        prompt = [0] * (case.length // 2)
+        for row in range(case.batch_size):
+            decoder.prefill(row, prompt)
+        for position in range(len(prompt), case.length, max(1, case.length // 20)):
+            decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), SamplingConfig())
+    else:
+        tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
+        for _ in Trainer(model, tokens, case.finetune()):
+            pass
+    return most_held() - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--below", type=float, default=12.0, help="GB estimated; more is left out")
+    parser.add_argument("--only", help="shape to measure")
+    parser.add_argument("--case", type=int, help="measure this one here and now")
+    options = parser.parse_args()
+    if options.case is not None:
+        print(json.dumps(measure(list(cases())[options.case])))
+        return
+    print(machine())
+    print("| shape | work | batch | precision | options | measured GB | estimated | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for order, case in enumerate(cases()):
+        estimate = case.estimate()
+        if estimate > options.below * GB or options.only not in (None, case.shape):
+            continue
+        command = [sys.executable, __file__, "--case", str(order)]
+        measured = json.loads(run(command).stdout.splitlines()[-1])
+        numbers = f"{measured / GB:.2f} | {estimate / GB:.2f} | {estimate / measured:.2f} |"
+        print(case.columns(), numbers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Forms for notebooks: widgets over the package's own calls, for people who read no code.
+
+from gpt2_helpers import forms
+
+form = forms.FinetuneForm()
+form                 # as a cell's last line: shows it
+sess = form.run()    # in the next cell: trains
+
+A form is made from a config dataclass and gives that config back; what is done with it is a call
+that anyone could write by hand. `run()` stands in a cell of its own, since the kernel does one
+thing at a time. Only widgets that ipywidgets 7.7 and 8.1 both have.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gpt2_helpers.errors import import_optional
+
+if TYPE_CHECKING:
+    from gpt2_helpers.forms.bigquery import BigQueryForm
+    from gpt2_helpers.forms.data import DataPicker
+    from gpt2_helpers.forms.drive import DriveForm
+    from gpt2_helpers.forms.earlier import ResumeForm
+    from gpt2_helpers.forms.files import download, download_button
+    from gpt2_helpers.forms.finetune import FinetuneForm
+    from gpt2_helpers.forms.form import ConfigForm
+    from gpt2_helpers.forms.generate import GenerateForm
+    from gpt2_helpers.forms.machine import start
+    from gpt2_helpers.forms.models import ModelForm
+    from gpt2_helpers.forms.originality import show_advice, show_originality
+
+import_optional("ipywidgets", "a form in a notebook")
+
+# Some of them need TensorFlow, which takes seconds: each is imported when it is first used.
+_HOMES = {
+    "BigQueryForm": "bigquery",
+    "ConfigForm": "form",
+    "DataPicker": "data",
+    "DriveForm": "drive",
+    "FinetuneForm": "finetune",
+    "GenerateForm": "generate",
+    "ModelForm": "models",
+    "ResumeForm": "earlier",
+    "download": "files",
+    "download_button": "files",
+    "show_advice": "originality",
+    "show_originality": "originality",
+    "start": "machine",
+}
+__all__ = [
+    "BigQueryForm",
+    "ConfigForm",
+    "DataPicker",
+    "DriveForm",
+    "FinetuneForm",
+    "GenerateForm",
+    "ModelForm",
+    "ResumeForm",
+    "download",
+    "download_button",
+    "show_advice",
+    "show_originality",
+    "start",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,80 @@
+"""A button and what came of its work. Knows nothing of what is done.
+
+What is raised within a widget's callback is never seen, so it is caught here and said beside the
+button. An interrupt by the notebook's menu reaches a callback as it reaches a cell.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.forms.style import told
+
+QUEUED = 0.4  # seconds: a click within it after the end was made before the end
+
+
+class ActionButton:
+    """`button` does `work` when it is clicked, and is not to be clicked meanwhile; `message` tells
+    what went wrong. Both stand wherever the form puts them.
+
+    load = ActionButton("Load", lambda: session.load_run("run1"))
+    display(load.button, load.message)
+    """
+
+    def __init__(self, label: str, work: Callable[[], object], *, primary: bool = False) -> None:
+        self._work = work
+        self._busy, self._ended = False, -math.inf
+        self.button = widgets.Button(
+            description=label,
+            button_style="primary" if primary else "",
+            # Not as wide as the form, which a column would make it.
+            layout=widgets.Layout(width="auto", align_self="flex-start"),
+        )
+        self.button.on_click(self._clicked)
+        self.message = widgets.HTML()
+
+    def _clicked(self, _button: widgets.Button) -> None:
+        # The kernel keeps a second click until the work is done, and would do it all again.
+        if self._busy or time.monotonic() - self._ended < QUEUED:
+            return
+        self._busy = self.button.disabled = True
+        self.message.value = ""
+        try:
+            self._work()
+        except KeyboardInterrupt:
+            self.message.value = told("note", "Interrupted.")
+        except Exception as error:
+            self.message.value = told("wrong", explained(error))
+        finally:
+            self._busy = self.button.disabled = False
+            self._ended = time.monotonic()
+
+
+def is_full_memory(error: BaseException) -> bool:
+    """Whether the GPU, or this machine, had no memory left."""
+    # TensorFlow's own kind, told by its name: buttons don't need TensorFlow.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def explained(error: BaseException) -> str:
+    """One sentence for whatever was raised.
+
+    >>> explained(Gpt2Error("no run 'run2': there is run1"))
+    "no run 'run2': there is run1"
+    """
+    if isinstance(error, Gpt2Error):
+        return str(error)
+    if is_full_memory(error):
+        return (
+            "the memory is too small for this: take a smaller model, a smaller batch size or "
+            "shorter texts; in training, choose Save memory; a session that is needed no longer "
+            "lets go of its model by sess.close()"
+        )
+    words = " ".join(str(error).split())
+    shown = words if len(words) <= 300 else f"{words[:300]} ..."
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__

@@ -1,0 +1,250 @@
+"""The form for finetuning: a model, a text, how long; then `run()` in a cell of its own trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from gpt2_helpers import drive, memory
+from gpt2_helpers.config import (
+    BUNDLED_FOLDER,
+    BUNDLED_MODEL,
+    MODEL_NAMES,
+    OLD_NAMES,
+    SIZES,
+    DatasetConfig,
+    FinetuneConfig,
+    ModelConfig,
+    RunConfig,
+)
+from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
+from gpt2_helpers.fields import fields_of
+from gpt2_helpers.forms.data import DataPicker
+from gpt2_helpers.forms.form import ConfigForm, Shown
+from gpt2_helpers.forms.refusal import plain_errors
+from gpt2_helpers.forms.style import told
+
+if TYPE_CHECKING:
+    from gpt2_helpers.session import Session
+
+_KINDS = (FinetuneConfig, RunConfig, DatasetConfig)
+_FIRST = (
+    *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
+    *("sample_every", "sample_length", "save_every", "drive_backup"),
+)
+# The data picker has the column; the live view shows every step.
+_ELSEWHERE = ("column", "print_every")
+_WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
+_WITHOUT_GPU = {
+    **{"model_name": BUNDLED_MODEL, "steps": 40, "learning_rate": 0.001},
+    **{"sample_every": 20, "sample_length": 100},
+}
+_STARTS = [
+    ("latest: this run, if it is there, else the model", "latest"),
+    ("fresh: the model, anew", "fresh"),
+]
+# In English, by GPT-2's vocabulary and by one of a few thousand pieces such as tiny's.
+_CHARACTERS_A_TOKEN, _BY_A_SMALL_VOCABULARY = 4, 3
+
+
+class FinetuneForm(Shown):
+    """All that a finetuning is told. `run()` trains, shows it live, and returns the session.
+
+    form = FinetuneForm()
+    form                       # as a cell's last line: shows it
+    sess = form.run()          # in the next cell
+    gpt2.generate(sess)        # in any after that
+
+    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 40, and it backs up to
+    Google Drive where that is open. `defaults` are other values by the options' names, `dataset` is
+    another text, or a sample's name. Environment variables go before all: GPT2_MODEL_NAME,
+    GPT2_STEPS, GPT2_DATASET and so on, for every option.
+    """
+
+    def __init__(self, dataset: str | Path | None = None, **defaults: Any) -> None:
+        from gpt2_helpers.startup import load_tensorflow
+
+        load_tensorflow()
+        from gpt2_helpers.device import gpus
+
+        self.picker = DataPicker(dataset=dataset)
+        names = [field.name for kind in _KINDS for field in fields_of(kind)]
+        rest = [name for name in names if name not in (*_FIRST, *_ELSEWHERE)]
+        self.form = ConfigForm(
+            *_KINDS,
+            only=(*_FIRST, *rest),
+            hidden=_ELSEWHERE,
+            advanced=rest,
+            defaults={
+                **(_WITH_GPU if gpus() else _WITHOUT_GPU),
+                "drive_backup": drive.is_mounted(),
+                **defaults,
+            },
+            choices={"model_name": MODEL_NAMES, "restore_from": _STARTS},
+            after={"model_name": self.picker.widget},
+        )
+        self._summary = widgets.HTML()
+        self.widget = widgets.VBox([self.form.widget, self._summary])
+        self.widget.add_class("gpt2-form")
+        self._fitted: object = None  # what the list of models was last made for
+        self._fits: dict[str, memory.Fit] = {}
+        self._saves = False  # whether memory saving was chosen here, and not by hand
+        self.form.on_change(self._tell)
+        self.picker.on_change(self._tell)
+        self._tell()
+
+    @property
+    def finetune(self) -> FinetuneConfig:
+        """What stands in the form of the training itself; OptionError where it is wrong."""
+        return self.form.config(FinetuneConfig)
+
+    @property
+    def run_config(self) -> RunConfig:
+        """What stands in the form of the run's folder; OptionError where it is wrong."""
+        return self.form.config(RunConfig)
+
+    @property
+    def data(self) -> DatasetConfig:
+        """What stands in the form of reading the data; OptionError where it is wrong."""
+        return dataclasses.replace(self.form.config(DatasetConfig), column=self.picker.column)
+
+    def run(self, sess: Session | None = None) -> Session:
+        """Train as the form says, and return the session that holds the model.
+
+        A model that is not here is downloaded first. What is wrong stops the cell with a sentence;
+        an interrupt saves and returns.
+        """
+        from gpt2_helpers.forms import training
+        from gpt2_helpers.pretrained import fetch_missing
+        from gpt2_helpers.runs import begins_from_base
+        from gpt2_helpers.session import Session
+
+        with plain_errors():
+            finetune, run = self.finetune, self.run_config
+            path = self.picker.path()
+            data = self.data  # after it, since a table that was fetched has its column only now
+            if begins_from_base(run):
+                fetch_missing(run, say=print)
+            session = sess or Session()
+            training.show(session.finetune(path, finetune, run, data))
+        self._tell()  # there is a run of this name now
+        return session
+
+    def _tell(self) -> None:
+        """Say what the values in the form will lead to."""
+        try:
+            finetune, run = self.finetune, self.run_config
+        except OptionError:
+            self._summary.value = ""  # the message beside the field says more
+            return
+        self._tell_of_memory(finetune, run)
+        self._tell_of_run(run)
+        self._summary.value = told("heading", self._outlook(finetune, run))
+
+    def _tell_of_memory(self, finetune: FinetuneConfig, run: RunConfig) -> None:
+        """Say of each model whether it fits this machine, and choose memory saving where that
+        makes it fit. By hand it can be chosen otherwise, until another model is."""
+        plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
+        cause = run.model_name, dataclasses.replace(plain, steps=1)
+        known = OLD_NAMES.get(run.model_name, run.model_name)
+        if cause != self._fitted:
+            self._fitted, self._fits = cause, _fits_here(plain)
+            if self._fits:
+                self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
+            saves = known in self._fits and self._fits[known].verdict != memory.FITS
+            if saves != self._saves:
+                self._saves = saves
+                self.form.set(use_memory_saving_gradients=saves)
+                return  # that has told all of this
+        verdict = self._fits[known].verdict if known in self._fits else memory.FITS
+        words = {
+            memory.FITS: "",
+            memory.FITS_SAVING: "Save memory, among the advanced options, is on: it needs that.",
+            memory.FITS_NOT: "It will hardly fit: choose a smaller model.",
+        }[verdict]
+        if verdict == memory.FITS_SAVING and not finetune.use_memory_saving_gradients:
+            verdict = memory.FITS_NOT
+            words = "It will hardly fit without Save memory, among the advanced options."
+        self.form.note("model_name", words, warning=verdict == memory.FITS_NOT)
+
+    def _tell_of_run(self, run: RunConfig) -> None:
+        """Under the name: whether there is such a run, and what will become of it."""
+        try:
+            words = _what_becomes_of(run)
+        except Gpt2Error as error:
+            words = str(error)
+        self.form.note("run_name", words, warning=bool(words))
+
+    def _outlook(self, finetune: FinetuneConfig, run: RunConfig) -> str:
+        """How much will be read in how many steps.
+
+        With 1,000 steps of 124M over 2 MB of text: "1,000 steps of 5,120 tokens, about 10 passes
+        over your text".
+        """
+        shape = shape_of(run)
+        if shape is None:
+            return ""
+        tokens = shape.n_ctx * finetune.batch_size * finetune.accumulate_gradients
+        if finetune.steps <= 0:
+            return f"Steps of {tokens:,} tokens, until you interrupt."
+        steps = finetune.steps
+        words = f"{steps:,} step{'s' * (steps > 1)} of {tokens:,} tokens"
+        if self.picker.characters:
+            large = shape.n_vocab > 20000
+            each = _CHARACTERS_A_TOKEN if large else _BY_A_SMALL_VOCABULARY
+            passes = steps * tokens * each / self.picker.characters
+            times = f"{passes:,.0f} passes" if passes >= 1.5 else f"{passes:.0%}"
+            words += f", about {times} {'over' if passes >= 1.5 else 'of'} your text"
+        return f"{words}."
+
+
+def _fits_here(finetune: FinetuneConfig) -> dict[str, memory.Fit]:
+    """By name, how finetuning each model fits this machine; none where its memory is unknown."""
+    from gpt2_helpers.device import choose_precision
+
+    available, place = memory.here()
+    if available is None:
+        return {}
+    fits = memory.what_fits(available, finetune, choose_precision(finetune.precision), place)
+    return {fit.name: fit for fit in fits}
+
+
+def shape_of(run: RunConfig) -> ModelConfig | None:
+    """The shape of the model that the run is to start from; None where it cannot be known yet."""
+    name = OLD_NAMES.get(run.model_name, run.model_name)
+    if name in SIZES:
+        return SIZES[name]
+    folder = BUNDLED_FOLDER if name == BUNDLED_MODEL else Path(run.model_dir) / name
+    try:
+        return ModelConfig.load(folder)
+    except CheckpointError:
+        return None
+
+
+def _what_becomes_of(run: RunConfig) -> str:
+    """What training does to the run of this name; empty where there is none. Raises
+    CheckpointError where what is there is broken."""
+    from gpt2_helpers.runs import RunFolder
+
+    folder = RunFolder(run.checkpoint_dir, run.run_name)
+    if run.restore_from == "latest" and folder.newest() is None:
+        return ""
+    if run.restore_from != "latest":
+        try:
+            there = folder.newest() is not None
+        except CheckpointError:
+            there = True
+        if not there:
+            return ""
+        kept = "is dropped" if run.overwrite else "stays beside it in the run's folder"
+        return (
+            f"There is a run {run.run_name}. Training begins it anew, from the model; what it "
+            f"learned before {kept}. Another name leaves it as it is."
+        )
+    base = folder.record().base_model
+    words = f"There is a run {run.run_name}, {folder.completed_steps():,} steps so far"
+    words += f", begun from {base}" if base else ""
+    return f"{words}. Training goes on with it: choose another name to begin a new one."

@@ -1,0 +1,262 @@
+"""Which model writes: a run of this machine or of Google Drive, or a pretrained size.
+
+The form lists and loads; what a run is, and how it comes from Drive, others know.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from gpt2_helpers.config import (
+    BUNDLED_MODEL,
+    MODEL_NAMES,
+    OLD_NAMES,
+    SIZES,
+    RunConfig,
+)
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.forms.buttons import ActionButton
+from gpt2_helpers.forms.form import VARIABLE_PREFIX, Shown
+from gpt2_helpers.forms.refusal import plain_errors
+from gpt2_helpers.forms.style import LABEL_WIDTH, style_sheet, told
+from gpt2_helpers.memory import GB, generation_bytes, here
+
+if TYPE_CHECKING:
+    from gpt2_helpers.backups import SavedRun
+    from gpt2_helpers.session import Session
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of the list: a run, or a pretrained model where `saved` is None."""
+
+    name: str
+    shown: str
+    saved: SavedRun | None = None
+
+
+class ModelForm(Shown):
+    """A list of the models that there are; `run()` in the next cell loads the chosen one.
+
+    form = ModelForm()
+    form                     # as a cell's last line: shows it
+    sess = form.run()        # in the next cell: a session with the model
+    other = form.run()       # later, after another choice: one more session beside the first
+    form.run(sess)           # or in place of what `sess` holds
+
+    The runs stand first, the newest on top and chosen. The environment variable GPT2_RUN_NAME
+    chooses a run by its name, GPT2_MODEL_NAME a pretrained model where no such run is there.
+    """
+
+    def __init__(
+        self, checkpoint_dir: str | Path = "checkpoint", model_dir: str | Path = "models"
+    ) -> None:
+        from gpt2_helpers.startup import load_tensorflow
+
+        load_tensorflow()
+        self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
+        self._loaded: tuple[Choice, Session] | None = None  # by the button, not handed out yet
+        self._list = widgets.Dropdown(
+            description="Model",
+            layout=widgets.Layout(width="700px", max_width="100%"),
+            style={"description_width": LABEL_WIDTH},
+        )
+        self._problem, self._status = widgets.HTML(), widgets.HTML()
+        self._load_button = ActionButton("Load", self._load_here)
+        self._look_button = ActionButton("Look again", self.refresh)
+        buttons = widgets.HBox([self._load_button.button, self._look_button.button])
+        self.widget = widgets.VBox(
+            [
+                style_sheet(),
+                self._list,
+                self._problem,
+                buttons,
+                *(self._load_button.message, self._look_button.message, self._status),
+            ]
+        )
+        self.widget.add_class("gpt2-form")
+        self._list.observe(self._forget_status, "value")
+        self.refresh()
+        self._choose_by_variables()
+
+    @property
+    def choice(self) -> Choice:
+        """What is chosen."""
+        chosen: Choice = self._list.value
+        return chosen
+
+    def choose(self, name: str) -> None:
+        """Choose a run by its name, else a pretrained model. Gpt2Error where there is neither."""
+        for choice in self._choices():
+            if choice.name == name:
+                self._list.value = choice
+                return
+        raise Gpt2Error(
+            f"there is no run and no model {name!r}: there are "
+            f"{', '.join(choice.name for choice in self._choices())}"
+        )
+
+    def refresh(self) -> None:
+        """Look again which runs and models there are. What was chosen stays chosen."""
+        self._problem.value = ""
+        choices = [*self._runs(), *self._models()]
+        chosen = self._list.value
+        self._list.options = [(choice.shown, choice) for choice in choices]
+        again = (choice for choice in choices if _is_same(choice, chosen))
+        self._list.value = next(again, None) or self._best(choices)
+
+    def run(self, sess: Session | None = None) -> Session:
+        """Load the chosen model and return its session: a new one, or `sess`.
+
+        A run is copied from Drive, and an official model downloaded, where it is not here yet. What
+        is wrong stops the cell with a sentence.
+        """
+        if sess is None and self._loaded is not None and self._loaded[0] == self.choice:
+            (_, session), self._loaded = self._loaded, None
+            return session
+        status = widgets.HTML()
+        display(status)  # type: ignore[no-untyped-call]
+        with plain_errors():
+            return self._load(self.choice, sess, status)
+
+    def _load_here(self) -> None:
+        """What the button does: the session waits for `run`, which hands it out."""
+        if self._loaded is not None:
+            self._loaded[1].close()
+        self._loaded = None
+        choice = self.choice
+        self._loaded = choice, self._load(choice, None, self._status)
+
+    def _load(self, choice: Choice, sess: Session | None, status: widgets.HTML) -> Session:
+        from gpt2_helpers.session import Session
+
+        session = sess or Session()
+        status.value = told("note", f"Loading {choice.name} ...")
+        try:
+            if choice.saved is None:
+                self._load_pretrained(choice.name, session, status)
+            else:
+                self._load_run(choice.saved, session, status)
+        except BaseException:
+            status.value = ""
+            raise
+        status.value = told("note", f"{choice.name} is loaded, {_size_of(session)}.")
+        return session
+
+    def _load_run(self, saved: SavedRun, session: Session, status: widgets.HTML) -> None:
+        from gpt2_helpers.backups import DRIVE, bring_here
+
+        if saved.place == DRIVE:
+            notes: list[str] = []
+            for moved in bring_here(saved, self._checkpoint_dir, notes.append):
+                share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
+                words = told("note", f"Copying {saved.name} from Google Drive: {share}")
+                if words != status.value:
+                    status.value = words
+            self._problem.value = "".join(told("note", note) for note in notes)
+        session.load_run(saved.name, self._checkpoint_dir)
+
+    def _load_pretrained(self, name: str, session: Session, status: widgets.HTML) -> None:
+        from gpt2_helpers.pretrained import fetch_missing
+
+        run = RunConfig(model_name=name, model_dir=str(self._model_dir))
+        fetch_missing(run, say=lambda line: setattr(status, "value", told("note", line)))
+        session.load_pretrained(name, self._model_dir)
+
+    def _runs(self) -> list[Choice]:
+        from gpt2_helpers.backups import HERE, saved_runs
+
+        try:
+            found = saved_runs(self._checkpoint_dir)
+        except Gpt2Error as error:  # of Drive
+            self._problem.value = told("warning", str(error))
+            found = []
+        return [
+            Choice(saved.name, told_run(saved, on_drive=saved.place != HERE), saved)
+            for saved in found
+        ]
+
+    def _models(self) -> list[Choice]:
+        """The pretrained sizes, and what else lies in the folder of models."""
+        folders = sorted(path.parent.name for path in self._model_dir.glob("*/hparams.json"))
+        others = [name for name in folders if name not in (*MODEL_NAMES, *OLD_NAMES)]
+        choices = [Choice(name, f"{name}, in {self._model_dir}") for name in others]
+        for name in MODEL_NAMES:
+            where = "comes with the package"
+            if name in SIZES:
+                size = f"{4 * SIZES[name].n_parameters / 1e9:.1f} GB"
+                where = "is here" if name in folders else f"is downloaded first, {size}"
+            choices.append(Choice(name, f"{name}, GPT-2 without finetuning ({where})"))
+        return choices
+
+    def _choices(self) -> list[Choice]:
+        return [choice for _, choice in self._list.options]
+
+    def _best(self, choices: list[Choice]) -> Choice:
+        """The newest run, else the model that suits this machine."""
+        from gpt2_helpers.device import gpus
+
+        if choices[0].saved is not None:
+            return choices[0]
+        suits = next(iter(SIZES)) if gpus() else BUNDLED_MODEL
+        return next(choice for choice in choices if choice.name == suits)
+
+    def _choose_by_variables(self) -> None:
+        missing = []
+        for name in ("RUN_NAME", "MODEL_NAME"):
+            value = os.environ.get(f"{VARIABLE_PREFIX}{name}", "").strip()
+            if not value:
+                continue
+            for choice in self._choices():
+                if choice.name == value and (choice.saved is not None) == (name == "RUN_NAME"):
+                    self._list.value = choice
+                    return
+            missing.append(value)
+        if missing:
+            words = f"There is no {' and no '.join(missing)} here: choose from the list."
+            self._problem.value = told("warning", words)
+
+    def _forget_status(self, _change: object = None) -> None:
+        self._status.value = ""
+
+
+def _is_same(choice: Choice, other: Choice | None) -> bool:
+    """Whether it is the same model, whatever step it has come to."""
+    if other is None or choice.name != other.name:
+        return False
+    places = [None if c.saved is None else c.saved.place for c in (choice, other)]
+    return places[0] == places[1]
+
+
+def told_run(saved: SavedRun, *, on_drive: bool) -> str:
+    """A run in a line: "run1: step 1,000, loss 2.31, 24 Nov 2026 18:15, on Google Drive"."""
+    from gpt2_helpers.runs import RunFolder
+
+    line = f"{saved.name}: step {saved.step:,}"
+    if saved.path.is_dir():
+        try:
+            losses = RunFolder(saved.path.parent, saved.path.name).record().losses
+        except Gpt2Error:
+            losses = []
+        if losses:
+            last = losses[-10:]  # of a single step it is much by chance
+            line += f", loss {sum(loss for _, loss in last) / len(last):.2f}"
+    line += f", {saved.when:%d %b %Y %H:%M}"
+    return line + (", on Google Drive" if on_drive else "")
+
+
+def _size_of(session: Session) -> str:
+    """What the loaded model needs to write, and what there is."""
+    model = session.model
+    count = model.config.n_parameters
+    weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
+    needed = generation_bytes(model.config, 1, model.config.n_ctx, model.precision)
+    available, place = here()
+    has = "" if available is None else f"; {place} has {available / GB:,.1f} GB"
+    return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"

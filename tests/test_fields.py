@@ -1,0 +1,93 @@
+"""The fields of a config as a face sees them: words, ranges, and how a typed word is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from gpt2_helpers.config import (
+    DatasetConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    RunConfig,
+    SamplingConfig,
+)
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, Field, checked, fields_of, option, parsed
+
+CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
+OPTIONS = [
+    pytest.param(field, id=f"{config.__name__}.{field.name}")
+    for config in CONFIGS
+    for field in fields_of(config)
+]
+
+
+@dataclass(frozen=True)
+class Meal(Checked):
+    table_size: int = option(4, "people at the table", minimum=1, maximum=20, usual=(2, 8))
+    salt: float = option(0.5, "grams of salt", label="Salt (g)", minimum=0.0)
+    wine: bool = option(False, "serve wine")
+    song: str | None = option(None, "what is sung")
+
+
+FIELDS = {field.name: field for field in fields_of(Meal)}
+
+
+def test_a_label_is_made_from_the_name_where_none_is_given() -> None:
+    assert FIELDS["table_size"].label == "Table size"
+    assert FIELDS["salt"].label == "Salt (g)"
+
+
+def test_the_usual_range_is_no_limit() -> None:
+    assert FIELDS["table_size"].usual == (2, 8)
+    assert Meal(table_size=20).table_size == 20
+    with pytest.raises(OptionError, match="between 1 and 20"):
+        Meal(table_size=21)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "value"),
+    [
+        ("table_size", " 7 ", 7),
+        ("table_size", "7.5", 7.5),
+        ("table_size", "many", "many"),
+        ("salt", "1e-3", 0.001),
+        ("wine", "Yes", True),
+        ("wine", "0", False),
+        ("wine", "perhaps", "perhaps"),
+        ("song", "None", None),
+        ("song", " la la", " la la"),
+    ],
+)
+def test_a_word_is_read_as_the_fields_kind(name: str, word: str, value: object) -> None:
+    found = parsed(FIELDS[name], word)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("word", ["7.5", "many", "nan", "inf", ""])
+def test_what_is_none_of_its_kind_is_refused_when_checked(word: str) -> None:
+    with pytest.raises(OptionError, match="^table_size must be a whole number, got"):
+        checked(FIELDS["table_size"], parsed(FIELDS["table_size"], word))
+
+
+@pytest.mark.parametrize("field", OPTIONS)
+def test_every_option_has_words_that_fit_into_a_form(field: Field) -> None:
+    assert field.label[0].isupper() or field.label.startswith("gpt-2-simple")
+    assert "_" not in field.label
+    assert len(field.label) <= 24
+    assert len(field.help) <= 100
+
+
+@pytest.mark.parametrize("field", OPTIONS)
+def test_a_usual_range_lies_within_the_limits(field: Field) -> None:
+    if field.usual is None:
+        return
+    assert field.kind in (int, float)
+    low, high = field.usual
+    assert low < high
+    assert checked(field, field.kind(low)) == low
+    assert checked(field, field.kind(high)) == high
+    assert low <= field.default <= high
