@@ -157,3 +157,12 @@ def test_a_broken_run_stops_the_cell_with_a_sentence_and_shows_in_the_form(page:
 def test_an_unknown_name_is_refused_with_those_that_are_there() -> None:
     with pytest.raises(Gpt2Error, match="no run and no model 'run7': there are tiny, 124M"):
         ModelForm().choose("run7")
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_pretrained_model_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT2_RUN_NAME", "old")
+    assert ModelForm().choice.name == "old"
+    form = ModelForm(pretrained=True)
+    assert form.choice.name == "tiny"
+    assert [choice.name for choice in form._choices()][:2] == ["<new>", "old"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: 
     assert tally is not None
     assert (tally.copies, tally.near_copies, tally.own) == (1, 1, 1)
     read = words(page[-1])
-    assert "copies: the same words  1  33%" in " ".join(read.split("   ")) or "33%" in read
+    assert re.search(r"copies: the same words\s+1\s+33%", read)
     assert texts[1] in read
     assert TITLES[0] in read
     assert "<b>" not in markup(page[-1]).lower(), "what the model writes is never markup"
@@ -55,15 +56,14 @@ def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: 
 
 def test_the_advice_is_made_of_the_runs_numbers(page: list[Any], session: Session) -> None:
     tally = show_originality(session, [TITLES[0]] * 9 + ["Why not?"])
-    lines = show_advice(session, tally)
-    said = " ".join(lines)
+    show_advice(session, tally)
+    said = words(page[-1])
     assert "Of 10 texts, 9 are copies of the training text" in said
     assert "Training saw the text" in said
-    assert all(line in words(page[-1]) for line in lines)
 
 
 def test_where_nothing_speaks_against_it_that_is_said(page: list[Any], session: Session) -> None:
-    assert show_advice(session) == []
+    show_advice(session)
     assert "Nothing in the numbers" in words(page[-1])
 
 

@@ -66,8 +66,9 @@ def test_the_version_is_the_packages() -> None:
 @pytest.mark.parametrize("readme", publish.READMES)
 def test_a_readme_opens_every_notebook(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    badges = [f"({publish.BADGE})]({PROJECT.colab}notebooks/{name}.ipynb)" for name in NAMES]
-    assert all(badge in text for badge in badges)
+    badges = {n: f"({publish.BADGE})]({PROJECT.colab}notebooks/{n}.ipynb)" for n in NAMES}
+    missing = [name for name, badge in badges.items() if badge not in text]
+    assert not missing, f"{readme} has no badge for {', '.join(missing)}"
 
 
 @pytest.fixture

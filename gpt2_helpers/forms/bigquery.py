@@ -7,7 +7,6 @@ Colaboratory can ask for the account. The button does what `check()` does, once 
 from __future__ import annotations
 
 from contextlib import closing
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from gpt2_helpers.bigquery.refusals import limit_too_low
 from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.buttons import ActionButton
+from gpt2_helpers.forms.cells import table
 from gpt2_helpers.forms.files import download_button
 from gpt2_helpers.forms.form import ConfigForm, Shown
 from gpt2_helpers.forms.progress import ProgressBar
@@ -187,14 +187,5 @@ class ExportView:
 
 
 def _table(texts: tuple[str, ...]) -> str:
-    """The first texts, numbered; a text is never markup.
-
-    >>> _table(("a < b",)).count("a &lt; b")
-    1
-    """
-    rows = "".join(
-        f'<tr><td style="text-align: right; opacity: 0.75; padding: 0 10px">{number}</td>'
-        f'<td style="text-align: left; overflow-wrap: anywhere">{escape(text)}</td></tr>'
-        for number, text in enumerate(texts, 1)
-    )
-    return f"<table>{rows}</table>" if rows else ""
+    """The first texts, numbered."""
+    return table((str(number), text) for number, text in enumerate(texts, 1)) if texts else ""

@@ -16,9 +16,9 @@ from gpt2_helpers import drive
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.forms.cells import status_line
 from gpt2_helpers.forms.form import ConfigForm, Shown
+from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import told
-from gpt2_helpers.transfers import Moved
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,6 @@ class DriveForm(Shown):
                 drive.file_to_drive(path), f"Copying {path.name} to Google Drive", status
             )
             yield target.name
-
-
-def shown_moving(moving: Any, title: str, status: widgets.HTML) -> Any:
-    """Let something move to its end, with how far it is in `status`; what the generator returns."""
-    while True:
-        try:
-            moved: Moved = next(moving)
-        except StopIteration as end:
-            return end.value
-        share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
-        words = told("note", f"{title}: {share}")
-        if words != status.value:
-            status.value = words
 
 
 def _where(run_name: str | None, files: list[Path]) -> str:

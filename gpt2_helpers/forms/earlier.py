@@ -12,9 +12,9 @@ from gpt2_helpers import drive
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.cells import status_line
-from gpt2_helpers.forms.drive import shown_moving
 from gpt2_helpers.forms.form import Shown
 from gpt2_helpers.forms.models import told_run
+from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import LABEL_WIDTH, style_sheet, told
 

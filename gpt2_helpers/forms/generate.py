@@ -115,7 +115,7 @@ class GenerateForm(Shown):
             defaults={**_PRESETS[kind], **_AMOUNTS[kind], **defaults},
             lines={"prefix": 3},
         )
-        self.bulk = ConfigForm(BulkConfig, advanced=("destination_path",))
+        self.bulk = ConfigForm(BulkConfig)
         self._results, self._file = widgets.VBox(), widgets.VBox()
         generate = ActionButton("Generate", lambda: self._generate(self._results), primary=True)
         to_file = ActionButton("Write to a file", lambda: self._fill_file(self._file))

@@ -23,6 +23,7 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.buttons import ActionButton
 from gpt2_helpers.forms.form import VARIABLE_PREFIX, Shown
+from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import LABEL_WIDTH, style_sheet, told
 from gpt2_helpers.memory import GB, generation_bytes, here
@@ -50,16 +51,22 @@ class ModelForm(Shown):
     other = form.run()       # later, after another choice: one more session beside the first
     form.run(sess)           # or in place of what `sess` holds
 
-    The runs stand first, the newest on top and chosen. The environment variable GPT2_RUN_NAME
+    The runs stand first, the newest on top and chosen; with `pretrained` a model as it came is
+    chosen. The environment variable GPT2_RUN_NAME
     chooses a run by its name, GPT2_MODEL_NAME a pretrained model where no such run is there.
     """
 
     def __init__(
-        self, checkpoint_dir: str | Path = "checkpoint", model_dir: str | Path = "models"
+        self,
+        checkpoint_dir: str | Path = "checkpoint",
+        model_dir: str | Path = "models",
+        *,
+        pretrained: bool = False,
     ) -> None:
         from gpt2_helpers.startup import load_tensorflow
 
         load_tensorflow()
+        self._pretrained = pretrained
         self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
         self._loaded: tuple[Choice, Session] | None = None  # by the button, not handed out yet
         self._list = widgets.Dropdown(
@@ -154,11 +161,8 @@ class ModelForm(Shown):
 
         if saved.place == DRIVE:
             notes: list[str] = []
-            for moved in bring_here(saved, self._checkpoint_dir, notes.append):
-                share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
-                words = told("note", f"Copying {saved.name} from Google Drive: {share}")
-                if words != status.value:
-                    status.value = words
+            bringing = bring_here(saved, self._checkpoint_dir, notes.append)
+            shown_moving(bringing, f"Copying {saved.name} from Google Drive", status)
             self._problem.value = "".join(told("note", note) for note in notes)
         session.load_run(saved.name, self._checkpoint_dir)
 
@@ -202,14 +206,14 @@ class ModelForm(Shown):
         """The newest run, else the model that suits this machine."""
         from gpt2_helpers.device import gpus
 
-        if choices[0].saved is not None:
+        if choices[0].saved is not None and not self._pretrained:
             return choices[0]
         suits = next(iter(SIZES)) if gpus() else BUNDLED_MODEL
         return next(choice for choice in choices if choice.name == suits)
 
     def _choose_by_variables(self) -> None:
         missing = []
-        for name in ("RUN_NAME", "MODEL_NAME"):
+        for name in ("MODEL_NAME",) if self._pretrained else ("RUN_NAME", "MODEL_NAME"):
             value = os.environ.get(f"{VARIABLE_PREFIX}{name}", "").strip()
             if not value:
                 continue

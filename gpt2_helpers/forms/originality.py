@@ -56,8 +56,8 @@ def show_originality(sess: Session, texts: Iterable[str]) -> Tally | None:
     return tally
 
 
-def show_advice(sess: Session, tally: Tally | None = None) -> list[str]:
-    """Say what the run's losses and the counts advise against learning by heart; returns it too."""
+def show_advice(sess: Session, tally: Tally | None = None) -> None:
+    """Say what the run's losses and the counts advise against learning by heart."""
     from gpt2_helpers.originality import advice
 
     with plain_errors():
@@ -66,7 +66,6 @@ def show_advice(sess: Session, tally: Tally | None = None) -> list[str]:
         lines = advice(record, tally, record.epochs(folder.completed_steps()))
     nothing = ["Nothing in the numbers of this run speaks against it."]
     show(widgets.HTML("".join(told("note", line) for line in lines or nothing)))
-    return lines
 
 
 def _folder_of(sess: Session) -> RunFolder:

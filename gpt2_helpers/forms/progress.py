@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from html import escape
 
 import ipywidgets as widgets
+
+from gpt2_helpers.forms.style import told
+from gpt2_helpers.transfers import Moved, Result
 
 PAUSE = 0.25  # seconds between two updates: a browser follows no faster
 
@@ -68,6 +72,21 @@ class ProgressBar:
         if self._total and self.done < self._total:
             line += f", about {duration((self._total - self.done) * each)} left"
         return line
+
+
+def shown_moving(
+    moving: Generator[Moved, None, Result], title: str, status: widgets.HTML
+) -> Result:
+    """Let bytes move to their end, with how many have in `status`; what the generator returns."""
+    while True:
+        try:
+            moved = next(moving)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
+        words = told("note", f"{title}: {share}")
+        if words != status.value:
+            status.value = words
 
 
 def duration(seconds: float) -> str:

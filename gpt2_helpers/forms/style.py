@@ -43,6 +43,9 @@ _CSS = """
   padding: 4px 8px; margin: 2px 0; max-height: 12em; overflow: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace;
 }
+.gpt2-form .gpt2-table td, .gpt2-form .gpt2-table th {
+  text-align: left; vertical-align: top; padding: 1px 12px 1px 0; overflow-wrap: anywhere;
+}
 @media (max-width: 560px) {
   .gpt2-form .gpt2-under .gpt2-help, .gpt2-form .gpt2-under .gpt2-note,
   .gpt2-form .gpt2-under .gpt2-warning, .gpt2-form .gpt2-indent { margin-left: 0; }
