@@ -34,8 +34,8 @@ VALUES = {
 # The first and the last cell of the picture of each notebook.
 PICTURES = {
     "finetune": ("finetune-form", "finetune"),
-    "generate": ("generate-form", "generate"),
-    "reddit_titles": ("generate", "advice-of-the-numbers"),
+    "generate": ("compare", "compare"),
+    "reddit_titles": ("generate-file", "advice-of-the-numbers"),
     "bigquery_export": ("bigquery-form", "export"),
 }
 LARGEST_PICTURE = 250_000  # bytes

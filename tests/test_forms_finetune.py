@@ -83,7 +83,7 @@ def short(**options: Any) -> FinetuneForm:
 def test_without_a_gpu_it_begins_with_the_small_model_and_few_steps() -> None:
     form = FinetuneForm()
     assert form.run_config.model_name == "tiny"
-    assert (form.finetune.steps, form.finetune.learning_rate) == (40, 0.001)
+    assert (form.finetune.steps, form.finetune.learning_rate) == (100, 0.001)
     assert form.form.is_valid
 
 
@@ -287,7 +287,7 @@ def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.Monkey
         asked.append((name, folder))
         write_model("124M")
 
-    monkeypatch.setattr("gpt2_helpers.download.download_model", download_model)
+    monkeypatch.setattr("gpt2_helpers.pretrained.download_model", download_model)
     form = short(model_name="124M", steps=1)
     form.run()
     form.run()

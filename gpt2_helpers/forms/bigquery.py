@@ -7,6 +7,7 @@ Colaboratory can ask for the account. The button does what `check()` does, once 
 from __future__ import annotations
 
 from contextlib import closing
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -39,8 +39,8 @@ _FIRST = (
 _ELSEWHERE = ("column", "print_every")
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
-    **{"model_name": BUNDLED_MODEL, "steps": 40, "learning_rate": 0.001},
-    **{"sample_every": 20, "sample_length": 100},
+    **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
+    **{"sample_every": 25, "sample_length": 100},
 }
 _STARTS = [
     ("latest: this run, if it is there, else the model", "latest"),
@@ -58,7 +58,7 @@ class FinetuneForm(Shown):
     sess = form.run()          # in the next cell
     gpt2.generate(sess)        # in any after that
 
-    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 40, and it backs up to
+    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 100, and it backs up to
     Google Drive where that is open. `defaults` are other values by the options' names, `dataset` is
     another text, or a sample's name. Environment variables go before all: GPT2_MODEL_NAME,
     GPT2_STEPS, GPT2_DATASET and so on, for every option.
