@@ -18,6 +18,7 @@ COPY, NEAR_COPY, OWN = "copy", "near copy", "own"
 NEAR_SHORT = 0.8  # similarity with a short text from which on another is a near copy
 NEAR_LONG = 0.5  # share of a text's runs in a long one from which on it is a near copy
 RUN = 8  # words
+SHORTEST = 5  # words that say something when they stand in a long text: fewer stand in any
 LONGEST_SHORT = 1000  # characters; for longer texts, runs of words tell more
 
 _CHUNK = 1 << 20  # characters looked at together
@@ -158,11 +159,12 @@ class LongTexts:
         self._runs.sort()
 
     def compare(self, text: str) -> Match:
-        """A copy stands whole in one of the texts; the last word may be cut off. Similarity is the
-        share of a text's runs of eight words that stand there; a shorter text has none."""
+        """A copy, of five words or more, stands whole in one of the texts; the last word may be cut
+        off. Similarity is the share of a text's runs of eight words that stand there; a shorter
+        text has none."""
         places = list(_WORD.finditer(_MARKS.sub(" ", text)))
         words = [place[0].casefold() for place in places]
-        if not words or not self._written:
+        if len(words) < SHORTEST or not self._written:
             return Match(OWN, "", 0.0)
         known = _among(_runs(_numbers(words)), self._runs)
         share = float(known.mean()) if len(known) else 0.0

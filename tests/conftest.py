@@ -19,10 +19,6 @@ for kind in ("INTRAOP", "INTEROP"):
 # The tests and a notebook's kernel use the GPU side by side: neither may take all of its memory.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
-# Notebooks, wherever the tests run: the bundled model, few steps, and no run of the user's own.
-for name, value in (("MODEL", "tiny"), ("RUN", "test"), ("STEPS", "20")):
-    os.environ.setdefault(f"GPT2_{name}", value)
-
 # A busy machine must not fail a test that is only slow.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")

@@ -178,6 +178,20 @@ def test_a_table_of_one_s_own_is_filtered_and_ordered() -> None:
         assert rows_of(client, one) == ["The first joke"]
 
 
+def test_a_column_called_title_is_not_taken_for_the_texts_that_come_out() -> None:
+    columns = {"joke": "STRING", "title": "INT64"}
+    table = Table(columns, [("a joke, the first", 9), ("b joke, the second", 1)])
+    config = ExportConfig(
+        source="own", table="my-project.texts.jokes", text_column="joke", order_column="title"
+    )
+    with (
+        running({"my-project.texts.jokes": table}) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        assert rows_of(sign_in(PROJECT), config) == ["a joke, the first", "b joke, the second"]
+
+
 def test_rows_come_page_by_page(
     stand_in: StandIn, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +289,15 @@ REFUSALS = [
         "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
         "insufficient authentication scopes.",
         "allow what it",
+    ),
+    *(
+        (
+            403,
+            "accessDenied",
+            f"Access Denied: Table my-proj:{name}: User does not have permission",
+            "ask its owner for the role BigQuery Data Viewer",
+        )
+        for name in ("telescope.images", "quotations.lines")
     ),
     (404, "notFound", "Not found: Project my-project-1", "there is no project my-project-1"),
     (404, "notFound", "Not found: Table a-b:c.d was not found in location US", "check the name"),

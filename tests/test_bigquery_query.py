@@ -175,9 +175,9 @@ def test_tables_are_taken_as_the_console_shows_them(typed: str) -> None:
 def test_a_table_of_one_s_own_takes_a_filter_and_an_order() -> None:
     config = own(order_column="votes", filter_column="lang", filter_value="EN")
     query = build(config)
-    assert "LENGTH(`joke`) >= @min_length" in query.sql
-    assert "LOWER(CAST(`lang` AS STRING)) = LOWER(@filter_value)" in query.sql
-    assert "ORDER BY `votes` DESC" in query.sql
+    assert "LENGTH(source.`joke`) >= @min_length" in query.sql
+    assert "LOWER(CAST(source.`lang` AS STRING)) = LOWER(@filter_value)" in query.sql
+    assert "ORDER BY source.`votes` DESC" in query.sql
     assert query.description == (
         "my-project.texts.jokes, column joke, where lang is EN: up to 16,000 texts of 8 characters "
         "or more, the highest votes first"

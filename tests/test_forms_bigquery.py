@@ -166,6 +166,24 @@ def test_nobody_signs_in_twice(stand_in: StandIn, monkeypatch: pytest.MonkeyPatc
     assert asked == ["my-project-1", "another-project"]
 
 
+def test_after_a_refusal_the_next_try_signs_in_anew(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def counted(project: str | None) -> Any:
+        asked.append(project)
+        return bigquery.sign_in(project)
+
+    monkeypatch.setattr(forms, "sign_in", counted)
+    stand_in.denied = {"fh-bigquery"}
+    made = form(**REDDIT)
+    for act in (made.check, made.run):
+        with pytest.raises(RefusalError):
+            act()
+    assert asked == ["my-project-1"] * 2
+
+
 def test_run_writes_the_csv_and_shows_the_first_titles(
     stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
 ) -> None:

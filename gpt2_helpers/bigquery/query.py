@@ -67,27 +67,30 @@ def build(config: ExportConfig) -> Query:
     >>> [parameter.name for parameter in query.parameters]
     ['first_day', 'min_length', 'words', 'limit']
     """
-    table, column, order, things = HACKER_NEWS_TABLE, "title", "score", "titles"
+    table, column, ranking, things = HACKER_NEWS_TABLE, "title", "score", "titles"
+    order = ranking
     if config.source == "reddit":
         table = REDDIT_TABLE
     elif config.source == "own":
-        table, column = config.table or "", f"`{config.text_column}`"
-        order, things = f"`{config.order_column}`" if config.order_column else "", "texts"
+        # By its table: alone, `title` would be the column that comes out, not the one that goes in.
+        table, column = config.table or "", f"source.`{config.text_column}`"
+        ranking, things = config.order_column or "", "texts"
+        order = f"source.`{ranking}`"
     conditions = _conditions(config, column)
     lines = [
         "SELECT",
         "  REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(",
         f"    {column}, '&amp;', '&'), '&lt;', '<'), '&gt;', '>'), '\\ufffd', '') AS title",
-        f"FROM `{table}`",
+        f"FROM `{table}`" + (" AS source" if config.source == "own" else ""),
         "WHERE " + "\n  AND ".join(sql for sql, _ in conditions),
-        *([f"ORDER BY {order} DESC"] if order else []),
+        *([f"ORDER BY {order} DESC"] if ranking else []),
         "LIMIT @limit",
     ]
     parameters = [parameter for _, parameter in conditions if parameter]
     parameters.append(Parameter("limit", "INT64", config.limit))
     description = (
         f"{_about(config)}: up to {config.limit:,} {things} of {config.min_length:,} characters "
-        "or more" + (f", the highest {order.strip('`')} first" if order else "")
+        "or more" + (f", the highest {ranking} first" if ranking else "")
     )
     return Query("\n".join(lines), tuple(parameters), description)
 
@@ -114,7 +117,7 @@ def _conditions(config: ExportConfig, column: str) -> list[tuple[str, Parameter 
         found.append(("LOWER(subreddit) = @subreddit", subreddit))
     if config.source == "own" and config.filter_column and config.filter_value:
         value = Parameter("filter_value", "STRING", config.filter_value)
-        text = f"CAST(`{config.filter_column}` AS STRING)"
+        text = f"CAST(source.`{config.filter_column}` AS STRING)"
         found.append((f"LOWER({text}) = LOWER(@filter_value)", value))
     if words := _words(config):
         pattern = Parameter("words", "STRING", _pattern(words))

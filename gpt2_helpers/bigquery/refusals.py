@@ -105,7 +105,7 @@ def explained(status: int | None, reason: str, message: str, project: str | None
         return "the query would read more than your limit: set the limit (limit_gb) higher"
     if status == 401:
         return f"Google Cloud does not accept this sign-in: {_SIGN_IN}"
-    if "scope" in lower and status == 403:
+    if "insufficient authentication scope" in lower or reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
         return f"this sign-in does not cover BigQuery: {_SIGN_IN}"
     if reason in ("accessNotConfigured", "SERVICE_DISABLED") or _API_OFF.search(lower):
         return (
@@ -119,7 +119,7 @@ def explained(status: int | None, reason: str, message: str, project: str | None
         )
     if reason in ("rateLimitExceeded", "jobRateLimitExceeded") or status == 429:
         return "BigQuery gets too many requests at the moment: wait a minute and try again"
-    if reason == "quotaExceeded" or (status == 403 and "quota" in lower):
+    if reason == "quotaExceeded" or (status == 403 and "quota exceeded" in lower):
         return (
             f"the quota of {here} is used up, most likely the 1,024 GB a month that are free: wait "
             f"for the next month, or see {CONSOLE}/iam-admin/quotas{_query(project)}"

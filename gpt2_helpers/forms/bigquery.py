@@ -6,7 +6,8 @@ Colaboratory can ask for the account. The button does what `check()` does, once 
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,10 @@ class BigQueryForm(Shown):
             client = self._signed_in(config)
             display(view.widget)  # type: ignore[no-untyped-call]
             try:
-                with closing(export(client, config)) as steps:
+                with (
+                    self._sign_in_kept_only_where_it_works(),
+                    closing(export(client, config)) as steps,
+                ):
                     for progress in steps:
                         view.show(progress)
             except BaseException as error:
@@ -115,12 +119,22 @@ class BigQueryForm(Shown):
             self._client = sign_in(config.project)
         return self._client
 
+    @contextmanager
+    def _sign_in_kept_only_where_it_works(self) -> Iterator[None]:
+        """After a refusal the next try signs in anew: it may have been of another account."""
+        try:
+            yield
+        except BigQueryError:
+            self._client = None
+            raise
+
     def _ask(self) -> None:
         """Sign in where it is needed, and show the cost under the button."""
         config = self.config
         self.estimate = None
         self._cost.value = ""
-        self.estimate = dry_run(self._signed_in(config), build(config))
+        with self._sign_in_kept_only_where_it_works():
+            self.estimate = dry_run(self._signed_in(config), build(config))
         self._cost.value = told("heading", f"The query {self.estimate.describe()}.")
         if self.estimate.billed > config.limit_bytes:
             message = limit_too_low(self.estimate.billed, config.limit_bytes)

@@ -1,0 +1,59 @@
+"""For nbval, `pytest --nbval-lax --nbval-current-env notebooks`: each notebook has an empty folder
+of its own and values by which it is done quickly, and BigQuery is the stand-in of the tests.
+
+A variable that is set already goes before those values: GPT2_STEPS=400 trains longer.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+from bigquery_stand_in import running
+from kernels import VALUES
+
+AT_THE_END = pytest.StashKey[ExitStack]()
+BIGQUERY = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[AT_THE_END] = ExitStack()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[AT_THE_END].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """A notebook's kernel starts with its first cell, and inherits what is set then."""
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(item, IPyNbCell) and item.parent.kernel is None:
+            for name, value in _environment(item.config).items():
+                patch.setenv(name, value)
+        return (yield)
+
+
+def _environment(config: pytest.Config) -> dict[str, str]:
+    at_the_end = config.stash[AT_THE_END]
+    if BIGQUERY not in config.stash:
+        config.stash[BIGQUERY] = at_the_end.enter_context(running()).address
+    folder = Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="gpt2-notebook-")))
+    # nbval starts each kernel here, beside the notebook, where runs of one's own may lie.
+    startup = folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (folder / "notebooks").mkdir()
+    move = f"__import__('os').chdir({str(folder / 'notebooks')!r})\n"
+    (startup / "folder.py").write_text(move, encoding="utf-8")
+    return {
+        **VALUES,
+        **{name: value for name, value in os.environ.items() if name in VALUES},
+        "IPYTHONDIR": str(folder / "ipython"),
+        "BIGQUERY_EMULATOR_HOST": config.stash[BIGQUERY],
+    }
