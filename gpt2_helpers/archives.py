@@ -17,14 +17,16 @@ from typing import BinaryIO
 
 from gpt2_helpers.checkpoint import step_of
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.runs import BEFORE, RunFolder, ignore
+from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.tokenizer import TOKENIZER_FILES
 from gpt2_helpers.transfers import (
+    BEFORE,
     PIECE,
     Moved,
     discard,
     drop,
     hash_file,
+    ignore,
     read_file,
     told_hash,
     write_hash,
@@ -35,6 +37,7 @@ from gpt2_helpers.weights import SUFFIXES, flush
 ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
 _BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to
 _END = 2 * _BLOCK  # so many empty bytes end an archive
+_LONGEST = 1 << 20  # bytes of a header that is read whole, as those of long names are
 _EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
 
 
@@ -87,7 +90,8 @@ def packed_size(members: Iterable[Member]) -> int:
 def pack(members: list[Member], archive: Path) -> Generator[Moved, None, None]:
     """Write a run's files into `archive`, and its SHA-256 beside it.
 
-    What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole.
+    What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole;
+    where it is broken, an archive of that name stays instead.
     Raises OSError where `archive` cannot be written.
     """
     total = packed_size(members)
@@ -119,16 +123,36 @@ def _packed(members: list[Member], total: int) -> Iterator[bytes]:
 
 
 def set_aside(archive: Path) -> None:
-    """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name."""
+    """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name.
+
+    One cut short, as by an upload that was never finished, takes no place: it is discarded.
+    """
     before, hash_part = before_of(archive), None
+    if before.exists() and not is_whole(archive):
+        discard_archive(archive)
+        return
     digest, size = told_hash(archive)
     if digest:
         hash_part = write_hash(before, digest, size or archive.stat().st_size)
-    discard(hash_file(before))
-    discard(before)
+    discard_archive(before)
     os.replace(archive, before)
     if hash_part:
         os.replace(hash_part, hash_file(before))
+
+
+def is_whole(archive: Path) -> bool:
+    """Whether an archive can be opened, as far as its form tells."""
+    try:
+        contents(archive)
+    except CheckpointError:
+        return False
+    return True
+
+
+def discard_archive(archive: Path) -> None:
+    """Delete an archive and its hash, where they are there."""
+    discard(hash_file(archive))
+    discard(archive)
 
 
 def before_of(archive: Path) -> Path:
@@ -158,6 +182,16 @@ def contents(archive: Path) -> Contents:
     Raises CheckpointError where it is no archive of one run, is cut short, or holds what could
     write outside the run's folder: then nothing of it is to be unpacked.
     """
+    try:
+        return _contents(archive)
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+        raise CheckpointError(
+            f"{archive} is not opened: its headers hold what no archive of a run does "
+            f"({error or type(error).__name__}): copy it again, or do not trust where it came from"
+        ) from None
+
+
+def _contents(archive: Path) -> Contents:
     members, counter = _read_headers(archive)
     runs = {_parts(member.name)[1] for member in members}
     if len(runs) != 1:
@@ -187,13 +221,15 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
     members: list[tarfile.TarInfo] = []
     counter, end = -1, 0
     try:
-        with tarfile.open(archive, "r:") as tar:
+        with tarfile.open(archive, "r:", tarinfo=_Header) as tar:
             for member in tar:
                 end = member.offset_data + (_filled(member.size, _BLOCK) if member.isreg() else 0)
                 _check_member(archive, member)
+                if end > size:  # there is nothing behind it to go on with
+                    break
                 if member.isreg():
                     members.append(member)
-                    if _parts(member.name)[2:] == ("counter",) and end <= size:
+                    if _parts(member.name)[2:] == ("counter",):
                         counter = _number(tar, member)
     except tarfile.TarError as error:
         if size and not end and size >= (told or 0):
@@ -205,13 +241,28 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
         wanted = f"{told:,}" if told and told >= least else f"at least {least:,}"
         raise CheckpointError(
             f"{archive} is cut short: {size:,} bytes of {wanted} are there: copy it again, or wait "
-            "until its upload is done"
+            f"until its upload is done{_or_not_its_hash(archive) if size >= least else ''}"
         )
     with open(archive, "rb") as file:
         file.seek(end)
         if any(file.read(_END)):  # tarfile takes a damaged header for the archive's end
             raise CheckpointError(f"{archive} is damaged at byte {end:,}: copy it again")
     return members, counter
+
+
+class _Header(tarfile.TarInfo):
+    """A header of bearable size: tarfile reads some whole, before anyone can look at them."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        header = super().frombuf(buf, encoding, errors)
+        if not header.isreg() and not 0 <= header.size <= _LONGEST:
+            raise ValueError(f"a name or note of {header.size:,} bytes")
+        return header
+
+
+def _or_not_its_hash(archive: Path) -> str:
+    return f", or delete {hash_file(archive).name} if another program put the archive there"
 
 
 def _number(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:
@@ -270,7 +321,7 @@ def unpack(
                     raise CheckpointError(
                         f"{archive} is damaged: its SHA-256 is not the one in "
                         f"{hash_file(archive).name}: copy it again, or wait until its upload is "
-                        "done"
+                        f"done{_or_not_its_hash(archive)}"
                     )
         except OSError as error:
             raise CheckpointError(

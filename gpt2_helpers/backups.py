@@ -17,6 +17,7 @@ from gpt2_helpers import archives
 from gpt2_helpers.archives import before_of
 from gpt2_helpers.drive import (
     FULL_HERE,
+    UNREADABLE,
     drive_errors,
     file_to_drive,
     free_bytes,
@@ -26,17 +27,22 @@ from gpt2_helpers.drive import (
     require_space,
 )
 from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error, nearest
-from gpt2_helpers.runs import BEFORE, RunFolder, ignore, run_names
-from gpt2_helpers.transfers import Moved, copy_file, discard, finished, hash_file
+from gpt2_helpers.runs import SUMS, RunFolder, run_names
+from gpt2_helpers.transfers import BEFORE, Moved, copy_file, finished, ignore
 
 HERE, DRIVE = "here", "Drive"
 _PREFIX = f"{archives.ROOT}_"
-_SUMS = "SHA256SUMS"  # the hashes of a run that lies on Drive as a folder
 Note = Callable[[str], None]
 
 
 def archive_of(run_name: str) -> Path:
-    """Where a run's archive is on Drive. DriveError where that is not mounted."""
+    """Where a run's archive is on Drive. DriveError where that is not mounted, or where the name
+    is that of a folder in a folder: gpt-2-simple's archives have no room for that."""
+    if Path(run_name).name != run_name:
+        raise DriveError(
+            f"a run on Google Drive must be named as one folder is, got {run_name!r}: "
+            "rename its folder, or give the one above it as checkpoint_dir"
+        )
     return my_drive() / f"{_PREFIX}{run_name}.tar"
 
 
@@ -53,7 +59,7 @@ def run_to_drive(
     generating needs, a third of it. What was on Drive is unchanged until the copy is whole. Raises
     DriveError where Drive is not mounted or has no room, CheckpointError where there is no run.
     """
-    drive = my_drive()
+    drive, archive = my_drive(), archive_of(run_name)
     folder = RunFolder(checkpoint_dir, run_name)
     doing = f"copying the run {run_name} to Google Drive"
     if copy_folder:
@@ -64,19 +70,26 @@ def run_to_drive(
         with drive_errors(doing), target.replaced(size) as beside:
             digests = yield from _copied(files, beside)
             lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-            (beside / _SUMS).write_bytes(lines.encode())
+            (beside / SUMS).write_bytes(lines.encode())
         return target.path
     members = archives.members_of(folder, weights_only)
-    archive = archive_of(run_name)
     needed = archives.packed_size(members)
     with drive_errors(doing):
-        # The one before goes only where there is no room for three.
-        if needed > free_bytes() and archive.exists():
-            discard(hash_file(before_of(archive)))
-            discard(before_of(archive))
+        _make_room(needed - free_bytes(), archive)
         require_space(needed, doing)
         yield from archives.pack(members, archive)
     return archive
+
+
+def _make_room(missing: int, archive: Path) -> None:
+    """Where there is no room for a third archive, one of two goes, if that is enough: the older,
+    or the newer where it is broken."""
+    before = before_of(archive)
+    if missing <= 0 or not (archive.is_file() and before.is_file()):
+        return
+    goes = before if archives.is_whole(archive) else archive
+    if missing <= goes.stat().st_size:
+        archives.discard_archive(goes)
 
 
 def run_from_drive(
@@ -93,15 +106,16 @@ def run_from_drive(
     is not mounted or holds no such run, CheckpointError where none of its archives can be opened:
     what is here is unchanged then.
     """
-    folder = RunFolder(checkpoint_dir, run_name)
+    folder, archive = RunFolder(checkpoint_dir, run_name), archive_of(run_name)
     with drive_errors(f"copying the run {run_name} from Google Drive", FULL_HERE):
         if copy_folder:
             yield from _folder_from_drive(folder, note)
             return folder.path
-        archive = archive_of(run_name)
         *newer, last = [p for p in (archive, before_of(archive)) if p.is_file()] or [archive]
         if not last.is_file():
             raise _missing(run_name, _archived(), archive)
+        if last != archive and not newer:
+            note(f"Warning: {archive.name} is not there; the one before it is taken")
         for path in newer:
             try:
                 yield from archives.unpack(path, folder, note)
@@ -119,11 +133,12 @@ def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[Moved, None, 
         raise _missing(folder.name, run_names(source.checkpoint_dir), source.path)
     files = archives.run_files(source)
     known = {}
-    if (sums := source.path / _SUMS).is_file():
+    if (sums := source.path / SUMS).is_file():
         lines = sums.read_text(encoding="utf-8").splitlines()
         known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    else:
-        note(f"{source.path} has no {_SUMS}, so that only its form is checked")
+    if f"{source.require().name}.index" not in known:  # as where training went on there
+        known = {}
+        note(f"{source.path} has no {SUMS} of its newest step: only its form is checked")
     with folder.replaced(_size(files), note) as beside:
         digests = yield from _copied(files, beside)
         for name, digest in known.items():
@@ -179,31 +194,39 @@ class SavedRun:
     path: Path
 
 
-def saved_runs(checkpoint_dir: str | Path = "checkpoint") -> list[SavedRun]:
+def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -> list[SavedRun]:
     """The runs of this machine and, where it is mounted, of Drive, newest first.
 
-    What cannot be opened, such as an archive cut short, is left out.
+    What cannot be opened, such as an archive cut short, is left out; `note` is told what Drive does
+    not hand out.
     """
     found = list(_in_folder(Path(checkpoint_dir), HERE))
-    if is_mounted():
-        with drive_errors("looking for runs on Google Drive"):
-            folder = my_drive() / archives.ROOT
-            if folder.resolve() != Path(checkpoint_dir).resolve():
-                found += _in_folder(folder, DRIVE)
-            found += [saved for name in _archived() for saved in _in_archive(name)]
+    try:
+        if is_mounted():
+            with drive_errors("looking for runs on Google Drive", UNREADABLE):
+                for saved in _on_drive(Path(checkpoint_dir), note):
+                    found.append(saved)  # what came before a fault stays
+    except DriveError as error:
+        note(str(error))
     # Of the same on both sides, the one here comes first.
     return sorted(found, key=lambda run: (run.when, run.step, run.place == HERE), reverse=True)
 
 
-def newest_run(checkpoint_dir: str | Path = "checkpoint") -> SavedRun | None:
-    """The run that was saved last, here or on Drive; None where there is none."""
-    return next(iter(saved_runs(checkpoint_dir)), None)
+def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
+    for name in _archived():
+        try:
+            yield from _in_archive(name)
+        except DriveError as error:
+            note(str(error))
+    folder = my_drive() / archives.ROOT
+    if folder.resolve() != checkpoint_dir.resolve():
+        yield from _in_folder(folder, DRIVE)
 
 
 def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
         folder = RunFolder(checkpoint_dir, name)
-        with contextlib.suppress(CheckpointError):
+        with contextlib.suppress(CheckpointError, OSError):
             newest = folder.newest()
             if newest and not name.endswith(BEFORE):
                 when = _when(Path(f"{newest}.index").stat().st_mtime)
@@ -211,13 +234,15 @@ def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
 
 
 def _in_archive(name: str) -> Iterator[SavedRun]:
-    """What lies on Drive of a run as an archive: the newest, or the one before it."""
+    """What lies on Drive of a run as an archive: the newest, or the one before it. DriveError
+    where that cannot be told."""
     archive = archive_of(name)
-    for path in (archive, before_of(archive)):
-        with contextlib.suppress(CheckpointError, FileNotFoundError):
-            held = archives.contents(path)
-            yield SavedRun(name, held.step, _when(held.saved_at), DRIVE, path)
-            return
+    with drive_errors(f"reading {archive.name} on Google Drive", UNREADABLE):
+        for path in (archive, before_of(archive)):
+            with contextlib.suppress(CheckpointError, FileNotFoundError):
+                held = archives.contents(path)
+                yield SavedRun(name, held.step, _when(held.saved_at), DRIVE, path)
+                return
 
 
 def _when(seconds: float) -> datetime:
@@ -272,8 +297,9 @@ class DriveBackup:
                     f"begins at step {step:,}: copy_checkpoint_from_gdrive({folder.name!r}) goes "
                     "on from there, another run_name keeps both, overwrite=True drops that one"
                 )
-        there = [path for path in (archive, before_of(archive)) if path.is_file()]
-        require_space(2 * size - _size(there), f"backing up {folder.name}")
+        with drive_errors(f"looking for room for {folder.name} on Google Drive", UNREADABLE):
+            there = _size([path for path in (archive, before_of(archive)) if path.is_file()])
+        require_space(2 * size - there, f"backing up {folder.name}")
 
     def __call__(self, folder: RunFolder) -> None:
         step = folder.completed_steps()

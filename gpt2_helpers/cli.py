@@ -117,7 +117,7 @@ commands:
 Option names take dashes or underscores: --model-name is --model_name.
 
 begin with:
-  {PROGRAM} finetune titles.csv --model-name tiny --steps 200
+  {PROGRAM} finetune data/titles.csv --model-name tiny --steps 200
   {PROGRAM} generate --nsamples 5 --length 60"""
 
 

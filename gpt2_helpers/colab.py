@@ -20,6 +20,18 @@ def in_colaboratory() -> bool:
     return bool(os.environ.get("COLAB_RELEASE_TAG")) or "google.colab" in sys.modules
 
 
+def is_mount(point: str | Path) -> bool:
+    """Whether something is mounted there, be it one that broke down: a folder that only bears
+    Drive's name goes with the machine."""
+    try:
+        os.lstat(point)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # it no longer answers
+        return True
+    return os.path.ismount(point)
+
+
 def mount_drive(mountpoint: str | Path, force_remount: bool = False) -> None:
     """Make Google Drive a folder; Colaboratory asks for access in a window. Raises DriveError."""
     drive = _part("drive", "Google Drive can be mounted", "files here stay where they are")
@@ -54,14 +66,6 @@ def download_file(path: str | Path) -> None:
     )
 
 
-def upload_files(target_dir: str = "") -> dict[str, bytes]:
-    """Ask for files in the browser and save them here: their names and contents, none where the
-    choice was cancelled."""
-    files = _part("files", "a browser's upload starts", "give the path of a file instead")
-    uploaded: dict[str, bytes] = files.upload(target_dir=target_dir)
-    return uploaded
-
-
 def authenticate_user(project_id: str | None = None) -> None:
     """Sign the user in to Google Cloud; Colaboratory asks in a window. Raises Gpt2Error."""
     auth = _part(
@@ -74,19 +78,6 @@ def authenticate_user(project_id: str | None = None) -> None:
             f"signing in to Google did not work ({_line(error)}): run the cell again and allow "
             "the access that the window asks for"
         ) from error
-
-
-def get_secret(key: str) -> str:
-    """A value kept under Colaboratory's key symbol. Raises Gpt2Error where it cannot be had."""
-    userdata = _part("userdata", "secrets are kept", f"set the environment variable {key}")
-    try:
-        value: str = userdata.get(key)
-    except Exception as error:  # not there, not allowed to this notebook, not answered in time
-        raise Gpt2Error(
-            f"the secret {key} cannot be read ({type(error).__name__}): add it under the key "
-            "symbol at the left, and allow this notebook to read it"
-        ) from error
-    return value
 
 
 def _part(name: str, what: str, instead: str) -> ModuleType:

@@ -12,20 +12,27 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from gpt2_helpers import colab
 from gpt2_helpers.errors import DriveError, nearest
-from gpt2_helpers.transfers import Moved, copy_file
+from gpt2_helpers.transfers import BEFORE, Moved, copy_file, ignore
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
 _COLABORATORYS = "/content/drive"
 _MARGIN = 100 << 20  # bytes left free: Drive needs some for itself
 _FULL = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # Colaboratory shows a full one as EIO
 _GONE = (errno.ENOTCONN, errno.ENODEV, errno.ESTALE)
-_FULL_DRIVE = "Google Drive is full or takes no more today: make room there, and empty its bin"
-FULL_HERE = "the disk here is full, or Google Drive does not hand it out now: make room, try again"
+_UNCHANGED = "; what was there before is unchanged"
+_FULL_DRIVE = (
+    f"Google Drive is full or takes no more today: make room there, and empty its bin{_UNCHANGED}"
+)
+FULL_HERE = (
+    "the disk here is full, or Google Drive does not hand it out now: make room, try again"
+    f"{_UNCHANGED}"
+)
+UNREADABLE = "Google Drive does not hand it out now: try again later"
 _ELSEWHERE = (
     "Google Drive can be mounted only in Colaboratory, and this is none: files here stay where "
     f"they are; set {MOUNT_VARIABLE} to a folder, such as Google Drive's on this computer, to copy "
@@ -66,6 +73,8 @@ def _my_drive() -> Path | None:
     point = mount_point()
     if point is None:
         return None
+    if colab.in_colaboratory() and not colab.is_mount(point):
+        return None
     with contextlib.suppress(OSError):  # a mount that broke down
         for name in ("MyDrive", "My Drive"):
             if (point / name).is_dir():
@@ -83,15 +92,33 @@ def mount(force_remount: bool = False) -> Path:
     if colab.in_colaboratory() and (force_remount or not is_mounted()):
         point = mount_point()
         assert point is not None
-        colab.mount_drive(point, force_remount)
+        refusal = None
+        try:
+            colab.mount_drive(point, force_remount)
+        except DriveError as error:
+            refusal = error
+        if os.path.isdir(point) and not colab.is_mount(point) and os.listdir(point):
+            raise DriveError(
+                f"Google Drive is to be mounted at {point}, which is an ordinary folder with files "
+                f"in it: move it away first, !mv {point} {point}{BEFORE}"
+            ) from refusal
+        if refusal:
+            raise refusal
     return my_drive()
 
 
 def finish_upload() -> bool:
     """Wait until Drive has all that was written, and unmount it: writing there returns before the
     upload is done. False where nothing is mounted that could be waited for. Raises DriveError."""
-    if not colab.in_colaboratory() or not is_mounted():
+    point = mount_point()
+    if point is None or not colab.in_colaboratory() or not colab.is_mount(point):
         return False
+    if not is_mounted():
+        raise DriveError(
+            "Google Drive no longer answers, and may not have everything: keep this runtime open, "
+            "call mount_gdrive(force_remount=True), copy again what was copied last, then "
+            "finish_upload()"
+        )
     colab.unmount_drive()
     return True
 
@@ -125,7 +152,7 @@ def drive_errors(doing: str, full: str = _FULL_DRIVE) -> Iterator[None]:
     except OSError as error:
         advice = str(error.filename or "try again")
         if error.errno in _FULL:
-            advice = f"{full}; what was there before is unchanged"
+            advice = full
         elif error.errno in _GONE:
             advice = "Google Drive no longer answers: call mount_gdrive(force_remount=True)"
         reason = f"{error.strerror or error}, errno {error.errno}"
@@ -150,11 +177,13 @@ def file_to_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
     return target
 
 
-def file_from_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
+def file_from_drive(
+    file_path: str | Path, note: Callable[[str], None] = ignore
+) -> Generator[Moved, None, Path]:
     """Copy a file from Drive to the same relative path here; returns that path.
 
-    Raises DriveError where it isn't there, or where a longer file of its name is here: that may
-    hold more than what would take its place.
+    A longer file of its name here may hold more: it is kept as `NAME.before`, and `note` told.
+    Raises DriveError where there is no such file on Drive.
     """
     drive = my_drive()
     target = Path(file_path)
@@ -166,10 +195,12 @@ def file_from_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
         if not source.is_file():
             raise DriveError(f"there is no file {target} on Google Drive{_hint(source)}")
         size = source.stat().st_size
-        if target.is_file() and target.stat().st_size > size:
+        longer = target.is_file() and target.stat().st_size > size
+        kept = target.with_name(target.name + BEFORE)
+        if longer and kept.exists():
             raise DriveError(
                 f"{target} here has {target.stat().st_size:,} bytes, on Google Drive only "
-                f"{size:,}: move the one here away to copy the other"
+                f"{size:,}, and {kept} is there already: move one of them away to copy the other"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
@@ -177,7 +208,16 @@ def file_from_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
             raise DriveError(
                 f"{target} has {megabytes(size)}, here is room for {megabytes(free)}: make room"
             )
-        yield from copy_file(source, target)
+        if longer:
+            os.replace(target, kept)
+        try:
+            yield from copy_file(source, target)
+        except BaseException:
+            if longer:
+                os.replace(kept, target)
+            raise
+    if longer:
+        note(f"the longer {target} that stood there before is kept as {kept}")
     return target
 
 

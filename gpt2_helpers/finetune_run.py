@@ -41,7 +41,8 @@ class FinetuneRun:
 
     `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
     came by Ctrl-C; what was trained is saved all the same, as it is where the caller stops
-    iterating. `after_save`, where one is set, is called with the run's folder after each save.
+    iterating. `after_save`, where one is set, is called with the run's folder after each save, but
+    for those that an early stopping makes only because they are the best so far.
 
     run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
     for progress in run: print(progress.step, progress.loss)
@@ -203,15 +204,15 @@ class FinetuneRun:
             numbers["validation_loss"] = progress.validation_loss
         events.add(step, numbers)
         best = progress.is_best and self.config.early_stopping > 0
-        saves = bool(run.save_every and step % run.save_every == 0) or best
+        due = bool(run.save_every and step % run.save_every == 0)
         if best:
             self._best_step = step
-        if saves:
-            self._save()
+        if due or best:
+            self._save(told=due)
         sampled = run.sample_every and step % run.sample_every == 0
         samples = self._sample(step) if sampled else ()
         fields = {f.name: getattr(progress, f.name) for f in dataclasses.fields(progress)}
-        return RunProgress(**fields, samples=samples, saved=saves)
+        return RunProgress(**fields, samples=samples, saved=due or best)
 
     def _sample(self, step: int) -> tuple[str, ...]:
         """Texts that begin with a random token of the data, written into the folder of samples."""
@@ -246,12 +247,14 @@ class FinetuneRun:
             ) from None
         return samples
 
-    def _save(self) -> None:
+    def _save(self, told: bool = True) -> None:
         if self.trainer.step != self._saved_step:
             self._write()
         if self._events:
             self._events.flush()
-        if self.after_save:  # also where nothing is new: what failed after a save is tried again
+        if (
+            told and self.after_save
+        ):  # also where nothing is new: what failed after a save is tried again
             self.after_save(self.folder)
 
     def _write(self) -> None:

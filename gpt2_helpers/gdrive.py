@@ -80,6 +80,6 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
-    """Copy a file from Google Drive to the same relative path here. Raises DriveError where it is
-    not there, or is shorter than the file of that name here."""
-    with_bytes(drive.file_from_drive(file_path), f"{Path(file_path).name} from Google Drive")
+    """Copy a file from Google Drive to the same relative path here; a longer one of that name here
+    is kept as `NAME.before`. Raises DriveError where there is no such file on Drive."""
+    with_bytes(drive.file_from_drive(file_path, say), f"{Path(file_path).name} from Google Drive")

@@ -165,15 +165,19 @@ def _fit(
     return Fit(name, verdict, needed, saving, f"{name}: {line}")
 
 
-def here() -> tuple[int | None, str]:
-    """Bytes that training can use on this machine, and whose they are: the first GPU's where there
-    is one, else those of main memory that are free. None where the system does not tell."""
+def here(loaded: ModelConfig | None = None) -> tuple[int | None, str]:
+    """Bytes that a model can use on this machine, and whose they are: the first GPU's where there
+    is one, else those of main memory that are free, and those that the weights of a model that is
+    `loaded` have already. None where the system does not tell."""
     from gpt2_helpers import device  # which brings TensorFlow
 
     if cards := device.gpus():
         memory = cards[0].memory
         return (None if memory is None else int(USABLE_GPU * memory)), "this GPU"
-    return free_main_memory(), "this machine"
+    free = free_main_memory()
+    if free is not None and loaded is not None:
+        free += _FP32 * loaded.n_parameters
+    return free, "this machine"
 
 
 def free_main_memory(information: Path = Path("/proc/meminfo")) -> int | None:

@@ -27,13 +27,10 @@ from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+from gpt2_helpers.transfers import BEFORE, ignore
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
 
-BEFORE = ".before"  # behind the name of what something newer has taken the place of
-
-
-def ignore(note: str) -> None:
-    """What becomes of a note where nobody asked for any."""
+SUMS = "SHA256SUMS"  # the hashes of a run's files, where it lies on Drive as a folder
 
 
 @dataclass
@@ -121,7 +118,9 @@ class RunFolder:
         prefix = self.newest()
         if prefix is None:
             names = run_names(self.checkpoint_dir)
-            there = f"the runs there are: {', '.join(names)}" if names else "there are no runs yet"
+            there = "there are no runs yet, finetune makes the first"
+            if names:
+                there = f"the runs there are: {', '.join(names)}"
             raise CheckpointError(
                 f"no run {self.name!r} in {self.checkpoint_dir}{nearest(self.name, names)}: {there}"
             )
@@ -185,6 +184,7 @@ class RunFolder:
         before = record.checkpoints
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / SUMS).unlink(missing_ok=True)  # of files that now change
             write_weights(self.path / f"optimizer-{step}", state)
             self._write_tokenizer(tokenizer)
             record.checkpoints = [*(saved for saved in before if saved != step), step]

@@ -161,8 +161,10 @@ class Session:
 
 def _save_size(run: FinetuneRun) -> int:
     """About how many bytes one save of a finetuning takes: fp32 weights, and with Adam two more
-    numbers for each."""
+    numbers for each, all that twice where the best checkpoint is kept beside the newest."""
     copies = 3 if run.config.optimizer.startswith("adam") else 1
+    if run.config.early_stopping:
+        copies *= 2
     return 4 * copies * run.model.config.n_parameters
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import shutil
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO
 
 from gpt2_helpers.errors import OptionError
 
 
 class TextWriter:
-    """Writes each text whole, as soon as it is given. The file is begun with the first of them, so
-    that a call that fails before leaves an older file as it was.
+    """Writes each text whole, as soon as it is given. The file is begun with the first of them.
+
+    Where there is an older file, that is `PATH.part` beside it, which takes its place at the end,
+    be it an error's or an interrupt's; without a text, or killed, the older file is as it was.
 
     with TextWriter("texts.txt", delimiter="=" * 20 + "\\n") as writer:
         writer.write("A text.")
@@ -22,7 +27,9 @@ class TextWriter:
 
     def __init__(self, path: str | Path, delimiter: str) -> None:
         self.path, self._delimiter = Path(path), delimiter
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
+        self._whole = 0  # bytes of finished texts
+        self._part: Path | None = None
 
     def __enter__(self) -> TextWriter:
         return self
@@ -33,17 +40,44 @@ class TextWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None:
+            return
+        with self._named_errors():
+            with contextlib.suppress(OSError):  # of a full disk, which `write` has told
+                self._file.close()
+            written = self._part or self.path
+            if written.is_file() and written.stat().st_size > self._whole:
+                os.truncate(written, self._whole)  # the beginning of a text that was cut off
+            if self._part is not None and self._whole:
+                self._part.replace(self.path.resolve())
+            elif self._part is not None:
+                self._part.unlink()
 
     def write(self, text: str) -> None:
         """Append one text; OptionError where the file cannot be written."""
-        try:
+        with self._named_errors():
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("w", encoding="utf-8", newline="\n")
-            self._file.write(f"{text}\n{self._delimiter}")
+                self._file = self._begun().open("wb")
+            content = f"{text}\n{self._delimiter}".encode()
+            self._file.write(content)
             self._file.flush()
+            self._whole += len(content)
+
+    def _begun(self) -> Path:
+        """What to write into: the file, or one beside it where there is something to lose."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not (self.path.is_file() and self.path.stat().st_size):
+            return self.path
+        older = self.path.resolve()  # a link stays one
+        self._part = older.with_name(f"{older.name}.part")
+        self._part.touch()
+        shutil.copymode(older, self._part)
+        return self._part
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OptionError(
                 f"destination_path={str(self.path)!r} cannot be written to: {error.strerror}: "

@@ -16,6 +16,11 @@ from typing import NamedTuple, TypeVar
 from gpt2_helpers.errors import Gpt2Error
 
 PIECE = 1 << 20  # bytes read and written at a time
+BEFORE = ".before"  # behind the name of what something newer has taken the place of
+
+
+def ignore(note: str) -> None:
+    """What becomes of a note where nobody asked for any."""
 
 
 class Moved(NamedTuple):
@@ -85,7 +90,7 @@ def copy_file(source: Path, target: Path) -> Generator[Moved, None, str]:
 def drop(part: Path) -> None:
     """Delete what was begun; that it cannot be deleted hides no other error."""
     with contextlib.suppress(OSError):
-        part.unlink(missing_ok=True)
+        discard(part)
 
 
 def discard(path: Path) -> None:

@@ -44,6 +44,7 @@ def colaboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """As if in Colaboratory, by the stand-in in `fakes`; the folder that is Google's side of Drive,
     which is not mounted yet."""
     monkeypatch.setattr(builtins, "open", builtins.open)  # a Drive with a quota has its own
+    monkeypatch.setattr(os.path, "ismount", os.path.ismount)  # and the stand-in is no real mount
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "fakes"))
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_test")
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "content" / "drive"))

@@ -139,6 +139,23 @@ def test_the_archive_before_stays_whole_with_its_hash() -> None:
     )
 
 
+def test_a_broken_archive_takes_no_whole_ones_place() -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        packed()
+    os.truncate(ARCHIVE, 5_000)  # an upload that was never finished
+    save_run(step=6)
+    packed()
+    older = Path("checkpoint_run1.before.tar")
+    assert (contents(older).step, contents(ARCHIVE).step) == (2, 6)
+    assert unpacked(older) == []  # with its hash
+    # Where there is no other, even a broken one is kept.
+    older.unlink()
+    os.truncate(ARCHIVE, 5_000)
+    packed()
+    assert older.stat().st_size == 5_000
+
+
 def test_what_is_given_up_leaves_the_earlier_archive() -> None:
     save_run(step=2)
     packed()
@@ -283,6 +300,25 @@ def info(name: str, **values: Any) -> tarfile.TarInfo:
     return made
 
 
+def head(size: bytes, kind: bytes, name: str = "checkpoint/run1/x") -> bytes:
+    """A header as nobody's tar writes it, with a right checksum."""
+    made = bytearray(info(name).tobuf(tarfile.USTAR_FORMAT))
+    made[124:136], made[156:157], made[148:156] = size, kind, b" " * 8
+    made[148:156] = b"%06o\0 " % sum(made)
+    return bytes(made)
+
+
+def note_ahead(key: str, value: str) -> bytes:
+    """A note of the newer format that changes what the next member's header says."""
+    line = f"{len(key) + len(value) + 5} {key}={value}\n".encode()
+    return head(b"%011o\0" % len(line), b"x") + line.ljust(512, b"\0")
+
+
+NEGATIVE = b"\xff" + (-1024).to_bytes(11, "big", signed=True)
+HUGE = b"\x80" + (1 << 62).to_bytes(11, "big")
+EMPTY = b"0" * 11 + b"\0"
+
+
 WHOLE = [(f"checkpoint/run1/model-4.{ending}", b"x") for ending in ENDINGS]
 
 
@@ -351,6 +387,43 @@ def test_a_bomb_is_refused_before_anything_is_written() -> None:
     with pytest.raises(CheckpointError, match=r"elsewhere has [\d,]+ bytes free, 8,000,000,"):
         unpacked()
     assert files_of(THERE) == mine
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(head(size, kind.encode()) for size in (NEGATIVE, HUGE) for kind in "0LKxgXZ"),
+        head(NEGATIVE, b"5"),
+        head(EMPTY, b"L") * 5_000,  # names of names of names
+        note_ahead("size", "-1024") + head(EMPTY, b"0"),
+        note_ahead("mtime", "nan") + head(EMPTY, b"0", "checkpoint/run1/model-6.index"),
+        note_ahead("GNU.sparse.size", "many") + head(EMPTY, b"0"),
+        head(EMPTY, b"0", "checkpoint/run1/model-²²².index"),
+    ],
+)
+def test_headers_that_would_do_harm_are_refused(hostile: bytes) -> None:
+    whole = write_archive(*WHOLE).read_bytes()
+    ARCHIVE.write_bytes(whole[: 3 * 1024] + hostile + bytes(10_240))
+    with pytest.raises(CheckpointError, match=r"^checkpoint_run1\.tar is "):
+        unpacked()
+    assert os.listdir() == [ARCHIVE.name]
+
+
+def test_a_hash_that_is_another_archives_can_be_deleted() -> None:
+    save_run(step=4)
+    packed()
+    advice = r"or delete checkpoint_run1\.tar\.sha256 if another program put the archive there"
+    with tarfile.open(ARCHIVE, "w") as tar:  # without what only resuming needs, so shorter
+        tar.add(GOLDEN_RUN, "checkpoint/run1")
+    with pytest.raises(CheckpointError, match=advice):
+        unpacked()
+    with open(ARCHIVE, "ab") as out:
+        out.write(bytes(100_000))
+    with pytest.raises(CheckpointError, match=f"is damaged: .*{advice}"):
+        unpacked()
+    hash_file(ARCHIVE).unlink()
+    unpacked()
+    assert THERE.completed_steps() == 20
 
 
 def test_an_unsafe_archive_is_refused_also_without_pythons_own_filter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,12 +16,11 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import drive
+from gpt2_helpers import archives, backups, drive
 from gpt2_helpers.backups import (
     DriveBackup,
     SavedRun,
     bring_here,
-    newest_run,
     run_from_drive,
     run_to_drive,
     saved_runs,
@@ -166,13 +166,48 @@ def test_where_three_have_no_room_the_oldest_goes(
     save_run(step=6)
     older = google / "checkpoint_run1.before.tar"
     with monkeypatch.context() as patch:
-        usage = lambda place: SimpleNamespace(free=0 if older.exists() else 10**9)  # noqa: E731
+        usage = lambda place: SimpleNamespace(free=(100 << 20) if older.exists() else 10**9)  # noqa: E731
         patch.setattr(shutil, "disk_usage", usage)
         to_drive()
     assert [run.step for run in saved_runs("none")] == [6]
     (google / "checkpoint_run1.tar").write_bytes(b"")
     from_drive()
     assert HERE.completed_steps() == 4
+
+
+def test_where_two_have_no_room_either_nothing_goes(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    before = files_of(google)
+    save_run(step=6)
+    size = (google / "checkpoint_run1.tar").stat().st_size
+    missing = SimpleNamespace(free=(100 << 20) - size)  # as where the margin is used up
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda place: missing)
+        with pytest.raises(DriveError, match="has room for 0.0 MB"):
+            to_drive()
+    assert files_of(google) == before
+
+
+def test_a_broken_archive_goes_before_a_whole_one(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    archive = google / "checkpoint_run1.tar"
+    os.truncate(archive, archive.stat().st_size - 2_000)
+    save_run(step=6)
+    with monkeypatch.context() as patch:
+        room = (100 << 20) + 5_000
+        usage = lambda place: SimpleNamespace(free=room if archive.exists() else 10**9)  # noqa: E731
+        patch.setattr(shutil, "disk_usage", usage)
+        to_drive()
+    os.truncate(archive, 5_000)
+    assert told(saved_runs("none")) == [("run1", 2, "Drive")]
 
 
 def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> None:
@@ -194,7 +229,8 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
     assert HERE.completed_steps() == 2
 
     archive.unlink()  # killed between two renamings
-    from_drive()
+    (note,) = from_drive()[:1]
+    assert note == "Warning: checkpoint_run1.tar is not there; the one before it is taken"
     assert HERE.completed_steps() == 2
 
     archive.write_bytes(whole)
@@ -222,6 +258,30 @@ def test_a_folder_on_drive_that_is_not_whole(google: Path, name: str, damage: st
     assert files_of(HERE.path) == mine
 
 
+@pytest.mark.parametrize("trained_by", ["this package", "another program"])
+def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: str) -> None:
+    save_run(step=4)
+    path = to_drive(copy_folder=True)
+    if trained_by == "this package":
+        save_run(step=4, checkpoint_dir=path.parent, dataset="another")
+    else:
+        save_run(step=6)
+        for file in HERE.path.iterdir():
+            shutil.copy(file, path)
+    shutil.rmtree("checkpoint", ignore_errors=True)
+    (note,) = from_drive(copy_folder=True)
+    assert "has no SHA256SUMS of its newest step" in note
+    assert HERE.completed_steps() == (4 if trained_by == "this package" else 6)
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_a_run_in_a_folder_of_its_own_has_no_archive(copy_folder: bool) -> None:
+    save_run("a/b")
+    with pytest.raises(DriveError, match="must be named as one folder is, got 'a/b'"):
+        to_drive("a/b", copy_folder=copy_folder)
+
+
 def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
     golden = Path(__file__).parent / "golden" / "gpt_2_simple_run"
     shutil.copytree(golden, google / "checkpoint" / "run1")
@@ -239,7 +299,6 @@ def told(runs: list[SavedRun]) -> list[tuple[str, int, str]]:
 
 def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
     assert saved_runs() == []
-    assert newest_run() is None
     for time, name in enumerate(("one", "two", "three", "four"), 1):
         saved_at(save_run(name, step=10 - time), 1_600_000_000 + time)
     to_drive("one")
@@ -255,12 +314,50 @@ def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
         ("one", 9, "here"),
         ("one", 9, "Drive"),
     ]
-    newest = newest_run()
-    assert newest is not None
+    newest = saved_runs()[0]
     assert newest.when == datetime.fromtimestamp(1_600_000_004).astimezone()
     assert newest.path == drive.my_drive() / "checkpoint_four.tar"
     drive.finish_upload()
     assert told(saved_runs()) == [("three", 7, "here"), ("one", 9, "here")]
+
+
+def test_an_archive_that_cannot_be_read_hides_no_other_run(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        save_run(name)
+        to_drive(name)
+    whole = archives.contents
+
+    def unreadable(archive: Path) -> archives.Contents:
+        if archive.name == "checkpoint_one.tar":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(archive))
+        return whole(archive)
+
+    monkeypatch.setattr(archives, "contents", unreadable)
+    notes: list[str] = []
+    found = told(saved_runs(note=notes.append))
+    assert sorted(found) == [("one", 4, "here"), ("two", 4, "Drive"), ("two", 4, "here")]
+    assert notes == [
+        "reading checkpoint_one.tar on Google Drive did not work (Input/output error, "
+        "errno 5): Google Drive does not hand it out now: try again later"
+    ]
+    with pytest.raises(DriveError, match="reading checkpoint_one.tar on Google Drive did not work"):
+        backup(RunFolder("checkpoint", "one"), [])
+
+
+@pytest.mark.usefixtures("google")
+def test_a_drive_that_no_longer_answers_hides_no_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_run()
+    to_drive()
+
+    def gone(*_: Any) -> list[str]:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(backups, "_archived", gone)
+    notes: list[str] = []
+    assert told(saved_runs(note=notes.append)) == [("run1", 4, "here")]
+    assert notes[0].endswith("no longer answers: call mount_gdrive(force_remount=True)")
 
 
 def test_a_run_set_aside_is_not_offered() -> None:
@@ -277,8 +374,7 @@ def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
     assert told(saved_runs()) == [("run1", 4, "here")]
 
 
-def brought(saved: SavedRun | None) -> list[str]:
-    assert saved is not None
+def brought(saved: SavedRun) -> list[str]:
     notes: list[str] = []
     assert finished(bring_here(saved, note=notes.append)) == HERE.path
     return notes
@@ -289,12 +385,12 @@ def brought(saved: SavedRun | None) -> list[str]:
 def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> None:
     save_run()
     to_drive(copy_folder=copy_folder)
-    assert brought(newest_run()) == ["going on with run1 as it is here, step 4"]
+    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
     (on_drive,) = (run for run in saved_runs() if run.place == "Drive")
     assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
     shutil.rmtree("checkpoint")
-    assert brought(newest_run()) == ["going on with run1 from Google Drive, step 4"]
-    assert brought(newest_run()) == ["going on with run1 as it is here, step 4"]
+    assert brought(saved_runs()[0]) == ["going on with run1 from Google Drive, step 4"]
+    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
     assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
     assert os.listdir("checkpoint") == ["run1"]
 
@@ -383,13 +479,13 @@ def test_a_backup_that_fails_is_told_and_tried_again(
     write_text()
     run = open_run(steps=6, save_every=2)
     run.after_save = backup(run.folder, run.notes)
-    seen = []
+    seen, place = [], os.environ["GPT2_DRIVE_MOUNT"]
     for progress in run:
         seen.append((progress.step, run.notes[-1].partition(":")[0]))
         if progress.step == 3:
             monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(google / "nowhere"))
         if progress.step == 6:
-            monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(google.parent))
+            monkeypatch.setenv("GPT2_DRIVE_MOUNT", place)
     assert seen[1] == (2, "step 2 is copied to Google Drive")
     assert seen[3] == (4, "Warning")
     assert "step 4 is not on Google Drive, the next save tries again: " in " ".join(run.notes)
@@ -449,9 +545,17 @@ for progress in Session().finetune("text.txt", *short(drive_backup=True, **eval(
 """
 
 
-@pytest.mark.parametrize(("moment", "copied"), [("between saves", 6), ("while copying", 4)])
-def test_a_disconnect_costs_at_most_one_interval(
-    colaboratory: Path, tmp_path: Path, moment: str, copied: int
+@pytest.mark.parametrize(
+    ("moment", "late", "copied"),
+    [
+        ("between saves", 0, 6),
+        ("while copying", 0, 4),
+        ("between saves", 1, 4),  # the newest is half sent
+        ("between saves", 2, 2),  # and the one before it, too
+    ],
+)
+def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
+    colaboratory: Path, tmp_path: Path, moment: str, late: int, copied: int
 ) -> None:
     write_model()
     write_text()
@@ -465,7 +569,7 @@ def test_a_disconnect_costs_at_most_one_interval(
     path = os.pathsep.join(map(str, (tests.parent, tests, tests / "fakes")))
     killed = subprocess.run(
         [sys.executable, "-c", TRAINING, moment, str(options)],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "FAKE_COLAB_LAG": str(late or "")},
         capture_output=True,
         text=True,
         timeout=300,
@@ -475,7 +579,9 @@ def test_a_disconnect_costs_at_most_one_interval(
     shutil.rmtree(tmp_path / "content")
 
     drive.mount()
-    assert brought(newest_run()) == [f"going on with run1 from Google Drive, step {copied}"]
+    *warnings, note = brought(saved_runs()[0])
+    assert note == f"going on with run1 from Google Drive, step {copied}"
+    assert ["is cut short" in warning for warning in warnings] == [True] * bool(late)
     resumed, steps = train(**{**options, "steps": 10 - copied})
     assert [step.step for step in steps] == list(range(copied + 1, 11))
     assert (colaboratory / "checkpoint_run1.tar.part").exists() == (moment == "while copying")

@@ -71,10 +71,8 @@ def test_colaboratory_is_told_by_its_variable_or_its_package(
 ELSEWHERE: dict[str, tuple[Callable[[], object], str]] = {
     "mount": (lambda: colab.mount_drive("/content/drive"), "files here stay where they are"),
     "unmount": (colab.unmount_drive, "nothing is mounted here"),
-    "upload": (colab.upload_files, "give the path of a file"),
     "download": (lambda: colab.download_file(__file__), f"the file is {__file__}"),
     "sign in": (colab.authenticate_user, "gcloud auth application-default login"),
-    "secret": (lambda: colab.get_secret("KEY"), "set the environment variable KEY"),
 }
 
 
@@ -94,11 +92,7 @@ def test_elsewhere_each_says_what_to_do_instead(
 @pytest.mark.usefixtures("colaboratory")
 def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert colab.upload_files() == {}  # cancelled
-    (tmp_path / "chosen").mkdir()
-    (tmp_path / "chosen" / "titles.csv").write_bytes(b"title\n")
-    monkeypatch.setenv("FAKE_COLAB_UPLOADS", str(tmp_path / "chosen"))
-    assert colab.upload_files() == {"titles.csv": b"title\n"}
+    Path("titles.csv").write_bytes(b"title\n")
     monkeypatch.setenv("FAKE_COLAB_DOWNLOADS", str(tmp_path / "saved"))
     colab.download_file("titles.csv")
     assert (tmp_path / "saved" / "titles.csv").read_bytes() == b"title\n"
@@ -107,15 +101,11 @@ def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("colaboratory")
-def test_signing_in_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signing_in_is_allowed_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     colab.authenticate_user("my-project")
     monkeypatch.setenv("FAKE_COLAB_SIGN_IN_REFUSED", "1")
     with pytest.raises(Gpt2Error, match="credential propagation was unsuccessful.* allow the acc"):
         colab.authenticate_user()
-    monkeypatch.setenv("FAKE_COLAB_SECRET_TOKEN", "hidden")
-    assert colab.get_secret("TOKEN") == "hidden"
-    with pytest.raises(Gpt2Error, match=r"the secret OTHER .* \(SecretNotFoundError\): add it"):
-        colab.get_secret("OTHER")
 
 
 def mounting(point: Path) -> None:

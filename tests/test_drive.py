@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,47 @@ def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_in_colaboratory_the_place_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     assert drive.mount_point() == Path("/content/drive")
+
+
+def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
+    colaboratory: Path, tmp_path: Path
+) -> None:
+    drive.mount()
+    drive.finish_upload()
+    folder = tmp_path / "content" / "drive" / "MyDrive"
+    folder.mkdir(parents=True)  # by a program that takes Drive for open
+    assert not drive.is_mounted()
+    assert not drive.finish_upload()
+    Path("texts.txt").touch()
+    with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
+        list(drive.file_to_drive("texts.txt"))
+    with pytest.raises(DriveError) as caught:
+        drive.mount()
+    assert str(caught.value) == (
+        f"Google Drive is to be mounted at {folder.parent}, which is an ordinary folder with files "
+        f"in it: move it away first, !mv {folder.parent} {folder.parent}.before"
+    )
+    folder.parent.rename(f"{folder.parent}.before")
+    assert drive.mount() == folder
+
+
+def test_a_mount_that_broke_down_may_not_have_sent_everything(
+    mounted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = tmp_path / "content" / "drive"
+    told = os.lstat
+
+    def broken(path: Any, **named: Any) -> os.stat_result:
+        if Path(path) == point or point in Path(path).parents:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return told(path, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", broken)
+        (point / "MyDrive").unlink()
+        assert not drive.is_mounted()
+        with pytest.raises(DriveError, match="no longer answers, and may not have everything"):
+            drive.finish_upload()
 
 
 def test_elsewhere_files_stay_where_they_are() -> None:
@@ -142,12 +184,30 @@ def test_a_folder_is_no_file() -> None:
         list(drive.file_to_drive("checkpoint"))
 
 
-def test_a_shorter_file_takes_no_longer_ones_place(mounted: Path) -> None:
+def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("texts.txt").write_text("twenty more texts")
     (mounted / "texts.txt").write_text("twenty")
-    with pytest.raises(DriveError, match="here has 17 bytes, on Google Drive only 6: move the one"):
-        list(drive.file_from_drive("texts.txt"))
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(drive, "copy_file", lambda source, target: (_ for _ in [1 / 0]))
+        with pytest.raises(ZeroDivisionError):
+            list(drive.file_from_drive("texts.txt", notes.append))
     assert Path("texts.txt").read_text() == "twenty more texts"
+    list(drive.file_from_drive("texts.txt", notes.append))
+    assert Path("texts.txt").read_text() == "twenty"
+    assert Path("texts.txt.before").read_text() == "twenty more texts"
+    assert notes == [
+        "the longer texts.txt that stood there before is kept as texts.txt.before",
+    ]
+    Path("texts.txt").write_text("another one")
+    with pytest.raises(
+        DriveError, match=r"11 bytes, on Google Drive only 6, and texts.txt.before is"
+    ):
+        list(drive.file_from_drive("texts.txt"))
+    assert Path("texts.txt.before").read_text() == "twenty more texts"
+    Path("texts.txt").write_text("short")
     (mounted / "texts.txt").write_text("a newer text, longer")
     list(drive.file_from_drive("texts.txt"))
     assert Path("texts.txt").read_text() == "a newer text, longer"

@@ -431,11 +431,33 @@ def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, An
     assert steps_kept() == {2}
     assert (FOLDER / "counter").read_text() == "2\n"
     assert run.notes[-1] == "stopped early: the run is back at its best validation loss, step 2"
-    assert copied == [1, 2, 3, 4, 5, 6, 2]
+    assert copied == [1, 2, 3, 4, 5, 6, 2]  # save_every, and the return to the best
     # The whole curve can still be drawn, and the run goes on from its best.
     assert [step for step, _ in run.folder.record().validation_losses] == [2, 4, 6]
     assert [step.step for step in open_run(**{**worsening, "steps": 1})] == [3]
     assert [step for step, _ in RunFolder("checkpoint", "run1").record().losses] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("save_every", "expected"), [(0, [7]), (3, [3, 6, 7])])
+def test_a_new_best_alone_is_saved_but_not_copied(save_every: int, expected: list[int]) -> None:
+    run = open_run(
+        steps=7, validation=0.2, validate_every=1, early_stopping=7, save_every=save_every
+    )
+    copied: list[int] = []
+    run.after_save = lambda folder: copied.append(folder.completed_steps())
+    saved = [step.step for step in run if step.saved]
+    assert {1, 2, 4, 5} <= set(saved)  # each was the best so far
+    assert copied == expected
+
+
+def test_only_the_return_to_the_best_is_copied_where_nothing_else_asks_for_it(
+    worsening: dict[str, Any],
+) -> None:
+    run = open_run(**{**worsening, "save_every": 0})
+    copied: list[int] = []
+    run.after_save = lambda folder: copied.append(folder.completed_steps())
+    assert [step.step for step in run if step.saved] == [2]
+    assert copied == [2]
 
 
 def test_a_resumed_run_stops_early_at_the_best_of_the_time_before(

@@ -177,8 +177,11 @@ def test_a_column_is_no_choice_for_another_table(folder: Path) -> None:
     assert not is_visible(picker, "column")
 
 
-def test_a_variable_names_the_column(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_or_a_variable_names_the_column(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "t.csv").write_text(TABLE)
+    assert DataPicker(dataset="t.csv", column="score").column == "score"
     monkeypatch.setenv("GPT2_COLUMN", "id")
     assert DataPicker(dataset="t.csv").column == "id"
     monkeypatch.setenv("GPT2_COLUMN", "titel")

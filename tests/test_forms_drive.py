@@ -12,6 +12,7 @@ from gpt2_helpers import drive
 from gpt2_helpers.forms import cells
 from gpt2_helpers.forms.drive import DriveForm
 from gpt2_helpers.forms.refusal import RefusalError
+from gpt2_helpers.session import Session
 from toy_runs import save_run, train, write_model, write_text
 from widget_texts import words
 
@@ -34,14 +35,13 @@ def test_without_the_wish_nothing_is_asked(page: list[Any], colaboratory: Path) 
     form.run()
     assert words(page[-1]).strip() == "Google Drive is not used."
     assert not drive.is_mounted()
-    assert not form.is_open
 
 
 def test_with_the_wish_it_is_opened_and_filled(page: list[Any], colaboratory: Path) -> None:
     form = DriveForm(use_drive=True)
     form.run()
     assert "Google Drive is open" in words(page[-1])
-    assert form.is_open
+    assert drive.is_mounted()
     save_run(step=4)
     Path("titles.txt").write_text("Why?\n", encoding="utf-8")
     form.keep("run1", files=["titles.txt"])
@@ -102,3 +102,25 @@ def test_a_run_that_is_not_there_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(RefusalError, match="no run 'run9'"):
         DriveForm(use_drive=True).keep("run9")
+
+
+def test_a_session_says_itself_where_its_run_is(page: list[Any], colaboratory: Path) -> None:
+    save_run("mine", step=4, checkpoint_dir="elsewhere")
+    session = Session()
+    session.load_run("mine", "elsewhere")
+    DriveForm(use_drive=True).keep(session)
+    assert (colaboratory / "checkpoint_mine.tar").is_file()
+    DriveForm(use_drive=False).keep(session)
+    assert str(Path("elsewhere", "mine").resolve()) in words(page[-1])
+    session.close()
+    with pytest.raises(RefusalError, match="the session holds no finetuned run to keep"):
+        DriveForm(use_drive=False).keep(session)
+
+
+def test_a_file_that_was_never_written_is_passed_over(page: list[Any], colaboratory: Path) -> None:
+    save_run(step=4)
+    form = DriveForm(use_drive=True)
+    form.keep("run1", files=[None])
+    assert "Google Drive has checkpoint_run1.tar." in words(page[-1])
+    form.keep(files=[None])
+    assert words(page[-1]).strip() == "There is nothing to keep."

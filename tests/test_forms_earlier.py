@@ -130,3 +130,37 @@ def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colabora
     (colaboratory / "checkpoint_run1.tar").unlink()
     with pytest.raises(RefusalError, match="no run 'run1' on Google Drive"):
         form.run()
+
+
+def test_a_run_of_a_table_goes_on_with_its_own_column(page: list[Any]) -> None:
+    write_model()
+    rows = "Why is it?,a much longer text that stands beside the title\n" * 20
+    write_text("posts.csv", f"title,body\n{rows}")
+    train("posts.csv", run_name="posts", column="title", steps=1)
+    form = ResumeForm()
+    form.run()
+    asked = FinetuneForm(**form.defaults)
+    assert asked.picker.column == "title"
+    assert asked.data.column == "title"
+
+
+def test_what_drive_does_not_hand_out_is_said(
+    page: list[Any], colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saved_runs(_place: Path, note: Any) -> list[Any]:
+        note("Warning: Drive is asleep")
+        return []
+
+    monkeypatch.setattr("gpt2_helpers.backups.saved_runs", saved_runs)
+    assert "Drive is asleep" in words(ResumeForm().widget)
+
+
+def test_a_page_of_its_own_goes_on_with_its_own_run(page: list[Any]) -> None:
+    save_run(step=4)
+    assert ResumeForm().chosen is not None
+    assert ResumeForm("titles").chosen is None
+    save_run("titles", step=2)
+    save_run(step=6)
+    chosen = ResumeForm("titles").chosen
+    assert chosen is not None
+    assert (chosen.name, chosen.step) == ("titles", 2)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import json
+import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ pytest.importorskip("ipywidgets", reason="forms need ipywidgets")
 pytest.importorskip("matplotlib", reason="the curve needs matplotlib")
 
 from gpt2_helpers import device, memory
+from gpt2_helpers.backups import run_to_drive
 from gpt2_helpers.config import (
     SIZES,
     DatasetConfig,
@@ -24,11 +28,13 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
 from gpt2_helpers.fields import fields_of
+from gpt2_helpers.finetune_run import FinetuneRun
 from gpt2_helpers.forms import training
 from gpt2_helpers.forms.finetune import FinetuneForm, shape_of
 from gpt2_helpers.forms.refusal import RefusalError
 from gpt2_helpers.session import Session
-from toy_runs import SHORT, steps_kept, write_model, write_text
+from gpt2_helpers.transfers import finished
+from toy_runs import SHORT, save_run, steps_kept, write_model, write_text
 
 GB = 2**30
 
@@ -39,7 +45,8 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     for kind in (FinetuneConfig, RunConfig, DatasetConfig):
         for field in fields_of(kind):
             monkeypatch.delenv(f"GPT2_{field.name.upper()}", raising=False)
-    monkeypatch.delenv("GPT2_DATASET", raising=False)
+    for name in ("GPT2_DATASET", "GPT2_DRIVE_MOUNT", "COLAB_RELEASE_TAG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     write_model()
     write_text()
@@ -109,13 +116,23 @@ def test_every_option_stands_in_it_once() -> None:
     form = FinetuneForm()
     rows = {*form.form._rows}
     names = {f.name for kind in (FinetuneConfig, RunConfig, DatasetConfig) for f in fields_of(kind)}
-    assert names - rows == {"column", "print_every"}
+    assert names - rows == {
+        *("column", "print_every"),
+        *("checkpoint_dir", "model_dir", "sample_dir"),
+    }
     assert form.data == DatasetConfig()
 
 
 def test_the_column_is_that_of_the_picker() -> None:
     Path("t.csv").write_text("text,date\nA long enough text,1990\nAnd another one,1991\n")
     assert FinetuneForm("t.csv").data.column == "text"
+    assert FinetuneForm("t.csv", column="date").data.column == "date"
+
+
+def test_the_folders_are_not_asked_for_yet_can_be_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT2_CHECKPOINT_DIR", "elsewhere")
+    form = FinetuneForm(sample_dir="drafts")
+    assert (form.run_config.checkpoint_dir, form.run_config.sample_dir) == ("elsewhere", "drafts")
 
 
 # -- What it says ------------------------------------------------------------------------------
@@ -221,6 +238,90 @@ def test_it_trains_in_the_session_that_is_given() -> None:
     session = Session()
     assert short(steps=1).run(session) is session
     assert session.run_name == "run1"
+
+
+def test_run_again_lets_go_of_the_model_before_it_loads_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = short(steps=1)
+    session = form.run()
+    first, alive = weakref.ref(session.model), []
+    finetune = FinetuneRun.__init__
+
+    def watched(*arguments: Any) -> None:
+        alive.append(first())
+        finetune(*arguments)
+
+    monkeypatch.setattr(FinetuneRun, "__init__", watched)
+    assert form.run() is session
+    assert alive == [None]
+    assert short(steps=1).run() is not session
+
+
+def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = short(steps=1)
+    session = form.run()
+    form.form.set(steps="x")
+    with pytest.raises(RefusalError):
+        form.run()
+    assert session.is_loaded
+    form.form.set(steps=1)
+
+    def fails(_run: FinetuneRun) -> None:
+        raise DatasetError("the loss is no number any more")
+
+    monkeypatch.setattr(training, "show", fails)
+    with pytest.raises(RefusalError):
+        form.run()
+    assert not session.is_loaded
+
+
+def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def full(run: FinetuneRun) -> Iterator[Any]:
+        opened.append(weakref.ref(run.model))
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(FinetuneRun, "__iter__", full)
+    with pytest.raises(RefusalError, match="the memory is too small for this") as caught:
+        short().run()
+
+    def too_large(*_: Any) -> None:
+        raise MemoryError
+
+    gc.collect()
+    assert caught.value is not None  # which a notebook keeps
+    assert opened[0]() is None
+    monkeypatch.setattr(FinetuneRun, "__init__", too_large)
+    with pytest.raises(RefusalError, match="the memory is too small for this"):
+        short().run()
+
+
+def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drive").mkdir()
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
+    save_run("titles", step=4)
+    finished(run_to_drive("titles"))
+    form = short(run_name="titles", steps=1)
+    assert "Google Drive" not in under(form, "run_name")
+    form.form.set(restore_from="fresh")
+    assert "Google Drive holds titles at step 4" in under(form, "run_name")
+    shutil.rmtree("checkpoint")
+    form.form.set(restore_from="latest")
+    assert "Google Drive holds titles at step 4" in under(form, "run_name")
+    assert "brings it here; another name begins a new one" in under(form, "run_name")
+    form.form.set(run_name="other")
+    assert "Google Drive" not in under(form, "run_name")
+    form.form.set(run_name="titles", overwrite=True)
+    assert "Google Drive" not in under(form, "run_name")
 
 
 def test_a_run_that_is_there_goes_on_or_begins_anew_and_says_so() -> None:

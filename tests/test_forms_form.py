@@ -260,6 +260,20 @@ def test_a_number_beyond_the_slider_can_be_typed() -> None:
     assert form.config().guests == 20
 
 
+@pytest.mark.parametrize("digits", [30, 400, 5000])
+@pytest.mark.parametrize("name", ["length", "temperature", "batch_size", "seed"])
+def test_a_number_of_hundreds_of_digits_is_refused_beside_its_field(name: str, digits: int) -> None:
+    form = ConfigForm(SamplingConfig)
+    type_into(form, name, "9" * digits)
+    if name == "temperature" and digits == 30:
+        return  # daring, and a number all the same
+    assert form.errors.keys() == {name}
+    with pytest.raises(OptionError):
+        form.config()
+    form.set(**{name: 10 ** min(digits, 400)})
+    assert form.errors.keys() == {name}
+
+
 def test_a_slider_stays_where_no_number_is_typed() -> None:
     form = ConfigForm(Meal)
     type_into(form, "guests", "six")
@@ -384,6 +398,11 @@ def test_an_error_stops_the_cell_with_a_sentence(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr()
     (line,) = (said.out + said.err).splitlines()
     assert line.endswith("guests must be between 1 and 20, got 0")
+
+
+def test_a_full_memory_is_said_in_a_sentence_too() -> None:
+    with pytest.raises(RefusalError, match="the memory is too small for this"), plain_errors():
+        raise MemoryError
 
 
 def test_the_whole_error_is_kept_for_those_who_ask() -> None:

@@ -218,7 +218,7 @@ def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
 def test_a_batch_that_needs_too_much_memory_is_warned_of(
     sess: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "here", lambda: (100 * 2**20, "this GPU"))
+    monkeypatch.setattr(generate, "here", lambda loaded: (100 * 2**20, "this GPU"))
     form = GenerateForm(sess, **SMALL)
     assert "side by side need" not in words(form.widget)
     form.form.set(batch_size=50_000)
@@ -266,6 +266,20 @@ def test_copies_are_marked_by_the_runs_own_training_data(monkeypatch: pytest.Mon
     assert words(form.widget).count("Only half of it is compared.") == 2
     assert Tally.of(form.pairs).copies == 1
     assert opened == [Path("checkpoint/run1")]  # reading it takes its time: once
+
+
+def test_a_run_that_was_begun_anew_is_compared_with_its_new_text() -> None:
+    first, second = "What is the best thing of all", "How would your people end it now"
+    sess = sess_of_run("old.csv", f"title\n{first}\n" * 30)
+    finishing = Finishing((0, first), (1, second))
+    finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
+    form = GenerateForm(finishing, **SMALL)
+    button(form.widget, "Generate").click()
+    assert [match.kind for _, match in form.pairs] == ["copy", "own"]
+    write_text("new.csv", f"title\n{second}\n" * 30)
+    train("new.csv", restore_from="fresh")
+    button(form.widget, "Generate").click()
+    assert [match.kind for _, match in form.pairs] == ["own", "copy"]
 
 
 def test_where_there_is_nothing_to_compare_with_it_says_why(
@@ -323,6 +337,29 @@ def test_a_cell_names_file_and_number(sess: Session, page: list[Any]) -> None:
     assert "2 of 2 texts in " in words(page[0])
     assert form.to_file(1, "one.txt") == Path("one.txt")
     assert DELIMITER not in Path("one.txt").read_text("utf-8")
+
+
+def test_the_form_shows_how_many_texts_the_cell_writes(sess: Session, page: list[Any]) -> None:
+    form = GenerateForm(sess, **SMALL, bulk_nsamples=4, destination_path="four.txt")
+    assert form.bulk.value("bulk_nsamples") == 4
+    assert form.to_file() == Path("four.txt")
+    assert len(form.texts) == 4
+
+
+def test_an_older_file_stays_until_the_texts_are_there(page: list[Any]) -> None:
+    old = Path("old.txt")
+    old.write_text("precious")
+    seen = []
+
+    class Watched(Finishing):
+        def generate_pieces(self, prompts: Any, config: SamplingConfig) -> Iterator[Piece]:
+            for piece in super().generate_pieces(prompts, config):
+                seen.append(old.read_text())
+                yield piece
+
+    GenerateForm(Watched((0, "a"), (1, "b")), **SMALL).to_file(2, old)
+    assert seen == ["precious", "precious"]
+    assert old.read_text() == f"a\n{DELIMITER}b\n{DELIMITER}"
 
 
 def test_an_interrupted_file_holds_what_was_finished(page: list[Any]) -> None:

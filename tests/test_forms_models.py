@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from gpt2_helpers import memory
 from gpt2_helpers.backups import run_to_drive
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms import buttons, models
 from gpt2_helpers.forms.models import ModelForm
+from gpt2_helpers.session import Session
 from gpt2_helpers.transfers import finished
 from toy_runs import train, write_model, write_text
 from widget_texts import button, words
@@ -86,16 +88,22 @@ def test_variables_choose_a_run_or_else_a_model(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("runs")
-def test_each_run_of_the_cell_gives_a_session_beside_the_others(page: list[Any]) -> None:
+def test_a_form_has_one_session_and_another_form_one_beside_it(page: list[Any]) -> None:
     form = ModelForm()
     new = form.run()
-    form.choose("toy")
-    toy = form.run()
-    assert (new.run_name, new.is_loaded) == ("<new>", True)
+    assert new.run_name == "<new>"
+    other = ModelForm()
+    other.choose("toy")
+    toy = other.run()
+    assert [new.run_name, new.is_loaded] == ["<new>", True]
     assert (toy.run_name, toy.model_name) == (None, "toy")
-    assert form.run(new) is new
-    assert (new.run_name, new.model_name) == (None, "toy")
-    first, second, _ = (words(widget) for widget in page)
+    form.choose("toy")
+    assert form.run() is new
+    assert [new.run_name, new.model_name] == [None, "toy"]
+    mine = Session()
+    assert form.run(mine) is mine
+    assert mine.model_name == "toy"
+    first, second, *_ = (words(widget) for widget in page)
     assert "<new> is loaded, 12,288 weights; it writes in about 0.0 GB of memory; this " in first
     assert "toy is loaded, " in second
 
@@ -108,7 +116,8 @@ def test_what_the_button_has_loaded_is_not_loaded_again(page: list[Any]) -> None
     sess = form.run()
     assert page == []
     assert sess.run_name == "<new>"
-    assert form.run() is not sess
+    assert form.run() is sess
+    assert len(page) == 1  # that has loaded it anew, since it may have been trained further
     button(form.widget, "Load").click()
     form.choose("old")
     assert "is loaded" not in words(form.widget)
@@ -166,3 +175,25 @@ def test_a_pretrained_model_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) ->
     form = ModelForm(pretrained=True)
     assert form.choice.name == "tiny"
     assert [choice.name for choice in form._choices()][:2] == ["<new>", "old"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_weights_that_are_loaded_count_as_room_for_the_model(
+    page: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "GB", 1000)
+    monkeypatch.setattr(models, "GB", 1000)
+    monkeypatch.setattr(memory, "free_main_memory", lambda: 1_000_000)
+    ModelForm().run()
+    weights = 4 * 12_288
+    assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB for it" in words(page[0])
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_drive_does_not_hand_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def saved_runs(_place: Path, note: Any) -> list[Any]:
+        note("Warning: Drive is asleep")
+        return []
+
+    monkeypatch.setattr("gpt2_helpers.backups.saved_runs", saved_runs)
+    assert "Drive is asleep" in words(ModelForm().widget)

@@ -61,14 +61,15 @@ def test_as_a_folder_and_in_another_place(google: Path) -> None:
     assert RunFolder("elsewhere", "run1").completed_steps() == 4
 
 
-def test_files_go_there_and_back(google: Path) -> None:
+def test_files_go_there_and_back(google: Path, capsys: Captured) -> None:
     gpt2.mount_gdrive()
     Path("texts.txt").write_text("texts")
     gpt2.copy_file_to_gdrive("texts.txt")
     assert (google / "texts.txt").read_text() == "texts"
-    Path("texts.txt").unlink()
+    Path("texts.txt").write_text("more texts")
     gpt2.copy_file_from_gdrive("texts.txt")
     assert Path("texts.txt").read_text() == "texts"
+    assert "kept as texts.txt.before" in capsys.readouterr().out
 
 
 def test_notes_are_shown(capsys: Captured) -> None:

@@ -235,6 +235,32 @@ def test_every_save_is_copied_to_drive(uncompiled: None, colaboratory: Path) -> 
     assert _save_size(run) == pytest.approx(size, rel=0.5)
 
 
+def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
+    uncompiled: None, colaboratory: Path
+) -> None:
+    mount()
+    shape = dataclasses.replace(SHAPE, n_embd=64)  # of which the weights are the most
+    write_model("wide", shape=shape)
+    sizes = []
+    for name, early_stopping in (("plain", 0), ("best", 2)):
+        options = short(
+            steps=3,
+            optimizer="adam",
+            model_name="wide",
+            run_name=name,
+            drive_backup=True,
+            validation=0.2,
+            validate_every=2,
+            early_stopping=early_stopping,
+        )
+        run = Session().finetune("text.txt", *options)
+        assert len(list(run)) == 3
+        size = (colaboratory / f"checkpoint_{name}.tar").stat().st_size
+        assert _save_size(run) == pytest.approx(size, rel=0.25)
+        sizes.append(size)
+    assert sizes[1] > 1.7 * sizes[0]
+
+
 def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
     uncompiled: None, colaboratory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

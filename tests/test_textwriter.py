@@ -95,3 +95,57 @@ def test_a_file_named_by_the_time_takes_no_other_ones_place(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(OptionError, match="cannot be written to: .*: give another place"):
         new_file(tmp_path / "file")
+
+
+def test_an_older_file_is_whole_until_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there")
+    path.chmod(0o640)
+    (tmp_path / "link.txt").symlink_to(path)
+    with TextWriter(tmp_path / "link.txt", DELIMITER) as writer:
+        writer.write("One.")
+        writer.write("Two.")
+        assert path.read_text() == "what stood there"
+    assert path.read_text() == f"One.\n{DELIMITER}Two.\n{DELIMITER}"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "link.txt").is_symlink()
+    assert {file.name for file in tmp_path.iterdir()} == {"texts.txt", "link.txt"}
+
+
+def test_an_interrupt_puts_what_was_finished_in_the_older_files_place(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there")
+
+    def write_and_fail() -> None:
+        with TextWriter(path, DELIMITER) as writer:
+            writer.write("One.")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert path.read_text() == f"One.\n{DELIMITER}"
+
+
+@pytest.mark.parametrize("older", ["", "what stood there"])
+def test_a_full_disk_leaves_whole_texts_or_the_older_file(tmp_path: Path, older: str) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "texts.txt"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(*texts: str) -> None:
+        with TextWriter(path, "") as writer:
+            for text in texts:
+                writer.write(text)
+
+    path.write_text(older)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(OptionError, match="cannot be written to"):
+            fill("a" * 100)
+        assert path.read_text() == older
+        with pytest.raises(OptionError, match="cannot be written to"):
+            fill("One.", "a" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "One.\n"
+    assert list(tmp_path.iterdir()) == [path]

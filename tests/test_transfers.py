@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from gpt2_helpers.transfers import (
     Moved,
     copy_file,
     discard,
+    drop,
     finished,
     hash_file,
     told_hash,
@@ -101,7 +102,10 @@ def test_the_hash_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
     assert told_hash(path) == (None, None)
 
 
-def test_what_is_discarded_takes_no_room_in_a_bin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("discard", [discard, drop])
+def test_what_is_discarded_takes_no_room_in_a_bin(
+    tmp_path: Path, discard: Callable[[Path], None]
+) -> None:
     path, binned = tmp_path / "file", tmp_path / "bin"
     path.write_bytes(b"large")
     os.link(path, binned)  # a bin keeps the same file under another name

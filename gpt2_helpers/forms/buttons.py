@@ -55,7 +55,7 @@ class ActionButton:
             self._ended = time.monotonic()
 
 
-def is_full_memory(error: BaseException) -> bool:
+def is_full_memory(error: BaseException | None) -> bool:
     """Whether the GPU, or this machine, had no memory left."""
     # TensorFlow's own kind, told by its name: buttons don't need TensorFlow.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

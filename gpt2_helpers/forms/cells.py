@@ -8,7 +8,7 @@ from html import escape
 import ipywidgets as widgets
 from IPython.display import display
 
-from gpt2_helpers.forms.style import style_sheet
+from gpt2_helpers.forms.style import style_sheet, told
 
 
 def show(*parts: widgets.Widget) -> None:
@@ -23,6 +23,11 @@ def status_line() -> widgets.HTML:
     line = widgets.HTML()
     show(line)
     return line
+
+
+def told_warnings(notes: Iterable[str]) -> str:
+    """Notes of trouble as HTML, which says by its looks that they are warnings."""
+    return "".join(told("warning", note.removeprefix("Warning: ")) for note in notes)
 
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -54,12 +54,17 @@ class DataPicker(Shown):
     load_dataset(picker.path(), tokenizer, DatasetConfig(column=picker.column))
 
     Offered are the samples, and the files in `folder`, in the folder `data` beside it and at the
-    top of a mounted Google Drive; `dataset` is chosen at first. Uploads and what is fetched go into
-    `folder`. The environment variable GPT2_DATASET takes a path or an address, GPT2_COLUMN the
-    column of a table.
+    top of a mounted Google Drive; `dataset` is chosen at first, and of a table `column`, without
+    it the longest. Uploads and what is fetched go into `folder`. The environment variable
+    GPT2_DATASET takes a path or an address, GPT2_COLUMN the column of a table.
     """
 
-    def __init__(self, folder: str | Path = ".", dataset: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        dataset: str | Path | None = None,
+        column: str | None = None,
+    ) -> None:
         self._folder = Path(folder)
         self._callbacks: list[Callable[[], None]] = []
         self._look: Look | None = None
@@ -87,7 +92,7 @@ class DataPicker(Shown):
             DataChoice,
             DatasetConfig,
             only=("dataset", "address", "column"),
-            defaults={"dataset": str(dataset or found[0][1])},
+            defaults={"dataset": str(dataset or found[0][1]), "column": column},
             choices={"dataset": found, "column": [None]},
             after={"dataset": widgets.VBox([buttons, help]), "column": self._shown},
         )
@@ -211,8 +216,8 @@ class DataPicker(Shown):
         look = look_at(chosen)
         if len(look.columns) > 1:
             column = self.form.given("column")
-            # What a variable says stays, to be refused where it is wrong; what was chosen for
-            # another table before is no choice for this one.
+            # What a variable or a caller says stays, to be refused where it is wrong; what was
+            # chosen for another table before is no choice for this one.
             if column is None or (column not in look.columns and self._has_looked):
                 column = likeliest(look.columns)
             self.form.row("column").write(column)

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from gpt2_helpers import drive
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.forms.cells import status_line
 from gpt2_helpers.forms.form import ConfigForm, Shown
 from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import told
+
+if TYPE_CHECKING:
+    from gpt2_helpers.session import Session
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class DriveForm(Shown):
     drive = DriveForm()
     drive                                       # as a cell's last line: shows it
     drive.run()                                 # opens Drive, where that is wished
-    drive.keep("run1", files=["titles.txt"])    # copies, and waits until Drive has it
+    drive.keep(sess, files=["titles.txt"])      # copies, and waits until Drive has it
+    drive.keep("run1")                          # a run of checkpoint/ by its name
 
     The environment variables GPT2_USE_DRIVE and GPT2_WEIGHTS_ONLY go before `defaults`. What is
     mounted already is used by itself.
@@ -59,11 +64,6 @@ class DriveForm(Shown):
         """What stands in the form; OptionError where it is wrong."""
         return self.form.config(DriveConfig)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether Drive is wished for, and can be used now."""
-        return self.config.use_drive and drive.is_mounted()
-
     def run(self) -> None:
         """Open Drive, where that is wished: in Colaboratory a window asks for access."""
         status = status_line()
@@ -75,32 +75,40 @@ class DriveForm(Shown):
             room = f"{drive.free_bytes() / 1e9:,.1f} GB are free"
         status.value = told("note", f"Google Drive is open: {place}, {room}.")
 
-    def keep(self, run_name: str | None = None, files: Iterable[str | Path] = ()) -> None:
+    def keep(
+        self, run: str | Session | None = None, files: Iterable[str | Path | None] = ()
+    ) -> None:
         """Copy a run and files to Drive, and wait until it has them; elsewhere say where they are.
 
-        In Colaboratory Drive is closed afterwards, and `run()` opens it again.
+        `run` is the session that holds it, or its name. A file that is None, as that of a call that
+        was interrupted before it wrote one, is passed over. In Colaboratory Drive is closed
+        afterwards, and `run()` opens it again.
         """
         status = status_line()
         with plain_errors():
-            config, paths = self.config, [Path(path) for path in files]
+            config, paths = self.config, [Path(path) for path in files if path is not None]
+            folder = None if run is None else _folder_of(run)
+            if folder is None and not paths:
+                status.value = told("note", "There is nothing to keep.")
+                return
             if not config.use_drive:
-                status.value = told("note", _where(run_name, paths))
+                status.value = told("note", _where(folder, paths))
                 return
             drive.mount()
-            kept = list(self._copied(run_name, paths, config, status))
+            kept = list(self._copied(folder, paths, config, status))
             words = f"Google Drive has {' and '.join(kept)}."
             if drive.finish_upload():
                 words += " It is closed now: the cell that opens it opens it again."
         status.value = told("note", words)
 
     def _copied(
-        self, run_name: str | None, files: list[Path], config: DriveConfig, status: widgets.HTML
+        self, run: Path | None, files: list[Path], config: DriveConfig, status: widgets.HTML
     ) -> Iterator[str]:
         from gpt2_helpers.backups import run_to_drive
 
-        if run_name is not None:
-            copying = run_to_drive(run_name, weights_only=config.weights_only)
-            path = shown_moving(copying, f"Copying {run_name} to Google Drive", status)
+        if run is not None:
+            copying = run_to_drive(run.name, run.parent, weights_only=config.weights_only)
+            path = shown_moving(copying, f"Copying {run.name} to Google Drive", status)
             yield path.name
         for path in files:
             target = shown_moving(
@@ -109,8 +117,18 @@ class DriveForm(Shown):
             yield target.name
 
 
-def _where(run_name: str | None, files: list[Path]) -> str:
+def _folder_of(run: str | Session) -> Path:
+    """The folder of a run, by its name or by the session that holds it."""
+    if isinstance(run, str):
+        return Path("checkpoint", run)
+    if run.run_folder is None:
+        raise OptionError(
+            "the session holds no finetuned run to keep: train or load one, or give a run's name"
+        )
+    return run.run_folder
+
+
+def _where(run: Path | None, files: list[Path]) -> str:
     """Where things are that are not copied."""
-    places = [Path("checkpoint", run_name).resolve()] if run_name else []
-    places += [path.resolve() for path in files]
+    places = [path.resolve() for path in ([run] if run else []) + files]
     return f"Google Drive is not used: you find all in {', '.join(map(str, places))}."

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from gpt2_helpers import drive
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.forms.cells import status_line
+from gpt2_helpers.forms.cells import status_line, told_warnings
 from gpt2_helpers.forms.form import Shown
 from gpt2_helpers.forms.models import told_run
 from gpt2_helpers.forms.progress import shown_moving
@@ -34,10 +34,13 @@ class ResumeForm(Shown):
     earlier.run()                               # in the next cell
     form = FinetuneForm(**earlier.defaults)     # begins with the run's own text and options
 
-    Nothing happens where there is no run, or where training anew is chosen.
+    Nothing happens where there is no run, or where training anew is chosen. With a `run_name` that
+    run is chosen in place of the newest, and a new one where it is not there.
     """
 
-    def __init__(self, checkpoint_dir: str | Path = "checkpoint") -> None:
+    def __init__(
+        self, run_name: str | None = None, checkpoint_dir: str | Path = "checkpoint"
+    ) -> None:
         from gpt2_helpers.startup import load_tensorflow
 
         load_tensorflow()
@@ -46,11 +49,8 @@ class ResumeForm(Shown):
         self._checkpoint_dir = Path(checkpoint_dir)
         self._record: RunRecord | None = None
         self._dataset: Path | None = None
-        problem = ""
-        try:
-            runs = saved_runs(self._checkpoint_dir)
-        except Gpt2Error as error:  # of Drive
-            runs, problem = [], str(error)
+        notes: list[str] = []  # of Drive
+        runs = saved_runs(self._checkpoint_dir, notes.append)
         options: list[tuple[str, SavedRun | None]] = [
             (told_run(saved, on_drive=saved.place != HERE), saved) for saved in runs
         ]
@@ -60,7 +60,9 @@ class ResumeForm(Shown):
             layout=widgets.Layout(width="700px", max_width="100%"),
             style={"description_width": LABEL_WIDTH},
         )
-        words = told("warning", problem)
+        if run_name is not None:
+            self._list.value = next((saved for saved in runs if saved.name == run_name), None)
+        words = told_warnings(notes)
         if not runs:
             words += told("note", "No earlier run was found: there is nothing to do here.")
             self._list.layout.display = "none"

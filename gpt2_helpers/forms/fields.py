@@ -20,6 +20,8 @@ from gpt2_helpers.forms.style import LABEL_WIDTH, sentence, told
 # What a dropdown offers: values, or pairs of what is shown and the value behind it.
 Choices = Sequence[Any]
 
+_BITS = 64  # of a whole number, at most
+
 
 class Row:
     """One field as widgets: `widget` shows it, `read` tells what stands there, `write` changes it.
@@ -69,7 +71,12 @@ class Row:
             return value
         if self.field.kind is str:
             return None if self.field.optional and not value else value
-        return None if self.field.optional and not value.strip() else parsed(self.field, value)
+        if self.field.optional and not value.strip():
+            return None
+        number = parsed(self.field, value)
+        # What is told of memory and time multiplies and divides such a number: Python cannot.
+        beyond = isinstance(number, int) and number.bit_length() > _BITS
+        return value if beyond and self.field.maximum is None else number
 
     def read(self) -> Any:
         """The value, checked; OptionError that calls the field by its label."""
@@ -152,7 +159,8 @@ class Row:
         # A page of ipywidgets 8 moves a slider to its nearest step and tells that as a change: what
         # was typed between two steps must stay.
         typed, step = self.given(), change["owner"].step
-        near = isinstance(typed, (int, float)) and abs(change["new"] - typed) < 0.501 * step
+        moved, least = change["new"], 0.501 * step
+        near = isinstance(typed, (int, float)) and moved - least < typed < moved + least
         if not self._silent and not near:
             with self._silence():
                 self.control.value = f"{change['new']:.10g}"
@@ -163,7 +171,8 @@ class Row:
         if self.slider is None:
             return
         value = self.given()
-        if isinstance(value, (int, float)) and math.isfinite(value):
+        # Not math.isfinite, which refuses a whole number of 400 digits.
+        if isinstance(value, (int, float)) and -math.inf < value < math.inf:
             value = min(max(value, self.slider.min), self.slider.max)
             self.slider.value = self.field.kind(value)
 

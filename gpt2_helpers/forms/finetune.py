@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,9 @@ _FIRST = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
     *("sample_every", "sample_length", "save_every", "drive_backup"),
 )
-# The data picker has the column; the live view shows every step.
-_ELSEWHERE = ("column", "print_every")
+# The data picker has the column; the live view shows every step; and the rest of a page looks for
+# runs, models and samples where they usually are.
+_ELSEWHERE = ("column", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
     **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
@@ -58,19 +60,22 @@ class FinetuneForm(Shown):
     sess = form.run()          # in the next cell
     gpt2.generate(sess)        # in any after that
 
-    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 100, and it backs up to
-    Google Drive where that is open. `defaults` are other values by the options' names, `dataset` is
-    another text, or a sample's name. Environment variables go before all: GPT2_MODEL_NAME,
-    GPT2_STEPS, GPT2_DATASET and so on, for every option.
+    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 100, and it backs up
+    to Google Drive where that is open. `defaults` are other values by the options' names, `dataset`
+    is another text, or a sample's name, `column` that of a table. Environment variables go before
+    all: GPT2_MODEL_NAME, GPT2_STEPS, GPT2_DATASET and so on, for every option. The folders of runs,
+    models and samples are not asked for; their variables and `defaults` hold all the same.
     """
 
-    def __init__(self, dataset: str | Path | None = None, **defaults: Any) -> None:
+    def __init__(
+        self, dataset: str | Path | None = None, column: str | None = None, **defaults: Any
+    ) -> None:
         from gpt2_helpers.startup import load_tensorflow
 
         load_tensorflow()
         from gpt2_helpers.device import gpus
 
-        self.picker = DataPicker(dataset=dataset)
+        self.picker = DataPicker(dataset=dataset, column=column)
         names = [field.name for kind in _KINDS for field in fields_of(kind)]
         rest = [name for name in names if name not in (*_FIRST, *_ELSEWHERE)]
         self.form = ConfigForm(
@@ -92,6 +97,8 @@ class FinetuneForm(Shown):
         self._fitted: object = None  # what the list of models was last made for
         self._fits: dict[str, memory.Fit] = {}
         self._saves = False  # whether memory saving was chosen here, and not by hand
+        self._session: Session | None = None
+        self._on_drive = self._runs_on_drive()
         self.form.on_change(self._tell)
         self.picker.on_change(self._tell)
         self._tell()
@@ -114,8 +121,10 @@ class FinetuneForm(Shown):
     def run(self, sess: Session | None = None) -> Session:
         """Train as the form says, and return the session that holds the model.
 
-        A model that is not here is downloaded first. What is wrong stops the cell with a sentence;
-        an interrupt saves and returns.
+        Without `sess` it is a new session the first time, and afterwards the same one again: two
+        models at a time would need twice the memory. A model that is not here is downloaded first.
+        What is wrong stops the cell with a sentence, and where the training itself failed the
+        session is empty then; an interrupt saves and returns.
         """
         from gpt2_helpers.forms import training
         from gpt2_helpers.pretrained import fetch_missing
@@ -128,10 +137,26 @@ class FinetuneForm(Shown):
             data = self.data  # after it, since a table that was fetched has its column only now
             if begins_from_base(run):
                 fetch_missing(run, say=print)
-            session = sess or Session()
-            training.show(session.finetune(path, finetune, run, data))
+            if sess is None:
+                sess = self._session = self._session or Session()
+            try:
+                training.show(sess.finetune(path, finetune, run, data))
+            except BaseException:
+                sess.close()  # what is saved is whole, and what is here need not be
+                raise
+        gc.collect()  # the optimizer, twice as large as the model, is needed no longer
+        self._on_drive = self._runs_on_drive()
         self._tell()  # there is a run of this name now
-        return session
+        return sess
+
+    def _runs_on_drive(self) -> dict[str, int]:
+        """The steps of the runs that a mounted Drive holds, by name."""
+        from gpt2_helpers.backups import DRIVE, saved_runs
+
+        if not drive.is_mounted():
+            return {}
+        runs = saved_runs(self.form.value("checkpoint_dir"))
+        return {saved.name: saved.step for saved in reversed(runs) if saved.place == DRIVE}
 
     def _tell(self) -> None:
         """Say what the values in the form will lead to."""
@@ -173,10 +198,25 @@ class FinetuneForm(Shown):
     def _tell_of_run(self, run: RunConfig) -> None:
         """Under the name: whether there is such a run, and what will become of it."""
         try:
-            words = _what_becomes_of(run)
+            words = f"{_what_becomes_of(run)} {self._further_on_drive(run)}".strip()
         except Gpt2Error as error:
             words = str(error)
         self.form.note("run_name", words, warning=bool(words))
+
+    def _further_on_drive(self, run: RunConfig) -> str:
+        """What Drive holds of the run where that is further than what training would begin with:
+        a backup does not replace it, unless it may."""
+        from gpt2_helpers.runs import RunFolder
+
+        step = self._on_drive.get(run.run_name, 0)
+        goes_on = run.restore_from == "latest"
+        begin = RunFolder(run.checkpoint_dir, run.run_name).completed_steps() if goes_on else 0
+        if step <= begin or run.overwrite:
+            return ""
+        return (
+            f"Google Drive holds {run.run_name} at step {step:,}: the list of earlier runs "
+            "above brings it here; another name begins a new one."
+        )
 
     def _outlook(self, finetune: FinetuneConfig, run: RunConfig) -> str:
         """How much will be read in how many steps.

@@ -20,7 +20,7 @@ from IPython.display import display
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.documents import is_table
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import Checked, fields_of, option
 from gpt2_helpers.forms.buttons import ActionButton
 from gpt2_helpers.forms.files import download_button
 from gpt2_helpers.forms.form import ConfigForm, Shown
@@ -88,7 +88,7 @@ class GenerateForm(Shown):
     form = GenerateForm(sess)
     form                             # as a cell's last line: shows it
     form.run()                       # in a cell: what the first button does, shown there
-    form.to_file(nsamples=1000)      # in a cell: what the second does; returns the file's path
+    form.to_file()                   # in a cell: what the second does; returns the file's path
     form.texts                       # what was written last
     Tally.of(form.pairs)             # how much of it is copied
 
@@ -98,11 +98,14 @@ class GenerateForm(Shown):
     """
 
     def __init__(self, sess: Session, **defaults: Any) -> None:
-        """`defaults` are other values by the options' names."""
+        """`defaults` are other values by the options' names, those of the file among them:
+        `bulk_nsamples`, `destination_path`."""
+        bulk = {f.name: defaults.pop(f.name) for f in fields_of(BulkConfig) if f.name in defaults}
         self.session = sess
         self.texts: list[str] = []
         self.pairs: list[tuple[str, Match]] = []  # those that could be compared
-        self._compared: tuple[Path, Comparer | None, str] | None = None
+        # By what it depends on: what compares, and what is to be said of it.
+        self._compared: tuple[object, Comparer | None, str] | None = None
         kind = SHORT if _learned_short_texts(sess) else FREE
         self.kind = widgets.ToggleButtons(
             options=[FREE, SHORT], value=kind, style={"button_width": "auto"}
@@ -115,7 +118,7 @@ class GenerateForm(Shown):
             defaults={**_PRESETS[kind], **_AMOUNTS[kind], **defaults},
             lines={"prefix": 3},
         )
-        self.bulk = ConfigForm(BulkConfig)
+        self.bulk = ConfigForm(BulkConfig, defaults=bulk)
         self._results, self._file = widgets.VBox(), widgets.VBox()
         generate = ActionButton("Generate", lambda: self._generate(self._results), primary=True)
         to_file = ActionButton("Write to a file", lambda: self._fill_file(self._file))
@@ -159,7 +162,7 @@ class GenerateForm(Shown):
             return
         config, model = self.form.config(SamplingConfig), self.session.model
         needed = generation_bytes(model.config, config.batch_size, config.length, model.precision)
-        available, place = here()
+        available, place = here(loaded=model.config)
         words = ""
         if available is not None and needed > available:
             words = (
@@ -237,14 +240,18 @@ class GenerateForm(Shown):
         folder = self.session.run_folder
         if folder is None:
             return None, "Copies are not marked: what this model was trained on is not here."
-        if self._compared is None or self._compared[0] != folder:
-            from gpt2_helpers.originality import for_run
+        from gpt2_helpers.originality import for_run
 
-            try:
-                found = for_run(RunFolder(folder.parent, folder.name))
-                self._compared = folder, found, " ".join(found.notes)
-            except Gpt2Error as error:
-                self._compared = folder, None, f"Copies are not marked: {error}"
+        run = RunFolder(folder.parent, folder.name)
+        try:
+            record = run.record()
+            # Training may have begun anew on another text, in the same folder.
+            cause = folder, record.dataset, record.parameters.get("column"), run.completed_steps()
+            if self._compared is None or self._compared[0] != cause:
+                found = for_run(run)
+                self._compared = cause, found, " ".join(found.notes)
+        except Gpt2Error as error:
+            return None, f"Copies are not marked: {error}"
         _, comparer, remark = self._compared
         return comparer, remark
 

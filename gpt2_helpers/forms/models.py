@@ -22,6 +22,7 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.buttons import ActionButton
+from gpt2_helpers.forms.cells import told_warnings
 from gpt2_helpers.forms.form import VARIABLE_PREFIX, Shown
 from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
@@ -48,12 +49,13 @@ class ModelForm(Shown):
     form = ModelForm()
     form                     # as a cell's last line: shows it
     sess = form.run()        # in the next cell: a session with the model
-    other = form.run()       # later, after another choice: one more session beside the first
-    form.run(sess)           # or in place of what `sess` holds
+    form.run()               # later, after another choice: the same session with that model
+    form.run(other)          # or into a session of yours
 
-    The runs stand first, the newest on top and chosen; with `pretrained` a model as it came is
-    chosen. The environment variable GPT2_RUN_NAME
-    chooses a run by its name, GPT2_MODEL_NAME a pretrained model where no such run is there.
+    A form has one session, so that a cell that is run again takes no more memory; a model beside
+    the first comes from a ModelForm of its own. The runs stand first, the newest on top and chosen;
+    with `pretrained` a model as it came is chosen. The environment variable GPT2_RUN_NAME chooses a
+    run by its name, GPT2_MODEL_NAME a pretrained model where no such run is there.
     """
 
     def __init__(
@@ -68,7 +70,8 @@ class ModelForm(Shown):
         load_tensorflow()
         self._pretrained = pretrained
         self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
-        self._loaded: tuple[Choice, Session] | None = None  # by the button, not handed out yet
+        self._session: Session | None = None
+        self._loaded: Choice | None = None  # by the button, not handed out yet
         self._list = widgets.Dropdown(
             description="Model",
             layout=widgets.Layout(width="700px", max_width="100%"),
@@ -119,14 +122,15 @@ class ModelForm(Shown):
         self._list.value = next(again, None) or self._best(choices)
 
     def run(self, sess: Session | None = None) -> Session:
-        """Load the chosen model and return its session: a new one, or `sess`.
+        """Load the chosen model and return its session: the form's own, or `sess`.
 
         A run is copied from Drive, and an official model downloaded, where it is not here yet. What
         is wrong stops the cell with a sentence.
         """
-        if sess is None and self._loaded is not None and self._loaded[0] == self.choice:
-            (_, session), self._loaded = self._loaded, None
-            return session
+        loaded, self._loaded = self._loaded, None
+        own = self._session
+        if sess is None and own is not None and own.is_loaded and loaded == self.choice:
+            return own
         status = widgets.HTML()
         display(status)  # type: ignore[no-untyped-call]
         with plain_errors():
@@ -134,27 +138,26 @@ class ModelForm(Shown):
 
     def _load_here(self) -> None:
         """What the button does: the session waits for `run`, which hands it out."""
-        if self._loaded is not None:
-            self._loaded[1].close()
-        self._loaded = None
-        choice = self.choice
-        self._loaded = choice, self._load(choice, None, self._status)
+        self._loaded, choice = None, self.choice
+        self._load(choice, None, self._status)
+        self._loaded = choice
 
     def _load(self, choice: Choice, sess: Session | None, status: widgets.HTML) -> Session:
         from gpt2_helpers.session import Session
 
-        session = sess or Session()
+        if sess is None:
+            sess = self._session = self._session or Session()
         status.value = told("note", f"Loading {choice.name} ...")
         try:
             if choice.saved is None:
-                self._load_pretrained(choice.name, session, status)
+                self._load_pretrained(choice.name, sess, status)
             else:
-                self._load_run(choice.saved, session, status)
+                self._load_run(choice.saved, sess, status)
         except BaseException:
             status.value = ""
             raise
-        status.value = told("note", f"{choice.name} is loaded, {_size_of(session)}.")
-        return session
+        status.value = told("note", f"{choice.name} is loaded, {_size_of(sess)}.")
+        return sess
 
     def _load_run(self, saved: SavedRun, session: Session, status: widgets.HTML) -> None:
         from gpt2_helpers.backups import DRIVE, bring_here
@@ -176,11 +179,9 @@ class ModelForm(Shown):
     def _runs(self) -> list[Choice]:
         from gpt2_helpers.backups import HERE, saved_runs
 
-        try:
-            found = saved_runs(self._checkpoint_dir)
-        except Gpt2Error as error:  # of Drive
-            self._problem.value = told("warning", str(error))
-            found = []
+        notes: list[str] = []  # of Drive
+        found = saved_runs(self._checkpoint_dir, notes.append)
+        self._problem.value = told_warnings(notes)
         return [
             Choice(saved.name, told_run(saved, on_drive=saved.place != HERE), saved)
             for saved in found
@@ -261,6 +262,6 @@ def _size_of(session: Session) -> str:
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
     needed = generation_bytes(model.config, 1, model.config.n_ctx, model.precision)
-    available, place = here()
-    has = "" if available is None else f"; {place} has {available / GB:,.1f} GB"
+    available, place = here(loaded=model.config)
+    has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"

@@ -21,7 +21,8 @@ _EXAMPLES = 8
 
 
 def show_originality(sess: Session, texts: Iterable[str]) -> Tally | None:
-    """Compare texts with what the session's run was trained on: counts, and the closest examples.
+    """Compare texts with the data of the session's run, what was held back to validate on among
+    it: counts, and the closest examples.
 
     Returns the counts for `show_advice`; None, and why, where the training text is not here.
 
@@ -50,7 +51,7 @@ def show_originality(sess: Session, texts: Iterable[str]) -> Tally | None:
     if examples := tally.best_examples(_EXAMPLES):
         shown += told("heading", "The closest") + table(
             [(text.strip(), match.nearest) for text, match in examples],
-            head=("the model wrote", "the training text has"),
+            head=("the model wrote", "its data has"),
         )
     show(widgets.HTML(shown + "".join(told("note", note) for note in originality.notes)))
     return tally

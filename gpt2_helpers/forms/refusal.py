@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.forms.buttons import explained, is_full_memory
 
 
 class RefusalError(Gpt2Error):
@@ -21,7 +23,7 @@ class RefusalError(Gpt2Error):
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Within it, this package's errors leave a cell as a sentence.
+    """Within it, this package's errors, and a memory that is full, leave a cell as a sentence.
 
     `with plain_errors(): form.config()`
     """
@@ -29,5 +31,12 @@ def plain_errors() -> Iterator[None]:
         yield
     except RefusalError:
         raise
-    except Gpt2Error as error:
-        raise RefusalError(str(error)) from error
+    except Exception as error:
+        full = next(filter(is_full_memory, (error, error.__cause__)), None)
+        if full is not None:
+            # Notebooks keep the last error, and with its frames the model that filled the memory.
+            for kept in (error, full):
+                traceback.clear_frames(kept.__traceback__)
+        elif not isinstance(error, Gpt2Error):
+            raise
+        raise RefusalError(explained(error)) from error

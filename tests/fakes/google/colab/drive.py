@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-_open = builtins.open
+_open, _ismount, _replace = builtins.open, os.path.ismount, os.replace
 
 
 class _Metered(io.FileIO):
@@ -46,7 +46,9 @@ def mount(
     if os.environ.get("FAKE_COLAB_MOUNT_REFUSED"):
         raise ValueError("mount failed")
     point.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(_cache() if os.environ.get("FAKE_COLAB_SLOW") else _google())
+    link.symlink_to(_cache() if _waits() else _google())
+    if os.environ.get("FAKE_COLAB_LAG"):
+        os.replace = _replaced_on(link)  # type: ignore[assignment]
     if "FAKE_COLAB_QUOTA" in os.environ:
         builtins.open = _opened_on(link)
     print(f"Mounted at {mountpoint}")
@@ -59,14 +61,25 @@ def flush_and_unmount(timeout_ms: int = 86400000) -> None:
         print("Drive not mounted, so nothing to flush and unmount.")
     while _mounts:
         _mounts.pop().unlink(missing_ok=True)
-    if os.environ.get("FAKE_COLAB_SLOW"):
+    if _waits():
         waiting, google = _cache(), _google()
         shutil.rmtree(google)
         waiting.rename(google)
-    builtins.open = _open
+    builtins.open, os.replace = _open, _replace
 
 
 _mounts: list[Path] = []
+
+
+def _is_mount(path: Any) -> bool:
+    return _ismount(path) or Path(path, "MyDrive").is_symlink()
+
+
+os.path.ismount = _is_mount
+
+
+def _waits() -> bool:
+    return bool(os.environ.get("FAKE_COLAB_SLOW") or os.environ.get("FAKE_COLAB_LAG"))
 
 
 def _google() -> Path:
@@ -81,6 +94,27 @@ def _cache() -> Path:
     if not folder.exists():
         shutil.copytree(_google(), folder)
     return folder
+
+
+def _replaced_on(drive: Path) -> Any:
+    """After each archive Google's side is as it was some archives ago, the newest half sent."""
+    late = int(os.environ["FAKE_COLAB_LAG"])
+    states: list[Path] = []
+
+    def late_replace(source: Any, target: Any, **named: Any) -> None:
+        _replace(source, target, **named)
+        archive = Path(target)
+        if archive.parent != drive or archive.suffix != ".tar" or ".before" in archive.name:
+            return
+        google = _google()
+        states.append(google.with_name(f"state {len(states) + 1}"))
+        shutil.copytree(_cache(), states[-1])
+        if len(states) >= late:
+            shutil.rmtree(google)
+            shutil.copytree(states[-late], google)
+            os.truncate(google / archive.name, (google / archive.name).stat().st_size // 2)
+
+    return late_replace
 
 
 def _opened_on(drive: Path) -> Any:
