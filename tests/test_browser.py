@@ -27,6 +27,7 @@ VALUES = {
     "GPT2_MODEL_NAME": "tiny",
     "GPT2_RUN_NAME": "test",
     "GPT2_STEPS": "20",
+    "GPT2_SAMPLE_EVERY": "20",
     "GPT2_LENGTH": "40",
     "GPT2_BULK_NSAMPLES": "10",
     "GPT2_PROJECT": "my-project-1",
@@ -169,6 +170,21 @@ def test_a_prefix_is_gone_on_from_in_cards_to_copy_and_download(notebook: Notebo
     form.get_by_role("button", name="Copy").last.click()
     says(form, "Copied")
     assert notebook.page.evaluate("navigator.clipboard.readText()") == texts[-1]
+
+
+@only("generate")
+def test_an_interrupt_stops_each_press_of_a_button(notebook: Notebook, lab: Lab) -> None:
+    form = notebook.cell("generate-form")
+    notebook.type(notebook.field("generate-form", "Number of texts"), "500")
+    notebook.type(notebook.field("generate-form", "Length (tokens)"), "1000")
+    for _ in range(3):
+        notebook.page.wait_for_timeout(1000)  # a click at once would count as a double one
+        form.get_by_role("button", name="Generate").click()
+        notebook.page.wait_for_timeout(2000)
+        assert "Interrupted" not in notebook.text_of("generate-form"), "it is at work"
+        (kernel,) = lab.request("kernels")
+        lab.request(f"kernels/{kernel['id']}/interrupt", "POST")
+        says(form, "Interrupted. The texts that were finished are here.")
 
 
 @only("generate")

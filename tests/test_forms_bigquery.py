@@ -249,11 +249,11 @@ def test_an_interrupt_stops_the_cell_with_a_sentence(
 def test_a_wrong_form_runs_nothing(stand_in: StandIn, shown: list[widgets.Widget]) -> None:
     made = form(source="reddit")
     for call in (made.check, made.run):
-        with pytest.raises(RefusalError, match="first_month must be given"):
+        with pytest.raises(RefusalError, match="First month must be given"):
             call()
     with pytest.raises(OptionError):
         assert made.config
     button(made.widget, "Check the cost").click()
-    assert "first_month must be given" in words(made.widget)
+    assert "First month must be given" in words(made.widget)
     assert not stand_in.requests
     assert not shown

@@ -328,7 +328,9 @@ def test_a_run_that_is_there_goes_on_or_begins_anew_and_says_so() -> None:
     form = short(steps=2)
     assert "There is a run" not in under(form, "run_name")
     form.run()
-    assert "There is a run run1, 2 steps so far, begun from toy." in under(form, "run_name")
+    assert "There is a run run1, 2 steps so far, begun from toy, on text.txt." in under(
+        form, "run_name"
+    )
     assert "goes on with it" in under(form, "run_name")
     form.run()
     assert steps_kept() == {4}
@@ -395,3 +397,9 @@ def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.Monkey
     assert asked == [("124M", "models")]
     record = json.loads((Path("checkpoint") / "run1" / "run.json").read_text("utf-8"))
     assert record["base_model"] == "124M"
+
+
+def test_another_model_than_the_runs_own_is_not_used_and_that_is_said() -> None:
+    save_run()
+    assert "and tiny is not used" in under(FinetuneForm(model_name="tiny"), "run_name")
+    assert "is not used" not in under(FinetuneForm(model_name="toy"), "run_name")

@@ -187,7 +187,7 @@ def test_wrong_input_stays_and_its_message_stands_beside_it(text: str) -> None:
         form.value("guests")
     assert form.errors == {"guests": str(caught.value)}
     assert told("wrong", str(caught.value)) in html(form)
-    with pytest.raises(OptionError, match="^guests must be"):
+    with pytest.raises(OptionError, match="^Guests must be"):
         form.config()
     type_into(form, "guests", "3")
     assert form.is_valid
@@ -397,7 +397,7 @@ def test_an_error_stops_the_cell_with_a_sentence(capsys: pytest.CaptureFixture[s
     assert isinstance(result.error_in_exec, RefusalError)
     said = capsys.readouterr()
     (line,) = (said.out + said.err).splitlines()
-    assert line.endswith("guests must be between 1 and 20, got 0")
+    assert line.endswith("Guests must be between 1 and 20, got 0")
 
 
 def test_a_full_memory_is_said_in_a_sentence_too() -> None:

@@ -346,20 +346,12 @@ def test_the_form_shows_how_many_texts_the_cell_writes(sess: Session, page: list
     assert len(form.texts) == 4
 
 
-def test_an_older_file_stays_until_the_texts_are_there(page: list[Any]) -> None:
+def test_a_file_that_is_there_is_not_replaced(page: list[Any]) -> None:
     old = Path("old.txt")
     old.write_text("precious")
-    seen = []
-
-    class Watched(Finishing):
-        def generate_pieces(self, prompts: Any, config: SamplingConfig) -> Iterator[Piece]:
-            for piece in super().generate_pieces(prompts, config):
-                seen.append(old.read_text())
-                yield piece
-
-    GenerateForm(Watched((0, "a"), (1, "b")), **SMALL).to_file(2, old)
-    assert seen == ["precious", "precious"]
-    assert old.read_text() == f"a\n{DELIMITER}b\n{DELIMITER}"
+    with pytest.raises(RefusalError, match="old.txt is there already, and is not replaced"):
+        GenerateForm(Finishing((0, "a"), (1, "b")), **SMALL).to_file(2, old)
+    assert old.read_text() == "precious"
 
 
 def test_an_interrupted_file_holds_what_was_finished(page: list[Any]) -> None:

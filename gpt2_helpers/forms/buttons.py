@@ -7,6 +7,7 @@ button. An interrupt by the notebook's menu reaches a callback as it reaches a c
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,9 @@ class ActionButton:
             return
         self._busy = self.button.disabled = True
         self.message.value = ""
+        _in_main_thread(self._do)
+
+    def _do(self) -> None:
         try:
             self._work()
         except KeyboardInterrupt:
@@ -53,6 +57,18 @@ class ActionButton:
         finally:
             self._busy = self.button.disabled = False
             self._ended = time.monotonic()
+
+
+def _in_main_thread(work: Callable[[], None]) -> None:
+    """JupyterLab 4.4 and later lets a thread of its own take the clicks, all but the first one.
+    Interrupts reach only the main thread, so the work is done there."""
+    from IPython.core.getipython import get_ipython
+
+    loop = getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)  # type: ignore[no-untyped-call]
+    if loop is None or threading.current_thread() is threading.main_thread():
+        work()
+    else:
+        loop.add_callback(work)
 
 
 def is_full_memory(error: BaseException | None) -> bool:

@@ -129,10 +129,9 @@ class Row:
         layout = widgets.Layout(width=width, max_width="100%")
         if choices is not None:
             return widgets.Dropdown(options=[_pair(c) for c in choices], layout=layout, **named)
-        hint = "empty: none" if field.optional else ""
         if lines > 1:
-            return widgets.Textarea(rows=lines, placeholder=hint, layout=layout, **named)
-        return widgets.Text(placeholder=hint, layout=layout, **named)
+            return widgets.Textarea(rows=lines, placeholder="", layout=layout, **named)
+        return widgets.Text(placeholder="", layout=layout, **named)
 
     def _make_slider(self) -> widgets.DOMWidget | None:
         if self.field.usual is None:

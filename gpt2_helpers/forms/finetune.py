@@ -284,7 +284,11 @@ def _what_becomes_of(run: RunConfig) -> str:
             f"There is a run {run.run_name}. Training begins it anew, from the model; what it "
             f"learned before {kept}. Another name leaves it as it is."
         )
-    base = folder.record().base_model
+    record = folder.record()
     words = f"There is a run {run.run_name}, {folder.completed_steps():,} steps so far"
-    words += f", begun from {base}" if base else ""
-    return f"{words}. Training goes on with it: choose another name to begin a new one."
+    words += f", begun from {record.base_model}" if record.base_model else ""
+    words += f", on {Path(record.dataset).name}" if record.dataset else ""
+    words += ". Training goes on with it"
+    if record.base_model not in ("", OLD_NAMES.get(run.model_name, run.model_name)):
+        words += f", and {run.model_name} is not used"
+    return f"{words}: choose another name to begin a new one."

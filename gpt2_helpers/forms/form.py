@@ -106,6 +106,9 @@ class ConfigForm(Shown):
         """The config that stands in the form; OptionError, as its dataclass says it, where it is
         wrong. With several classes, `kind` says which."""
         wanted: type[Any] = kind or self._kinds[0]
+        for field in fields_of(wanted):
+            if field.name in self.errors:  # as it stands beside the field
+                raise OptionError(self.errors[field.name])
         values = {f.name: self.given(f.name) for f in fields_of(wanted)}
         return wanted(**values)
 

@@ -19,7 +19,7 @@ from IPython.display import display
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.documents import is_table
-from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.fields import Checked, fields_of, option
 from gpt2_helpers.forms.buttons import ActionButton
 from gpt2_helpers.forms.files import download_button
@@ -77,7 +77,7 @@ class BulkConfig(Checked):
     )
     destination_path: str | None = option(
         None,
-        "an existing file is replaced; empty: gpt2_gentext_ and the time",
+        "a file that is not there yet; empty: gpt2_gentext_ and the time",
         label="Name of the file",
     )
 
@@ -178,7 +178,8 @@ class GenerateForm(Shown):
         originality, remark = self._originality()
         bar = ProgressBar(len(prompts) * config.nsamples, "text")
         cards = TextCards(originality, remark, compact=self.kind.value == SHORT)
-        note.value, place.children = "", [bar.widget, note, cards.widget]
+        writer = widgets.HTML(told("heading", f"{_name_of(self.session)} writes"))
+        note.value, place.children = "", [writer, bar.widget, note, cards.widget]
         try:
             with _told_end(bar, note), closing(self._finished(prompts, config)) as texts:
                 for text in texts:
@@ -200,6 +201,8 @@ class GenerateForm(Shown):
         count = bulk.bulk_nsamples if nsamples is None else nsamples
         config = dataclasses.replace(config, nsamples=count)
         named = destination_path or bulk.destination_path
+        if named and Path(named).exists():
+            raise OptionError(f"{named} is there already, and is not replaced: give another name")
         note = _begin(place)
         originality, remark = self._originality()
         bar = ProgressBar(len(prompts) * count, "text")
@@ -254,6 +257,10 @@ class GenerateForm(Shown):
             return None, f"Copies are not marked: {error}"
         _, comparer, remark = self._compared
         return comparer, remark
+
+
+def _name_of(sess: Session) -> str:
+    return sess.run_name or sess.model_name or "The model"
 
 
 def _learned_short_texts(sess: Session) -> bool:

@@ -197,7 +197,8 @@ class ModelForm(Shown):
             if name in SIZES:
                 size = f"{4 * SIZES[name].n_parameters / 1e9:.1f} GB"
                 where = "is here" if name in folders else f"is downloaded first, {size}"
-            choices.append(Choice(name, f"{name}, GPT-2 without finetuning ({where})"))
+            what = "GPT-2 without finetuning" if name in SIZES else "a small model of novels"
+            choices.append(Choice(name, f"{name}, {what} ({where})"))
         return choices
 
     def _choices(self) -> list[Choice]:

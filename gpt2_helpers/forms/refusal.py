@@ -23,7 +23,8 @@ class RefusalError(Gpt2Error):
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Within it, this package's errors, and a memory that is full, leave a cell as a sentence.
+    """Within it, this package's errors, an interrupt and a memory that is full leave a cell as a
+    sentence.
 
     `with plain_errors(): form.config()`
     """
@@ -31,6 +32,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except RefusalError:
         raise
+    except KeyboardInterrupt:
+        raise RefusalError("interrupted: run the cell again to do it") from None
     except Exception as error:
         full = next(filter(is_full_memory, (error, error.__cause__)), None)
         if full is not None:
