@@ -40,7 +40,7 @@ notebooks: $(VENV) ## write address and version into notebooks and READMEs, empt
 # Enough steps that there is something to see.
 .PHONY: pictures
 pictures: $(VENV) ## take notebooks/pictures anew, in a browser
-	@PICTURES=notebooks/pictures GPT2_STEPS=400 GPT2_LENGTH=100 \
+	@PICTURES=notebooks/pictures GPT2_STEPS=400 GPT2_LENGTH=100 GPT2_BULK_NSAMPLES=200 \
 		.venv/bin/python -m pytest -q -rs tests/test_browser.py
 
 # Colaboratory's older ipykernel brings a debugger that warns of Python 3.11 and later.
