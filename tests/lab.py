@@ -251,7 +251,9 @@ class Notebook:
         self.page.keyboard.press("Control+s")
         for _ in range(200):
             if self.path.stat().st_mtime_ns != before:
-                return
+                with contextlib.suppress(ValueError):  # it may have been written in part only
+                    json.loads(self.path.read_text(encoding="utf-8"))
+                    return
             self.page.wait_for_timeout(50)
         raise TimeoutError(f"{self.path} was not saved")
 
