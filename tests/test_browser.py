@@ -117,6 +117,7 @@ def test_a_wrong_value_is_told_beside_its_field(notebook: Notebook) -> None:
     says(message, "Steps must be a whole number, got 'ten'")
     notebook.type(steps, "33")
     message.wait_for(state="hidden", timeout=SOON)
+    assert steps.input_value() == "33"
 
 
 @only("finetune")
@@ -193,6 +194,8 @@ def test_many_texts_go_into_a_file(notebook: Notebook) -> None:
     notebook.type(notebook.field("generate-form", "Texts in the file"), "3")
     form.get_by_role("button", name="Write to a file").click()
     says(form, ": 3 texts")
+    written = [path.read_text(encoding="utf-8") for path in notebook.folder.glob("gpt2_gen*.txt")]
+    assert any(text.count("=" * 20) == 3 for text in written)
 
 
 # ------------------------------------------------------------------------------ short texts
@@ -228,6 +231,7 @@ def test_the_cost_is_told_before_and_against_the_limit(notebook: Notebook) -> No
     form = notebook.cell("bigquery-form")
     form.get_by_role("button", name="Check the cost").click()
     says(form, "within your limit")
+    assert "The query reads" in notebook.text_of("bigquery-form")
 
 
 @only("bigquery_export")

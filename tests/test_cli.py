@@ -196,6 +196,7 @@ def test_the_examples_in_the_help_can_be_typed(name: str) -> None:
     for example in run(name, "--help").out.partition("examples:\n")[2].splitlines():
         _, command, *arguments = shlex.split(example)
         options = COMMANDS[command].parser().parse(arguments)
+        assert vars(options) or not arguments
         for kind in (FinetuneConfig, RunConfig, SamplingConfig, PretrainConfig):
             config_from(kind, options)
 
