@@ -94,6 +94,7 @@ BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
 MODEL_NAMES = (BUNDLED_MODEL, *SIZES)
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+LOADING_PRECISIONS = (*PRECISIONS, "int8")  # of a model that only writes
 
 
 def canonical_model_name(name: str) -> str:

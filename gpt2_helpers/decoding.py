@@ -1,89 +1,44 @@
-"""One token at a time: GPT-2 with its keys and values kept. Ids in, ids out, no text.
-
-Each row of the batch stands at a position of its own, so that a row whose text has ended can start
-another while its neighbours go on.
-"""
+"""Which decoder writes: made for what this machine has, and kept with the model."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.errors import OptionError
-from gpt2_helpers.model import (
-    GPT2,
-    attend,
-    feed_forward,
-    hidden_states,
-    layer_norm,
-    linear,
-)
-from gpt2_helpers.sampling import next_ids
+from gpt2_helpers import device, lite
+from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.graph_decoder import GraphDecoder, GraphWeights
+from gpt2_helpers.lite_decoder import LiteDecoder, LiteWeights
+from gpt2_helpers.model import GPT2
 
 SLOT_SIZES = (64, 128, 256, 512, 1024)  # caches come in few sizes, so that few are compiled
 KEPT_DECODERS = 4
 
 
-class DecodingWeights:
-    """The weights in the type that decoding multiplies in, and `wte` transposed once for all."""
-
-    def __init__(self, model: GPT2, dtype: tf.DType) -> None:
-        self._model, self._dtype = model, dtype
-        self.version = model.version
-        self.named: dict[str, Any] = dict(model.variables)
-        if dtype != tf.float32:
-            self.named = {
-                name: tf.Variable(tf.cast(variable, dtype), trainable=False)
-                for name, variable in model.variables.items()
-            }
-        embeddings = self.named["model/wte"]
-        self.output = tf.Variable(tf.transpose(embeddings), trainable=False)  # (n_embd, n_vocab)
-
-    def refresh(self) -> None:
-        """Copy again what training has changed."""
-        if self.version == self._model.version:
-            return
-        self.version = self._model.version
-        for name, variable in self._model.variables.items():
-            if self.named[name] is not variable:
-                self.named[name].assign(tf.cast(variable, self._dtype))
-        self.output.assign(tf.transpose(self.named["model/wte"]))
-
-    @cached_property
-    def read(self) -> Any:
-        """ids (1, time) -> each layer's keys, and each layer's values (1, head, time, head_dim)."""
-
-        def keys_and_values(ids: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-            _, caches = hidden_states(self.named, self._model.config, ids)
-            return [key for key, _ in caches], [value for _, value in caches]
-
-        return compiled(keys_and_values, tf.TensorSpec([1, None], tf.int32))
-
-
-def compiled(function: Any, *signature: Any) -> Any:
-    """A graph for this signature. TensorFlow would warn of a tf.function that each model, or each
-    size of batch, has traced anew for a few calls."""
-    return tf.function(function, input_signature=signature).get_concrete_function()
-
-
-def decoder_for(model: GPT2, batch_size: int, length: int, dtype: tf.DType) -> Decoder:
+def decoder_for(model: GPT2, batch_size: int, length: int, precision: str) -> Decoder:
     """A decoder with room for `length` tokens a row; the last few are kept, compiled, with the
-    model, so that a second call starts at once. One that is `in_use` is left to its user."""
+    model, so that a second call starts at once. One that is `in_use` is left to its user.
+
+    `precision` is float32, bfloat16, float16 or int8. On a processor float32 and int8 are
+    TensorFlow Lite's; all else is TensorFlow's own, which has no int8.
+    """
+    in_lite = uses_lite(precision)
+    if not in_lite:
+        precision = device.choose_precision(precision)
     n_ctx, kept = model.config.n_ctx, model.decoders
     slots = next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx)
     for copy in itertools.count():
-        key = (batch_size, min(slots, n_ctx), dtype.name, copy)
-        decoder = kept.pop(key, None)
+        key = (batch_size, min(slots, n_ctx), precision, copy)
+        decoder: Decoder | None = kept.pop(key, None)
         if decoder is None:
-            shared = next((other.weights for other in kept.values() if other.dtype == dtype), None)
-            decoder = Decoder(model, batch_size, key[1], shared or DecodingWeights(model, dtype))
+            shared = next((d.weights for k, d in kept.items() if k[2] == precision), None)
+            if in_lite:
+                weights = shared or LiteWeights(model, precision)
+                decoder = LiteDecoder(model, batch_size, key[1], weights)
+            else:
+                weights = shared or GraphWeights(model, tf.as_dtype(precision))
+                decoder = GraphDecoder(model, batch_size, key[1], weights)
         kept[key] = decoder  # the most recently used stands last
         if not decoder.in_use:
             break
@@ -94,105 +49,6 @@ def decoder_for(model: GPT2, batch_size: int, length: int, dtype: tf.DType) -> D
     return decoder
 
 
-class Decoder:
-    """Rows of tokens that grow by one at each `step`. `prefill` gives a row its beginning.
-
-    Whoever steps through a text sets `in_use` until it is done: two would write over each other.
-    """
-
-    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: DecodingWeights) -> None:
-        self.config, self.weights = model.config, weights
-        self.batch_size, self.slots = batch_size, slots
-        self.dtype: tf.DType = weights.output.dtype
-        self.in_use = False
-        # A row for each slot of each head of each row of the batch: a gather then reads just the
-        # slots in use, where slicing a variable that is scattered into would copy it whole first.
-        n_head, head_dim = self.config.n_head, self.config.head_dim
-        shape = (batch_size * n_head * slots, head_dim)
-        self._keys, self._values = (
-            [tf.Variable(tf.zeros(shape, self.dtype), trainable=False) for _ in self._layers()]
-            for _ in range(2)
-        )
-        self._last_prefill: tuple[tuple[int, ...], Any] | None = None
-        row = tf.TensorSpec([], tf.int32)
-        caches = [tf.TensorSpec([1, n_head, None, head_dim], self.dtype)] * self.config.n_layer
-        self._store = compiled(self._store_row, row, caches, caches)
-        rows = tf.TensorSpec([batch_size], tf.int32)
-        self._next_logits = compiled(self._logits, rows, rows)
-
-    def _layers(self) -> range:
-        return range(self.config.n_layer)
-
-    def prefill(self, row: int, ids: Sequence[int]) -> None:
-        """Let row `row` have seen `ids`, at positions 0 and up. Many rows often begin alike: the
-        last beginning is kept and only copied for the next row."""
-        if not ids:
-            return
-        self._check_room(len(ids))
-        key = (self.weights.version, *ids)
-        if self._last_prefill is None or self._last_prefill[0] != key:
-            self._last_prefill = (key, self.weights.read(tf.constant([ids], tf.int32)))
-        self._store(tf.constant(row), *self._last_prefill[1])
-
-    def step(
-        self,
-        ids: NDArray[np.int32],
-        positions: NDArray[np.int32],
-        uniforms: NDArray[np.float32],
-        config: SamplingConfig,
-    ) -> NDArray[np.int32]:
-        """Each row's token (batch) at its position (batch) -> each row's next token (batch)."""
-        return next_ids(self.logits(ids, positions), tf.constant(uniforms), config).numpy()
-
-    def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> tf.Tensor:
-        """Each row's token (batch) at its position (batch) -> fp32 logits (batch, n_vocab) of what
-        follows. A row's positions must follow its `prefill`, or start at 0, without a gap."""
-        self._check_room(int(positions.max()) + 1)
-        return self._next_logits(tf.constant(ids), tf.constant(positions))
-
-    def _check_room(self, tokens: int) -> None:
-        if tokens > self.slots:  # they would be written among the next row's
-            raise OptionError(
-                f"a row of this decoder holds {self.slots} tokens, got {tokens}: "
-                "ask decoder_for for a greater length"
-            )
-
-    def _first_slots(self, rows: tf.Tensor) -> tf.Tensor:
-        """rows (n) -> where in the caches each head of each row begins (n, head)."""
-        n_head = self.config.n_head
-        return (rows[:, None] * n_head + tf.range(n_head)) * self.slots
-
-    def _store_row(self, row: tf.Tensor, keys: list[tf.Tensor], values: list[tf.Tensor]) -> None:
-        # (1, head, time)
-        places = self._first_slots(row[None])[:, :, None] + tf.range(tf.shape(keys[0])[2])
-        for layer in self._layers():
-            self._keys[layer].scatter_update(tf.IndexedSlices(keys[layer], places))
-            self._values[layer].scatter_update(tf.IndexedSlices(values[layer], places))
-
-    def _logits(self, ids: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """ids and positions (batch) -> fp32 logits (batch, n_vocab); keeps the keys and values."""
-        config, weights = self.config, self.weights.named
-        first = self._first_slots(tf.range(self.batch_size))  # (batch, head)
-        here = first + positions[:, None]
-        used = tf.range(tf.reduce_max(positions) + 1)
-        seen = first[:, :, None] + used  # (batch, head, used)
-        visible = (used[None] <= positions[:, None])[:, None, None]  # (batch, 1, 1, used)
-        heads = [self.batch_size, 3, config.n_head, config.head_dim]
-        x = tf.gather(weights["model/wte"], ids) + tf.gather(weights["model/wpe"], positions)
-        for layer in self._layers():  # x (batch, n_embd)
-            name = f"model/h{layer}"
-            normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
-            parts = linear(normal, weights, f"{name}/attn/c_attn")
-            # (batch, head, head_dim): with one token a row reshaping splits and merges heads
-            query, key, value = tf.unstack(tf.reshape(parts, heads), axis=1)
-            keys, values = self._keys[layer], self._values[layer]
-            keys.scatter_update(tf.IndexedSlices(key, here))
-            values.scatter_update(tf.IndexedSlices(value, here))
-            # (batch, head, used, head_dim)
-            past = tf.gather(keys, seen), tf.gather(values, seen)
-            mixed = attend(query[:, :, None], *past, visible)  # (batch, head, 1, head_dim)
-            mixed = tf.reshape(mixed, [self.batch_size, config.n_embd])
-            x = x + linear(mixed, weights, f"{name}/attn/c_proj")
-            x = x + feed_forward(x, weights, name)
-        hidden = layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"])
-        return tf.cast(tf.matmul(hidden, self.weights.output), tf.float32)
+def uses_lite(precision: str) -> bool:
+    """Whether decoding in `precision` goes through TensorFlow Lite on this machine."""
+    return precision in (lite.FLOAT, lite.INT8) and not device.gpus() and lite.is_available()

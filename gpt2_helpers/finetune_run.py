@@ -73,6 +73,7 @@ class FinetuneRun:
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
             self.model = load_model(source, precision, checkpoint)
+        self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         held_out = None if self.validation is None else self.validation.tokens
         self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
         if resumes:

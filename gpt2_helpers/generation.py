@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.decoding import Decoder, decoder_for
+from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.decoding import decoder_for
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
@@ -120,9 +120,11 @@ class _Rows:
         self._rows: list[_Row | None] = [None] * batch_size
         longest = max((len(ids) for ids in encoded), default=0)
         room = 1 + max(config.length, longest)
-        # Products of 16-bit numbers depend a little on the batch's size: a seed asks for better.
-        dtype = model.dtype if config.seed is None else tf.float32
-        self._decoder: Decoder = decoder_for(model, batch_size, room, dtype)
+        precision = model.decoding_precision
+        if config.seed is not None and precision in ("bfloat16", "float16"):
+            # Products of 16-bit numbers depend a little on the batch's size.
+            precision = "float32"
+        self._decoder: Decoder = decoder_for(model, batch_size, room, precision)
         self._decoder.in_use = True
 
     def close(self) -> None:

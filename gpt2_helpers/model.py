@@ -249,6 +249,7 @@ class GPT2:
         """`weights` must hold exactly the variables of `variable_shapes(config)`."""
         self.config = config
         self.precision = precision
+        self.decoding_precision = precision  # may be another, int8 among them
         self.strategy = tf.distribute.get_strategy()  # the devices that the variables live on
         self.variables: dict[str, tf.Variable] = {
             name: tf.Variable(weights[name], dtype=tf.float32, name=name.replace("/", "_"))
@@ -263,6 +264,10 @@ class GPT2:
     @property
     def dtype(self) -> tf.DType:
         return tf.as_dtype(self.precision)
+
+    def merged(self, name: str) -> tf.Tensor:
+        """The fp32 weight of this name as it counts now."""
+        return self.variables[name].read_value()
 
     def logits(self, ids: Any) -> tf.Tensor:
         """ids (batch, time) -> fp32 logits (batch, time, n_vocab).

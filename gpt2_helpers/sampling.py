@@ -5,104 +5,175 @@ noise add up to the most is drawn: with noise of Gumbel's distribution that is a
 softmax (Gumbel 1954). A row's choice depends on its own logits and its own number alone; and where
 logits are rounded otherwise, as in batches of another size, it hardly ever changes. Looking a
 uniform number up in cumulated odds would not do: each id's share moves with all those before it.
+
+Nothing sorts a whole vocabulary. It is looked at in blocks of ids that follow each other: the
+likeliest ids stand in the blocks with the likeliest ones; and a draw from all of them is a draw of
+a block, by the sum of its odds, and then of an id in it.
 """
 
 from __future__ import annotations
 
-import tensorflow as tf
+import numpy as np
+from numpy.typing import NDArray
 
 from gpt2_helpers.config import SamplingConfig
 
-NUCLEUS_CANDIDATES = (128, 2048)  # top-p looks among so many ids before it sorts them all
+NUCLEUS_CANDIDATES = 128  # top-p looks among so many ids before it counts them all
+BLOCK = 64  # ids
+HISTOGRAM = 1024  # parts that the odds of a row are counted in, from likely to unlikely
 COLDEST = 1e-6  # what is colder is as good as this, and would leave the range of fp32
 
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int32]
 
-def next_ids(logits: tf.Tensor, uniforms: tf.Tensor, config: SamplingConfig) -> tf.Tensor:
-    """logits (batch, n_vocab) fp32 and uniforms (batch) in [0, 1) -> ids (batch).
+
+def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
+    """logits (batch, n_vocab) and uniforms (batch) in [0, 1) -> ids (batch).
 
     Temperature first, then top-p where it is over 0 (it overrides top-k), else top-k. Temperature
     0 is greedy. Nucleus sampling is that of Holtzman et al. 2019: the smallest set of likeliest
     tokens whose odds reach p, the token that crosses the line included.
+
+    >>> next_ids(np.array([[0.0, 9.0, 1.0]]), np.array([0.5]), SamplingConfig(temperature=0.0))
+    array([1], dtype=int32)
     """
     if config.temperature == 0.0:
-        return tf.argmax(logits, axis=-1, output_type=tf.int32)
-    temperature = tf.constant(max(config.temperature, COLDEST), tf.float32)
+        return logits.argmax(axis=-1).astype(np.int32)
+    temperature = np.float32(max(config.temperature, COLDEST))
     if 0.0 < config.top_p < 1.0:
-        return _from_nucleus(logits, uniforms, temperature, tf.constant(config.top_p, tf.float32))
+        return _from_nucleus(logits, uniforms, temperature, config.top_p)
     if config.top_p == 0.0 and 0 < config.top_k < logits.shape[-1]:
-        return _from_likeliest(logits, uniforms, temperature, tf.constant(config.top_k, tf.int32))
-    return _from_all(logits, uniforms, temperature)
+        values, ids = likeliest(logits, config.top_k)
+        return _pick(ids, _draw(_scaled(values, temperature), ids, uniforms))
+    return _from_all(_scaled(logits, temperature), uniforms)
 
 
-# Options are tensors, and so are sizes: each of these is compiled once, whatever is asked for.
-_ROWS = [tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None], tf.float32)]
-_NUMBER = tf.TensorSpec([], tf.float32)
+def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:
+    """logits (batch, n_vocab) -> the `count` highest of each row and their ids (batch, count), in
+    no order.
+
+    >>> likeliest(np.array([[3.0, 1.0, 2.0]], np.float32), 2)[1].tolist()
+    [[2, 0]]
+    """
+    ids = np.broadcast_to(np.arange(logits.shape[-1], dtype=np.int32), logits.shape)
+    values = logits
+    if count * BLOCK < logits.shape[-1]:
+        blocks = _in_blocks(logits, -np.inf)  # (batch, blocks, BLOCK)
+        # Outside these there is nothing that could be among the likeliest.
+        best = _highest(blocks.max(axis=-1), count)  # (batch, count)
+        values = np.take_along_axis(blocks, best[:, :, None], axis=1).reshape(len(logits), -1)
+        ids = (best[:, :, None] * BLOCK + np.arange(BLOCK)).astype(np.int32).reshape(values.shape)
+    places = _highest(values, count)
+    return np.take_along_axis(values, places, axis=-1), np.take_along_axis(ids, places, axis=-1)
 
 
-@tf.function(input_signature=[*_ROWS, _NUMBER])
-def _from_all(logits: tf.Tensor, uniforms: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-    """One id each row."""
-    ids = tf.range(tf.shape(logits)[1])[None]
-    return _draw(_scaled(logits, temperature), ids, uniforms)
+def _from_all(scaled: Floats, uniforms: Floats) -> Ids:
+    """One id for each row of scaled (batch, n_vocab), whose highest is 0."""
+    return _from_odds(np.exp(scaled), uniforms)
 
 
-@tf.function(input_signature=[*_ROWS, _NUMBER, tf.TensorSpec([], tf.int32)])
-def _from_likeliest(
-    logits: tf.Tensor, uniforms: tf.Tensor, temperature: tf.Tensor, count: tf.Tensor
-) -> tf.Tensor:
-    """One id each row from its `count` likeliest."""
-    values, ids = tf.math.top_k(logits, count)  # (batch, count), likeliest first
-    return tf.gather(ids, _draw(_scaled(values, temperature), ids, uniforms), batch_dims=1)
+def _from_odds(odds: Floats, uniforms: Floats) -> Ids:
+    """One id for each row of odds (batch, n_vocab): first its block, then which one of it."""
+    blocks = _in_blocks(odds, 0.0)  # (batch, blocks, BLOCK)
+    with np.errstate(divide="ignore"):  # the logarithm of no odds is minus infinity
+        sums = np.log(blocks.sum(axis=-1))
+        numbers = np.arange(sums.shape[-1], dtype=np.int32)[None]
+        # Numbers for blocks beyond those for ids, so that their noise is another.
+        block = _draw(sums, numbers + np.int32(1 << 30), uniforms)
+        inside = np.log(np.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
+    ids = (block[:, None] * BLOCK + np.arange(BLOCK)).astype(np.int32)  # (batch, BLOCK)
+    return _pick(ids, _draw(inside, ids, uniforms))
 
 
-@tf.function(input_signature=[*_ROWS, _NUMBER, _NUMBER])
-def _from_nucleus(
-    logits: tf.Tensor, uniforms: tf.Tensor, temperature: tf.Tensor, top_p: tf.Tensor
-) -> tf.Tensor:
-    """One id each row from the likeliest that make up `top_p`. Sorting a whole vocabulary costs
-    more than the rest of sampling: it is done only for the rows where fewer are not enough."""
-    batch, n_vocab = tf.unstack(tf.shape(logits))
-    # Odds in proportion to the softmax; each row's likeliest id has 1.
-    needed = top_p * tf.reduce_sum(tf.exp(_scaled(logits, temperature)), axis=-1, keepdims=True)
-    found = tf.zeros([batch], tf.int32)
-    rows = tf.range(batch)  # those without an id yet
-    for candidates in (*NUCLEUS_CANDIDATES, n_vocab):
-        count = tf.minimum(candidates, n_vocab)
-        values, ids = tf.math.top_k(tf.gather(logits, rows), count)  # (rows, count)
-        scaled = _scaled(values, temperature)
-        odds = tf.exp(scaled)
-        before = tf.cumsum(odds, axis=-1, exclusive=True)
-        # The likeliest is in, however small p is.
-        inside = (before < tf.gather(needed, rows)) | (tf.range(count) == 0)
-        index = _draw(tf.where(inside, scaled, -float("inf")), ids, tf.gather(uniforms, rows))
-        choice = tf.gather(ids, index, batch_dims=1)
-        found = tf.tensor_scatter_nd_update(found, rows[:, None], choice)
-        short = tf.reduce_sum(odds, axis=-1) < tf.gather(needed, rows)[:, 0]
-        rows = tf.boolean_mask(rows, short)
+def _from_nucleus(logits: Floats, uniforms: Floats, temperature: np.float32, top_p: float) -> Ids:
+    """One id each row from the likeliest that make up `top_p`."""
+    scaled = _scaled(logits, temperature)
+    odds = np.exp(scaled)  # in proportion to the softmax; each row's likeliest id has 1
+    needed = top_p * odds.sum(axis=-1, dtype=np.float64)  # (batch)
+    count = min(NUCLEUS_CANDIDATES, logits.shape[-1])
+    values, ids = likeliest(scaled, count)
+    order = np.argsort(-values, axis=-1, kind="stable")
+    values, ids = (np.take_along_axis(array, order, axis=-1) for array in (values, ids))
+    reached = np.exp(values).cumsum(axis=-1, dtype=np.float64)
+    # The likeliest is in, however small p is, and so is what crosses the line.
+    inside = np.roll(reached, 1, axis=-1) < needed[:, None]
+    inside[:, 0] = True
+    found = _pick(ids, _draw(np.where(inside, values, np.float32(-np.inf)), ids, uniforms))
+    for row in np.flatnonzero(reached[:, -1] < needed):  # those that need more than these
+        nucleus = _without_the_rest(odds[row], scaled[row], needed[row])
+        found[row] = _from_odds(nucleus[None], uniforms[row : row + 1])[0]
     return found
 
 
-def _scaled(logits: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+def _without_the_rest(odds: Floats, scaled: Floats, needed: float) -> Floats:
+    """One row's odds (n_vocab), with 0 for all but the likeliest that add up to `needed`.
+
+    The odds are counted from likely to unlikely in parts; only the part in which they come to what
+    is needed is sorted.
+    """
+    lowest = scaled[np.isfinite(scaled)].min()
+    width = max(-float(lowest), 1e-3) / (HISTOGRAM - 1)
+    part = np.minimum(scaled * np.float32(-1.0 / width), HISTOGRAM - 1).astype(np.int32)
+    sums = np.bincount(part, weights=odds, minlength=HISTOGRAM).cumsum()
+    crossing = min(int(np.searchsorted(sums, needed)), HISTOGRAM - 1)
+    members = np.flatnonzero(part == crossing)
+    members = members[np.argsort(-scaled[members], kind="stable")]
+    before = sums[crossing - 1] if crossing else 0.0
+    reached = before + odds[members].cumsum(dtype=np.float64)
+    kept = odds * (part < crossing)
+    inside = members[: int(np.searchsorted(reached, needed)) + 1]
+    kept[inside] = odds[inside]
+    return kept
+
+
+def _in_blocks(rows: Floats, filler: float) -> Floats:
+    """rows (batch, n) -> (batch, blocks, BLOCK), the last block filled up."""
+    batch, size = rows.shape
+    blocks = -(-size // BLOCK)
+    padded = np.full((batch, blocks * BLOCK), filler, rows.dtype)
+    padded[:, :size] = rows
+    return padded.reshape(batch, blocks, BLOCK)
+
+
+def _highest(rows: Floats, count: int) -> NDArray[np.intp]:
+    """Where the `count` highest of each row stand, in no order; of equals the first."""
+    if count >= rows.shape[-1]:
+        return np.broadcast_to(np.arange(rows.shape[-1]), rows.shape)
+    places = np.argpartition(rows, -count, axis=-1)[:, -count:]
+    lowest = np.take_along_axis(rows, places, axis=-1).min(axis=-1, keepdims=True)
+    for row in np.flatnonzero((rows >= lowest).sum(axis=-1) > count):  # one left out is as high
+        places[row] = np.argsort(-rows[row], kind="stable")[:count]
+    return places
+
+
+def _scaled(logits: Floats, temperature: np.float32) -> Floats:
     """logits (rows, n) over the temperature, with 0 for each row's likeliest."""
-    return (logits - tf.reduce_max(logits, axis=-1, keepdims=True)) / temperature
+    scaled = logits - logits.max(axis=-1, keepdims=True)
+    scaled /= temperature
+    return scaled
 
 
-def _draw(scaled: tf.Tensor, ids: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+def _pick(ids: Ids, places: NDArray[np.intp]) -> Ids:
+    """ids (rows, n) and one place in each row -> ids (rows)."""
+    return np.take_along_axis(ids, places[:, None], axis=-1)[:, 0]
+
+
+def _draw(scaled: Floats, ids: Ids, uniforms: Floats) -> NDArray[np.intp]:
     """Which of scaled (rows, n) is drawn: the index (rows). ids (rows, n) or (1, n), since an id's
     noise must not depend on its rank, which rounding may change."""
-    golden_ratio = tf.constant(0x9E3779B1, tf.uint32)
-    row = _hash(tf.bitcast(uniforms, tf.uint32))[:, None]
-    bits = _hash(row + tf.cast(ids, tf.uint32) * golden_ratio)
+    row = _hash(np.asarray(uniforms, np.float32).view(np.uint32))[:, None]
+    bits = _hash(row + ids.astype(np.uint32) * np.uint32(0x9E3779B1))  # by the golden ratio
     # Nearly 0 comes out exact, and 1 never.
-    uniform = tf.minimum((tf.cast(bits, tf.float32) + 0.5) * 2.0**-32, 1.0 - 2.0**-24)
-    noise = -tf.math.log(-tf.math.log1p(-uniform))
-    return tf.argmax(scaled + noise, axis=-1, output_type=tf.int32)
+    uniform = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
+    uniform = np.minimum(uniform, np.float32(1.0 - 2.0**-24))
+    noise = -np.log(-np.log1p(-uniform))
+    chosen: NDArray[np.intp] = (scaled + noise).argmax(axis=-1)
+    return chosen
 
 
-def _hash(numbers: tf.Tensor) -> tf.Tensor:
+def _hash(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """uint32 -> uint32, one to one, whose upper bits look random: shifts and products in the manner
     of MurmurHash3 with the multipliers of Wellons's lowbias32."""
     for shift, multiplier in ((16, 0x7FEB352D), (15, 0x846CA68B)):
-        shifted = tf.bitwise.right_shift(numbers, tf.constant(shift, tf.uint32))
-        numbers = tf.bitwise.bitwise_xor(numbers, shifted) * tf.constant(multiplier, tf.uint32)
+        numbers = (numbers ^ (numbers >> np.uint32(shift))) * np.uint32(multiplier)
     return numbers

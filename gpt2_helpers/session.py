@@ -13,7 +13,7 @@ from gpt2_helpers import device, drive
 from gpt2_helpers.backups import DriveBackup
 from gpt2_helpers.checkpoint import load_model, model_folder, step_of
 from gpt2_helpers.config import (
-    PRECISIONS,
+    LOADING_PRECISIONS,
     DatasetConfig,
     FinetuneConfig,
     RunConfig,
@@ -143,14 +143,15 @@ class Session:
         self.base_model = base_model or None
 
     def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:
-        if precision not in PRECISIONS:
+        if precision not in LOADING_PRECISIONS:
             raise OptionError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}"
-                f"{nearest(str(precision), PRECISIONS)}"
+                f"precision must be one of {', '.join(LOADING_PRECISIONS)}, got {precision!r}"
+                f"{nearest(str(precision), LOADING_PRECISIONS)}"
             )
         self.close()
         tokenizer = Tokenizer.load(folder)
         model = load_model(folder, device.choose_precision(precision), checkpoint)
+        model.decoding_precision = device.choose_decoding_precision(precision)
         if tokenizer.n_vocab > model.config.n_vocab:
             raise CheckpointError(
                 f"{folder}: encoder.json has {tokenizer.n_vocab} pieces, hparams.json allows "

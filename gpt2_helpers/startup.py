@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs. What it says on stderr while it does, which no
-    setting of its own silences, is shown only where the import fails."""
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Holds back what is written to stderr from below Python, which no setting silences. It is
+    shown where an exception ends the block."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         stderr = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            from gpt2_helpers import device
-
-            device.gpus()
-            tf.zeros((), tf.float16)  # some processors are told apart at the first such number
+            yield
         except BaseException:
             said.seek(0)
             os.write(stderr, said.read())
@@ -28,3 +26,14 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and let it look for GPUs."""
+    with quietly():
+        import tensorflow as tf
+
+        from gpt2_helpers import device
+
+        device.gpus()
+        tf.zeros((), tf.float16)  # some processors are told apart at the first such number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ for kind in ("INTRAOP", "INTEROP"):
     os.environ.setdefault(f"TF_NUM_{kind}_THREADS", str(min(4, os.cpu_count() or 1)))
 # The tests and a notebook's kernel use the GPU side by side: neither may take all of its memory.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and some send one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a test that is only slow.
 hypothesis.settings.register_profile("no-deadline", deadline=None)

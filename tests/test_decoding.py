@@ -34,14 +34,14 @@ def whole(model: GPT2) -> np.ndarray:
 @pytest.fixture
 def decoder(model: GPT2) -> Decoder:
     """One with three rows; it may have been used before."""
-    return decoder_for(model, 3, CONFIG.n_ctx, tf.float32)
+    return decoder_for(model, 3, CONFIG.n_ctx, "float32")
 
 
 def logits_at(decoder: Decoder, rows: list[tuple[int, int]]) -> np.ndarray:
     """Logits (batch, n_vocab) where row n reads the id of TEXTS[text][position]."""
     ids = np.array([TEXTS[text][position] for text, position in rows], np.int32)
     positions = np.array([position for _, position in rows], np.int32)
-    return decoder.logits(ids, positions).numpy()
+    return decoder.logits(ids, positions)
 
 
 def assert_close(ours: np.ndarray, expected: np.ndarray) -> None:
@@ -107,7 +107,7 @@ def test_greedy_ids_are_those_of_transformers() -> None:
         expected = [golden[f"greedy_{order}"].tolist() for order in range(5)]
         prompts = [int(golden[f"prompt_{order}"]) for order in range(5)]
     # Side by side: prompts of five lengths, each until the context is full.
-    decoder = decoder_for(model, 5, model.config.n_ctx, tf.float32)
+    decoder = decoder_for(model, 5, model.config.n_ctx, "float32")
     texts = [ids[:prompt] for ids, prompt in zip(expected, prompts, strict=True)]
     for row, ids in enumerate(texts):
         decoder.prefill(row, ids[:-1])
@@ -126,7 +126,7 @@ def test_greedy_ids_are_those_of_transformers() -> None:
 def test_half_precision_gives_nearly_the_same_logits(
     model: GPT2, whole: np.ndarray, dtype: str, off: float
 ) -> None:
-    decoder = decoder_for(model, 3, CONFIG.n_ctx, tf.as_dtype(dtype))
+    decoder = decoder_for(model, 3, CONFIG.n_ctx, dtype)
     for row in range(3):
         decoder.prefill(row, TEXTS[row][:10].tolist())
     difference = 0.0
@@ -175,13 +175,13 @@ def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
     model = toy_model(CONFIG)
     before = model.logits(TEXTS).numpy()[:1, 8]
     beginning = TEXTS[0][:8].tolist()
-    decoder = decoder_for(model, 1, CONFIG.n_ctx, tf.as_dtype(dtype))
+    decoder = decoder_for(model, 1, CONFIG.n_ctx, dtype)
     decoder.prefill(0, beginning)
     np.testing.assert_allclose(logits_at(decoder, [(0, 8)]), before, rtol=0, atol=off)
     trained(model)
     after = model.logits(TEXTS).numpy()[:1, 8]
     assert abs(after - before).max() > 5 * off
-    again = decoder_for(model, 1, CONFIG.n_ctx, tf.as_dtype(dtype))
+    again = decoder_for(model, 1, CONFIG.n_ctx, dtype)
     assert again is decoder  # still compiled
     again.prefill(0, beginning)  # the same beginning, with other keys and values now
     np.testing.assert_allclose(logits_at(again, [(0, 8)]), after, rtol=0, atol=off)
@@ -189,37 +189,37 @@ def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
 
 def test_only_a_few_decoders_are_kept_and_the_last_used_among_them() -> None:
     model = toy_model(CONFIG)
-    first = decoder_for(model, 1, 8, tf.float32)
+    first = decoder_for(model, 1, 8, "float32")
     for batch_size in range(2, KEPT_DECODERS + 4):
-        decoder_for(model, batch_size, 8, tf.float32)
-        assert decoder_for(model, 1, 8, tf.float32) is first
+        decoder_for(model, batch_size, 8, "float32")
+        assert decoder_for(model, 1, 8, "float32") is first
         assert len(model.decoders) <= KEPT_DECODERS
     for batch_size in range(2, KEPT_DECODERS + 2):
-        decoder_for(model, batch_size, 8, tf.float32)
-    assert decoder_for(model, 1, 8, tf.float32) is not first
+        decoder_for(model, batch_size, 8, "float32")
+    assert decoder_for(model, 1, 8, "float32") is not first
 
 
 def test_a_decoder_in_use_is_neither_shared_nor_dropped(whole: np.ndarray) -> None:
     model = toy_model(CONFIG)
-    mine = decoder_for(model, 1, CONFIG.n_ctx, tf.float32)
+    mine = decoder_for(model, 1, CONFIG.n_ctx, "float32")
     mine.in_use = True
     mine.prefill(0, TEXTS[0][:5].tolist())
-    other = decoder_for(model, 1, CONFIG.n_ctx, tf.float32)
+    other = decoder_for(model, 1, CONFIG.n_ctx, "float32")
     assert other is not mine
     assert other.weights is mine.weights
     other.prefill(0, TEXTS[1][:7].tolist())
     for batch_size in range(2, KEPT_DECODERS + 4):
-        decoder_for(model, batch_size, CONFIG.n_ctx, tf.float32)
+        decoder_for(model, batch_size, CONFIG.n_ctx, "float32")
     assert_close(logits_at(mine, [(0, 5)]), whole[:1, 5])
     mine.in_use = False
-    assert decoder_for(model, 1, CONFIG.n_ctx, tf.float32) is mine
+    assert decoder_for(model, 1, CONFIG.n_ctx, "float32") is mine
 
 
 def test_decoders_of_one_type_share_their_weights() -> None:
     model = toy_model(CONFIG)
     one, two, half = (
         decoder_for(model, size, 8, dtype)
-        for size, dtype in ((1, tf.float32), (2, tf.float32), (1, tf.bfloat16))
+        for size, dtype in ((1, "float32"), (2, "float32"), (1, "bfloat16"))
     )
     assert one.weights is two.weights
     assert one.weights is not half.weights
@@ -233,4 +233,4 @@ def test_room_comes_in_few_sizes_and_never_beyond_the_context(
     n_ctx: int, length: int, slots: int
 ) -> None:
     config = ModelConfig(n_vocab=8, n_ctx=n_ctx, n_embd=4, n_head=1, n_layer=1)
-    assert decoder_for(toy_model(config), 1, length, tf.float32).slots == slots
+    assert decoder_for(toy_model(config), 1, length, "float32").slots == slots

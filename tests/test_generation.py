@@ -537,8 +537,8 @@ def test_a_seed_asks_for_products_that_batches_do_not_round_otherwise(
 ) -> None:
     asked = []
 
-    def asked_for(model: GPT2, batch_size: int, length: int, dtype: Any) -> Script:
-        asked.append(dtype.name)
+    def asked_for(model: GPT2, batch_size: int, length: int, precision: str) -> Script:
+        asked.append(precision)
         return Script([ids_of("ab")])
 
     monkeypatch.setattr(generation, "decoder_for", asked_for)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.commands import DONE, note
-from gpt2_helpers.config import MODEL_NAMES, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.config import LOADING_PRECISIONS, MODEL_NAMES, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.interrupts import deferred_interrupts
@@ -33,6 +33,12 @@ class OutputConfig(Checked):
     nfiles: int | None = option(None, "files to write, nsamples texts in each", minimum=1)
     folder: str | None = option(None, "folder of those files; by itself gen")
     sample_delim: str | None = option(None, "what stands between two texts; by itself a line of =")
+    precision: str = option(
+        "auto",
+        "arithmetic; auto takes what suits this machine: int8 without a GPU",
+        choices=LOADING_PRECISIONS,
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,7 +78,6 @@ def parser() -> Parser:
     parser.add_field(field_of(RunConfig, "model_name", default=None, help=place_of_run))
     parser.add_config(SamplingConfig)
     parser.add_config(OutputConfig)
-    parser.add_config(FinetuneConfig, "precision")
     parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
     return parser
 
@@ -80,7 +85,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> int:
     """Load what is asked for, and write."""
     sampling, output = config_from(SamplingConfig, options), config_from(OutputConfig, options)
-    run, precision = config_from(RunConfig, options), config_from(FinetuneConfig, options).precision
+    run, precision = config_from(RunConfig, options), output.precision
     if "run_name" in options and "model_name" in options:
         raise OptionError(
             "run_name opens a finetuned run, model_name a pretrained model: give one of them"

@@ -1,0 +1,77 @@
+"""What every decoder does: rows of tokens that grow by one at each step. Ids in, ids out, no text.
+
+Each row of the batch stands at a position of its own, so that a row whose text has ended can start
+another while its neighbours go on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt2_helpers.config import ModelConfig, SamplingConfig
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.sampling import Floats, next_ids
+
+
+class Weights(Protocol):
+    """A model's weights as a decoder multiplies with them; several decoders share them."""
+
+    def refresh(self) -> None:
+        """Take over what training has changed."""
+
+
+class Decoder(ABC):
+    """`batch_size` rows with room for `slots` tokens each. `prefill` gives a row its beginning,
+    each `step` the token after.
+
+    Whoever steps through a text sets `in_use` until it is done: two would write over each other.
+    """
+
+    def __init__(self, config: ModelConfig, batch_size: int, slots: int) -> None:
+        self.config, self.batch_size, self.slots = config, batch_size, slots
+        self.in_use = False
+
+    @property
+    @abstractmethod
+    def weights(self) -> Weights:
+        """What it multiplies with."""
+
+    def prefill(self, row: int, ids: Sequence[int]) -> None:
+        """Let row `row` have seen `ids`, at positions 0 and up. Many rows often begin alike: what
+        was computed for one of them is only copied for the next."""
+        self._check_room(len(ids))
+        self._prefill(row, ids)
+
+    def step(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        uniforms: NDArray[np.float32],
+        config: SamplingConfig,
+    ) -> NDArray[np.int32]:
+        """Each row's token (batch) at its position (batch) -> each row's next token (batch)."""
+        return next_ids(self.logits(ids, positions), uniforms, config)
+
+    def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
+        """Each row's token (batch) at its position (batch) -> fp32 logits (batch, n_vocab) of what
+        follows. A row's positions must follow its `prefill`, or start at 0, without a gap."""
+        self._check_room(int(positions.max()) + 1)
+        return self._logits(ids, positions)
+
+    @abstractmethod
+    def _prefill(self, row: int, ids: Sequence[int]) -> None: ...
+
+    @abstractmethod
+    def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats: ...
+
+    def _check_room(self, tokens: int) -> None:
+        if tokens > self.slots:  # they would be written among the next row's
+            raise OptionError(
+                f"a row of this decoder holds {self.slots} tokens, got {tokens}: "
+                "ask decoder_for for a greater length"
+            )

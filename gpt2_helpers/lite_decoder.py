@@ -1,0 +1,177 @@
+"""One token at a time on a processor: the layers' products as TensorFlow Lite programs, attention
+in NumPy over keys and values that are kept in one block. Ids in, logits out, no text.
+
+A row's numbers do not depend on those beside it, not in their last bit either: the products are
+whole numbers or summed in one order, and attention looks at keys in blocks of one size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt2_helpers import device
+from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.lite import Builder, Program
+from gpt2_helpers.model import GPT2, LAYER_NORM_EPSILON
+from gpt2_helpers.sampling import Floats
+from gpt2_helpers.startup import quietly
+
+KEYS_AT_ONCE = 32  # attention looks at this many keys or a multiple, those not yet written masked
+READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
+UNSEEN = np.float32(-1e9)
+
+
+class LiteWeights:
+    """A model's products, compiled, and its embeddings. `precision` is float32 or int8."""
+
+    def __init__(self, model: GPT2, precision: str) -> None:
+        self._model, self.precision = model, precision
+        self._compile()
+
+    def refresh(self) -> None:
+        """Compile again what training has changed."""
+        if self.version != self._model.version:
+            self._compile()
+
+    def _compile(self) -> None:
+        model, layers = self._model, range(self._model.config.n_layer)
+        self.version = model.version
+        self.tokens, self.positions = self._array("model/wte"), self._array("model/wpe")
+        with quietly(), ThreadPoolExecutor(device.cores()) as pool:
+            programs = list(pool.map(self._program, range(len(layers) + 1)))
+        self.first, *self.between, self.last = programs
+
+    def _array(self, name: str) -> Floats:
+        array: Floats = np.asarray(self._model.merged(name))
+        return array
+
+    def _program(self, order: int) -> Program:
+        """The products between two attentions: the end of layer `order` - 1 and the beginning of
+        layer `order`. Before the first there are only embeddings, after the last the output.
+
+        x, mixed (rows, n_embd) -> x (rows, n_embd), query key value (rows, 3 n_embd)
+        """
+        width, n_layer = self._model.config.n_embd, self._model.config.n_layer
+        build = Builder(self.precision)
+        x = beginning = build.input(width)
+        inputs = [beginning]
+        if order:
+            mixed = build.input(width)
+            inputs.append(mixed)
+            layer = f"model/h{order - 1}"
+            x = build.add(x, self._dense(build, mixed, f"{layer}/attn/c_proj"))
+            hidden = self._dense(build, self._norm(build, x, f"{layer}/ln_2"), f"{layer}/mlp/c_fc")
+            x = build.add(x, self._dense(build, build.gelu(hidden), f"{layer}/mlp/c_proj"))
+        if order == n_layer:
+            logits = build.dense(self._norm(build, x, "model/ln_f"), self.tokens)
+            return build.program(inputs, [logits], device.cores())
+        layer = f"model/h{order}"
+        parts = self._dense(build, self._norm(build, x, f"{layer}/ln_1"), f"{layer}/attn/c_attn")
+        outputs = [x, parts] if order else [parts]
+        return build.program(inputs, outputs, device.cores())
+
+    def _dense(self, build: Builder, x: int, name: str) -> int:
+        matrix = self._array(f"{name}/w")[0].T  # OpenAI's is (1, n_in, n_out)
+        return build.dense(x, matrix, self._array(f"{name}/b"))
+
+    def _norm(self, build: Builder, x: int, name: str) -> int:
+        gain, bias = self._array(f"{name}/g"), self._array(f"{name}/b")
+        return build.layer_norm(x, gain, bias, LAYER_NORM_EPSILON)
+
+
+class _Read(NamedTuple):
+    """A row that has just read its beginning, and the weights' version it was read by."""
+
+    row: int
+    version: int
+    ids: tuple[int, ...]
+
+
+class LiteDecoder(Decoder):
+    """Decodes with `LiteWeights`; see `Decoder`."""
+
+    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: LiteWeights) -> None:
+        super().__init__(model.config, batch_size, slots)
+        self._weights = weights
+        # Memory is taken as rows grow: what the system hands out as zeros is not there until then.
+        # Zeros they must be, since no odds make nothing of what is no number.
+        n_layer, n_head, head_dim = self.config.n_layer, self.config.n_head, self.config.head_dim
+        shape = (n_layer, batch_size, n_head, _in_blocks(slots), head_dim)
+        self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._read: _Read | None = None
+
+    @property
+    def weights(self) -> LiteWeights:
+        return self._weights
+
+    def _prefill(self, row: int, ids: Sequence[int]) -> None:
+        reading = _Read(row, self._weights.version, tuple(ids))
+        before, self._read = self._read, reading if ids else None
+        if before is None or (before.version, before.ids) != (reading.version, reading.ids):
+            for start in range(0, len(ids), READ_AT_ONCE):
+                self._read_more(row, np.array(ids[start : start + READ_AT_ONCE]), start)
+        elif before.row != row:
+            for cache in (self._keys, self._values):
+                cache[:, row, :, : len(ids)] = cache[:, before.row, :, : len(ids)]
+
+    def _read_more(self, row: int, ids: NDArray[np.int32], start: int) -> None:
+        """Keep keys and values of `ids` (time), which stand from `start` on, for row `row`."""
+        time, n_head = len(ids), self.config.n_head
+        used = _in_blocks(start + time)
+        positions = np.arange(start, start + time)
+        # (1, 1, time, used): each token sees those before it, and itself
+        unseen = np.where(np.arange(used) > positions[:, None], UNSEEN, np.float32(0))[None, None]
+        x = self._weights.tokens[ids] + self._weights.positions[positions]  # (time, n_embd)
+        (parts,) = self._weights.first(x)
+        for layer, program in enumerate([*self._weights.between, None]):
+            # 3 of (1, head, time, head_dim)
+            query, key, value = parts.reshape(1, time, 3, n_head, -1).transpose(2, 0, 3, 1, 4)
+            place = slice(row, row + 1)
+            self._keys[layer, place, :, start : start + time] = key
+            self._values[layer, place, :, start : start + time] = value
+            if program is not None:  # after the last keys and values nothing more is needed
+                mixed = self._attend(layer, place, query, used, unseen)
+                mixed = mixed.transpose(0, 2, 1, 3).reshape(time, -1)
+                x, parts = program(x, mixed)
+
+    def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
+        batch, rows = self.batch_size, np.arange(self.batch_size)
+        if self._read is not None and positions[self._read.row] < len(self._read.ids):
+            self._read = None  # another text begins in that row
+        used = _in_blocks(int(positions.max()) + 1)
+        # (batch, 1, 1, used)
+        unseen = np.where(np.arange(used) > positions[:, None], UNSEEN, np.float32(0))[
+            :, None, None
+        ]
+        x = self._weights.tokens[ids] + self._weights.positions[positions]  # (batch, n_embd)
+        (parts,) = self._weights.first(x)
+        for layer, program in enumerate([*self._weights.between, self._weights.last]):
+            # 3 of (batch, head, head_dim)
+            query, key, value = parts.reshape(batch, 3, self.config.n_head, -1).swapaxes(0, 1)
+            self._keys[layer, rows, :, positions] = key
+            self._values[layer, rows, :, positions] = value
+            mixed = self._attend(layer, slice(None), query[:, :, None], used, unseen)
+            *rest, parts = program(x, mixed.reshape(batch, -1))
+            x = rest[0] if rest else x
+        return parts
+
+    def _attend(self, layer: int, rows: slice, query: Floats, used: int, unseen: Floats) -> Floats:
+        """query (rows, head, time, head_dim) over the first `used` keys -> the same shape."""
+        keys = self._keys[layer, rows, :, :used].swapaxes(2, 3)
+        scores = np.matmul(query * np.float32(self.config.head_dim**-0.5), keys)
+        scores += unseen  # (rows, head, time, used)
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        mixed = np.matmul(scores, self._values[layer, rows, :, :used])
+        # A sum by product: its order does not depend on how many zeros follow.
+        return mixed / np.matmul(scores, np.ones((used, 1), np.float32))
+
+
+def _in_blocks(tokens: int) -> int:
+    return math.ceil(tokens / KEYS_AT_ONCE) * KEYS_AT_ONCE
