@@ -7,9 +7,11 @@ whole numbers or summed in one order, and attention looks at keys in blocks of o
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +24,9 @@ from gpt2_helpers.model import GPT2, LAYER_NORM_EPSILON
 from gpt2_helpers.sampling import Floats
 from gpt2_helpers.startup import quietly
 
-KEYS_AT_ONCE = 32  # attention looks at this many keys or a multiple, those not yet written masked
+KEYS_AT_ONCE = 64  # attention looks at a multiple of so many keys, those not yet written masked
 READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
+WORTH_THREADS = 1_000_000  # products of an attention that are worth a second thread
 UNSEEN = np.float32(-1e9)
 
 
@@ -163,14 +166,51 @@ class LiteDecoder(Decoder):
 
     def _attend(self, layer: int, rows: slice, query: Floats, used: int, unseen: Floats) -> Floats:
         """query (rows, head, time, head_dim) over the first `used` keys -> the same shape."""
-        keys = self._keys[layer, rows, :, :used].swapaxes(2, 3)
-        scores = np.matmul(query * np.float32(self.config.head_dim**-0.5), keys)
-        scores += unseen  # (rows, head, time, used)
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        mixed = np.matmul(scores, self._values[layer, rows, :, :used])
-        # A sum by product: its order does not depend on how many zeros follow.
-        return mixed / np.matmul(scores, np.ones((used, 1), np.float32))
+        count, n_head, time, head_dim = query.shape
+        # A row and a head in one: (rows * head, used, head_dim), so that threads share them evenly
+        keys, values = (
+            cache[layer, rows].reshape(count * n_head, -1, head_dim)[:, :used]
+            for cache in (self._keys, self._values)
+        )
+        query = query.reshape(count * n_head, time, head_dim) * np.float32(head_dim**-0.5)
+        unseen = np.broadcast_to(unseen, (count, n_head, *unseen.shape[2:]))
+        unseen = unseen.reshape(count * n_head, -1, used)
+        mixed = np.empty_like(query)
+
+        def attend(part: slice) -> None:
+            mixed[part] = _attended(query[part], keys[part], values[part], unseen[part])
+
+        _in_parts(attend, len(query), work=query.size * used)
+        return mixed.reshape(count, n_head, time, head_dim)
+
+
+def _attended(query: Floats, keys: Floats, values: Floats, unseen: Floats) -> Floats:
+    """Attention of query (n, time, head_dim) over keys and values (n, used, head_dim)."""
+    odds = np.matmul(query, keys.swapaxes(1, 2))
+    odds += unseen  # (n, time, used)
+    odds -= odds.max(axis=-1, keepdims=True)
+    np.exp(odds, out=odds)
+    mixed = np.matmul(odds, values)
+    # A sum by product: its order does not depend on how many zeros follow.
+    mixed /= np.matmul(odds, np.ones((odds.shape[-1], 1), np.float32))
+    return mixed
+
+
+def _in_parts(function: Callable[[slice], None], count: int, work: int) -> None:
+    """Call `function` for all of `count`, in as many parts as there are cores where the `work`
+    (products) is worth waking them."""
+    parts = min(count, device.cores()) if work >= WORTH_THREADS else 1
+    bounds = [count * part // parts for part in range(parts + 1)]
+    slices = [slice(first, last) for first, last in itertools.pairwise(bounds)]
+    others = [_threads().submit(function, part) for part in slices[1:]]
+    function(slices[0])
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, device.cores() - 1), thread_name_prefix="attention")
 
 
 def _in_blocks(tokens: int) -> int:

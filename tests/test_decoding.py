@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt2_helpers import decoding
 from gpt2_helpers.config import ModelConfig, SamplingConfig
-from gpt2_helpers.decoding import KEPT_DECODERS, Decoder, decoder_for
+from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.decoding import KEPT_DECODERS, decoder_for
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.graph_decoder import GraphDecoder
+from gpt2_helpers.lite_decoder import READ_AT_ONCE, LiteDecoder
 from gpt2_helpers.model import GPT2
 from toy import toy_model
 
@@ -31,10 +35,19 @@ def whole(model: GPT2) -> np.ndarray:
     return model.logits(TEXTS).numpy()
 
 
-@pytest.fixture
-def decoder(model: GPT2) -> Decoder:
-    """One with three rows; it may have been used before."""
-    return decoder_for(model, 3, CONFIG.n_ctx, "float32")
+@pytest.fixture(params=["on a processor", "on a GPU"])
+def decoder(
+    request: pytest.FixtureRequest, model: GPT2, monkeypatch: pytest.MonkeyPatch
+) -> Decoder:
+    """Each kind of decoder, with three rows; it may have been used before."""
+    kind: type[Decoder] = LiteDecoder
+    if request.param == "on a GPU":
+        monkeypatch.setattr(decoding, "uses_lite", lambda _: False)
+        monkeypatch.setattr(model, "decoders", model.__dict__.setdefault("on_a_gpu", {}))
+        kind = GraphDecoder
+    decoder = decoder_for(model, 3, CONFIG.n_ctx, "float32")
+    assert isinstance(decoder, kind)
+    return decoder
 
 
 def logits_at(decoder: Decoder, rows: list[tuple[int, int]]) -> np.ndarray:
@@ -122,8 +135,8 @@ def test_greedy_ids_are_those_of_transformers() -> None:
     assert texts == expected
 
 
-@pytest.mark.parametrize(("dtype", "off"), [("bfloat16", 0.06), ("float16", 0.01)])
-def test_half_precision_gives_nearly_the_same_logits(
+@pytest.mark.parametrize(("dtype", "off"), [("bfloat16", 0.06), ("float16", 0.01), ("int8", 0.2)])
+def test_fewer_bits_give_nearly_the_same_logits(
     model: GPT2, whole: np.ndarray, dtype: str, off: float
 ) -> None:
     decoder = decoder_for(model, 3, CONFIG.n_ctx, dtype)
@@ -135,6 +148,53 @@ def test_half_precision_gives_nearly_the_same_logits(
         assert ours.dtype == np.float32
         difference = max(difference, abs(ours - whole[:3, position]).max())
     assert 0 < difference < off
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(precision: str) -> None:
+    config = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
+    model = toy_model(config)
+    texts = np.random.default_rng(3).integers(0, config.n_vocab, (9, config.n_ctx))
+    starts = [0, 3, 90, 31, 32, 33, 50, 64, 1]
+    alone = []
+    for text, start in zip(texts, starts, strict=True):
+        decoder = decoder_for(model, 1, config.n_ctx, precision)
+        decoder.prefill(0, text[:start].tolist())
+        alone.append(
+            [
+                decoder.logits(text[at : at + 1].astype(np.int32), np.array([at], np.int32))[0]
+                for at in range(start, start + 8)
+            ]
+        )
+    together = decoder_for(model, len(texts), config.n_ctx, precision)
+    for row, start in enumerate(starts):
+        together.prefill(row, texts[row][:start].tolist())
+    for step in range(8):
+        positions = np.array(starts, np.int32) + step
+        ids = texts[np.arange(len(texts)), positions].astype(np.int32)
+        for row, logits in enumerate(together.logits(ids, positions)):
+            assert (logits == alone[row][step]).all()
+
+
+def test_a_long_beginning_is_read_in_parts() -> None:
+    config = ModelConfig(n_vocab=20, n_ctx=3 * READ_AT_ONCE, n_embd=8, n_head=1, n_layer=2)
+    model = toy_model(config)
+    text = np.random.default_rng(4).integers(0, config.n_vocab, (1, config.n_ctx))
+    whole = model.logits(text).numpy()[0]
+    decoder = decoder_for(model, 1, config.n_ctx, "float32")
+    for length in (READ_AT_ONCE - 1, READ_AT_ONCE, 2 * READ_AT_ONCE + 5):
+        decoder.prefill(0, text[0, :length].tolist())
+        last = np.array([length], np.int32)
+        assert_close(decoder.logits(text[0, last].astype(np.int32), last)[0], whole[length])
+
+
+def test_a_beginning_that_was_written_over_is_read_again(
+    decoder: Decoder, whole: np.ndarray
+) -> None:
+    decoder.prefill(0, TEXTS[0][:5].tolist())
+    logits_at(decoder, [(1, 0), (1, 0), (1, 0)])  # row 0 begins another text, unsaid
+    decoder.prefill(2, TEXTS[0][:5].tolist())
+    assert_close(logits_at(decoder, [(1, 1), (1, 1), (0, 5)])[2], whole[0, 5])
 
 
 def test_a_step_draws_by_the_options_it_is_given(decoder: Decoder, whole: np.ndarray) -> None:
