@@ -17,11 +17,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run `command` to its end, with this checkout's package before an installed one."""
+def environment() -> dict[str, str]:
+    """That of a process that takes this checkout's package before an installed one."""
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+
+
+def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run `command` to its end."""
+    result = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr.strip()}")
     return result

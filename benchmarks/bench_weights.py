@@ -1,0 +1,159 @@
+"""Random weights in OpenAI's layout, made once, and the same ones as each peer wants them.
+
+    python benchmarks/bench_weights.py FOLDER --vocabulary models/124M     # with the project's Python
+    python benchmarks/bench_weights.py FOLDER --convert                    # with the peers' Python
+
+FOLDER/124M is a model as it is drawn before training; FOLDER/124M-ends the same, but that each
+token is the end of the text with odds of 1 in 20, since random weights never end one by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from works import END_ODDS
+
+NAMES = ("124M", "124M-ends")
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared" / "gpt2-vocab"
+TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
+END, END_PIECE = 50256, "<|endoftext|>"
+
+
+def make(folder: Path, vocabulary: Path) -> None:
+    """Write both models and the text that is tokenized; what is there already stays."""
+    from gpt2_helpers.checkpoint import save_model
+    from gpt2_helpers.config import SIZES
+    from gpt2_helpers.model import GPT2, random_weights
+
+    for name in NAMES:
+        place = folder / name
+        if (place / "done").exists():
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        weights = random_weights(SIZES["124M"])
+        if name == NAMES[1]:
+            _let_end(weights)
+        save_model(GPT2(SIZES["124M"], weights), place)
+        for file, content in _tokenizer_files(vocabulary).items():
+            (place / file).write_text(content, encoding="utf-8")
+        _text(place / "text.txt")
+        (place / "done").touch()
+
+
+def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
+    """GPT-2's own where they are; else the bundled model's, filled up with pieces that no text has,
+    so that the ids are as many."""
+    if all((vocabulary / file).is_file() for file in TOKENIZER_FILES):
+        return {file: (vocabulary / file).read_text(encoding="utf-8") for file in TOKENIZER_FILES}
+    print(f"{vocabulary} has no {' and '.join(TOKENIZER_FILES)}: the bundled vocabulary stands in")
+    from gpt2_helpers.config import BUNDLED_FOLDER
+
+    pieces = json.loads((BUNDLED_FOLDER / "encoder.json").read_text(encoding="utf-8"))
+    ordered = [piece for piece in sorted(pieces, key=pieces.__getitem__) if piece != END_PIECE]
+    ordered += [f"<filler {number}>" for number in range(END - len(ordered))]
+    merges = (BUNDLED_FOLDER / "vocab.bpe").read_text(encoding="utf-8")
+    numbered = {piece: number for number, piece in enumerate([*ordered, END_PIECE])}
+    return {"encoder.json": json.dumps(numbered), "vocab.bpe": merges}
+
+
+def _let_end(weights: dict[str, np.ndarray]) -> None:
+    """Give the end token its odds, whatever stands before it: by the last norm's bias, along a
+    direction that only this token's row of the embeddings looks into."""
+    from gpt2_helpers.config import SIZES
+    from gpt2_helpers.model import GPT2
+
+    gamma, width = 0.3, weights["model/wte"].shape[1]
+    direction = np.ones(width, np.float32) / np.float32(np.sqrt(width))
+    rows = weights["model/wte"]
+    rows -= np.outer(rows @ direction, direction)
+    rows[END] = gamma * direction
+    ids = np.random.default_rng(1).integers(0, END, (8, 40))
+    logits = GPT2(SIZES["124M"], weights).logits(ids).numpy().reshape(-1, len(rows))
+    others = np.exp(np.delete(logits, END, axis=1)).sum(1)
+    low, high = 0.0, 200.0
+    for _ in range(60):  # by halves, until the mean of its odds is what it should be
+        middle = (low + high) / 2
+        mine = np.exp(logits[:, END] + gamma * middle)
+        low, high = (middle, high) if (mine / (mine + others)).mean() < END_ODDS else (low, middle)
+    weights["model/ln_f/b"] = weights["model/ln_f/b"] + np.float32(low) * direction
+
+
+def _text(path: Path) -> None:
+    """The text to tokenize: Shakespeare's, where it lies beside the checkout, else the stories."""
+    play = SHARED.parent / "corpus" / "tinyshakespeare.txt"
+    shutil.copyfile(play if play.is_file() else HERE.parent / "data" / "stories.txt", path)
+
+
+def convert(folder: Path) -> None:
+    """The models as transformers and CTranslate2 read them."""
+    import tensorflow as tf
+    import transformers
+
+    for name in NAMES:
+        place, out = folder / name, folder / f"{name}-transformers"
+        if not (out / "done").exists():
+            reader = tf.train.load_checkpoint(str(place / "model.ckpt"))
+            model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
+            model.load_state_dict(_hugging_face(reader), strict=False)
+            model.tie_weights()
+            model.save_pretrained(out)
+            shutil.copyfile(place / "encoder.json", out / "vocab.json")
+            shutil.copyfile(place / "vocab.bpe", out / "merges.txt")
+            tokenizer = transformers.GPT2TokenizerFast.from_pretrained(str(out))
+            tokenizer.save_pretrained(out)
+            (out / "done").touch()
+        for_ctranslate2 = folder / f"{name}-ctranslate2"
+        if not (for_ctranslate2 / "model.bin").exists():
+            import ctranslate2
+
+            converter = ctranslate2.converters.TransformersConverter(str(out))
+            converter.convert(str(for_ctranslate2), force=True)
+
+
+def _hugging_face(reader: Any) -> dict[str, Any]:
+    """transformers' names -> tensors; its matrices are (n_in, n_out), as OpenAI's."""
+    import torch
+
+    names = {
+        "model/wte": "transformer.wte.weight",
+        "model/wpe": "transformer.wpe.weight",
+        "model/ln_f/g": "transformer.ln_f.weight",
+        "model/ln_f/b": "transformer.ln_f.bias",
+    }
+    for layer in range(12):
+        old, new = f"model/h{layer}", f"transformer.h.{layer}"
+        for part in ("attn/c_attn", "attn/c_proj", "mlp/c_fc", "mlp/c_proj"):
+            names[f"{old}/{part}/w"] = f"{new}.{part.replace('/', '.')}.weight"
+            names[f"{old}/{part}/b"] = f"{new}.{part.replace('/', '.')}.bias"
+        for part in ("ln_1", "ln_2"):
+            names[f"{old}/{part}/g"] = f"{new}.{part}.weight"
+            names[f"{old}/{part}/b"] = f"{new}.{part}.bias"
+    tensors = {}
+    for old, new in names.items():
+        array = reader.get_tensor(old)
+        tensors[new] = torch.from_numpy(array[0] if array.ndim == 3 else array)
+    tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+    return tensors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--vocabulary", type=Path, default=SHARED)
+    parser.add_argument("--convert", action="store_true")
+    options = parser.parse_args()
+    if options.convert:
+        convert(options.folder)
+        return
+    make(options.folder, options.vocabulary)
+
+
+if __name__ == "__main__":
+    main()

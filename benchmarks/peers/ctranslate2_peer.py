@@ -1,0 +1,37 @@
+"""CTranslate2, which only generates; told a compute type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from works import Work
+
+
+def prepare(work: Work, folder: Path, told: str) -> Any:
+    import ctranslate2
+
+    generator = ctranslate2.Generator(
+        str(folder.with_name(f"{folder.name}-ctranslate2")), compute_type=told, intra_threads=2
+    )
+    texts = work.kind == "texts"
+    options: dict[str, Any] = {
+        "max_length": work.length,
+        "sampling_topk": work.top_k,
+        "sampling_topp": work.top_p or 1.0,
+        "sampling_temperature": 1.0 if texts else 0.7,
+        "include_prompt_in_result": False,
+    }
+    if texts:
+        options["end_token"] = "<|endoftext|>"
+        options["max_batch_size"] = work.batch
+    else:
+        options["end_token"] = []
+        options["min_length"] = work.length
+
+    def run() -> int:
+        count = 400 if texts else work.batch
+        results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
+        return count if texts else sum(len(result.sequences_ids[0]) for result in results)
+
+    return run

@@ -1,0 +1,139 @@
+"""KerasHub on TensorFlow; told a Keras dtype policy."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from works import Work
+
+
+def prepare(work: Work, folder: Path, told: str) -> Any:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import keras_hub
+
+    if work.kind == "tokenize":
+        tokenizer = keras_hub.models.GPT2Tokenizer(
+            vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
+        )
+        text = (folder / "text.txt").read_text(encoding="utf-8")
+        return lambda: len(tokenizer(text))
+    keras.config.set_dtype_policy(told)
+    model = _model(folder)
+    if work.kind in ("finetune", "memory"):
+        return _training(model, work)
+    texts = work.kind == "texts"
+    samplers = keras_hub.samplers
+    temperature = 1.0 if texts else 0.7
+    if work.top_k:
+        sampler = samplers.TopKSampler(k=work.top_k, temperature=temperature)
+    elif work.top_p:
+        sampler = samplers.TopPSampler(p=work.top_p, temperature=temperature)
+    else:
+        sampler = samplers.RandomSampler(temperature=temperature)
+    model.compile(sampler=sampler)
+    stop = [50256] if texts else None
+    printed = None
+    if work.kind == "cold start":
+        printed = keras_hub.models.GPT2Tokenizer(
+            vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
+        )
+    ids = np.full((work.batch, work.length + 1), 50256, np.int32)
+    mask = np.zeros_like(ids)
+    mask[:, 0] = 1
+
+    def run() -> int:
+        done = 0
+        for _ in range(400 // work.batch if texts else 1):
+            inputs = {"token_ids": ids, "padding_mask": mask}
+            written = model.generate(inputs, stop_token_ids=stop)
+            if printed is not None:
+                print(printed.detokenize(written["token_ids"]))
+            done += work.batch if texts else work.batch * work.length
+        return done
+
+    return run
+
+
+def _model(folder: Path) -> Any:
+    """The same weights as everyone's, put into its layers."""
+    import keras_hub
+    import tensorflow as tf
+
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=50257,
+        num_layers=12,
+        num_heads=12,
+        hidden_dim=768,
+        intermediate_dim=3072,
+        dropout=0.0,
+        max_sequence_length=1024,
+    )
+    model = keras_hub.models.GPT2CausalLM(backbone=backbone, preprocessor=None)
+    reader = tf.train.load_checkpoint(str(folder / "model.ckpt"))
+    get = reader.get_tensor
+    backbone.token_embedding.embeddings.assign(get("model/wte"))
+    backbone.position_embedding.position_embeddings.assign(get("model/wpe"))
+    for order, layer in enumerate(backbone.transformer_layers):
+        name = f"model/h{order}"
+        attention = layer._self_attention_layer
+        parts = np.split(get(f"{name}/attn/c_attn/w")[0], 3, axis=-1)
+        biases = np.split(get(f"{name}/attn/c_attn/b"), 3)
+        denses = (attention.query_dense, attention.key_dense, attention.value_dense)
+        for dense, part, bias in zip(denses, parts, biases, strict=True):
+            dense.kernel.assign(part.reshape(dense.kernel.shape))
+            dense.bias.assign(bias.reshape(dense.bias.shape))
+        output = attention.output_dense
+        output.kernel.assign(get(f"{name}/attn/c_proj/w")[0].reshape(output.kernel.shape))
+        output.bias.assign(get(f"{name}/attn/c_proj/b"))
+        for dense, part in (
+            (layer._feedforward_intermediate_dense, "mlp/c_fc"),
+            (layer._feedforward_output_dense, "mlp/c_proj"),
+        ):
+            dense.kernel.assign(get(f"{name}/{part}/w")[0])
+            dense.bias.assign(get(f"{name}/{part}/b"))
+        for norm, part in (
+            (layer._self_attention_layer_norm, "ln_1"),
+            (layer._feedforward_layer_norm, "ln_2"),
+        ):
+            norm.gamma.assign(get(f"{name}/{part}/g"))
+            norm.beta.assign(get(f"{name}/{part}/b"))
+    backbone.layer_norm.gamma.assign(get("model/ln_f/g"))
+    backbone.layer_norm.beta.assign(get("model/ln_f/b"))
+    return model
+
+
+def _training(model: Any, work: Work) -> Any:
+    import keras
+
+    optimizer = keras.optimizers.Adam(
+        1e-4,
+        gradient_accumulation_steps=work.accumulate if work.accumulate > 1 else None,
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,  # compiled by XLA a step on a CPU is slower
+    )
+    random = np.random.default_rng(0)
+
+    def step() -> None:
+        for _ in range(work.accumulate):
+            ids = random.integers(0, 50257, (work.batch, work.length + 1))
+            inputs = {"token_ids": ids[:, :-1], "padding_mask": np.ones_like(ids[:, :-1])}
+            model.train_on_batch(inputs, ids[:, 1:])
+
+    def run() -> tuple[int, float]:
+        count = 2 if work.kind == "memory" else 1
+        start = time.perf_counter()
+        for _ in range(count):
+            step()
+        return count, time.perf_counter() - start
+
+    return run

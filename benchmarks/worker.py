@@ -1,0 +1,78 @@
+"""One peer at one work, in a process of its own: `compare.py` starts it and says when to run.
+
+    python worker.py VARIANT WORK FOLDER
+
+Loads and warms up, prints a line of JSON, then runs once for each line that it reads and prints
+what that took. What libraries print goes to stderr, where nobody reads it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from works import WORKS, Work
+
+# A run returns its units (tokens, texts, steps), or those and its own seconds.
+Run = Callable[[], Any]
+Variant = tuple[str, str]  # a module of peers/ and what it is told
+
+VARIANTS: dict[str, Variant] = {
+    "gpt2-helpers": ("ours", "auto"),
+    "gpt2-helpers fp32": ("ours", "float32"),
+    "gpt-2-simple": ("gpt_2_simple_peer", ""),
+    "transformers fp32": ("transformers_peer", "fp32"),
+    "transformers bf16": ("transformers_peer", "bf16"),
+    "transformers bf16 compiled": ("transformers_peer", "bf16 compiled"),
+    "KerasHub fp32": ("keras_hub_peer", "float32"),
+    "KerasHub bf16": ("keras_hub_peer", "mixed_bfloat16"),
+    "CTranslate2 fp32": ("ctranslate2_peer", "float32"),
+    "CTranslate2 int8": ("ctranslate2_peer", "int8"),
+}
+
+
+def peak_gb() -> float:
+    """The most main memory that this process held, in GB of 2^30 bytes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM")) / 2**20
+
+
+def main() -> None:
+    variant, name, folder = sys.argv[1:4]
+    protocol = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed
+
+    def tell(values: dict[str, Any]) -> None:
+        protocol.write(json.dumps(values) + "\n")
+
+    module, told = VARIANTS[variant]
+    work: Work = next(work for work in WORKS if work.name == name)
+    try:
+        peer = importlib.import_module(f"peers.{module}")
+        run: Run = peer.prepare(work, Path(folder), told)
+        if work.kind not in ("tokenize", "memory"):
+            run()
+        tell({"ready": True})
+        for _ in sys.stdin:
+            start = time.perf_counter()
+            result = run()
+            seconds = time.perf_counter() - start
+            if isinstance(result, tuple):
+                result, seconds = result
+            tell({"units": result, "seconds": seconds, "peak": peak_gb()})
+    except BaseException as error:
+        import traceback
+
+        traceback.print_exc()
+        lines = str(error).strip().splitlines() or [""]
+        tell({"error": f"{type(error).__name__}: {lines[-1][:160]}"})
+
+
+if __name__ == "__main__":
+    main()
