@@ -1,7 +1,7 @@
 """Random weights in OpenAI's layout, made once, and the same ones as each peer wants them.
 
-    python benchmarks/bench_weights.py FOLDER --vocabulary models/124M     # with the project's Python
-    python benchmarks/bench_weights.py FOLDER --convert                    # with the peers' Python
+    python benchmarks/bench_weights.py FOLDER               # with the project's Python
+    python benchmarks/bench_weights.py FOLDER --convert     # with the peers' Python
 
 FOLDER/124M is a model as it is drawn before training; FOLDER/124M-ends the same, but that each
 token is the end of the text with odds of 1 in 20, since random weights never end one by themselves.

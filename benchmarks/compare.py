@@ -2,7 +2,7 @@
 
     make bench            # all of it, about an hour, into results.md and results.json
     make bench-quick      # a few of the works, in some minutes
-    python benchmarks/compare.py --peers-python PYTHON [--works generate-1 texts] [--peers transformers]
+    python benchmarks/compare.py --works generate-1 texts --peers transformers
 
 Each variant of each peer is a process of its own, which loads and warms up once. Then they take
 turns, a round each, A B C A B C, and only one computes at a time. Of a peer's variants (precisions,
@@ -34,7 +34,7 @@ IN_PAIRS = ("finetune",)
 FRESH = ("memory", "cold start", "tokenize")  # works that need a new process each time
 
 
-class Failure(Exception):
+class PeerError(Exception):
     """A variant that said why it cannot go on."""
 
 
@@ -54,7 +54,7 @@ class Worker:
         )
         try:
             self._answer()
-        except Failure:
+        except PeerError:
             self.close()
             raise
         self.seconds_to_ready = time.perf_counter() - self._started
@@ -66,7 +66,7 @@ class Worker:
             self._process.stdin.write("run\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise Failure(f"it ended: {error}") from None
+            raise PeerError(f"it ended: {error}") from None
         return self._answer()
 
     def close(self) -> None:
@@ -84,10 +84,10 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise Failure(f"it ended with exit code {self._process.wait()}")
+            raise PeerError(f"it ended with exit code {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise Failure(answer["error"])
+            raise PeerError(answer["error"])
         return answer
 
 
@@ -129,7 +129,7 @@ def measure(work: Work, variants: Sequence[str], options: argparse.Namespace) ->
                         result = worker.run()
                     worker.close()
                     found[variant]["rounds"].append(result)
-                except Failure as error:
+                except PeerError as error:
                     note(variant, error)
         return found
     for group in _groups(work, variants):
@@ -137,13 +137,13 @@ def measure(work: Work, variants: Sequence[str], options: argparse.Namespace) ->
         for variant in group:
             try:
                 workers[variant] = start(variant)
-            except Failure as error:
+            except PeerError as error:
                 note(variant, error)
         for _ in range(rounds):
             for variant, worker in list(workers.items()):
                 try:
                     found[variant]["rounds"].append(worker.run())
-                except Failure as error:
+                except PeerError as error:
                     note(variant, error)
                     workers.pop(variant).close()
         for worker in workers.values():

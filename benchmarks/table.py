@@ -1,6 +1,6 @@
 """What was measured, as tables: results.json -> results.md, and the README's part of it.
 
-    python benchmarks/table.py [--readme]
+python benchmarks/table.py [--readme]
 """
 
 from __future__ import annotations

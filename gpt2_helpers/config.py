@@ -257,6 +257,15 @@ class FinetuneConfig(Checked):
         label="Keep the embeddings",
         advanced=True,
     )
+    lora_rank: int = option(
+        0,
+        "train adapters of this rank, in far less memory; 8 is common; 0 trains the model itself",
+        label="Adapters' rank",
+        minimum=0,
+        maximum=1024,
+        usual=(0, 64),
+        advanced=True,
+    )
     multi_gpu: bool = option(
         False, "train on every GPU of this machine", label="Use every GPU", advanced=True
     )
@@ -348,45 +357,3 @@ class RunConfig(Checked):
                 raise OptionError(f"{name} must not be empty")
         if self.run_name in (".", "..") or Path(self.run_name).name != self.run_name:
             raise OptionError(f"run_name must be a plain folder name, got {self.run_name!r}")
-
-
-@dataclass(frozen=True)
-class PretrainConfig(Checked):
-    """A new model from nothing: its vocabulary and its shape."""
-
-    vocab_size: int = option(4096, "pieces of the new vocabulary", minimum=257, maximum=65536)
-    n_ctx: int = option(256, "longest run of tokens it can see", minimum=8, maximum=65536)
-    n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
-    n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
-    n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
-    storage: str = option(
-        "float32",
-        "type of the stored weights; float16 halves the files, older tools want float32",
-        choices=("float32", "float16"),
-        advanced=True,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.model_config()  # checks that the parts fit each other
-
-    def model_config(self) -> ModelConfig:
-        """The shape of the model that these options make."""
-        return ModelConfig(self.vocab_size, self.n_ctx, self.n_embd, self.n_head, self.n_layer)
-
-
-# What training from nothing does unless it is told otherwise.
-PRETRAIN_FINETUNE = FinetuneConfig(
-    steps=5000,
-    batch_size=16,
-    learning_rate=0.0015,
-    accumulate_gradients=1,
-    optimizer="adamw",
-    schedule="cosine",
-    warmup_steps=200,
-    weight_decay=0.1,
-    gradient_clip=1.0,
-    dropout=0.1,
-    validate_every=500,
-)
-PRETRAIN_RUN = RunConfig(validation="0.05", save_every=500)

@@ -23,22 +23,13 @@ def decoder_for(model: GPT2, batch_size: int, length: int, precision: str) -> De
     `precision` is float32, bfloat16, float16 or int8. On a processor float32 and int8 are
     TensorFlow Lite's; all else is TensorFlow's own, which has no int8.
     """
-    in_lite = uses_lite(precision)
-    if not in_lite:
+    if not uses_lite(precision):
         precision = device.choose_precision(precision)
     n_ctx, kept = model.config.n_ctx, model.decoders
     slots = next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx)
     for copy in itertools.count():
         key = (batch_size, min(slots, n_ctx), precision, copy)
-        decoder: Decoder | None = kept.pop(key, None)
-        if decoder is None:
-            shared = next((d.weights for k, d in kept.items() if k[2] == precision), None)
-            if in_lite:
-                weights = shared or LiteWeights(model, precision)
-                decoder = LiteDecoder(model, batch_size, key[1], weights)
-            else:
-                weights = shared or GraphWeights(model, tf.as_dtype(precision))
-                decoder = GraphDecoder(model, batch_size, key[1], weights)
+        decoder: Decoder = kept.pop(key, None) or _new_decoder(model, key[0], key[1], precision)
         kept[key] = decoder  # the most recently used stands last
         if not decoder.in_use:
             break
@@ -47,6 +38,16 @@ def decoder_for(model: GPT2, batch_size: int, length: int, precision: str) -> De
         del kept[key]
     decoder.weights.refresh()
     return decoder
+
+
+def _new_decoder(model: GPT2, batch_size: int, slots: int, precision: str) -> Decoder:
+    """Made for these sizes; it shares its weights with others of the same precision."""
+    others = [other for key, other in model.decoders.items() if key[2] == precision]
+    shared = others[0].weights if others else None
+    if uses_lite(precision):
+        return LiteDecoder(model, batch_size, slots, shared or LiteWeights(model, precision))
+    weights = shared or GraphWeights(model, tf.as_dtype(precision))
+    return GraphDecoder(model, batch_size, slots, weights)
 
 
 def uses_lite(precision: str) -> bool:

@@ -24,6 +24,7 @@ from gpt2_helpers.batches import consecutive_windows, random_windows, window_len
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model import GPT2, gelu
+from gpt2_helpers.optimizers import make_optimizer
 from gpt2_helpers.tokenizer import Tokenizer
 
 AVERAGE_DECAY = 0.99
@@ -92,27 +93,6 @@ def learning_rate_at(config: FinetuneConfig, step: int, steps: int) -> float:
     return rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
 
-def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable], replicas: int) -> Any:
-    """The Keras optimizer that `config` names; `undecayed` variables never shrink."""
-    decay = config.weight_decay
-    if decay is None:
-        decay = 0.01 if config.optimizer == "adamw" else 0.0
-    shared = {
-        "learning_rate": config.learning_rate,
-        "weight_decay": decay or None,
-        "global_clipnorm": config.gradient_clip / replicas or None,  # see _one_replica
-    }
-    if config.optimizer in ("adam", "adamw"):
-        optimizer = keras.optimizers.Adam(epsilon=1e-8, **shared)  # with decay it is AdamW
-    elif config.optimizer == "adafactor":
-        optimizer = keras.optimizers.Adafactor(**shared)
-    else:
-        optimizer = keras.optimizers.SGD(**shared)
-    if decay:
-        optimizer.exclude_from_weight_decay(var_list=undecayed)
-    return optimizer
-
-
 class Trainer:
     """Trains a model; iterate over it for Progress. `state` and `restore` carry it over a stop."""
 
@@ -138,7 +118,7 @@ class Trainer:
         self._since_best = 0
         self.stopped_early = False
 
-        self.variables = [
+        self.variables = list(model.adapters.values()) or [
             variable
             for name, variable in model.variables.items()
             if "/h" in name or not config.only_train_transformer_layers
@@ -158,7 +138,7 @@ class Trainer:
         seed = tf.TensorSpec([2], tf.int32)
         self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
         self._measure = tf.function(
-            model.loss, input_signature=[tf.TensorSpec([1, None], tf.int32)]
+            self._without_gradients, input_signature=[tf.TensorSpec([1, None], tf.int32)]
         )
 
     def __iter__(self) -> Iterator[Progress]:
@@ -309,6 +289,10 @@ class Trainer:
         self._outer.apply(gradients, self.variables)
         return loss
 
+    def _without_gradients(self, window: tf.Tensor) -> tf.Tensor:
+        with _forgotten_gradients():
+            return self.model.loss(window, train_embeddings=False)
+
     def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         config = self.config
         with tf.GradientTape() as tape:
@@ -317,6 +301,7 @@ class Trainer:
                 config.dropout,
                 seed if config.dropout else None,
                 recompute=config.use_memory_saving_gradients,
+                train_embeddings=not config.only_train_transformer_layers,
             )
             scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]

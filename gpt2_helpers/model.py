@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gpt2_helpers.adapters import SCALE
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.losses import mean_cross_entropy
 
 LAYER_NORM_EPSILON = 1e-5
 Weights = Mapping[str, Any]  # OpenAI's name -> tf.Variable or tensor
@@ -108,9 +110,14 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
 
 
 def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
-    """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1, as of a convolution's width."""
+    """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1, as of a convolution's width.
+    Where a matrix has an adapter, what that adds is added."""
     matrix = tf.squeeze(weights[f"{name}/w"], axis=0)
-    return tf.nn.bias_add(tf.matmul(x, matrix), weights[f"{name}/b"])
+    product = tf.nn.bias_add(tf.matmul(x, matrix), weights[f"{name}/b"])
+    if f"{name}/lora_a" in weights:
+        low = tf.matmul(x, weights[f"{name}/lora_a"])  # (rows, rank)
+        product += tf.matmul(low, weights[f"{name}/lora_b"]) * tf.cast(SCALE, x.dtype)
+    return product
 
 
 def dropped(x: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int) -> tf.Tensor:
@@ -219,8 +226,16 @@ def hidden_states(
 
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
         if recompute:
-            # The weights are handed in: closed over, those cast to 16 bits would get no gradient.
-            x = tf.recompute_grad(lambda x, own, run=run_layer: run(x, own)[0])(x, own)
+            # What is trained is handed in: closed over, casts to 16 bits would get no gradient.
+            adapted = any("/lora_" in name for name in own)
+            trained = {name: w for name, w in own.items() if "/lora_" in name or not adapted}
+
+            def again(
+                x: tf.Tensor, trained: Weights, run: Any = run_layer, own: Weights = own
+            ) -> tf.Tensor:
+                return run(x, {**own, **trained})[0]
+
+            x = tf.recompute_grad(again)(x, trained)
         else:
             x, cache = run_layer(x, own)
             caches.append(cache)
@@ -240,21 +255,35 @@ def cast_weights(variables: Weights, dtype: tf.DType) -> dict[str, tf.Tensor]:
 class GPT2:
     """A GPT-2's weights and their shape. `precision` is the type that matrices multiply in.
 
+    A `frozen` one holds its weights in that type alone, half as large; only adapters can be trained
+    (see `adapt`).
+
     `GPT2(config, random_weights(config)).logits([[5, 7]])` has shape (1, 2, n_vocab).
     """
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, np.ndarray], precision: str = "float32"
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, np.ndarray],
+        precision: str = "float32",
+        frozen: bool = False,
     ) -> None:
-        """`weights` must hold exactly the variables of `variable_shapes(config)`."""
+        """`weights` must hold exactly the variables of `variable_shapes(config)`; they are taken
+        one by one."""
         self.config = config
         self.precision = precision
+        self.frozen = frozen
         self.decoding_precision = precision  # may be another, int8 among them
         self.strategy = tf.distribute.get_strategy()  # the devices that the variables live on
         self.variables: dict[str, tf.Variable] = {
-            name: tf.Variable(weights[name], dtype=tf.float32, name=name.replace("/", "_"))
+            name: tf.Variable(
+                tf.cast(weights[name], self.dtype if frozen else tf.float32),
+                trainable=not frozen,
+                name=name.replace("/", "_"),
+            )
             for name in variable_shapes(config)
         }
+        self.adapters: dict[str, tf.Variable] = {}
         self.version = 0  # counts changes of the weights, so that copies of them know
         self.decoders: dict[Any, Any] = {}  # decoding's compiled steps live as long as the model
         self._logits = tf.function(
@@ -265,9 +294,24 @@ class GPT2:
     def dtype(self) -> tf.DType:
         return tf.as_dtype(self.precision)
 
-    def merged(self, name: str) -> tf.Tensor:
-        """The fp32 weight of this name as it counts now."""
-        return self.variables[name].read_value()
+    def adapt(self, adapters: Mapping[str, np.ndarray]) -> None:
+        """Put these adapters beside the matrices, in place of those there were."""
+        for name, array in adapters.items():
+            if name in self.adapters:
+                self.adapters[name].assign(array)
+            else:
+                self.adapters[name] = tf.Variable(array, name=name.replace("/", "_"))
+        self.version += 1
+
+    def merged(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:
+        """The fp32 weight of this name as it counts now, what its adapter adds included. `base` is
+        taken in place of the model's own, which a frozen one has rounded."""
+        weight = tf.cast(self.variables[name] if base is None else base, tf.float32)
+        matrix = name.removesuffix("/w")
+        if f"{matrix}/lora_a" not in self.adapters:
+            return weight
+        a, b = (self.adapters[f"{matrix}/lora_{kind}"] for kind in "ab")
+        return weight + SCALE * tf.matmul(a, b)[None]
 
     def logits(self, ids: Any) -> tf.Tensor:
         """ids (batch, time) -> fp32 logits (batch, time, n_vocab).
@@ -290,7 +334,7 @@ class GPT2:
         return self._logits(tf.constant(array, tf.int32))
 
     def _forward(self, ids: tf.Tensor) -> tf.Tensor:
-        weights = cast_weights(self.variables, self.dtype)
+        weights = cast_weights({**self.variables, **self.adapters}, self.dtype)
         hidden, _ = hidden_states(weights, self.config, ids)  # (batch * time, n_embd)
         batch, time = tf.unstack(tf.shape(ids))
         return tf.reshape(next_token_logits(hidden, weights), [batch, time, self.config.n_vocab])
@@ -301,13 +345,13 @@ class GPT2:
         dropout: float = 0.0,
         seed: tf.Tensor | None = None,
         recompute: bool = False,
+        train_embeddings: bool = True,
     ) -> tf.Tensor:
         """Mean cross-entropy, in nats a token, of predicting each id of `windows` (batch, time)
-        but the first from those before it. Differentiable; for use inside a tf.function."""
-        weights = cast_weights(self.variables, self.dtype)
+        but the first from those before it. Differentiable, without `train_embeddings` not for them
+        as the output matrix; for use inside a tf.function."""
+        weights = cast_weights({**self.variables, **self.adapters}, self.dtype)
         hidden, _ = hidden_states(weights, self.config, windows[:, :-1], dropout, seed, recompute)
         targets = tf.reshape(windows[:, 1:], [-1])
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=targets, logits=next_token_logits(hidden, weights)
-        )
-        return tf.reduce_mean(losses)
+        trained = train_embeddings and not self.frozen
+        return mean_cross_entropy(hidden, weights["model/wte"], targets, trained)

@@ -11,18 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint import load_model, save_model
-from gpt2_helpers.config import (
-    PRETRAIN_FINETUNE,
-    PRETRAIN_RUN,
-    DatasetConfig,
-    FinetuneConfig,
-    PretrainConfig,
-    RunConfig,
-)
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.documents import find_files, stream
 from gpt2_helpers.encoding import pieces
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.finetune_run import FinetuneRun
+from gpt2_helpers.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 from gpt2_helpers.pretraining import bits_per_byte, new_model, train_tokenizer
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.textfiles import Journal

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gpt2_helpers.config import PretrainConfig
 from gpt2_helpers.errors import DatasetError, OptionError, import_optional
 from gpt2_helpers.model import GPT2, random_weights
+from gpt2_helpers.pretrain_config import PretrainConfig
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
 
 

@@ -13,6 +13,8 @@ a block, by the sum of its odds, and then of an id in it.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +25,8 @@ BLOCK = 64  # ids
 HISTOGRAM = 1024  # parts that the odds of a row are counted in, from likely to unlikely
 COLDEST = 1e-6  # what is colder is as good as this, and would leave the range of fp32
 
-Floats = NDArray[np.float32]
-Ids = NDArray[np.int32]
+Floats: TypeAlias = NDArray[np.float32]
+Ids: TypeAlias = NDArray[np.int32]
 
 
 def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:

@@ -22,15 +22,10 @@ from bad_server import BadServer, running
 from gpt2_helpers import __version__, config
 from gpt2_helpers.checkpoint import load_model, save_model
 from gpt2_helpers.cli import COMMANDS, main
-from gpt2_helpers.config import (
-    FinetuneConfig,
-    ModelConfig,
-    PretrainConfig,
-    RunConfig,
-    SamplingConfig,
-)
+from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig, SamplingConfig
 from gpt2_helpers.download import FILES
 from gpt2_helpers.options import config_from
+from gpt2_helpers.pretrain_config import PretrainConfig
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session
 from gpt2_helpers.tokenizer import Tokenizer

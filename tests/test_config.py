@@ -21,13 +21,13 @@ from gpt2_helpers.config import (
     DatasetConfig,
     FinetuneConfig,
     ModelConfig,
-    PretrainConfig,
     RunConfig,
     SamplingConfig,
     canonical_model_name,
 )
 from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.fields import Field, fields_of
+from gpt2_helpers.pretrain_config import PretrainConfig
 
 CONFIGS: list[type] = [
     ModelConfig,

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import lite, model
-from gpt2_helpers.lite import FLOAT, INT8, Builder, Floats, Program
+from gpt2_helpers.lite import FLOAT, INT8, Builder, Program
+from gpt2_helpers.sampling import Floats
 
 RANDOM = np.random.default_rng(1)
 

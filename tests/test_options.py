@@ -6,16 +6,11 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers.config import (
-    DatasetConfig,
-    FinetuneConfig,
-    PretrainConfig,
-    RunConfig,
-    SamplingConfig,
-)
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, Field, fields_of
 from gpt2_helpers.options import Parser, config_from, field_of
+from gpt2_helpers.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
 # Where one more than the default would not fit.

@@ -10,8 +10,9 @@ import pytest
 
 from gpt2_helpers import pretrain_run
 from gpt2_helpers.checkpoint import load_model
-from gpt2_helpers.config import FinetuneConfig, PretrainConfig, RunConfig
+from gpt2_helpers.config import FinetuneConfig, RunConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError
+from gpt2_helpers.pretrain_config import PretrainConfig
 from gpt2_helpers.tokenizer import Tokenizer
 
 SHAPE = PretrainConfig(vocab_size=300, n_ctx=32, n_embd=16, n_layer=2, n_head=2)

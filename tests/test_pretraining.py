@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpt2_helpers.config import ModelConfig, PretrainConfig
+from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.model import GPT2
+from gpt2_helpers.pretrain_config import PretrainConfig
 from gpt2_helpers.pretraining import bits_per_byte, new_model, train_tokenizer
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
 from toy import toy_model, toy_tokenizer

@@ -11,16 +11,10 @@ from gpt2_helpers.commands import (
     check_files,
     note,
 )
-from gpt2_helpers.config import (
-    PRETRAIN_FINETUNE,
-    PRETRAIN_RUN,
-    DatasetConfig,
-    FinetuneConfig,
-    PretrainConfig,
-    RunConfig,
-)
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "make a new model from nothing but text"

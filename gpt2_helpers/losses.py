@@ -1,0 +1,73 @@
+"""Cross-entropy over a large vocabulary, in slices of rows. Hidden states in, a loss out.
+
+All logits of 1,024 tokens for 50,257 ids take 200 MB in fp32, and a training step would hold them
+several times over. Here only a slice of them stands at any time, and the way back is gone at once:
+a slice's odds less one for the right id are the gradients of its logits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+ROWS = 256  # tokens a slice
+
+
+def mean_cross_entropy(
+    hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor, train_embeddings: bool = True
+) -> tf.Tensor:
+    """hidden (rows, n_embd) and embeddings (n_vocab, n_embd) -> the mean of -log softmax at targets
+    (rows), in nats. Differentiable once; without `train_embeddings` only for `hidden`.
+    """
+
+    @tf.custom_gradient
+    def compute(hidden: tf.Tensor, embeddings: tf.Tensor) -> Any:
+        total, to_hidden, to_embeddings = _in_slices(hidden, embeddings, targets, train_embeddings)
+        rows = tf.cast(tf.shape(hidden)[0], tf.float32)
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+            # Divided by the rows only here: in fp16 that would come out as nothing.
+            share = tf.cast(upstream, tf.float32) / rows
+            back = tf.cast(tf.cast(to_hidden, tf.float32) * share, hidden.dtype)
+            if to_embeddings is None:
+                return back, None
+            return back, tf.cast(to_embeddings * share, embeddings.dtype)
+
+        return total / rows, gradient
+
+    return compute(hidden, embeddings)
+
+
+def _in_slices(
+    hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor, train_embeddings: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """The sum of the losses, and its gradients for hidden and, in fp32, for embeddings."""
+    rows, n_embd = tf.shape(hidden)[0], hidden.shape[-1]
+    backs = tf.TensorArray(
+        hidden.dtype, (rows + ROWS - 1) // ROWS, infer_shape=False, element_shape=[None, n_embd]
+    )
+    nothing = tf.zeros(embeddings.shape if train_embeddings else [], tf.float32)
+
+    def step(order: tf.Tensor, total: tf.Tensor, backs: Any, sums: tf.Tensor) -> Any:
+        first = order * ROWS
+        last = tf.minimum(rows, first + ROWS)
+        some, wanted = hidden[first:last], targets[first:last]
+        logits = tf.cast(tf.matmul(some, embeddings, transpose_b=True), tf.float32)
+        # (slice), and odds less one for the right id (slice, n_vocab)
+        losses, towards = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            features=logits, labels=wanted
+        )
+        towards = tf.cast(towards, hidden.dtype)
+        if train_embeddings:
+            sums += tf.cast(tf.matmul(towards, some, transpose_a=True), tf.float32)
+        backs = backs.write(order, tf.matmul(towards, embeddings))
+        return order + 1, total + tf.reduce_sum(losses), backs, sums
+
+    _, total, backs, sums = tf.while_loop(
+        lambda order, *_: order * ROWS < rows,
+        step,
+        [0, 0.0, backs, nothing],
+        parallel_iterations=1,
+    )
+    return total, backs.concat(), sums if train_embeddings else None

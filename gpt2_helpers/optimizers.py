@@ -1,0 +1,75 @@
+"""The rules by which weights are corrected: Keras's optimizers, and an Adafactor that is small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from gpt2_helpers.config import FinetuneConfig
+
+
+class Adafactor(keras.optimizers.Adafactor):
+    """Adafactor of Shazeer and Stern 2018 with what makes it small: of a matrix's squared gradients
+    it keeps the means of rows and of columns alone. Keras's writes their product down as well,
+    which takes as much memory as the weights.
+    """
+
+    def build(self, var_list: list[Any]) -> None:
+        """Make the means: of rows and columns for matrices, whole for the rest."""
+        if self.built:
+            return
+        keras.optimizers.Optimizer.build(self, var_list)
+        self._means = []
+        for variable in var_list:
+            shape = tuple(variable.shape)
+            kept = [shape] if len(shape) < 2 else [shape[:-1], (*shape[:-2], shape[-1])]
+            self._means.append(
+                [self.add_variable(shape=s, dtype=variable.dtype, name="mean") for s in kept]
+            )
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Correct one variable, as section 6 and algorithm 4 of the paper say."""
+        gradient = ops.cast(gradient, variable.dtype)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        rate = ops.minimum(ops.cast(learning_rate, variable.dtype), 1 / ops.sqrt(step))
+        decay = 1 - ops.power(step, self.beta_2_decay)
+        squares = ops.square(gradient) + self.epsilon_1
+        means = self._means[self._get_variable_index(variable)]
+        if len(means) == 1:
+            self.assign(means[0], decay * means[0] + (1 - decay) * squares)
+            update = gradient * ops.rsqrt(means[0])
+        else:
+            for kept, axis in zip(means, (-1, -2), strict=True):
+                self.assign(kept, decay * kept + (1 - decay) * ops.mean(squares, axis=axis))
+            rows, columns = means
+            rows = rows / ops.mean(rows, axis=-1, keepdims=True)
+            update = gradient * ops.expand_dims(ops.rsqrt(rows), -1)
+            update = update * ops.expand_dims(ops.rsqrt(columns), -2)
+        size = ops.maximum(ops.cast(self.epsilon_2, variable.dtype), self._rms(variable))
+        clipped = ops.maximum(1.0, self._rms(update) / self.clip_threshold)
+        self.assign_sub(variable, update * (rate * size / clipped))
+
+
+def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable], replicas: int) -> Any:
+    """The optimizer that `config` names; `undecayed` variables never shrink."""
+    decay = config.weight_decay
+    if decay is None:
+        decay = 0.01 if config.optimizer == "adamw" else 0.0
+    shared = {
+        "learning_rate": config.learning_rate,
+        "weight_decay": decay or None,
+        # Each device hands in its share of the gradients: see `finetuning`.
+        "global_clipnorm": config.gradient_clip / replicas or None,
+    }
+    if config.optimizer in ("adam", "adamw"):
+        optimizer = keras.optimizers.Adam(epsilon=1e-8, **shared)  # with decay it is AdamW
+    elif config.optimizer == "adafactor":
+        optimizer = Adafactor(**shared)
+    else:
+        optimizer = keras.optimizers.SGD(**shared)
+    if decay:
+        optimizer.exclude_from_weight_decay(var_list=undecayed)
+    return optimizer
