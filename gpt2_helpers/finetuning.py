@@ -134,7 +134,7 @@ class Trainer:
             self._outer.build(self.variables)
         for precision in ("float32", "bfloat16", "float16"):
             gelu(tf.zeros([1], precision))  # made once for all: not to be forgotten below
-        windows = tf.TensorSpec([config.accumulate_gradients, None, None], tf.int32)
+        windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
         self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
         self._measure = tf.function(

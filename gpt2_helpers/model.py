@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2_helpers.adapters import SCALE
+from gpt2_helpers.attention import causal_attention
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.losses import mean_cross_entropy
@@ -181,16 +182,23 @@ def block(
     config: ModelConfig,
     layer: int,
     batch: tf.Tensor,
-    visible: tf.Tensor,
+    time: int | None = None,
     rate: float = 0.0,
     seed: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, KeyValue]:
-    """One Transformer layer: x (batch * time, n_embd) to the same, and its keys and values."""
+    """One Transformer layer: x (batch * time, n_embd) to the same, and its keys and values. Where
+    `time` is known attention has a gradient of its own (see `attention`)."""
     name = f"model/h{layer}"
     normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
     parts = tf.split(linear(normal, weights, f"{name}/attn/c_attn"), 3, axis=-1)
     query, key, value = (split_heads(part, batch, config.n_head) for part in parts)
-    mixed = attend(query, key, value, visible, rate, seed, site=3 * layer + 1)
+    if time is not None and (seed is None or rate == 0.0):
+        for part in (query, key, value):
+            part.set_shape([None, None, time, config.head_dim])
+        mixed = causal_attention(query, key, value)
+    else:
+        visible = causal_mask(tf.shape(query)[2])
+        mixed = attend(query, key, value, visible, rate, seed, site=3 * layer + 1)
     mixed = linear(merge_heads(mixed, config.n_embd), weights, f"{name}/attn/c_proj")
     x = x + dropped(mixed, rate, seed, site=3 * layer + 2)
     x = x + dropped(feed_forward(x, weights, name), rate, seed, site=3 * layer + 3)
@@ -217,12 +225,11 @@ def hidden_states(
     batch, time = tf.unstack(tf.shape(ids))
     x = tf.gather(weights["model/wte"], ids) + weights["model/wpe"][:time]
     x = dropped(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
-    visible = causal_mask(time)
     caches = []
     for layer in range(config.n_layer):
 
         def run_layer(x: tf.Tensor, own: Weights, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
-            return block(x, own, config, layer, batch, visible, rate, seed)
+            return block(x, own, config, layer, batch, ids.shape[1], rate, seed)
 
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
         if recompute:

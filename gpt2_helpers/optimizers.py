@@ -11,6 +11,28 @@ from keras import ops
 from gpt2_helpers.config import FinetuneConfig
 
 
+class Adam(keras.optimizers.Adam):
+    """Adam of Kingma and Ba 2015 as Keras has it, in one pass over the weights where that takes a
+    dozen."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Correct one variable, as algorithm 1 of the paper says."""
+        order = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle if isinstance(variable, tf.Variable) else variable.value.handle,
+            m=self._momentums[order].value.handle,
+            v=self._velocities[order].value.handle,
+            beta1_power=ops.power(ops.cast(self.beta_1, variable.dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, variable.dtype), step),
+            lr=ops.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=ops.cast(gradient, variable.dtype),
+        )
+
+
 class Adafactor(keras.optimizers.Adafactor):
     """Adafactor of Shazeer and Stern 2018 with what makes it small: of a matrix's squared gradients
     it keeps the means of rows and of columns alone. Keras's writes their product down as well,
@@ -65,7 +87,7 @@ def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable], replica
         "global_clipnorm": config.gradient_clip / replicas or None,
     }
     if config.optimizer in ("adam", "adamw"):
-        optimizer = keras.optimizers.Adam(epsilon=1e-8, **shared)  # with decay it is AdamW
+        optimizer = Adam(epsilon=1e-8, **shared)  # with decay it is AdamW
     elif config.optimizer == "adafactor":
         optimizer = Adafactor(**shared)
     else:
