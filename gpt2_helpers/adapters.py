@@ -8,6 +8,7 @@ zeros, so that training begins at the model itself.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -52,3 +53,27 @@ def new_adapters(config: ModelConfig, rank: int, seed: int) -> dict[str, np.ndar
             bound = np.float32(1 / math.sqrt(shape[0]))
             arrays[name] = random.uniform(-bound, bound, shape).astype(np.float32)
     return arrays
+
+
+class WithoutAdapters(Mapping[str, np.ndarray]):
+    """The weights that adapters stood beside, got back from those they were merged into: exact but
+    for the last digit of fp32. They are read one by one, as they are asked for."""
+
+    def __init__(
+        self, merged: Mapping[str, np.ndarray], adapters: Mapping[str, np.ndarray]
+    ) -> None:
+        self._merged, self._adapters = merged, adapters
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        weight = self._merged[name]
+        matrix = name.removesuffix("/w")
+        if f"{matrix}/lora_a" not in self._adapters:
+            return weight
+        a, b = (self._adapters[f"{matrix}/lora_{kind}"] for kind in "ab")
+        return weight - np.float32(SCALE) * (a @ b)[None]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._merged)
+
+    def __len__(self) -> int:
+        return len(self._merged)

@@ -44,8 +44,9 @@ _EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_F
 def run_files(folder: RunFolder, weights_only: bool = False) -> list[Path]:
     """The files of a run that opening it needs, or by itself that resuming it needs.
 
-    That is its newest whole checkpoint; for resuming also the optimizer's state, the TensorBoard
-    events and the best checkpoint of an early stopping. CheckpointError where there is no run.
+    That is its newest whole checkpoint; for resuming also the optimizer's state, adapters, the
+    TensorBoard events and the best checkpoint of an early stopping. CheckpointError where there is
+    no run.
     """
     newest = folder.require()
     steps = [step_of(newest)]
@@ -55,7 +56,8 @@ def run_files(folder: RunFolder, weights_only: bool = False) -> list[Path]:
         if best is not None and best not in steps:
             steps.append(best)
             names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
-        names += [f"optimizer-{step}{suffix}" for step in steps for suffix in reversed(SUFFIXES)]
+        beside = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
+        names += [f"{name}{suffix}" for name in beside for suffix in reversed(SUFFIXES)]
         names += sorted(path.name for path in folder.path.glob("events.*"))
     return [folder.path / name for name in names if (folder.path / name).is_file()]
 

@@ -5,10 +5,13 @@ Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
+from gpt2_helpers.adapters import WithoutAdapters
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -81,9 +84,16 @@ def step_of(prefix: Path) -> int:
 
 
 def load_model(
-    folder: str | Path, precision: str = "float32", checkpoint: str | None = None
+    folder: str | Path,
+    precision: str = "float32",
+    checkpoint: str | None = None,
+    frozen: bool = False,
+    without: Mapping[str, np.ndarray] | None = None,
 ) -> GPT2:
     """The model in `folder`; `checkpoint` names another than its newest, such as 'model-500'.
+
+    A `frozen` one holds its weights in `precision` alone (see `GPT2`). `without` are adapters that
+    were merged into the weights and are taken out again.
 
     Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or
     an hparams.json that doesn't fit the weights.
@@ -111,23 +121,36 @@ def load_model(
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": they don't belong together"
         )
-    return GPT2(config, weights, precision)
+    kept = WithoutAdapters(weights, without) if without else weights
+    return GPT2(config, kept, precision, frozen)
 
 
 def save_model(
-    model: GPT2, folder: str | Path, name: str = BASE_CHECKPOINT, dtype: str = "float32"
+    model: GPT2,
+    folder: str | Path,
+    name: str = BASE_CHECKPOINT,
+    dtype: str = "float32",
+    base: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write weights, hparams.json and `checkpoint` into `folder`; returns the weights' prefix.
 
-    `dtype` "float16" halves the files; this package reads them, older tools want "float32".
+    Adapters are merged into the weights, those of `base` where it is given: a frozen model holds
+    them rounded. `dtype` "float16" halves the files; this package reads them, older tools want
+    "float32".
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = tf.as_dtype(dtype)
-    write_weights(
-        folder / name,
-        {name: tf.cast(variable, wanted) for name, variable in model.variables.items()},
-    )
+    with tf.device("CPU"):  # where there is most room, and fp32 products are fp32
+        weights = (
+            (
+                name,
+                tf.cast(
+                    model.merged(name, None if base is None else base[name]), tf.as_dtype(dtype)
+                ),
+            )
+            for name in model.variables
+        )
+        write_weights(folder / name, weights)
     model.config.save(folder)
     write_checkpoint_state(folder, name)
     return folder / name

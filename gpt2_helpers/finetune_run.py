@@ -15,7 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2_helpers import device
-from gpt2_helpers.checkpoint import latest_checkpoint, load_model, model_folder
+from gpt2_helpers.adapters import n_adapter_parameters, new_adapters
+from gpt2_helpers.beginnings import find_beginning
+from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
@@ -62,9 +64,10 @@ class FinetuneRun:
         self.interrupted = False
         self.notes: list[str] = []
         self.after_save: Callable[[RunFolder], None] | None = None
-        source, checkpoint, resumes = self._source()
+        begins = self._begins = find_beginning(self.run, self.folder)
+        resumes = begins.resumes
         self.record = self.folder.record() if resumes else RunRecord()
-        self.tokenizer = Tokenizer.load(source)
+        self.tokenizer = Tokenizer.load(begins.folder)
         data = data or DatasetConfig()
         if self.record.legacy_tokens:  # a run keeps the way it was begun in
             data = dataclasses.replace(data, legacy_tokens=True)
@@ -72,7 +75,8 @@ class FinetuneRun:
 
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
-            self.model = load_model(source, precision, checkpoint)
+            self.model = begins.open_model(self.config, precision, self.folder)
+        self.notes += begins.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         held_out = None if self.validation is None else self.validation.tokens
         self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
@@ -89,7 +93,9 @@ class FinetuneRun:
         self.record.dataset_tokens = len(self.dataset.tokens)
         self.record.tokens_per_step = self.trainer.tokens_per_step
         if not resumes:
-            self.record.base_model = source.name
+            self.record.base_model = begins.folder.name
+        self.record.lora_rank = self.config.lora_rank
+        self.record.base_checkpoint = str(begins.base.prefix) if begins.base else ""
         self.record.legacy_tokens = data.legacy_tokens
         self.record.parameters = {
             name: value
@@ -97,9 +103,12 @@ class FinetuneRun:
             for name, value in dataclasses.asdict(config).items()
         }
         self.record.versions = installed_versions()
-        count = self.model.config.n_parameters
-        size = f"{count / 1e6:,.1f} million weights" if count >= 1e6 else f"{count:,} weights"
-        self.notes.append(f"training {self.record.base_model or source.name}, {size}, {precision}")
+        name = self.record.base_model or begins.folder.name
+        size = f"{_counted(self.model.config.n_parameters)} weights"
+        if rank := self.config.lora_rank:
+            count = n_adapter_parameters(self.model.config, rank)
+            size = f"adapters of rank {rank}, {_counted(count)} numbers beside {size}"
+        self.notes.append(f"training {name}, {size}, {precision}")
         self.notes += self.dataset.report(
             self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
@@ -132,33 +141,6 @@ class FinetuneRun:
         finally:
             events.close()
 
-    def _source(self) -> tuple[Path, str | None, bool]:
-        """The folder to start from, the checkpoint in it, and whether this run goes on."""
-        run = self.run
-        if run.restore_from == "latest" and (newest := self.folder.newest()):
-            steps = self.folder.completed_steps()
-            if steps:
-                self.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
-            base = self.folder.record().base_model
-            if base and run.model_name not in (base, RunConfig.model_name):
-                self.notes.append(
-                    f"Warning: {run.run_name} began from {base}, so model_name={run.model_name!r} "
-                    "has no effect: another run_name begins a new run, restore_from='fresh' begins "
-                    "this one anew"
-                )
-            return self.folder.path, newest.name, True
-        if run.restore_from in ("latest", "fresh"):
-            return model_folder(run.model_name, run.model_dir), None, False
-        place = Path(run.restore_from)
-        if place.is_dir():
-            return place, latest_checkpoint(place).name, False
-        if place.with_name(place.name + ".index").is_file():
-            return place.parent, place.name, False
-        raise OptionError(
-            f"restore_from must be latest, fresh or a folder with a model, "
-            f"got {run.restore_from!r}, which is no folder"
-        )
-
     def _read(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
         """What to train on and what to measure on: a share of it, or a file of its own."""
         wish = self.run.validation or "0"
@@ -180,7 +162,10 @@ class FinetuneRun:
         step = self.folder.completed_steps()
         self.record.forget_after(step)
         state = self.folder.training_state()
-        if state is None:
+        if state and not self._begins.trained_so:  # which the notes say
+            state = {name: state[name] for name in ("numbers", "counts")}
+            self.trainer.restore(state)
+        elif state is None:
             self.trainer.start_at(step)
             if step:
                 self.notes.append(
@@ -260,18 +245,29 @@ class FinetuneRun:
 
     def _write(self) -> None:
         step = self.trainer.step
-        variables = self.model.variables.values()
+        variables = (self.model.adapters or self.model.variables).values()
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
             raise self._diverged("the weights became infinite or no numbers")
         protected = {step} if self._best_step is None else {step, self._best_step}
         if self._overwrites:
             self.record.checkpoints = sorted(protected - {step})
-        self.folder.save(self.model, self.tokenizer, step, self.trainer.state(), self.record)
+        state, base = self.trainer.state(), self._base(step)
+        self.folder.save(self.model, self.tokenizer, step, state, self.record, base)
         self._saved_step = step
         if self._overwrites and self._events:
             self.folder.keep_only(step, self._events.path, protected)
             self._overwrites = False  # what this training saves from now on is none of the old
         self.folder.keep_newest(self.run.max_checkpoints, self.record, protected)
+
+    def _base(self, step: int) -> WeightsReader | None:
+        """What reads the weights in fp32 that adapters are merged into, while it is still there and
+        this save does not take its place."""
+        base = self._begins.base
+        if base is None or not Path(f"{base.prefix}{INDEX}").is_file():
+            return None
+        if base.prefix.resolve() == (self.folder.path / f"model-{step}").resolve():
+            self._begins.base, self.record.base_checkpoint = None, ""
+        return base
 
     def _diverged(self, what: str) -> Gpt2Error:
         kept = "nothing was saved"
@@ -287,7 +283,11 @@ class FinetuneRun:
         self.folder.go_back_to(step, self.record)
         weights = WeightsReader(self.folder.path / f"model-{step}")
         for name, variable in self.model.variables.items():
-            variable.assign(weights[name])
+            variable.assign(tf.cast(weights[name], variable.dtype))
+        if self.model.adapters:  # what they had learned is in those weights
+            rank = self.config.lora_rank
+            self.model.adapt(new_adapters(self.model.config, rank, self.trainer.seed))
+            self._begins.base = weights
         self.model.version += 1
         self._saved_step = step
         if self.after_save:
@@ -295,3 +295,7 @@ class FinetuneRun:
         self.notes.append(
             f"stopped early: the run is back at its best validation loss, step {step}"
         )
+
+
+def _counted(count: int) -> str:
+    return f"{count / 1e6:,.1f} million" if count >= 1e6 else f"{count:,}"

@@ -30,12 +30,12 @@ class GraphWeights:
     def __init__(self, model: GPT2, dtype: tf.DType) -> None:
         self._model, self._dtype = model, dtype
         self.version = model.version
-        self.named: dict[str, Any] = dict(model.variables)
-        if dtype != tf.float32:
-            self.named = {
-                name: tf.Variable(tf.cast(model.merged(name), dtype), trainable=False)
-                for name in model.variables
-            }
+        self.named: dict[str, Any] = {
+            name: variable
+            if variable.dtype == dtype and not model.has_adapter(name)
+            else tf.Variable(tf.cast(model.merged(name), dtype), trainable=False)
+            for name, variable in model.variables.items()
+        }
         embeddings = self.named["model/wte"]
         self.output = tf.Variable(tf.transpose(embeddings), trainable=False)  # (n_embd, n_vocab)
 

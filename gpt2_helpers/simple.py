@@ -127,6 +127,7 @@ def finetune(
     early_stopping: int = 0,
     gradient_clip: float = 0.0,
     legacy_tokens: bool = False,
+    lora_rank: int = 0,
     precision: str = "auto",
     sample_dir: str | Path = "samples",
     schedule: str = "constant",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from gpt2_helpers.bundles import DATA, INDEX, write_bundle
 from gpt2_helpers.errors import CheckpointError
 
-SUFFIXES = (".data-00000-of-00001", ".meta", ".index")  # the index last: with it the rest is whole
-REQUIRED_SUFFIXES = (".index", ".data-00000-of-00001")
+SUFFIXES = (DATA, ".meta", INDEX)  # the index last: with it the rest is whole
+REQUIRED_SUFFIXES = (INDEX, DATA)
 
 
 class WeightsReader(Mapping[str, np.ndarray]):
@@ -64,10 +65,13 @@ class WeightsReader(Mapping[str, np.ndarray]):
         return len(self.shapes)
 
 
-def write_weights(prefix: str | Path, arrays: Mapping[str, Any]) -> None:
+def write_weights(
+    prefix: str | Path, arrays: Mapping[str, Any] | Iterable[tuple[str, Any]]
+) -> None:
     """Write named arrays or tensors as `PREFIX.index`, `.data-…` and `.meta`.
 
-    They are written in a folder beside, flushed and renamed, so that no file is ever half there.
+    They are taken one by one, so that what is only made then is never all in memory at once. They
+    are written in a folder beside, flushed and renamed, so that no file is ever half there.
     """
     prefix = Path(prefix)
     beside = None
@@ -75,12 +79,7 @@ def write_weights(prefix: str | Path, arrays: Mapping[str, Any]) -> None:
         prefix.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".part-", dir=prefix.parent))
         part = beside / prefix.name
-        tf.raw_ops.SaveV2(
-            prefix=str(part),
-            tensor_names=list(arrays),
-            shape_and_slices=[""] * len(arrays),
-            tensors=[tf.convert_to_tensor(value) for value in arrays.values()],
-        )
+        write_bundle(part, arrays.items() if isinstance(arrays, Mapping) else arrays)
         meta = meta_graph_pb2.MetaGraphDef()
         meta.meta_info_def.tensorflow_version = tf.__version__
         Path(f"{part}.meta").write_bytes(meta.SerializeToString())
