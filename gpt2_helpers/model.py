@@ -305,13 +305,16 @@ class GPT2:
 
     def adapt(self, adapters: Mapping[str, np.ndarray]) -> None:
         """Put these adapters beside the matrices, in place of those there were."""
-        if adapters.keys() == self.adapters.keys():
-            for name, array in adapters.items():
+        # In an order of their own, by which an optimizer's state finds its variable again.
+        arrays = {name: adapters[name] for name in sorted(adapters)}
+        known = {name: tuple(variable.shape) for name, variable in self.adapters.items()}
+        if known == {name: array.shape for name, array in arrays.items()}:
+            for name, array in arrays.items():
                 self.adapters[name].assign(array)
         else:
             self.adapters = {
                 name: tf.Variable(array, name=name.replace("/", "_"))
-                for name, array in adapters.items()
+                for name, array in arrays.items()
             }
             self.decoders.clear()  # they, and the graph of logits, know no others than there were
             self._compile()

@@ -92,6 +92,16 @@ def test_the_best_checkpoint_of_an_early_stopping_goes_with_it() -> None:
     assert not any("-2." in path.name for path in run_files(folder, weights_only=True))
 
 
+def test_adapters_go_with_what_resuming_needs() -> None:
+    for step in (2, 4):
+        folder = save_run(
+            step=step, adapters=True, checkpoints=[2], validation_losses=[(2, 1.0), (4, 1.5)]
+        )
+    names = {path.name for path in run_files(folder)}
+    assert names >= {f"adapters-{step}.{end}" for step in (2, 4) for end in ENDINGS}
+    assert not any("adapters" in path.name for path in run_files(folder, weights_only=True))
+
+
 def test_bytes_are_counted_and_known_beforehand() -> None:
     folder = save_run()
     members = members_of(folder)

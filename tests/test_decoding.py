@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import decoding
+from gpt2_helpers.adapters import new_adapters
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.decoder import Decoder
 from gpt2_helpers.decoding import KEPT_DECODERS, decoder_for
@@ -16,7 +17,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.graph_decoder import GraphDecoder
 from gpt2_helpers.lite_decoder import READ_AT_ONCE, LiteDecoder
 from gpt2_helpers.model import GPT2
-from toy import toy_model
+from toy import toy_model, toy_weights
 
 CONFIG = ModelConfig(n_vocab=48, n_ctx=24, n_embd=16, n_head=2, n_layer=2)
 GREEDY = SamplingConfig(temperature=0.0)
@@ -148,6 +149,43 @@ def test_fewer_bits_give_nearly_the_same_logits(
         assert ours.dtype == np.float32
         difference = max(difference, abs(ours - whole[:3, position]).max())
     assert 0 < difference < off
+
+
+@pytest.mark.parametrize("kind", [LiteDecoder, GraphDecoder])
+@pytest.mark.parametrize(
+    ("precision", "off"), [("float32", 1e-4), ("bfloat16", 0.1)]
+)  # of the frozen weights
+def test_adapters_write_too_as_they_stand_after_each_step(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Decoder], precision: str, off: float
+) -> None:
+    if kind is GraphDecoder:
+        monkeypatch.setattr(decoding, "uses_lite", lambda _: False)
+    model = GPT2(CONFIG, toy_weights(CONFIG), precision, frozen=True)
+    decoder_for(model, 1, CONFIG.n_ctx, "float32")  # which knows nothing of what comes
+    model.adapt(new_adapters(CONFIG, 2, seed=1))
+    for change in (0.0, 0.1, -0.2):
+        for name, adapter in model.adapters.items():
+            if name.endswith("lora_b"):
+                adapter.assign_add(tf.fill(adapter.shape, change))
+        model.version += 1
+        plain = GPT2(CONFIG, {name: model.merged(name).numpy() for name in model.variables})
+        expected = plain.logits(TEXTS).numpy()[:1, 8]
+        decoder = decoder_for(model, 1, CONFIG.n_ctx, "float32")
+        assert isinstance(decoder, kind)
+        decoder.prefill(0, TEXTS[0][:8].tolist())
+        ours = logits_at(decoder, [(0, 8)])
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(ours, model.logits(TEXTS)[:1, 8], rtol=0, atol=off)
+
+
+def test_weights_that_decoding_takes_as_they_are_lie_in_memory_once() -> None:
+    frozen = GPT2(CONFIG, toy_weights(CONFIG), "bfloat16", frozen=True)
+    frozen.adapt(new_adapters(CONFIG, 2, seed=1))
+    decoder = decoder_for(frozen, 1, CONFIG.n_ctx, "bfloat16")
+    assert isinstance(decoder, GraphDecoder)
+    named = decoder.weights.named
+    copies = {name for name, own in frozen.variables.items() if named[name] is not own}
+    assert copies == {name for name in named if "/h" in name and name.endswith("/w")}
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -240,6 +240,7 @@ def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) ->
         "early_stopping": 3,
         "gradient_clip": 2.0,
         "legacy_tokens": True,
+        "lora_rank": 2,
         "precision": "float32",
         "sample_dir": "out",
         "schedule": "cosine",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gpt2_helpers.adapters import new_adapters
 from gpt2_helpers.checkpoint import save_model
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
@@ -89,12 +90,18 @@ def steps_kept(run: str = "run1") -> set[int]:
 
 
 def save_run(
-    name: str = "run1", step: int = 4, checkpoint_dir: str | Path = "checkpoint", **record: Any
+    name: str = "run1",
+    step: int = 4,
+    checkpoint_dir: str | Path = "checkpoint",
+    adapters: bool = False,
+    **record: Any,
 ) -> RunFolder:
     """A run folder as a training would leave it at `step`, made without training."""
     folder = RunFolder(checkpoint_dir, name)
     state = {"numbers": np.full(5, step)}
     model = toy_model(SHAPE, seed=step)
+    if adapters:
+        model.adapt(new_adapters(SHAPE, 2, seed=step))
     folder.save(model, toy_tokenizer(), step, state, RunRecord(base_model="toy", **record))
     (folder.path / f"events.out.tfevents.{step}").write_bytes(b"losses")
     return folder
