@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,14 +181,10 @@ def stopped_after_three() -> list[RunProgress]:
     return first
 
 
-@pytest.mark.parametrize("saves_memory", [False, True])
-def test_a_run_goes_on_as_if_it_had_never_stopped(saves_memory: bool) -> None:
-    options = {**THOROUGH, "use_memory_saving_gradients": saves_memory}
-    whole, steps = train(**options, run_name="whole")
-    for step in open_run(**options):
-        if step.step == 3:
-            signal.raise_signal(signal.SIGINT)
-    resumed, rest = train(**{**options, "steps": 3, "seed": None})
+def test_a_run_goes_on_as_if_it_had_never_stopped() -> None:
+    whole, steps = train(**THOROUGH, run_name="whole")
+    stopped_after_three()
+    resumed, rest = train(**{**THOROUGH, "steps": 3, "seed": None})
     assert losses(rest) == losses(steps[3:])
     for one, other in zip(steps[3:], rest, strict=True):
         assert (one.validation_loss, one.learning_rate) == (
@@ -199,13 +197,22 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(saves_memory: bool) -> None:
     assert resumed.folder.record().base_checkpoint == BASE
 
 
-@pytest.mark.parametrize("fault", ["gone", "another", "trained on", "another shape"])
-def test_without_its_base_a_run_goes_on_from_its_own_weights(fault: str) -> None:
+def test_without_its_base_a_run_goes_on_from_its_own_weights() -> None:
     whole, steps = train(**THOROUGH, run_name="whole")
     assert losses(stopped_after_three()) == losses(steps[:3])
-    if fault == "gone":
-        shutil.rmtree("models")
-    elif fault == "another":
+    shutil.rmtree("models")
+    resumed, rest = train(**{**THOROUGH, "steps": 3, "seed": None})
+    assert any(f"{BASE} that the adapters stand beside is not here" in n for n in resumed.notes)
+    assert losses(rest) == pytest.approx(losses(steps[3:]), abs=1e-4)
+    assert_near(adapters(whole.model), adapters(resumed.model), 1e-3)
+    assert resumed.record.base_checkpoint == ""
+    assert not any("afresh" in note for note in resumed.notes)
+
+
+@pytest.mark.parametrize("fault", ["another", "trained on", "another shape"])
+def test_a_base_that_became_another_is_not_taken(fault: str) -> None:
+    train(**ADAM, steps=1)
+    if fault == "another":
         write_model(seed=5)
     elif fault == "another shape":
         write_model(shape=dataclasses.replace(SHAPE, n_layer=1))
@@ -214,12 +221,9 @@ def test_without_its_base_a_run_goes_on_from_its_own_weights(fault: str) -> None
         matrix = model.variables["model/h0/attn/c_attn/w"]
         matrix.assign(matrix + 0.001)
         save_model(model, "models/toy")
-    resumed, rest = train(**{**THOROUGH, "steps": 3, "seed": None})
-    assert any(f"{BASE} that the adapters stand beside is not here" in n for n in resumed.notes)
-    assert losses(rest) == pytest.approx(losses(steps[3:]), abs=1e-4)
-    assert_near(adapters(whole.model), adapters(resumed.model), 1e-3)
-    assert resumed.record.base_checkpoint == ""
-    assert not any("afresh" in note for note in resumed.notes)
+    run = open_run(**ADAM)
+    assert any(f"{BASE} that the adapters stand beside is not here" in n for n in run.notes)
+    assert_near(merged(run.model), in_folder(), 1e-6)
 
 
 def test_the_base_is_known_again_where_the_weights_were_rounded() -> None:
@@ -288,6 +292,30 @@ def test_a_run_begins_anew_on_what_it_was_given(place: str) -> None:
     assert run.trainer.step == 0
     assert_same(merged(run.model), weights)
     assert run.record.base_checkpoint == ("checkpoint/run1/model-4" if "run1" in place else BASE)
+
+
+TWO_DEVICES = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_visible_devices([], "GPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from toy_runs import train
+run, _ = train(steps=2, batch_size=1, multi_gpu=True, model_name="small", lora_rank=2)
+print(run.trainer._strategy.num_replicas_in_sync)
+"""
+
+
+def test_two_devices_train_like_one_with_a_batch_twice_as_large() -> None:
+    write_model("small", shape=dataclasses.replace(SHAPE, n_layer=1))
+    path = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{TWO_DEVICES}"]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.splitlines()[-1] == "2"
+    train(steps=2, batch_size=2, model_name="small", lora_rank=2, run_name="one")
+    assert_near(in_folder(name="one"), in_folder(), 1e-5)
+    name = "model/h0/mlp/c_fc/w"
+    assert not np.array_equal(in_folder()[name], weights_of(load_model("models/small"))[name])
 
 
 # --- Early stopping

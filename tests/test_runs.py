@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt2_helpers.adapters import adapter_shapes, new_adapters
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import CheckpointError
@@ -208,6 +209,50 @@ def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> No
     assert run.completed_steps() == 20
     assert steps_kept(run) == {10, 20}
     assert run.record().checkpoints == [10, 20]
+
+
+def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
+    """Save a toy model with adapters at each of these steps."""
+    record = RunRecord(lora_rank=2, base_checkpoint="models/toy/model.ckpt")
+    for step in steps:
+        model = toy_model(ONE_LAYER, seed=1)
+        model.adapt(new_adapters(ONE_LAYER, 2, seed=step))
+        for name, adapter in model.adapters.items():
+            if name.endswith("lora_b"):
+                adapter.assign(adapter + step)
+        run.save(model, toy_tokenizer(), step, STATE, record)
+    return record
+
+
+def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) -> None:
+    assert run.adapters() is None
+    record = adapters_saved(run, 3)
+    assert run.record() == record
+    found = run.adapters()
+    assert found is not None
+    assert found.shapes == adapter_shapes(ONE_LAYER, 2)
+    base, name = toy_model(ONE_LAYER, seed=1), "model/h0/mlp/c_fc"
+    product = found[f"{name}/lora_a"] @ found[f"{name}/lora_b"]
+    expected = base.variables[f"{name}/w"].numpy() + 2 * product[None]
+    ours = load_model(run.path).variables
+    np.testing.assert_allclose(ours[f"{name}/w"].numpy(), expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(ours["model/wte"], base.variables["model/wte"])
+
+
+def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
+    record = adapters_saved(run, 1, 2, 3, 4, 5)
+    run.keep_newest(4, record, protected={5})
+    assert steps_kept(run, "adapters") == {2, 3, 4, 5}
+    run.go_back_to(4, record)
+    assert steps_kept(run, "adapters") == {2, 3, 4}
+    newest, found = WeightsReader(run.path / "adapters-4"), run.adapters()
+    assert found is not None
+    assert found.prefix == newest.prefix
+    run.keep_only(4, run.path / "events.none", protected={2})
+    assert steps_kept(run, "adapters") == {2, 4}
+    run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without any
+    assert steps_kept(run, "adapters") == {2}
+    assert run.adapters() is None
 
 
 def test_a_save_that_fails_leaves_the_run_as_it_was(
