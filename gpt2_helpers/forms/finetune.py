@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,8 +184,7 @@ class FinetuneForm(Shown):
                 self._saves = saves
                 self.form.set(use_memory_saving_gradients=saves)
                 return  # that has told all of this
-        changes = self._fits[known].changes if known in self._fits else {}
-        words, warning = _told_changes(changes, finetune.use_memory_saving_gradients)
+        words, warning = _told_fit(self._fits.get(known), finetune.use_memory_saving_gradients)
         self.form.note("model_name", words, warning=warning)
 
     def _tell_of_run(self, run: RunConfig) -> None:
@@ -235,18 +233,19 @@ class FinetuneForm(Shown):
         return f"{words}."
 
 
-def _told_changes(changes: Mapping[str, Any] | None, saves: bool) -> tuple[str, bool]:
-    """What to say of a model that fits with `changes`, and whether as a warning."""
-    if changes is None:
+def _told_fit(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
+    """What to say of a model where memory is saved or not, and whether it is a warning."""
+    if fit is None or fit.changes == {}:
+        return "", False
+    if fit.changes is None:
         return "It will hardly fit: choose a smaller model.", True
     for field in fields_of(FinetuneConfig):
-        if field.name in changes and field.kind is not bool:
-            wanted = f"{field.label} is {changes[field.name]}"
+        if field.name in fit.changes and field.kind is not bool:
+            wanted = f"{field.label} is {fit.changes[field.name]}"
             return f"It fits once {wanted}, among the advanced options.", True
-    if changes and not saves:
-        return "It will hardly fit without Save memory, among the advanced options.", True
-    words = "Save memory, among the advanced options, is on: it needs that."
-    return (words if changes else ""), False
+    if saves:
+        return "Save memory, among the advanced options, is on: it needs that.", False
+    return "It will hardly fit without Save memory, among the advanced options.", True
 
 
 def _fits_here(finetune: FinetuneConfig) -> dict[str, memory.Fit]:
