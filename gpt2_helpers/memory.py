@@ -27,6 +27,7 @@ USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies 
 
 _FP32 = 4  # bytes
 LOSS_ROWS = 256  # tokens that the loss looks at together: see `losses`
+QUERIES = 256  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
     "bfloat16": 2,
@@ -81,9 +82,12 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
     # Kept for the gradients, in rows: the insides of both norms, in fp32; then what the matrices
     # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle.
-    layer = row * (4 * _FP32 + 14 * width) + odds * (_FP32 + narrow * width)
+    layer = row * (4 * _FP32 + 14 * width)
     if finetune.dropout:
-        layer += (2 * odds + 4 * row) * width
+        layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
+    else:  # in blocks of queries: see `attention`
+        odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
+        layer += (odds + 2 * row) * width
     backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
     if finetune.use_memory_saving_gradients:
         kept, once_more = model.n_layer * row * width, layer

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers import device, losses, memory
+from gpt2_helpers import attention, device, losses, memory
 from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig
 from gpt2_helpers.device import Gpu
 from gpt2_helpers.memory import (
     GB,
     LOSS_ROWS,
+    QUERIES,
     USABLE_GPU,
     finetuning_bytes,
     free_main_memory,
@@ -76,8 +77,8 @@ def test_a_gpu_writes_fp32_without_copies_for_tensorflow_lite() -> None:
     assert needed[0] < needed[1]
 
 
-def test_the_loss_is_counted_in_its_own_slices() -> None:
-    assert LOSS_ROWS == losses.ROWS
+def test_loss_and_attention_are_counted_in_their_own_slices() -> None:
+    assert (LOSS_ROWS, QUERIES) == (losses.ROWS, attention.QUERIES)
 
 
 @pytest.mark.parametrize(
