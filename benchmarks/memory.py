@@ -51,7 +51,7 @@ class Case:
                 "steps": 2,
                 "accumulate_gradients": 1,
                 "batch_size": self.batch_size,
-                "precision": self.precision,
+                "precision": "auto" if self.length else self.precision,
                 **self.options,
             }
         )
@@ -89,7 +89,19 @@ def cases() -> Iterator[Case]:
     yield Case("124M", "bfloat16", options={"accumulate_gradients": 5, **saving})
     yield Case("355M", "bfloat16", options=saving)
     yield Case("355M", "float32", options=saving)
+    yield Case("774M", "bfloat16", options={"optimizer": "adafactor", **saving})
+    yield Case("124M", "float32", options={"lora_rank": 8})
+    yield Case("124M", "bfloat16", options={"lora_rank": 8, **saving})
+    yield Case("124M", "bfloat16", options={"lora_rank": 64, "accumulate_gradients": 5, **saving})
+    yield Case("355M", "bfloat16", options={"lora_rank": 8, **saving})
+    yield Case("1558M", "bfloat16", options={"lora_rank": 8, **saving})
     yield Case("124M", "float32", 1, length=100)
+    yield Case("124M", "int8", 1, length=100)
+    yield Case("124M", "int8", 20, length=100)
+    yield Case("124M", "int8", 20, length=1023)
+    yield Case("124M", "float32", 20, length=100)
+    yield Case("355M", "int8", 1, length=100)
+    yield Case("355M", "float32", 1, length=100)
     yield Case("124M", "bfloat16", 1, length=1023)
     yield Case("124M", "bfloat16", 20, length=100)
     yield Case("124M", "float32", 20, length=500)
@@ -124,17 +136,28 @@ def measure(case: Case) -> int:
     """Bytes that this process takes for the case."""
     import tensorflow as tf
 
+    from gpt2_helpers.adapters import new_adapters
     from gpt2_helpers.config import SamplingConfig
     from gpt2_helpers.decoding import decoder_for
+    from gpt2_helpers.device import choose_precision
     from gpt2_helpers.finetuning import Trainer
     from gpt2_helpers.model import GPT2, variable_shapes
 
     tf.constant(0)  # TensorFlow sets up its devices
     before = most_held()
     shape = SHAPES[case.shape]
-    model = GPT2(shape, RandomWeights(variable_shapes(shape)), case.precision)
+    finetune = case.finetune()
+    # int8 is of decoders alone: the model itself is then what this machine trains in.
+    model = GPT2(
+        shape,
+        RandomWeights(variable_shapes(shape)),
+        choose_precision(case.precision),
+        frozen=finetune.lora_rank > 0,
+    )
+    if finetune.lora_rank:
+        model.adapt(new_adapters(shape, finetune.lora_rank, seed=0))
     if case.length:
-        decoder = decoder_for(model, case.batch_size, case.length, model.dtype)
+        decoder = decoder_for(model, case.batch_size, case.length, case.precision)
         rows = np.zeros(case.batch_size, np.int32)
         prompt = [0] * (case.length // 2)
         for row in range(case.batch_size):
@@ -143,7 +166,7 @@ def measure(case: Case) -> int:
             decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), SamplingConfig())
     else:
         tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
-        for _ in Trainer(model, tokens, case.finetune()):
+        for _ in Trainer(model, tokens, finetune):
             pass
     return most_held() - before
 

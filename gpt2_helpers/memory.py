@@ -8,9 +8,12 @@ held.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from gpt2_helpers.adapters import n_adapter_parameters
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -21,97 +24,141 @@ from gpt2_helpers.config import (
 
 GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
-FITS = "fits"
-FITS_SAVING = "fits with use_memory_saving_gradients"
-FITS_NOT = "does not fit"
 
 _FP32 = 4  # bytes
-_WIDTH = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number in matrix products
-# What the optimizers keep, in numbers a weight (Keras's Adafactor keeps velocities whole).
-_SLOTS = {"adam": 2, "adamw": 2, "adafactor": 1, "sgd": 0}
+LOSS_ROWS = 256  # tokens that the loss looks at together: see `losses`
+QUERIES = 256  # and attention: see `attention`
+_WIDTH = {
+    "float32": 4,
+    "bfloat16": 2,
+    "float16": 2,
+    "int8": 1,
+}  # bytes of a number in matrix products
+_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # what the optimizers keep, in numbers a weight
 _SLOT_SIZES = (64, 128, 256, 512, 1024)  # see `decoding`
+_LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
 _DEFAULTS = FinetuneConfig()
+_SAVING = {"use_memory_saving_gradients": True}
+# What makes a model fit, the least change first, and how it is called.
+_WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("", {}),
+    (" with memory saving", _SAVING),
+    (" with adafactor and memory saving", {"optimizer": "adafactor", **_SAVING}),
+    (" with lora_rank=8", {"lora_rank": 8, **_SAVING}),
+)
 
 
 def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
     """Bytes at the worst moment of a training step, on each device. `precision` is one of
     float32, bfloat16 and float16.
 
-    >>> finetune = FinetuneConfig(accumulate_gradients=1)
+    >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    3.3
+    2.3
     """
     width = _WIDTH[precision]
     narrow = width < _FP32
-    tokens = finetune.batch_size * model.n_ctx
-    output = _FP32 * model.n_vocab * model.n_embd
-    trained = model.n_parameters
-    if finetune.only_train_transformer_layers:
-        trained -= (model.n_vocab + model.n_ctx) * model.n_embd
+    matrix = _FP32 * model.n_vocab * model.n_embd  # the output matrix, or gradients of it
+    if finetune.lora_rank:
+        trained = n_adapter_parameters(model, finetune.lora_rank)
+        weights = width * model.n_parameters + _FP32 * trained
         output = 0
+    else:
+        trained = model.n_parameters
+        weights = (_FP32 + narrow * width) * trained  # the second as they are multiplied
+        output = matrix
+        if finetune.only_train_transformer_layers:
+            trained -= (model.n_vocab + model.n_ctx) * model.n_embd
+            output = 0
     gradients = _FP32 * trained
-    copies = width * model.n_parameters if narrow else 0  # the weights as they are multiplied
-    held = _FP32 * model.n_parameters + _SLOTS[finetune.optimizer] * gradients + _graph(model, 14)
+    held = weights + _FP32 * _state(model, finetune, trained) + _graph(model, 150, 18)
     if finetune.accumulate_gradients > 1:
         held += 2 * gradients  # the sum so far, and the next one
+    elif precision == "float16" or finetune.gradient_clip:
+        held += gradients  # all are looked at before the first is used
 
+    tokens = finetune.batch_size * model.n_ctx
     row = tokens * model.n_embd
     odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
     # Kept for the gradients, in rows: the insides of both norms, in fp32; then what the matrices
     # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle.
-    layer = row * (4 * _FP32 + 14 * width) + odds * (_FP32 + narrow * width)
+    layer = row * (4 * _FP32 + 14 * width)
     if finetune.dropout:
-        layer += (2 * odds + 4 * row) * width
+        layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
+    else:  # in blocks of queries: see `attention`
+        odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
+        layer += (odds + 2 * row) * width
     backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
     if finetune.use_memory_saving_gradients:
         kept, once_more = model.n_layer * row * width, layer
     else:
         kept, once_more = model.n_layer * layer, 0
-    scores = 2.25 * _FP32 * tokens * model.n_vocab  # logits, their gradients, and the odd part more
+    # Logits of one slice of the loss and their gradients. A processor without 16-bit products
+    # takes the matrix into fp32 for them.
+    scores = min(tokens, LOSS_ROWS) * model.n_vocab * 2 * _FP32 + narrow * matrix
     return int(
         held
         + max(
-            copies + kept + scores + output,  # between the two passes
-            copies + kept + once_more + backwards + output,  # the way back begins
-            gradients + layer + backwards + output,  # and ends
-            gradients + 2.5 * output,  # the weights change
+            kept + scores + 3 * output,  # between the two passes: a sum, what is added, its cast
+            kept + once_more + backwards + output,  # the way back begins
+            4 * output,  # and ends, with the largest weight's update
         )
     )
 
 
-def generation_bytes(model: ModelConfig, batch_size: int, length: int, precision: str) -> int:
-    """Bytes for writing `batch_size` texts of `length` tokens side by side.
+def _state(model: ModelConfig, finetune: FinetuneConfig, trained: int) -> int:
+    """How many numbers the optimizer keeps; Adafactor one a row and one a column of a matrix, and
+    one for each number of a vector."""
+    if finetune.optimizer == "adafactor":
+        return model.n_vocab + model.n_ctx + 29 * model.n_layer * model.n_embd
+    return _SLOTS[finetune.optimizer] * trained
 
-    >>> round(generation_bytes(SIZES["355M"], 1, 100, "bfloat16") / GB, 1)
-    2.3
+
+def generation_bytes(
+    model: ModelConfig, batch_size: int, length: int, precision: str, on_gpu: bool = False
+) -> int:
+    """Bytes for writing `batch_size` texts of `length` tokens side by side, the loaded model
+    itself included. `precision` is what `decoding.decoder_for` takes.
+
+    >>> round(generation_bytes(SIZES["355M"], 1, 100, "int8") / GB, 1)
+    2.7
     """
+    lite = precision in _LITE and not on_gpu
     width = _WIDTH[precision]
-    weights = (_FP32 + (width < _FP32) * width) * model.n_parameters
-    output = width * model.n_vocab * model.n_embd  # turned once for all
     longest = min(length + 1, model.n_ctx)
     slots = min(next((s for s in _SLOT_SIZES if s >= longest), longest), model.n_ctx)
-    seen = 2 * batch_size * slots * model.n_embd * width  # keys and values of a layer
+    output = model.n_vocab * model.n_embd
+    # The keys and values of a layer, which NumPy has in fp32 and takes as rows grow.
+    seen = 2 * batch_size * (longest if lite else slots) * model.n_embd
+    seen *= _FP32 if lite else width
     scores = 4 * _FP32 * batch_size * model.n_vocab
-    return weights + output + (model.n_layer + 1) * seen + scores + _graph(model, 9)
+    weights = _FP32 * model.n_parameters
+    if lite:
+        # Each program, and beside it its matrices once more, in the order of their products. The
+        # embeddings pass through several forms as one is made of them, before a text begins.
+        weights += 2 * width * model.n_parameters + _FP32 * output
+        return weights + max(3 * _FP32 * output, model.n_layer * seen + scores)
+    weights += (width < _FP32) * width * model.n_parameters + width * output  # turned once for all
+    return weights + (model.n_layer + 1) * seen + scores + _graph(model, 20, 9)
 
 
-def _graph(model: ModelConfig, megabytes: int) -> int:
-    """What the description of the computation takes, by `megabytes` a layer; on a GPU, where it
-    stays in main memory, the libraries take about as much."""
-    return (20 + megabytes * model.n_layer) * 2**20
+def _graph(model: ModelConfig, megabytes: int, a_layer: int) -> int:
+    """What the description of the computation takes; on a GPU, where it stays in main memory, the
+    libraries take about as much."""
+    return (megabytes + a_layer * model.n_layer) * 2**20
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether finetuning a size fits: `verdict` is one of the three above, `line` says it.
+    """Whether finetuning a size fits: `line` says it, `needed` is the bytes it takes.
 
-    `needed` and `needed_saving` are bytes, without and with `use_memory_saving_gradients`.
+    `changes` are the options to set so that it fits: none where it fits as it is, and None where
+    nothing helps.
     """
 
     name: str
-    verdict: str
     needed: int
-    needed_saving: int
+    changes: Mapping[str, Any] | None
     line: str
 
 
@@ -122,15 +169,15 @@ def what_fits(
     place: str = "this machine",
 ) -> list[Fit]:
     """For the bundled model and each of OpenAI's sizes, whether finetuning it fits in `available`
-    bytes. `place` is what the lines call the memory's owner.
+    bytes, or what would make it fit. `place` is what the lines call the memory's owner.
 
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
-    tiny: fits (about 0.2 GB)
-    124M: fits (about 3.3 GB)
-    355M: fits when memory is saved (about 6.2 GB)
-    774M: needs 13 GB even when memory is saved, this GPU has 8
-    1558M: needs 25 GB even when memory is saved, this GPU has 8
+    tiny: fits (about 0.4 GB)
+    124M: fits (about 3.5 GB)
+    355M: fits with memory saving (about 5.3 GB)
+    774M: fits with adafactor and memory saving (about 4.7 GB)
+    1558M: fits with lora_rank=8 (about 7.8 GB)
     """
     return [
         _fit(name, model, available, finetune, precision, place)
@@ -146,23 +193,14 @@ def _fit(
     precision: str,
     place: str,
 ) -> Fit:
-    needed, saving = (
-        finetuning_bytes(
-            model, dataclasses.replace(finetune, use_memory_saving_gradients=saves), precision
-        )
-        for saves in (False, True)
-    )
-    if needed <= available:
-        verdict, line = FITS, f"fits (about {needed / GB:.1f} GB)"
-    elif saving <= available:
-        verdict, line = FITS_SAVING, f"fits when memory is saved (about {saving / GB:.1f} GB)"
-    else:
-        verdict = FITS_NOT
-        line = (
-            f"needs {saving / GB:,.0f} GB even when memory is saved, {place} has "
-            f"{available / GB:,.0f}"
-        )
-    return Fit(name, verdict, needed, saving, f"{name}: {line}")
+    for words, options in _WAYS:
+        needed = finetuning_bytes(model, dataclasses.replace(finetune, **options), precision)
+        if needed <= available:
+            changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
+            line = f"{name}: fits{words} (about {needed / GB:.1f} GB)"
+            return Fit(name, needed, changes, line)
+    line = f"{name}: needs {needed / GB:,.1f} GB even{words}, {place} has {available / GB:,.1f}"
+    return Fit(name, needed, None, line)
 
 
 def here(loaded: ModelConfig | None = None) -> tuple[int | None, str]:

@@ -64,13 +64,20 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpu: int | None, free: int | None =
     monkeypatch.setattr(memory, "free_main_memory", lambda: free)
 
 
-def needs(monkeypatch: pytest.MonkeyPatch, plain: int, saving: int) -> None:
-    """Let finetuning one of OpenAI's sizes take so many bytes, and others none."""
+def needs(
+    monkeypatch: pytest.MonkeyPatch, plain: int, saving: int, factored: int = 0, adapted: int = 0
+) -> None:
+    """Let finetuning one of OpenAI's sizes take so many bytes, and others none. `factored` is with
+    Adafactor and `adapted` with adapters, as much as `saving` where they are not given."""
 
     def estimate(shape: ModelConfig, finetune: FinetuneConfig, _precision: str) -> int:
         if shape not in SIZES.values():
             return 0
-        return saving if finetune.use_memory_saving_gradients else plain
+        if not finetune.use_memory_saving_gradients:
+            return plain
+        if finetune.lora_rank:
+            return adapted or saving
+        return (factored if finetune.optimizer == "adafactor" else 0) or saving
 
     monkeypatch.setattr(memory, "finetuning_bytes", estimate)
 
@@ -201,13 +208,35 @@ def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert form.finetune.use_memory_saving_gradients is True
 
 
+@pytest.mark.parametrize(
+    ("factored", "words", "name", "value"),
+    [
+        (9, "It fits once Optimizer is adafactor", "optimizer", "adafactor"),
+        (20, "It fits once Adapters' rank is 8", "lora_rank", 8),
+    ],
+)
+def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
+    monkeypatch: pytest.MonkeyPatch, factored: int, words: str, name: str, value: object
+) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+    needs(monkeypatch, 40 * GB, 30 * GB, factored * GB, 5 * GB)
+    form = FinetuneForm()
+    assert words in under(form, "model_name")
+    assert "gpt2-warning" in under(form, "model_name")
+    assert getattr(form.finetune, name) == getattr(FinetuneConfig(), name)
+    assert form.finetune.use_memory_saving_gradients is True
+    form.form.set(**{name: value})
+    assert "Save memory, among the advanced options, is on" in under(form, "model_name")
+    assert "gpt2-warning" not in under(form, "model_name")
+
+
 def test_a_model_that_is_too_large_is_said_and_not_forbidden(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, gpu=None, free=8 * GB)
     needs(monkeypatch, 40 * GB, 30 * GB)
     form = FinetuneForm()
-    assert lines(form)[-1].startswith("1558M: needs 30 GB even when memory is saved")
+    assert lines(form)[-1] == "1558M: needs 30.0 GB even with lora_rank=8, this machine has 8.0"
     form.form.set(model_name="1558M")
     assert "choose a smaller model" in under(form, "model_name")
     assert "gpt2-warning" in under(form, "model_name")

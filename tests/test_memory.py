@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers import device, memory
+from gpt2_helpers import attention, device, losses, memory
 from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig
 from gpt2_helpers.device import Gpu
 from gpt2_helpers.memory import (
-    FITS,
-    FITS_NOT,
-    FITS_SAVING,
     GB,
+    LOSS_ROWS,
+    QUERIES,
+    USABLE_GPU,
     finetuning_bytes,
     free_main_memory,
     generation_bytes,
@@ -28,6 +29,7 @@ from gpt2_helpers.memory import (
 
 PLAIN = FinetuneConfig(accumulate_gradients=1)
 SMALL = SIZES["124M"]
+SAVING = {"use_memory_saving_gradients": True}
 
 
 def finetuning(precision: str = "float32", model: ModelConfig = SMALL, **options: Any) -> float:
@@ -39,35 +41,44 @@ def finetuning(precision: str = "float32", model: ModelConfig = SMALL, **options
 @pytest.mark.parametrize(
     ("model", "precision", "options", "measured"),
     [
-        (SMALL, "float32", {}, 3.60),
-        (SMALL, "bfloat16", {}, 3.63),
-        (SMALL, "float32", {"batch_size": 2}, 5.17),
-        (SMALL, "float32", {"use_memory_saving_gradients": True}, 2.55),
-        (SMALL, "bfloat16", {"use_memory_saving_gradients": True, "batch_size": 4}, 3.43),
-        (SIZES["355M"], "bfloat16", {"use_memory_saving_gradients": True}, 5.72),
-        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4, "dropout": 0.1}, 2.25),
+        (SMALL, "float32", SAVING, 2.38),
+        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.47),
+        (SMALL, "bfloat16", {"lora_rank": 8, **SAVING}, 1.02),
+        (SIZES["774M"], "bfloat16", {"optimizer": "adafactor", **SAVING}, 6.92),
+        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.58),
+        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.75),
     ],
 )
-def test_finetuning_is_estimated_within_a_fifth_of_what_was_measured(
+def test_finetuning_is_estimated_within_15_percent_of_what_was_measured(
     model: ModelConfig, precision: str, options: dict[str, Any], measured: float
 ) -> None:
-    assert finetuning(precision, model, **options) == pytest.approx(measured, rel=0.2)
+    assert finetuning(precision, model, **options) == pytest.approx(measured, rel=0.15)
 
 
 @pytest.mark.parametrize(
     ("name", "batch_size", "length", "precision", "measured"),
     [
-        ("124M", 1, 100, "float32", 0.73),
-        ("124M", 20, 500, "float32", 1.53),
-        ("124M", 1, 1023, "bfloat16", 0.96),
-        ("355M", 1, 100, "bfloat16", 2.34),
+        ("124M", 1, 100, "float32", 2.01),
+        ("124M", 1, 100, "int8", 1.18),
+        ("124M", 20, 100, "int8", 1.17),
+        ("124M", 20, 1023, "int8", 2.51),
+        ("355M", 1, 100, "int8", 2.71),
     ],
 )
-def test_generation_is_estimated_within_a_fifth_of_what_was_measured(
+def test_generation_is_estimated_within_15_percent_of_what_was_measured(
     name: str, batch_size: int, length: int, precision: str, measured: float
 ) -> None:
     estimate = generation_bytes(SIZES[name], batch_size, length, precision) / GB
-    assert estimate == pytest.approx(measured, rel=0.2)
+    assert estimate == pytest.approx(measured, rel=0.15)
+
+
+def test_a_gpu_writes_fp32_without_copies_for_tensorflow_lite() -> None:
+    needed = [generation_bytes(SMALL, 1, 100, "float32", on_gpu=on_gpu) for on_gpu in (True, False)]
+    assert needed[0] < needed[1]
+
+
+def test_loss_and_attention_are_counted_in_their_own_slices() -> None:
+    assert (LOSS_ROWS, QUERIES) == (losses.ROWS, attention.QUERIES)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +88,7 @@ def test_generation_is_estimated_within_a_fifth_of_what_was_measured(
         {"optimizer": "adafactor"},
         {"optimizer": "sgd"},
         {"only_train_transformer_layers": True},
+        {"lora_rank": 8},
     ],
 )
 def test_what_saves_memory_is_estimated_lower(less: dict[str, Any]) -> None:
@@ -84,7 +96,14 @@ def test_what_saves_memory_is_estimated_lower(less: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"batch_size": 2}, {"accumulate_gradients": 5}, {"dropout": 0.1}, {"model": "355M"}]
+    "more",
+    [
+        {"batch_size": 2},
+        {"accumulate_gradients": 5},
+        {"gradient_clip": 1.0},
+        {"dropout": 0.1},
+        {"model": "355M"},
+    ],
 )
 def test_what_takes_memory_is_estimated_higher(more: dict[str, Any]) -> None:
     if name := more.pop("model", None):
@@ -94,31 +113,49 @@ def test_what_takes_memory_is_estimated_higher(more: dict[str, Any]) -> None:
 
 def test_longer_texts_side_by_side_need_room_for_what_they_have_seen() -> None:
     def needed(batch_size: int, length: int) -> int:
-        return generation_bytes(SMALL, batch_size, length, "float32")
+        return generation_bytes(SMALL, batch_size, length, "int8")
 
-    assert needed(1, 100) < needed(1, 1000) < needed(20, 1000)
-    assert needed(1, 1000) == needed(1, 5000)  # what it sees slides along
+    assert needed(1, 100) <= needed(20, 100) < needed(20, 500) < needed(20, 1023)
+    assert needed(20, 1023) == needed(20, 5000)  # what it sees slides along
 
 
 # --- What fits
 
 
 @pytest.mark.parametrize(
-    ("available", "verdict", "line"),
+    ("available", "changes", "line"),
     [
-        (100, FITS, "355M: fits (about "),
-        (8, FITS_SAVING, "355M: fits when memory is saved (about "),
-        (3, FITS_NOT, "355M: needs 6 GB even when memory is saved, this GPU has 3"),
+        (100, {}, "355M: fits (about "),
+        (6, SAVING, "355M: fits with memory saving (about "),
+        (
+            4,
+            {"optimizer": "adafactor", **SAVING},
+            "355M: fits with adafactor and memory saving (about ",
+        ),
+        (2.5, {"lora_rank": 8, **SAVING}, "355M: fits with lora_rank=8 (about "),
+        (1, None, "355M: needs 2.4 GB even with lora_rank=8, this GPU has 1.0"),
     ],
 )
-def test_verdict_and_line_follow_the_memory_there_is(
-    available: int, verdict: str, line: str
+def test_the_least_change_that_makes_it_fit_is_said(
+    available: float, changes: dict[str, Any] | None, line: str
 ) -> None:
-    fits = {fit.name: fit for fit in what_fits(available * GB, PLAIN, "float32", "this GPU")}
+    fits = {fit.name: fit for fit in what_fits(int(available * GB), PLAIN, "float32", "this GPU")}
     assert list(fits) == ["tiny", *SIZES]
-    assert fits["355M"].verdict == verdict
+    assert fits["355M"].changes == changes
     assert fits["355M"].line.startswith(line)
-    assert fits["355M"].needed_saving < fits["355M"].needed
+    assert (fits["355M"].needed <= available * GB) == (changes is not None)
+
+
+def test_what_is_chosen_already_is_no_change() -> None:
+    chosen = dataclasses.replace(PLAIN, optimizer="adafactor")
+    fits = {fit.name: fit for fit in what_fits(4 * GB, chosen)}
+    assert fits["355M"].changes == SAVING
+
+
+def test_a_card_of_15_gb_takes_the_large_sizes() -> None:
+    fits = {fit.name: fit for fit in what_fits(int(USABLE_GPU * 14.6 * GB), precision="float16")}
+    assert fits["774M"].changes == {"optimizer": "adafactor", **SAVING}
+    assert fits["1558M"].changes == {"lora_rank": 8, **SAVING}
 
 
 def test_a_gpus_memory_counts_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +194,16 @@ def test_info_shows_what_fits_this_machine(
     from gpt2_helpers.cli import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(device, "choose_precision", lambda: "float16")
     monkeypatch.setattr(memory, "here", lambda: (8 * GB, "this machine"))
     assert main(["info"]) == 0
     shown = capsys.readouterr().out
     assert "finetuning with batch_size=1 in 8.0 GB:" in shown
-    assert "\n  1558M: needs " in shown
+    assert re.search(
+        r"\n  774M: fits with lora_rank=8 \(about .* GB\): "
+        r"--lora-rank 8 --use-memory-saving-gradients\n",
+        shown,
+    )
     monkeypatch.setattr(memory, "here", lambda: (None, "this GPU"))
     assert main(["info"]) == 0
     assert "finetuning with" not in capsys.readouterr().out

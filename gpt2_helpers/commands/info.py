@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,17 @@ def _what_fits(precision: str) -> list[str]:
     fits = memory.what_fits(available, precision=precision, place=place)
     return [
         f"finetuning with batch_size=1 in {available / memory.GB:.1f} GB:",
-        *(f"  {fit.line}" for fit in fits),
+        *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
     ]
+
+
+def _as_options(changes: Mapping[str, Any] | None) -> str:
+    """ ": --lora-rank 8 --use-memory-saving-gradients", as `finetune` takes them."""
+    words = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in (changes or {}).items()
+    ]
+    return f": {' '.join(words)}" if words else ""
 
 
 def _models(model_dir: Path) -> Iterator[tuple[str, str]]:

@@ -179,21 +179,13 @@ class FinetuneForm(Shown):
             self._fitted, self._fits = cause, _fits_here(plain)
             if self._fits:
                 self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
-            saves = known in self._fits and self._fits[known].verdict != memory.FITS
+            saves = known in self._fits and self._fits[known].changes != {}
             if saves != self._saves:
                 self._saves = saves
                 self.form.set(use_memory_saving_gradients=saves)
                 return  # that has told all of this
-        verdict = self._fits[known].verdict if known in self._fits else memory.FITS
-        words = {
-            memory.FITS: "",
-            memory.FITS_SAVING: "Save memory, among the advanced options, is on: it needs that.",
-            memory.FITS_NOT: "It will hardly fit: choose a smaller model.",
-        }[verdict]
-        if verdict == memory.FITS_SAVING and not finetune.use_memory_saving_gradients:
-            verdict = memory.FITS_NOT
-            words = "It will hardly fit without Save memory, among the advanced options."
-        self.form.note("model_name", words, warning=verdict == memory.FITS_NOT)
+        words, warning = _told_fit(self._fits.get(known), finetune.use_memory_saving_gradients)
+        self.form.note("model_name", words, warning=warning)
 
     def _tell_of_run(self, run: RunConfig) -> None:
         """Under the name: whether there is such a run, and what will become of it."""
@@ -239,6 +231,21 @@ class FinetuneForm(Shown):
             times = f"{passes:,.0f} passes" if passes >= 1.5 else f"{passes:.0%}"
             words += f", about {times} {'over' if passes >= 1.5 else 'of'} your text"
         return f"{words}."
+
+
+def _told_fit(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
+    """What to say of a model where memory is saved or not, and whether it is a warning."""
+    if fit is None or fit.changes == {}:
+        return "", False
+    if fit.changes is None:
+        return "It will hardly fit: choose a smaller model.", True
+    for field in fields_of(FinetuneConfig):
+        if field.name in fit.changes and field.kind is not bool:
+            wanted = f"{field.label} is {fit.changes[field.name]}"
+            return f"It fits once {wanted}, among the advanced options.", True
+    if saves:
+        return "Save memory, among the advanced options, is on: it needs that.", False
+    return "It will hardly fit without Save memory, among the advanced options.", True
 
 
 def _fits_here(finetune: FinetuneConfig) -> dict[str, memory.Fit]:

@@ -160,8 +160,16 @@ class GenerateForm(Shown):
         """Warn beside the batch size where so much does not fit side by side."""
         if not self.form.is_valid or not self.session.is_loaded:
             return
+        from gpt2_helpers.device import gpus
+
         config, model = self.form.config(SamplingConfig), self.session.model
-        needed = generation_bytes(model.config, config.batch_size, config.length, model.precision)
+        needed = generation_bytes(
+            model.config,
+            config.batch_size,
+            config.length,
+            model.decoding_precision,
+            on_gpu=bool(gpus()),
+        )
         available, place = here(loaded=model.config)
         words = ""
         if available is not None and needed > available:

@@ -259,10 +259,14 @@ def told_run(saved: SavedRun, *, on_drive: bool) -> str:
 
 def _size_of(session: Session) -> str:
     """What the loaded model needs to write, and what there is."""
+    from gpt2_helpers.device import gpus
+
     model = session.model
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed = generation_bytes(model.config, 1, model.config.n_ctx, model.precision)
+    needed = generation_bytes(
+        model.config, 1, model.config.n_ctx, model.decoding_precision, on_gpu=bool(gpus())
+    )
     available, place = here(loaded=model.config)
     has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"
