@@ -20,7 +20,7 @@ PEERS = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
 class Work:
     """One work: `kind` says what is done, `targets` the aim against each peer that is asked.
 
-    Rates are in `unit` a second; for kind "memory" and "cold start" less is better.
+    `unit` is what its values are in. Where `less_is_better` they are seconds or GB, else rates.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Work:
 
     @property
     def less_is_better(self) -> bool:
-        return self.kind in ("memory", "cold start", "tokenize")
+        return self.kind in ("finetune", "memory", "cold start", "tokenize")
 
 
 def _generation(name: str, shown: str, four: tuple[float, ...], **options: object) -> Work:
     targets = dict(zip(PEERS, four, strict=False))
-    return Work(name, shown, "generate", "tokens", targets, **options)  # type: ignore[arg-type]
+    return Work(name, shown, "generate", "tokens/s", targets, **options)  # type: ignore[arg-type]
 
 
 WORKS = (
@@ -66,7 +66,7 @@ WORKS = (
         "generate-1000",
         "generate, batch 1, 1000 tokens, whole vocabulary",
         "generate",
-        "tokens",
+        "tokens/s",
         {GPT_2_SIMPLE: 2.2, TRANSFORMERS: 2, CTRANSLATE2: 1.0},
         length=1000,
         rounds=3,
@@ -81,7 +81,7 @@ WORKS = (
         "texts",
         "400 texts that end after 20 tokens on average, length 100, batch 20",
         "texts",
-        "texts",
+        "texts/s",
         {GPT_2_SIMPLE: 12, TRANSFORMERS: 3, KERAS_HUB: 4, CTRANSLATE2: 1.5},
         batch=20,
         rounds=3,
@@ -90,7 +90,7 @@ WORKS = (
         "finetune-1",
         "finetune, batch 1 x 1024, Adam",
         "finetune",
-        "steps",
+        "s a step",
         {GPT_2_SIMPLE: 2.5, TRANSFORMERS: 1.7, KERAS_HUB: 1.3},
         length=1024,
     ),
@@ -98,7 +98,7 @@ WORKS = (
         "finetune-4",
         "finetune, batch 4 x 1024, accumulating 2",
         "finetune",
-        "steps",
+        "s a step",
         {GPT_2_SIMPLE: 2.5, TRANSFORMERS: 1.7, KERAS_HUB: 1.3},
         batch=4,
         length=1024,
@@ -126,7 +126,7 @@ WORKS = (
     ),
     Work(
         "tokenize",
-        "tokenize, one process, cold",
+        "tokenize a play (1.1 MB), one process, cold",
         "tokenize",
         "s",
         {GPT_2_SIMPLE: 2, TRANSFORMERS: 2, KERAS_HUB: 2},
