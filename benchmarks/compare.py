@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import table
-from gpt2_helpers.device import cpu_has_bfloat16
 from peer_process import PeerError, PeerProcess
 from rounds import ROOT, environment, machine
 from worker import VARIANTS
@@ -35,9 +34,6 @@ from works import OURS, PEERS, TRANSFORMERS, WORKS, Work
 HERE = Path(__file__).resolve().parent
 LONGEST = 600  # seconds that a variant may take to load and warm up, or for a round
 TOO_SLOW = 2  # times as slow as another variant of the same peer: one round is enough
-# A process that trains is large: two at a time take turns.
-IN_PAIRS = ("finetune",)
-FRESH = ("memory", "cold start", "tokenize")  # works that need a new process each time
 RELEASES = (
     "gpt-2-simple",
     TRANSFORMERS,
@@ -51,20 +47,32 @@ RELEASES = (
 Start = Callable[[str], PeerProcess]  # the process of a variant, ready
 
 
+def cpu_has_bfloat16() -> bool:
+    """Whether 16 bits are multiplied by the processor itself."""
+    from gpt2_helpers.startup import load_tensorflow
+
+    load_tensorflow()  # without its greetings
+    from gpt2_helpers import device
+
+    return device.cpu_has_bfloat16()
+
+
 def variants_for(work: Work, peers: Sequence[str] = ()) -> list[str]:
     """Ours, and those of the peers that the work is compared with (of `peers`, where any)."""
     wanted = [peer for peer in work.targets if not peers or peer in peers]
     chosen = [name for name in VARIANTS if any(table.is_of(name, peer) for peer in wanted)]
-    native, emulated = ("bf16", "fp32") if cpu_has_bfloat16() else ("fp32", "bf16")
-    left_out = [f"{emulated} compiled"]
-    if work.kind == "finetune":  # the other is slower, by much where 16 bits are only emulated
-        left_out.append(emulated)
+    fits, other = ("bf16", "fp32") if cpu_has_bfloat16() else ("fp32", "bf16")
+    left_out = [f"{other} compiled"]
+    widely = work.kind == "memory" or (work.kind == "generate" and work.short)
+    if not widely:  # elsewhere what fits the processor is enough: time is dear
+        left_out.append(other)
     if work.kind in ("memory", "cold start"):
         left_out.append("compiled")
     if work.kind == "tokenize":
-        left_out += ["bf16", "compiled"]
-    chosen = [name for name in chosen if not name.endswith(tuple(left_out))]
-    ours = [OURS, f"{OURS} fp32"] if work.kind in ("generate", "texts") else [OURS]
+        left_out = ["bf16", "compiled"]
+    # CTranslate2's settings are compared one by one.
+    chosen = [name for name in chosen if name in PEERS or not name.endswith(tuple(left_out))]
+    ours = [OURS, f"{OURS} fp32"] if work.kind == "generate" and widely else [OURS]
     return [*ours, *chosen]
 
 
@@ -84,7 +92,7 @@ def measure(work: Work, variants: Sequence[str], rounds: int, start: Start) -> d
 def _groups(work: Work, variants: Sequence[str]) -> Iterator[list[str]]:
     """Which variants take turns with each other; ours is in each group."""
     ours, *others = variants
-    if work.kind in IN_PAIRS and others:
+    if work.kind == "finetune" and not work.fresh and others:  # more would not fit in memory
         yield from ([ours, other] for other in others)
     else:
         yield list(variants)
@@ -126,7 +134,7 @@ def _round(
         result = {"units": 1, "seconds": process.seconds_to_ready}
     else:
         result = process.run()
-    if work.kind in FRESH:
+    if work.fresh:
         running.pop(variant).close()
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -416,7 +417,7 @@ def run_compare(
     monkeypatch.setattr(compare, "prepare", lambda _: None)
     monkeypatch.setattr(compare, "versions", lambda *_: {"Python": "3"})
     # What SIGTERM does to this process is not to be changed.
-    monkeypatch.setattr(compare.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     out = tmp_path / "out" / "results.json"
 
     def run(measure: Callable[..., Any], *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -31,7 +31,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     texts = work.kind == "texts"
 
     def run() -> int:
-        count = 400 if texts else work.batch
+        count = THEIR_TEXTS if texts else work.batch
         written = gpt2.generate(
             sess,
             model_name=folder.name,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -47,7 +47,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     def run() -> int:
         done = 0
         with torch.inference_mode():
-            for _ in range(400 // work.batch if texts else 1):
+            for _ in range(THEIR_TEXTS // work.batch if texts else 1):
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)
                 if printed is not None:
                     print(printed.decode(ids[0]))
