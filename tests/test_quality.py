@@ -16,7 +16,7 @@ from gpt2_helpers.generation import stream
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 
-STEPS = 12  # of the demo's 300, which take minutes
+STEPS = 6  # of the demo's 300, which take minutes
 
 
 @pytest.fixture(scope="module")
