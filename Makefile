@@ -5,6 +5,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 VENV := .venv/.installed
 VENV_COLAB := .venv-colab/.installed
+VENV_PEERS := .venv-peers/.installed
+CHECKOUT := "gpt2-helpers and what it needs" "700 MB" --editable '.[notebooks,pretrain,test]'
 ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env
 
 .PHONY: help
@@ -48,19 +50,38 @@ pictures: $(VENV) ## take notebooks/pictures anew, in a browser
 test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an environment of their own
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
+# Nothing else should compute meanwhile.
+.PHONY: bench
+bench: $(VENV) $(VENV_PEERS) ## measure against others, about an hour; writes the results and the README's
+	@.venv/bin/python benchmarks/compare.py
+	@.venv/bin/python benchmarks/table.py --readme
+
+.PHONY: bench-quick
+bench-quick: $(VENV) $(VENV_PEERS) ## a few of these works, about five minutes; the results stay as they are
+	@.venv/bin/python benchmarks/compare.py --quick --out build/bench-quick.json
+
+.PHONY: bench-growth
+bench-growth: $(VENV) ## how time and memory grow with text, texts and context
+	@.venv/bin/python benchmarks/growth.py
+
 .PHONY: venv
 venv: $(VENV) ## only make .venv and install into it
 	@echo "Ready: . .venv/bin/activate"
 
 .PHONY: clean
 clean: ## remove the environments and all caches; runs, models and samples stay
-	@rm -rf .venv .venv-colab build dist gpt2_helpers.egg-info
+	@rm -rf .venv .venv-colab .venv-peers build dist gpt2_helpers.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 $(VENV): pyproject.toml requirements.txt
-	@.ci/venv .venv 10
+	@.ci/venv .venv 10 $(CHECKOUT)
 
 # Keras 3.13, Colaboratory's, needs Python 3.11.
 $(VENV_COLAB): pyproject.toml requirements.txt constraints-colab.txt
-	@.ci/venv .venv-colab 11 --constraint constraints-colab.txt
+	@.ci/venv .venv-colab 11 $(CHECKOUT) --constraint constraints-colab.txt
+
+# Keras 3.15, which KerasHub needs, wants Python 3.11 too.
+$(VENV_PEERS): benchmarks/peers.txt
+	@.ci/venv .venv-peers 11 "what gpt2-helpers is compared with" "1 to 4 GB" \
+		--requirement benchmarks/peers.txt

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,27 @@ from works import OURS, PEERS, WORKS, Work
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- results: made by benchmarks/table.py -->", "<!-- end of results -->"
+NOTHING_YET = "Nothing is measured yet: `make bench` does, and writes it here."
+
+Rounds = Sequence[Mapping[str, float]]
 
 
-def value_of(work: Work, rounds: list[Mapping[str, float]]) -> float | None:
-    """The median of a variant's rounds, in the work's unit (a second), or None without rounds."""
+def is_of(variant: str, peer: str) -> bool:
+    """Whether a variant's name says that it is the peer's."""
+    return variant == peer or variant.startswith(f"{peer} ")
+
+
+def value_of(work: Work, rounds: Rounds) -> float | None:
+    """The median of a variant's rounds, in the work's unit, or None without rounds."""
     if not rounds:
         return None
     if work.kind == "memory":
         return statistics.median(result["peak"] for result in rounds)
+    if work.kind == "finetune":
+        return statistics.median(result["seconds"] / result["units"] for result in rounds)
     if work.less_is_better:
         return statistics.median(result["seconds"] for result in rounds)
     return statistics.median(result["units"] / result["seconds"] for result in rounds)
-
-
-def spread_of(work: Work, rounds: list[Mapping[str, float]]) -> tuple[float, float]:
-    """The lowest and the highest round."""
-    values = [value_of(work, [result]) or 0.0 for result in rounds]
-    return min(values), max(values)
 
 
 def best_of(work: Work, measured: Mapping[str, Any], peer: str) -> tuple[str, float] | None:
@@ -41,8 +45,7 @@ def best_of(work: Work, measured: Mapping[str, Any], peer: str) -> tuple[str, fl
     values = {
         name: value
         for name, found in measured.items()
-        if name == peer or name.startswith(f"{peer} ")
-        if (value := value_of(work, found["rounds"])) is not None
+        if is_of(name, peer) and (value := value_of(work, found["rounds"])) is not None
     }
     if not values:
         return None
@@ -56,74 +59,145 @@ def ratio(work: Work, ours: float, theirs: float) -> float:
     return theirs / ours if work.less_is_better else ours / theirs
 
 
+def ahead_of(work: Work, found: Mapping[str, Any]) -> float | None:
+    """How many times as good ours was in the rounds that took turns with this variant's."""
+    ours, theirs = value_of(work, found["beside"]), value_of(work, found["rounds"])
+    return None if ours is None or theirs is None else ratio(work, ours, theirs)
+
+
 def lines_of(work: Work, measured: Mapping[str, Any]) -> list[str]:
     """Each variant in a line: median, spread, and how far ours is ahead of it."""
     lines = []
-    ours = value_of(work, measured[OURS]["rounds"]) if OURS in measured else None
     for name, found in measured.items():
-        value = value_of(work, found["rounds"])
-        if value is None:
-            lines.append(f"{name}: failed, {found.get('error', 'without a word')}")
+        if not found["rounds"]:
+            lines.append(f"{name}: failed: {found.get('error', 'without a word')}")
             continue
-        low, high = spread_of(work, found["rounds"])
-        line = f"{name}: {_number(value)} {work.unit}"
-        line += "" if work.less_is_better else "/s"
-        line += f" ({_number(low)} to {_number(high)})"
-        if ours is not None and not name.startswith(OURS):
-            line += f", ours {ratio(work, ours, value):.2f} times as good"
+        count = len(found["rounds"])
+        line = f"{name}: {_shown(work, found['rounds'])} {work.unit}"
+        line += f", {count} round{'s' if count > 1 else ''}"
+        if (ahead := ahead_of(work, found)) is not None:
+            line += f", ours {_times(ahead)} as good"
+        if "error" in found:
+            line += f", then failed: {found['error']}"
+        if "stopped" in found:
+            line += f", {found['stopped']}"
         lines.append(line)
     return lines
 
 
 def compared(results: Mapping[str, Any]) -> str:
-    """The table of ratios: a row a work, a column a peer."""
+    """The table of ratios: a row a work, a column a peer; and how many aims are met."""
     rows = [
-        f"| work, 124M | {OURS} | " + " | ".join(PEERS) + " |",
+        f"| 124M weights | {OURS} | " + " | ".join(PEERS) + " |",
         "|---|---|" + "---|" * len(PEERS),
     ]
     for work in WORKS:
         measured = results["works"].get(work.name)
-        if not measured or OURS not in measured:
-            continue
-        ours = value_of(work, measured[OURS]["rounds"])
-        unit = work.unit if work.less_is_better else f"{work.unit}/s"
-        cells = [work.shown, "failed" if ours is None else f"**{_number(ours)}** {unit}"]
-        for peer in PEERS:
-            cells.append(_cell(work, measured, peer, ours))
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+        if measured and OURS in measured:
+            rounds = measured[OURS]["rounds"]
+            ours = f"{_shown(work, rounds)} {work.unit}" if rounds else _failure([measured[OURS]])
+            cells = [f"{work.shown}, {work.unit}", ours.replace(f" {work.unit}", "")]
+            cells += [_cell(work, measured, peer) for peer in PEERS]
+            rows.append("| " + " | ".join(cells) + " |")
+    if len(rows) == 2:
+        return NOTHING_YET
+    return "\n".join([*rows, "", summary(results)])
 
 
-def _cell(work: Work, measured: Mapping[str, Any], peer: str, ours: float | None) -> str:
-    target = work.targets.get(peer)
-    if target is None:
+def _cell(work: Work, measured: Mapping[str, Any], peer: str) -> str:
+    aim = work.targets.get(peer)
+    if aim is None:
         return ""
     best = best_of(work, measured, peer)
     if best is None:
-        errors = [f["error"] for n, f in measured.items() if n.startswith(peer) and "error" in f]
-        return f"failed: {errors[0]}" if errors else "not measured"
-    if ours is None:
-        return _number(best[1])
-    ahead = ratio(work, ours, best[1])
-    met = "" if ahead >= target else " (missed)"
-    return f"{_number(best[1])}: {ahead:.2g}x, aim {target:g}{met}"
+        return _failure([found for name, found in measured.items() if is_of(name, peer)])
+    name, _ = best
+    ahead = ahead_of(work, measured[name])
+    variant = "" if work.kind == "tokenize" else name.removeprefix(peer).strip()
+    theirs = f"{_shown(work, measured[name]['rounds'])} {variant}".strip()
+    if ahead is None:
+        return theirs
+    return f"**{_times(ahead)}**, {_verdict(ahead, aim)}<br>{theirs}"
+
+
+def _failure(found: Sequence[Mapping[str, Any]]) -> str:
+    errors = [values["error"] for values in found if "error" in values]
+    return f"failed: {errors[0]}".replace("|", "/") if errors else "not measured"
+
+
+def _verdict(ahead: float, aim: float) -> str:
+    return f"aim {aim:g} {'met' if ahead >= aim else 'missed'}"
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """How many aims are met, and which are not."""
+    aims = list(_aims(results))
+    missed = [
+        f"{work.name} against {peer} ({_times(ahead)} of {aim:g})"
+        for work, peer, ahead, aim in aims
+        if ahead < aim
+    ]
+    text = f"{len(aims) - len(missed)} of {len(aims)} aims met."
+    return f"{text} Missed: {'; '.join(missed)}." if missed else text
+
+
+def _aims(results: Mapping[str, Any]) -> Iterator[tuple[Work, str, float, float]]:
+    """Work, peer, how far ours is ahead and how far it means to be, where both were measured."""
+    for work in WORKS:
+        measured = results["works"].get(work.name, {})
+        for peer, aim in work.targets.items():
+            best = best_of(work, measured, peer)
+            ahead = best and ahead_of(work, measured[best[0]])
+            if ahead:
+                yield work, peer, ahead, aim
 
 
 def whole(results: Mapping[str, Any]) -> str:
     """results.md: the ratios, then every variant with its spread, the machines and the versions."""
-    releases = ", ".join(f"{name} {release}" for name, release in results["versions"].items())
-    text = (
-        "# Results\n\nMade by `make bench`. Each cell of a peer is its median, in the row's unit, "
-        f"and how many times as good {OURS} is at its own best setting in the same run.\n\n"
-        f"{compared(results)}\n\nVersions: {releases}.\n"
+    releases = "; ".join(
+        ", ".join(f"{name} {release}" for name, release in known.items())
+        for known in results["versions"].values()
     )
+    text = f"""# Results
+
+Made by `make bench`; `benchmarks/README.md` says how it is measured. A column a peer, and in each
+cell: how many times as good {OURS} is (as fast, as small), the aim, and below the peer's own median
+with its lowest and highest round, in the row's unit, and the setting that was its best. Ratios are
+to rounds of {OURS} that took turns with the peer's.
+
+{compared(results)}
+
+Versions: {releases}.
+"""
     for work in WORKS:
         measured = results["works"].get(work.name)
         if measured:
             where = sorted({f"{found['machine']}, {found['date']}" for found in measured.values()})
             lines = "\n".join(f"- {line}" for line in lines_of(work, measured))
-            text += f"\n## {work.shown}\n\n{lines}\n\n{'; '.join(where)}; medians (and spread)\n"
+            text += f"\n## {work.name}: {work.shown}\n\n{lines}\n\n{'; '.join(where)}.\n"
     return text
+
+
+def put_into(text: str, results: Mapping[str, Any]) -> str:
+    """A README with the results between its two marks. Raises SystemExit where they are missing."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"the README has no place for the results: put {BEGIN} and {END} into it")
+    return f"{before}{BEGIN}\n{compared(results)}\n{END}{after}"
+
+
+def _shown(work: Work, rounds: Rounds) -> str:
+    """The median of `rounds` with the lowest and the highest."""
+    values = sorted(value_of(work, [result]) or 0.0 for result in rounds)
+    median = _number(value_of(work, rounds) or 0.0)
+    return (
+        median if len(values) == 1 else f"{median} ({_number(values[0])} to {_number(values[-1])})"
+    )
+
+
+def _times(ahead: float) -> str:
+    return f"{ahead:.1f}x" if ahead >= 10 else f"{ahead:.2f}x"
 
 
 def _number(value: float) -> str:
@@ -137,10 +211,7 @@ def main() -> None:
     results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
     (HERE / "results.md").write_text(whole(results), encoding="utf-8")
     if options.readme:
-        text = README.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        README.write_text(f"{before}{BEGIN}\n{compared(results)}\n{END}{after}", encoding="utf-8")
+        README.write_text(put_into(README.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 if __name__ == "__main__":

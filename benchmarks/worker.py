@@ -3,7 +3,7 @@
     python worker.py VARIANT WORK FOLDER
 
 Loads and warms up, prints a line of JSON, then runs once for each line that it reads and prints
-what that took. What libraries print goes to stderr, where nobody reads it.
+what that took. What libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ VARIANTS: dict[str, Variant] = {
     "gpt2-helpers fp32": ("ours", "float32"),
     "gpt-2-simple": ("gpt_2_simple_peer", ""),
     "transformers fp32": ("transformers_peer", "fp32"),
+    "transformers fp32 compiled": ("transformers_peer", "fp32 compiled"),
     "transformers bf16": ("transformers_peer", "bf16"),
     "transformers bf16 compiled": ("transformers_peer", "bf16 compiled"),
     "KerasHub fp32": ("keras_hub_peer", "float32"),

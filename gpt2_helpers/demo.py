@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from gpt2_helpers.config import BUNDLED_MODEL, FinetuneConfig, RunConfig, SamplingConfig
@@ -14,10 +15,29 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 TITLES = Path(__file__).parents[1] / "data" / "titles.csv"
 FOLDER = Path("demo")
 NEW_TITLES = 10
-STEPS = 300
+FINETUNE = FinetuneConfig(
+    steps=300,
+    batch_size=8,
+    accumulate_gradients=1,
+    learning_rate=0.001,
+    schedule="cosine",
+    warmup_steps=20,
+    dropout=0.1,
+    validate_every=50,
+    seed=1,
+)
+RUN = RunConfig(
+    model_name=BUNDLED_MODEL,
+    run_name="titles",
+    checkpoint_dir=str(FOLDER / "checkpoint"),
+    restore_from="fresh",
+    overwrite=True,
+    sample_every=0,
+    validation="0.05",
+)
 
 
-def main(steps: int = STEPS) -> int:
+def main(steps: int = FINETUNE.steps) -> int:
     """Finetune, draw the loss, print new titles; returns the process's exit code."""
     if not TITLES.is_file():
         raise Gpt2Error(f"{TITLES} is missing: the demo runs from a clone of the project")
@@ -27,33 +47,13 @@ def main(steps: int = STEPS) -> int:
     from gpt2_helpers.session import Session
 
     session = Session()
-    run = session.finetune(
-        TITLES,
-        FinetuneConfig(
-            steps=steps,
-            batch_size=8,
-            accumulate_gradients=1,
-            learning_rate=0.001,
-            schedule="cosine",
-            warmup_steps=min(20, steps),
-            dropout=0.1,
-            validate_every=50,
-            seed=1,
-        ),
-        RunConfig(
-            model_name=BUNDLED_MODEL,
-            run_name="titles",
-            checkpoint_dir=str(FOLDER / "checkpoint"),
-            restore_from="fresh",
-            overwrite=True,
-            sample_every=0,
-            validation="0.05",
-        ),
-    )
+    warmup_steps = min(FINETUNE.warmup_steps, steps)
+    finetune = dataclasses.replace(FINETUNE, steps=steps, warmup_steps=warmup_steps)
+    run = session.finetune(TITLES, finetune, RUN)
     show_finetuning(run, print_every=50)
     if run.interrupted:
         return 130
-    plot_loss("titles", FOLDER / "checkpoint", FOLDER / "loss.png")
+    plot_loss(RUN.run_name, FOLDER / "checkpoint", FOLDER / "loss.png")
     say(f"loss curve: {FOLDER / 'loss.png'}\n")
 
     options = SamplingConfig(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -30,7 +30,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         options["min_length"] = work.length
 
     def run() -> int:
-        count = 400 if texts else work.batch
+        count = THEIR_TEXTS if texts else work.batch
         results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
         return count if texts else sum(len(result.sequences_ids[0]) for result in results)
 

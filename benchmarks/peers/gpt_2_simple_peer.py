@@ -1,19 +1,21 @@
-"""gpt-2-simple, by the calls that its users make."""
+"""gpt-2-simple, by the calls that its users make. Its memory-saving gradients refuse TensorFlow 2.
+
+It writes checkpoint/ and samples/ where it stands, which is an empty folder of this process's own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import shutil
-import tempfile
-import time
+import queue
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -22,16 +24,14 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import gpt_2_simple as gpt2
 
-    place = Path(tempfile.mkdtemp())
-    os.chdir(place)  # it writes checkpoint/ and samples/ where it stands
     if work.kind in ("finetune", "memory"):
-        return _training(gpt2, work, folder, place)
+        return _training(gpt2, work, folder)
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name=folder.name, model_dir=str(folder.parent))
     texts = work.kind == "texts"
 
     def run() -> int:
-        count = 400 if texts else work.batch
+        count = THEIR_TEXTS if texts else work.batch
         written = gpt2.generate(
             sess,
             model_name=folder.name,
@@ -50,44 +50,55 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     return run
 
 
-class _Clock(io.StringIO):
-    """Notes when each line of progress is printed."""
+class _Turns(io.StringIO):
+    """Holds a training up at each line of progress that it prints, until it is told to go on."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.moments: list[float] = []
+        self.go_on = threading.Semaphore(0)
+        self.done: queue.Queue[BaseException | None] = queue.Queue()
 
     def write(self, text: str) -> int:
         if "loss=" in text:
-            self.moments.append(time.perf_counter())
+            self.done.put(None)
+            self.go_on.acquire()
         return len(text)
 
 
-def _training(gpt2: Any, work: Work, folder: Path, place: Path) -> Any:
-    tokens = np.random.default_rng(0).integers(0, 50257, 50_000)
-    np.savez(place / "tokens.npz", tokens)
+def _training(gpt2: Any, work: Work, folder: Path) -> Any:
+    tokens = Path("tokens.npz")
+    np.savez(tokens, np.random.default_rng(0).integers(0, 50257, 50_000))
+    turns = _Turns()
 
-    def run() -> tuple[int, float]:
-        gpt2.reset_session(gpt2.start_tf_sess())
-        sess, clock, steps = gpt2.start_tf_sess(), _Clock(), 2
-        with contextlib.redirect_stdout(clock):
-            gpt2.finetune(
-                sess,
-                str(place / "tokens.npz"),
-                model_name=folder.name,
-                model_dir=str(folder.parent),
-                steps=steps + 1,
-                batch_size=work.batch,
-                accumulate_gradients=work.accumulate,
-                restore_from="fresh",
-                sample_every=10**6,
-                save_every=10**6,
-                print_every=1,
-                overwrite=True,
-            )
-        gpt2.reset_session(sess)
-        shutil.rmtree(place / "checkpoint", ignore_errors=True)
-        return steps, clock.moments[-1] - clock.moments[-1 - steps]
+    def train() -> None:
+        turns.go_on.acquire()
+        try:
+            with contextlib.redirect_stdout(turns):
+                gpt2.finetune(
+                    gpt2.start_tf_sess(),
+                    str(tokens),
+                    model_name=folder.name,
+                    model_dir=str(folder.parent),
+                    steps=-1,
+                    batch_size=work.batch,
+                    accumulate_gradients=work.accumulate,
+                    restore_from="fresh",
+                    sample_every=10**6,
+                    save_every=10**6,
+                    print_every=1,
+                )
+        except BaseException as error:
+            turns.done.put(error)
+
+    threading.Thread(target=train, daemon=True).start()
+
+    def run() -> int:
+        count = 2 if work.kind == "memory" else 1
+        for _ in range(count):
+            turns.go_on.release()
+            if (error := turns.done.get()) is not None:
+                raise error
+        return count
 
     return run
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -50,7 +50,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
 
     def run() -> int:
         done = 0
-        for _ in range(400 // work.batch if texts else 1):
+        for _ in range(THEIR_TEXTS // work.batch if texts else 1):
             inputs = {"token_ids": ids, "padding_mask": mask}
             written = model.generate(inputs, stop_token_ids=stop)
             if printed is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from works import Work
+from works import OUR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -32,7 +32,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     texts = work.kind == "texts"
     config = SamplingConfig(
         length=work.length,
-        nsamples=400 if texts else work.batch,
+        nsamples=OUR_TEXTS if texts else work.batch,
         batch_size=work.batch,
         temperature=1.0 if texts else 0.7,
         top_k=work.top_k,

@@ -1,4 +1,4 @@
-"""Hugging Face transformers on PyTorch; told fp32, bf16 or bf16 compiled."""
+"""Hugging Face transformers on PyTorch; told fp32 or bf16, and whether compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from works import Work
+from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -23,7 +23,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
 
     if work.kind in ("finetune", "memory"):
         return _training(work, hugging_face, told)
-    dtype = torch.float32 if told == "fp32" else torch.bfloat16
+    dtype = torch.float32 if told.startswith("fp32") else torch.bfloat16
     model = transformers.GPT2LMHeadModel.from_pretrained(hugging_face, dtype=dtype).eval()
     texts = work.kind == "texts"
     options: dict[str, Any] = {
@@ -47,7 +47,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     def run() -> int:
         done = 0
         with torch.inference_mode():
-            for _ in range(400 // work.batch if texts else 1):
+            for _ in range(THEIR_TEXTS // work.batch if texts else 1):
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)
                 if printed is not None:
                     print(printed.decode(ids[0]))
@@ -77,7 +77,7 @@ def _training(work: Work, hugging_face: str, told: str) -> Any:
         for _ in range(work.accumulate):
             ids = torch.randint(0, 50257, (work.batch, work.length), generator=generator)
             bf16 = torch.autocast("cpu", torch.bfloat16)
-            with contextlib.nullcontext() if told == "fp32" else bf16:
+            with contextlib.nullcontext() if told.startswith("fp32") else bf16:
                 loss = forward(ids, labels=ids).loss / work.accumulate
             loss.backward()
         optimizer.step()

@@ -1,0 +1,98 @@
+"""What fewer bits cost: perplexity of decoding in each precision, and what finetuning reaches.
+
+    python benchmarks/quality.py
+
+On the bundled model: data/stories.txt, which it was not trained on, and the demo's finetuning.
+tests/test_quality.py holds the limits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt2_helpers.checkpoint import load_model
+from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig
+from gpt2_helpers.decoding import decoder_for
+from gpt2_helpers.demo import FINETUNE, RUN, TITLES
+from gpt2_helpers.finetune_run import FinetuneRun
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.tokenizer import Tokenizer
+from rounds import machine
+
+STORIES = TITLES.with_name("stories.txt")
+ROWS = 16  # texts side by side
+DECODING = ("float32", "bfloat16", "float16", "int8")
+TRAINING = ("float32", "bfloat16")
+
+
+def held_out_ids(rows: int = ROWS) -> NDArray[np.int32]:
+    """Ids (rows, n_ctx) of passages from all over the stories."""
+    tokenizer, n_ctx = Tokenizer.load(BUNDLED_FOLDER), ModelConfig.load(BUNDLED_FOLDER).n_ctx
+    ids = np.array(tokenizer.encode(STORIES.read_text(encoding="utf-8")), np.int32)
+    starts = np.linspace(0, len(ids) - n_ctx, rows).astype(int)
+    return np.stack([ids[start : start + n_ctx] for start in starts])
+
+
+def perplexity(model: GPT2, ids: NDArray[np.int32], precision: str) -> float:
+    """exp of the mean loss of each of `ids` (rows, time) but the first of a row, as a decoder
+    finds it that is given the true id at each step."""
+    rows, time = ids.shape
+    decoder = decoder_for(model, rows, time, precision)
+    losses = []
+    for position in range(time - 1):
+        logits = decoder.logits(ids[:, position], np.full(rows, position, np.int32))
+        logits = logits.astype(np.float64)  # (rows, n_vocab)
+        logits -= logits.max(axis=-1, keepdims=True)
+        right = logits[np.arange(rows), ids[:, position + 1]]
+        losses.append(np.log(np.exp(logits).sum(axis=-1)) - right)
+    return math.exp(np.mean(losses))
+
+
+def finetuned_loss(precision: str, folder: Path, steps: int = FINETUNE.steps) -> float:
+    """The validation loss after `steps` steps of the demo's finetuning, in nats a token."""
+    finetune = dataclasses.replace(
+        FINETUNE,
+        precision=precision,
+        steps=steps,
+        warmup_steps=FINETUNE.warmup_steps * steps // FINETUNE.steps,
+        validate_every=steps,
+    )
+    run = dataclasses.replace(RUN, run_name=precision, checkpoint_dir=str(folder))
+    *_, last = FinetuneRun(TITLES, finetune, run)
+    assert last.validation_loss is not None
+    return last.validation_loss
+
+
+def change(value: float, before: float) -> float:
+    """How much greater `value` is, as a share.
+
+    >>> change(101.0, 100.0)
+    0.01
+    """
+    return value / before - 1
+
+
+def main() -> None:
+    print(machine())
+    model, ids = load_model(BUNDLED_FOLDER), held_out_ids()
+    print(f"\nDecoding {ids.size - len(ids):,} tokens of {STORIES.name}\n")
+    print("| precision | perplexity | change |\n|---|---|---|")
+    found = {precision: perplexity(model, ids, precision) for precision in DECODING}
+    for precision, value in found.items():
+        print(f"| {precision} | {value:.2f} | {change(value, found['float32']):+.2%} |")
+    print(f"\nFinetuning, {FINETUNE.steps} steps on {TITLES.name}\n")
+    print("| precision | validation loss | change |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        found = {precision: finetuned_loss(precision, Path(folder)) for precision in TRAINING}
+    for precision, value in found.items():
+        print(f"| {precision} | {value:.4f} | {change(value, found['float32']):+.2%} |")
+
+
+if __name__ == "__main__":
+    main()

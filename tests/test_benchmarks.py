@@ -1,0 +1,477 @@
+"""The benchmarks' own machinery, with a peer that does what a test tells it. No real peer runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import compare
+import table
+from peer_process import PeerError, PeerProcess
+from works import KERAS_HUB, OURS, PEERS, TRANSFORMERS, WORKS, Work
+
+BENCHMARKS = Path(compare.__file__).parent
+SPEED = Work("speed", "write a lot", "generate", "tokens/s", {TRANSFORMERS: 2.0, KERAS_HUB: 3.0})
+
+# The real worker, with a module more than it knows of.
+FAKE = f"""
+import os, subprocess, sys, time, types
+sys.path.insert(0, {str(BENCHMARKS)!r})
+import worker
+
+def prepare(work, folder, told):
+    print("libraries print much")
+    if told == "not installed":
+        import no_such_package
+    if told == "ends":
+        sys.exit(5)
+    runs = []
+    def run():
+        print("also while they run")
+        runs.append(told)
+        if told == "fails" and len(runs) > 1:
+            raise ValueError("first line\\nno such shape")
+        if told == "crashes" and len(runs) > 1:
+            os.abort()
+        if told == "hangs" and len(runs) > 1:
+            child = subprocess.Popen(["sleep", "1000"])
+            open(folder / "child", "w").write(str(child.pid))
+            time.sleep(1000)
+        return (3, 0.5) if told == "has a clock" else len(runs)
+    return run
+
+sys.modules["peers.fake"] = types.ModuleType("peers.fake")
+sys.modules["peers.fake"].prepare = prepare
+worker.VARIANTS["fake"] = ("fake", sys.argv.pop())
+worker.main()
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., PeerProcess]:
+    """Starts the fake peer at a work, told what to do."""
+    script = tmp_path / "fake.py"
+    script.write_text(FAKE, encoding="utf-8")
+
+    def start(told: str, longest: float = 60, work: str = "generate-1") -> PeerProcess:
+        command = [sys.executable, str(script), "fake", work, str(tmp_path), told]
+        return PeerProcess(command, tmp_path / "log", longest)
+
+    return start
+
+
+# --- A peer's process
+
+
+def test_a_peer_warms_up_and_then_runs_when_told(
+    start: Callable[..., PeerProcess], tmp_path: Path
+) -> None:
+    process = start("works")
+    assert process.seconds_to_ready > 0
+    first, second = process.run(), process.run()
+    process.close()
+    assert (first["units"], second["units"]) == (2, 3)  # the first run warmed up
+    assert 0 <= first["seconds"] < 60
+    assert 0 < first["peak"] < 1
+    assert "libraries print much" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_a_cold_peer_does_not_warm_up(start: Callable[..., PeerProcess]) -> None:
+    process = start("works", work="tokenize")
+    assert process.run()["units"] == 1
+    process.close()
+
+
+def test_a_peer_may_take_its_own_time(start: Callable[..., PeerProcess]) -> None:
+    process = start("has a clock")
+    answer = process.run()
+    process.close()
+    assert (answer["units"], answer["seconds"]) == (3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("not installed", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("ends", "SystemExit: 5"),
+    ],
+)
+def test_a_peer_that_cannot_start_says_why(
+    start: Callable[..., PeerProcess], told: str, message: str
+) -> None:
+    with pytest.raises(PeerError, match=message):
+        start(told)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [("fails", "^ValueError: no such shape$"), ("crashes", "^ended by SIGABRT$")],
+)
+def test_a_peer_that_fails_in_a_round_says_why(
+    start: Callable[..., PeerProcess], told: str, message: str
+) -> None:
+    process = start(told)
+    with pytest.raises(PeerError, match=message):
+        process.run()
+    with pytest.raises(PeerError):
+        process.run()
+    process.close()
+
+
+def test_a_peer_that_hangs_is_ended_with_all_that_it_started(
+    start: Callable[..., PeerProcess], tmp_path: Path
+) -> None:
+    process = start("hangs")
+    process.longest = 1.0
+    with pytest.raises(PeerError, match="^took over 1 s$"):
+        process.run()
+    child = int((tmp_path / "child").read_text())
+    os.kill(child, 0)  # it is there
+    process.close()
+    for _ in range(500):  # until the system has buried it
+        if not _runs(child):
+            break
+        time.sleep(0.01)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_peer_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(PeerError, match=r"^took over 0\.2 s$"):
+        PeerProcess([sys.executable, "-c", "input()"], tmp_path / "log", longest=0.2)
+
+
+def test_memory_that_runs_out_is_named(tmp_path: Path) -> None:
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(PeerError, match="^ended by SIGKILL, as when memory runs out$"):
+        PeerProcess([sys.executable, "-c", script], tmp_path / "log", longest=60)
+
+
+# --- Turns
+
+
+class Scripted(PeerProcess):
+    """A peer that takes the seconds it is given, one a round, and keeps a diary."""
+
+    def __init__(self, name: str, seconds: list[float | BaseException], diary: list[str]) -> None:
+        self.name, self.seconds, self.diary = name, iter(seconds), diary
+        self.seconds_to_ready = 7.0
+        diary.append(f"{name} starts")
+
+    def run(self) -> dict[str, Any]:
+        self.diary.append(self.name)
+        seconds = next(self.seconds)
+        if isinstance(seconds, BaseException):
+            raise seconds
+        return {"units": 10, "seconds": seconds, "peak": 1.0}
+
+    def close(self) -> None:
+        self.diary.append(f"{self.name} ends")
+
+
+def measured(
+    work: Work, rounds: int, **seconds: list[float | BaseException]
+) -> tuple[dict[str, Any], list[str]]:
+    """What `compare.measure` makes of ours and of peers with such rounds, and what happened."""
+    diary: list[str] = []
+    names = {"ours": OURS, "fp32": "transformers fp32", "bf16": "transformers bf16"}
+    scripts = {names[name]: values for name, values in seconds.items()}
+    found = compare.measure(
+        work, list(scripts), rounds, lambda name: Scripted(name, scripts[name], diary)
+    )
+    return found, diary
+
+
+def test_variants_take_turns() -> None:
+    found, diary = measured(SPEED, 3, ours=[1.0] * 3, fp32=[2.0] * 3)
+    assert [line for line in diary if not line.endswith(("starts", "ends"))] == [
+        *[OURS, "transformers fp32"] * 3
+    ]
+    assert diary[-2:] == [f"{OURS} ends", "transformers fp32 ends"]
+    assert found["transformers fp32"]["beside"] == found[OURS]["rounds"]
+    assert len(found[OURS]["rounds"]) == 3
+
+
+def test_a_peer_that_fails_leaves_the_others_their_rounds() -> None:
+    found, diary = measured(
+        SPEED, 3, ours=[1.0] * 3, fp32=[2.0, PeerError("no more")], bf16=[2.0] * 3
+    )
+    assert found["transformers fp32"]["error"] == "no more"
+    counts = {name: len(values["rounds"]) for name, values in found.items()}
+    assert counts == {OURS: 3, "transformers fp32": 1, "transformers bf16": 3}
+    assert diary.count("transformers fp32 ends") == 1
+
+
+def test_a_variant_far_behind_its_sister_runs_once() -> None:
+    found, _ = measured(SPEED, 3, ours=[1.0] * 3, fp32=[3.0] * 3, bf16=[6.5] * 3)
+    assert len(found["transformers bf16"]["rounds"]) == 1
+    assert found["transformers bf16"]["stopped"] == (
+        "over 2 times as slow as transformers fp32: one round only"
+    )
+    found, _ = measured(SPEED, 3, ours=[1.0] * 3, fp32=[3.0] * 3, bf16=[5.5] * 3)
+    assert len(found["transformers bf16"]["rounds"]) == 3
+
+
+def test_large_processes_take_turns_two_at_a_time() -> None:
+    work = Work("train", "train", "finetune", "s a step", {TRANSFORMERS: 2.0})
+    seconds: list[float | BaseException] = [1.0, 2.0]
+    found, diary = measured(work, 2, ours=seconds, fp32=seconds, bf16=seconds)
+    assert diary.index("transformers fp32 ends") < diary.index("transformers bf16 starts")
+    assert len(found[OURS]["rounds"]) == 4
+    assert all(len(found[name]["beside"]) == 2 for name in found if name != OURS)
+
+
+def test_a_cold_start_is_a_new_process_each_time() -> None:
+    work = Work("cold", "cold", "cold start", "s", {TRANSFORMERS: 2.0})
+    found, diary = measured(work, 2, ours=[], fp32=[])
+    assert diary == [
+        *[f"{OURS} starts", f"{OURS} ends", "transformers fp32 starts", "transformers fp32 ends"]
+        * 2
+    ]
+    assert [result["seconds"] for result in found[OURS]["rounds"]] == [7.0, 7.0]
+
+
+def test_ctrl_c_ends_every_process() -> None:
+    diary: list[str] = []
+    scripts: dict[str, list[float | BaseException]] = {
+        OURS: [1.0, 1.0],
+        "transformers fp32": [2.0, KeyboardInterrupt()],
+    }
+    with pytest.raises(KeyboardInterrupt):
+        compare.measure(SPEED, list(scripts), 2, lambda name: Scripted(name, scripts[name], diary))
+    assert {f"{name} ends" for name in scripts} <= set(diary)
+
+
+def test_a_peer_is_compared_with_its_best_settings() -> None:
+    by_name = {work.name: work for work in WORKS}
+    everyone = compare.variants_for(by_name["generate-1"])
+    assert everyone[:2] == [OURS, f"{OURS} fp32"]
+    assert {"transformers bf16", "KerasHub bf16", "CTranslate2 int8"} <= set(everyone)
+    assert sum(name.endswith("compiled") for name in everyone) == 1
+    assert compare.variants_for(by_name["generate-1"], [KERAS_HUB])[2:] == [
+        "KerasHub fp32",
+        "KerasHub bf16",
+    ]
+    cold = compare.variants_for(by_name["cold-start"])
+    assert not [name for name in cold if name.endswith("compiled")]
+    assert compare.variants_for(by_name["tokenize"]).count("transformers fp32") == 1
+    assert not [name for name in compare.variants_for(by_name["tokenize"]) if "bf16" in name]
+
+
+@pytest.mark.parametrize(("has_bfloat16", "wanted"), [(True, "bf16"), (False, "fp32")])
+def test_peers_train_in_what_the_processor_is_good_at(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, wanted: str
+) -> None:
+    monkeypatch.setattr(compare, "cpu_has_bfloat16", lambda: has_bfloat16)
+    (work,) = [work for work in WORKS if work.name == "finetune-1"]
+    assert compare.variants_for(work) == [
+        OURS,
+        "gpt-2-simple",
+        f"transformers {wanted}",
+        f"transformers {wanted} compiled",
+        f"KerasHub {wanted}",
+    ]
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
+def test_every_peer_of_a_work_has_a_variant(work: Work) -> None:
+    variants = compare.variants_for(work)
+    assert variants[0] == OURS
+    for peer in work.targets:
+        assert peer in PEERS
+        assert any(table.is_of(variant, peer) for variant in variants)
+
+
+# --- The table
+
+
+def rounds(*seconds: float, units: float = 100, peak: float = 1.0) -> list[dict[str, float]]:
+    return [{"units": units, "seconds": value, "peak": peak} for value in seconds]
+
+
+def against(theirs: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, Any]:
+    return {"rounds": theirs, "beside": ours, "machine": "an abacus", "date": "2026-11-27"}
+
+
+def made_up() -> dict[str, Any]:
+    """Results of three works: aims met and missed, and peers that failed."""
+    fast, slow = rounds(1.0, 2.0, 1.25), rounds(5.0, 4.0, 8.0)
+    lost = {**against([], fast), "error": "ended by SIGKILL"}
+    return {
+        "versions": {"ours": {OURS: "0.1.0"}, "peers": {"torch": "2.13.0"}},
+        "works": {
+            "generate-1": {
+                OURS: against(fast, []),
+                "gpt-2-simple": against(slow, fast),
+                "transformers fp32": against(rounds(10.0), fast),
+                "transformers bf16": against(rounds(2.0, 2.0, 2.0), fast),
+                "KerasHub fp32": lost,
+            },
+            "memory": {
+                OURS: against(rounds(1, peak=2.0), []),
+                "gpt-2-simple": against(rounds(1, peak=4.5), rounds(1, peak=2.0)),
+            },
+            "cold-start": {
+                OURS: {**against([], []), "error": "ended with exit code 1"},
+                "gpt-2-simple": against(rounds(9.0), []),
+            },
+        },
+    }
+
+
+def cells_of(text: str, work: str) -> list[str]:
+    """The cells of a work's row."""
+    shown = next(each.shown for each in WORKS if each.name == work)
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {shown}")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_table_shows_ratio_aim_median_and_spread() -> None:
+    cells = cells_of(table.compared(made_up()), "generate-1")
+    assert cells[1] == "80 (50 to 100)"  # 100 tokens in 1.25 s
+    assert cells[2] == "**4.00x**, aim 4 met<br>20 (12.5 to 25)"
+
+
+def test_of_a_peer_the_best_variant_counts() -> None:
+    cells = cells_of(table.compared(made_up()), "generate-1")
+    assert cells[3] == "**1.60x**, aim 2 missed<br>50 (50 to 50) bf16"
+
+
+def test_less_memory_is_better() -> None:
+    cells = cells_of(table.compared(made_up()), "memory")
+    assert cells[1:3] == ["2", "**2.25x**, aim 2.2 met<br>4.5"]
+
+
+def test_a_failure_stands_in_its_cell() -> None:
+    generating = cells_of(table.compared(made_up()), "generate-1")
+    assert generating[4] == "failed: ended by SIGKILL"
+    assert generating[5] == "not measured"
+    cold = cells_of(table.compared(made_up()), "cold-start")
+    assert cold[1:3] == ["failed: ended with exit code 1", "9"]
+
+
+def test_a_work_without_an_aim_for_a_peer_leaves_its_cell_empty() -> None:
+    assert cells_of(table.compared(made_up()), "memory")[5:] == ["", ""]
+
+
+def test_seconds_a_step_are_compared_where_training_is() -> None:
+    (work,) = [work for work in WORKS if work.name == "finetune-1"]
+    assert table.value_of(work, rounds(6.0, units=2)) == 3.0
+    assert table.ratio(work, ours=2.0, theirs=5.0) == 2.5
+
+
+def test_the_summary_counts_aims_and_names_those_missed() -> None:
+    assert table.summary(made_up()) == (
+        "2 of 3 aims met. Missed: generate-1 against transformers (1.60x of 2)."
+    )
+
+
+def test_the_whole_page_has_every_variant_the_machine_and_the_versions() -> None:
+    page = table.whole(made_up())
+    assert "- transformers fp32: 10 tokens/s, 1 round, ours 8.00x as good" in page
+    assert "- KerasHub fp32: failed: ended by SIGKILL" in page
+    assert "an abacus, 2026-11-27" in page
+    assert "torch 2.13.0" in page
+
+
+def test_the_readme_gets_the_table_between_its_marks_once() -> None:
+    before = f"# Title\n\n{table.BEGIN}\nold\n{table.END}\n\nMore\n"
+    after = table.put_into(before, made_up())
+    assert after == f"# Title\n\n{table.BEGIN}\n{table.compared(made_up())}\n{table.END}\n\nMore\n"
+    assert table.put_into(after, made_up()) == after
+    with pytest.raises(SystemExit, match="no place for the results"):
+        table.put_into("# Title\n", made_up())
+
+
+def test_the_readme_has_a_place_for_the_results() -> None:
+    readme = table.README.read_text(encoding="utf-8")
+    begin, end = readme.index(table.BEGIN), readme.index(table.END)
+    shown = readme[begin + len(table.BEGIN) : end].strip()
+    results = table.HERE / "results.json"
+    known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {"works": {}}
+    assert shown == table.compared(known)
+
+
+# --- The whole run
+
+
+@pytest.fixture
+def run_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Runs compare.py with a stand-in for measuring; returns its exit code and the results."""
+    monkeypatch.setattr(compare, "prepare", lambda _: None)
+    monkeypatch.setattr(compare, "versions", lambda *_: {"Python": "3"})
+    # What SIGTERM does to this process is not to be changed.
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    out = tmp_path / "out" / "results.json"
+
+    def run(measure: Callable[..., Any], *arguments: str) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setattr(compare, "measure", measure)
+        options = ["--peers-python", sys.executable, "--folder", str(tmp_path), "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", ["compare.py", *options, *arguments])
+        code = compare.main()
+        return code, json.loads(out.read_text(encoding="utf-8"))["works"]
+
+    return run
+
+
+def quick_measure(work: Work, variants: list[str], count: int, start: Any) -> dict[str, Any]:
+    ours = rounds(*[1.0] * count)
+    return {name: {"rounds": ours, "beside": [] if name == OURS else ours} for name in variants}
+
+
+def test_results_keep_what_was_measured_before(
+    run_compare: Callable[..., tuple[int, dict[str, Any]]], tmp_path: Path
+) -> None:
+    code, first = run_compare(quick_measure, "--works", "generate-1", "--rounds", "2")
+    assert code == 0
+    assert len(first["generate-1"][OURS]["rounds"]) == 2
+    _, both = run_compare(quick_measure, "--works", "top-p-1", "--peers", "transformers")
+    assert both["generate-1"] == first["generate-1"]
+    assert len(both["top-p-1"][OURS]["rounds"]) == 5
+    page = (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+    assert "## generate-1" in page
+    assert "## top-p-1" in page
+
+
+def test_ctrl_c_keeps_the_works_that_are_finished(
+    run_compare: Callable[..., tuple[int, dict[str, Any]]],
+) -> None:
+    def interrupted(work: Work, *others: Any) -> dict[str, Any]:
+        if work.name == "generate-20":
+            raise KeyboardInterrupt
+        return quick_measure(work, *others)
+
+    code, works = run_compare(interrupted)
+    assert code == 130
+    assert list(works) == ["generate-1"]
+
+
+def test_a_quick_run_takes_the_short_works_alone(
+    run_compare: Callable[..., tuple[int, dict[str, Any]]],
+) -> None:
+    _, works = run_compare(quick_measure, "--quick")
+    assert list(works) == [work.name for work in WORKS if work.short]
+    assert all(len(found[OURS]["rounds"]) == 2 for found in works.values())
+
+
+def test_peers_that_are_not_installed_are_asked_for(
+    run_compare: Callable[..., tuple[int, dict[str, Any]]],
+) -> None:
+    with pytest.raises(SystemExit, match=r"nowhere/python is missing: `make bench` installs"):
+        run_compare(quick_measure, "--peers-python", "nowhere/python")
