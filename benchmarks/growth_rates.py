@@ -16,8 +16,8 @@ import numpy as np
 from growth_limits import Rates
 
 BLOCK = 1 << 29  # bytes, far more than any cache holds
-TRIES = 5
-SQUARES = (1024, 2048, 4096)
+TRIES = 12
+SQUARES = (512, 1024, 2048)
 SLOW_SQUARES = (512, 1024)  # where 16-bit numbers are multiplied in software
 PRODUCTS = ((256, 768, 3072), (256, 3072, 3072), (1024, 768, 3072), (512, 2048, 2048))
 

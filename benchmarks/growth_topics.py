@@ -24,11 +24,11 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 SHORT, LONG, WINDOW = 32, MODEL.n_ctx, 64  # tokens
 LONG_BATCHES, LONG_ROUNDS = (1, 8), 2
 # Training's points, each (context, layers, batch): the middle one belongs to all three curves.
-MIDDLE = (128, 4, 1)
+MIDDLE = (256, 4, 1)
 ALONG = {
-    "context (tokens)": [MIDDLE, (256, 4, 1), (512, 4, 1), (1024, 4, 1)],
-    "layers": [(128, 1, 1), (128, 2, 1), MIDDLE, (128, 8, 1), (128, 12, 1)],
-    "batch size": [MIDDLE, (128, 4, 2), (128, 4, 4), (128, 4, 8)],
+    "context (tokens)": [(128, 4, 1), MIDDLE, (512, 4, 1), (1024, 4, 1)],
+    "layers": [(256, 1, 1), (256, 2, 1), MIDDLE, (256, 8, 1), (256, 12, 1)],
+    "batch size": [MIDDLE, (256, 4, 2), (256, 4, 4), (256, 4, 8)],
 }
 TEXT_SIZES = (MB, 10 * MB, 100 * MB)
 LARGE = 1000 * MB
