@@ -46,6 +46,11 @@ class Curve:
     series: Sequence[Series]
     less_is_better: bool = False
 
+    @property
+    def beside(self) -> str:
+        """What the dashed line is called: a limit, or an estimate where that is what it is."""
+        return "estimate" if "estimate" in self.limit else "limit"
+
     def share(self, point: Point) -> float:
         """How much of the limit is reached: 1 would be all of it.
 
@@ -85,8 +90,9 @@ def markdown(results: Mapping[str, Any]) -> str:
 def _table(curve: Curve) -> str:
     lines = [
         f"### {curve.title}\n",
-        f"Limit: {curve.limit}.\n",
-        f"| {curve.x} | line | {curve.y} | lowest to highest | limit | share of the limit |",
+        f"{curve.beside.capitalize()}: {curve.limit}.\n",
+        f"| {curve.x} | line | {curve.y} | lowest to highest | {curve.beside} | "
+        + ("share of the limit |" if curve.beside == "limit" else "estimate / measured |"),
         "|---|---|---|---|---|---|",
     ]
     for line in curve.series:

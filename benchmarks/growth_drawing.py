@@ -39,8 +39,7 @@ def _panel(axes: Axes, curve: Curve) -> None:
         limits = [point.limit for point in line.points]
         axes.plot(xs, limits, color=colour, linestyle="--", linewidth=1)
     # What the dashes are stands once, in grey.
-    kind = "estimate" if "estimate" in curve.limit else "limit"
-    axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=kind)
+    axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=curve.beside)
     axes.set(xlabel=curve.x, ylabel=curve.y, title=curve.title)
     values = [v for line in curve.series for p in line.points for v in (p.measured, p.limit)]
     places = sorted({point.x for line in curve.series for point in line.points})

@@ -77,7 +77,16 @@ def test_a_table_has_a_row_a_point_and_survives_json() -> None:
     text = markdown({"decoding": {**found, "curves": [curve.as_json()]}})
     assert "| 1 | int8 | 20 | 10 to 60 | 80 | 25% |" in text
     assert "| 64 | int8 | 1,234 | one round | 2,469 | 50% |" in text
+    assert "| share of the limit |" in text
     assert Curve.from_json(curve.as_json()) == curve
+
+
+def test_memory_stands_beside_an_estimate_not_a_limit() -> None:
+    line = Series("kept", [Point(1, [2.0], 1.5)])
+    curve = Curve("", "layers", "GB", "what is estimated", [line], less_is_better=True)
+    text = markdown({"t": {"machine": "", "date": "", "notes": [], "curves": [curve.as_json()]}})
+    assert "| estimate | estimate / measured |" in text
+    assert "| 1 | kept | 2 | one round | 1.5 | 75% |" in text
 
 
 def test_the_text_brings_new_words_but_fewer_and_fewer() -> None:
