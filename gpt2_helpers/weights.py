@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from gpt2_helpers.bundles import DATA, INDEX, write_bundle
+from gpt2_helpers.bundle_writer import DATA, INDEX, write_bundle
 from gpt2_helpers.errors import CheckpointError
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: with it the rest is whole

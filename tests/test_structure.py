@@ -29,7 +29,7 @@ LAYERS = [
     "errors",
     "fields transfers colab samples",
     "config drive bigquery",
-    "adapters bundles losses pretrain_config",
+    "adapters bundle_writer losses pretrain_config",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model optimizers weights sampling download events similarity",
     "decoder startup lite",

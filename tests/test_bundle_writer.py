@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import bundles
-from gpt2_helpers.bundles import DATA, INDEX, _read_table, write_bundle
+from gpt2_helpers import bundle_writer
+from gpt2_helpers.bundle_writer import DATA, INDEX, _read_table, write_bundle
 
 ARRAYS = {
     # Names that begin alike, out of order, of many lengths.
@@ -28,7 +28,7 @@ def read(prefix: Path) -> dict[str, np.ndarray]:
 def test_tensorflow_reads_what_was_written_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(bundles, "PIECE", piece)
+    monkeypatch.setattr(bundle_writer, "PIECE", piece)
     write_bundle(tmp_path / "model-5", ARRAYS.items())
     found = read(tmp_path / "model-5")
     assert found.keys() == ARRAYS.keys()
@@ -41,7 +41,7 @@ def test_tensorflow_reads_what_was_written_in_pieces(
 
 
 def test_no_more_is_held_than_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "PIECE", 3 * 400)
+    monkeypatch.setattr(bundle_writer, "PIECE", 3 * 400)
     made, written = 0, 0
     genuine = tf.raw_ops.SaveV2
 

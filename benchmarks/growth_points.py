@@ -1,0 +1,132 @@
+"""One measurement of the curves, in a process of its own: what it is stands in JSON.
+
+python growth_points.py '{"kind": "training", ...}'
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+READ_AT_ONCE = 1 << 20  # characters
+PIECE = 50_000  # characters encoded together, as `DatasetConfig.combine` has it
+
+
+def decoding(
+    folder: str, precision: str, batches: list[int], length: int, rounds: int
+) -> dict[str, Any]:
+    """For each batch size, and each round of generating `length` tokens a row, the seconds of each
+    step."""
+    from gpt2_helpers import generation
+    from gpt2_helpers.checkpoint import load_model
+    from gpt2_helpers.config import SamplingConfig
+    from gpt2_helpers.decoding import decoder_for
+    from gpt2_helpers.tokenizer import Tokenizer
+
+    model, tokenizer = load_model(folder), Tokenizer.load(folder)
+    model.decoding_precision = precision
+    found: dict[str, list[list[float]]] = {}
+    for batch in batches:
+        config = SamplingConfig(
+            length=length, nsamples=batch, batch_size=batch, top_k=40, temperature=0.7
+        )
+        decoder = decoder_for(model, batch, length + 1, precision)
+        step, stamps = decoder.step, [0.0]
+
+        def stamped(*given: Any, step: Any = step, stamps: list[float] = stamps) -> Any:
+            stamps.append(time.perf_counter())
+            return step(*given)
+
+        decoder.step = stamped  # type: ignore[assignment, method-assign]
+        found[str(batch)] = []
+        # What comes first takes memory and orders the matrices for so many rows.
+        beginning = generation.pieces(model, tokenizer, "", config)
+        for _ in islice(beginning, 4 * batch):
+            pass
+        beginning.close()  # type: ignore[attr-defined]
+        for _ in range(rounds):
+            stamps.clear()
+            for _ in generation.stream(model, tokenizer, "", config):
+                pass
+            stamps.append(time.perf_counter())
+            found[str(batch)].append(np.diff(stamps)[:length].tolist())
+    return found
+
+
+def training(context: int, layers: int, batch: int, recompute: bool, steps: int) -> dict[str, Any]:
+    """Seconds of each step after the first, bytes at the worst moment and what was estimated."""
+    import tensorflow as tf
+
+    from gpt2_helpers.config import FinetuneConfig, ModelConfig
+    from gpt2_helpers.device import choose_precision
+    from gpt2_helpers.finetuning import Trainer
+    from gpt2_helpers.memory import finetuning_bytes
+    from gpt2_helpers.model import GPT2, variable_shapes
+    from memory import RandomWeights, most_held
+
+    tf.constant(0)  # TensorFlow sets up its devices
+    before = most_held()
+    precision = choose_precision()
+    shape = ModelConfig(n_ctx=context, n_layer=layers)
+    config = FinetuneConfig(
+        steps=1 + steps,
+        batch_size=batch,
+        accumulate_gradients=1,
+        use_memory_saving_gradients=recompute,
+    )
+    model = GPT2(shape, RandomWeights(variable_shapes(shape)), precision)
+    tokens = np.random.default_rng(0).integers(0, shape.n_vocab, 50_000)
+    stamps = [time.perf_counter() for _ in Trainer(model, tokens, config)]
+    return {
+        "seconds": np.diff(stamps).tolist(),
+        "bytes": most_held() - before,
+        "estimate": finetuning_bytes(shape, config, precision),
+        "precision": precision,
+    }
+
+
+def text(work: str, path: str, vocabulary: str, processes: int) -> dict[str, Any]:
+    """Seconds from a file to words, to ids, or to a dataset: `work` is split, encode or dataset."""
+    from gpt2_helpers.dataset import load_dataset
+    from gpt2_helpers.encoding import encode_pieces, pieces
+    from gpt2_helpers.tokenizer import WORDS, Tokenizer
+
+    tokenizer = Tokenizer.load(vocabulary)
+    start = time.perf_counter()
+    if work == "dataset":
+        count = len(load_dataset(path, tokenizer, processes=processes).tokens)
+    elif work == "encode":
+        texts = pieces(_blocks(path), PIECE)
+        count = sum(map(len, encode_pieces(texts, tokenizer, True, processes)))
+    else:
+        count = sum(len(WORDS.findall(piece)) for piece in pieces(_blocks(path), PIECE))
+    return {"seconds": time.perf_counter() - start, "count": count}
+
+
+def _blocks(path: str) -> Iterator[str]:
+    with Path(path).open(encoding="utf-8") as file:
+        while block := file.read(READ_AT_ONCE):
+            yield block
+
+
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "decoding": decoding,
+    "training": training,
+    "text": text,
+}
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    print(json.dumps(KINDS[given.pop("kind")](**given)))
+
+
+if __name__ == "__main__":
+    main()
