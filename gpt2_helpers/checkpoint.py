@@ -5,9 +5,9 @@ Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
@@ -18,8 +18,12 @@ from gpt2_helpers.config import (
     ModelConfig,
 )
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.shapes import variable_shapes
+from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_text, write_weights
+
+if TYPE_CHECKING:
+    from gpt2_helpers.model import GPT2
 
 BASE_CHECKPOINT = "model.ckpt"
 
@@ -52,11 +56,7 @@ def latest_checkpoint(folder: str | Path) -> Path:
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder with a model")
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except (tf.errors.OpError, ValueError):
-        state = None
-    said = Path(state.model_checkpoint_path) if state else None
+    said = _said_newest(folder)
     if said is not None and said.parent == folder and _is_whole(said):
         return said
     whole = [path.with_suffix("") for path in folder.glob("model*.index")]
@@ -64,6 +64,22 @@ def latest_checkpoint(folder: str | Path) -> Path:
     if not whole:
         raise CheckpointError(f"{folder} holds no checkpoint (model*.index and its data file)")
     return max(whole, key=step_of)
+
+
+def _said_newest(folder: Path) -> Path | None:
+    """What the file `checkpoint` names, a protocol buffer in its text form."""
+    try:
+        text = (folder / "checkpoint").read_bytes()
+    except OSError:
+        return None
+    found = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE)
+    # A character that is escaped, by number or by a stroke before it.
+    name = re.sub(
+        rb"\\([0-7]{1,3}|.)",
+        lambda part: bytes([int(part[1], 8) & 255]) if part[1].isdigit() else part[1],
+        found[1] if found else b"",
+    ).decode("utf-8", errors="replace")
+    return folder / name if name and "\0" not in name else None
 
 
 def _is_whole(prefix: Path) -> bool:
@@ -88,7 +104,22 @@ def load_model(
     Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or
     an hparams.json that doesn't fit the weights.
     """
-    folder = Path(folder)
+    from gpt2_helpers.model import GPT2
+
+    config, weights = _fitting(Path(folder), checkpoint)
+    return GPT2(config, weights, precision)
+
+
+def load_stored(
+    folder: str | Path, precision: str, decoding_precision: str, checkpoint: str | None = None
+) -> StoredModel:
+    """The same model, only to write with and without TensorFlow."""
+    config, weights = _fitting(Path(folder), checkpoint)
+    return StoredModel(config, weights, precision, decoding_precision)
+
+
+def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, WeightsReader]:
+    """A folder's shape and weights, where the two belong together."""
     prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
     config = ModelConfig.load(folder)
     weights = WeightsReader(prefix)
@@ -111,7 +142,7 @@ def load_model(
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": they don't belong together"
         )
-    return GPT2(config, weights, precision)
+    return config, weights
 
 
 def save_model(
@@ -121,6 +152,8 @@ def save_model(
 
     `dtype` "float16" halves the files; this package reads them, older tools want "float32".
     """
+    import tensorflow as tf
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = tf.as_dtype(dtype)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
-from gpt2_helpers.generation import Text
-from gpt2_helpers.transfers import Moved
+if TYPE_CHECKING:
+    from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
+    from gpt2_helpers.generation import Text
+    from gpt2_helpers.transfers import Moved
 
 
 def say(line: str, end: str = "\n") -> None:

@@ -16,28 +16,30 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorflow.lite.python import schema_py_generated as schema
 
 from gpt2_helpers.sampling import Floats
 
+try:  # a package of its own, loaded in a fiftieth of the time that TensorFlow takes
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.interpreter import Interpreter
+except ImportError:
+    try:
+        from tensorflow.lite.python import schema_py_generated as schema
+        from tensorflow.lite.python.interpreter import Interpreter
+    except ImportError:
+        Interpreter = None
+
 FLOAT, INT8 = "float32", "int8"
-_OPS = schema.BuiltinOperator
 _SLACK = 1 << 16  # bytes of a flatbuffer beside its matrices
 
 
-@lru_cache(maxsize=1)
 def is_available() -> bool:
-    """Whether this TensorFlow still brings TensorFlow Lite's interpreter."""
-    try:
-        from tensorflow.lite.python.interpreter import Interpreter  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    """Whether there is an interpreter of such programs, by itself or within TensorFlow."""
+    return Interpreter is not None
 
 
 class Program:
@@ -47,8 +49,6 @@ class Program:
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
-        from tensorflow.lite.python.interpreter import Interpreter
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it will move to a package of its own
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
@@ -160,7 +160,7 @@ class Builder:
 
     def _step(self, name: str, inputs: list[int], width: int, options: Any = None) -> int:
         """Add the operator `name` with one result (rows, width)."""
-        code = getattr(_OPS, name)
+        code = getattr(schema.BuiltinOperator, name)
         codes = self._model.operatorCodes
         if all(known.builtinCode != code for known in codes):
             known = schema.OperatorCodeT()

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers import device
-from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.decoder import Decoder, Model
 from gpt2_helpers.lite import Builder, Program
-from gpt2_helpers.model import GPT2, LAYER_NORM_EPSILON
 from gpt2_helpers.sampling import Floats
+from gpt2_helpers.shapes import LAYER_NORM_EPSILON
 from gpt2_helpers.startup import quietly
 
 KEYS_AT_ONCE = 64  # attention looks at a multiple of so many keys, those not yet written masked
@@ -33,7 +33,7 @@ UNSEEN = np.float32(-1e9)
 class LiteWeights:
     """A model's products, compiled, and its embeddings. `precision` is float32 or int8."""
 
-    def __init__(self, model: GPT2, precision: str) -> None:
+    def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
         self._compile()
 
@@ -99,7 +99,7 @@ class _Read(NamedTuple):
 class LiteDecoder(Decoder):
     """Decodes with `LiteWeights`; see `Decoder`."""
 
-    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: LiteWeights) -> None:
+    def __init__(self, model: Model, batch_size: int, slots: int, weights: LiteWeights) -> None:
         super().__init__(model.config, batch_size, slots)
         self._weights = weights
         # Memory is taken as rows grow: what the system hands out as zeros is not there until then.

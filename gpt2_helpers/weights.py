@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
 
+from gpt2_helpers.bundles import BadIndexError, Entry, ForeignIndexError, read_index
+from gpt2_helpers.checksums import masked_crc32c
 from gpt2_helpers.errors import CheckpointError
 
 SUFFIXES = (".data-00000-of-00001", ".meta", ".index")  # the index last: with it the rest is whole
@@ -25,7 +25,8 @@ REQUIRED_SUFFIXES = (".index", ".data-00000-of-00001")
 
 
 class WeightsReader(Mapping[str, np.ndarray]):
-    """The variables of a checkpoint, read one by one as they are asked for.
+    """The variables of a checkpoint, read one by one as they are asked for, by any number of
+    threads.
 
     `WeightsReader("models/124M/model.ckpt")["model/wpe"].shape` is (1024, 768).
     """
@@ -37,25 +38,35 @@ class WeightsReader(Mapping[str, np.ndarray]):
             path = Path(f"{prefix}{suffix}")
             if not path.is_file():
                 raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")
+        self._entries: dict[str, Entry] = {}
+        self._foreign: Any = None  # TensorFlow's own reader, for what ours doesn't know
         try:
-            self._reader = tf.train.load_checkpoint(str(prefix))
-            self.shapes: dict[str, tuple[int, ...]] = {
-                name: tuple(shape)
-                for name, shape in self._reader.get_variable_to_shape_map().items()
-            }
-        except (tf.errors.OpError, ValueError) as error:
+            self._entries = read_index(Path(f"{prefix}.index"))
+            self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        except ForeignIndexError:
+            self._foreign = _TensorFlowsReader(self.prefix)
+            self.shapes = self._foreign.shapes
+        except (BadIndexError, OSError) as error:
             raise CheckpointError(f"{prefix}.index is no checkpoint: {_line(error)}") from None
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
             raise KeyError(name)
+        if self._foreign is not None:
+            array: np.ndarray = self._foreign.read(name)
+            return array
+        entry = self._entries[name]
+        path = Path(f"{self.prefix}.data-{entry.shard:05d}-of-{entry.shards:05d}")
+        count = entry.size // entry.dtype.itemsize
         try:
-            return self._reader.get_tensor(name)
-        except (tf.errors.OpError, ValueError, IndexError) as error:
-            raise CheckpointError(
-                f"{self.prefix}: the variable {name} cannot be read, so the data file is cut "
-                f"short or damaged ({_line(error)}): copy or download it again"
-            ) from None
+            if path.stat().st_size < entry.offset + entry.size:  # before room is made for it
+                raise _unreadable(self.prefix, name, f"{path.name} ends before it")
+            array = np.fromfile(path, entry.dtype, count, offset=entry.offset)
+            if len(array) == count and masked_crc32c(array) == entry.checksum:
+                return array.reshape(entry.shape)
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.prefix, name, _line(error)) from None
+        raise _unreadable(self.prefix, name, "its checksum is another")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
@@ -64,11 +75,43 @@ class WeightsReader(Mapping[str, np.ndarray]):
         return len(self.shapes)
 
 
+class _TensorFlowsReader:
+    """Reads what TensorFlow alone knows: compressed lists, variables in slices, unusual types."""
+
+    def __init__(self, prefix: Path) -> None:
+        import tensorflow as tf
+
+        self._prefix = prefix
+        self._refusals = (tf.errors.OpError, ValueError, IndexError)
+        try:
+            self._reader = tf.train.load_checkpoint(str(prefix))
+            shapes = self._reader.get_variable_to_shape_map()
+            self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        except self._refusals as error:
+            raise CheckpointError(f"{prefix}.index is no checkpoint: {_line(error)}") from None
+
+    def read(self, name: str) -> Any:
+        try:
+            return self._reader.get_tensor(name)
+        except self._refusals as error:
+            raise _unreadable(self._prefix, name, _line(error)) from None
+
+
+def _unreadable(prefix: Path, name: str, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{prefix}: the variable {name} cannot be read, so the data file is cut short or damaged "
+        f"({reason}): copy or download it again"
+    )
+
+
 def write_weights(prefix: str | Path, arrays: Mapping[str, Any]) -> None:
     """Write named arrays or tensors as `PREFIX.index`, `.data-…` and `.meta`.
 
     They are written in a folder beside, flushed and renamed, so that no file is ever half there.
     """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import meta_graph_pb2
+
     prefix = Path(prefix)
     beside = None
     try:

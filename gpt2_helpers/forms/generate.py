@@ -160,7 +160,7 @@ class GenerateForm(Shown):
         """Warn beside the batch size where so much does not fit side by side."""
         if not self.form.is_valid or not self.session.is_loaded:
             return
-        config, model = self.form.config(SamplingConfig), self.session.model
+        config, model = self.form.config(SamplingConfig), self.session.writer
         needed = generation_bytes(model.config, config.batch_size, config.length, model.precision)
         available, place = here(loaded=model.config)
         words = ""

@@ -259,7 +259,7 @@ def told_run(saved: SavedRun, *, on_drive: bool) -> str:
 
 def _size_of(session: Session) -> str:
     """What the loaded model needs to write, and what there is."""
-    model = session.model
+    model = session.writer
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
     needed = generation_bytes(model.config, 1, model.config.n_ctx, model.precision)
