@@ -78,7 +78,8 @@ def read_index(path: Path) -> dict[str, Entry]:
         raise ForeignIndexError("its numbers are big-endian")
     if not 0 < shards < 100_000:
         raise BadIndexError(f"it speaks of {shards} data files")
-    return {_name(key): _entry(value, shards) for key, value in values.items()}
+    entries = {key: _entry(value, shards) for key, value in values.items()}
+    return {_name(key): entry for key, entry in entries.items()}
 
 
 def _name(key: bytes) -> str:

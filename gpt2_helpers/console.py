@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
+from tqdm import TqdmExperimentalWarning
+
+with warnings.catch_warnings():  # tqdm.auto holds it back as well, and loads asyncio too
+    warnings.simplefilter("ignore", TqdmExperimentalWarning)
+    from tqdm.autonotebook import tqdm
 
 if TYPE_CHECKING:
     from gpt2_helpers.finetune_run import FinetuneRun, RunProgress

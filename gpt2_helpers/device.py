@@ -6,7 +6,6 @@ import os
 import platform
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +56,8 @@ def may_have_gpus() -> bool:
     if system == "Linux":
         return any(os.path.exists(path) for path in GPU_FILES)
     if system == "Darwin":  # where a package of its own brings them
+        from importlib import metadata
+
         return any(metadata.distributions(name="tensorflow-metal"))
     return True
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers import device, drive
-from gpt2_helpers.backups import DriveBackup
 from gpt2_helpers.checkpoint import load_model, load_stored, model_folder, step_of
 from gpt2_helpers.config import (
     LOADING_PRECISIONS,
@@ -127,6 +126,8 @@ class Session:
 
         opened = FinetuneRun(dataset, finetune, run, data)
         if opened.run.drive_backup:
+            from gpt2_helpers.backups import DriveBackup
+
             opened.after_save = DriveBackup(
                 opened.folder,
                 step=opened.trainer.step,

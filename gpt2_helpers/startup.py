@@ -29,7 +29,7 @@ def quietly() -> Iterator[None]:
 
 
 def look_for_gpus() -> None:
-    """Load TensorFlow where there may be a GPU that it can tell of, and leave it alone elsewhere."""
+    """Load TensorFlow where a GPU may be, of which it can tell; leave it alone elsewhere."""
     from gpt2_helpers import device
 
     if device.may_have_gpus():

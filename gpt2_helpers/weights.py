@@ -34,10 +34,7 @@ class WeightsReader(Mapping[str, np.ndarray]):
     def __init__(self, prefix: str | Path) -> None:
         """Raises CheckpointError where a file is missing or is no checkpoint."""
         self.prefix = Path(prefix)
-        for suffix in REQUIRED_SUFFIXES:
-            path = Path(f"{prefix}{suffix}")
-            if not path.is_file():
-                raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")
+        _require(Path(f"{prefix}.index"))
         self._entries: dict[str, Entry] = {}
         self._foreign: Any = None  # TensorFlow's own reader, for what ours doesn't know
         try:
@@ -48,6 +45,8 @@ class WeightsReader(Mapping[str, np.ndarray]):
             self.shapes = self._foreign.shapes
         except (BadIndexError, OSError) as error:
             raise CheckpointError(f"{prefix}.index is no checkpoint: {_line(error)}") from None
+        for path in sorted({self._file_of(entry) for entry in self._entries.values()}):
+            _require(path)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
@@ -56,7 +55,7 @@ class WeightsReader(Mapping[str, np.ndarray]):
             array: np.ndarray = self._foreign.read(name)
             return array
         entry = self._entries[name]
-        path = Path(f"{self.prefix}.data-{entry.shard:05d}-of-{entry.shards:05d}")
+        path = self._file_of(entry)
         count = entry.size // entry.dtype.itemsize
         try:
             if path.stat().st_size < entry.offset + entry.size:  # before room is made for it
@@ -73,6 +72,9 @@ class WeightsReader(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self.shapes)
+
+    def _file_of(self, entry: Entry) -> Path:
+        return Path(f"{self.prefix}.data-{entry.shard:05d}-of-{entry.shards:05d}")
 
 
 class _TensorFlowsReader:
@@ -95,6 +97,11 @@ class _TensorFlowsReader:
             return self._reader.get_tensor(name)
         except self._refusals as error:
             raise _unreadable(self._prefix, name, _line(error)) from None
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")
 
 
 def _unreadable(prefix: Path, name: str, reason: str) -> CheckpointError:

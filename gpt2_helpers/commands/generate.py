@@ -119,8 +119,7 @@ def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
     """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
     from gpt2_helpers.console import say, with_bar
     from gpt2_helpers.generation import in_order
-    from gpt2_helpers.simple import SAMPLE_DELIM
-    from gpt2_helpers.textwriter import TextWriter, new_file
+    from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter, new_file
 
     delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
     if total == 1:
