@@ -75,9 +75,12 @@ def test_tensorflow_is_asked_for_gpus_only_where_there_may_be_one(
     monkeypatch.setattr(device, "GPU_FILES", files)
     assert device.may_have_gpus() is asked
     questions = []
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind: questions.append(kind) or []
-    )
+
+    def list_physical_devices(kind: str) -> list[object]:
+        questions.append(kind)
+        return []
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", list_physical_devices)
     device.gpus.cache_clear()
     assert device.gpus() == ()
     device.gpus.cache_clear()
