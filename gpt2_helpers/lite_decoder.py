@@ -43,24 +43,30 @@ class LiteWeights:
             self._compile()
 
     def _compile(self) -> None:
-        model, layers = self._model, range(self._model.config.n_layer)
-        self.version = model.version
-        self.tokens, self.positions = self._array("model/wte"), self._array("model/wpe")
+        self.version = self._model.version
+        self.positions = self._array("model/wpe")
         with quietly(), ThreadPoolExecutor(device.cores()) as pool:
-            programs = list(pool.map(self._program, range(len(layers) + 1)))
-        self.first, *self.between, self.last = programs
+            last = pool.submit(self._last)  # takes the longest, so it begins first
+            self.first, *self.between = pool.map(self._program, range(self._model.config.n_layer))
+            self.tokens, self.last = last.result()
 
     def _array(self, name: str) -> Floats:
         array: Floats = np.asarray(self._model.merged(name))
         return array
 
-    def _program(self, order: int) -> Program:
+    def _last(self) -> tuple[Floats, Program]:
+        """The token embeddings, and the program after the last attention, which ends with them."""
+        tokens = self._array("model/wte")
+        return tokens, self._program(self._model.config.n_layer, tokens)
+
+    def _program(self, order: int, tokens: Floats | None = None) -> Program:
         """The products between two attentions: the end of layer `order` - 1 and the beginning of
-        layer `order`. Before the first there are only embeddings, after the last the output.
+        layer `order`. Before the first there are only embeddings, after the last the output by
+        `tokens`.
 
         x, mixed (rows, n_embd) -> x (rows, n_embd), query key value (rows, 3 n_embd)
         """
-        width, n_layer = self._model.config.n_embd, self._model.config.n_layer
+        width = self._model.config.n_embd
         build = Builder(self.precision)
         x = beginning = build.input(width)
         inputs = [beginning]
@@ -71,8 +77,8 @@ class LiteWeights:
             x = build.add(x, self._dense(build, mixed, f"{layer}/attn/c_proj"))
             hidden = self._dense(build, self._norm(build, x, f"{layer}/ln_2"), f"{layer}/mlp/c_fc")
             x = build.add(x, self._dense(build, build.gelu(hidden), f"{layer}/mlp/c_proj"))
-        if order == n_layer:
-            logits = build.dense(self._norm(build, x, "model/ln_f"), self.tokens)
+        if tokens is not None:
+            logits = build.dense(self._norm(build, x, "model/ln_f"), tokens)
             return build.program(inputs, [logits], device.cores())
         layer = f"model/h{order}"
         parts = self._dense(build, self._norm(build, x, f"{layer}/ln_1"), f"{layer}/attn/c_attn")
