@@ -73,17 +73,20 @@ def _said_newest(folder: Path) -> Path | None:
     except OSError:
         return None
     found = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE)
-    # A character that is escaped, by number or by a stroke before it.
+    # Characters may be written by their number in base 8, or with a stroke before them.
     name = re.sub(
-        rb"\\([0-7]{1,3}|.)",
-        lambda part: bytes([int(part[1], 8) & 255]) if part[1].isdigit() else part[1],
+        rb"\\(?:([0-7]{1,3})|(.))",
+        lambda part: bytes([int(part[1], 8) & 255]) if part[1] else part[2],
         found[1] if found else b"",
     ).decode("utf-8", errors="replace")
-    return folder / name if name and "\0" not in name else None
+    return folder / name if name else None
 
 
 def _is_whole(prefix: Path) -> bool:
-    return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
+    try:
+        return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
+    except (OSError, ValueError):  # a name that none can have
+        return False
 
 
 def step_of(prefix: Path) -> int:
@@ -113,7 +116,8 @@ def load_model(
 def load_stored(
     folder: str | Path, precision: str, decoding_precision: str, checkpoint: str | None = None
 ) -> StoredModel:
-    """The same model, only to write with and without TensorFlow."""
+    """The same model, to write with and no more, and so without TensorFlow. Its weights are read
+    when a decoder is made."""
     config, weights = _fitting(Path(folder), checkpoint)
     return StoredModel(config, weights, precision, decoding_precision)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD make known.
-GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
 
 @dataclass(frozen=True)
