@@ -68,7 +68,8 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
     from gpt2_helpers.device import choose_precision
     from gpt2_helpers.finetuning import Trainer
     from gpt2_helpers.memory import finetuning_bytes
-    from gpt2_helpers.model import GPT2, variable_shapes
+    from gpt2_helpers.model import GPT2
+    from gpt2_helpers.shapes import variable_shapes
     from memory import RandomWeights, most_held
 
     tf.constant(0)  # TensorFlow sets up its devices

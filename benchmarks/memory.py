@@ -141,7 +141,8 @@ def measure(case: Case) -> int:
     from gpt2_helpers.decoding import decoder_for
     from gpt2_helpers.device import choose_precision
     from gpt2_helpers.finetuning import Trainer
-    from gpt2_helpers.model import GPT2, variable_shapes
+    from gpt2_helpers.model import GPT2
+    from gpt2_helpers.shapes import variable_shapes
 
     tf.constant(0)  # TensorFlow sets up its devices
     before = most_held()

@@ -63,7 +63,7 @@ def causal_attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.T
 
 
 def _odds(query: tf.Tensor, key: tf.Tensor, first: int, last: int) -> tf.Tensor:
-    """Of queries at `first` to `last` (batch, head, queries, head_dim) for the keys up to `last`."""
+    """Those of queries from `first` on (batch, head, queries, head_dim) for the keys to `last`."""
     later = tf.range(last)[None, :] > tf.range(first, last)[:, None]
     scores = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32)
     scores += tf.where(later, UNSEEN, 0.0)  # (batch, head, queries, keys)

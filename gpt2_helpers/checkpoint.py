@@ -5,11 +5,12 @@ Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from gpt2_helpers.adapters import WithoutAdapters
 from gpt2_helpers.config import (
@@ -21,8 +22,12 @@ from gpt2_helpers.config import (
     ModelConfig,
 )
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.shapes import variable_shapes
+from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_text, write_weights
+
+if TYPE_CHECKING:
+    from gpt2_helpers.model import GPT2
 
 BASE_CHECKPOINT = "model.ckpt"
 
@@ -55,11 +60,7 @@ def latest_checkpoint(folder: str | Path) -> Path:
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder with a model")
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except (tf.errors.OpError, ValueError):
-        state = None
-    said = Path(state.model_checkpoint_path) if state else None
+    said = _said_newest(folder)
     if said is not None and said.parent == folder and _is_whole(said):
         return said
     whole = [path.with_suffix("") for path in folder.glob("model*.index")]
@@ -69,8 +70,27 @@ def latest_checkpoint(folder: str | Path) -> Path:
     return max(whole, key=step_of)
 
 
+def _said_newest(folder: Path) -> Path | None:
+    """What the file `checkpoint` names, a protocol buffer in its text form."""
+    try:
+        text = (folder / "checkpoint").read_bytes()
+    except OSError:
+        return None
+    found = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE)
+    # Characters may be written by their number in base 8, or with a stroke before them.
+    name = re.sub(
+        rb"\\(?:([0-7]{1,3})|(.))",
+        lambda part: bytes([int(part[1], 8) & 255]) if part[1] else part[2],
+        found[1] if found else b"",
+    ).decode("utf-8", errors="replace")
+    return folder / name if name else None
+
+
 def _is_whole(prefix: Path) -> bool:
-    return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
+    try:
+        return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
+    except (OSError, ValueError):  # a name that none can have
+        return False
 
 
 def step_of(prefix: Path) -> int:
@@ -98,7 +118,24 @@ def load_model(
     Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or
     an hparams.json that doesn't fit the weights.
     """
-    folder = Path(folder)
+    from gpt2_helpers.model import GPT2
+
+    config, weights = _fitting(Path(folder), checkpoint)
+    kept = WithoutAdapters(weights, without) if without else weights
+    return GPT2(config, kept, precision, frozen)
+
+
+def load_stored(
+    folder: str | Path, precision: str, decoding_precision: str, checkpoint: str | None = None
+) -> StoredModel:
+    """The same model, to write with and no more, and so without TensorFlow. Its weights are read
+    when a decoder is made."""
+    config, weights = _fitting(Path(folder), checkpoint)
+    return StoredModel(config, weights, precision, decoding_precision)
+
+
+def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, WeightsReader]:
+    """A folder's shape and weights, where the two belong together."""
     prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
     config = ModelConfig.load(folder)
     weights = WeightsReader(prefix)
@@ -121,8 +158,7 @@ def load_model(
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": they don't belong together"
         )
-    kept = WithoutAdapters(weights, without) if without else weights
-    return GPT2(config, kept, precision, frozen)
+    return config, weights
 
 
 def save_model(
@@ -138,6 +174,8 @@ def save_model(
     them rounded. `dtype` "float16" halves the files; this package reads them, older tools want
     "float32".
     """
+    import tensorflow as tf
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tf.device("CPU"):  # where there is most room, and fp32 products are fp32

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
+from tqdm import TqdmExperimentalWarning
 
-from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
-from gpt2_helpers.generation import Text
-from gpt2_helpers.transfers import Moved
+with warnings.catch_warnings():  # tqdm.auto holds it back as well, and loads asyncio too
+    warnings.simplefilter("ignore", TqdmExperimentalWarning)
+    from tqdm.autonotebook import tqdm
+
+if TYPE_CHECKING:
+    from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
+    from gpt2_helpers.generation import Text
+    from gpt2_helpers.transfers import Moved
 
 
 def say(line: str, end: str = "\n") -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,21 @@ from numpy.typing import NDArray
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.sampling import Floats, next_ids
+
+
+class Model(Protocol):
+    """What decoders need of a model."""
+
+    config: ModelConfig
+    decoding_precision: str
+    decoders: dict[Any, Any]  # those that were made for it, which live as long as it does
+
+    @property
+    def version(self) -> int:
+        """Counts changes of the weights."""
+
+    def merged(self, name: str) -> Any:
+        """The fp32 weight of this name as an array or tensor."""
 
 
 class Weights(Protocol):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-
-import tensorflow as tf
+from typing import TYPE_CHECKING, cast
 
 from gpt2_helpers import device, lite
-from gpt2_helpers.decoder import Decoder
-from gpt2_helpers.graph_decoder import GraphDecoder, GraphWeights
+from gpt2_helpers.decoder import Decoder, Model
 from gpt2_helpers.lite_decoder import LiteDecoder, LiteWeights
-from gpt2_helpers.model import GPT2
+
+if TYPE_CHECKING:
+    from gpt2_helpers.model import GPT2
 
 SLOT_SIZES = (64, 128, 256, 512, 1024)  # caches come in few sizes, so that few are compiled
 KEPT_DECODERS = 4
 
 
-def decoder_for(model: GPT2, batch_size: int, length: int, precision: str) -> Decoder:
+def decoder_for(model: Model, batch_size: int, length: int, precision: str) -> Decoder:
     """A decoder with room for `length` tokens a row; the last few are kept, compiled, with the
     model, so that a second call starts at once. One that is `in_use` is left to its user.
 
@@ -40,14 +40,20 @@ def decoder_for(model: GPT2, batch_size: int, length: int, precision: str) -> De
     return decoder
 
 
-def _new_decoder(model: GPT2, batch_size: int, slots: int, precision: str) -> Decoder:
+def _new_decoder(model: Model, batch_size: int, slots: int, precision: str) -> Decoder:
     """Made for these sizes; it shares its weights with others of the same precision."""
     others = [other for key, other in model.decoders.items() if key[2] == precision]
     shared = others[0].weights if others else None
     if uses_lite(precision):
         return LiteDecoder(model, batch_size, slots, shared or LiteWeights(model, precision))
-    weights = shared or GraphWeights(model, tf.as_dtype(precision))
-    return GraphDecoder(model, batch_size, slots, weights)
+
+    import tensorflow as tf
+
+    from gpt2_helpers.graph_decoder import GraphDecoder, GraphWeights
+
+    whole = cast("GPT2", model)  # only a whole one is ever asked for what TensorFlow does
+    weights = shared or GraphWeights(whole, tf.as_dtype(precision))
+    return GraphDecoder(whole, batch_size, slots, weights)
 
 
 def uses_lite(precision: str) -> bool:

@@ -7,10 +7,15 @@ import platform
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from gpt2_helpers.errors import OptionError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD make known.
+GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,13 @@ class Gpu:
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs that TensorFlow can use."""
-    found = []
+    """The GPUs that TensorFlow can use. It is loaded only where there may be one."""
+    found: list[Gpu] = []
+    if not may_have_gpus():
+        return ()
+
+    import tensorflow as tf
+
     for order, physical in enumerate(tf.config.list_physical_devices("GPU")):
         details = tf.config.experimental.get_device_details(physical)
         found.append(
@@ -38,6 +48,18 @@ def gpus() -> tuple[Gpu, ...]:
             )
         )
     return tuple(found)
+
+
+def may_have_gpus() -> bool:
+    """Whether it is worth asking TensorFlow, which takes seconds to load."""
+    system = platform.system()
+    if system == "Linux":
+        return any(os.path.exists(path) for path in GPU_FILES)
+    if system == "Darwin":  # where a package of its own brings them
+        from importlib import metadata
+
+        return any(metadata.distributions(name="tensorflow-metal"))
+    return True
 
 
 def _gpu_memory(order: int) -> int | None:
@@ -108,6 +130,8 @@ def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
 
     Raises OptionError where several GPUs are asked for and there are fewer.
     """
+    import tensorflow as tf
+
     if not multi_gpu:
         return tf.distribute.get_strategy()
     devices = [gpu.device for gpu in gpus()]

@@ -17,7 +17,7 @@ import tensorflow as tf
 from gpt2_helpers import device
 from gpt2_helpers.adapters import n_adapter_parameters, new_adapters
 from gpt2_helpers.beginnings import find_beginning
-from gpt2_helpers.bundle_writer import INDEX
+from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError

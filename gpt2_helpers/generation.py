@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.decoder import Decoder, Model
 from gpt2_helpers.decoding import decoder_for
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 
 EMPTY_TRIES = 20  # how often a text that came out empty is drawn again
@@ -47,7 +46,7 @@ class Piece:
 
 
 def stream(
-    model: GPT2, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+    model: Model, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
 ) -> Iterator[Text]:
     """Texts as they finish: `config.nsamples` for each prompt, not always in order (see
     `Text.index`). An empty prompt begins a new document.
@@ -63,7 +62,7 @@ def stream(
 
 
 def pieces(
-    model: GPT2, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+    model: Model, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
 ) -> Iterator[Piece]:
     """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
     text joined are that text."""
@@ -109,7 +108,7 @@ class _Rows:
     """The rows of one call: which text stands where, and what is still to come."""
 
     def __init__(
-        self, model: GPT2, tokenizer: Tokenizer, prompts: list[str], config: SamplingConfig
+        self, model: Model, tokenizer: Tokenizer, prompts: list[str], config: SamplingConfig
     ) -> None:
         self._tokenizer, self._config = tokenizer, config
         self._n_ctx = model.config.n_ctx

@@ -15,29 +15,32 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorflow.lite.python import schema_py_generated as schema
 
 from gpt2_helpers.sampling import Floats
 
-FLOAT, INT8 = "float32", "int8"
-_OPS = schema.BuiltinOperator
-_SLACK = 1 << 16  # bytes of a flatbuffer beside its matrices
-
-
-@lru_cache(maxsize=1)
-def is_available() -> bool:
-    """Whether this TensorFlow still brings TensorFlow Lite's interpreter."""
+try:  # a package of its own, loaded in a fiftieth of the time that TensorFlow takes
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.interpreter import Interpreter
+except ImportError:
     try:
-        from tensorflow.lite.python.interpreter import Interpreter  # noqa: F401
+        from tensorflow.lite.python import schema_py_generated as schema
+        from tensorflow.lite.python.interpreter import Interpreter
     except ImportError:
-        return False
-    return True
+        Interpreter = None
+
+FLOAT, INT8 = "float32", "int8"
+_ALIGNED = 16  # bytes: a matrix begins at a multiple of them
+_PART = 1 << 15  # numbers that are rounded at a time
+
+
+def is_available() -> bool:
+    """Whether there is an interpreter of such programs, by itself or within TensorFlow."""
+    return Interpreter is not None
 
 
 class Program:
@@ -47,8 +50,6 @@ class Program:
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
-        from tensorflow.lite.python.interpreter import Interpreter
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it will move to a package of its own
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
@@ -93,6 +94,7 @@ class Builder:
         self._model.subgraphs = [self._graph]
         self._model.buffers = [schema.BufferT()]  # the first one is empty by definition
         self._model.operatorCodes = []
+        self._matrices: list[tuple[Any, NDArray[Any]]] = []  # buffers, and what will be in them
 
     def input(self, width: int) -> int:
         """An input (rows, width)."""
@@ -104,10 +106,9 @@ class Builder:
         options.keepNumDims = True
         if self._precision == INT8:
             options.asymmetricQuantizeInputs = True
-            numbers, scales = rounded(matrix)
-            weights = self._constant(numbers, scales)
+            weights = self._matrix(*rounded(matrix))
         else:
-            weights = self._constant(np.ascontiguousarray(matrix))
+            weights = self._matrix(np.ascontiguousarray(matrix))
         inputs = [x, weights, -1 if bias is None else self._constant(bias)]
         return self._step("FULLY_CONNECTED", inputs, len(matrix), options)
 
@@ -139,14 +140,26 @@ class Builder:
 
     def program(self, inputs: Sequence[int], outputs: Sequence[int], threads: int) -> Program:
         """What was written, ready to run on `threads` threads."""
+        self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
+        # Matrices follow the flatbuffer, which says where: so they are copied once, not thrice.
+        # How long it is does not depend on those numbers, as long as they are not 0.
+        head = len(self._packed())
+        parts: list[Any] = []
+        for buffer, matrix in self._matrices:
+            start = head + sum(len(part) for part in parts)
+            gap = -start % _ALIGNED
+            parts += [bytes(gap), matrix.reshape(-1).view(np.uint8).data]
+            buffer.offset, buffer.size = start + gap, matrix.nbytes
+        content = b"".join([self._packed(), *parts])
+        self._matrices.clear()
+        return Program(content, threads)
+
+    def _packed(self) -> bytes:
         import flatbuffers
 
-        self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
-        buffers = self._model.buffers
-        size = sum(buffer.data.nbytes for buffer in buffers if buffer.data is not None)
-        flat = flatbuffers.Builder(size + _SLACK)
+        flat = flatbuffers.Builder(1 << 16)
         flat.Finish(self._model.Pack(flat), b"TFL3")
-        return Program(bytes(flat.Output()), threads)
+        return bytes(flat.Output())
 
     def _width(self, tensor: int) -> int:
         width: int = self._graph.tensors[tensor].shape[-1]
@@ -160,7 +173,7 @@ class Builder:
 
     def _step(self, name: str, inputs: list[int], width: int, options: Any = None) -> int:
         """Add the operator `name` with one result (rows, width)."""
-        code = getattr(_OPS, name)
+        code = getattr(schema.BuiltinOperator, name)
         codes = self._model.operatorCodes
         if all(known.builtinCode != code for known in codes):
             known = schema.OperatorCodeT()
@@ -190,20 +203,32 @@ class Builder:
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
-    def _constant(self, array: NDArray[Any], scales: Floats | None = None) -> int:
-        """An array that stays. `scales`, one for each of its rows, mark one of 8-bit numbers."""
-        buffer = schema.BufferT()
+    def _constant(self, array: NDArray[Any]) -> int:
+        """A small array that stays."""
+        buffer, number = self._stored(array)
         buffer.data = array.reshape(-1).view(np.uint8)
-        self._model.buffers.append(buffer)
-        number = self._tensor(array.shape, len(self._model.buffers) - 1)
-        tensor = self._graph.tensors[number]
-        tensor.type = getattr(schema.TensorType, array.dtype.name.upper())
+        return number
+
+    def _matrix(self, array: NDArray[Any], scales: Floats | None = None) -> int:
+        """A large one. `scales`, one for each of its rows, mark one of 8-bit numbers."""
+        buffer, number = self._stored(array)
+        buffer.offset = buffer.size = _ALIGNED
+        self._matrices.append((buffer, array))
         if scales is not None:
+            tensor = self._graph.tensors[number]
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = scales
             tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)
             tensor.quantization.quantizedDimension = 0
         return number
+
+    def _stored(self, array: NDArray[Any]) -> tuple[Any, int]:
+        """A new buffer, and the tensor of this array's shape and type that is in it."""
+        buffer = schema.BufferT()
+        self._model.buffers.append(buffer)
+        number = self._tensor(array.shape, len(self._model.buffers) - 1)
+        self._graph.tensors[number].type = getattr(schema.TensorType, array.dtype.name.upper())
+        return buffer, number
 
 
 def rounded(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -212,7 +237,31 @@ def rounded(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
     >>> rounded(np.array([[127.0, -12.7]], np.float32))
     (array([[127, -13]], dtype=int8), array([1.], dtype=float32))
     """
-    largest = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
-    scales = np.maximum(largest, np.float32(1e-30)) / np.float32(127)
-    numbers = np.rint(matrix / scales[:, None]).astype(np.int8)
-    return np.ascontiguousarray(numbers), scales.astype(np.float32)
+    n_out, n_in = matrix.shape
+    numbers = np.empty(matrix.shape, np.int8)
+    # In parts that stay in a processor's cache, and as they lie in memory.
+    if matrix.flags.c_contiguous:
+        scales = np.empty(n_out, np.float32)
+        for part in _parts(n_out, n_in):
+            scales[part] = _scales(matrix[part].T)
+            fractions = matrix[part] / scales[part, None]
+            numbers[part] = np.rint(fractions, out=fractions)
+    else:
+        scales = _scales(matrix.T)
+        for part in _parts(n_in, n_out):
+            fractions = matrix.T[part] / scales
+            numbers[:, part] = np.rint(fractions, out=fractions).T
+    return numbers, scales
+
+
+def _parts(count: int, width: int) -> Iterator[slice]:
+    """So many rows of this width in parts."""
+    rows = max(1, _PART // width)
+    return (slice(first, first + rows) for first in range(0, count, rows))
+
+
+def _scales(matrix: Floats) -> Floats:
+    """matrix (n_in, n_out) -> the scale of each output (n_out)."""
+    largest = np.maximum(matrix.max(axis=0), -matrix.min(axis=0))
+    scales: Floats = np.maximum(largest, np.float32(1e-30)) / np.float32(127)
+    return scales

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers import device
-from gpt2_helpers.decoder import Decoder
+from gpt2_helpers.decoder import Decoder, Model
 from gpt2_helpers.lite import Builder, Program
-from gpt2_helpers.model import GPT2, LAYER_NORM_EPSILON
 from gpt2_helpers.sampling import Floats
+from gpt2_helpers.shapes import LAYER_NORM_EPSILON
 from gpt2_helpers.startup import quietly
 
 KEYS_AT_ONCE = 64  # attention looks at a multiple of so many keys, those not yet written masked
@@ -33,7 +33,7 @@ UNSEEN = np.float32(-1e9)
 class LiteWeights:
     """A model's products, compiled, and its embeddings. `precision` is float32 or int8."""
 
-    def __init__(self, model: GPT2, precision: str) -> None:
+    def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
         self._compile()
 
@@ -43,24 +43,30 @@ class LiteWeights:
             self._compile()
 
     def _compile(self) -> None:
-        model, layers = self._model, range(self._model.config.n_layer)
-        self.version = model.version
-        self.tokens, self.positions = self._array("model/wte"), self._array("model/wpe")
+        self.version = self._model.version
+        self.positions = self._array("model/wpe")
         with quietly(), ThreadPoolExecutor(device.cores()) as pool:
-            programs = list(pool.map(self._program, range(len(layers) + 1)))
-        self.first, *self.between, self.last = programs
+            last = pool.submit(self._last)  # takes the longest, so it begins first
+            self.first, *self.between = pool.map(self._program, range(self._model.config.n_layer))
+            self.tokens, self.last = last.result()
 
     def _array(self, name: str) -> Floats:
         array: Floats = np.asarray(self._model.merged(name))
         return array
 
-    def _program(self, order: int) -> Program:
+    def _last(self) -> tuple[Floats, Program]:
+        """The token embeddings, and the program after the last attention, which ends with them."""
+        tokens = self._array("model/wte")
+        return tokens, self._program(self._model.config.n_layer, tokens)
+
+    def _program(self, order: int, tokens: Floats | None = None) -> Program:
         """The products between two attentions: the end of layer `order` - 1 and the beginning of
-        layer `order`. Before the first there are only embeddings, after the last the output.
+        layer `order`. Before the first there are only embeddings, after the last the output by
+        `tokens`.
 
         x, mixed (rows, n_embd) -> x (rows, n_embd), query key value (rows, 3 n_embd)
         """
-        width, n_layer = self._model.config.n_embd, self._model.config.n_layer
+        width = self._model.config.n_embd
         build = Builder(self.precision)
         x = beginning = build.input(width)
         inputs = [beginning]
@@ -71,8 +77,8 @@ class LiteWeights:
             x = build.add(x, self._dense(build, mixed, f"{layer}/attn/c_proj"))
             hidden = self._dense(build, self._norm(build, x, f"{layer}/ln_2"), f"{layer}/mlp/c_fc")
             x = build.add(x, self._dense(build, build.gelu(hidden), f"{layer}/mlp/c_proj"))
-        if order == n_layer:
-            logits = build.dense(self._norm(build, x, "model/ln_f"), self.tokens)
+        if tokens is not None:
+            logits = build.dense(self._norm(build, x, "model/ln_f"), tokens)
             return build.program(inputs, [logits], device.cores())
         layer = f"model/h{order}"
         parts = self._dense(build, self._norm(build, x, f"{layer}/ln_1"), f"{layer}/attn/c_attn")
@@ -99,7 +105,7 @@ class _Read(NamedTuple):
 class LiteDecoder(Decoder):
     """Decodes with `LiteWeights`; see `Decoder`."""
 
-    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: LiteWeights) -> None:
+    def __init__(self, model: Model, batch_size: int, slots: int, weights: LiteWeights) -> None:
         super().__init__(model.config, batch_size, slots)
         self._weights = weights
         # Memory is taken as rows grow: what the system hands out as zeros is not there until then.

@@ -207,7 +207,7 @@ def here(loaded: ModelConfig | None = None) -> tuple[int | None, str]:
     """Bytes that a model can use on this machine, and whose they are: the first GPU's where there
     is one, else those of main memory that are free, and those that the weights of a model that is
     `loaded` have already. None where the system does not tell."""
-    from gpt2_helpers import device  # which brings TensorFlow
+    from gpt2_helpers import device  # which brings TensorFlow where there may be a GPU
 
     if cards := device.gpus():
         memory = cards[0].memory

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from gpt2_helpers.checkpoint import latest_checkpoint
 from gpt2_helpers.config import OLD_NAMES, SIZES, RunConfig
-from gpt2_helpers.download import download_model
 from gpt2_helpers.errors import CheckpointError
 
 
@@ -19,5 +18,7 @@ def fetch_missing(run: RunConfig, say: Callable[[str], object]) -> None:
     try:
         latest_checkpoint(Path(run.model_dir) / run.model_name)
     except CheckpointError:
+        from gpt2_helpers.download import download_model
+
         say(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
         download_model(run.model_name, run.model_dir)

@@ -19,17 +19,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.model import GPT2
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 from gpt2_helpers.transfers import BEFORE, ignore
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
+
+if TYPE_CHECKING:
+    from gpt2_helpers.model import GPT2
 
 CHECKPOINT_KINDS = ("model", "optimizer", "adapters")  # files of a step: weights and what is beside
 SUMS = "SHA256SUMS"  # the hashes of a run's files, where it lies on Drive as a folder

@@ -6,13 +6,11 @@ import gc
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from gpt2_helpers import device, drive
 from gpt2_helpers.adapters import n_adapter_parameters
-from gpt2_helpers.backups import DriveBackup
-from gpt2_helpers.checkpoint import load_model, model_folder, step_of
+from gpt2_helpers.checkpoint import load_model, load_stored, model_folder, step_of
 from gpt2_helpers.config import (
     LOADING_PRECISIONS,
     DatasetConfig,
@@ -20,12 +18,16 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
+from gpt2_helpers.decoding import decoder_for, uses_lite
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-from gpt2_helpers.finetune_run import FinetuneRun
 from gpt2_helpers.generation import Piece, Text, pieces, stream
-from gpt2_helpers.model import GPT2
 from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from gpt2_helpers.finetune_run import FinetuneRun
+    from gpt2_helpers.model import GPT2
 
 
 class Session:
@@ -38,7 +40,7 @@ class Session:
     """
 
     def __init__(self) -> None:
-        self._model: GPT2 | None = None
+        self._model: GPT2 | StoredModel | None = None
         self._tokenizer: Tokenizer | None = None
         self.run_name: str | None = None
         self.run_folder: Path | None = None
@@ -51,7 +53,18 @@ class Session:
 
     @property
     def model(self) -> GPT2:
-        """The loaded model; CheckpointError where there is none."""
+        """The loaded model, with all that it can do; CheckpointError where there is none.
+
+        On a processor the session first holds what writing takes, without TensorFlow; this then
+        loads both, the model from its files once more.
+        """
+        if isinstance(model := self.writer, StoredModel):
+            self._model = model = model.in_tensorflow()
+        return model
+
+    @property
+    def writer(self) -> GPT2 | StoredModel:
+        """The loaded model, as far as it takes to write; CheckpointError where there is none."""
         if self._model is None:
             raise CheckpointError(
                 "no model is loaded: load_gpt2(sess, run_name='run1') loads a finetuned one, "
@@ -62,7 +75,7 @@ class Session:
     @property
     def tokenizer(self) -> Tokenizer:
         """The loaded model's tokenizer; CheckpointError where there is none."""
-        assert self.model is not None
+        assert self.writer is not None
         assert self._tokenizer is not None
         return self._tokenizer
 
@@ -109,8 +122,13 @@ class Session:
         if run is not None and run.drive_backup:
             drive.my_drive()  # before anything takes long
         self.close()
+
+        from gpt2_helpers.finetune_run import FinetuneRun
+
         opened = FinetuneRun(dataset, finetune, run, data)
         if opened.run.drive_backup:
+            from gpt2_helpers.backups import DriveBackup
+
             opened.after_save = DriveBackup(
                 opened.folder,
                 step=opened.trainer.step,
@@ -124,13 +142,13 @@ class Session:
 
     def generate(self, prompts: str | Sequence[str], config: SamplingConfig) -> Iterator[Text]:
         """Texts as they finish; see `generation.stream`."""
-        return stream(self.model, self.tokenizer, prompts, config)
+        return stream(self.writer, self.tokenizer, prompts, config)
 
     def generate_pieces(
         self, prompts: str | Sequence[str], config: SamplingConfig
     ) -> Iterator[Piece]:
         """Texts piece by piece; see `generation.pieces`."""
-        return pieces(self.model, self.tokenizer, prompts, config)
+        return pieces(self.writer, self.tokenizer, prompts, config)
 
     def close(self) -> None:
         """Let go of the model and its memory; the session can load another."""
@@ -151,13 +169,23 @@ class Session:
             )
         self.close()
         tokenizer = Tokenizer.load(folder)
-        model = load_model(folder, device.choose_precision(precision), checkpoint)
-        model.decoding_precision = device.choose_decoding_precision(precision)
+        trained, written = (
+            choose(precision)
+            for choose in (device.choose_precision, device.choose_decoding_precision)
+        )
+        model: GPT2 | StoredModel
+        if uses_lite(written):
+            model = load_stored(folder, trained, written, checkpoint)
+        else:
+            model = load_model(folder, trained, checkpoint)
+            model.decoding_precision = written
         if tokenizer.n_vocab > model.config.n_vocab:
             raise CheckpointError(
                 f"{folder}: encoder.json has {tokenizer.n_vocab} pieces, hparams.json allows "
                 f"{model.config.n_vocab}: they don't belong together"
             )
+        if isinstance(model, StoredModel):
+            decoder_for(model, 1, 1, written)  # reads the weights, so that what is wrong is told
         self._model, self._tokenizer = model, tokenizer
 
 
@@ -182,6 +210,9 @@ def set_threads(threads: int) -> None:
     """
     if threads <= 0:
         return
+
+    import tensorflow as tf
+
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -29,7 +29,7 @@ from gpt2_helpers.generation import in_order
 from gpt2_helpers.plots import plot_loss
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session, set_threads
-from gpt2_helpers.textwriter import TextWriter
+from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 
 __all__ = [
@@ -53,8 +53,6 @@ __all__ = [
     "reset_session",
     "start_tf_sess",
 ]
-
-SAMPLE_DELIM = "=" * 20 + "\n"
 
 
 class Unsaid(str):

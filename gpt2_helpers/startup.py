@@ -28,6 +28,14 @@ def quietly() -> Iterator[None]:
             os.close(stderr)
 
 
+def look_for_gpus() -> None:
+    """Load TensorFlow where a GPU may be, of which it can tell; leave it alone elsewhere."""
+    from gpt2_helpers import device
+
+    if device.may_have_gpus():
+        load_tensorflow()
+
+
 def load_tensorflow() -> None:
     """Import TensorFlow and let it look for GPUs."""
     with quietly():

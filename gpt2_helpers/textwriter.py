@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from gpt2_helpers.errors import OptionError
 
+SAMPLE_DELIM = "=" * 20 + "\n"  # between two texts
+
 
 class TextWriter:
     """Writes each text whole, as soon as it is given. The file is begun with the first of them.

@@ -15,10 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
 
-from gpt2_helpers.bundle_writer import DATA, INDEX, write_bundle
+from gpt2_helpers.bundle_writer import write_bundle
+from gpt2_helpers.bundles import (
+    DATA,
+    INDEX,
+    BadIndexError,
+    Entry,
+    ForeignIndexError,
+    read_index,
+)
+from gpt2_helpers.checksums import masked_crc32c
 from gpt2_helpers.errors import CheckpointError
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: with it the rest is whole
@@ -26,7 +33,8 @@ REQUIRED_SUFFIXES = (INDEX, DATA)
 
 
 class WeightsReader(Mapping[str, np.ndarray]):
-    """The variables of a checkpoint, read one by one as they are asked for.
+    """The variables of a checkpoint, read one by one as they are asked for, by any number of
+    threads.
 
     `WeightsReader("models/124M/model.ckpt")["model/wpe"].shape` is (1024, 768).
     """
@@ -34,35 +42,81 @@ class WeightsReader(Mapping[str, np.ndarray]):
     def __init__(self, prefix: str | Path) -> None:
         """Raises CheckpointError where a file is missing or is no checkpoint."""
         self.prefix = Path(prefix)
-        for suffix in REQUIRED_SUFFIXES:
-            path = Path(f"{prefix}{suffix}")
-            if not path.is_file():
-                raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")
+        _require(Path(f"{prefix}.index"))
+        self._entries: dict[str, Entry] = {}
+        self._foreign: Any = None  # TensorFlow's own reader, for what ours doesn't know
         try:
-            self._reader = tf.train.load_checkpoint(str(prefix))
-            self.shapes: dict[str, tuple[int, ...]] = {
-                name: tuple(shape)
-                for name, shape in self._reader.get_variable_to_shape_map().items()
-            }
-        except (tf.errors.OpError, ValueError) as error:
+            self._entries = read_index(Path(f"{prefix}.index"))
+            self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        except ForeignIndexError:
+            self._foreign = _TensorFlowsReader(self.prefix)
+            self.shapes = self._foreign.shapes
+        except (BadIndexError, OSError) as error:
             raise CheckpointError(f"{prefix}.index is no checkpoint: {_line(error)}") from None
+        for path in sorted({self._file_of(entry) for entry in self._entries.values()}):
+            _require(path)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
             raise KeyError(name)
+        if self._foreign is not None:
+            array: np.ndarray = self._foreign.read(name)
+            return array
+        entry = self._entries[name]
+        path = self._file_of(entry)
+        count = entry.size // entry.dtype.itemsize
         try:
-            return self._reader.get_tensor(name)
-        except (tf.errors.OpError, ValueError, IndexError) as error:
-            raise CheckpointError(
-                f"{self.prefix}: the variable {name} cannot be read, so the data file is cut "
-                f"short or damaged ({_line(error)}): copy or download it again"
-            ) from None
+            if path.stat().st_size < entry.offset + entry.size:  # before room is made for it
+                raise _unreadable(self.prefix, name, f"{path.name} ends before it")
+            array = np.fromfile(path, entry.dtype, count, offset=entry.offset)
+            if len(array) == count and masked_crc32c(array) == entry.checksum:
+                return array.reshape(entry.shape)
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.prefix, name, _line(error)) from None
+        raise _unreadable(self.prefix, name, "its checksum is another")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
 
     def __len__(self) -> int:
         return len(self.shapes)
+
+    def _file_of(self, entry: Entry) -> Path:
+        return Path(f"{self.prefix}.data-{entry.shard:05d}-of-{entry.shards:05d}")
+
+
+class _TensorFlowsReader:
+    """Reads what TensorFlow alone knows: compressed lists, variables in slices, unusual types."""
+
+    def __init__(self, prefix: Path) -> None:
+        import tensorflow as tf
+
+        self._prefix = prefix
+        self._refusals = (tf.errors.OpError, ValueError, IndexError)
+        try:
+            self._reader = tf.train.load_checkpoint(str(prefix))
+            shapes = self._reader.get_variable_to_shape_map()
+            self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        except self._refusals as error:
+            raise CheckpointError(f"{prefix}.index is no checkpoint: {_line(error)}") from None
+
+    def read(self, name: str) -> Any:
+        try:
+            return self._reader.get_tensor(name)
+        except self._refusals as error:
+            raise _unreadable(self._prefix, name, _line(error)) from None
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: the checkpoint is incomplete")
+
+
+def _unreadable(prefix: Path, name: str, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{prefix}: the variable {name} cannot be read, so the data file is cut short or damaged "
+        f"({reason}): copy or download it again"
+    )
 
 
 def write_weights(
@@ -73,6 +127,9 @@ def write_weights(
     They are taken one by one, so that what is only made then is never all in memory at once. They
     are written in a folder beside, flushed and renamed, so that no file is ever half there.
     """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import meta_graph_pb2
+
     prefix = Path(prefix)
     beside = None
     try:

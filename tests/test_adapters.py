@@ -20,7 +20,8 @@ from gpt2_helpers.adapters import (
 )
 from gpt2_helpers.config import SIZES, FinetuneConfig
 from gpt2_helpers.finetuning import Trainer
-from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.shapes import variable_shapes
 from straight import straight_gradients
 from toy import TOY, toy_model, toy_weights
 

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import bundle_writer
-from gpt2_helpers.bundle_writer import DATA, INDEX, _read_table, write_bundle
+from gpt2_helpers.bundle_writer import write_bundle
+from gpt2_helpers.bundles import DATA, INDEX, read_table
 
 ARRAYS = {
     # Names that begin alike, out of order, of many lengths.
@@ -73,5 +74,5 @@ def test_an_index_of_many_blocks_is_read_whole(tmp_path: Path) -> None:
     )
     table = (tmp_path / f"m{INDEX}").read_bytes()
     assert len(table) > 2**18  # bytes of TensorFlow's blocks
-    keys = [key.decode() for key, _ in _read_table(table)]
+    keys = [key.decode() for key, _ in read_table(table)]
     assert keys == ["", *names]

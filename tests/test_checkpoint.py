@@ -126,6 +126,9 @@ def test_the_file_checkpoint_says_which_is_the_newest(tmp_path: Path) -> None:
         'model_checkpoint_path: "model-999"',
         'model_checkpoint_path: "/content/checkpoint/run1/model-9"',
         'model_checkpoint_path: "C:\\\\Users\\\\me\\\\checkpoint\\\\run1\\\\model-9"',
+        'model_checkpoint_path: "\\9\\08\\000\\377"',
+        f'model_checkpoint_path: "{"m" * 5000}"',
+        'model_checkpoint_path: "model-9',
         "",
         "<html>not found</html>",
         "\xff\xfe",
@@ -151,6 +154,17 @@ def test_a_stale_file_checkpoint_is_nothing_to_complain_of(
     write_checkpoint_state(tmp_path, "model-999")
     assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
     assert not caplog.records
+
+
+@pytest.mark.parametrize("written", ['l\u00e4uft \\"gut\\"', "l\\303\\244uft \\042gut\\042"])
+def test_a_name_in_any_language_is_read_as_tensorflow_writes_it(
+    tmp_path: Path, written: str
+) -> None:
+    folder = tmp_path / 'l\u00e4uft "gut"'
+    saved_steps(folder, 9, 10)
+    said = f'model_checkpoint_path: "{tmp_path}/{written}/model-9"\n'
+    (folder / "checkpoint").write_text(said, encoding="utf-8")
+    assert latest_checkpoint(folder) == folder / "model-9"
 
 
 def test_a_copied_folder_does_not_lead_back_to_the_one_it_was_copied_from(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -52,6 +54,50 @@ def test_precision_suits_the_processor_where_there_is_no_card(
     has_gpus(monkeypatch)
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: has_bfloat16)
     assert choose_precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("system", "file", "asked"),
+    [
+        ("Linux", "nvidia0", True),
+        ("Linux", "dxg", True),
+        ("Linux", "kfd", True),
+        ("Linux", "null", False),
+        ("Windows", "null", True),
+    ],
+)
+def test_tensorflow_is_asked_for_gpus_only_where_there_may_be_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, file: str, asked: bool
+) -> None:
+    (tmp_path / file).touch()
+    monkeypatch.setattr(platform, "system", lambda: system)
+    files = [path.replace("/dev", str(tmp_path)) for path in device.GPU_FILES]
+    monkeypatch.setattr(device, "GPU_FILES", files)
+    assert device.may_have_gpus() is asked
+    questions = []
+
+    def list_physical_devices(kind: str) -> list[object]:
+        questions.append(kind)
+        return []
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", list_physical_devices)
+    device.gpus.cache_clear()
+    assert device.gpus() == ()
+    device.gpus.cache_clear()
+    assert questions == ["GPU"] * asked
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_mac_has_a_gpu_where_apples_package_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    if installed:
+        information = tmp_path / "tensorflow_metal-1.2.0.dist-info" / "METADATA"
+        information.parent.mkdir()
+        information.write_text("Name: tensorflow-metal\nVersion: 1.2.0\n")
+    assert device.may_have_gpus() is installed
 
 
 @pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "auto"])

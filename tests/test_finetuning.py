@@ -19,7 +19,8 @@ from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.config import FinetuneConfig, ModelConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.finetuning import Progress, Trainer, learning_rate_at
-from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.shapes import variable_shapes
 from toy import TOY, toy_model, toy_tokenizer
 
 GOLDEN = Path(__file__).parent / "golden"

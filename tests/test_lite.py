@@ -9,6 +9,7 @@ import tensorflow as tf
 from gpt2_helpers import lite, model
 from gpt2_helpers.lite import FLOAT, INT8, Builder, Program
 from gpt2_helpers.sampling import Floats
+from gpt2_helpers.shapes import LAYER_NORM_EPSILON
 
 RANDOM = np.random.default_rng(1)
 
@@ -73,7 +74,7 @@ def test_norm_and_gelu_are_those_of_the_model() -> None:
     build = Builder()
     x = build.input(24)
     gain, bias = normal(24), normal(24)
-    outputs = [build.layer_norm(x, gain, bias, model.LAYER_NORM_EPSILON), build.gelu(x)]
+    outputs = [build.layer_norm(x, gain, bias, LAYER_NORM_EPSILON), build.gelu(x)]
     program = build.program([x], outputs, threads=1)
     rows = 3 * normal(6, 24) + 5
     norm, gelu = program(rows)

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from gpt2_helpers.config import SIZES, ModelConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.model import GPT2, dropped, gelu, random_weights, variable_shapes
+from gpt2_helpers.model import GPT2, dropped, gelu, random_weights
+from gpt2_helpers.shapes import variable_shapes
 from toy import TOY, toy_model
 
 GOLDEN = Path(__file__).parent / "golden" / "transformers.npz"

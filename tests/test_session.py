@@ -17,12 +17,14 @@ import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
+from gpt2_helpers import device
 from gpt2_helpers.backups import saved_runs
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.drive import mount
 from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
 from gpt2_helpers.session import Session, _save_size, set_threads
+from gpt2_helpers.stored import StoredModel
 from toy_runs import (
     SHAPE,
     assert_same,
@@ -179,6 +181,48 @@ def test_a_session_says_what_it_holds() -> None:
     session.close()
     assert not session.is_loaded
     assert session.run_name is session.run_folder is session.base_model is None
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8", "float32"])
+def test_on_a_processor_it_holds_what_writing_takes_and_makes_the_rest_when_asked(
+    precision: str,
+) -> None:
+    session = Session()
+    session.load_pretrained("toy", precision=precision)
+    assert isinstance(session.writer, StoredModel)
+    config = SamplingConfig(length=9, seed=1)
+    texts = list(session.generate("", config))
+    session.load_pretrained("toy", precision=precision)
+    model = session.model
+    assert session.model is model
+    assert session.writer is model  # type: ignore[comparison-overlap]  # it was another
+    assert_same(weights_of(model), weights_of(load_model("models/toy")))
+    assert model.precision == device.choose_precision(precision)
+    assert model.decoding_precision == device.choose_decoding_precision(precision)
+    assert list(session.generate("", config)) == texts
+
+
+def test_what_it_holds_needs_its_files_no_more() -> None:
+    session = Session()
+    session.load_pretrained("toy", precision="float32")
+    texts = list(session.generate("", SamplingConfig(length=9, seed=1)))
+    session.load_pretrained("toy", precision="float32")
+    shutil.rmtree("models/toy")
+    assert list(session.generate("", SamplingConfig(length=9, seed=1))) == texts
+    with pytest.raises(CheckpointError, match=r"the variable \S+ cannot be read"):
+        assert session.model
+    assert session.is_loaded
+
+
+def test_damaged_weights_are_told_when_they_are_loaded() -> None:
+    path = Path("models/toy/model.ckpt.data-00000-of-00001")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    session = Session()
+    with pytest.raises(CheckpointError, match=r"the variable \S+ cannot be read.*damaged"):
+        session.load_pretrained("toy")
+    assert not session.is_loaded
 
 
 @pytest.mark.usefixtures("uncompiled")

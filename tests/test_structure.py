@@ -27,12 +27,13 @@ PACKAGE = ROOT / "gpt2_helpers"
 # A module imports from the lines above its own. A folder such as web/ counts as one module.
 LAYERS = [
     "errors",
-    "fields transfers colab samples",
+    "fields transfers colab samples checksums",
     "config drive bigquery",
-    "adapters bundle_writer losses pretrain_config",
+    "adapters losses pretrain_config shapes bundles",
+    "attention bundle_writer",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model optimizers weights sampling download events similarity",
-    "decoder startup lite",
+    "decoder startup lite stored",
     "csvfiles encoding checkpoint graph_decoder lite_decoder pretraining memory",
     "decoding",
     "documents finetuning generation runs pretrained",
@@ -156,6 +157,23 @@ print(*{name.split(".")[0] for name in new} - sys.stdlib_module_names)
         "import gpt2_helpers must stay light: import these where they are used, "
         f"{', '.join(sorted(loaded - LOADED_AT_IMPORT))}"
     )
+
+
+def test_writing_on_a_processor_loads_no_tensorflow(tmp_path: Path) -> None:
+    # Only a GPU that may be there is asked of TensorFlow.
+    pytest.importorskip("ai_edge_litert", reason="the interpreter comes with TensorFlow here")
+    script = """
+import sys
+from gpt2_helpers import device
+from gpt2_helpers.cli import main
+device.may_have_gpus = lambda: False
+assert main(["generate", "--model-name", "tiny", "--length", "5", "--precision", sys.argv[1]]) == 0
+print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "matplotlib"})
+"""
+    for precision in ("auto", "float32"):
+        command = [sys.executable, "-c", script, precision]
+        printed = subprocess.check_output(command, cwd=ROOT, text=True, timeout=120)
+        assert printed.splitlines()[-1] == "", printed
 
 
 def test_files_stay_short() -> None:

@@ -103,6 +103,23 @@ def test_an_index_that_is_none(prefix: Path, content: bytes) -> None:
         WeightsReader(prefix)
 
 
+def test_what_only_tensorflow_reads_is_read_by_it(tmp_path: Path) -> None:
+    whole = tf.reshape(tf.range(6.0), [3, 2])
+    tf.raw_ops.SaveV2(  # a variable in two slices, and numbers that NumPy has no type for
+        prefix=str(tmp_path / "m"),
+        tensor_names=["a", "a", "b"],
+        shape_and_slices=["3 2 0,1:-", "3 2 1,2:-", ""],
+        tensors=[whole[:1], whole[1:], tf.constant([1.0], tf.bfloat16)],
+    )
+    reader = WeightsReader(tmp_path / "m")
+    assert reader.shapes == {"a": (3, 2), "b": (1,)}
+    np.testing.assert_array_equal(reader["a"], whole)
+    assert reader["b"].tolist() == [1.0]
+    Path(f"{tmp_path / 'm'}{DATA}").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*cut short"):
+        WeightsReader(tmp_path / "m")["a"]
+
+
 def test_an_index_cut_short(prefix: Path) -> None:
     path = Path(f"{prefix}.index")
     content = path.read_bytes()

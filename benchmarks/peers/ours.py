@@ -13,14 +13,14 @@ from works import OUR_TEXTS, Work
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
     """`told` is the precision."""
-    from gpt2_helpers.startup import load_tensorflow
+    if work.kind == "cold start":
+        return _command(work, folder, told)
     from gpt2_helpers.tokenizer import Tokenizer
 
     if work.kind == "tokenize":
         tokenizer = Tokenizer.load(folder)
         text = (folder / "text.txt").read_text(encoding="utf-8")
         return lambda: len(tokenizer.encode(text))
-    load_tensorflow()
     if work.kind in ("finetune", "memory"):
         return _training(work, folder, told)
 
@@ -42,6 +42,27 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     def run() -> int:
         written = list(session.generate("", config))
         return len(written) if texts else sum(text.tokens for text in written)
+
+    return run
+
+
+def _command(work: Work, folder: Path, told: str) -> Any:
+    """The command as a user types it."""
+    from gpt2_helpers.cli import main
+
+    options = {
+        "--model-name": folder.name,
+        "--model-dir": folder.parent,
+        "--length": work.length,
+        "--top-k": work.top_k,
+        "--precision": told,
+    }
+
+    def run() -> int:
+        code = main(["generate", *(str(word) for pair in options.items() for word in pair)])
+        if code:
+            raise RuntimeError(f"gpt2-helpers generate ended with {code}")
+        return work.length
 
     return run
 

@@ -10,7 +10,6 @@ from gpt2_helpers.commands import DATASET_HELP, DONE, check_files, note
 from gpt2_helpers.config import DatasetConfig, RunConfig
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.options import Parser, config_from
-from gpt2_helpers.startup import load_tensorflow
 
 SUMMARY = "turn text into token ids once, for several finetunings"
 
@@ -44,7 +43,6 @@ def run(options: Namespace) -> int:
     out = Path(config_from(EncodeConfig, options).out_path)
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     check_files(options.dataset)
-    load_tensorflow()
 
     from tqdm.auto import tqdm
 

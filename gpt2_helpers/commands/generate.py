@@ -16,7 +16,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.options import Parser, config_from, field_of
-from gpt2_helpers.startup import load_tensorflow
+from gpt2_helpers.startup import load_tensorflow, look_for_gpus, quietly
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation import Text
@@ -90,11 +90,16 @@ def run(options: Namespace) -> int:
         raise OptionError(
             "run_name opens a finetuned run, model_name a pretrained model: give one of them"
         )
-    load_tensorflow()
+    look_for_gpus()
 
+    with quietly():  # this may bring TensorFlow as well
+        from gpt2_helpers.decoding import uses_lite
+    from gpt2_helpers.device import choose_decoding_precision
     from gpt2_helpers.pretrained import fetch_missing
     from gpt2_helpers.session import Session
 
+    if not uses_lite(choose_decoding_precision(precision)):
+        load_tensorflow()
     session = Session()
     if "model_name" in options:
         fetch_missing(run, note)
@@ -114,8 +119,7 @@ def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
     """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
     from gpt2_helpers.console import say, with_bar
     from gpt2_helpers.generation import in_order
-    from gpt2_helpers.simple import SAMPLE_DELIM
-    from gpt2_helpers.textwriter import TextWriter, new_file
+    from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter, new_file
 
     delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
     if total == 1:

@@ -20,7 +20,7 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.options import Parser, config_from, field_of
-from gpt2_helpers.startup import load_tensorflow
+from gpt2_helpers.startup import look_for_gpus
 
 SUMMARY = "show this machine, and the models and runs that are there"
 
@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
     if "run" in options:
         options.run_name = options.run
     run = config_from(RunConfig, options)
-    load_tensorflow()
+    look_for_gpus()
     if "run_name" in options:
         lines = _run_lines(run.checkpoint_dir, run.run_name)
     else:

@@ -34,8 +34,7 @@ from gpt2_helpers.memory import GB, generation_bytes, here
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session
 from gpt2_helpers.similarity import Match
-from gpt2_helpers.simple import SAMPLE_DELIM
-from gpt2_helpers.textwriter import TextWriter, new_file
+from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 FREE, SHORT = "Running text", "Short texts, such as titles"
@@ -162,7 +161,7 @@ class GenerateForm(Shown):
             return
         from gpt2_helpers.device import gpus
 
-        config, model = self.form.config(SamplingConfig), self.session.model
+        config, model = self.form.config(SamplingConfig), self.session.writer
         needed = generation_bytes(
             model.config,
             config.batch_size,

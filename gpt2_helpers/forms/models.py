@@ -261,7 +261,7 @@ def _size_of(session: Session) -> str:
     """What the loaded model needs to write, and what there is."""
     from gpt2_helpers.device import gpus
 
-    model = session.model
+    model = session.writer
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
     needed = generation_bytes(

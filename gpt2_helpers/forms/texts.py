@@ -19,8 +19,7 @@ from gpt2_helpers.forms.form import Shown
 from gpt2_helpers.forms.style import style_sheet, told
 from gpt2_helpers.originality import Tally
 from gpt2_helpers.similarity import COPY, OWN, Match
-from gpt2_helpers.simple import SAMPLE_DELIM
-from gpt2_helpers.textwriter import TextWriter, new_file
+from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter, new_file
 
 MOST_CARDS = 100
 LONGEST_NEAREST = 200  # characters shown of a training text that is close

@@ -34,7 +34,8 @@ from hard_strings import HARD_STRINGS
 
 from gpt2_helpers.checkpoint import load_model, save_model
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.model import GPT2, variable_shapes
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.shapes import variable_shapes
 from toy import toy_tokenizer
 
 HERE = Path(__file__).parent
