@@ -75,7 +75,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     if finetune.accumulate_gradients > 1:
         held += 2 * gradients  # the sum so far, and the next one
     elif precision == "float16" or finetune.gradient_clip:
-        held += gradients  # all are looked at before the first is used
+        held += 2 * gradients  # all are looked at before the first is used, scaled
 
     tokens = finetune.batch_size * model.n_ctx
     row = tokens * model.n_embd
@@ -85,17 +85,18 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     layer = row * (4 * _FP32 + 14 * width)
     if finetune.dropout:
         layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
+        backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
     else:  # in blocks of queries: see `attention`
         odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
         layer += (odds + 2 * row) * width
-    backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
+        backwards = (3 * odds + 8 * row) * _FP32
     if finetune.use_memory_saving_gradients:
         kept, once_more = model.n_layer * row * width, layer
     else:
         kept, once_more = model.n_layer * layer, 0
     # Logits of one slice of the loss and their gradients. A processor without 16-bit products
-    # takes the matrix into fp32 for them.
-    scores = min(tokens, LOSS_ROWS) * model.n_vocab * 2 * _FP32 + narrow * matrix
+    # takes the matrix into fp32 for each of its two.
+    scores = min(tokens, LOSS_ROWS) * model.n_vocab * 2 * _FP32 + narrow * 2 * matrix
     return int(
         held
         + max(
@@ -174,10 +175,10 @@ def what_fits(
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
     tiny: fits (about 0.4 GB)
-    124M: fits (about 3.5 GB)
+    124M: fits (about 3.3 GB)
     355M: fits with memory saving (about 5.3 GB)
     774M: fits with adafactor and memory saving (about 4.7 GB)
-    1558M: fits with lora_rank=8 (about 7.8 GB)
+    1558M: fits with lora_rank=8 (about 7.6 GB)
     """
     return [
         _fit(name, model, available, finetune, precision, place)

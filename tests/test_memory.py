@@ -41,12 +41,12 @@ def finetuning(precision: str = "float32", model: ModelConfig = SMALL, **options
 @pytest.mark.parametrize(
     ("model", "precision", "options", "measured"),
     [
-        (SMALL, "float32", SAVING, 2.38),
-        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.47),
-        (SMALL, "bfloat16", {"lora_rank": 8, **SAVING}, 1.02),
+        (SMALL, "float32", SAVING, 2.42),
+        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.54),
+        (SMALL, "bfloat16", {"lora_rank": 8, **SAVING}, 1.04),
         (SIZES["774M"], "bfloat16", {"optimizer": "adafactor", **SAVING}, 6.92),
-        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.58),
-        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.75),
+        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.52),
+        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.46),
     ],
 )
 def test_finetuning_is_estimated_within_15_percent_of_what_was_measured(
@@ -133,7 +133,7 @@ def test_longer_texts_side_by_side_need_room_for_what_they_have_seen() -> None:
             "355M: fits with adafactor and memory saving (about ",
         ),
         (2.5, {"lora_rank": 8, **SAVING}, "355M: fits with lora_rank=8 (about "),
-        (1, None, "355M: needs 2.4 GB even with lora_rank=8, this GPU has 1.0"),
+        (1, None, "355M: needs 2.3 GB even with lora_rank=8, this GPU has 1.0"),
     ],
 )
 def test_the_least_change_that_makes_it_fit_is_said(
