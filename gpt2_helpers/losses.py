@@ -77,7 +77,9 @@ def _losses(
     a processor half as long as turning it.
     """
     logits = tf.cast(tf.matmul(embeddings, hidden, transpose_b=True), tf.float32)
-    places = tf.stack([targets, tf.range(tf.size(targets))], axis=1)  # of the right ids
+    places = tf.stack(
+        [tf.cast(targets, tf.int32), tf.range(tf.size(targets))], axis=1
+    )  # of the right ids
     highest = tf.reduce_max(logits, axis=0)  # (rows)
     right = tf.gather_nd(logits, places)
     odds = tf.exp(logits - highest)  # (n_vocab, rows), not yet divided by their sums

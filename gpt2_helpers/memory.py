@@ -26,7 +26,7 @@ GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
 
 _FP32 = 4  # bytes
-LOSS_ROWS = 256  # tokens that the loss looks at together: see `losses`
+LOSS_ROWS = 512  # tokens that the loss looks at together: see `losses`
 QUERIES = 256  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
