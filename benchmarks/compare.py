@@ -61,10 +61,12 @@ def variants_for(work: Work, peers: Sequence[str] = ()) -> list[str]:
     """Ours, and those of the peers that the work is compared with (of `peers`, where any)."""
     wanted = [peer for peer in work.targets if not peers or peer in peers]
     chosen = [name for name in VARIANTS if any(table.is_of(name, peer) for peer in wanted)]
-    fits, other = ("bf16", "fp32") if cpu_has_bfloat16() else ("fp32", "bf16")
+    has_bfloat16 = cpu_has_bfloat16()
+    fits, other = ("bf16", "fp32") if has_bfloat16 else ("fp32", "bf16")
     left_out = [f"{other} compiled"]
-    widely = work.kind == "memory" or (work.kind == "generate" and work.short)
-    if not widely:  # elsewhere what fits the processor is enough: time is dear
+    short = work.kind == "generate" and work.short
+    # Elsewhere what fits the processor is enough: 16 bits that it lacks are many times slower.
+    if not (work.kind == "memory" or (short and has_bfloat16)):
         left_out.append(other)
     if work.kind in ("memory", "cold start"):
         left_out.append("compiled")
@@ -72,7 +74,7 @@ def variants_for(work: Work, peers: Sequence[str] = ()) -> list[str]:
         left_out = ["bf16", "compiled"]
     # CTranslate2's settings are compared one by one.
     chosen = [name for name in chosen if name in PEERS or not name.endswith(tuple(left_out))]
-    ours = [OURS, f"{OURS} fp32"] if work.kind == "generate" and widely else [OURS]
+    ours = [OURS, f"{OURS} fp32"] if short else [OURS]
     return [*ours, *chosen]
 
 

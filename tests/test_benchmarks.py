@@ -256,7 +256,8 @@ def test_ctrl_c_ends_every_process() -> None:
     assert {f"{name} ends" for name in scripts} <= set(diary)
 
 
-def test_a_peer_is_compared_with_its_best_settings() -> None:
+def test_a_peer_is_compared_with_its_best_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "cpu_has_bfloat16", lambda: True)
     by_name = {work.name: work for work in WORKS}
     everyone = compare.variants_for(by_name["generate-1"])
     assert everyone[:2] == [OURS, f"{OURS} fp32"]
