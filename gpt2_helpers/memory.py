@@ -54,7 +54,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
 
     >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    2.3
+    2.4
     """
     width = _WIDTH[precision]
     narrow = width < _FP32
@@ -175,9 +175,9 @@ def what_fits(
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
     tiny: fits (about 0.4 GB)
-    124M: fits (about 3.3 GB)
-    355M: fits with memory saving (about 5.3 GB)
-    774M: fits with adafactor and memory saving (about 4.7 GB)
+    124M: fits (about 3.4 GB)
+    355M: fits with memory saving (about 5.4 GB)
+    774M: fits with adafactor and memory saving (about 4.8 GB)
     1558M: fits with lora_rank=8 (about 7.6 GB)
     """
     return [
