@@ -25,7 +25,7 @@ from gpt2_helpers.config import (
 GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
 
-_FP32 = 4  # bytes
+_FP32, _HALF = 4, 2  # bytes
 LOSS_ROWS = 512  # tokens that the loss looks at together: see `losses`
 QUERIES = 256  # and attention: see `attention`
 _WIDTH = {
@@ -61,7 +61,9 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     matrix = _FP32 * model.n_vocab * model.n_embd  # the output matrix, or gradients of it
     if finetune.lora_rank:
         trained = n_adapter_parameters(model, finetune.lora_rank)
-        weights = width * model.n_parameters + _FP32 * trained
+        weights = _HALF * model.n_parameters + _FP32 * trained
+        if not narrow:  # as they are multiplied: the embeddings for all, a layer's for each product
+            weights += matrix + 2 * _FP32 * 4 * model.n_embd**2
         output = 0
     else:
         trained = model.n_parameters

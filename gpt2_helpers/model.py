@@ -20,6 +20,7 @@ from gpt2_helpers.attention import causal_attention
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.losses import mean_cross_entropy
+from gpt2_helpers.products import product
 from gpt2_helpers.shapes import LAYER_NORM_EPSILON, variable_shapes
 
 Weights = Mapping[str, Any]  # OpenAI's name -> tf.Variable or tensor
@@ -89,11 +90,11 @@ def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
     """(rows, n_in) -> (rows, n_out). OpenAI's `w` has a leading 1, as of a convolution's width.
     Where a matrix has an adapter, what that adds is added."""
     matrix = tf.squeeze(weights[f"{name}/w"], axis=0)
-    product = tf.nn.bias_add(tf.matmul(x, matrix), weights[f"{name}/b"])
+    out = tf.nn.bias_add(product(x, matrix), weights[f"{name}/b"])
     if f"{name}/lora_a" in weights:
         low = tf.matmul(x, weights[f"{name}/lora_a"])  # (rows, rank)
-        product += tf.matmul(low, weights[f"{name}/lora_b"]) * tf.cast(SCALE, x.dtype)
-    return product
+        out += tf.matmul(low, weights[f"{name}/lora_b"]) * tf.cast(SCALE, x.dtype)
+    return out
 
 
 def dropped(x: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int) -> tf.Tensor:
@@ -229,16 +230,11 @@ def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
     return tf.cast(tf.matmul(hidden, weights["model/wte"], transpose_b=True), tf.float32)
 
 
-def cast_weights(variables: Weights, dtype: tf.DType) -> dict[str, tf.Tensor]:
-    """The weights in the type they are computed with; gradients flow back to the variables."""
-    return {name: tf.cast(variable, dtype) for name, variable in variables.items()}
-
-
 class GPT2:
     """A GPT-2's weights and their shape. `precision` is the type that matrices multiply in.
 
-    A `frozen` one holds its weights in that type alone, half as large; only adapters can be trained
-    (see `adapt`).
+    A `frozen` one holds its weights in 16 bits, half as large; only adapters can be trained (see
+    `adapt`).
 
     `GPT2(config, random_weights(config)).logits([[5, 7]])` has shape (1, 2, n_vocab).
     """
@@ -257,9 +253,12 @@ class GPT2:
         self.frozen = frozen
         self.decoding_precision = precision  # may be another, int8 among them
         self.strategy = tf.distribute.get_strategy()  # the devices that the variables live on
+        # For fp32 products in float16, which has three digits more than bfloat16.
+        narrow = "float16" if precision == "float32" else precision
+        held = tf.as_dtype(narrow if frozen else "float32")
         self.variables: dict[str, tf.Variable] = {
             name: tf.Variable(
-                tf.cast(weights[name], self.dtype if frozen else tf.float32),
+                tf.saturate_cast(weights[name], held),
                 trainable=not frozen,
                 name=name.replace("/", "_"),
             )
@@ -328,8 +327,18 @@ class GPT2:
             )
         return self._logits(tf.constant(array, tf.int32))
 
+    def _in_precision(self) -> dict[str, tf.Tensor]:
+        """Weights and adapters as they are computed with; gradients flow back to the variables. A
+        frozen matrix of a layer stays as it is held: see `product`."""
+        return {
+            name: tf.convert_to_tensor(variable)
+            if self.frozen and "/h" in name and name.endswith("/w")
+            else tf.cast(variable, self.dtype)
+            for name, variable in {**self.variables, **self.adapters}.items()
+        }
+
     def _forward(self, ids: tf.Tensor) -> tf.Tensor:
-        weights = cast_weights({**self.variables, **self.adapters}, self.dtype)
+        weights = self._in_precision()
         hidden, _ = hidden_states(weights, self.config, ids)  # (batch * time, n_embd)
         batch, time = tf.unstack(tf.shape(ids))
         return tf.reshape(next_token_logits(hidden, weights), [batch, time, self.config.n_vocab])
@@ -345,7 +354,7 @@ class GPT2:
         """Mean cross-entropy, in nats a token, of predicting each id of `windows` (batch, time)
         but the first from those before it. Differentiable, without `train_embeddings` not for them
         as the output matrix; for use inside a tf.function."""
-        weights = cast_weights({**self.variables, **self.adapters}, self.dtype)
+        weights = self._in_precision()
         hidden, _ = hidden_states(weights, self.config, windows[:, :-1], dropout, seed, recompute)
         targets = tf.reshape(windows[:, 1:], [-1])
         trained = train_embeddings and not self.frozen

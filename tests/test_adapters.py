@@ -23,9 +23,12 @@ from gpt2_helpers.finetuning import Trainer
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.shapes import variable_shapes
 from straight import straight_gradients
-from toy import TOY, toy_model, toy_weights
+from toy import TOY, toy_weights
+from toy_runs import in_16_bits
 
 RANK = 3
+# As a frozen model holds them in fp32: nothing is lost by that.
+WEIGHTS = in_16_bits(toy_weights())
 IDS = np.random.default_rng(4).integers(0, TOY.n_vocab, (2, 10))
 WINDOWS = np.random.default_rng(5).integers(0, TOY.n_vocab, (3, 12))
 REPEATING = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 15)
@@ -41,7 +44,7 @@ def trained_adapters(seed: int = 6) -> dict[str, np.ndarray]:
 
 
 def adapted(precision: str = "float32", frozen: bool = True) -> GPT2:
-    model = GPT2(TOY, toy_weights(), precision, frozen)
+    model = GPT2(TOY, WEIGHTS, precision, frozen)
     model.adapt(trained_adapters())
     return model
 
@@ -66,7 +69,7 @@ def test_each_matrix_of_each_layer_has_a_pair() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_new_adapters_change_no_logit(precision: str) -> None:
-    model = GPT2(TOY, toy_weights(), precision, frozen=True)
+    model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     before = model.logits(IDS).numpy()
     model.adapt(new_adapters(TOY, RANK, seed=1))
     np.testing.assert_array_equal(model.logits(IDS), before)
@@ -88,14 +91,14 @@ def test_merged_weights_give_the_logits_of_the_adapted_model() -> None:
     np.testing.assert_allclose(plain.logits(IDS), model.logits(IDS), rtol=0, atol=1e-5)
     name = "model/h1/mlp/c_fc"
     a, b = (trained_adapters()[f"{name}/lora_{kind}"] for kind in "ab")
-    expected = toy_weights()[f"{name}/w"] + SCALE * (a @ b)[None]
+    expected = WEIGHTS[f"{name}/w"] + SCALE * (a @ b)[None]
     np.testing.assert_allclose(model.merged(f"{name}/w"), expected, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(model.merged(f"{name}/b"), toy_weights()[f"{name}/b"])
+    np.testing.assert_array_equal(model.merged(f"{name}/b"), WEIGHTS[f"{name}/b"])
 
 
 def test_weights_are_merged_with_those_of_a_base_where_the_own_are_rounded() -> None:
     exact, rounded = adapted(), adapted("bfloat16")
-    for name, array in toy_weights().items():
+    for name, array in WEIGHTS.items():
         np.testing.assert_array_equal(rounded.merged(name, array), exact.merged(name))
     name = "model/h0/attn/c_proj/w"
     assert not np.array_equal(rounded.merged(name), exact.merged(name))
@@ -105,7 +108,7 @@ def test_what_was_merged_in_is_taken_out_again() -> None:
     base = WithoutAdapters(merged_weights(adapted()), trained_adapters())
     assert list(base) == list(variable_shapes(TOY))
     assert len(base) == len(variable_shapes(TOY))
-    for name, array in toy_weights().items():
+    for name, array in WEIGHTS.items():
         np.testing.assert_allclose(base[name], array, rtol=0, atol=1e-6, err_msg=name)
 
 
@@ -114,18 +117,27 @@ def test_others_take_the_place_of_those_there_were() -> None:
     wider = new_adapters(TOY, 5, seed=1)
     model.adapt(wider)
     assert model.adapters.keys() == wider.keys()
-    plain = toy_model().logits(IDS)
+    plain = GPT2(TOY, WEIGHTS).logits(IDS)
     np.testing.assert_allclose(model.logits(IDS), plain, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_a_frozen_model_holds_its_weights_in_its_precision_alone(precision: str) -> None:
-    model = GPT2(TOY, toy_weights(), precision, frozen=True)
+@pytest.mark.parametrize(
+    ("precision", "held"),
+    [("float32", "float16"), ("bfloat16", "bfloat16"), ("float16", "float16")],
+)
+def test_a_frozen_model_holds_its_weights_in_16_bits(precision: str, held: str) -> None:
+    model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     for variable in model.variables.values():
-        assert variable.dtype == precision
+        assert variable.dtype == held
         assert not variable.trainable
-    whole = toy_model(precision=precision)
-    np.testing.assert_array_equal(model.logits(IDS), whole.logits(IDS))
+    np.testing.assert_array_equal(model.logits(IDS), GPT2(TOY, WEIGHTS, precision).logits(IDS))
+
+
+def test_a_weight_too_large_for_16_bits_stays_finite() -> None:
+    name = "model/h0/mlp/c_fc/w"
+    large = {**WEIGHTS, name: np.full_like(WEIGHTS[name], 1e6)}
+    held = GPT2(TOY, large, "float32", frozen=True).variables[name]
+    np.testing.assert_array_equal(held, np.float16(65504))
 
 
 # --- Gradients

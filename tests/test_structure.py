@@ -29,7 +29,7 @@ LAYERS = [
     "errors",
     "fields transfers colab samples checksums",
     "config drive bigquery",
-    "adapters losses pretrain_config shapes bundles",
+    "adapters losses products pretrain_config shapes bundles",
     "attention bundle_writer",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model optimizers weights sampling download events similarity",

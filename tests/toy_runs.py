@@ -14,7 +14,7 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunC
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
 from gpt2_helpers.model import GPT2
 from gpt2_helpers.runs import RunFolder, RunRecord
-from toy import TOY, toy_model, toy_tokenizer
+from toy import TOY, toy_model, toy_tokenizer, toy_weights
 
 SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
 TEXT = "What is the best thing that you ever have been to? How would your people end it? " * 15
@@ -33,10 +33,14 @@ SHORT: dict[str, Any] = {
 }
 
 
-def write_model(name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE) -> Path:
-    """A model folder `models/NAME` in the current folder, as a download would leave it."""
+def write_model(
+    name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE, fits_16_bits: bool = False
+) -> Path:
+    """A model folder `models/NAME` in the current folder, as a download would leave it. Where its
+    weights fit 16 bits, a frozen model is the same."""
     folder = Path("models") / name
-    save_model(toy_model(shape, seed), folder)
+    weights = toy_weights(shape, seed)
+    save_model(GPT2(shape, in_16_bits(weights) if fits_16_bits else weights), folder)
     toy_tokenizer().save(folder)
     return folder
 
@@ -70,6 +74,11 @@ def train(
     """The run at its end, and each step's progress."""
     run = open_run(dataset, **options)
     return run, list(run)
+
+
+def in_16_bits(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As a frozen model holds them that computes in fp32."""
+    return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
 
 
 def weights_of(model: GPT2) -> dict[str, np.ndarray]:
