@@ -89,12 +89,15 @@ def cases() -> Iterator[Case]:
     yield Case("124M", "bfloat16", options={"accumulate_gradients": 5, **saving})
     yield Case("355M", "bfloat16", options=saving)
     yield Case("355M", "float32", options=saving)
-    yield Case("774M", "bfloat16", options={"optimizer": "adafactor", **saving})
+    for precision in ("float32", "bfloat16"):
+        yield Case("774M", precision, options={"optimizer": "adafactor", **saving})
     yield Case("124M", "float32", options={"lora_rank": 8})
+    yield Case("124M", "float32", options={"lora_rank": 8, **saving})
     yield Case("124M", "bfloat16", options={"lora_rank": 8, **saving})
     yield Case("124M", "bfloat16", options={"lora_rank": 64, "accumulate_gradients": 5, **saving})
     yield Case("355M", "bfloat16", options={"lora_rank": 8, **saving})
-    yield Case("1558M", "bfloat16", options={"lora_rank": 8, **saving})
+    for precision in ("float32", "bfloat16"):
+        yield Case("1558M", precision, options={"lora_rank": 8, **saving})
     yield Case("124M", "float32", 1, length=100)
     yield Case("124M", "int8", 1, length=100)
     yield Case("124M", "int8", 20, length=100)

@@ -106,6 +106,7 @@ def pack(members: list[Member], archive: Path) -> Generator[Moved, None, None]:
         # The hash first: an archive under its own name never stands beside another one's hash.
         os.replace(hash_part, hash_file(archive))
         os.replace(part, archive)
+        drop(Path(f"{hash_file(before_of(archive))}.part"))  # of one that was killed
     except BaseException:
         for rest in (part, hash_part):
             if rest:

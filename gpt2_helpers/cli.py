@@ -26,7 +26,7 @@ from gpt2_helpers.commands import (
     note,
     pretrain,
 )
-from gpt2_helpers.errors import Gpt2Error, OptionError, nearest
+from gpt2_helpers.errors import Gpt2Error, OptionError, is_out_of_memory, nearest
 from gpt2_helpers.options import PROGRAM
 
 REFUSED, PIPE_CLOSED = 2, 141  # exit codes; the second is what a program gets that SIGPIPE ends
@@ -78,6 +78,11 @@ def main(argv: list[str] | None = None) -> int:
         return PIPE_CLOSED
     except OSError as error:
         note(error)
+        return REFUSED
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        note("out of memory: take a smaller model, a smaller batch size or shorter texts")
         return REFUSED
 
 

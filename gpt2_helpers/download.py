@@ -67,6 +67,9 @@ def download_model(
         raise DownloadError(f"{MIRROR_VARIABLE} must begin with https:// or http://, got {base!r}")
     elif not is_downloaded(model_name, model_dir):
         _download(_files(f"{base}/{size}", folder), folder, progress, retry_pauses)
+    else:  # one that was killed may have left the note of a file that is whole
+        for name in FILES:
+            (folder / f"{name}.part.json").unlink(missing_ok=True)
     return folder
 
 

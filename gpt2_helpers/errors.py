@@ -40,6 +40,10 @@ class DriveError(Gpt2Error):
     """Google Drive that is not there, is full, or does not hold what was asked for."""
 
 
+class OutOfMemoryError(Gpt2Error, MemoryError):
+    """The GPU, or this machine, had no memory left for what was asked."""
+
+
 class MissingPackageError(Gpt2Error, ImportError):
     """An optional package that is needed for what was asked."""
 
@@ -63,6 +67,12 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
         raise MissingPackageError(
             f"{needed_for} needs the package {install}, which {fault}: run `{line}` and try again"
         ) from error
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the GPU, or this machine, had no memory left."""
+    # TensorFlow's own kind, told by its name: many a command needs no TensorFlow.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ A file is a TFRecord of Event messages, the first of which gives the format's ve
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -28,25 +29,35 @@ class EventWriter:
         self.path = next(path for path in names if not path.exists())
         self._writer = tf.io.TFRecordWriter(str(self.path))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        self.flush()
+        self._writer.flush()
+        self._flushed = time.monotonic()
 
     def add(self, step: int, numbers: Mapping[str, float]) -> None:
         """Note the numbers of one step under their names."""
         event = Event(wall_time=time.time(), step=step)
         for name, number in numbers.items():
             event.summary.value.add(tag=name, simple_value=number)
-        self._write(event)
+        with _best_effort():
+            self._write(event)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Hand what was added to the disk."""
-        self._writer.flush()
+        with _best_effort():
+            self._writer.flush()
         self._flushed = time.monotonic()
 
     def close(self) -> None:
         """No more is to come."""
-        self._writer.close()
+        with _best_effort():
+            self._writer.close()
 
     def _write(self, event: Event) -> None:
         self._writer.write(event.SerializeToString())
+
+
+def _best_effort() -> contextlib.suppress:
+    """The numbers stand in run.json too: a disk that is full must not end a training for them, and
+    the next save tells of it."""
+    return contextlib.suppress(tf.errors.OpError)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from gpt2_helpers.beginnings import find_beginning
 from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
-from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
+from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
 from gpt2_helpers.events import EventWriter
 from gpt2_helpers.finetuning import Progress, Trainer
 from gpt2_helpers.generation import stream
 from gpt2_helpers.interrupts import deferred_interrupts
+from gpt2_helpers.locks import alone_in
 from gpt2_helpers.runs import RunFolder, RunRecord, installed_versions
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.weights import WeightsReader, write_text
@@ -116,14 +118,30 @@ class FinetuneRun:
             self.notes.append(f"validation on {len(held_out):,} tokens that are not trained on")
 
     def __iter__(self) -> Generator[RunProgress, None, None]:
-        try:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self._events = events = EventWriter(self.folder.path)
-        except (OSError, tf.errors.OpError) as error:
-            raise CheckpointError(
-                f"the run's folder {self.folder.path} cannot be written to: "
-                f"{getattr(error, 'strerror', None) or error}: give another checkpoint_dir"
-            ) from None
+        with ExitStack() as until_the_end:
+            try:
+                self.folder.path.mkdir(parents=True, exist_ok=True)
+                until_the_end.enter_context(alone_in(self.folder.path))
+                self._check_unchanged()
+                self.folder.tidy()
+                self._events = EventWriter(self.folder.path)
+            except (OSError, tf.errors.OpError) as error:
+                raise CheckpointError(
+                    f"the run's folder {self.folder.path} cannot be written to: "
+                    f"{getattr(error, 'strerror', None) or error}: give another checkpoint_dir"
+                ) from None
+            yield from self._steps(self._events)
+
+    def _check_unchanged(self) -> None:
+        """Others may have trained the run since it was opened."""
+        if self._saved_step is None or self.folder.completed_steps() == self._saved_step:
+            return
+        raise CheckpointError(
+            f"{self.folder.path} was at step {self._saved_step} when it was opened, and now is at "
+            f"{self.folder.completed_steps()}: open it again to go on from there"
+        )
+
+    def _steps(self, events: EventWriter) -> Generator[RunProgress, None, None]:
         try:
             with deferred_interrupts() as interruption:
                 for progress in self.trainer:
@@ -138,6 +156,8 @@ class FinetuneRun:
         except GeneratorExit:  # the consumer has had enough: what was trained is kept
             self._save()
             raise
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            raise self._out_of_memory() from error
         finally:
             events.close()
 
@@ -269,13 +289,31 @@ class FinetuneRun:
             self._begins.base, self.record.base_checkpoint = None, ""
         return base
 
+    def _kept(self) -> str:
+        if self._saved_step is None:
+            return "nothing was saved"
+        return f"the run stays at step {self._saved_step}"
+
     def _diverged(self, what: str) -> Gpt2Error:
-        kept = "nothing was saved"
-        if self._saved_step is not None:
-            kept = f"the run stays at step {self._saved_step}"
         return Gpt2Error(
-            f"{what} at step {self.trainer.step} ({kept}): lower learning_rate, now "
+            f"{what} at step {self.trainer.step} ({self._kept()}): lower learning_rate, now "
             f"{self.config.learning_rate:g}, or set gradient_clip=1"
+        )
+
+    def _out_of_memory(self) -> OutOfMemoryError:
+        """What is worth trying, the least change first."""
+        config, ways = self.config, []
+        if config.batch_size > 1:
+            ways.append(f"lower batch_size, now {config.batch_size}")
+        if not config.use_memory_saving_gradients:
+            ways.append("set use_memory_saving_gradients=True")
+        if config.optimizer.startswith("adam"):
+            ways.append("set optimizer='adafactor'")
+        if not config.lora_rank:
+            ways.append("set lora_rank=8")
+        return OutOfMemoryError(
+            f"out of memory after step {self.trainer.step} ({self._kept()}): "
+            f"{', or '.join([*ways, 'take a smaller model'])}"
         )
 
     def _return_to(self, step: int) -> None:

@@ -10,6 +10,7 @@ import codecs
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.decoder import Decoder, Model
 from gpt2_helpers.decoding import decoder_for
-from gpt2_helpers.errors import OptionError
+from gpt2_helpers.errors import OptionError, OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 
 EMPTY_TRIES = 20  # how often a text that came out empty is drawn again
@@ -51,7 +52,8 @@ def stream(
     """Texts as they finish: `config.nsamples` for each prompt, not always in order (see
     `Text.index`). An empty prompt begins a new document.
 
-    Raises OptionError where a prompt leaves no room in `config.length`.
+    Raises OptionError where a prompt leaves no room in `config.length`, and OutOfMemoryError that
+    says what to lower.
 
     for text in stream(model, tokenizer, ["Once upon a time"], SamplingConfig(length=50)):
         print(text)
@@ -67,12 +69,30 @@ def pieces(
     """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
     text joined are that text."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    rows = _Rows(model, tokenizer, prompts, config)
+    with _out_of_memory_told(config):
+        rows = _Rows(model, tokenizer, prompts, config)
     try:
-        while rows.fill():
-            yield from rows.advance()
+        while True:
+            with _out_of_memory_told(config):
+                if not rows.fill():
+                    break
+                fresh = list(rows.advance())
+            yield from fresh
     finally:
         rows.close()
+
+
+@contextmanager
+def _out_of_memory_told(config: SamplingConfig) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"out of memory for texts of length {config.length}, {config.batch_size} side by side: "
+            "lower batch_size or length, or take a smaller model"
+        ) from error
 
 
 def in_order(texts: Iterable[Text]) -> Iterator[Text]:

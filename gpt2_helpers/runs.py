@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
@@ -109,6 +110,7 @@ class RunFolder:
 
         CheckpointError where something was, and none is whole: a run must not begin anew unsaid.
         """
+        self._put_back()
         try:
             return latest_checkpoint(self.path)
         except CheckpointError as error:
@@ -227,11 +229,22 @@ class RunFolder:
         and the protected steps. What a run begun afresh found in its folder is not touched."""
         older = record.checkpoints[:-count] if count else []
         gone = [step for step in older if step not in protected]
+        for step in gone:  # before it is written down: one that is killed here does it once more
+            self._delete(step)
         if gone:
             record.checkpoints = [step for step in record.checkpoints if step not in gone]
             self._write_record(record)
-        for step in gone:
-            self._delete(step)
+
+    def tidy(self) -> None:
+        """Delete what one that was killed while it wrote has left half done."""
+        for path in self.path.glob(".part-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.path.glob("*.part"):
+            path.unlink(missing_ok=True)
+        for path in self.path.glob("*-*" + INDEX):  # states without the weights that come last
+            step = step_of(path.with_suffix(""))
+            if step >= 0 and not Path(self.path / f"model-{step}{INDEX}").is_file():
+                self._delete(step)
 
     def keep_only(self, step: int, events: Path, protected: Collection[int] = ()) -> None:
         """Delete every other checkpoint and event file, for `overwrite`."""
@@ -248,10 +261,10 @@ class RunFolder:
         write_checkpoint_state(self.path, f"model-{step}")
         write_text(self.path / "counter", f"{step}\n")
         later = record.checkpoints[record.checkpoints.index(step) + 1 :]
-        record.checkpoints = [kept for kept in record.checkpoints if kept not in later]
-        self._write_record(record)
         for other in later:
             self._delete(other)
+        record.checkpoints = [kept for kept in record.checkpoints if kept not in later]
+        self._write_record(record)
 
     @contextmanager
     def replaced(self, size: int, note: Callable[[str], None] = ignore) -> Iterator[Path]:
@@ -261,10 +274,10 @@ class RunFolder:
         Raises CheckpointError where there is no room for them, or no whole checkpoint among them,
         OSError where they cannot be written. On any failure this run is as it was.
         """
-        beside = RunFolder(self.checkpoint_dir / f".part-{self.name}", self.name)
-        before = self.path.with_name(self.name + BEFORE)
-        older = beside.checkpoint_dir / before.name
-        shutil.rmtree(beside.checkpoint_dir, ignore_errors=True)  # of a time that was killed
+        beside = RunFolder(self._part, self.name)
+        older = self._part / self._before.name
+        self._put_back()
+        shutil.rmtree(self._part, ignore_errors=True)  # of a time that was killed
         try:
             beside.path.mkdir(parents=True)
             free = shutil.disk_usage(beside.path).free
@@ -278,20 +291,34 @@ class RunFolder:
             stood = self.path.exists()
             try:
                 if stood:
-                    if before.exists():
-                        os.replace(before, older)
-                    os.replace(self.path, before)
+                    if self._before.exists():
+                        os.replace(self._before, older)
+                    os.replace(self.path, self._before)
                 os.replace(beside.path, self.path)
             except BaseException:
-                if stood and not self.path.exists():
-                    os.replace(before, self.path)
-                if older.exists():
-                    os.replace(older, before)
+                self._put_back()
                 raise
             if stood:
-                note(f"the {self.name} that stood there before is kept as {before}")
+                note(f"the {self.name} that stood there before is kept as {self._before}")
         finally:
-            shutil.rmtree(beside.checkpoint_dir, ignore_errors=True)
+            shutil.rmtree(self._part, ignore_errors=True)
+
+    @property
+    def _part(self) -> Path:
+        """Where a run is put together that is to take this one's place."""
+        return self.checkpoint_dir / f".part-{self.name}"
+
+    @property
+    def _before(self) -> Path:
+        return self.path.with_name(self.name + BEFORE)
+
+    def _put_back(self) -> None:
+        """Undo what `replaced` has renamed, where it was not the end of it: it was killed there."""
+        older = self._part / self._before.name
+        if self._part.is_dir() and not self.path.exists() and self._before.exists():
+            os.replace(self._before, self.path)
+        if older.exists() and not self._before.exists():
+            os.replace(older, self._before)
 
     def _write_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Written beside and renamed: older checkpoints need these files as well."""

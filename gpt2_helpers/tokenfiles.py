@@ -6,6 +6,7 @@ several arrays of ids, `arr_0`, `arr_1` and on. Both directions stream: no archi
 
 from __future__ import annotations
 
+import glob
 import os
 import struct
 import tempfile
@@ -71,6 +72,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     # Hidden, so that a folder read as a dataset at the same time passes it over.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _drop_abandoned(path)
     try:
         with part.open("w+b") as file:
             yield file
@@ -81,6 +83,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise _unwritable(str(path), error) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _drop_abandoned(path: Path) -> None:
+    """Delete what processes have left beside `path` that were killed while they wrote it."""
+    if os.name == "nt":  # where asking whether a process lives may end it
+        return
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = part.name.split(".")[-2]
+        try:
+            if process.isdecimal():
+                os.kill(int(process), 0)  # sends nothing
+        except ProcessLookupError:
+            part.unlink(missing_ok=True)
+        except OSError:  # it lives, and is another user's
+            pass
 
 
 def write_npz(path: Path, tokens: Ids) -> None:

@@ -24,6 +24,7 @@ from gpt2_helpers.checkpoint import latest_checkpoint, load_model
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
+from gpt2_helpers.locks import LOCK
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.tokenizer import Tokenizer
 from toy import toy_tokenizer
@@ -81,7 +82,16 @@ def test_a_run_folder_has_everything_that_opening_it_needs() -> None:
     names = sorted(path.name for path in FOLDER.iterdir())
     (events,) = (name for name in names if name.startswith("events.out.tfevents."))
     assert names == sorted(
-        ["checkpoint", "counter", "encoder.json", events, "hparams.json", "run.json", "vocab.bpe"]
+        [
+            "checkpoint",
+            "counter",
+            "encoder.json",
+            events,
+            "hparams.json",
+            "run.json",
+            "vocab.bpe",
+            LOCK,
+        ]
         + [
             f"{kind}-4.{ending}"
             for kind in ("model", "optimizer")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
 from gpt2_helpers.forms.style import told
 
 QUEUED = 0.4  # seconds: a click within it after the end was made before the end
@@ -71,12 +71,6 @@ def _in_main_thread(work: Callable[[], None]) -> None:
         loop.add_callback(work)
 
 
-def is_full_memory(error: BaseException | None) -> bool:
-    """Whether the GPU, or this machine, had no memory left."""
-    # TensorFlow's own kind, told by its name: buttons don't need TensorFlow.
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
 def explained(error: BaseException) -> str:
     """One sentence for whatever was raised.
 
@@ -85,7 +79,7 @@ def explained(error: BaseException) -> str:
     """
     if isinstance(error, Gpt2Error):
         return str(error)
-    if is_full_memory(error):
+    if is_out_of_memory(error):
         return (
             "the memory is too small for this: take a smaller model, a smaller batch size or "
             "shorter texts; in training, choose Save memory; a session that is needed no longer "

@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.forms.buttons import explained, is_full_memory
+from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
+from gpt2_helpers.forms.buttons import explained
 
 
 class RefusalError(Gpt2Error):
@@ -35,10 +35,10 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         raise RefusalError("interrupted: run the cell again to do it") from None
     except Exception as error:
-        full = next(filter(is_full_memory, (error, error.__cause__)), None)
-        if full is not None:
+        chain = [kept for kept in (error, error.__cause__) if kept is not None]
+        if any(map(is_out_of_memory, chain)):
             # Notebooks keep the last error, and with its frames the model that filled the memory.
-            for kept in (error, full):
+            for kept in chain:
                 traceback.clear_frames(kept.__traceback__)
         elif not isinstance(error, Gpt2Error):
             raise

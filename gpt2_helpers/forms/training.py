@@ -16,9 +16,9 @@ from IPython.display import display
 
 from gpt2_helpers import plots
 from gpt2_helpers.console import outcome
-from gpt2_helpers.errors import Gpt2Error, MissingPackageError
+from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
-from gpt2_helpers.forms.buttons import explained, is_full_memory
+from gpt2_helpers.forms.buttons import explained
 from gpt2_helpers.forms.progress import ProgressBar
 from gpt2_helpers.forms.style import sentence, style_sheet, told
 
@@ -43,8 +43,6 @@ def show(run: FinetuneRun) -> None:
                 view.step(progress)
     except BaseException as error:
         view.fail(error)
-        if is_full_memory(error):
-            raise Gpt2Error(explained(error)) from error
         raise
     view.finish()
 

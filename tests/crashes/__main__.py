@@ -1,0 +1,55 @@
+"""Kill everything that writes, for as long as one likes: `make crash-test`.
+
+python -m crashes [--kills 20] [--minutes 30] [--seed 1] [--only finetune]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from crashes.killing import killer
+from crashes.scenarios import scenarios
+from crashes.surviving import survive, write_toy
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--kills", type=int, default=20, help="of each kind of work")
+    parser.add_argument("--minutes", type=float, default=30, help="at most, for all together")
+    parser.add_argument("--seed", type=int, help="draws the same moments again")
+    parser.add_argument("--only", help="one kind of work")
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    print(f"seed {seed}", flush=True)
+    began, total = time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as name, killer(Path(name)) as kills, scenarios() as all_:
+        toy = write_toy(Path(name, "toy"))
+        wanted = [s for s in all_ if options.only in (None, s.name)]
+        for order, scenario in enumerate(wanted):
+            end = began + 60 * options.minutes * (order + 1) / len(wanted)
+            tally = survive(
+                scenario,
+                kills,
+                Path(name, scenario.name.replace(" ", "-")),
+                toy,
+                options.kills,
+                random.Random(f"{seed} {scenario.name}"),
+                lambda end=end: time.monotonic() > end,
+            )
+            total += tally.kills
+            print(tally, flush=True)
+    print(
+        f"{total} kills in {(time.monotonic() - began) / 60:.1f} minutes, nothing lost", flush=True
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
