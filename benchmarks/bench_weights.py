@@ -49,7 +49,8 @@ def make(folder: Path, vocabulary: Path) -> None:
 
 def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
     """GPT-2's own where they are; else the bundled model's, filled up with pieces that no text has,
-    so that the ids are as many."""
+    so that the ids are as many. A space stands in no piece: gpt-2-simple knows it by another
+    character."""
     if all((vocabulary / file).is_file() for file in TOKENIZER_FILES):
         return {file: (vocabulary / file).read_text(encoding="utf-8") for file in TOKENIZER_FILES}
     print(f"{vocabulary} has no {' and '.join(TOKENIZER_FILES)}: the bundled vocabulary stands in")
@@ -57,7 +58,7 @@ def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
 
     pieces = json.loads((BUNDLED_FOLDER / "encoder.json").read_text(encoding="utf-8"))
     ordered = [piece for piece in sorted(pieces, key=pieces.__getitem__) if piece != END_PIECE]
-    ordered += [f"<filler {number}>" for number in range(END - len(ordered))]
+    ordered += [f"<filler-{number}>" for number in range(END - len(ordered))]
     merges = (BUNDLED_FOLDER / "vocab.bpe").read_text(encoding="utf-8")
     numbered = {piece: number for number, piece in enumerate([*ordered, END_PIECE])}
     return {"encoder.json": json.dumps(numbered), "vocab.bpe": merges}

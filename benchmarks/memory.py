@@ -4,7 +4,8 @@
 
 Each case is a fresh process with random weights that takes two training steps, or writes a text a
 row. Its peak is the most main memory that it ever held (VmHWM of /proc/self/status), less what it
-held after importing TensorFlow. Cases that are estimated at over `--below` GB are left out.
+held after importing TensorFlow, or TensorFlow Lite alone where that is what writes. Cases that are
+estimated at over `--below` GB are left out.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ class RandomWeights(Mapping[str, np.ndarray]):
         self._shapes, self._random = shapes, np.random.default_rng(0)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._random.standard_normal(self._shapes[name], np.float32) * np.float32(0.02)
+        array = self._random.standard_normal(self._shapes[name], np.float32)
+        array *= 0.02
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)
@@ -137,41 +140,60 @@ class RandomWeights(Mapping[str, np.ndarray]):
 
 def measure(case: Case) -> int:
     """Bytes that this process takes for the case."""
+    return measure_writing(case) if case.length else measure_training(case)
+
+
+def measure_training(case: Case) -> int:
     import tensorflow as tf
 
     from gpt2_helpers.adapters import new_adapters
-    from gpt2_helpers.config import SamplingConfig
-    from gpt2_helpers.decoding import decoder_for
-    from gpt2_helpers.device import choose_precision
     from gpt2_helpers.finetuning import Trainer
     from gpt2_helpers.model import GPT2
     from gpt2_helpers.shapes import variable_shapes
 
     tf.constant(0)  # TensorFlow sets up its devices
     before = most_held()
-    shape = SHAPES[case.shape]
-    finetune = case.finetune()
-    # int8 is of decoders alone: the model itself is then what this machine trains in.
-    model = GPT2(
-        shape,
-        RandomWeights(variable_shapes(shape)),
-        choose_precision(case.precision),
-        frozen=finetune.lora_rank > 0,
-    )
+    shape, finetune = SHAPES[case.shape], case.finetune()
+    weights = RandomWeights(variable_shapes(shape))
+    model = GPT2(shape, weights, case.precision, frozen=finetune.lora_rank > 0)
     if finetune.lora_rank:
         model.adapt(new_adapters(shape, finetune.lora_rank, seed=0))
-    if case.length:
-        decoder = decoder_for(model, case.batch_size, case.length, case.precision)
-        rows = np.zeros(case.batch_size, np.int32)
-        prompt = [0] * (case.length // 2)
-        for row in range(case.batch_size):
-            decoder.prefill(row, prompt)
-        for position in range(len(prompt), case.length, max(1, case.length // 20)):
-            decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), SamplingConfig())
+    tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
+    for _ in Trainer(model, tokens, finetune):
+        pass
+    return most_held() - before
+
+
+def measure_writing(case: Case) -> int:
+    from gpt2_helpers.config import SamplingConfig
+    from gpt2_helpers.decoder import Model
+    from gpt2_helpers.decoding import decoder_for, uses_lite
+    from gpt2_helpers.shapes import variable_shapes
+    from gpt2_helpers.stored import StoredModel
+
+    shape = SHAPES[case.shape]
+    weights = RandomWeights(variable_shapes(shape))
+    model: Model
+    if uses_lite(case.precision):
+        from gpt2_helpers import lite_decoder  # noqa: F401 - and with it TensorFlow Lite
+
+        before = most_held()
+        model = StoredModel(shape, weights, "float32", case.precision)
     else:
-        tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
-        for _ in Trainer(model, tokens, finetune):
-            pass
+        import tensorflow as tf
+
+        from gpt2_helpers.model import GPT2
+
+        tf.constant(0)
+        before = most_held()
+        model = GPT2(shape, weights, case.precision)
+    decoder = decoder_for(model, case.batch_size, case.length, case.precision)
+    rows = np.zeros(case.batch_size, np.int32)
+    prompt = [0] * (case.length // 2)
+    for row in range(case.batch_size):
+        decoder.prefill(row, prompt)
+    for position in range(len(prompt), case.length, max(1, case.length // 20)):
+        decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), SamplingConfig())
     return most_held() - before
 
 

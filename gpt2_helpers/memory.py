@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.adapters import n_adapter_parameters
 from gpt2_helpers.config import (
@@ -21,6 +21,9 @@ from gpt2_helpers.config import (
     FinetuneConfig,
     ModelConfig,
 )
+
+if TYPE_CHECKING:
+    from gpt2_helpers.decoder import Model
 
 GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
@@ -73,7 +76,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
             trained -= (model.n_vocab + model.n_ctx) * model.n_embd
             output = 0
     gradients = _FP32 * trained
-    held = weights + _FP32 * _state(model, finetune, trained) + _graph(model, 150, 18)
+    held = weights + _FP32 * _state(model, finetune, trained) + _graph(model, 110, 18)
     if finetune.accumulate_gradients > 1:
         held += 2 * gradients  # the sum so far, and the next one
     elif precision == "float16" or finetune.gradient_clip:
@@ -124,25 +127,51 @@ def generation_bytes(
     itself included. `precision` is what `decoding.decoder_for` takes.
 
     >>> round(generation_bytes(SIZES["355M"], 1, 100, "int8") / GB, 1)
-    2.7
+    1.0
     """
-    lite = precision in _LITE and not on_gpu
+    lite = _is_lite(precision, on_gpu)
     width = _WIDTH[precision]
     longest = min(length + 1, model.n_ctx)
     slots = min(next((s for s in _SLOT_SIZES if s >= longest), longest), model.n_ctx)
-    output = model.n_vocab * model.n_embd
     # The keys and values of a layer, which NumPy has in fp32 and takes as rows grow.
     seen = 2 * batch_size * (longest if lite else slots) * model.n_embd
     seen *= _FP32 if lite else width
     scores = 4 * _FP32 * batch_size * model.n_vocab
-    weights = _FP32 * model.n_parameters
+    weights = _writing_weights(model, precision, on_gpu)
     if lite:
-        # Each program, and beside it its matrices once more, in the order of their products. The
-        # embeddings pass through several forms as one is made of them, before a text begins.
-        weights += 2 * width * model.n_parameters + _FP32 * output
-        return weights + max(3 * _FP32 * output, model.n_layer * seen + scores)
-    weights += (width < _FP32) * width * model.n_parameters + width * output  # turned once for all
+        return weights + model.n_layer * seen + scores
     return weights + (model.n_layer + 1) * seen + scores + _graph(model, 20, 9)
+
+
+def _writing_weights(model: ModelConfig, precision: str, on_gpu: bool) -> int:
+    """Bytes of weights in the forms that writing needs."""
+    width = _WIDTH[precision]
+    output = model.n_vocab * model.n_embd
+    if _is_lite(precision, on_gpu):
+        # Each program, and beside it its matrices once more, in the order of their products.
+        return 2 * width * model.n_parameters + _FP32 * output
+    copies = (width < _FP32) * width * model.n_parameters + width * output  # turned once for all
+    return _FP32 * model.n_parameters + copies
+
+
+def _is_lite(precision: str, on_gpu: bool) -> bool:
+    return precision in _LITE and not on_gpu
+
+
+def to_write(model: Model, batch_size: int, length: int) -> tuple[int, int | None, str]:
+    """Bytes that a loaded model needs to write so much, those it can use, and whose they are (see
+    `here`)."""
+    from gpt2_helpers.device import gpus
+
+    precision, on_gpu = model.decoding_precision, bool(gpus())
+    needed = generation_bytes(model.config, batch_size, length, precision, on_gpu)
+    available, place = here()
+    if available is not None and not on_gpu:  # what it has already need not be found once more
+        if not _is_lite(precision, on_gpu):
+            available += _FP32 * model.config.n_parameters
+        elif model.decoders:
+            available += _writing_weights(model.config, precision, on_gpu)
+    return needed, available, place
 
 
 def _graph(model: ModelConfig, megabytes: int, a_layer: int) -> int:
@@ -206,19 +235,15 @@ def _fit(
     return Fit(name, needed, None, line)
 
 
-def here(loaded: ModelConfig | None = None) -> tuple[int | None, str]:
+def here() -> tuple[int | None, str]:
     """Bytes that a model can use on this machine, and whose they are: the first GPU's where there
-    is one, else those of main memory that are free, and those that the weights of a model that is
-    `loaded` have already. None where the system does not tell."""
+    is one, else those of main memory that are free. None where the system does not tell."""
     from gpt2_helpers import device  # which brings TensorFlow where there may be a GPU
 
     if cards := device.gpus():
         memory = cards[0].memory
         return (None if memory is None else int(USABLE_GPU * memory)), "this GPU"
-    free = free_main_memory()
-    if free is not None and loaded is not None:
-        free += _FP32 * loaded.n_parameters
-    return free, "this machine"
+    return free_main_memory(), "this machine"
 
 
 def free_main_memory(information: Path = Path("/proc/meminfo")) -> int | None:

@@ -3,13 +3,13 @@ that TensorFlow is not needed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.sampling import Floats
-from gpt2_helpers.weights import WeightsReader
 
 if TYPE_CHECKING:
     from gpt2_helpers.model import GPT2
@@ -24,7 +24,11 @@ class StoredModel:
     version = 0  # its weights never change
 
     def __init__(
-        self, config: ModelConfig, weights: WeightsReader, precision: str, decoding_precision: str
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, np.ndarray],
+        precision: str,
+        decoding_precision: str,
     ) -> None:
         self.config = config
         self.precision, self.decoding_precision = precision, decoding_precision

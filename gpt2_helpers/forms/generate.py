@@ -30,7 +30,7 @@ from gpt2_helpers.forms.style import style_sheet, told
 from gpt2_helpers.forms.texts import Comparer, TextCards, counted, discard
 from gpt2_helpers.generation import Text, in_order
 from gpt2_helpers.interrupts import deferred_interrupts
-from gpt2_helpers.memory import GB, generation_bytes, here
+from gpt2_helpers.memory import GB, to_write
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session
 from gpt2_helpers.similarity import Match
@@ -159,17 +159,8 @@ class GenerateForm(Shown):
         """Warn beside the batch size where so much does not fit side by side."""
         if not self.form.is_valid or not self.session.is_loaded:
             return
-        from gpt2_helpers.device import gpus
-
-        config, model = self.form.config(SamplingConfig), self.session.writer
-        needed = generation_bytes(
-            model.config,
-            config.batch_size,
-            config.length,
-            model.decoding_precision,
-            on_gpu=bool(gpus()),
-        )
-        available, place = here(loaded=model.config)
+        config = self.form.config(SamplingConfig)
+        needed, available, place = to_write(self.session.writer, config.batch_size, config.length)
         words = ""
         if available is not None and needed > available:
             words = (

@@ -27,7 +27,7 @@ from gpt2_helpers.forms.form import VARIABLE_PREFIX, Shown
 from gpt2_helpers.forms.progress import shown_moving
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import LABEL_WIDTH, style_sheet, told
-from gpt2_helpers.memory import GB, generation_bytes, here
+from gpt2_helpers.memory import GB, to_write
 
 if TYPE_CHECKING:
     from gpt2_helpers.backups import SavedRun
@@ -259,14 +259,9 @@ def told_run(saved: SavedRun, *, on_drive: bool) -> str:
 
 def _size_of(session: Session) -> str:
     """What the loaded model needs to write, and what there is."""
-    from gpt2_helpers.device import gpus
-
     model = session.writer
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed = generation_bytes(
-        model.config, 1, model.config.n_ctx, model.decoding_precision, on_gpu=bool(gpus())
-    )
-    available, place = here(loaded=model.config)
+    needed, available, place = to_write(model, 1, model.config.n_ctx)
     has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"
