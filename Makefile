@@ -24,10 +24,11 @@ test: check ## every check and test, the notebooks too
 	@.venv/bin/python $(ALL_TESTS)
 
 .PHONY: check
-check: $(VENV) ## formatting, lint and types, without running anything
+check: $(VENV) ## formatting, lint, types and licences, without running anything
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m mypy
+	@.venv/bin/python .ci/audit.py
 
 .PHONY: format
 format: $(VENV) ## format the code, mend what lint can mend, empty the notebooks' outputs
@@ -51,6 +52,19 @@ test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an envir
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
 # Nothing else should compute meanwhile.
+# Each is bounded in time; what a longer run of it found stands in README.md.
+.PHONY: crash-test
+crash-test: $(VENV) ## kill everything that writes, at any moment, and look what is left
+	@.venv/bin/python tests/crashes/__main__.py --kills 25 --minutes 30
+
+.PHONY: fuzz
+fuzz: $(VENV) ## made-up files for everything that reads files, for a minute
+	@.venv/bin/python tests/fuzzing/__main__.py --minutes 1
+
+.PHONY: soak
+soak: $(VENV) ## memory over 10,000 texts, 2,000 steps and 50 models, half an hour
+	@.venv/bin/python benchmarks/soak.py
+
 .PHONY: bench
 bench: $(VENV) $(VENV_PEERS) ## measure against others, about an hour; writes the results and the README's
 	@.venv/bin/python benchmarks/compare.py

@@ -25,6 +25,7 @@ from gpt2_helpers.transfers import (
     Moved,
     discard,
     drop,
+    flush,
     hash_file,
     ignore,
     read_file,
@@ -32,7 +33,7 @@ from gpt2_helpers.transfers import (
     write_hash,
     write_part,
 )
-from gpt2_helpers.weights import SUFFIXES, flush
+from gpt2_helpers.weights import SUFFIXES
 
 ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
 _BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to

@@ -6,7 +6,7 @@ Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.shapes import variable_shapes
 from gpt2_helpers.stored import StoredModel
-from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_text, write_weights
+from gpt2_helpers.transfers import write_text
+from gpt2_helpers.weights import REQUIRED_SUFFIXES, WeightsReader, write_weights
 
 if TYPE_CHECKING:
     from gpt2_helpers.model import GPT2
@@ -134,7 +135,30 @@ def load_stored(
     return StoredModel(config, weights, precision, decoding_precision)
 
 
-def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, WeightsReader]:
+class _Numbers(Mapping[str, np.ndarray]):
+    """Weights that are all numbers, or are refused when they are read."""
+
+    def __init__(self, weights: WeightsReader) -> None:
+        self._weights = weights
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = self._weights[name]
+        # Either is no number where any is none; both go through the array without another as large.
+        if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+            raise CheckpointError(
+                f"{self._weights.prefix}: the variable {name} holds what is no number (NaN) or is "
+                "infinite: take an earlier checkpoint, and train with a lower learning_rate"
+            )
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+
+def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _Numbers]:
     """A folder's shape and weights, where the two belong together."""
     prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
     config = ModelConfig.load(folder)
@@ -158,7 +182,7 @@ def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, Weights
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": they don't belong together"
         )
-    return config, weights
+    return config, _Numbers(weights)
 
 
 def save_model(

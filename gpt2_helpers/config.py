@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.transfers import write_text
 
 
 def _number_as_text(config: Checked, name: str) -> None:
@@ -65,7 +66,7 @@ class ModelConfig(Checked):
             raise CheckpointError(
                 f"{path} is missing: a model folder holds hparams.json beside its weights"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [n for n in names if not isinstance(values, dict) or n not in values]
@@ -79,7 +80,7 @@ class ModelConfig(Checked):
     def save(self, folder: str | Path) -> None:
         """Write `hparams.json` into `folder`."""
         text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-        (Path(folder) / "hparams.json").write_text(text, encoding="utf-8")
+        write_text(Path(folder) / "hparams.json", text)
 
 
 SIZES = {

@@ -29,7 +29,8 @@ from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.locks import alone_in
 from gpt2_helpers.runs import RunFolder, RunRecord, installed_versions
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.weights import WeightsReader, write_text
+from gpt2_helpers.transfers import write_text
+from gpt2_helpers.weights import WeightsReader
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,9 +26,9 @@ from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
-from gpt2_helpers.transfers import BEFORE, ignore
-from gpt2_helpers.weights import SUFFIXES, WeightsReader, flush, write_text, write_weights
+from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.transfers import BEFORE, ignore, write_text
+from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_weights
 
 if TYPE_CHECKING:
     from gpt2_helpers.model import GPT2
@@ -145,7 +144,7 @@ class RunFolder:
             record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
         except FileNotFoundError:
             return RunRecord()
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(
                 f"{path} cannot be read: {error}; move it away to go on"
             ) from None
@@ -205,7 +204,7 @@ class RunFolder:
             if model.adapters:
                 write_weights(self.path / f"adapters-{step}", model.adapters)
             write_weights(self.path / f"optimizer-{step}", state)
-            self._write_tokenizer(tokenizer)
+            tokenizer.save(self.path)  # which older checkpoints need as well
             record.checkpoints = [*(saved for saved in before if saved != step), step]
             self._write_record(record)
             prefix = save_model(model, self.path, name=f"model-{step}", base=base)
@@ -319,14 +318,6 @@ class RunFolder:
             os.replace(self._before, self.path)
         if older.exists() and not self._before.exists():
             os.replace(older, self._before)
-
-    def _write_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Written beside and renamed: older checkpoints need these files as well."""
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=self.path) as beside:
-            tokenizer.save(beside)
-            for name in TOKENIZER_FILES:
-                flush(Path(beside) / name)
-                os.replace(Path(beside) / name, self.path / name)
 
     def _write_record(self, record: RunRecord) -> None:
         write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")

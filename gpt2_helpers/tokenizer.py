@@ -17,6 +17,7 @@ import numpy as np
 import regex
 
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+from gpt2_helpers.transfers import write_text
 
 END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"
@@ -120,7 +121,7 @@ class Tokenizer:
             raise CheckpointError(
                 f"{error.filename} is missing: a model folder holds encoder.json and vocab.bpe"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise CheckpointError(f"the tokenizer in {folder} cannot be read: {error}") from None
         if not isinstance(vocabulary, dict) or not all(
             type(index) is int for index in vocabulary.values()
@@ -143,10 +144,10 @@ class Tokenizer:
     def save(self, folder: str | Path) -> None:
         """Write `encoder.json` and `vocab.bpe` into `folder`, in OpenAI's format."""
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
-        encoder.write_text(json.dumps(self.vocabulary), encoding="utf-8")
+        write_text(encoder, json.dumps(self.vocabulary))
         names = {index: piece for piece, index in self.vocabulary.items()}
         pairs = (f"{names[left]} {names[right]}\n" for left, right in self._merges)
-        bpe.write_text("#version: 0.2\n" + "".join(pairs), encoding="utf-8", newline="\n")
+        write_text(bpe, "#version: 0.2\n" + "".join(pairs))
 
     def encode(self, text: str, special: bool = False) -> list[int]:
         """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.

@@ -87,6 +87,25 @@ def copy_file(source: Path, target: Path) -> Generator[Moved, None, str]:
     return digest
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    flush(part)
+    os.replace(part, path)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open folders, and needs no flush of them
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def drop(part: Path) -> None:
     """Delete what was begun; that it cannot be deleted hides no other error."""
     with contextlib.suppress(OSError):

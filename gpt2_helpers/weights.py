@@ -27,6 +27,7 @@ from gpt2_helpers.bundles import (
 )
 from gpt2_helpers.checksums import masked_crc32c
 from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.transfers import flush
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: with it the rest is whole
 REQUIRED_SUFFIXES = (INDEX, DATA)
@@ -153,25 +154,6 @@ def write_weights(
     finally:
         if beside:
             shutil.rmtree(beside, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    flush(part)
-    os.replace(part, path)
-
-
-def flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    if os.name == "nt" and path.is_dir():
-        return  # Windows cannot open folders, and needs no flush of them
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _line(error: Exception) -> str:

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_text, write_weights
+from gpt2_helpers.transfers import write_text
+from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_weights
 
 DATA = ".data-00000-of-00001"
 

@@ -24,17 +24,21 @@ class Plan:
     """How a process is to end: nothing set, by itself.
 
     `change` kills it (SIGKILL) as it begins its nth change of a file: opening one to write,
-    renaming, deleting. `seconds` kills it that long after its start. `size` kills it in the middle
-    of a write, when a file has grown to so many bytes, or where `dies` is off lets that write fail
-    as on a full disk. `memory` is how many bytes it may take beyond what it begins with. `pause`
-    are seconds that it lingers at each change, so that more moments fall into them.
+    renaming, deleting; with `after`, so many seconds later. `seconds` kills it that long after its
+    start. `size` kills it in the middle of a write, when a file has grown to so many bytes, or
+    where `dies` is off lets that write fail as on a full disk. `memory` is how many bytes it may
+    take beyond what it begins with. `read_only` has it obey the permissions of files, which root
+    need not. `pause` are seconds that it lingers at each change, so that more moments fall into
+    them.
     """
 
     change: int = 0
+    after: float = 0.0
     seconds: float = 0.0
     size: int = 0
     dies: bool = True
     memory: int = 0
+    read_only: bool = False
     pause: float = 0.0
 
 
@@ -50,7 +54,7 @@ class End:
 
     @property
     def was_killed(self) -> bool:
-        return self.code in (-signal.SIGKILL, -signal.SIGXFSZ)
+        return self.code in (-signal.SIGKILL, -signal.SIGXFSZ, -signal.SIGALRM)
 
 
 class Killer:

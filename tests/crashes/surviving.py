@@ -77,14 +77,7 @@ def survive(
     while tally.kills < kills and not until():
         work = _begun(folder / f"work{tally.runs}", scenario, toy)
         while tally.kills < kills and scenario.call(work) is not None and not until():
-            way = draw.choice(["at a change of a file", "at some moment", "in mid-write"])
-            plan = {
-                "at a change of a file": Plan(change=draw.randint(1, changes)),
-                "at some moment": Plan(seconds=draw.uniform(0, 1.5 * seconds), pause=PAUSE),
-                "in mid-write": Plan(size=draw.randint(200, largest)),
-            }[way]
-            if not scenario.tears and plan.size:
-                continue
+            way, plan = _drawn(scenario, draw, changes, seconds, largest)
             end = _run(scenario, killer, work, plan)
             if end.was_killed:
                 tally.kills += 1
@@ -96,6 +89,22 @@ def survive(
         shutil.rmtree(work)
     tally.seconds = time.monotonic() - began
     return tally
+
+
+def _drawn(
+    scenario: Scenario, draw: random.Random, changes: int, seconds: float, largest: int
+) -> tuple[str, Plan]:
+    """A way to die and its moment, within what a whole run was seen to change and to take."""
+    change = draw.randint(1, changes)
+    ways = {
+        "at a change of a file": Plan(change=change),
+        "shortly after one": Plan(change=change, after=10 ** draw.uniform(-5, -2)),
+        "at some moment": Plan(seconds=draw.uniform(0, 1.5 * seconds), pause=PAUSE),
+    }
+    if scenario.tears:
+        ways["in mid-write"] = Plan(size=draw.randint(200, largest))
+    way = draw.choice(sorted(ways))
+    return way, ways[way]
 
 
 def _begun(work: Path, scenario: Scenario, toy: Path) -> Path:

@@ -1,0 +1,87 @@
+"""Make up files for every reader, for as long as one likes: `make fuzz`.
+
+python -m fuzzing [--minutes 1] [--only csv] [--corpus FOLDER]
+
+With `--corpus` what was learnt is kept there, and the next call goes on from it. A finding is put
+into findings/, where it is a test from then on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fuzzing.targets import TARGETS, seeds
+
+HERE = Path(__file__).parent
+
+
+def fuzz(target: str, seconds: float, corpus: Path, findings: Path) -> tuple[int, str]:
+    """How many inputs were tried, and what the reader failed with, or nothing."""
+    seeds(target, corpus)
+    findings.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, str(HERE / "one.py"), target, str(corpus)),
+        f"-max_total_time={max(1, round(seconds))}",
+        f"-artifact_prefix={findings}/",
+        *("-max_len=20000", "-timeout=20", "-rss_limit_mb=4000", "-print_final_stats=1"),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", ran.stderr)
+    if ran.returncode and not any(findings.iterdir()):
+        raise RuntimeError(ran.stderr[-3000:])
+    return int(tried[1]) if tried else 0, _failure(ran.stderr) if ran.returncode else ""
+
+
+def _failure(output: str) -> str:
+    """The traceback, or what libFuzzer says where there is none."""
+    _, marked, rest = output.partition("Uncaught Python exception: ===")
+    return rest[:3000] if marked else output[-3000:]
+
+
+@contextlib.contextmanager
+def _place(corpus: Path | None) -> Iterator[Path]:
+    if corpus:
+        yield corpus
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--minutes", type=float, default=1, help="for all readers together")
+    parser.add_argument("--only", choices=list(TARGETS), help="one reader")
+    parser.add_argument("--corpus", type=Path, help="folder to keep what was learnt in")
+    options = parser.parse_args()
+    chosen = [options.only] if options.only else list(TARGETS)
+    total = found = 0
+    with _place(options.corpus) as corpus, tempfile.TemporaryDirectory() as name:
+        for target in chosen:
+            findings = Path(name, target)
+            seconds = 60 * options.minutes / len(chosen)
+            tried, failure = fuzz(target, seconds, corpus / target, findings)
+            total += tried
+            print(f"{target}: {tried:,} inputs tried", flush=True)
+            if failure:
+                found += 1
+                kept = HERE / "findings" / target
+                kept.mkdir(parents=True, exist_ok=True)
+                for path in findings.iterdir():
+                    shutil.copy(path, kept)
+                    print(f"  a finding, now {kept / path.name}:{failure}", flush=True)
+    print(f"{total:,} inputs tried, {found} findings", flush=True)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""What is typed or fed wrongly, a row a case: one line that helps, exit code 2, nothing changed.
+
+Options alone stand in `test_cli`; here are files that are damaged, foreign or hostile, and names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gpt2_helpers as gpt2
+from gpt2_helpers.bundles import DATA
+from gpt2_helpers.cli import main
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.weights import WeightsReader, write_weights
+from toy_runs import save_run, write_model
+
+MODEL, RUN = Path("models/toy"), Path("checkpoint/run1")
+FINETUNE = "finetune {} --model-name toy --steps 1 --sample-every 0 --restore-from fresh"
+GENERATE = "generate --length 8"  # by run1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a folder to work in: a model, a run, a text."""
+    folder, before = tmp_path_factory.mktemp("made"), Path.cwd()
+    os.chdir(folder)
+    try:
+        write_model()
+        save_run()
+        Path("titles.csv").write_text("title\nWhat is best?\nWhat would you start?\n")
+        return contents(folder)
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def work(made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, body in made.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def told(arguments: str) -> tuple[int, list[str]]:
+    """The exit code of a command, and its lines on stderr that are no bar's."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(arguments.split())
+    lines = err.getvalue().replace("\r", "\n").splitlines()
+    return code, [line for line in lines if line.strip() and "it/s]" not in line]
+
+
+def written(name: str, body: bytes | str) -> Callable[[], None]:
+    data = body.encode() if isinstance(body, str) else body
+    return lambda: Path(name).write_bytes(data) and None
+
+
+def archive(name: str, member: str, body: bytes) -> Callable[[], None]:
+    def make() -> None:
+        with zipfile.ZipFile(name, "w") as zipped:
+            zipped.writestr(member, body)
+
+    return make
+
+
+def arrays(name: str, *values: Any, **options: Any) -> Callable[[], None]:
+    return lambda: np.savez(name, *values, **options)
+
+
+def pickled() -> None:
+    """An array of objects: unpickling it would run whatever its maker likes."""
+    np.savez("ids.npz", np.array([os.getcwd, {}], dtype=object), allow_pickle=True)
+
+
+def hparams(**values: Any) -> Callable[[], None]:
+    def make() -> None:
+        path = RUN / "hparams.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return make
+
+
+def weights(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], None]:
+    """The run's weights with one array changed."""
+
+    def make() -> None:
+        prefix = RUN / "model-4"
+        kept = dict(WeightsReader(prefix))
+        write_weights(prefix, {**kept, name: change(kept[name])})
+
+    return make
+
+
+def cut(path: Path, size: int) -> Callable[[], None]:
+    return lambda: os.truncate(path, size)
+
+
+def swapped_merges() -> None:
+    (RUN / "vocab.bpe").write_text("#version: 0.2\nzz yy\n", encoding="utf-8")
+
+
+DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
+    # name, file, how it is made, what is said
+    ("no such file", "titels.csv", lambda: None, "did you mean 'titles.csv'?"),
+    ("empty text", "x.txt", written("x.txt", ""), "no text"),
+    ("empty CSV", "x.csv", written("x.csv", ""), "no text"),
+    ("a header alone", "x.csv", written("x.csv", "title\n"), "no text"),
+    ("unequal columns", "x.csv", written("x.csv", "a,b\n1,2\n3\n"), "line 3"),
+    ("a quote never closed", "x.csv", written("x.csv", 'title\n"What is\nbest\n'), "quote"),
+    ("NUL bytes in a CSV", "x.csv", written("x.csv", b"title\nWhat\x00is\n"), "x.csv"),
+    ("NUL bytes in a text", "x.txt", written("x.txt", b"What\x00is best"), "x.txt"),
+    ("a field of 100 MB", "x.csv", written("x.csv", b"title\n" + b"word " * 20_000_000), "long"),
+    ("random bytes", "x.txt", written("x.txt", bytes(range(256)) * 40), "x.txt"),
+    ("a picture", "x.txt", written("x.txt", b"\x89PNG\r\n\x1a\n" + bytes(90)), "PNG"),
+    ("an archive", "x.txt", archive("x.txt", "a.txt", b"What is best?"), "zip"),
+    ("an unknown encoding", "x.txt", written("x.txt", "日本語の本".encode("shift_jis")), "x.txt"),
+    ("an npz that is none", "x.npz", written("x.npz", b"What is best?"), "no .npz archive"),
+    ("an npz cut short", "x.npz", written("x.npz", b"PK\x03\x04" + bytes(30)), "no .npz archive"),
+    ("pickled objects", "ids.npz", pickled, "token ids"),
+    ("numbers of another kind", "ids.npz", arrays("ids.npz", np.ones(5)), "float64"),
+    ("a table of ids", "ids.npz", arrays("ids.npz", np.ones((2, 2), int)), "(2, 2)"),
+    ("negative ids", "ids.npz", arrays("ids.npz", np.array([1, -5])), "never negative"),
+    ("another vocabulary", "ids.npz", arrays("ids.npz", np.array([1, 50256])), "50256"),
+    ("a member that is no array", "x.npz", archive("x.npz", "arr_0.npy", b"no"), "no array"),
+    ("an empty npz", "ids.npz", arrays("ids.npz", np.array([], int)), "no t"),
+    ("one token", "ids.npz", arrays("ids.npz", np.array([1])), "at least 2 tokens"),
+    ("a folder without texts", "empty", lambda: Path("empty").mkdir(), "empty"),
+    ("a glob of nothing", "*.text", lambda: None, "*.text"),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "make", "message"), [row[1:] for row in DATASETS], ids=[row[0] for row in DATASETS]
+)
+@pytest.mark.parametrize("command", [FINETUNE, "encode {} --model-name toy --out-path new.npz"])
+def test_a_dataset(
+    work: Path, command: str, file: str, make: Callable[[], Any], message: str
+) -> None:
+    if command != FINETUNE and file.endswith(".npz"):
+        pytest.skip("ids are not encoded")
+    make()
+    before = contents(work)
+    code, lines = told(command.format(file))
+    assert (code, len(lines)) == (2, 1), lines
+    assert message in lines[0]
+    assert len(lines[0]) < 600
+    assert contents(work) == before
+
+
+RUNS: list[tuple[str, Callable[[], Any], str]] = [
+    ("weights cut short", cut(RUN / f"model-4{DATA}", 5000), "cut short or damaged"),
+    ("no weights", lambda: (RUN / f"model-4{DATA}").unlink(), "though one was saved there"),
+    ("an index cut short", cut(RUN / "model-4.index", 99), "is no checkpoint"),
+    ("an index of something else", written("checkpoint/run1/model-4.index", b"x" * 999), "is no"),
+    ("a damaged number", weights("model/wpe", lambda a: a * np.nan), "NaN"),
+    ("an endless number", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),
+    ("another shape", weights("model/wpe", lambda a: a[1:]), "has shape"),
+    ("hparams that are none", written("checkpoint/run1/hparams.json", "n_ctx: 5"), "JSON"),
+    ("hparams nested too deep", written("checkpoint/run1/hparams.json", "[" * 99999), "JSON"),
+    ("hparams of a list", written("checkpoint/run1/hparams.json", "[]"), "lacks"),
+    ("hparams in another encoding", written("checkpoint/run1/hparams.json", b"\xff\xfe{"), "JSON"),
+    ("a number in words", hparams(n_layer="two"), "n_layer"),
+    ("a fraction", hparams(n_embd=16.5), "n_embd"),
+    ("a truth", hparams(n_head=True), "n_head"),
+    ("nothing", hparams(n_ctx=None), "n_ctx"),
+    ("a negative number", hparams(n_ctx=-32), "n_ctx"),
+    ("an enormous number", hparams(n_embd=10**12), "n_embd"),
+    ("an enormous number of layers", hparams(n_layer=10**9), "n_layer"),
+    ("another size's", hparams(n_layer=3), "h2/"),
+    ("a vocabulary that is none", written("checkpoint/run1/encoder.json", "{}"), "encoder.json"),
+    ("a vocabulary of words", written("checkpoint/run1/encoder.json", '{"a": "b"}'), "whole num"),
+    ("a vocabulary nested deep", written("checkpoint/run1/encoder.json", "[" * 99999), "read"),
+    ("merges of another model", swapped_merges, "don't belong together"),
+    ("merges that are none", written("checkpoint/run1/vocab.bpe", "a b c\nd\n"), "vocab.bpe"),
+    ("merges in another encoding", written("checkpoint/run1/vocab.bpe", b"\xff\xfe\x00"), "read"),
+    ("a larger vocabulary", hparams(n_vocab=300), "n_vocab"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), [r[1:] for r in RUNS], ids=[row[0] for row in RUNS])
+def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
+    with np.errstate(all="ignore"):
+        make()
+    before = contents(work)
+    code, lines = told(GENERATE)
+    assert (code, len(lines)) == (2, 1), lines
+    assert message in lines[0]
+    assert len(lines[0]) < 600
+    assert contents(work) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("generate --run-name rum1", "did you mean 'run1'?"),
+        ("generate --model-name 124m", "did you mean '124M'?"),
+        ("finetune titles.csv --model-name tiyn", "did you mean 'tiny'?"),
+        ("finetune titles.csv --steps 1.5", "steps must be a whole number, got '1.5'"),
+        ("finetune titles.csv --steps -2", "steps"),
+        ("finetune titles.csv --steps 99999999999999999999", "steps"),
+        ("finetune titles.csv --learning-rate 0", "learning_rate"),
+        ("finetune titles.csv --learning-rate nan", "learning_rate"),
+        ("finetune titles.csv --learning-rate inf", "learning_rate"),
+        ("finetune titles.csv --batch-size -1", "batch_size"),
+        ("finetune titles.csv --lora-rank -1", "lora_rank"),
+        ("finetune titles.csv --run-name ..", "run_name"),
+        ("finetune titles.csv --run-name /etc", "run_name"),
+        ("generate --length 0", "length must be at least 1"),
+        ("generate --length ten", "length must be a whole number, got 'ten'"),
+        ("generate --nsamples 0", "nsamples must be at least 1, got 0"),
+        ("generate --batch-size 0", "batch_size"),
+        ("generate --temperature -1", "temperature"),
+        ("generate --temperature nan", "temperature"),
+        ("generate --temperature hot", "temperature must be a number, got 'hot'"),
+        ("generate --top-k -1", "top_k"),
+        ("generate --top-p -0.1", "top_p"),
+        ("generate --top-p inf", "top_p"),
+        ("generate --seed -1", "seed"),
+        ("generate --include-prefix maybe", "include_prefix"),
+        ("generate --precision float7", "precision"),
+    ],
+)
+def test_an_option(work: Path, arguments: str, message: str) -> None:
+    before = contents(work)
+    code, lines = told(arguments)
+    assert (code, len(lines)) == (2, 1), lines
+    assert message in lines[0]
+    assert contents(work) == before
+
+
+# --- Archives, which come through Google Drive
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 3, link: str = "") -> Any:
+    def add(tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.linkname = kind, size, link
+        tar.addfile(info, io.BytesIO(b"xyz"))
+
+    return add
+
+
+def bomb(tar: tarfile.TarFile) -> None:
+    """A header that promises more than any disk has."""
+    info = tarfile.TarInfo("checkpoint/run1/model-4.index")
+    info.size = 1 << 60
+    tar.addfile(info)
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        member("../outside"),
+        member("checkpoint/../../outside"),
+        member("/etc/outside"),
+        member("checkpoint/run1/model-4.index", tarfile.SYMTYPE, 0, "/etc/passwd"),
+        member("checkpoint/run1/model-4.index", tarfile.LNKTYPE, 0, "/etc/passwd"),
+        member("checkpoint/run1/model-4.index", tarfile.CHRTYPE, 0),
+        member("checkpoint/run1/model-4.index", tarfile.FIFOTYPE, 0),
+        bomb,
+    ],
+    ids=["..", "hidden ..", "absolute", "symbolic link", "hard link", "device", "pipe", "bomb"],
+)
+def test_an_archive(work: Path, monkeypatch: pytest.MonkeyPatch, add: Any) -> None:
+    drive = work / "drive" / "MyDrive"
+    drive.mkdir(parents=True)
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(work / "drive"))
+    with tarfile.open(drive / "checkpoint_run1.tar", "w") as tar:
+        add(tar)
+    before = contents(work)
+    with pytest.raises(Gpt2Error) as caught:
+        gpt2.copy_checkpoint_from_gdrive("run1")
+    assert "\n" not in str(caught.value)
+    assert contents(work) == before
+    assert not (work.parent / "outside").exists()
