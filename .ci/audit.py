@@ -21,8 +21,8 @@ EXTRAS = ("notebooks", "pretrain")
 
 # As they stand in the packages' own descriptions: what may be used and passed on by anyone.
 ALLOWED = re.compile(
-    r"apache|mit\b|bsd|python software foundation|psf|isc\b|zlib|unlicense|cc0|mpl|mozilla|hpnd|"
-    r"public domain|0bsd",
+    r"\b(apache|mit|bsd|[0-3]-?clause|0bsd|python software foundation|psf(-2\.0)?|isc|zlib|"
+    r"unlicense|cc0(-1\.0)?|mpl(-2\.0)?|mozilla|hpnd|public domain)\b",
     re.IGNORECASE,
 )
 
@@ -60,7 +60,9 @@ def licence_of(name: str) -> str:
         if line.startswith("License ::")
     ]
     said = [about.get("License-Expression"), *classifiers, about.get("License")]
-    said += [path.read_text() for path in metadata.files(name) or [] if path.name == "LICENSE"]
+    for path in metadata.files(name) or []:
+        if path.name == "LICENSE":
+            said += filter(ALLOWED.search, path.read_text().splitlines())
     return next((text.strip().split("\n")[0] for text in said if text), "unknown")
 
 

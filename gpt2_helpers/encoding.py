@@ -9,7 +9,8 @@ a second time, which fails, or trains twice, in a script without an `if __name__
 
 from __future__ import annotations
 
-import pickle
+import json
+import struct
 import subprocess
 import sys
 from collections import deque
@@ -17,7 +18,7 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import regex
@@ -138,12 +139,13 @@ def encode_pieces(
 
 
 _START = """
-import pickle, signal, sys
+import json, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-sys.path[:] = pickle.load(sys.stdin.buffer)
+sys.path[:] = json.loads(sys.stdin.buffer.readline())
 from gpt2_helpers.encoding import work
 work()
 """
+_UTF8 = ("utf-8", "surrogatepass")  # a text may hold what no UTF-8 can
 
 
 class _Worker:
@@ -159,19 +161,20 @@ class _Worker:
                 "processes=1"
             ) from None
         places = [place for place in sys.path if isinstance(place, str)]
-        self._setup: list[object] = [places, (tokenizer, special)]
+        setup = json.dumps([tokenizer.vocabulary, tokenizer.merges, special]).encode()
+        self._setup = json.dumps(places).encode() + b"\n" + _message(setup)
+        self._dtype = token_dtype(tokenizer.n_vocab)
 
     def encode(self, text: str) -> Ids:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            while self._setup:
-                pickle.dump(self._setup.pop(0), process.stdin)
-            pickle.dump(text, process.stdin)
+            process.stdin.write(self._setup + _message(text.encode(*_UTF8)))
             process.stdin.flush()
-            ids: Ids = pickle.load(process.stdout)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            self._setup = b""
+            return np.frombuffer(_received(process.stdout), self._dtype)
+        except (OSError, EOFError, ValueError):
             try:
                 code = process.wait(timeout=5)
             except subprocess.TimeoutExpired:
@@ -180,7 +183,6 @@ class _Worker:
                 f"a process that encoded text ended early (exit code {code}): was there too "
                 "little memory? Try again with processes=1"
             ) from None
-        return ids
 
     def end(self) -> None:
         self._process.kill()
@@ -195,12 +197,30 @@ def work() -> None:
     """What a worker process does: ids for each text that comes in, until no more come."""
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing that prints may speak between the ids
-    tokenizer, special = pickle.load(source)
+    vocabulary, merges, special = json.loads(_received(source))
+    tokenizer = Tokenizer(vocabulary, [(left, right) for left, right in merges])
     dtype = token_dtype(tokenizer.n_vocab)
     while True:
         try:
-            text = pickle.load(source)
+            text = _received(source).decode(*_UTF8)
         except EOFError:
             return
-        pickle.dump(np.array(tokenizer.encode(text, special), dtype), sink)
+        sink.write(_message(np.array(tokenizer.encode(text, special), dtype).tobytes()))
         sink.flush()
+
+
+def _message(content: bytes) -> bytes:
+    """What goes through a pipe: the number of bytes, and they."""
+    return struct.pack("<Q", len(content)) + content
+
+
+def _received(pipe: IO[bytes]) -> bytes:
+    """The content of the next message; EOFError where none comes, or not all of it."""
+    head = pipe.read(8)
+    if len(head) < 8:
+        raise EOFError
+    (size,) = struct.unpack("<Q", head)
+    content = pipe.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content

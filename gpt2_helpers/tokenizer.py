@@ -145,9 +145,14 @@ class Tokenizer:
         """Write `encoder.json` and `vocab.bpe` into `folder`, in OpenAI's format."""
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
         write_text(encoder, json.dumps(self.vocabulary))
-        names = {index: piece for piece, index in self.vocabulary.items()}
-        pairs = (f"{names[left]} {names[right]}\n" for left, right in self._merges)
+        pairs = (f"{left} {right}\n" for left, right in self.merges)
         write_text(bpe, "#version: 0.2\n" + "".join(pairs))
+
+    @property
+    def merges(self) -> list[tuple[str, str]]:
+        """The pairs of pieces that are joined, first first, in byte characters."""
+        names = {index: piece for piece, index in self.vocabulary.items()}
+        return [(names[left], names[right]) for left, right in self._merges]
 
     def encode(self, text: str, special: bool = False) -> list[int]:
         """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.

@@ -53,6 +53,10 @@ LAYERS = [
 # (importer, imported) within one line; beware of circles.
 SAME_LAYER: set[tuple[str, str]] = set()
 
+# What runs what it reads. A process of one's own is started without a shell.
+DANGEROUS = {"pickle", "marshal", "shelve", "dill", "joblib", "eval", "exec"}
+DANGEROUS |= {"os.system", "os.popen"}
+
 # What `import gpt2_helpers` may load beside the standard library.
 LOADED_AT_IMPORT = {"gpt2_helpers", "numpy", "regex", "tqdm"}
 LONGEST_FILE = 400
@@ -258,3 +262,43 @@ def test_the_readme_draws_every_module() -> None:
     scripts = {path.name for path in ROOT.glob("[!.]*/**/*.py")}
     gone = {name for name in drawn if name.endswith(".py")} - scripts
     assert not gone, f"the README's file tree draws what is not there: {', '.join(sorted(gone))}"
+
+
+def dangerous(source: str) -> set[str]:
+    """Names and options by which what is read could be run."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names} & DANGEROUS
+        elif isinstance(node, ast.ImportFrom):
+            taken = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {str(node.module).split(".")[0], *taken} & DANGEROUS
+        elif isinstance(node, ast.Call):
+            found |= {ast.unparse(node.func)} & DANGEROUS
+            for option in node.keywords:
+                if option.arg in ("shell", "allow_pickle") and getattr(option.value, "value", 1):
+                    found.add(str(option.arg))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=[*FILES.values()])
+def test_nothing_that_is_read_is_run(path: Path) -> None:
+    assert dangerous(path.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("import pickle", {"pickle"}),
+        ("from pickle import load", {"pickle"}),
+        ("eval(text)", {"eval"}),
+        ("os.system(text)", {"os.system"}),
+        ("from os import popen", {"os.popen"}),
+        ("platform.system()", set()),
+        ("run(text, shell=True)", {"shell"}),
+        ("np.load(path, allow_pickle=flag)", {"allow_pickle"}),
+        ("np.load(path, allow_pickle=False)", set()),
+    ],
+)
+def test_a_way_to_run_what_is_read_is_seen(line: str, seen: set[str]) -> None:
+    assert dangerous(line) == seen

@@ -1,0 +1,184 @@
+"""What holds for any input, tried with whatever hypothesis thinks of."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, SamplingConfig
+from gpt2_helpers.errors import DatasetError, OptionError
+from gpt2_helpers.generation import stream
+from gpt2_helpers.model import GPT2
+from gpt2_helpers.sampling import next_ids
+from gpt2_helpers.tokenizer import Tokenizer
+from toy import toy_model, toy_tokenizer
+
+# --- Sampling
+
+# Of few different values, so that many are equal, and of all sizes.
+LOGITS = st.lists(
+    st.one_of(st.integers(-3, 3).map(float), st.floats(-60, 60, width=32)), min_size=1, max_size=300
+)
+UNIFORM = st.floats(0, 1, exclude_max=True, width=32)
+
+
+def chosen(rows: Any, uniforms: Any, **options: Any) -> np.ndarray:
+    config = SamplingConfig(**options)
+    return next_ids(np.array(rows, np.float32), np.array(uniforms, np.float32), config)
+
+
+@given(logits=LOGITS, uniform=UNIFORM, k=st.integers(1, 400), temperature=st.floats(0.01, 5))
+def test_nothing_outside_of_top_k_is_drawn(
+    logits: list[float], uniform: float, k: int, temperature: float
+) -> None:
+    (token,) = chosen([logits], [uniform], top_k=k, temperature=temperature)
+    higher = sum(other > logits[token] for other in np.array(logits, np.float32))
+    assert higher < k
+
+
+@given(logits=LOGITS, uniform=UNIFORM, p=st.floats(0.01, 1), temperature=st.floats(0.05, 5))
+def test_nothing_outside_of_the_nucleus_is_drawn(
+    logits: list[float], uniform: float, p: float, temperature: float
+) -> None:
+    (token,) = chosen([logits], [uniform], top_p=p, temperature=temperature)
+    scaled = np.array(logits, np.float64) / temperature
+    odds = np.exp(scaled - scaled.max())
+    odds /= odds.sum()
+    # What is likelier does not come to p yet, up to rounding.
+    assert odds[odds > odds[token] * (1 + 1e-5)].sum() < p + 1e-5
+
+
+@given(logits=LOGITS, uniform=UNIFORM, options=st.sampled_from([{}, {"top_k": 5}, {"top_p": 0.9}]))
+def test_without_temperature_the_likeliest_is_taken(
+    logits: list[float], uniform: float, options: dict[str, Any]
+) -> None:
+    (token,) = chosen([logits], [uniform], temperature=0.0, **options)
+    assert token == int(np.argmax(np.array(logits, np.float32)))
+    (cold,) = chosen([logits], [uniform], temperature=1e-9, **options)
+    assert np.float32(logits[cold]) == max(np.array(logits, np.float32))
+
+
+@given(
+    logits=LOGITS,
+    uniforms=st.lists(UNIFORM, min_size=2, max_size=5),
+    options=st.sampled_from([{}, {"top_k": 3}, {"top_p": 0.7}]),
+)
+def test_a_row_is_drawn_as_if_it_were_alone(
+    logits: list[float], uniforms: list[float], options: dict[str, Any]
+) -> None:
+    rows = [logits[shift:] + logits[:shift] for shift in range(len(uniforms))]
+    alone = [chosen([row], [one], **options)[0] for row, one in zip(rows, uniforms, strict=True)]
+    assert chosen(rows, uniforms, **options).tolist() == alone
+
+
+# --- Text
+
+
+@given(text=st.text(), special=st.booleans())
+def test_decoding_gives_back_what_was_encoded(text: str, special: bool) -> None:
+    assert TINY.decode(TINY.encode(text, special)) == text
+
+
+TINY = Tokenizer.load(BUNDLED_FOLDER)
+
+
+@given(text=st.text(alphabet=st.characters(categories=["Cs", "Lu", "Zs"]), min_size=1))
+def test_what_is_no_character_is_refused(text: str) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        with pytest.raises(DatasetError, match="lone surrogate"):
+            TINY.encode(text)
+    else:
+        assert TINY.decode(TINY.encode(text)) == text
+
+
+# --- Generation
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT2:
+    tokenizer = toy_tokenizer()
+    shape = ModelConfig(tokenizer.n_vocab, n_ctx=16, n_embd=16, n_head=2, n_layer=1)
+    return toy_model(shape, scale=20)
+
+
+@settings(max_examples=40)
+@given(
+    prefix=st.sampled_from(["", "What", "the best thing", "é\n"]),
+    truncate=st.sampled_from([None, "e", " th", "\n", "best"]),
+    include_prefix=st.booleans(),
+    nsamples=st.integers(1, 5),
+    batch_sizes=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    length=st.integers(14, 40),
+    top_k=st.integers(0, 9),
+    seed=st.integers(0, 2**31),
+)
+def test_the_rules_of_a_text(
+    model: GPT2,
+    prefix: str,
+    truncate: str | None,
+    include_prefix: bool,
+    nsamples: int,
+    batch_sizes: tuple[int, int],
+    length: int,
+    top_k: int,
+    seed: int,
+) -> None:
+    """The same texts for any batch size, as many as were asked for, with the prefix or without it,
+    and nothing behind the first `truncate`."""
+    tokenizer = toy_tokenizer()
+    found = []
+    for batch_size in batch_sizes:
+        config = SamplingConfig(
+            length=length,
+            nsamples=nsamples,
+            batch_size=batch_size,
+            truncate=truncate,
+            include_prefix=include_prefix,
+            top_k=top_k,
+            seed=seed,
+        )
+        texts = sorted(stream(model, tokenizer, prefix, config), key=lambda text: text.index)
+        assert [text.index for text in texts] == list(range(nsamples))
+        found.append([str(text) for text in texts])
+    assert found[0] == found[1]
+    for text in found[0]:
+        if include_prefix:
+            assert text.startswith(prefix.lstrip("\n"))
+        written = text[len(prefix) :] if include_prefix else text
+        assert "<|endoftext|>" not in written
+        assert truncate is None or truncate not in written
+
+
+# --- Shapes
+
+
+@given(
+    heads=st.integers(1, 40),
+    head_dim=st.integers(1, 128),
+    n_vocab=st.integers(1, 10**7),
+    n_ctx=st.integers(1, 10**6),
+    n_layer=st.integers(1, 200),
+)
+def test_a_shape_is_read_as_it_was_written(
+    heads: int, head_dim: int, n_vocab: int, n_ctx: int, n_layer: int
+) -> None:
+    shape = ModelConfig(n_vocab, n_ctx, heads * head_dim, heads, n_layer)
+    with tempfile.TemporaryDirectory() as folder:
+        shape.save(folder)
+        assert ModelConfig.load(folder) == shape
+        assert [path.name for path in Path(folder).iterdir()] == ["hparams.json"]
+
+
+@given(name=st.sampled_from(["n_ctx", "n_layer", "n_vocab"]), value=st.integers())
+def test_a_shape_is_refused_or_right(name: str, value: int) -> None:
+    if 1 <= value <= 10**4:
+        assert getattr(ModelConfig(**{name: value}), name) == value
+    elif not 1 <= value <= 10**7:
+        with pytest.raises(OptionError, match=name):
+            ModelConfig(**{name: value})
