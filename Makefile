@@ -51,7 +51,6 @@ pictures: $(VENV) ## take notebooks/pictures anew, in a browser
 test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an environment of their own
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
-# Nothing else should compute meanwhile.
 # Each is bounded in time; what a longer run of it found stands in README.md.
 .PHONY: crash-test
 crash-test: $(VENV) ## kill everything that writes, at any moment, and look what is left
@@ -65,6 +64,7 @@ fuzz: $(VENV) ## made-up files for everything that reads files, for a minute
 soak: $(VENV) ## memory over 10,000 texts, 2,000 steps and 50 models, half an hour
 	@.venv/bin/python benchmarks/soak.py
 
+# Nothing else should compute meanwhile.
 .PHONY: bench
 bench: $(VENV) $(VENV_PEERS) ## measure against others, about an hour; writes the results and the README's
 	@.venv/bin/python benchmarks/compare.py

@@ -85,7 +85,7 @@ def texts(count: int, length: int = 40) -> Iterator[object]:
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name="tiny")
     for call in range(count // 25):
-        yield from gpt2.generate(
+        written = gpt2.generate(
             sess,
             return_as_list=True,
             nsamples=25,
@@ -95,6 +95,8 @@ def texts(count: int, length: int = 40) -> Iterator[object]:
             prefix=("Once upon a time", None)[call % 2],
             seed=call,
         )
+        assert written is not None
+        yield from written
     sess.close()
 
 

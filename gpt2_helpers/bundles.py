@@ -124,14 +124,18 @@ def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise BadIndexError("it doesn't end as one does, or is cut short")
     numbers = _Numbers(footer[:-8])
     numbers.varint(), numbers.varint()  # where a block stands that is empty
-    end = 0
+    end = written = 0
     for _, handle in _block(content, numbers.varint(), numbers.varint()):
         place = _Numbers(handle)
         first, size = place.varint(), place.varint()
         if first < end:  # else one block could be read a million times
             raise BadIndexError("its blocks overlap")
         end = first + size
-        yield from _block(content, first, size)
+        for key, value in _block(content, first, size):
+            written += len(key)
+            if written > LARGEST_INDEX:
+                raise BadIndexError("its names are too long")
+            yield key, value
 
 
 def _block(content: bytes, first: int, size: int) -> Iterator[tuple[bytes, bytes]]:

@@ -113,7 +113,7 @@ def load_model(
 ) -> GPT2:
     """The model in `folder`; `checkpoint` names another than its newest, such as 'model-500'.
 
-    A `frozen` one holds its weights in `precision` alone (see `GPT2`). `without` are adapters that
+    A `frozen` one holds its weights in 16 bits (see `GPT2`). `without` are adapters that
     were merged into the weights and are taken out again.
 
     Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or

@@ -1,6 +1,6 @@
 """Configuration: frozen dataclasses, checked at birth. No TensorFlow, no files but hparams.json.
 
-The command line, the forms and the web page are made from these fields, so that no option is
+The command line and the forms are made from these fields, so that no option is
 listed twice; what a field carries and how it is checked stands in `fields`.
 """
 

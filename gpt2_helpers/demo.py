@@ -81,4 +81,7 @@ def _plain(title: str) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except Gpt2Error as error:
+        raise SystemExit(f"{error}") from None

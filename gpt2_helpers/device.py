@@ -86,11 +86,20 @@ def main_memory() -> int | None:
         return None
 
 
+_at_most: list[int] = []  # threads, where somebody has said so
+
+
 def cores() -> int:
     """Processor cores that this process may use."""
+    there = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    return min([there, *_at_most])
+
+
+def use_at_most(threads: int) -> None:
+    """Let no more cores than that be used from now on, by what this package starts itself."""
+    _at_most[:] = [threads]
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """The fields of a config dataclass: what a face needs to show them, to read and to check them.
 
 Each carries metadata (`help`, `label`, `minimum`, `maximum`, `usual`, `choices`, `advanced`), from
-which the command line, the forms and the web page are made.
+which the command line and the forms are made.
 """
 
 from __future__ import annotations

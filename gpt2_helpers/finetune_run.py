@@ -21,6 +21,7 @@ from gpt2_helpers.beginnings import find_beginning
 from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
+from gpt2_helpers.decoding import uses_lite
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
 from gpt2_helpers.events import EventWriter
 from gpt2_helpers.finetuning import Progress, Trainer
@@ -157,6 +158,8 @@ class FinetuneRun:
         except GeneratorExit:  # the consumer has had enough: what was trained is kept
             self._save()
             raise
+        except OutOfMemoryError:  # of samples, which has said so
+            raise
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise self._out_of_memory() from error
         finally:
@@ -239,8 +242,19 @@ class FinetuneRun:
             batch_size=run.sample_num,
             seed=seed,
         )
-        texts = stream(self.model, self.tokenizer, first, config)
-        samples = tuple(sorted(texts, key=lambda text: text.index))
+        try:
+            # In the model's own precision: in fp32 a frozen one would be there twice.
+            texts = stream(self.model, self.tokenizer, first, config, batch_alike=False)
+            samples = tuple(sorted(texts, key=lambda text: text.index))
+        except OutOfMemoryError as error:
+            self._forget_samples()
+            self._save()
+            raise OutOfMemoryError(
+                f"out of memory for samples at step {step} (the training is saved): lower "
+                f"sample_length, now {run.sample_length}, or sample_num, now {run.sample_num}, or "
+                "set sample_every=0"
+            ) from error
+        self._forget_samples()
         folder = Path(run.sample_dir) / run.run_name
         shown = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
         try:
@@ -253,6 +267,12 @@ class FinetuneRun:
                 "sample_dir, or sample_every=0; the training is saved"
             ) from None
         return samples
+
+    def _forget_samples(self) -> None:
+        """On a processor what writes is made anew each time, since the weights have changed: until
+        then it need not be held."""
+        if uses_lite(self.model.decoding_precision):
+            self.model.decoders.clear()
 
     def _save(self, told: bool = True) -> None:
         if self.trainer.step != self._saved_step:

@@ -163,8 +163,9 @@ class Trainer:
             is_best = validation_loss is not None and validation_loss < self._best
             if validation_loss is not None:
                 self._best = min(self._best, validation_loss)
-                self._since_best = 0 if is_best else self._since_best + 1
-            stops_early = 0 < config.early_stopping <= self._since_best
+                counts = config.early_stopping > 0 and not is_best
+                self._since_best = self._since_best + 1 if counts else 0
+            stops_early = measured and 0 < config.early_stopping <= self._since_best
             yield Progress(
                 step=self.step,
                 steps_left=left,
@@ -199,28 +200,29 @@ class Trainer:
         losses = [float(self._measure(window[None])) for window in self._validation]
         return float(np.mean(losses))
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that going on needs beside the weights, as named arrays."""
-        arrays = {
-            f"optimizer/{order}": variable.numpy()
+    def state(self) -> dict[str, Any]:
+        """All that going on needs beside the weights, by name: the optimizer's own variables, since
+        a copy of all of them would be twice as large as the model, and arrays."""
+        variables = {
+            f"optimizer/{order}": variable.value
             for order, variable in enumerate(self._outer.variables)
         }
         numbers = [*self._average, self._best]
         counts = [self.step, self.seed, *self._schedule, self._since_best]
-        return arrays | {"numbers": np.array(numbers), "counts": np.array(counts, np.int64)}
+        return variables | {"numbers": np.array(numbers), "counts": np.array(counts, np.int64)}
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> bool:
+    def restore(self, state: Mapping[str, Any]) -> bool:
         """Go on from `state`. False where its optimizer is another one: then that starts afresh,
         and the step, the averages and the order of the data go on."""
         variables = self._outer.variables
-        saved = [state.get(f"optimizer/{order}") for order in range(len(variables))]
+        names = [f"optimizer/{order}" for order in range(len(variables))]
         fits = f"optimizer/{len(variables)}" not in state and all(
-            value is not None and value.shape == tuple(variable.shape)
-            for value, variable in zip(saved, variables, strict=True)
+            name in state and _shape_in(state, name) == tuple(variable.shape)
+            for name, variable in zip(names, variables, strict=True)
         )
         if fits:
-            for variable, value in zip(variables, saved, strict=True):
-                variable.assign(value)
+            for name, variable in zip(names, variables, strict=True):
+                variable.assign(state[name])
         total, weight, self._best = (float(number) for number in state["numbers"])
         self._average = (total, weight)
         self.step, seed, start, end, self._since_best = (int(n) for n in state["counts"])
@@ -318,6 +320,12 @@ def _forgotten_gradients() -> Iterator[None]:
     finally:
         for name in set(gradient_registry.list()) - before:
             del gradient_registry._registry[name]  # there is no public way
+
+
+def _shape_in(state: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """Without reading what lies in a file."""
+    shapes = getattr(state, "shapes", None)
+    return tuple(state[name].shape if shapes is None else shapes[name])
 
 
 def _checked(tokens: NDArray[np.integer], model: GPT2) -> NDArray[np.integer]:

@@ -47,10 +47,17 @@ class Piece:
 
 
 def stream(
-    model: Model, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+    model: Model,
+    tokenizer: Tokenizer,
+    prompts: str | Sequence[str],
+    config: SamplingConfig,
+    batch_alike: bool = True,
 ) -> Iterator[Text]:
     """Texts as they finish: `config.nsamples` for each prompt, not always in order (see
     `Text.index`). An empty prompt begins a new document.
+
+    A seed gives the same texts for any batch size, for which 16-bit models are multiplied in fp32;
+    without `batch_alike` they stay as they are, and it gives the same texts for the same batch.
 
     Raises OptionError where a prompt leaves no room in `config.length`, and OutOfMemoryError that
     says what to lower.
@@ -58,19 +65,23 @@ def stream(
     for text in stream(model, tokenizer, ["Once upon a time"], SamplingConfig(length=50)):
         print(text)
     """
-    for piece in pieces(model, tokenizer, prompts, config):
+    for piece in pieces(model, tokenizer, prompts, config, batch_alike):
         if piece.finished is not None:
             yield piece.finished
 
 
 def pieces(
-    model: Model, tokenizer: Tokenizer, prompts: str | Sequence[str], config: SamplingConfig
+    model: Model,
+    tokenizer: Tokenizer,
+    prompts: str | Sequence[str],
+    config: SamplingConfig,
+    batch_alike: bool = True,
 ) -> Iterator[Piece]:
     """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
     text joined are that text."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     with _out_of_memory_told(config):
-        rows = _Rows(model, tokenizer, prompts, config)
+        rows = _Rows(model, tokenizer, prompts, config, batch_alike)
     try:
         while True:
             with _out_of_memory_told(config):
@@ -128,7 +139,12 @@ class _Rows:
     """The rows of one call: which text stands where, and what is still to come."""
 
     def __init__(
-        self, model: Model, tokenizer: Tokenizer, prompts: list[str], config: SamplingConfig
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        prompts: list[str],
+        config: SamplingConfig,
+        batch_alike: bool,
     ) -> None:
         self._tokenizer, self._config = tokenizer, config
         self._n_ctx = model.config.n_ctx
@@ -140,7 +156,7 @@ class _Rows:
         longest = max((len(ids) for ids in encoded), default=0)
         room = 1 + max(config.length, longest)
         precision = model.decoding_precision
-        if config.seed is not None and precision in ("bfloat16", "float16"):
+        if batch_alike and config.seed is not None and precision in ("bfloat16", "float16"):
             # Products of 16-bit numbers depend a little on the batch's size.
             precision = "float32"
         self._decoder: Decoder = decoder_for(model, batch_size, room, precision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -246,11 +247,20 @@ def here() -> tuple[int | None, str]:
     return free_main_memory(), "this machine"
 
 
-def free_main_memory(information: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes of main memory that a new process can have, or None where the system does not tell."""
+def free_main_memory(
+    information: Path = Path("/proc/meminfo"), container: Path = Path("/sys/fs/cgroup")
+) -> int | None:
+    """Bytes of main memory that a new process can have, or None where the system does not tell,
+    which Linux does alone. In a container it is no more than that may take."""
     try:
         lines = information.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    free = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    return free[0] * 1024 if free else None
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError):  # there is no container, or it has no bound
+        most, now = (
+            int((container / f"memory.{name}").read_text(encoding="ascii"))
+            for name in ("max", "current")
+        )
+        free.append(max(0, most - now))
+    return min(free, default=None)

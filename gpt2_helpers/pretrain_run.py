@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint import load_model, save_model
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.documents import find_files, stream
 from gpt2_helpers.encoding import pieces
 from gpt2_helpers.errors import CheckpointError
@@ -47,6 +47,7 @@ def prepare(
     pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
     folder = RunFolder(out, TRAINING)
     if folder.newest() is None:
+        _check_free(Path(out))
         column = (data or DatasetConfig()).column
         tokenizer = train_tokenizer(_documents(texts, column), pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
@@ -76,11 +77,19 @@ def _documents(texts: str | Path, column: str | None) -> Iterator[str]:
         yield from piece.split(END_OF_TEXT)
 
 
-def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
-    model = load_model(folder.path)
-    if model.config != pretrain.model_config():
+def _check_free(out: Path) -> None:
+    """A model that stands there already would be written over at the end."""
+    if (out / "hparams.json").exists() or any(out.glob("model*.index")):
         raise CheckpointError(
-            f"{folder.path} holds an unfinished model of another shape, {model.config}: give that "
+            f"{out} holds a model already, and no training of it to go on with: give another --out"
+        )
+
+
+def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
+    shape = ModelConfig.load(folder.path)
+    if shape != pretrain.model_config():
+        raise CheckpointError(
+            f"{folder.path} holds an unfinished model of another shape, {shape}: give that "
             "shape to go on with it, or another --out"
         )
 

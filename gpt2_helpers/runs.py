@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,7 @@ from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
+from gpt2_helpers.locks import alone_in, is_free
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.transfers import BEFORE, ignore, write_text
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_weights
@@ -85,7 +86,8 @@ def run_names(checkpoint_dir: str | Path) -> list[str]:
     """The runs in a folder, newest first."""
     found: dict[str, float] = {}
     for path in Path(checkpoint_dir).glob("*/model*.index"):
-        found[path.parent.name] = max(path.stat().st_mtime, found.get(path.parent.name, 0.0))
+        with suppress(FileNotFoundError):  # a training may delete it just now
+            found[path.parent.name] = max(path.stat().st_mtime, found.get(path.parent.name, 0.0))
     return sorted(found, key=lambda name: found[name], reverse=True)
 
 
@@ -200,6 +202,8 @@ class RunFolder:
         before = record.checkpoints
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            # Saved anew, a step must at no time have weights of one save and a state of another.
+            (self.path / f"model-{step}{INDEX}").unlink(missing_ok=True)
             (self.path / SUMS).unlink(missing_ok=True)  # of files that now change
             if model.adapters:
                 write_weights(self.path / f"adapters-{step}", model.adapters)
@@ -217,22 +221,28 @@ class RunFolder:
                 self._delete(step)  # on a full disk, a state without weights takes others' place
             if isinstance(error, CheckpointError):
                 raise
-            raise CheckpointError(
-                f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
-                "free some space"
-            ) from None
+            raise self._unwritable(error) from None
         return prefix
+
+    def _unwritable(self, error: OSError) -> CheckpointError:
+        return CheckpointError(
+            f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
+            "free some space"
+        )
 
     def keep_newest(self, count: int, record: RunRecord, protected: set[int]) -> None:
         """Delete all but the newest `count` checkpoints of this run's own (all stay where it is 0)
         and the protected steps. What a run begun afresh found in its folder is not touched."""
         older = record.checkpoints[:-count] if count else []
         gone = [step for step in older if step not in protected]
-        for step in gone:  # before it is written down: one that is killed here does it once more
-            self._delete(step)
-        if gone:
-            record.checkpoints = [step for step in record.checkpoints if step not in gone]
-            self._write_record(record)
+        try:
+            for step in gone:  # before it is written down: who is killed here does it once more
+                self._delete(step)
+            if gone:
+                record.checkpoints = [step for step in record.checkpoints if step not in gone]
+                self._write_record(record)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def tidy(self) -> None:
         """Delete what one that was killed while it wrote has left half done."""
@@ -277,8 +287,12 @@ class RunFolder:
         older = self._part / self._before.name
         self._put_back()
         shutil.rmtree(self._part, ignore_errors=True)  # of a time that was killed
+        busy = ExitStack()
         try:
             beside.path.mkdir(parents=True)
+            for place in (self._part, self.path):
+                if place.is_dir():
+                    busy.enter_context(alone_in(place))
             free = shutil.disk_usage(beside.path).free
             if size > free:
                 raise CheckpointError(
@@ -300,6 +314,7 @@ class RunFolder:
             if stood:
                 note(f"the {self.name} that stood there before is kept as {self._before}")
         finally:
+            busy.close()
             shutil.rmtree(self._part, ignore_errors=True)
 
     @property
@@ -313,9 +328,11 @@ class RunFolder:
 
     def _put_back(self) -> None:
         """Undo what `replaced` has renamed, where it was not the end of it: it was killed there."""
-        older = self._part / self._before.name
-        if self._part.is_dir() and not self.path.exists() and self._before.exists():
+        if not self._part.is_dir() or not is_free(self._part):
+            return
+        if not self.path.exists() and self._before.exists():
             os.replace(self._before, self.path)
+        older = self._part / self._before.name
         if older.exists() and not self._before.exists():
             os.replace(older, self._before)
 

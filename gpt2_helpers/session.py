@@ -210,6 +210,7 @@ def set_threads(threads: int) -> None:
     """
     if threads <= 0:
         return
+    device.use_at_most(threads)
 
     import tensorflow as tf
 

@@ -7,6 +7,7 @@ several arrays of ids, `arr_0`, `arr_1` and on. Both directions stream: no archi
 from __future__ import annotations
 
 import glob
+import io
 import os
 import struct
 import tempfile
@@ -26,6 +27,7 @@ Ids: TypeAlias = NDArray[np.integer[Any]]
 
 ENDINGS = (".npz", ".npy")
 _BLOCK = 1 << 19  # ids read or written at once
+_LONGEST_HEADER = 10_000  # bytes
 
 
 def map_ids(blocks: Iterable[Ids], dtype: np.dtype[Any], keep: Path | None = None) -> Ids:
@@ -153,14 +155,11 @@ def _stored_blocks(path: Path) -> Iterator[Ids]:
 
 def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
     try:
-        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        read_header = np.lib.format.read_array_header_1_0
-        if version != (1, 0):
-            read_header = np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)  # type: ignore[no-untyped-call]
-    except ValueError as error:
-        raise DatasetError(f"{path}: {name} is no array: {error}") from None
-    if dtype.kind not in "iu" or len(shape) != 1:
+        shape, dtype = _npy_form(file)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{path}: {name} is no array: {reason}") from None
+    if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
         raise DatasetError(
             f"{path}: {name} holds {dtype} of shape {shape}, where a dataset holds one row of "
             "token ids: was it made by encode_dataset?"
@@ -173,6 +172,21 @@ def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
             raise DatasetError(f"{path}: {name} ends early: the file is damaged; encode it again")
         yield np.frombuffer(data, dtype)
         left -= size // dtype.itemsize
+
+
+def _npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and the type that the header of an .npy file tells, ValueError where it is none.
+    It may say that it is as long as it likes: no more is read than NumPy would take."""
+    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+    width, reader = 2, np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        width, reader = 4, np.lib.format.read_array_header_2_0
+    length = file.read(width)
+    if int.from_bytes(length, "little") > _LONGEST_HEADER:
+        raise ValueError("its header is too long")
+    header = io.BytesIO(length + file.read(int.from_bytes(length, "little")))
+    shape, _, dtype = reader(header)  # type: ignore[no-untyped-call]
+    return shape, dtype
 
 
 def _npy_header(dtype: np.dtype[Any], count: int) -> bytes:

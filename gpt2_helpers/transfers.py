@@ -99,7 +99,7 @@ def flush(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows cannot open folders, and needs no flush of them
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # which it asks for
     try:
         os.fsync(handle)
     finally:

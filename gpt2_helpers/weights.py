@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _require(path: Path) -> None:
 def _unreadable(prefix: Path, name: str, reason: str) -> CheckpointError:
     return CheckpointError(
         f"{prefix}: the variable {name} cannot be read, so the data file is cut short or damaged "
-        f"({reason}): copy or download it again"
+        f"({reason}): delete it, and copy or download it again"
     )
 
 
@@ -143,10 +144,15 @@ def write_weights(
         Path(f"{part}.meta").write_bytes(meta.SerializeToString())
         for suffix in SUFFIXES:
             flush(Path(f"{part}{suffix}"))
+        # An old index must never stand beside new data: killed in between, there is no checkpoint.
+        Path(f"{prefix}{INDEX}").unlink(missing_ok=True)
         for suffix in SUFFIXES:
             os.replace(f"{part}{suffix}", f"{prefix}{suffix}")
-        flush(prefix.parent)
+        with suppress(OSError):  # some file systems refuse it for a folder
+            flush(prefix.parent)
     except (tf.errors.OpError, OSError) as error:
+        if "OOM" in str(error):
+            raise
         raise CheckpointError(
             f"{prefix} could not be written: {_line(error)}: is the disk full or read-only? "
             "What was there before is unchanged"

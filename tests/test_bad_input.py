@@ -73,7 +73,11 @@ def told(arguments: str) -> tuple[int, list[str]]:
 
 def written(name: str, body: bytes | str) -> Callable[[], None]:
     data = body.encode() if isinstance(body, str) else body
-    return lambda: Path(name).write_bytes(data) and None
+    return lambda: _write(name, data)
+
+
+def _write(name: str, data: bytes) -> None:
+    Path(name).write_bytes(data)
 
 
 def archive(name: str, member: str, body: bytes) -> Callable[[], None]:
@@ -86,6 +90,12 @@ def archive(name: str, member: str, body: bytes) -> Callable[[], None]:
 
 def arrays(name: str, *values: Any, **options: Any) -> Callable[[], None]:
     return lambda: np.savez(name, *values, **options)
+
+
+def npy(shape: str, version: bytes = b"\x01\x00\x76\x00") -> Callable[[], None]:
+    """An array of ids whose header says what it likes; `version` and length come before it."""
+    header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return written("ids.npy", b"\x93NUMPY" + version + header.encode() + bytes(10))
 
 
 def pickled() -> None:
@@ -143,6 +153,9 @@ DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
     ("negative ids", "ids.npz", arrays("ids.npz", np.array([1, -5])), "never negative"),
     ("another vocabulary", "ids.npz", arrays("ids.npz", np.array([1, 50256])), "50256"),
     ("a member that is no array", "x.npz", archive("x.npz", "arr_0.npy", b"no"), "no array"),
+    ("fewer than no ids", "ids.npy", npy("(-5,)"), "token ids"),
+    ("a header without an end", "ids.npy", npy("(5,)", b"\x02\x00\xff\xff\xff\x7f"), "too long"),
+    ("a header that is no array's", "ids.npy", npy("{[]: 1}"), "no array"),
     ("an empty npz", "ids.npz", arrays("ids.npz", np.array([], int)), "no t"),
     ("one token", "ids.npz", arrays("ids.npz", np.array([1])), "at least 2 tokens"),
     ("a folder without texts", "empty", lambda: Path("empty").mkdir(), "empty"),
@@ -157,7 +170,7 @@ DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
 def test_a_dataset(
     work: Path, command: str, file: str, make: Callable[[], Any], message: str
 ) -> None:
-    if command != FINETUNE and file.endswith(".npz"):
+    if command != FINETUNE and file.endswith((".npz", ".npy")):
         pytest.skip("ids are not encoded")
     make()
     before = contents(work)

@@ -249,6 +249,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("encode nothing.txt", "does not exist"),
         ("encode titles.csv --model-name toi", "(did you mean 'toy'?)"),
         ("pretrain titles.csv", "--out"),
+        ("pretrain titles.csv --out models/toy", "holds a model already"),
         ("pretrain titles.csv --out new --n-embd 30 --n-head 4", "divide evenly by n_head"),
         ("info run2", "(did you mean 'run1'?)"),
         ("info run1 run2", "no place for 'run2'"),
@@ -583,3 +584,7 @@ def test_a_damaged_run_does_not_hide_the_others(work: Path) -> None:
     assert any(line.startswith("  run1  3 steps, loss") for line in lines)
     assert any("run.json cannot be read" in line for line in lines)
     assert "run.json cannot be read" in refusal("info", "run2")
+    (work / "checkpoint/run2/model-1.data-00000-of-00001").unlink()
+    lines = run("info").out.splitlines()
+    assert any(line.startswith("  run1  3 steps, loss") for line in lines)
+    assert any(line.startswith("  run2  unusable: ") for line in lines)

@@ -27,7 +27,14 @@ from toy_runs import steps_kept, write_model, write_text
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
 NAMES = [
-    *("finetune", "finetune with adapters", "finetune with Drive", "pretrain", "encode"),
+    *(
+        "finetune",
+        "finetune anew",
+        "finetune with adapters",
+        "finetune with Drive",
+        "pretrain",
+        "encode",
+    ),
     *("generate to a file", "export to Drive", "import from Drive", "download"),
 ]
 
@@ -201,10 +208,20 @@ def test_a_run_that_another_has_trained_meanwhile_is_opened_again(work: Path) ->
     assert steps_kept() == {3}
 
 
-def test_one_process_may_enter_twice(tmp_path: Path) -> None:
+def test_one_process_may_enter_twice_and_still_keeps_others_out(tmp_path: Path) -> None:
     """In a notebook a cell that was stopped may hold on to its run for long."""
-    with alone_in(tmp_path), alone_in(tmp_path):
-        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+    script = f"import pathlib; from gpt2_helpers.locks import is_free; print(is_free({tmp_path!r}))"
+    script = script.replace("PosixPath", "pathlib.PosixPath")
+
+    def others_may_enter() -> bool:
+        asked = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        return asked.stdout == "True\n"
+
+    with alone_in(tmp_path):
+        with alone_in(tmp_path):
+            assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+        assert not others_may_enter()
+    assert others_may_enter()
 
 
 def test_a_file_system_without_locks_keeps_nobody_out(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers import attention, device, losses, memory
+from gpt2_helpers import attention, decoding, device, losses, memory
 from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig
 from gpt2_helpers.device import Gpu
 from gpt2_helpers.memory import (
@@ -77,8 +77,9 @@ def test_a_gpu_writes_fp32_without_copies_for_tensorflow_lite() -> None:
     assert needed[0] < needed[1]
 
 
-def test_loss_and_attention_are_counted_in_their_own_slices() -> None:
+def test_what_is_counted_is_what_others_use() -> None:
     assert (LOSS_ROWS, QUERIES) == (losses.ROWS, attention.QUERIES)
+    assert memory._SLOT_SIZES == decoding.SLOT_SIZES
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,18 @@ def test_without_a_gpu_the_free_main_memory_counts(
     told.write_text("MemTotal: 9 kB\n")
     assert free_main_memory(told) is None
     assert free_main_memory(tmp_path / "none") is None
+
+
+def test_a_container_may_have_less_than_its_machine(tmp_path: Path) -> None:
+    told = tmp_path / "meminfo"
+    told.write_text("MemAvailable: 7 kB\n")
+    (tmp_path / "memory.max").write_text("6144\n")
+    (tmp_path / "memory.current").write_text("1024\n")
+    assert free_main_memory(told, tmp_path) == 5 * 1024
+    (tmp_path / "memory.current").write_text("9999\n")
+    assert free_main_memory(told, tmp_path) == 0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_main_memory(told, tmp_path) == 7 * 1024
 
 
 def test_estimates_need_no_tensorflow() -> None:

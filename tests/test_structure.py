@@ -276,7 +276,7 @@ def dangerous(source: str) -> set[str]:
         elif isinstance(node, ast.Call):
             found |= {ast.unparse(node.func)} & DANGEROUS
             for option in node.keywords:
-                if option.arg in ("shell", "allow_pickle") and getattr(option.value, "value", 1):
+                if option.arg in ("shell", "allow_pickle") and getattr(option.value, "value", True):
                     found.add(str(option.arg))
     return found
 

@@ -113,7 +113,10 @@ def _run_in_short(checkpoint_dir: Path, name: str) -> str:
     from gpt2_helpers.runs import RunFolder
 
     folder = RunFolder(checkpoint_dir, name)
-    text = f"{folder.completed_steps():,} steps"
+    try:
+        text = f"{folder.completed_steps():,} steps"
+    except Gpt2Error as error:
+        return f"unusable: {error}"
     try:
         record = folder.record()
     except Gpt2Error as error:

@@ -45,16 +45,17 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> int:
     """Train, and write the model once it is done."""
-    load_tensorflow()
-    from gpt2_helpers.console import show_finetuning
-    from gpt2_helpers.pretrain_run import finish, prepare
-
     pretrain = config_from(PretrainConfig, options)
     finetune = config_from(FinetuneConfig, options, PRETRAIN_FINETUNE)
     run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
     if not options.out.strip():
         raise OptionError("out must not be empty: give a folder for the new model")
     check_files(options.texts)
+    load_tensorflow()
+
+    from gpt2_helpers.console import show_finetuning
+    from gpt2_helpers.pretrain_run import finish, prepare
+
     training = prepare(options.texts, options.out, pretrain, finetune, run, data)
     if training is not None:
         show_finetuning(training, run.print_every)

@@ -32,8 +32,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, killer(Path(name)) as kills, scenarios() as all_:
         toy = write_toy(Path(name, "toy"))
         wanted = [s for s in all_ if options.only in (None, s.name)]
+        if not wanted:
+            raise SystemExit(f"--only is one of {', '.join(s.name for s in all_)}")
         for order, scenario in enumerate(wanted):
             end = began + 60 * options.minutes * (order + 1) / len(wanted)
+
+            def enough(end: float = end) -> bool:
+                return time.monotonic() > end
+
             tally = survive(
                 scenario,
                 kills,
@@ -41,10 +47,12 @@ def main() -> int:
                 toy,
                 options.kills,
                 random.Random(f"{seed} {scenario.name}"),
-                lambda end=end: time.monotonic() > end,
+                enough,
             )
             total += tally.kills
             print(tally, flush=True)
+            if not tally.kills:
+                raise SystemExit(f"no time was left to kill {scenario.name}: give more --minutes")
     print(
         f"{total} kills in {(time.monotonic() - began) / 60:.1f} minutes, nothing lost", flush=True
     )

@@ -112,6 +112,31 @@ class Finetuning(Scenario):
         assert litter(self.folder(work).path) == []
 
 
+class Anew(Finetuning):
+    """A run that is begun anew saves steps that are there already: at each of them there are whole
+    weights and the state that belongs to them, or neither."""
+
+    name = "finetune anew"
+    options = "--restore-from fresh"
+
+    def call(self, work: Path) -> list[Any] | None:
+        done = (work / "done").exists()
+        twice = (work / "twice").exists()
+        if done and not twice:
+            (work / "done").unlink()
+            (work / "twice").touch()
+        elif done:
+            return None
+        return self.arguments(work, STEPS).split()
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = self.folder(work)
+        for path in folder.path.glob("model-*.index"):
+            assert arrays(path.with_suffix(""))
+            state = folder.path / f"optimizer-{path.stem.rpartition('-')[2]}"
+            assert dict(WeightsReader(state))
+
+
 class Adapters(Finetuning):
     """The same with adapters, whose run has one more checkpoint a step."""
 
@@ -332,6 +357,7 @@ def scenarios() -> Iterator[list[Scenario]]:
     with running() as server:
         yield [
             Finetuning(),
+            Anew(),
             Adapters(),
             Backups(),
             Pretraining(),
