@@ -184,6 +184,15 @@ class FinetuneRun:
 
     def _resume(self) -> None:
         step = self.folder.completed_steps()
+        try:
+            self._restore(step)
+        except (ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"the optimizer's state of step {step} in {self.folder.path} is damaged ({error}): "
+                f"delete its files, optimizer-{step}.*, and it starts afresh"
+            ) from None
+
+    def _restore(self, step: int) -> None:
         self.record.forget_after(step)
         state = self.folder.training_state()
         if state and not self._begins.trained_so:  # which the notes say

@@ -206,7 +206,9 @@ def _utf16_without_mark(head: bytes) -> str | None:
     # The zeros are the upper halves of Western letters, or of spaces and digits in other scripts.
     zeros = [head[parity : 2 * units : 2].count(0) for parity in (0, 1)]
     for upper, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if zeros[upper] > units / 10 and zeros[1 - upper] <= units / 100:
+        # A single one in a short file is rather a NUL that has strayed into it.
+        enough = max(units / 10, 1)
+        if zeros[upper] > enough and zeros[1 - upper] <= units / 100:
             text = head[: 2 * units].decode(codec, errors="replace")
             readable = sum(char.isprintable() or char.isspace() for char in text)
             if readable - text.count("\ufffd") >= 0.98 * len(text):

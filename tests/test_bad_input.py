@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from gpt2_helpers.weights import WeightsReader, write_weights
 from toy_runs import save_run, write_model
 
 MODEL, RUN = Path("models/toy"), Path("checkpoint/run1")
+BAR = r"^(encoding|finetuning|generating): .*\]"
 FINETUNE = "finetune {} --model-name toy --steps 1 --sample-every 0 --restore-from fresh"
 GENERATE = "generate --length 8"  # by run1
 
@@ -68,7 +70,7 @@ def told(arguments: str) -> tuple[int, list[str]]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments.split())
     lines = err.getvalue().replace("\r", "\n").splitlines()
-    return code, [line for line in lines if line.strip() and "it/s]" not in line]
+    return code, [line for line in lines if line.strip() and not re.search(BAR, line)]
 
 
 def written(name: str, body: bytes | str) -> Callable[[], None]:
@@ -138,13 +140,18 @@ DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
     ("a header alone", "x.csv", written("x.csv", "title\n"), "no text"),
     ("unequal columns", "x.csv", written("x.csv", "a,b\n1,2\n3\n"), "line 3"),
     ("a quote never closed", "x.csv", written("x.csv", 'title\n"What is\nbest\n'), "quote"),
-    ("NUL bytes in a CSV", "x.csv", written("x.csv", b"title\nWhat\x00is\n"), "x.csv"),
-    ("NUL bytes in a text", "x.txt", written("x.txt", b"What\x00is best"), "x.txt"),
+    ("NUL bytes in a CSV", "x.csv", written("x.csv", b"title\nWhat\x00is\n"), "NUL"),
+    ("NUL bytes in a text", "x.txt", written("x.txt", b"What\x00is best"), "NUL"),
     ("a field of 100 MB", "x.csv", written("x.csv", b"title\n" + b"word " * 20_000_000), "long"),
     ("random bytes", "x.txt", written("x.txt", bytes(range(256)) * 40), "x.txt"),
     ("a picture", "x.txt", written("x.txt", b"\x89PNG\r\n\x1a\n" + bytes(90)), "PNG"),
     ("an archive", "x.txt", archive("x.txt", "a.txt", b"What is best?"), "zip"),
-    ("an unknown encoding", "x.txt", written("x.txt", "日本語の本".encode("shift_jis")), "x.txt"),
+    (
+        "an unknown encoding",
+        "x.txt",
+        written("x.txt", ("日本語の本" * 9).encode("shift_jis")),
+        "x.txt",
+    ),
     ("an npz that is none", "x.npz", written("x.npz", b"What is best?"), "no .npz archive"),
     ("an npz cut short", "x.npz", written("x.npz", b"PK\x03\x04" + bytes(30)), "no .npz archive"),
     ("pickled objects", "ids.npz", pickled, "token ids"),
@@ -157,7 +164,7 @@ DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
     ("a header without an end", "ids.npy", npy("(5,)", b"\x02\x00\xff\xff\xff\x7f"), "too long"),
     ("a header that is no array's", "ids.npy", npy("{[]: 1}"), "no array"),
     ("an empty npz", "ids.npz", arrays("ids.npz", np.array([], int)), "no t"),
-    ("one token", "ids.npz", arrays("ids.npz", np.array([1])), "at least 2 tokens"),
+    ("one token", "ids.npz", arrays("ids.npz", np.array([1])), "at least two"),
     ("a folder without texts", "empty", lambda: Path("empty").mkdir(), "empty"),
     ("a glob of nothing", "*.text", lambda: None, "*.text"),
 ]
@@ -207,7 +214,7 @@ RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ("merges of another model", swapped_merges, "don't belong together"),
     ("merges that are none", written("checkpoint/run1/vocab.bpe", "a b c\nd\n"), "vocab.bpe"),
     ("merges in another encoding", written("checkpoint/run1/vocab.bpe", b"\xff\xfe\x00"), "read"),
-    ("a larger vocabulary", hparams(n_vocab=300), "n_vocab"),
+    ("a larger vocabulary", hparams(n_vocab=330), "has shape"),
 ]
 
 
@@ -228,11 +235,10 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
     [
         ("generate --run-name rum1", "did you mean 'run1'?"),
         ("generate --model-name 124m", "did you mean '124M'?"),
-        ("finetune titles.csv --model-name tiyn", "did you mean 'tiny'?"),
-        ("finetune titles.csv --steps 1.5", "steps must be a whole number, got '1.5'"),
-        ("finetune titles.csv --steps -2", "steps"),
-        ("finetune titles.csv --steps 99999999999999999999", "steps"),
-        ("finetune titles.csv --learning-rate 0", "learning_rate"),
+        ("finetune titles.csv --model-name tiyn --restore-from fresh", "did you mean 'tiny'?"),
+        ("finetune titles.csv --steps 1.5", "steps must be a whole number, got 1.5"),
+        ("finetune titles.csv --learning-rate -1", "learning_rate"),
+        ("finetune titles.csv", "the optimizer's state of step 4 in checkpoint/run1 is damaged"),
         ("finetune titles.csv --learning-rate nan", "learning_rate"),
         ("finetune titles.csv --learning-rate inf", "learning_rate"),
         ("finetune titles.csv --batch-size -1", "batch_size"),
@@ -250,7 +256,7 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
         ("generate --top-p -0.1", "top_p"),
         ("generate --top-p inf", "top_p"),
         ("generate --seed -1", "seed"),
-        ("generate --include-prefix maybe", "include_prefix"),
+        ("generate --include-prefix=maybe", "include_prefix"),
         ("generate --precision float7", "precision"),
     ],
 )
