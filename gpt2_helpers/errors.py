@@ -69,6 +69,16 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
         ) from error
 
 
+def brief(words: object) -> str:
+    """What another one's error says, or a stranger's file, in one line that is not too long.
+
+    >>> brief("no\\n  room")
+    'no room'
+    """
+    line = " ".join(str(words).split())
+    return line if len(line) <= 200 else f"{line[:200]} ..."
+
+
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether the GPU, or this machine, had no memory left."""
     # TensorFlow's own kind, told by its name: many a command needs no TensorFlow.

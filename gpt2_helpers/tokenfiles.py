@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.errors import DatasetError, brief
 
 Ids: TypeAlias = NDArray[np.integer[Any]]
 
@@ -147,7 +147,7 @@ def _stored_blocks(path: Path) -> Iterator[Ids]:
                     yield from _npy_blocks(path, name, entry)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DatasetError(
-            f"{path} is damaged, or no .npz archive: {error}; encode the text again"
+            f"{path} is damaged, or no .npz archive: {brief(error)}; encode the text again"
         ) from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
@@ -156,20 +156,23 @@ def _stored_blocks(path: Path) -> Iterator[Ids]:
 def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
     try:
         shape, dtype = _npy_form(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DatasetError(f"{path}: {name} is no array: {reason}") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        raise  # of the archive
+    except Exception as error:  # NumPy hands on whatever Python's own parser raises
+        raise DatasetError(f"{path}: {brief(name)} is no array: {brief(error)}") from None
     if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
         raise DatasetError(
-            f"{path}: {name} holds {dtype} of shape {shape}, where a dataset holds one row of "
-            "token ids: was it made by encode_dataset?"
+            f"{path}: {brief(name)} holds {brief(dtype)} of shape {brief(shape)}, where a dataset "
+            "holds one row of token ids: was it made by encode_dataset?"
         )
     left = shape[0]
     while left:
         size = min(left, _BLOCK) * dtype.itemsize
         data = file.read(size)
         if len(data) < size:
-            raise DatasetError(f"{path}: {name} ends early: the file is damaged; encode it again")
+            raise DatasetError(
+                f"{path}: {brief(name)} ends early: the file is damaged; encode it again"
+            )
         yield np.frombuffer(data, dtype)
         left -= size // dtype.itemsize
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import regex
 
-from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief
 from gpt2_helpers.transfers import write_text
 
 END_OF_TEXT = "<|endoftext|>"
@@ -68,7 +68,7 @@ def bytes_of_pieces(pieces: Collection[str]) -> Iterator[bytes]:
             yield piece.encode("utf-8")
         except UnicodeEncodeError:
             raise CheckpointError(
-                f"encoder.json: the piece {piece!r} holds a lone surrogate"
+                f"encoder.json: the piece {brief(repr(piece))} holds a lone surrogate"
             ) from None
 
 
@@ -102,7 +102,8 @@ class Tokenizer:
             except KeyError as error:
                 raise CheckpointError(
                     f"vocab.bpe and encoder.json don't belong together: merge {rank + 1}, "
-                    f"{left!r} + {right!r}, needs the piece {error.args[0]!r}"
+                    f"{brief(repr(left))} + {brief(repr(right))}, needs the piece "
+                    f"{brief(repr(error.args[0]))}"
                 ) from None
         self._pieces: list[bytes] = [b""] * self.n_vocab
         for index, piece in zip(vocabulary.values(), bytes_of_pieces(vocabulary), strict=True):
@@ -122,7 +123,9 @@ class Tokenizer:
                 f"{error.filename} is missing: a model folder holds encoder.json and vocab.bpe"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
-            raise CheckpointError(f"the tokenizer in {folder} cannot be read: {error}") from None
+            raise CheckpointError(
+                f"the tokenizer in {folder} cannot be read: {brief(error)}"
+            ) from None
         if not isinstance(vocabulary, dict) or not all(
             type(index) is int for index in vocabulary.values()
         ):
@@ -133,7 +136,9 @@ class Tokenizer:
         for number, line in enumerate(lines, 1):
             left, _, right = line.partition(" ")
             if line and not (left and right):
-                raise CheckpointError(f"{bpe}: merge {number} is not two pieces: {line!r}")
+                raise CheckpointError(
+                    f"{bpe}: merge {number} is not two pieces: {brief(repr(line))}"
+                )
             if line:
                 merges.append((left, right))
         try:

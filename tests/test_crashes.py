@@ -64,13 +64,13 @@ def test_each_kind_of_work_is_killed(works: dict[str, Scenario]) -> None:
 def test_what_is_killed_loses_nothing(
     name: str, parent: Killer, toy: Path, works: dict[str, Scenario], tmp_path: Path
 ) -> None:
-    kills = 4 if name.startswith(("finetune", "pretrain")) else 12
+    kills = 2 if name.startswith(("finetune", "pretrain")) else 12
     tally = survive(works[name], parent, tmp_path, toy, kills, random.Random(f"1 {name}"))
     assert tally.kills == kills
     assert tally.runs >= 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("finetune ")])
 def test_a_full_disk_is_told_and_loses_nothing(
     name: str, parent: Killer, toy: Path, works: dict[str, Scenario], tmp_path: Path
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_full_disk_is_told_and_loses_nothing(
     assert call is not None
     assert parent.run(whole, call, Plan(), scenario.environment).code == 0
     draw, refused = random.Random(name), 0
-    for size in (60, *(draw.randint(300, 9000) for _ in range(2))):
+    for size in (60, draw.randint(300, 9000)):
         end = parent.run(work, call, Plan(size=size, dies=False), scenario.environment)
         told = [line for line in end.output.splitlines() if line.startswith("gpt2-helpers: ")]
         if call[0] == "call":  # a function: what a command tells in a line is raised

@@ -52,7 +52,10 @@ def trained(
 
 def state_of(trainer: Trainer) -> dict[str, np.ndarray]:
     """A copy of what going on needs: the optimizer's own variables change."""
-    return {name: np.array(value) for name, value in trainer.state().items()}
+    return {
+        name: np.asarray(tf.convert_to_tensor(value)).copy()
+        for name, value in trainer.state().items()
+    }
 
 
 def losses(steps: list[Progress]) -> list[float]:

@@ -92,7 +92,7 @@ def feed(target: str, data: bytes) -> None:
 def seeds(target: str, folder: Path) -> None:
     """Files as they should be, to begin with."""
     from gpt2_helpers.bundle_writer import write_bundle
-    from gpt2_helpers.transfers import finished
+    from gpt2_helpers.transfers import finished, hash_file
     from toy import toy_tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def seeds(target: str, folder: Path) -> None:
     elif target == "npy":
         np.save(place / "a.npy", np.arange(50, dtype=np.int64))
     elif target == "table":
-        (place / "a.csv").write_text('title,score\n"What, is ""best""?",5\nHow\tso,7\n')
+        (place / "a.csv").write_text('title\n"What, is ""best""?"\nHow\tso\n')
     elif target == "text":
         (place / "a.txt").write_bytes("What is «best»?\r\n".encode())
         (place / "b.txt").write_bytes("What is best?".encode("utf-16"))
@@ -126,6 +126,7 @@ def seeds(target: str, folder: Path) -> None:
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
         else:
             finished(archives.pack(archives.members_of(run), folder / "a"))
+            hash_file(folder / "a").unlink()
     for path in place.iterdir():
         if path.is_file() and target != "tokenizer":
             (folder / path.name).write_bytes(path.read_bytes())
