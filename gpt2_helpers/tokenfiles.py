@@ -145,18 +145,20 @@ def _stored_blocks(path: Path) -> Iterator[Ids]:
             for name in archive.namelist():
                 with archive.open(name) as entry:
                     yield from _npy_blocks(path, name, entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # zipfile and what it unpacks with raise of many kinds
         raise DatasetError(
             f"{path} is damaged, or no .npz archive: {brief(error)}; encode the text again"
         ) from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
     try:
         shape, dtype = _npy_form(file)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
         raise  # of the archive
     except Exception as error:  # NumPy hands on whatever Python's own parser raises
         raise DatasetError(f"{path}: {brief(name)} is no array: {brief(error)}") from None
