@@ -77,7 +77,8 @@ def main(argv: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except OSError as error:
-        note(error)
+        plain = error.strerror and error.filename
+        note(f"{error.filename}: {error.strerror}" if plain else error.strerror or error)
         return REFUSED
     except Exception as error:
         if not is_out_of_memory(error):

@@ -27,7 +27,7 @@ from gpt2_helpers.events import EventWriter
 from gpt2_helpers.finetuning import Progress, Trainer
 from gpt2_helpers.generation import stream
 from gpt2_helpers.interrupts import deferred_interrupts
-from gpt2_helpers.locks import alone_in
+from gpt2_helpers.locks import alone_in, refuse_if_busy
 from gpt2_helpers.runs import RunFolder, RunRecord, installed_versions
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.transfers import write_text
@@ -68,6 +68,7 @@ class FinetuneRun:
         self.interrupted = False
         self.notes: list[str] = []
         self.after_save: Callable[[RunFolder], None] | None = None
+        refuse_if_busy(self.folder.path)  # whose files may go while they are read
         begins = self._begins = find_beginning(self.run, self.folder)
         resumes = begins.resumes
         self.record = self.folder.record() if resumes else RunRecord()

@@ -28,7 +28,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     does."""
     path = (folder / LOCK).resolve()
     with _changing:
-        file, count = _open_files.get(path) or (_locked(path), 0)
+        file, count = _open_files.get(path) or (_locked(folder), 0)
         _open_files[path] = file, count + 1
     try:
         yield
@@ -41,6 +41,13 @@ def alone_in(folder: Path) -> Iterator[None]:
                 file.close()
 
 
+def refuse_if_busy(folder: Path) -> None:
+    """CheckpointError where another process is in `folder`. Nothing new is written there."""
+    if (folder / LOCK).is_file():
+        with contextlib.suppress(OSError), alone_in(folder):
+            pass
+
+
 def is_free(folder: Path) -> bool:
     """Whether no other process is in `folder`, and this one may write there."""
     try:
@@ -50,8 +57,8 @@ def is_free(folder: Path) -> bool:
         return False
 
 
-def _locked(path: Path) -> IO[str]:
-    file = open(path, "a+", encoding="ascii", errors="replace")  # noqa: SIM115 - closed by others
+def _locked(folder: Path) -> IO[str]:
+    file = open(folder / LOCK, "a+", encoding="ascii", errors="replace")  # noqa: SIM115 - closed by others
     try:
         import fcntl
 
@@ -61,7 +68,7 @@ def _locked(path: Path) -> IO[str]:
         number = file.read(20).strip()
         file.close()
         raise CheckpointError(
-            f"{path.parent} is being trained by another process (number {number}): wait for its "
+            f"{folder} is being trained by another process (number {number}): wait for its "
             "end, stop it, or give another run_name"
         ) from None
     except (OSError, ImportError):

@@ -261,8 +261,8 @@ class Generating(Scenario):
         found = [path for path in (work / "texts.txt", work / "texts.txt.part") if path.is_file()]
         for path in found:
             content = path.read_bytes().decode("utf-8")
-            assert (whole / "texts.txt").read_text(encoding="utf-8").startswith(content)
-            assert not content or content.endswith(SAMPLE_DELIM)
+            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(content), path
+            assert not content or content.endswith(SAMPLE_DELIM), path
 
     def check_end(self, work: Path, whole: Path) -> None:
         mine, theirs = (place / "texts.txt" for place in (work, whole))
