@@ -17,6 +17,7 @@ import pytest
 from gpt2_helpers.archives import contents, members_of, pack, packed_size, run_files, unpack
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
+from gpt2_helpers.locks import LOCK
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.transfers import finished, hash_file
 from toy_runs import assert_same, save_run, weights_of
@@ -44,7 +45,8 @@ def names_in(archive: Path) -> set[str]:
 
 
 def files_of(folder: RunFolder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    files = (path for path in folder.path.iterdir() if path.name != LOCK)
+    return {path.name: path.read_bytes() for path in files}
 
 
 def unpacked(archive: Path = ARCHIVE, folder: RunFolder = THERE) -> list[str]:
