@@ -26,7 +26,7 @@ from gpt2_helpers.bundles import INDEX
 from gpt2_helpers.checkpoint import latest_checkpoint, save_model, step_of, write_checkpoint_state
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.locks import alone_in, is_free
+from gpt2_helpers.locks import LOCK, alone_in, is_free
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.transfers import BEFORE, ignore, write_text
 from gpt2_helpers.weights import SUFFIXES, WeightsReader, write_weights
@@ -290,9 +290,9 @@ class RunFolder:
         busy = ExitStack()
         try:
             beside.path.mkdir(parents=True)
-            for place in (self._part, self.path):
-                if place.is_dir():
-                    busy.enter_context(alone_in(place))
+            busy.enter_context(alone_in(self._part))
+            if (self.path / LOCK).is_file():  # who trains has made one
+                busy.enter_context(alone_in(self.path))
             free = shutil.disk_usage(beside.path).free
             if size > free:
                 raise CheckpointError(

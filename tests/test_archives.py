@@ -17,7 +17,6 @@ import pytest
 from gpt2_helpers.archives import contents, members_of, pack, packed_size, run_files, unpack
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
-from gpt2_helpers.locks import LOCK
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.transfers import finished, hash_file
 from toy_runs import assert_same, save_run, weights_of
@@ -45,8 +44,7 @@ def names_in(archive: Path) -> set[str]:
 
 
 def files_of(folder: RunFolder) -> dict[str, bytes]:
-    files = (path for path in folder.path.iterdir() if path.name != LOCK)
-    return {path.name: path.read_bytes() for path in files}
+    return {path.name: path.read_bytes() for path in folder.path.iterdir()}
 
 
 def unpacked(archive: Path = ARCHIVE, folder: RunFolder = THERE) -> list[str]:
