@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import originality
+from gpt2_helpers import memory, originality
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.forms import buttons, generate
@@ -218,7 +218,7 @@ def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
 def test_a_batch_that_needs_too_much_memory_is_warned_of(
     sess: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "here", lambda loaded: (100 * 2**20, "this GPU"))
+    monkeypatch.setattr(memory, "here", lambda: (100 * 2**20, "this GPU"))
     form = GenerateForm(sess, **SMALL)
     assert "side by side need" not in words(form.widget)
     form.form.set(batch_size=50_000)

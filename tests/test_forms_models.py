@@ -185,7 +185,7 @@ def test_the_weights_that_are_loaded_count_as_room_for_the_model(
     monkeypatch.setattr(models, "GB", 1000)
     monkeypatch.setattr(memory, "free_main_memory", lambda: 1_000_000)
     ModelForm().run()
-    weights = 4 * 12_288
+    weights = 2 * 12_288 + 4 * 324 * 16  # programs in 8 bits, and the embeddings
     assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB for it" in words(page[0])
 
 
