@@ -51,7 +51,7 @@ pictures: $(VENV) ## take notebooks/pictures anew, in a browser
 test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an environment of their own
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
-# Each is bounded in time; what a longer run of it found stands in README.md.
+# Each is bounded in time, and ends with a tally.
 .PHONY: crash-test
 crash-test: $(VENV) ## kill everything that writes, at any moment, and look what is left
 	@.venv/bin/python tests/crashes/__main__.py --kills 25 --minutes 30

@@ -158,7 +158,8 @@ def versions(python: str, names: Sequence[str]) -> dict[str, str]:
     script = (
         "import json, platform\n"
         "from importlib import metadata\n"
-        "have = {found.metadata['Name']: found.version for found in metadata.distributions()}\n"
+        "have = {found.metadata['Name'].replace('_', '-').lower(): found.version "
+        "for found in metadata.distributions()}\n"
         f"wanted = {{name: have.get(name, 'not installed') for name in {list(names)!r}}}\n"
         "print(json.dumps({**wanted, 'Python': platform.python_version()}))"
     )

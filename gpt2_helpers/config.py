@@ -1,7 +1,7 @@
 """Configuration: frozen dataclasses, checked at birth. No TensorFlow, no files but hparams.json.
 
-The command line and the forms are made from these fields, so that no option is
-listed twice; what a field carries and how it is checked stands in `fields`.
+The command line and the forms are made from these fields, so that no option is listed twice; what
+a field carries and how it is checked stands in `fields`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ _WIDTH = {
 _SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # what the optimizers keep, in numbers a weight
 _SLOT_SIZES = (64, 128, 256, 512, 1024)  # see `decoding`
 _LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
-_BETWEEN = 1.1  # TensorFlow Lite holds a tenth more than it was seen to need
+_BETWEEN = 1.1  # TensorFlow Lite was measured to hold a tenth more than its parts add up to
 _DEFAULTS = FinetuneConfig()
 _SAVING = {"use_memory_saving_gradients": True}
 # What makes a model fit, the least change first, and how it is called.

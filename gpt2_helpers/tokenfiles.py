@@ -12,7 +12,6 @@ import os
 import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,12 +155,7 @@ def _stored_blocks(path: Path) -> Iterator[Ids]:
 
 
 def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
-    try:
-        shape, dtype = _npy_form(file)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
-        raise  # of the archive
-    except Exception as error:  # NumPy hands on whatever Python's own parser raises
-        raise DatasetError(f"{path}: {brief(name)} is no array: {brief(error)}") from None
+    shape, dtype = _npy_form(path, name, file)
     if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
         raise DatasetError(
             f"{path}: {brief(name)} holds {brief(dtype)} of shape {brief(shape)}, where a dataset "
@@ -179,18 +173,22 @@ def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[Ids]:
         left -= size // dtype.itemsize
 
 
-def _npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape and the type that the header of an .npy file tells, ValueError where it is none.
-    It may say that it is as long as it likes: no more is read than NumPy would take."""
-    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-    width, reader = 2, np.lib.format.read_array_header_1_0
-    if version != (1, 0):
-        width, reader = 4, np.lib.format.read_array_header_2_0
-    length = file.read(width)
-    if int.from_bytes(length, "little") > _LONGEST_HEADER:
-        raise ValueError("its header is too long")
-    header = io.BytesIO(length + file.read(int.from_bytes(length, "little")))
-    shape, _, dtype = reader(header)  # type: ignore[no-untyped-call]
+def _npy_form(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and the type that the header of an .npy file tells. It may say that it is as long
+    as it likes: no more is read than NumPy would take."""
+    magic = file.read(8)
+    is_first = magic[6:7] == b"\x01"  # the first version of the format
+    length = file.read(2 if is_first else 4)
+    size = int.from_bytes(length, "little")
+    header = io.BytesIO(length + file.read(min(size, _LONGEST_HEADER)))
+    try:
+        if size > _LONGEST_HEADER:
+            raise ValueError("its header is too long")
+        np.lib.format.read_magic(io.BytesIO(magic))  # type: ignore[no-untyped-call]
+        reader = "read_array_header_1_0" if is_first else "read_array_header_2_0"
+        shape, _, dtype = getattr(np.lib.format, reader)(header)
+    except Exception as error:  # NumPy hands on whatever Python's own parser raises
+        raise DatasetError(f"{path}: {brief(name)} is no array: {brief(error)}") from None
     return shape, dtype
 
 

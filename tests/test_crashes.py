@@ -21,7 +21,7 @@ from crashes.killing import Killer, Plan, killer
 from crashes.scenarios import Finetuning, Scenario, scenarios
 from crashes.surviving import survive, write_toy
 from gpt2_helpers.cli import main
-from gpt2_helpers.locks import alone_in
+from gpt2_helpers.locks import alone_in, is_free
 from gpt2_helpers.runs import RunFolder
 from toy_runs import steps_kept, write_model, write_text
 
@@ -234,7 +234,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
     with alone_in(tmp_path):
-        pass
+        assert is_free(tmp_path)
 
 
 def test_a_clock_that_was_set_back_changes_nothing(

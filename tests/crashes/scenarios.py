@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ STEPS, SAVE_EVERY = 12, 3
 FEW = "--seed 1 --batch-size 2 --accumulate-gradients 1 --precision float32 --learning-rate 0.01"
 
 
-class Scenario:
+class Scenario(ABC):
     """One kind of work. `call` is what is left to do, None where it is done."""
 
     name = ""
@@ -40,16 +41,17 @@ class Scenario:
         shutil.copytree(toy / "models", work / "models")
         (work / "text.txt").write_text(TEXT, encoding="utf-8")
 
+    @abstractmethod
     def call(self, work: Path) -> list[Any] | None:
-        raise NotImplementedError
+        """What is left to do: a command's arguments, or a call of the package."""
 
+    @abstractmethod
     def check(self, work: Path, end: End, whole: Path) -> None:
         """What must hold after a kill. `whole` is a folder where nothing was killed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_end(self, work: Path, whole: Path) -> None:
         """What must hold once it is done: all is as where nothing was killed."""
-        raise NotImplementedError
 
 
 def arrays(prefix: Path) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["gpt2_helpers"]):
 
 def main() -> None:
     target = sys.argv.pop(1)
-    atheris.Setup(sys.argv, lambda data: feed(target, data))
+    atheris.Setup(sys.argv, lambda data: feed(target, data) and None)
     atheris.Fuzz()
 
 

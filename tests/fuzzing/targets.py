@@ -79,14 +79,17 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def feed(target: str, data: bytes) -> None:
-    """Let a reader read; whatever it raises that is no error of this package goes on."""
+def feed(target: str, data: bytes) -> str:
+    """Let a reader read; returns what it refuses the file for, or nothing. Whatever it raises that
+    is no error of this package goes on, and so does a message that is no line."""
     try:
         TARGETS[target](data)
     except Gpt2Error as error:
         message = str(error)
         assert "\n" not in message, message
         assert len(message) < 2000, message
+        return message
+    return ""
 
 
 def seeds(target: str, folder: Path) -> None:
