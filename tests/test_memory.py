@@ -41,12 +41,13 @@ def finetuning(precision: str = "float32", model: ModelConfig = SMALL, **options
 @pytest.mark.parametrize(
     ("model", "precision", "options", "measured"),
     [
-        (SMALL, "float32", SAVING, 2.42),
-        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.54),
-        (SMALL, "bfloat16", {"lora_rank": 8, **SAVING}, 1.04),
-        (SIZES["774M"], "bfloat16", {"optimizer": "adafactor", **SAVING}, 6.92),
-        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.52),
-        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.46),
+        (SMALL, "float32", SAVING, 2.52),
+        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.56),
+        (SMALL, "float32", {"lora_rank": 8, **SAVING}, 0.96),
+        (SIZES["774M"], "float32", {"optimizer": "adafactor", **SAVING}, 5.10),
+        (SIZES["1558M"], "float32", {"lora_rank": 8, **SAVING}, 4.74),
+        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.51),
+        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.37),
     ],
 )
 def test_finetuning_is_estimated_within_15_percent_of_what_was_measured(
