@@ -16,7 +16,7 @@ with warnings.catch_warnings():  # tqdm.auto holds it back as well, and loads as
 
 if TYPE_CHECKING:
     from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
-    from gpt2_helpers.generation import Text
+    from gpt2_helpers.rows import Text
     from gpt2_helpers.transfers import Moved
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.sampling import Floats, next_ids
+from gpt2_helpers.sampling import Floats, next_ids_by_row
 
 
 class Model(Protocol):
@@ -67,14 +67,16 @@ class Decoder(ABC):
         ids: NDArray[np.int32],
         positions: NDArray[np.int32],
         uniforms: NDArray[np.float32],
-        config: SamplingConfig,
+        configs: Sequence[SamplingConfig],
     ) -> NDArray[np.int32]:
-        """Each row's token (batch) at its position (batch) -> each row's next token (batch)."""
-        return next_ids(self.logits(ids, positions), uniforms, config)
+        """Each row's token (rows) at its position (rows) -> each row's next token (rows), drawn as
+        its own config says."""
+        return next_ids_by_row(self.logits(ids, positions), uniforms, configs)
 
     def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
-        """Each row's token (batch) at its position (batch) -> fp32 logits (batch, n_vocab) of what
-        follows. A row's positions must follow its `prefill`, or start at 0, without a gap."""
+        """Each row's token (rows) at its position (rows) -> fp32 logits (rows, n_vocab) of what
+        follows. Fewer than `batch_size` are the first rows; the others must hold no text. A row's
+        positions must follow its `prefill`, or start at 0, without a gap."""
         self._check_room(int(positions.max()) + 1)
         return self._logits(ids, positions)
 

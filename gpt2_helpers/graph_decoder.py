@@ -104,8 +104,12 @@ class GraphDecoder(Decoder):
         self._store(tf.constant(row), *self._last_prefill[1])
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
-        logits: Floats = self._next_logits(tf.constant(ids), tf.constant(positions)).numpy()
-        return logits
+        # A graph for each number of rows would be compiled anew too often: all are computed. The
+        # others get a key and value where they begin, which their next text writes over.
+        missing = (0, self.batch_size - len(ids))
+        whole = (tf.constant(np.pad(array, missing)) for array in (ids, positions))
+        logits: Floats = self._next_logits(*whole).numpy()
+        return logits[: len(ids)]
 
     def _first_slots(self, rows: tf.Tensor) -> tf.Tensor:
         """rows (n) -> where in the caches each head of each row begins (n, head)."""

@@ -150,8 +150,9 @@ class LiteDecoder(Decoder):
                 x, parts = program(x, mixed)
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
-        batch, rows = self.batch_size, np.arange(self.batch_size)
-        if self._read is not None and positions[self._read.row] < len(self._read.ids):
+        batch, rows = len(ids), np.arange(len(ids))
+        read = self._read
+        if read is not None and read.row < batch and positions[read.row] < len(read.ids):
             self._read = None  # another text begins in that row
         used = _in_blocks(int(positions.max()) + 1)
         # (batch, 1, 1, used)
@@ -165,7 +166,7 @@ class LiteDecoder(Decoder):
             query, key, value = parts.reshape(batch, 3, self.config.n_head, -1).swapaxes(0, 1)
             self._keys[layer, rows, :, positions] = key
             self._values[layer, rows, :, positions] = value
-            mixed = self._attend(layer, slice(None), query[:, :, None], used, unseen)
+            mixed = self._attend(layer, slice(batch), query[:, :, None], used, unseen)
             *rest, parts = program(x, mixed.reshape(batch, -1))
             x = rest[0] if rest else x
         return parts

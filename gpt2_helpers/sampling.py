@@ -13,6 +13,7 @@ a block, by the sum of its odds, and then of an id in it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -48,6 +49,19 @@ def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
         values, ids = likeliest(logits, config.top_k)
         return _pick(ids, _draw(_scaled(values, temperature), ids, uniforms))
     return _from_all(_scaled(logits, temperature), uniforms)
+
+
+def next_ids_by_row(logits: Floats, uniforms: Floats, configs: Sequence[SamplingConfig]) -> Ids:
+    """The same with a config for each row of logits (batch, n_vocab)."""
+    alike: dict[tuple[float, int, float], list[int]] = {}
+    for row, config in enumerate(configs):
+        alike.setdefault((config.temperature, config.top_k, config.top_p), []).append(row)
+    if len(alike) == 1:
+        return next_ids(logits, uniforms, configs[0])
+    chosen = np.empty(len(logits), np.int32)
+    for rows in alike.values():
+        chosen[rows] = next_ids(logits[rows], uniforms[rows], configs[rows[0]])
+    return chosen
 
 
 def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:

@@ -20,7 +20,8 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.decoding import decoder_for, uses_lite
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-from gpt2_helpers.generation import Piece, Text, pieces, stream
+from gpt2_helpers.generation import pieces, stream
+from gpt2_helpers.rows import Piece, Text
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.tokenizer import Tokenizer

@@ -13,7 +13,7 @@ import tensorflow as tf
 from gpt2_helpers import console
 from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
 from gpt2_helpers.finetune_run import RunProgress
-from gpt2_helpers.generation import Text
+from gpt2_helpers.rows import Text
 from gpt2_helpers.transfers import Moved
 from toy_runs import open_run, steps_kept, write_model, write_text
 

@@ -129,7 +129,9 @@ def test_greedy_ids_are_those_of_transformers() -> None:
         newest = np.array([ids[-1] for ids in texts], np.int32)
         positions = np.array([len(ids) - 1 for ids in texts], np.int32)
         for ids, token in zip(
-            texts, decoder.step(newest, positions, np.zeros(5, np.float32), GREEDY), strict=True
+            texts,
+            decoder.step(newest, positions, np.zeros(5, np.float32), [GREEDY] * 5),
+            strict=True,
         ):
             if len(ids) < model.config.n_ctx:
                 ids.append(int(token))
@@ -241,10 +243,10 @@ def test_a_step_draws_by_the_options_it_is_given(decoder: Decoder, whole: np.nda
     random = np.random.default_rng(2)
     for options in ({"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
         uniforms = random.random(3, np.float32)
-        drawn = decoder.step(ids, start, uniforms, SamplingConfig(**options))
+        drawn = decoder.step(ids, start, uniforms, [SamplingConfig(**options)] * len(ids))
         assert drawn.tolist() == likeliest
     hot = SamplingConfig(temperature=50.0)
-    draws = [decoder.step(ids, start, random.random(3, np.float32), hot) for _ in range(20)]
+    draws = [decoder.step(ids, start, random.random(3, np.float32), [hot] * 3) for _ in range(20)]
     assert len(set(np.ravel(draws))) > CONFIG.n_vocab / 2
 
 

@@ -20,8 +20,8 @@ from gpt2_helpers.forms import buttons, generate
 from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
 from gpt2_helpers.forms.refusal import RefusalError
 from gpt2_helpers.forms.texts import TextCards
-from gpt2_helpers.generation import Piece, Text
 from gpt2_helpers.originality import Tally
+from gpt2_helpers.rows import Piece, Text
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session
 from gpt2_helpers.similarity import Match

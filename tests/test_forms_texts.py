@@ -14,7 +14,7 @@ import ipywidgets as widgets
 import pytest
 
 from gpt2_helpers.forms.texts import TextCards
-from gpt2_helpers.generation import Text
+from gpt2_helpers.rows import Text
 from gpt2_helpers.similarity import Match
 from widget_texts import markup, words
 

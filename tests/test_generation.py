@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from gpt2_helpers import generation
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.generation import EMPTY_TRIES, Text, in_order, pieces, stream
+from gpt2_helpers.generation import in_order, pieces, stream
 from gpt2_helpers.model import GPT2
+from gpt2_helpers.rows import EMPTY_TRIES, Text
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from toy import toy_model, toy_tokenizer
 
@@ -63,6 +64,11 @@ class Script:
         self.rows_a_step: set[int] = set()
         self.given: list[tuple[int, ...]] = []  # what each row was begun with
 
+    def asked_for(self, model: GPT2, batch_size: int, *_: Any) -> Script:
+        """What `decoder_for` is replaced by."""
+        self.config, self.batch_size = model.config, batch_size
+        return self
+
     def prefill(self, row: int, ids: Sequence[int]) -> None:
         self.given.append(tuple(ids))
         self._rows[row] = iter(next(self._texts))
@@ -84,7 +90,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
     def prepare(*texts: str | bytes | Sequence[int]) -> Script:
         script = Script([ids_of(text) for text in texts])
-        monkeypatch.setattr(generation, "decoder_for", lambda *_: script)
+        monkeypatch.setattr(generation, "decoder_for", script.asked_for)
         return script
 
     return prepare
@@ -235,7 +241,7 @@ def test_a_text_without_prefix_starts_from_the_end_token(model: GPT2) -> None:
             return super().step(ids)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "decoder_for", lambda *_: Spy([ids_of("ab")]))
+        patch.setattr(generation, "decoder_for", Spy([ids_of("ab")]).asked_for)
         assert text_of(model, length=2) == "ab"
     assert seen == [([END], [0]), (ids_of("a"), [1])]
 
@@ -374,7 +380,7 @@ def test_pieces_joined_are_the_text_decoded_at_once(
 
     with pytest.MonkeyPatch.context() as patch:
         script = Script([[*whole, END]] * (1 + EMPTY_TRIES))
-        patch.setattr(generation, "decoder_for", lambda *_: script)
+        patch.setattr(generation, "decoder_for", script.asked_for)
         found = shown(unheard(), prefix, truncate=truncate, length=200)[0]
     assert "".join(found) == expected
 
@@ -539,7 +545,7 @@ def test_a_seed_asks_for_products_that_batches_do_not_round_otherwise(
 
     def asked_for(model: GPT2, batch_size: int, length: int, precision: str) -> Script:
         asked.append(precision)
-        return Script([ids_of("ab")])
+        return Script([ids_of("ab")]).asked_for(model, batch_size)
 
     monkeypatch.setattr(generation, "decoder_for", asked_for)
     text_of(toy_model(CONFIG, precision="bfloat16"), seed=seed, length=2)

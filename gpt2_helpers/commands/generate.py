@@ -19,7 +19,7 @@ from gpt2_helpers.options import Parser, config_from, field_of
 from gpt2_helpers.startup import load_tensorflow, look_for_gpus, quietly
 
 if TYPE_CHECKING:
-    from gpt2_helpers.generation import Text
+    from gpt2_helpers.rows import Text
 
 SUMMARY = "write texts with a finetuned run or a pretrained model"
 

@@ -28,9 +28,10 @@ from gpt2_helpers.forms.progress import ProgressBar
 from gpt2_helpers.forms.refusal import plain_errors
 from gpt2_helpers.forms.style import style_sheet, told
 from gpt2_helpers.forms.texts import Comparer, TextCards, counted, discard
-from gpt2_helpers.generation import Text, in_order
+from gpt2_helpers.generation import in_order
 from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.memory import GB, to_write
+from gpt2_helpers.rows import Text
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session
 from gpt2_helpers.similarity import Match
