@@ -25,6 +25,7 @@ from gpt2_helpers.commands import (
     info,
     note,
     pretrain,
+    serve,
 )
 from gpt2_helpers.errors import Gpt2Error, OptionError, is_out_of_memory, nearest
 from gpt2_helpers.options import PROGRAM
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "encode": encode,
     "pretrain": pretrain,
     "info": info,
+    "serve": serve,
 }
 
 

@@ -7,6 +7,7 @@ text, so that short texts cost what they are long.
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.decoder import Model
 from gpt2_helpers.decoding import decoder_for
 from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
-from gpt2_helpers.rows import Draft, Piece, Rows, Text, encoded_prompt
+from gpt2_helpers.rows import Draft, Piece, Rows, Text, check_room
 from gpt2_helpers.tokenizer import Tokenizer
 
 
@@ -52,8 +53,15 @@ def pieces(
     """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
     text joined are that text."""
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    n_ctx = model.config.n_ctx
-    encoded = [encoded_prompt(prompt, tokenizer, config.length, n_ctx) for prompt in prompts]
+    encoded = [tokenizer.encode(prompt, special=True) for prompt in prompts]
+    for ids in encoded:
+        check_room(ids, config.length)
+        if len(ids) > model.config.n_ctx:
+            warnings.warn(
+                f"the prefix has {len(ids)} tokens, the model sees {model.config.n_ctx}: "
+                "the text goes on from its last part",
+                stacklevel=3,
+            )
     waiting = _drafts(prompts, encoded, config)
     with _out_of_memory_told(config):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))

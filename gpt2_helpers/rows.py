@@ -5,7 +5,6 @@ A text may begin at any step, with a sampling of its own, and leaves its row whe
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -103,6 +102,10 @@ class Rows:
         """Let go of a text that nobody waits for any longer."""
         self._drafts[self._drafts.index(draft)] = None
 
+    def clear(self) -> None:
+        """Let go of all texts."""
+        self._drafts = [None] * len(self._drafts)
+
     def advance(self) -> Iterator[Piece]:
         """One more token for every text."""
         # Rows above the last text's are not computed.
@@ -165,18 +168,10 @@ class Rows:
             self._window(place, draft, self._recent(draft))
 
 
-def encoded_prompt(prompt: str, tokenizer: Tokenizer, length: int, n_ctx: int) -> list[int]:
-    """The ids of a prompt; OptionError where it leaves no room in `length`, which counts it in."""
-    ids = tokenizer.encode(prompt, special=True)
-    if len(ids) >= length:
+def check_room(prompt_ids: list[int], length: int) -> None:
+    """OptionError where a prompt leaves no room in `length`, which counts it in."""
+    if len(prompt_ids) >= length:
         raise OptionError(
-            f"the prefix has {len(ids)} tokens, and length={length} counts them in: "
-            f"give a length over {len(ids)}"
+            f"the prefix has {len(prompt_ids)} tokens, and length={length} counts them in: "
+            f"give a length over {len(prompt_ids)}"
         )
-    if len(ids) > n_ctx:
-        warnings.warn(
-            f"the prefix has {len(ids)} tokens, the model sees {n_ctx}: "
-            "the text goes on from its last part",
-            stacklevel=5,
-        )
-    return ids

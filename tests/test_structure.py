@@ -42,7 +42,7 @@ LAYERS = [
     "dataset backups originality",
     "finetune_run",
     "session pretrain_run console",
-    "gdrive",
+    "gdrive web",
     "simple",
     "forms",
     "__init__",

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.commands import DONE, note
-from gpt2_helpers.config import LOADING_PRECISIONS, MODEL_NAMES, RunConfig, SamplingConfig
+from gpt2_helpers.commands import DONE, weights
+from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.interrupts import deferred_interrupts
-from gpt2_helpers.options import Parser, config_from, field_of
-from gpt2_helpers.startup import load_tensorflow, look_for_gpus, quietly
+from gpt2_helpers.options import Parser, config_from
 
 if TYPE_CHECKING:
     from gpt2_helpers.rows import Text
@@ -26,19 +25,12 @@ SUMMARY = "write texts with a finetuned run or a pretrained model"
 
 @dataclass(frozen=True)
 class OutputConfig(Checked):
-    """Which weights of a run write, and where the texts go: to stdout by themselves."""
+    """Where the texts go: to stdout by themselves."""
 
-    checkpoint: str = option("latest", "the run's weights to use, such as model-500", advanced=True)
     destination_path: str | None = option(None, "file to write the texts into")
     nfiles: int | None = option(None, "files to write, nsamples texts in each", minimum=1)
     folder: str | None = option(None, "folder of those files; by itself gen")
     sample_delim: str | None = option(None, "what stands between two texts; by itself a line of =")
-    precision: str = option(
-        "auto",
-        "arithmetic; auto takes what suits this machine: int8 without a GPU",
-        choices=LOADING_PRECISIONS,
-        advanced=True,
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,39 +65,17 @@ def parser() -> Parser:
         action="append",
         metavar="TEXT",
     )
-    parser.add_config(RunConfig, "run_name")
-    place_of_run = f"in place of a run: {', '.join(MODEL_NAMES)}"
-    parser.add_field(field_of(RunConfig, "model_name", default=None, help=place_of_run))
+    weights.add_names(parser)
     parser.add_config(SamplingConfig)
     parser.add_config(OutputConfig)
-    parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
+    weights.add_folders(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
     """Load what is asked for, and write."""
     sampling, output = config_from(SamplingConfig, options), config_from(OutputConfig, options)
-    run, precision = config_from(RunConfig, options), output.precision
-    if "run_name" in options and "model_name" in options:
-        raise OptionError(
-            "run_name opens a finetuned run, model_name a pretrained model: give one of them"
-        )
-    look_for_gpus()
-
-    with quietly():  # this may bring TensorFlow as well
-        from gpt2_helpers.decoding import uses_lite
-    from gpt2_helpers.device import choose_decoding_precision
-    from gpt2_helpers.pretrained import fetch_missing
-    from gpt2_helpers.session import Session
-
-    if not uses_lite(choose_decoding_precision(precision)):
-        load_tensorflow()
-    session = Session()
-    if "model_name" in options:
-        fetch_missing(run, note)
-        session.load_pretrained(run.model_name, run.model_dir, precision)
-    else:
-        session.load_run(run.run_name, run.checkpoint_dir, output.checkpoint, precision)
+    session = weights.loaded(options)
     prompts = getattr(options, "prefix", [""])
     total = len(prompts) * sampling.nsamples
     for order in range(output.nfiles or 1):

@@ -1,0 +1,54 @@
+"""gpt2-helpers serve: a run or a model -> a page and routes on the web."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from gpt2_helpers.commands import DONE, note, weights
+from gpt2_helpers.config import BUNDLED_MODEL
+from gpt2_helpers.fields import fields_of, parsed
+from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.web.config import ServeConfig
+
+SUMMARY = "put a finetuned run, or a pretrained model, on the web"
+KEY, PORT = "GPT2_SERVE_KEY", "PORT"
+
+
+def parser() -> Parser:
+    """The arguments it takes."""
+    parser = Parser(
+        "serve",
+        "",
+        "Serve a page to write with a model, and routes for programs, until Ctrl-C or SIGTERM.\n"
+        "By itself the bundled model, for this machine alone. A key in the environment variable\n"
+        f"{KEY} is then asked of whoever wants texts; {PORT} is the port where it is set.",
+        (
+            "",
+            "--run-name run1",
+            "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",
+        ),
+    )
+    weights.add_names(parser)
+    parser.add_config(ServeConfig)
+    weights.add_folders(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Load what is asked for, and serve it to the end."""
+    if "port" not in options and (port := os.environ.get(PORT)):
+        (field,) = (field for field in fields_of(ServeConfig) if field.name == "port")
+        options.port = parsed(field, port)
+    config = config_from(ServeConfig, options)
+    if "run_name" not in options and "model_name" not in options:
+        options.model_name = BUNDLED_MODEL
+    session = weights.loaded(options)
+
+    from gpt2_helpers.web.server import Server
+
+    server = Server(session, config, os.environ.get(KEY) or None)
+    print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
+    server.run()
+    note("ended")
+    return DONE

@@ -1,0 +1,77 @@
+"""The app: routes, their guards, and the writing thread that lives as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.about import ModelCard
+from gpt2_helpers.web.batching import Batcher
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.guards import Guards, refused
+from gpt2_helpers.web.metrics import Metrics
+from gpt2_helpers.web.refusals import Refusal
+from gpt2_helpers.web.routes import PAGE, Routes
+
+# What pages of other sites may ask for, where the guards let them.
+SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
+
+
+def build(
+    session: Session, config: ServeConfig, key: str | None = None, frames: str = "'self'"
+) -> tuple[ASGIApp, Batcher]:
+    """The ASGI app for a session's model, which nobody else may use meanwhile, and its writer.
+
+    `key` is what requests for texts must bring, where it is given; `frames` are the sites that may
+    show the page within theirs, as a content security policy names them.
+    """
+    metrics = Metrics()
+    batcher = Batcher(session.writer, session.tokenizer, config, metrics.wrote)
+    metrics.watch(batcher)
+    routes = Routes(batcher, metrics, ModelCard.of(session), config)
+
+    @asynccontextmanager
+    async def writing(_: Starlette) -> AsyncIterator[None]:
+        batcher.start()
+        yield
+        batcher.stop()
+
+    def answers_refusal(_: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, Refusal)
+        return refused(refusal)
+
+    def answers_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        words = {404: "there is no such page: /docs lists them", 405: "not by this method"}
+        message = words.get(error.status_code, error.detail)
+        return JSONResponse({"error": message}, error.status_code, error.headers)
+
+    app = Starlette(
+        routes=[
+            Route("/", routes.plain, methods=["GET", "POST", "HEAD"]),
+            Route("/api/generate", routes.generate, methods=["POST"]),
+            Route("/api/stream", routes.stream, methods=["POST"]),
+            Route("/api/complete", routes.complete, methods=["POST"]),
+            Route("/api/model", routes.model),
+            Route("/healthz", routes.healthy),
+            Route("/readyz", routes.ready),
+            Route("/metrics", routes.metrics),
+            Route("/how", routes.how),
+            Route("/docs", routes.docs),
+            Route("/openapi.json", routes.description),
+            *(Route(path, routes.allowed, methods=["OPTIONS"]) for path in SHARED),
+            Mount("/page", StaticFiles(directory=PAGE)),
+        ],
+        lifespan=writing,
+        exception_handlers={Refusal: answers_refusal, HTTPException: answers_http},
+    )
+    return Guards(app, config, key, metrics.answered, frames), batcher

@@ -1,0 +1,68 @@
+"""How a model is served: the options of `gpt2-helpers serve`, checked at birth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpt2_helpers.fields import Checked, option
+
+
+@dataclass(frozen=True)
+class ServeConfig(Checked):
+    """Where the server listens, what one request may ask for, and who may ask how often."""
+
+    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
+    port: int = option(
+        8080, "port to listen on; PORT of the environment replaces it; 0 finds one", maximum=65535,
+        minimum=0,
+    )  # fmt: skip
+    batch_size: int = option(
+        16, "texts written side by side, of all requests together", minimum=1, maximum=512
+    )
+    max_waiting: int = option(
+        64, "texts that may wait for a place; requests beyond are told to come back", minimum=1
+    )
+    max_length: int = option(
+        1023, "longest text that may be asked for, in tokens, prefix included", minimum=2
+    )
+    max_prefix: int = option(8000, "longest prefix, in characters", minimum=1)
+    max_nsamples: int = option(8, "most texts of one request", minimum=1)
+    time_limit: float = option(
+        120.0, "seconds that a request may take, waiting included", minimum=0.1, maximum=3600
+    )
+    rate_limit: int = option(
+        0, "requests for texts a minute from one client; 0 for no limit", minimum=0
+    )
+    proxies: int = option(
+        0,
+        "proxies in front, whose X-Forwarded-For tells the client; 1 on Cloud Run",
+        minimum=0,
+        maximum=10,
+        advanced=True,
+    )
+    allow_origins: str = option(
+        "",
+        "other sites whose pages may use /api: addresses with commas between them, or *",
+        advanced=True,
+    )
+    drain: float = option(
+        8.0,
+        "seconds that texts have to finish once the server is told to end",
+        minimum=0.0,
+        maximum=600,
+        advanced=True,
+    )
+    log_requests: bool = option(
+        False, "a line on stderr for each request: never what is in it", advanced=True
+    )
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The sites of `allow_origins`.
+
+        >>> ServeConfig(allow_origins="https://a.example, https://b.example").origins
+        ('https://a.example', 'https://b.example')
+        """
+        return tuple(
+            site.strip().rstrip("/") for site in self.allow_origins.split(",") if site.strip()
+        )

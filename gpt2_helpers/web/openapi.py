@@ -1,0 +1,227 @@
+"""The routes described, for programs (OpenAPI 3.1) and for people (a plain page).
+
+What may be asked for comes from the fields that requests are checked by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from gpt2_helpers import __version__
+from gpt2_helpers.fields import Field
+from gpt2_helpers.web.asking import Asking
+
+_KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
+_ERROR = {
+    "type": "object",
+    "properties": {"error": {"type": "string"}},
+    "required": ["error"],
+}
+_REFUSED = {
+    "400": "what is asked for cannot be; the error says why",
+    "401": "the key is missing",
+    "413": "the body is too long",
+    "415": "the body is not said to be JSON",
+    "429": "too many texts wait, or this client asks too often; Retry-After says when to come back",
+    "500": "the model failed",
+    "503": "the server is about to end",
+    "504": "the time limit is over",
+}
+_TEXT = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "tokens": {"type": "integer", "description": "how many were written"},
+        "ended": {"type": "boolean", "description": "whether the model ended it, or its length"},
+    },
+    "required": ["text", "tokens", "ended"],
+}
+
+
+def document(asking: Asking) -> dict[str, Any]:
+    """The OpenAPI document of a server with these limits."""
+    plain = _object({"text": {"type": "string"}})
+    generating, completing = (
+        _body(_properties(fields)) for fields in (asking.generating, asking.completing)
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "gpt2-helpers",
+            "version": __version__,
+            "description": "Texts of a GPT-2. What it writes is made up by a machine.",
+        },
+        "paths": {
+            "/": {
+                "get": _operation(
+                    "A text, as gpt-2-cloud-run gives it; browsers get the page instead",
+                    plain,
+                    parameters=list(_parameters(asking.plain)),
+                ),
+                "post": _operation(
+                    "The same with the parameters as JSON; numbers may be written as text",
+                    plain,
+                    requestBody=_body({name: {} for name in _names(asking.plain)}, closed=False),
+                ),
+            },
+            "/api/generate": {
+                "post": _operation(
+                    "Texts, when all of them are done",
+                    _object({"texts": {"type": "array", "items": _TEXT}}),
+                    requestBody=generating,
+                )
+            },
+            "/api/stream": {
+                "post": _operation(
+                    "The same texts as they are written, as server-sent events: `text` with index "
+                    "and text, `end` with index, tokens and ended, `error`, and at last `done`",
+                    {"type": "string"},
+                    kind="text/event-stream",
+                    requestBody=generating,
+                )
+            },
+            "/api/complete": {
+                "post": _operation(
+                    "Short continuations to choose from, the likeliest first",
+                    _object({"completions": {"type": "array", "items": {"type": "string"}}}),
+                    requestBody=completing,
+                )
+            },
+            "/api/model": {
+                "get": _operation("Which model this is, and what may be asked of it", _any())
+            },
+            "/healthz": {"get": _operation("The process lives", _any())},
+            "/readyz": {"get": _operation("Requests are taken; 503 where they are not", _any())},
+            "/metrics": {
+                "get": _operation("Counts for Prometheus", {"type": "string"}, kind="text/plain")
+            },
+        },
+    }
+
+
+def page(document: dict[str, Any]) -> str:
+    """The same as a page of HTML without scripts."""
+    parts = []
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
+            parts.append(f"<p>{_marked(operation['summary'])}.</p>")
+            parts.append(_table(operation))
+    codes = "".join(
+        f"<tr><td><code>{code}</code></td><td>{escape(words)}</td></tr>"
+        for code, words in _REFUSED.items()
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>gpt2-helpers: the routes</title>
+<link rel="stylesheet" href="page/page.css">
+</head>
+<body class="reading">
+<main>
+<h1>The routes</h1>
+<p>{escape(document["info"]["description"])} <a href="openapi.json">As OpenAPI</a>,
+<a href="./">the page</a>.</p>
+{"".join(parts)}
+<h2>What is refused</h2>
+<p>Every refusal is JSON: <code>{{"error": "what was wrong and what to do"}}</code>.</p>
+<table>{codes}</table>
+</main>
+</body>
+</html>
+"""
+
+
+def _marked(words: str) -> str:
+    """Text with `code` in it as HTML."""
+    pieces = escape(words).split("`")
+    return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(pieces))
+
+
+def _table(operation: dict[str, Any]) -> str:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    schemas = body.get("schema", {}).get("properties", {})
+    schemas = schemas or {
+        given["name"]: {**given["schema"], "description": given["description"]}
+        for given in operation.get("parameters", [])
+    }
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(schema.get('description', ''))}</td>"
+        f"<td>{escape(_in_words(schema))}</td></tr>"
+        for name, schema in schemas.items()
+    )
+    return f"<table>{rows}</table>" if rows else ""
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    """Kind, limits and default of a value."""
+    words = [str(kind) for kind in [schema.get("type")] if kind and not isinstance(kind, list)]
+    if isinstance(schema.get("type"), list):
+        words = [" or ".join(schema["type"])]
+    for name, sign in (("minimum", "from"), ("maximum", "to")):
+        if name in schema:
+            words.append(f"{sign} {schema[name]}")
+    if schema.get("default") is not None:
+        words.append(f"by itself {schema['default']!r}")
+    return ", ".join(words)
+
+
+def _names(fields: Iterable[Field]) -> list[str]:
+    return [field.name for field in fields]
+
+
+def _schema(field: Field) -> dict[str, Any]:
+    kind = _KINDS[field.kind]
+    schema: dict[str, Any] = {
+        "type": [kind, "null"] if field.optional else kind,
+        "description": field.help,
+        "default": field.default,
+    }
+    for name in ("minimum", "maximum"):
+        if (limit := getattr(field, name)) is not None:
+            schema[name] = limit
+    return schema
+
+
+def _properties(fields: Iterable[Field]) -> dict[str, Any]:
+    return {field.name: _schema(field) for field in fields}
+
+
+def _parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
+    for field in fields:
+        schema = _schema(field)
+        yield {
+            "name": field.name,
+            "in": "query",
+            "description": schema.pop("description"),
+            "schema": {**schema, "type": _KINDS[field.kind]},
+        }
+
+
+def _any() -> dict[str, Any]:
+    return {"type": "object"}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _body(properties: dict[str, Any], closed: bool = True) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "additionalProperties": not closed}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _operation(
+    summary: str, answer: dict[str, Any], kind: str = "application/json", **more: Any
+) -> dict[str, Any]:
+    answers = {"200": {"description": "done", "content": {kind: {"schema": answer}}}}
+    for status, words in _REFUSED.items():
+        answers[status] = {
+            "description": words,
+            "content": {"application/json": {"schema": _ERROR}},
+        }
+    return {"summary": summary, "responses": answers, **more}

@@ -1,0 +1,158 @@
+"""The routes: each reads a request, has its texts written and answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    Response,
+    StreamingResponse,
+)
+
+from gpt2_helpers.rows import Text
+from gpt2_helpers.web import answers, openapi
+from gpt2_helpers.web.about import ModelCard, described
+from gpt2_helpers.web.asking import Asking, json_object
+from gpt2_helpers.web.batching import Batcher
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.guards import is_for_page
+from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
+from gpt2_helpers.web.refusals import Closing, WrongType
+
+PAGE = Path(__file__).parent / "page"
+GONE = 499  # the client has left, nobody reads it: the number that nginx writes into its log
+
+
+class Routes:
+    """Every answer of one server."""
+
+    def __init__(
+        self, batcher: Batcher, metrics: Metrics, card: ModelCard, config: ServeConfig
+    ) -> None:
+        self._batcher, self._metrics, self._card, self._config = batcher, metrics, card, config
+        self._asking = Asking(config)
+        self._document = openapi.document(self._asking)
+
+    async def plain(self, request: Request) -> Response:
+        """GET, POST and HEAD / as gpt-2-cloud-run has them; a browser gets the page."""
+        if is_for_page(request.scope):
+            return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+        if request.method == "HEAD":
+            return JSONResponse({"text": ""})
+        given: Any = request.query_params
+        if request.method == "POST":
+            given = json_object(await request.body())
+        asked = self._asking.as_gpt2_cloud_run(given)
+        return await self._answer(
+            request, answers.texts(self._batcher, asked), lambda texts: {"text": str(texts[0])}
+        )
+
+    async def generate(self, request: Request) -> Response:
+        """POST /api/generate: texts, when all of them are done."""
+        asked = self._asking.generate(await _json_body(request))
+        return await self._answer(request, answers.texts(self._batcher, asked), _told)
+
+    async def stream(self, request: Request) -> Response:
+        """POST /api/stream: texts as they are written."""
+        began = time.monotonic()
+        asked = self._asking.generate(await _json_body(request))
+        coming = answers.Coming(self._batcher, asked)
+
+        def first() -> None:
+            self._metrics.first_piece(time.monotonic() - began)
+
+        async def told() -> AsyncIterator[bytes]:
+            with coming:
+                async with aclosing(answers.events(coming, first)) as events:
+                    async for event in events:
+                        yield event
+
+        # A proxy such as nginx would keep pieces back until there are many.
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
+
+    async def complete(self, request: Request) -> Response:
+        """POST /api/complete: short continuations to choose from."""
+        asked = self._asking.complete(await _json_body(request))
+        return await self._answer(
+            request,
+            answers.completions(self._batcher, asked),
+            lambda found: {"completions": found},
+        )
+
+    async def model(self, request: Request) -> Response:
+        """GET /api/model: which model this is, and what may be asked of it."""
+        options = [described(option) for option in self._asking.generating]
+        return JSONResponse({**asdict(self._card), "options": options})
+
+    async def healthy(self, request: Request) -> Response:
+        """GET /healthz: the process lives."""
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        """GET /readyz: requests are taken."""
+        if not self._batcher.is_open:
+            raise Closing("this server is about to end")
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics: counts for Prometheus."""
+        return Response(self._metrics.shown(), media_type=CONTENT_TYPE)
+
+    async def how(self, request: Request) -> Response:
+        """GET /how: how such texts come to be."""
+        return FileResponse(PAGE / "how.html", headers={"Cache-Control": "no-cache"})
+
+    async def description(self, request: Request) -> Response:
+        """GET /openapi.json: the routes for programs."""
+        return JSONResponse(self._document)
+
+    async def docs(self, request: Request) -> Response:
+        """GET /docs: the routes for people."""
+        return HTMLResponse(openapi.page(self._document))
+
+    async def allowed(self, request: Request) -> Response:
+        """OPTIONS: what a page of another site may send; the guards say which site may."""
+        return Response(
+            status_code=204,
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST, HEAD",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type",
+                "Access-Control-Max-Age": "3600",
+            },
+        )
+
+    async def _answer(
+        self,
+        request: Request,
+        work: Awaitable[Any],
+        shape: Callable[[Any], dict[str, Any]],
+    ) -> Response:
+        """Wait for the work, unless the client leaves first."""
+        found = await answers.unless_gone(work, request.receive)
+        return Response(status_code=GONE) if found is None else JSONResponse(shape(found))
+
+
+async def _json_body(request: Request) -> bytes:
+    """The body of a request that says it is JSON: a form of another site cannot say so."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise WrongType(
+            f"the body must be sent as Content-Type: application/json, got {kind or 'none'!r}"
+        )
+    return await request.body()
+
+
+def _told(texts: list[Text]) -> dict[str, Any]:
+    return {
+        "texts": [{"text": str(text), "tokens": text.tokens, "ended": text.ended} for text in texts]
+    }

@@ -1,0 +1,119 @@
+"""The server: uvicorn around the app, in a process of its own or beside a notebook."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from gpt2_helpers.errors import Gpt2Error, OptionError, import_optional
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.config import ServeConfig
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from gpt2_helpers.web.batching import Batcher
+
+EXTRA = "gpt2-helpers[web]"
+LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
+IDLE = 75  # seconds that a connection may stay without a request
+
+
+class Server:
+    """A model behind an address: `run` serves until the process is told to end, `start` beside
+    what else it does, until `stop`."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: ServeConfig,
+        key: str | None = None,
+        frames: str = "'self'",
+    ) -> None:
+        for module in ("starlette", "uvicorn", "prometheus_client"):
+            import_optional(module, "serving a model", EXTRA)
+
+        from gpt2_helpers.web.app import build
+
+        self._socket = _listening(config)
+        self.port: int = self._socket.getsockname()[1]
+        host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host
+        host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+        self.url = f"http://{host}:{self.port}/"
+        app, batcher = build(session, config, key, frames)
+        self._batcher, self._drain = batcher, config.drain
+        self._server = _draining(app, batcher, config)
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM or Ctrl-C, then let texts come to their end."""
+        # uvicorn sends itself the signal again when all is done, and the process is to end well.
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def start(self) -> None:
+        """Serve from a thread; returns once requests are taken."""
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="gpt2-server", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise Gpt2Error(f"the server at {self.url} did not start")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Take no more requests, let texts come to their end, and end the thread."""
+        self._server.handle_exit(signal.SIGTERM, None)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._socket.close()
+
+
+def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Server:
+    import uvicorn
+
+    class Draining(uvicorn.Server):
+        """Told to end, it takes no more texts at once, and refuses in time what is not done."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.should_exit:
+                ending = threading.Thread(target=batcher.stop, args=(config.drain,), daemon=True)
+                ending.start()
+            super().handle_exit(sig, frame)
+
+    return Draining(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=round(config.drain + LONGER),
+        )
+    )
+
+
+def _listening(config: ServeConfig) -> socket.socket:
+    """The address, taken; OptionError where it is not to be had."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((config.host, config.port))
+    except (OSError, UnicodeError) as error:
+        listening.close()
+        raise OptionError(
+            f"cannot listen on {config.host}, port {config.port} ({error}): "
+            "give another --port, or 0 for one that is free"
+        ) from None
+    return listening

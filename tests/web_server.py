@@ -1,0 +1,74 @@
+"""Servers for tests: one beside the tests, one in a process of its own, and a slow model in both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.batching import Batcher
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.server import Server
+
+
+@contextmanager
+def serving(
+    session: Session, key: str | None = None, step_seconds: float = 0.0, **options: Any
+) -> Iterator[httpx.Client]:
+    """A client of a server with these options, on a port that is free. Each token takes
+    `step_seconds` longer than it would."""
+    server = Server(session, ServeConfig(port=0, **options), key)
+    slowed(server._batcher, step_seconds)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            yield client
+    finally:
+        server.stop()
+
+
+def slowed(batcher: Batcher, seconds: float) -> None:
+    """Let each step of a batcher take longer, as a larger model's would."""
+    advance = batcher._rows.advance
+
+    def slowly() -> Any:
+        time.sleep(seconds)
+        return advance()
+
+    if seconds:
+        batcher._rows.advance = slowly  # type: ignore[method-assign]
+
+
+@contextmanager
+def started(folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`gpt2-helpers serve` as a process in a folder; killed at the end where it still runs."""
+    command = [sys.executable, "-m", "gpt2_helpers", "serve", *options]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Where a started server is, once it takes requests."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert " at http://" in line, process.communicate()
+    return line.split()[-1]
