@@ -136,9 +136,15 @@ class Trainer:
             gelu(tf.zeros([1], precision))  # made once for all: not to be forgotten below
         windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
-        self._train = tf.function(self._all_replicas, input_signature=[windows, seed])
+        # Nothing in these is a loop or a branch for AutoGraph to find, and its search would take as
+        # long as all the rest of tracing.
+        self._train = tf.function(
+            self._all_replicas, input_signature=[windows, seed], autograph=False
+        )
         self._measure = tf.function(
-            self._without_gradients, input_signature=[tf.TensorSpec([1, None], tf.int32)]
+            self._without_gradients,
+            input_signature=[tf.TensorSpec([1, None], tf.int32)],
+            autograph=False,
         )
 
     def __iter__(self) -> Iterator[Progress]:

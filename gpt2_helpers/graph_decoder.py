@@ -63,7 +63,8 @@ class GraphWeights:
 def compiled(function: Any, *signature: Any) -> Any:
     """A graph for this signature. TensorFlow would warn of a tf.function that each model, or each
     size of batch, has traced anew for a few calls."""
-    return tf.function(function, input_signature=signature).get_concrete_function()
+    graph = tf.function(function, input_signature=signature, autograph=False)
+    return graph.get_concrete_function()
 
 
 class GraphDecoder(Decoder):

@@ -271,7 +271,7 @@ class GPT2:
 
     def _compile(self) -> None:
         ids = tf.TensorSpec([None, None], tf.int32)
-        self._logits = tf.function(self._forward, input_signature=[ids])
+        self._logits = tf.function(self._forward, input_signature=[ids], autograph=False)
 
     @property
     def dtype(self) -> tf.DType:

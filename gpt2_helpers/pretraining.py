@@ -75,7 +75,9 @@ def bits_per_byte(model: GPT2, tokenizer: Tokenizer, text: str, stride: int | No
     if not 1 <= stride <= n_ctx:
         raise OptionError(f"stride must be between 1 and the context of {n_ctx}, got {stride}")
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)])
+    window, known = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+
+    @tf.function(input_signature=[window, known], autograph=False)
     def nats(window: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         logits = model._forward(window[None, :-1])[0]  # (time, n_vocab)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=window[1:], logits=logits)

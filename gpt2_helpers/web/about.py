@@ -37,7 +37,9 @@ class ModelCard:
         }
         if session.run_name is None or session.run_folder is None:
             name = session.model_name or "a model"
-            bundled = "the small model that comes with gpt2-helpers and writes like old English novels"
+            bundled = (
+                "the small model that comes with gpt2-helpers and writes like old English novels"
+            )
             pretrained = f"OpenAI's GPT-2 of {name}, as it was published"
             return cls(name, bundled if name == BUNDLED_MODEL else pretrained, **known)
         folder = RunFolder(session.run_folder.parent, session.run_name)
