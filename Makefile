@@ -6,8 +6,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 VENV := .venv/.installed
 VENV_COLAB := .venv-colab/.installed
 VENV_PEERS := .venv-peers/.installed
-CHECKOUT := "gpt2-helpers and what it needs" "700 MB" --editable '.[notebooks,pretrain,test]'
-ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env
+CHECKOUT := "gpt2-helpers and what it needs" "700 MB" --editable '.[notebooks,pretrain,web,test]'
+# A file's tests share what they have made, so that a file stays in one process.
+ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env \
+	--numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## list these targets

@@ -84,6 +84,7 @@ class PeerProcess:
         except queue.Empty:
             raise PeerError(f"took over {self.longest:g} s") from None
         if not line:
+            self._answers.put("")  # whoever asks again need not wait
             raise PeerError(_ending(self._process.wait()))
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         mount_gdrive,
         plot_loss,
         reset_session,
+        serve,
         start_tf_sess,
     )
 
@@ -63,6 +64,7 @@ __all__ = [
     "mount_gdrive",
     "plot_loss",
     "reset_session",
+    "serve",
     "start_tf_sess",
 ]
 

@@ -80,6 +80,13 @@ def authenticate_user(project_id: str | None = None) -> None:
         ) from error
 
 
+def show_port(port: int) -> None:
+    """Show what listens on a port of this machine below the cell, which Colaboratory passes on to
+    the signed-in user alone. Raises Gpt2Error."""
+    output = _part("output", "a page is shown below the cell", f"it is on port {port}")
+    output.serve_kernel_port_as_iframe(port, height="720")
+
+
 def _part(name: str, what: str, instead: str) -> ModuleType:
     """A module of google.colab; DriveError or Gpt2Error where this is not Colaboratory."""
     if in_colaboratory():

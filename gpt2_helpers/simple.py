@@ -31,6 +31,7 @@ from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+from gpt2_helpers.web.notebook import serve
 
 __all__ = [
     "copy_checkpoint_from_gdrive",
@@ -51,6 +52,7 @@ __all__ = [
     "mount_gdrive",
     "plot_loss",
     "reset_session",
+    "serve",
     "start_tf_sess",
 ]
 

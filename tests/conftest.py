@@ -14,9 +14,13 @@ import pytest
 
 # Commands and notebook kernels that tests start inherit these too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# The toy models of the tests gain nothing from more threads, and lose by waiting for them.
+# The toy models of the tests gain nothing from more threads, and lose by waiting for them; and
+# several processes share the cores.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 for kind in ("INTRAOP", "INTEROP"):
-    os.environ.setdefault(f"TF_NUM_{kind}_THREADS", str(min(4, os.cpu_count() or 1)))
+    os.environ.setdefault(
+        f"TF_NUM_{kind}_THREADS", str(max(1, min(4, (os.cpu_count() or 1) // WORKERS)))
+    )
 # The tests and a notebook's kernel use the GPU side by side: neither may take all of its memory.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
@@ -33,6 +37,19 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave the scripts beside the tests alone: looking for doctests would import them."""
     script = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if script else None
+
+
+# These take minutes: what is long begins first, so that all workers end together.
+LONGEST = (
+    "test_crashes.py", "test_notebook_runs.py", "test_browser.py", "reddit_titles.ipynb",
+    "test_quality.py", "test_backups.py", "test_session.py", "test_web.py", "test_demo.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; within a file the order stays."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ VALUES = {
     "GPT2_MODEL_NAME": "tiny",
     "GPT2_RUN_NAME": "test",
     "GPT2_STEPS": "10",
+    "GPT2_ACCUMULATE_GRADIENTS": "1",
     "GPT2_SAMPLE_EVERY": "5",
     "GPT2_SAMPLE_LENGTH": "20",
     "GPT2_LENGTH": "20",

@@ -27,6 +27,7 @@ VALUES = {
     "GPT2_MODEL_NAME": "tiny",
     "GPT2_RUN_NAME": "test",
     "GPT2_STEPS": "20",
+    "GPT2_ACCUMULATE_GRADIENTS": "1",
     "GPT2_SAMPLE_EVERY": "20",
     "GPT2_LENGTH": "40",
     "GPT2_BULK_NSAMPLES": "10",

@@ -205,6 +205,7 @@ class Titles:
 @pytest.fixture(scope="module")
 def titles(tmp_path_factory: pytest.TempPathFactory) -> Titles:
     values = {"GPT2_STEPS": "40", "GPT2_SAMPLE_EVERY": "0", "GPT2_LENGTH": "60"}
+    values["GPT2_ACCUMULATE_GRADIENTS"] = "2"  # with less, too many titles have no end
     with running() as bigquery:
         values["BIGQUERY_EMULATOR_HOST"] = bigquery.address
         machine = Machine(tmp_path_factory.mktemp("titles"), values)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+import gpt2_helpers as gpt2
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session
@@ -79,7 +80,8 @@ def test_the_plain_route_answers_as_gpt2_cloud_run_does(client: httpx.Client, me
 
 
 def test_the_plain_route_leaves_the_prefix_out_and_truncates(client: httpx.Client) -> None:
-    given = {"length": 40, "prefix": "The garden", "include_prefix": "False", "truncate": "e"}
+    given: dict[str, Any] = {"length": 40, "prefix": "The garden", "truncate": "e"}
+    given["include_prefix"] = "False"
     text = client.get("/", params=given).json()["text"]
     assert not text.startswith("The garden")
     assert "e" not in text
@@ -358,10 +360,10 @@ def test_a_key(tiny: Session) -> None:
             assert refused.status_code == 401
             assert refused.headers["www-authenticate"] == "Bearer"
             for given in ("Bearer open", "Basic open sesame", "open sesame", "Bearer õ"):
-                headers = {"Authorization": given.encode()}
-                assert client.get(path, headers=headers).status_code == 401
-            headers = {"Authorization": "Bearer open sesame"}
-            assert client.get(path, headers=headers).status_code == 200
+                wrong = {b"Authorization": given.encode()}
+                assert client.get(path, headers=wrong).status_code == 401
+            right = {"Authorization": "Bearer open sesame"}
+            assert client.get(path, headers=right).status_code == 200
         for path in ("/healthz", "/readyz", "/how", "/docs", "/page/page.js"):
             assert client.get(path).status_code == 200
         assert client.get("/", headers={"Accept": "text/html"}).status_code == 200
@@ -515,3 +517,46 @@ def test_the_port_of_the_environment(tmp_path: Path) -> None:
         address = address_of(process)
         assert address.endswith(f":{port}/")
         assert httpx.get(f"{address}healthz", timeout=20).json() == {"status": "alive"}
+
+
+# --- From a notebook
+
+
+def test_a_notebook_shows_a_link_and_the_next_call_takes_its_place(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = gpt2.serve(batch_size=2)
+    assert f"tiny at {first.url}" in capsys.readouterr().out
+    assert httpx.get(first.url, params={"length": 3}, timeout=20).json()["text"]
+    second = gpt2.serve(model_name="tiny", batch_size=2)
+    try:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(first.url, timeout=2)
+        policy = httpx.get(f"{second.url}how", timeout=20).headers["content-security-policy"]
+        assert policy.endswith("frame-ancestors 'self'")
+    finally:
+        second.stop()
+    second.stop()  # as often as one likes
+
+
+def test_in_colaboratory_the_page_is_below_the_cell(
+    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.colab import output
+
+    shown: list[int] = []
+    monkeypatch.setattr(output, "serve_kernel_port_as_iframe", lambda port, **_: shown.append(port))
+    server = gpt2.serve(batch_size=2)
+    try:
+        assert shown == [server.port]
+        policy = httpx.get(f"{server.url}how", timeout=20).headers["content-security-policy"]
+        assert "https://colab.research.google.com" in policy
+    finally:
+        server.stop()
+
+
+def test_what_a_notebook_cannot_serve() -> None:
+    with pytest.raises(OptionError, match="no option 'prot'.*'port'"):
+        gpt2.serve(prot=3)
+    with pytest.raises(OptionError, match="give one of them"):
+        gpt2.serve("run1", model_name="tiny")

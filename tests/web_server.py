@@ -1,4 +1,4 @@
-"""Servers for tests: one beside the tests, one in a process of its own, and a slow model in both."""
+"""Servers for tests: beside them or in a process of their own, with a model that may be slow."""
 
 from __future__ import annotations
 

@@ -20,9 +20,8 @@ def parser() -> Parser:
     parser = Parser(
         "serve",
         "",
-        "Serve a page to write with a model, and routes for programs, until Ctrl-C or SIGTERM.\n"
-        "By itself the bundled model, for this machine alone. A key in the environment variable\n"
-        f"{KEY} is then asked of whoever wants texts; {PORT} is the port where it is set.",
+        "Serve a page to write with a model, and routes for programs, until Ctrl-C or SIGTERM; by\n"
+        f"itself the bundled model, for this machine alone. {KEY} is a key to ask for.",
         (
             "",
             "--run-name run1",

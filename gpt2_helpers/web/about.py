@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpt2_helpers import __version__
 from gpt2_helpers.config import BUNDLED_MODEL
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
-from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.runs import RunFolder, installed_versions
 from gpt2_helpers.session import Session
 
 
@@ -24,7 +23,7 @@ class ModelCard:
     precision: str
     steps: int | None = None  # of finetuning
     base_model: str | None = None
-    version: str = field(default=__version__)
+    version: str = field(default_factory=lambda: installed_versions()["gpt2-helpers"])
 
     @classmethod
     def of(cls, session: Session) -> ModelCard:

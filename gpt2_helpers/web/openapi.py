@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from gpt2_helpers import __version__
 from gpt2_helpers.fields import Field
+from gpt2_helpers.runs import installed_versions
 from gpt2_helpers.web.asking import Asking
 
 _KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
@@ -50,7 +50,7 @@ def document(asking: Asking) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "gpt2-helpers",
-            "version": __version__,
+            "version": installed_versions()["gpt2-helpers"],
             "description": "Texts of a GPT-2. What it writes is made up by a machine.",
         },
         "paths": {

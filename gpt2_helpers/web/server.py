@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from gpt2_helpers.web.batching import Batcher
 
-EXTRA = "gpt2-helpers[web]"
 LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
 IDLE = 75  # seconds that a connection may stay without a request
 
@@ -35,7 +34,7 @@ class Server:
         frames: str = "'self'",
     ) -> None:
         for module in ("starlette", "uvicorn", "prometheus_client"):
-            import_optional(module, "serving a model", EXTRA)
+            import_optional(module, "serving a model", module.replace("_", "-"))
 
         from gpt2_helpers.web.app import build
 
