@@ -119,6 +119,7 @@ def page(document: dict[str, Any]) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>gpt2-helpers: the routes</title>
+<link rel="icon" href="page/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="page/page.css">
 </head>
 <body class="reading">
@@ -165,7 +166,7 @@ def _in_words(schema: dict[str, Any]) -> str:
     for name, sign in (("minimum", "from"), ("maximum", "to")):
         if name in schema:
             words.append(f"{sign} {schema[name]}")
-    if schema.get("default") is not None:
+    if schema.get("default") not in (None, ""):
         words.append(f"by itself {schema['default']!r}")
     return ", ".join(words)
 

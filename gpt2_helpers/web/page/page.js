@@ -208,5 +208,6 @@ at("theme").addEventListener("click", () => {
   }
 });
 
+at("settings").open = !matchMedia("(max-width: 30rem)").matches;
 at("generate").disabled = at("complete").disabled = true;
 begin();

@@ -1,6 +1,7 @@
 // The sliders, made from what the server says may be asked of it, and the address that shares them.
 
-// Which options the page shows, and its own words for what a value means.
+// Which options the page shows, with its own words for what a value means, and where the server's
+// would not do.
 const SHOWN = {
   temperature: {
     label: "Temperature",
@@ -15,7 +16,8 @@ const SHOWN = {
     start: 60,
     range: [5, 300],
     step: 5,
-    words: (value) => `about ${Math.max(1, Math.round(value * 0.75))} words more`,
+    words: (value) => `about ${Math.max(1, Math.round(value * 0.75))} words`,
+    help: "how much it adds at most; it may end sooner",
   },
   top_k: {
     label: "Top-k",
@@ -31,6 +33,7 @@ const SHOWN = {
   },
   nsamples: {
     label: "Texts at once",
+    help: "several from the same beginning, to choose from",
     start: 1,
     step: 1,
     words: (value) => (value === 1 ? "one" : `${value}`),
@@ -56,7 +59,7 @@ export class Settings {
       label.textContent = shown.label;
       help.className = "help";
       help.id = `help-${option.name}`;
-      help.textContent = sentence(option.help);
+      help.textContent = sentence(shown.help ?? option.help);
       input.setAttribute("aria-describedby", help.id);
       const show = () => {
         const value = Number(input.value);
