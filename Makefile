@@ -44,9 +44,9 @@ notebooks: $(VENV) ## write address and version into notebooks and READMEs, empt
 
 # Enough steps that there is something to see.
 .PHONY: pictures
-pictures: $(VENV) ## take notebooks/pictures anew, in a browser
+pictures: $(VENV) ## take the pictures of notebooks and page anew, in a browser
 	@PICTURES=notebooks/pictures GPT2_STEPS=400 GPT2_LENGTH=100 GPT2_BULK_NSAMPLES=200 \
-		.venv/bin/python -m pytest -q -rs tests/test_browser.py
+		.venv/bin/python -m pytest -q -rs tests/test_browser.py tests/test_web_page.py
 
 # Colaboratory's older ipykernel brings a debugger that warns of Python 3.11 and later.
 .PHONY: test-colab
@@ -65,6 +65,11 @@ fuzz: $(VENV) ## made-up files for everything that reads files, for a minute
 .PHONY: soak
 soak: $(VENV) ## memory over 10,000 texts, 2,000 steps and 50 models, half an hour
 	@.venv/bin/python benchmarks/soak.py
+
+.PHONY: load-test
+load-test: $(VENV) ## how much the web app writes for how many at once, and made-up requests
+	@.venv/bin/python benchmarks/load.py
+	@.venv/bin/python -m pytest -q -rs tests/test_web_schema.py
 
 # Nothing else should compute meanwhile.
 .PHONY: bench

@@ -94,7 +94,8 @@ class Asking:
         is not known is passed over, and a prefix that is too long is cut."""
         values = {}
         for field in self.plain:
-            value = given.get(field.name, field.default)
+            value = given.get(field.name)
+            value = field.default if value is None else value
             if isinstance(value, str) and field.kind is not str:
                 value = parsed(field, value)
             if isinstance(value, float | int) and field.maximum is not None:

@@ -63,7 +63,7 @@ def document(asking: Asking) -> dict[str, Any]:
                 "post": _operation(
                     "The same with the parameters as JSON; numbers may be written as text",
                     plain,
-                    requestBody=_body({name: {} for name in _names(asking.plain)}, closed=False),
+                    requestBody=_body(_as_text_too(asking.plain), closed=False),
                 ),
             },
             "/api/generate": {
@@ -77,7 +77,7 @@ def document(asking: Asking) -> dict[str, Any]:
                 "post": _operation(
                     "The same texts as they are written, as server-sent events: `text` with index "
                     "and text, `end` with index, tokens and ended, `error`, and at last `done`",
-                    {"type": "string"},
+                    _object({"event": {"type": "string"}, "data": {"type": "string"}}),
                     kind="text/event-stream",
                     requestBody=generating,
                 )
@@ -171,10 +171,6 @@ def _in_words(schema: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _names(fields: Iterable[Field]) -> list[str]:
-    return [field.name for field in fields]
-
-
 def _schema(field: Field) -> dict[str, Any]:
     kind = _KINDS[field.kind]
     schema: dict[str, Any] = {
@@ -195,12 +191,24 @@ def _properties(fields: Iterable[Field]) -> dict[str, Any]:
 def _parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
     for field in fields:
         schema = _schema(field)
+        schema.pop("maximum", None)  # what is beyond it counts as it
         yield {
             "name": field.name,
             "in": "query",
             "description": schema.pop("description"),
             "schema": {**schema, "type": _KINDS[field.kind]},
         }
+
+
+def _as_text_too(fields: Iterable[Field]) -> dict[str, Any]:
+    """Properties of which each may be written as text."""
+    return {
+        field.name: {
+            "type": list(dict.fromkeys([_KINDS[field.kind], "string", "null"])),
+            "description": field.help,
+        }
+        for field in fields
+    }
 
 
 def _any() -> dict[str, Any]:

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Serves the run in RUN_FOLDER, else the one that was baked in, else MODEL_NAME, by itself the
+# bundled model. Arguments go to `gpt2-helpers serve`.
+set -eu
+
+here=$(dirname "$0")
+folder=${RUN_FOLDER:-$here/checkpoint/run}
+if [ -n "${RUN_FOLDER:-}" ] || [ -f "$folder/hparams.json" ]; then
+    set -- --checkpoint-dir "$(dirname "$folder")" --run-name "$(basename "$folder")" "$@"
+elif [ -n "${MODEL_NAME:-}" ]; then
+    set -- --model-name "$MODEL_NAME" --model-dir /tmp/models "$@"
+fi
+exec gpt2-helpers serve --host 0.0.0.0 "$@"
