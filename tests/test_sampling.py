@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, next_ids
+from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, next_ids, next_ids_by_row
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest uniform number there is
 LAST_OF_GPT2 = 50256
@@ -53,6 +53,20 @@ def chi_square(ids: np.ndarray, odds: np.ndarray) -> float:
     freedom = max(1, len(expected) - 1)
     statistic = float(((counts - expected) ** 2 / expected).sum())
     return (statistic - freedom) / float(np.sqrt(2 * freedom))
+
+
+def test_each_row_is_drawn_as_its_own_config_says() -> None:
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 3, (9, 200)).astype(np.float32)
+    uniforms = random.random(9, np.float32)
+    kinds: list[dict[str, Any]] = [{"temperature": 0.0}, {"top_k": 5}, {"top_p": 0.5}]
+    configs = [SamplingConfig(**kinds[row % 3], seed=row) for row in range(9)]
+    ids = next_ids_by_row(logits, uniforms, configs)
+    alone = [
+        next_ids(logits[row : row + 1], uniforms[row : row + 1], configs[row])[0]
+        for row in range(9)
+    ]
+    assert ids.tolist() == alone
 
 
 # --- The distribution

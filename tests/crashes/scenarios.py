@@ -21,7 +21,7 @@ from gpt2_helpers.download import FILES, MIRROR_VARIABLE
 from gpt2_helpers.runs import RunFolder
 from gpt2_helpers.textwriter import SAMPLE_DELIM
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.transfers import told_hash
+from gpt2_helpers.transfers import finished, ignore, told_hash
 from gpt2_helpers.weights import WeightsReader
 from toy_runs import TEXT
 
@@ -137,6 +137,32 @@ class Anew(Finetuning):
             assert arrays(path.with_suffix(""))
             state = folder.path / f"optimizer-{path.stem.rpartition('-')[2]}"
             assert dict(WeightsReader(state))
+
+
+class Overwriting(Finetuning):
+    """The same where older checkpoints go once a new one is whole."""
+
+    name = "finetune overwriting"
+    options = "--overwrite True"
+
+
+class Stopping(Finetuning):
+    """The same with validation, whose best checkpoint stays beside the newest, and whose count of
+    losses without a new best goes on."""
+
+    name = "finetune until it learns no more"
+    options = "--validation 0.2 --validate-every 2 --early-stopping 20"
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        super().check(work, end, whole)
+        folder = self.folder(work)
+        if folder.newest() and (best := folder.best_step(folder.record())) is not None:
+            assert arrays(folder.path / f"model-{best}")
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        super().check_end(work, whole)
+        record, other = (self.folder(place).record() for place in (work, whole))
+        assert record.validation_losses == other.validation_losses
 
 
 class Adapters(Finetuning):
@@ -272,6 +298,26 @@ class Generating(Scenario):
         assert litter(work) == []
 
 
+class GeneratingAgain(Generating):
+    """Over a file of before: that one, or all of the new texts; those that were finished lie beside
+    it."""
+
+    name = "generate over a file"
+    before = "Texts of before\n"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        (work / "texts.txt").write_text(self.before, encoding="utf-8")
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        content = (work / "texts.txt").read_bytes()
+        assert content in (self.before.encode(), (whole / "texts.txt").read_bytes())
+        if (part := work / "texts.txt.part").is_file():
+            written = part.read_bytes().decode("utf-8")
+            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(written)
+            assert not written or written.endswith(SAMPLE_DELIM)
+
+
 class Exporting(Scenario):
     """An older archive is on Drive: that or the new one can be opened at any time."""
 
@@ -324,6 +370,49 @@ class Importing(Exporting):
         assert litter(work / "checkpoint") == []
 
 
+class ExportingFolder(Exporting):
+    """The same as a folder: the older run or the new one can be opened at any time."""
+
+    name = "export to Drive as a folder"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        finished(archives.unpack(archive_in(work), self.folder(work), ignore))
+
+    def folder(self, work: Path) -> RunFolder:
+        return RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_to_gdrive", {"run_name": "run1", "copy_folder": True}]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = self.folder(work)
+        assert arrays(folder.require())
+        Tokenizer.load(folder.path)
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        assert_same(self.folder(work).require(), self.folder(whole).require())
+        assert litter(work / "drive") == []
+
+
+class ImportingFolder(Importing):
+    """A run from a folder on Drive over one that is here."""
+
+    name = "import from Drive as a folder"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        on_drive = RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
+        finished(archives.unpack(archive_in(work), on_drive, ignore))
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_from_gdrive", {"run_name": "run1", "copy_folder": True}]
+
+
 class Downloading(Scenario):
     """A file of a model has its name only when it is whole."""
 
@@ -360,12 +449,17 @@ def scenarios() -> Iterator[list[Scenario]]:
         yield [
             Finetuning(),
             Anew(),
+            Overwriting(),
+            Stopping(),
             Adapters(),
             Backups(),
             Pretraining(),
             Encoding(),
             Generating(),
+            GeneratingAgain(),
             Exporting(),
+            ExportingFolder(),
             Importing(),
+            ImportingFolder(),
             Downloading(server),
         ]
