@@ -24,11 +24,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
 TOKENS = 60
+GENERATE, STREAM = "/api/generate", "/api/stream"
 ROWS = 16
 CLIENTS = (1, 2, 4, 8, 16, 32)
 ASKED = {"prefix": "It was a dark night, and", "new_tokens": TOKENS, "truncate": "\x00"}
@@ -85,51 +85,80 @@ def _share(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+class Client:
+    """One connection that asks by plain bytes: a client with more comfort would take a core from
+    the server beside it."""
+
+    def __init__(self, address: str) -> None:
+        found = urlsplit(address)
+        self._host, self._port = str(found.hostname), found.port
+
+    async def __aenter__(self) -> Client:
+        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    async def ask(self, path: str, asked: dict[str, Any]) -> float:
+        """Ask and read the whole answer; returns when its first text came."""
+        body = json.dumps(asked).encode()
+        self._writer.write(
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        if not head.startswith(b"http/1.1 200"):
+            raise SystemExit(f"refused: {head.decode()}")
+        _, chunked, _ = head.partition(b"transfer-encoding: chunked")
+        if not chunked:
+            length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+            await self._reader.readexactly(length)
+            return time.monotonic()
+        first = 0.0
+        while size := int(await self._reader.readline(), 16):
+            await self._reader.readexactly(size + 2)
+            first = first or time.monotonic()
+        await self._reader.readline()
+        return first
+
+
 async def load(address: str, clients: int, seconds: float) -> Load:
-    """Let so many clients stream texts, one after another each, for so long."""
+    """Let so many clients ask for texts, one after another each, for so long; then as many for
+    streams, half as long."""
     latencies: list[float] = []
     first_pieces: list[float] = []
-    limits = httpx.Limits(max_connections=clients)
-    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=600) as client:
-        await _stream(client, [], [])  # warms up
-        began = time.monotonic()
 
-        async def one() -> None:
-            while time.monotonic() - began < seconds:
-                await _stream(client, latencies, first_pieces)
+    async def one(seconds: float, path: str, found: list[float]) -> None:
+        async with Client(address) as client:
+            until = time.monotonic() + seconds
+            while (asked := time.monotonic()) < until:
+                first = await client.ask(path, ASKED)
+                found.append((first if path == STREAM else time.monotonic()) - asked)
 
-        await asyncio.gather(*(one() for _ in range(clients)))
-        return Load(clients, len(latencies), time.monotonic() - began, latencies, first_pieces)
-
-
-async def _stream(
-    client: httpx.AsyncClient, latencies: list[float], first_pieces: list[float]
-) -> None:
-    asked = time.monotonic()
-    is_first = True
-    async with client.stream("POST", "/api/stream", json=ASKED) as response:
-        response.raise_for_status()
-        async for line in response.aiter_lines():
-            if is_first and line == "event: text":
-                first_pieces.append(time.monotonic() - asked)
-                is_first = False
-    latencies.append(time.monotonic() - asked)
+    await one(1.0, GENERATE, [])  # warms up
+    began = time.monotonic()
+    await asyncio.gather(*(one(seconds, GENERATE, latencies) for _ in range(clients)))
+    taken = time.monotonic() - began
+    await asyncio.gather(*(one(seconds / 2, STREAM, first_pieces) for _ in range(clients)))
+    return Load(clients, len(latencies), taken, latencies, first_pieces)
 
 
 async def many(address: str, pid: int, requests: int) -> list[tuple[int, float]]:
     """So many short requests of 16 clients: after how many the server's memory was how many MB."""
     seen: list[tuple[int, float]] = []
     left = iter(range(requests))
-    async with httpx.AsyncClient(base_url=address, timeout=600) as client:
 
-        async def one() -> None:
+    async def one() -> None:
+        async with Client(address) as client:
             for number in left:
-                response = await client.post("/api/generate", json=SHORT)
-                response.raise_for_status()
+                await client.ask(GENERATE, SHORT)
                 if number % max(1, requests // 20) == 0:
                     seen.append((number, round(memory_of(pid), 1)))
 
-        await asyncio.gather(*(one() for _ in range(ROWS)))
+    await asyncio.gather(*(one() for _ in range(ROWS)))
     seen.append((requests, round(memory_of(pid), 1)))
     return seen
 

@@ -17,6 +17,7 @@ class Assembly:
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
         stops = [END_OF_TEXT] + ([config.truncate] if config.truncate else [])
         self._stops = [stop.encode("utf-8", errors="surrogatepass") for stop in stops]
+        self._first_bytes = bytes({stop[0] for stop in self._stops})
         self._held = b""  # what may become part of a stop text
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._fresh = prompt if config.include_prefix else ""
@@ -27,6 +28,10 @@ class Assembly:
     def add(self, fresh: bytes) -> None:
         """Take in a token's bytes; sets `ended` where a stop text is complete."""
         held = self._held + fresh
+        if not any(byte in held for byte in self._first_bytes):  # as nearly always
+            self._settle(held)
+            self._held = b""
+            return
         places = [place for stop in self._stops if (place := held.find(stop)) >= 0]
         settled = min(places) if places else len(held) - self._stop_begun(held)
         self._settle(held[:settled])

@@ -146,6 +146,8 @@ def _in_blocks(rows: Floats, filler: float) -> Floats:
     """rows (batch, n) -> (batch, blocks, BLOCK), the last block filled up."""
     batch, size = rows.shape
     blocks = -(-size // BLOCK)
+    if size == blocks * BLOCK:
+        return rows.reshape(batch, blocks, BLOCK)
     padded = np.full((batch, blocks * BLOCK), filler, rows.dtype)
     padded[:, :size] = rows
     return padded.reshape(batch, blocks, BLOCK)

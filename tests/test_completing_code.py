@@ -37,7 +37,7 @@ def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
     (folder, *trained), served, path = recipe()
     assert folder == "src"
     # Little code is soon learned, by longer steps of fewer passes.
-    short = "--steps 80 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
+    short = "--steps 50 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
     command = [sys.executable, "-m", "gpt2_helpers", "finetune", "src", *trained, *short.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -116,12 +116,12 @@ def test_rows_that_begin_alike_are_filled_alike(decoder: Decoder, whole: np.ndar
 
 
 def test_fewer_rows_are_the_first_ones(decoder: Decoder, whole: np.ndarray) -> None:
-    for row in range(2):
-        decoder.prefill(row, TEXTS[row][:5].tolist())
+    decoder.prefill(0, TEXTS[0][:5].tolist())
     alone = logits_at(decoder, [(0, 5)])
     assert_close(alone, whole[0, 5][None])
-    # Another text begins above, one that begins as the second did.
-    decoder.prefill(2, TEXTS[1][:5].tolist())
+    # Others begin above it, both alike.
+    for row in (1, 2):
+        decoder.prefill(row, TEXTS[1][:5].tolist())
     ours = logits_at(decoder, [(0, 6), (1, 5), (1, 5)])
     assert_close(ours, np.stack([whole[0, 6], whole[1, 5], whole[1, 5]]))
 

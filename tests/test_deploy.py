@@ -53,7 +53,8 @@ class Image:
                 *sources, target = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest).split()
                 self.copy(sources, target)
             elif name == "RUN" and rest.startswith("pip "):
-                self.run(rest.split())
+                for command in rest.split(" && "):
+                    self.run(command.split())
             elif name == "USER":
                 self.user = rest
             elif name == "ENTRYPOINT":

@@ -318,7 +318,7 @@ def test_beyond_the_queue_one_is_told_when_to_come_back(tiny: Session) -> None:
             )
         statuses = [answer.status_code for answer in answers]
         assert set(statuses) == {200, 429}
-        assert statuses.count(200) >= 5
+        assert statuses.count(200) >= 3
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert "ask again" in refused.json()["error"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any
 
 from starlette.types import Receive
@@ -18,29 +18,39 @@ from gpt2_helpers.web.asking import Asked, Completing
 from gpt2_helpers.web.batching import Batcher, Job
 from gpt2_helpers.web.refusals import Refusal
 
+BREATH = 0.03  # seconds between two sends of a stream: more of them are not seen, and cost as much
 STILL_HERE = 10.0  # seconds without a piece, after which a stream says that it goes on
 READ_BACK = 800  # characters before the cursor that a completion is made from
 DRAWN = 2  # texts drawn for each completion that is wanted, as many will be alike
 
 
 class Coming:
-    """The pieces of a request's texts as they come, asked for at once: a Refusal where they cannot
-    be, also from within the iteration. At the end of its block no more is written.
+    """The pieces of a request's texts as they come, or with `whole` each text when it is finished.
+    They are asked for at once: a Refusal where they cannot be, also from within the iteration. At
+    the end of its block no more is written.
 
     with Coming(batcher, asked) as coming:
         async for piece in coming: ...
     """
 
-    def __init__(self, batcher: Batcher, asked: Asked, urgent: bool = False) -> None:
+    def __init__(
+        self, batcher: Batcher, asked: Asked, whole: bool = False, urgent: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._heard: asyncio.Queue[Piece | Refusal] = asyncio.Queue()
+        self._refused: Refusal | None = None
 
         def hear(word: Piece | Refusal) -> None:
             loop.call_soon_threadsafe(self._heard.put_nowait, word)
 
         self._batcher, self._left = batcher, asked.sampling.nsamples
         self._job: Job = batcher.submit(
-            asked.prefix, asked.sampling, hear, new_tokens=asked.new_tokens, urgent=urgent
+            asked.prefix,
+            asked.sampling,
+            hear,
+            new_tokens=asked.new_tokens,
+            whole=whole,
+            urgent=urgent,
         )
 
     def __enter__(self) -> Coming:
@@ -55,17 +65,29 @@ class Coming:
     async def __anext__(self) -> Piece:
         if not self._left:
             raise StopAsyncIteration
-        word = await self._heard.get()
-        if isinstance(word, Refusal):
-            raise word
-        self._left -= word.finished is not None
-        return word
+        if self._refused is None:
+            word = await self._heard.get()
+            if isinstance(word, Piece):
+                self._left -= word.finished is not None
+                return word
+            self._refused = word
+        raise self._refused
+
+    def at_hand(self) -> Iterator[Piece]:
+        """Those that have come already."""
+        while self._refused is None and not self._heard.empty():
+            word = self._heard.get_nowait()
+            if isinstance(word, Piece):
+                self._left -= word.finished is not None
+                yield word
+            else:
+                self._refused = word
 
 
 async def texts(batcher: Batcher, asked: Asked, urgent: bool = False) -> list[Text]:
     """All texts of a request, in order."""
     found: dict[int, Text] = {}
-    with Coming(batcher, asked, urgent) as coming:
+    with Coming(batcher, asked, whole=True, urgent=urgent) as coming:
         async for piece in coming:
             if piece.finished is not None:
                 found[piece.index] = piece.finished
@@ -119,16 +141,26 @@ async def events(coming: Coming, first: Callable[[], None]) -> AsyncGenerator[by
                 yield _event("error", {"error": str(refusal), "status": refusal.status})
                 return
             following = None
-            if piece.text:
+            together = b"".join(map(_told, [piece, *coming.at_hand()]))
+            if together:
                 first()
                 first = lambda: None  # noqa: E731
-                yield _event("text", {"index": piece.index, "text": piece.text})
-            if (whole := piece.finished) is not None:
-                about = {"index": piece.index, "tokens": whole.tokens, "ended": whole.ended}
-                yield _event("end", about)
+                yield together
+                await asyncio.sleep(BREATH)
     finally:
         if following is not None:
             await _let_go(following)
+
+
+def _told(piece: Piece) -> bytes:
+    """A piece as events."""
+    told = b""
+    if piece.text:
+        told += _event("text", {"index": piece.index, "text": piece.text})
+    if (whole := piece.finished) is not None:
+        about = {"index": piece.index, "tokens": whole.tokens, "ended": whole.ended}
+        told += _event("end", about)
+    return told
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

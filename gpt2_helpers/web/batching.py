@@ -33,8 +33,8 @@ Listener: TypeAlias = Callable[[Piece | Refusal], None]
 class Job:
     """The texts of one request; the pieces that `hear` is called with count them from 0."""
 
-    def __init__(self, nsamples: int, hear: Listener, time_limit: float) -> None:
-        self.left, self.hear = nsamples, hear
+    def __init__(self, nsamples: int, hear: Listener, whole: bool, time_limit: float) -> None:
+        self.left, self.hear, self.whole = nsamples, hear, whole
         self.deadline = time.monotonic() + time_limit
         self.is_over = False  # nobody waits for more of it
 
@@ -119,11 +119,12 @@ class Batcher:
         hear: Listener,
         *,
         new_tokens: int | None = None,
+        whole: bool = False,
         urgent: bool = False,
     ) -> Job:
-        """Ask for `config.nsamples` texts, of which `hear` then hears, from the writing thread.
-        `new_tokens` are those after the prompt, in place of `config.length`; `urgent` goes before
-        others that wait.
+        """Ask for `config.nsamples` texts, of which `hear` then hears, from the writing thread:
+        piece by piece, or with `whole` when one is finished. `new_tokens` are those after the
+        prompt, in place of `config.length`; `urgent` goes before others that wait.
 
         Raises a Refusal where they cannot be, or where too many wait.
         """
@@ -134,7 +135,7 @@ class Batcher:
             check_room(ids, config.length)
         except OptionError as error:
             raise WrongRequest(str(error)) from None
-        job = Job(config.nsamples, hear, self._config.time_limit)
+        job = Job(config.nsamples, hear, whole, self._config.time_limit)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         asked = [
             _Asked(job, Draft(next(self._indices), prompt, ids, config, seed, sample), sample)
@@ -224,7 +225,7 @@ class Batcher:
                 asked.job.left -= 1
                 taken = time.monotonic() - asked.began
                 self._seconds_a_text += 0.1 * (taken - self._seconds_a_text)
-            if not asked.job.is_over:
+            if not asked.job.is_over and (piece.finished is not None or not asked.job.whole):
                 with suppress(RuntimeError):  # the reader's loop has ended
                     asked.job.hear(replace(piece, index=asked.sample))
 
