@@ -24,7 +24,7 @@ from gpt2_helpers.sampling import Floats
 from gpt2_helpers.shapes import LAYER_NORM_EPSILON
 from gpt2_helpers.startup import quietly
 
-KEYS_AT_ONCE = 64  # attention looks at a multiple of so many keys, those not yet written masked
+KEYS_AT_ONCE = 32  # attention looks at a multiple of so many keys, those not yet written masked
 READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
 WORTH_THREADS = 1_000_000  # products of an attention that are worth a second thread
 UNSEEN = np.float32(-1e9)
@@ -198,8 +198,9 @@ def _attended(query: Floats, keys: Floats, values: Floats, unseen: Floats) -> Fl
     odds -= odds.max(axis=-1, keepdims=True)
     np.exp(odds, out=odds)
     mixed = np.matmul(odds, values)
-    # A sum by product: its order does not depend on how many zeros follow.
-    mixed /= np.matmul(odds, np.ones((odds.shape[-1], 1), np.float32))
+    # Block by block, so that the order does not depend on how many zeros follow.
+    blocks = odds.reshape(*odds.shape[:2], -1, KEYS_AT_ONCE)
+    mixed /= np.add.reduce(blocks.transpose(2, 0, 1, 3)).sum(axis=-1, keepdims=True)
     return mixed
 
 

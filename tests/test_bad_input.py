@@ -176,7 +176,7 @@ ROWS = [
     pytest.param(command, *row, id=f"{name}-{command.split()[0]}")
     for command in (FINETUNE, ENCODE)
     for name, *row in DATASETS
-    if command == FINETUNE or not row[0].endswith((".npz", ".npy"))
+    if command == FINETUNE or not str(row[0]).endswith((".npz", ".npy"))
 ]
 
 
