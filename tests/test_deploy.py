@@ -50,8 +50,7 @@ class Image:
             elif name == "ARG":
                 arguments.setdefault(*rest.split("="))
             elif name == "COPY":
-                *sources, target = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest).split()
-                self.copy(sources, target)
+                self.copy(rest, arguments)
             elif name == "RUN" and rest.startswith("pip "):
                 for command in rest.split(" && "):
                     self.run(command.split())
@@ -60,8 +59,10 @@ class Image:
             elif name == "ENTRYPOINT":
                 self.entrypoint = re.findall(r'"([^"]*)"', rest)
 
-    def copy(self, sources: list[str], target: str) -> None:
+    def copy(self, rest: str, arguments: dict[str, str]) -> None:
         """COPY: files by their name, of folders what is in them; patterns may match nothing."""
+        words = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest).split()
+        *sources, target = [word for word in words if not word.startswith("--")]
         to = Path(str(self.app) + target.removeprefix("/app")) if target[0] == "/" else (
             self.app / target
         )  # fmt: skip
@@ -155,7 +156,9 @@ def test_a_run_is_baked_in_and_one_from_a_bucket_goes_before_it(
     shutil.copytree(plain.app, baked)
     image = object.__new__(Image)
     image.__dict__ |= {**vars(plain), "app": baked, "context": context}
-    image.copy(["LICENSE", "checkpoin[t]/run1/"], "checkpoint/run/")
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    (baking,) = (rest for _, rest in instructions(text) if "${RUN_NAME}" in rest)
+    image.copy(baking, {"RUN_NAME": "run1"})
     answered(image.start(), "run")
     answered(image.start(RUN_FOLDER=str(tmp_path / "bucket" / "other")), "other")
 

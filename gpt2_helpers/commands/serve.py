@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
 
     from gpt2_helpers.web.server import Server
 
-    server = Server(session, config, os.environ.get(KEY) or None)
+    server = Server(session, config, os.environ.get(KEY))
     print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
     server.run()
     note("ended")

@@ -171,7 +171,10 @@ async def completions(batcher: Batcher, asked: Completing) -> list[str]:
     """Different short continuations of a text, the likeliest first."""
     prefix = asked.text[-READ_BACK:]
     drawn = SamplingConfig(
-        temperature=asked.temperature, top_k=40, nsamples=DRAWN * asked.count, length=2
+        temperature=asked.temperature,
+        top_k=40,
+        nsamples=max(1, min(DRAWN * asked.count, batcher.most - 1)),
+        length=2,
     )
     likeliest = SamplingConfig(temperature=0.0, length=2)
     both = [

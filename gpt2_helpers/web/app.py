@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -20,7 +20,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.guards import Guards, refused
 from gpt2_helpers.web.metrics import Metrics
 from gpt2_helpers.web.refusals import Refusal
-from gpt2_helpers.web.routes import PAGE, Routes
+from gpt2_helpers.web.routes import GONE, PAGE, Routes
 
 # What pages of other sites may ask for, where the guards let them.
 SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
@@ -55,6 +55,9 @@ def build(
         message = words.get(error.status_code, error.detail)
         return JSONResponse({"error": message}, error.status_code, error.headers)
 
+    def has_left(_: Request, error: Exception) -> Response:
+        return Response(status_code=GONE)  # in the middle of its own body
+
     app = Starlette(
         routes=[
             Route("/", routes.plain, methods=["GET", "POST", "HEAD"]),
@@ -72,6 +75,10 @@ def build(
             Mount("/page", StaticFiles(directory=PAGE)),
         ],
         lifespan=writing,
-        exception_handlers={Refusal: answers_refusal, HTTPException: answers_http},
+        exception_handlers={
+            Refusal: answers_refusal,
+            HTTPException: answers_http,
+            ClientDisconnect: has_left,
+        },
     )
     return Guards(app, config, key, metrics.answered, frames), batcher

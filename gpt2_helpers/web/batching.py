@@ -10,6 +10,7 @@ import itertools
 import secrets
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import TypeAlias
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.decoder import Model
 from gpt2_helpers.decoding import decoder_for
-from gpt2_helpers.errors import OptionError, brief, is_out_of_memory
+from gpt2_helpers.errors import OptionError, is_out_of_memory
 from gpt2_helpers.rows import Draft, Piece, Rows, check_room
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
@@ -88,6 +89,11 @@ class Batcher:
         return len(self._writing)
 
     @property
+    def most(self) -> int:
+        """Texts that one request can ask for at once."""
+        return self._config.batch_size + self._config.max_waiting
+
+    @property
     def is_open(self) -> bool:
         """Whether requests are taken."""
         return self._thread.is_alive() and not self._closing
@@ -144,7 +150,7 @@ class Batcher:
         with self._wake:
             if self._closing:
                 raise Closing("this server is about to end: ask again in a few seconds")
-            if len(self._waiting) + len(asked) > self._config.max_waiting:
+            if self.writing + self.waiting + len(asked) > self.most:
                 raise TooMany(
                     f"{len(self._waiting)} texts wait already, and no more than "
                     f"{self._config.max_waiting} may: ask again a little later",
@@ -250,4 +256,6 @@ def _refuse(jobs: Iterable[Job], refusal: Refusal) -> None:
 def _broken(error: Exception) -> Broken:
     if is_out_of_memory(error):
         return Broken("out of memory: lower batch_size or max_length of the server")
-    return Broken(f"the model failed ({type(error).__name__}: {brief(error)}): ask again")
+    # For who runs the server; a stranger is told nothing of its inside.
+    traceback.print_exception(error)
+    return Broken("the model failed: ask again; the server's own log says why")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 
 
@@ -23,7 +24,7 @@ class ServeConfig(Checked):
         64, "texts that may wait for a place; requests beyond are told to come back", minimum=1
     )
     max_length: int = option(
-        1023, "longest text that may be asked for, in tokens, prefix included", minimum=2
+        1023, "most tokens that a request may ask for: as length or as new_tokens", minimum=2
     )
     max_prefix: int = option(8000, "longest prefix, in characters", minimum=1)
     max_nsamples: int = option(8, "most texts of one request", minimum=1)
@@ -55,6 +56,14 @@ class ServeConfig(Checked):
     log_requests: bool = option(
         False, "a line on stderr for each request: never what is in it", advanced=True
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size + self.max_waiting < self.max_nsamples:
+            raise OptionError(
+                f"max_nsamples={self.max_nsamples} texts of one request must find a place: "
+                f"batch_size and max_waiting are {self.batch_size} and {self.max_waiting}"
+            )
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Guards:
             return
         if self._key is not None:
             scheme, _, given = headers.get("authorization", "").partition(" ")
-            right = hmac.compare_digest(given.strip().encode(), self._key.encode())
+            right = hmac.compare_digest(given.strip().encode(), self._key.encode("utf-8"))
             if scheme.lower() != "bearer" or not right:
                 raise NoKey("this server asks for its key: send it as Authorization: Bearer KEY")
         if path in WRITING and method != "HEAD":
@@ -105,7 +105,7 @@ class Guards:
         """Who asks: the address that the outermost of our own proxies has seen."""
         if self._config.proxies:
             # The client may have written the first entries itself; each proxy adds one behind.
-            seen = Headers(scope=scope).get("x-forwarded-for", "").split(",")
+            seen = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
             return seen[max(0, len(seen) - self._config.proxies)].strip()
         return (scope.get("client") or ("",))[0]
 

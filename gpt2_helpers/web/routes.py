@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
+from starlette.types import Receive, Scope, Send
 
 from gpt2_helpers.rows import Text
 from gpt2_helpers.web import answers, openapi
@@ -70,15 +70,7 @@ class Routes:
         def first() -> None:
             self._metrics.first_piece(time.monotonic() - began)
 
-        async def told() -> AsyncIterator[bytes]:
-            with coming:
-                async with aclosing(answers.events(coming, first)) as events:
-                    async for event in events:
-                        yield event
-
-        # A proxy such as nginx would keep pieces back until there are many.
-        headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
+        return _Events(coming, first)
 
     async def complete(self, request: Request) -> Response:
         """POST /api/complete: short continuations to choose from."""
@@ -140,6 +132,21 @@ class Routes:
         """Wait for the work, unless the client leaves first."""
         found = await answers.unless_gone(work, request.receive)
         return Response(status_code=GONE) if found is None else JSONResponse(shape(found))
+
+
+class _Events(StreamingResponse):
+    """A stream of events, whose texts end with it, whatever ends it."""
+
+    def __init__(self, coming: answers.Coming, first: Callable[[], None]) -> None:
+        # A proxy such as nginx would keep pieces back until there are many.
+        headers = {"X-Accel-Buffering": "no"}
+        events = answers.events(coming, first)
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._coming = coming
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._coming:
+            await super().__call__(scope, receive, send)
 
 
 async def _json_body(request: Request) -> bytes:

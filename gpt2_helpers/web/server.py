@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
 WAITING = 128  # connections that the system takes before they are looked at
-IDLE = 75  # seconds that a connection may stay without a request
+MOST_CONNECTIONS = 1000
+IDLE = 75  # seconds that a connection may stay without another request
 
 
 class Server:
@@ -34,6 +35,7 @@ class Server:
         key: str | None = None,
         frames: str = "'self'",
     ) -> None:
+        key = None if key is None else _checked_key(key)
         for module in ("starlette", "uvicorn", "prometheus_client"):
             import_optional(module, "serving a model", module.replace("_", "-"))
 
@@ -78,6 +80,14 @@ class Server:
         self._socket.close()
 
 
+def _checked_key(key: str) -> str:
+    """A key as it can stand in a header; OptionError for any other."""
+    key = key.strip()  # a file's last newline is no part of it
+    if not key or not key.isascii() or not key.isprintable():
+        raise OptionError("the key must be letters, digits and signs of ASCII, and not empty")
+    return key
+
+
 def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
@@ -93,6 +103,8 @@ def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Ser
     return Draining(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
+            http="h11",  # which, unlike httptools here, bounds what comes before a body
+            limit_concurrency=MOST_CONNECTIONS,
             log_level="warning",
             access_log=False,
             proxy_headers=False,

@@ -61,6 +61,7 @@ export class Choices {
   // Whether a key was meant for the list.
   press(event) {
     if (!this.isOpen) return false;
+    if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return true;
     const moves = { ArrowDown: 1, ArrowUp: -1, Tab: event.shiftKey ? -1 : 1 };
     if (event.key in moves) this.move(moves[event.key]);
     else if (event.key === "Enter") this.take();

@@ -35,7 +35,7 @@ async function begin() {
     at("generate").disabled = at("complete").disabled = false;
   } catch (error) {
     refused(error);
-    if (error.status === 0) setTimeout(begin, 5000);
+    if (![400, 401, 404].includes(error.status)) setTimeout(begin, 5000);
   }
 }
 
@@ -45,12 +45,13 @@ async function generate() {
   const { nsamples, ...values } = settings.values;
   const cards = Array.from({ length: nsamples }, () => results.begin(prefix, model));
   const shownPrefix = prefix.replace(/^\n+/, ""); // as the server shows it
-  const texts = cards.map(() => "");
+  let texts = [];
   busy(new AbortController());
   at("status").textContent = "Writing …";
   try {
-    await unlessBusy(() =>
-      server.stream(
+    await unlessBusy(() => {
+      texts = cards.map(() => ""); // one that was refused midway begins anew
+      return server.stream(
         { prefix, nsamples, ...values },
         {
           text: (index, text) => {
@@ -60,8 +61,8 @@ async function generate() {
           end: (index, about) => results.end(cards[index], about.ended ? "" : "Goes on …"),
         },
         working.signal,
-      ),
-    );
+      );
+    });
     const words = texts.join(" ").split(/\s+/).filter(Boolean).length;
     at("status").textContent = `Done: ${words} words.`;
   } catch (error) {
@@ -80,10 +81,13 @@ async function complete() {
   busy(new AbortController());
   at("status").textContent = "Looking for continuations …";
   try {
-    const before = editor.value.slice(0, editor.selectionStart);
+    const { value, selectionStart } = editor;
+    const before = value.slice(0, selectionStart);
     const found = await unlessBusy(() => server.completions(before, working.signal));
-    choices.show(found);
-    at("status").textContent = found.length
+    // Whoever has written on meanwhile wants others.
+    const stays = editor.value === value && editor.selectionStart === selectionStart;
+    if (stays) choices.show(found);
+    at("status").textContent = !stays ? "" : found.length
       ? `${found.length} continuations: arrow keys choose, Enter takes one, Esc none.`
       : "The model would end here.";
   } catch (error) {
@@ -91,7 +95,7 @@ async function complete() {
     refused(error);
   } finally {
     busy(null);
-    editor.focus();
+    if ([document.body, at("complete")].includes(document.activeElement)) editor.focus();
   }
 }
 
@@ -103,12 +107,13 @@ async function unlessBusy(ask) {
       return await ask();
     } catch (error) {
       if (![429, 503].includes(error.status) || attempt === TRIES) throw error;
-      for (let left = error.retryAfter ?? 2; left > 0; left -= 1) {
-        notice(`Many are writing just now. Trying again in ${left} s.`);
+      const wait = error.retryAfter ?? 2;
+      notice(`Many are writing just now. Trying again in ${wait} s.`);
+      for (let left = wait; left > 0 && !signal.aborted; left -= 1) {
         await new Promise((resolve) => setTimeout(resolve, 1000));
-        if (signal.aborted) throw new DOMException("stopped", "AbortError");
       }
       notice("");
+      if (signal.aborted) throw new DOMException("stopped", "AbortError");
     }
   }
 }
@@ -150,7 +155,7 @@ editor.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     working?.abort();
     tabLeaves = true;
-  } else if (event.key === "Tab" && !event.shiftKey && !tabLeaves) {
+  } else if (event.key === "Tab" && !event.shiftKey && !tabLeaves && !working) {
     event.preventDefault();
     complete();
   } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -160,7 +165,9 @@ editor.addEventListener("keydown", (event) => {
     tabLeaves = false;
   }
 });
-editor.addEventListener("blur", () => choices.close());
+for (const moved of ["blur", "input", "click"]) {
+  editor.addEventListener(moved, () => choices.close());
+}
 editor.addEventListener("focus", () => (tabLeaves = false));
 at("generate").addEventListener("click", generate);
 at("complete").addEventListener("click", complete);

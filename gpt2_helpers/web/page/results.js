@@ -68,6 +68,7 @@ export class Results {
     card.element.classList.remove("writing");
     if (words) card.about.textContent = `${words} ${card.about.textContent}`;
     if (!card.written.data) card.element.remove();
+    if (card.id) store([...shelf().filter(({ id }) => id !== card.id), stored(card)]);
     this.tidy();
   }
 
@@ -77,9 +78,11 @@ export class Results {
       card.id = null;
       store(others);
     } else {
-      const { prefix, model, written } = card;
       card.id = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
-      if (!store([...others, { id: card.id, prefix, model, text: written.data }].slice(-MOST_KEPT))) {
+      if (others.length >= MOST_KEPT) {
+        this.say(`${MOST_KEPT} texts are kept already: let go of one first.`);
+        card.id = null;
+      } else if (!store([...others, stored(card)])) {
         this.say("This browser does not let the page keep texts: copy it instead.");
         card.id = null;
       }
@@ -123,6 +126,10 @@ function save(blob, name) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function stored({ id, prefix, model, written }) {
+  return { id, prefix, model, text: written.data };
 }
 
 function shelf() {

@@ -10,9 +10,23 @@ export class Refused extends Error {
 
 const GONE = "The server cannot be reached. What is written stays here: try again in a while.";
 
+let given = null; // where the browser keeps nothing for the page
 export const key = {
-  get: () => sessionStorage.getItem("key"),
-  set: (value) => sessionStorage.setItem("key", value),
+  get: () => {
+    try {
+      return given ?? sessionStorage.getItem("key");
+    } catch {
+      return null;
+    }
+  },
+  set: (value) => {
+    given = value;
+    try {
+      sessionStorage.setItem("key", value);
+    } catch {
+      // it lasts as long as the page
+    }
+  },
 };
 
 export async function model() {
@@ -53,9 +67,10 @@ async function answered(path, { body, signal }) {
     throw new Refused(GONE, 0);
   }
   if (!response.ok) {
-    const told = await response.json().catch(() => ({ error: response.statusText }));
+    const told = await response.json().catch(() => ({}));
     const wait = Number(response.headers.get("Retry-After")) || undefined;
-    throw new Refused(told.error, response.status, wait);
+    const words = told.error ?? `the server answered ${response.status}: try again in a while`;
+    throw new Refused(words, response.status, wait);
   }
   return response;
 }
