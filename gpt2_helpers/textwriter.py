@@ -21,7 +21,8 @@ class TextWriter:
     """Writes each text whole, as soon as it is given. The file is begun with the first of them.
 
     Where there is an older file, that is `PATH.part` beside it, which takes its place at the end,
-    be it an error's or an interrupt's; without a text, or killed, the older file is as it was.
+    be it an interrupt's. After an error, or killed, both are there; without a text, the older one
+    alone.
 
     with TextWriter("texts.txt", delimiter="=" * 20 + "\\n") as writer:
         writer.write("A text.")
@@ -50,10 +51,11 @@ class TextWriter:
             written = self._part or self.path
             if written.is_file() and written.stat().st_size > self._whole:
                 os.truncate(written, self._whole)  # the beginning of a text that was cut off
-            if self._part is not None and self._whole:
-                self._part.replace(self.path.resolve())
-            elif self._part is not None:
+            failed = kind is not None and issubclass(kind, Exception)  # an interrupt is a wish
+            if self._part is not None and not self._whole:
                 self._part.unlink()
+            elif self._part is not None and not failed:
+                self._part.replace(self.path.resolve())
 
     def write(self, text: str) -> None:
         """Append one text; OptionError where the file cannot be written."""

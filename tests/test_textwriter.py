@@ -147,5 +147,17 @@ def test_a_full_disk_leaves_whole_texts_or_the_older_file(tmp_path: Path, older:
             fill("One.", "a" * 100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert path.read_text() == "One.\n"
-    assert list(tmp_path.iterdir()) == [path]
+    finished = path.with_name("texts.txt.part") if older else path
+    assert finished.read_text() == "One.\n"
+    assert path.read_text() == older or not older
+    assert set(tmp_path.iterdir()) == {path, finished}
+
+
+def test_an_error_leaves_an_older_file_and_the_finished_texts_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("older", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), TextWriter(path, "=\n") as writer:
+        writer.write("a text")
+        1 / 0  # noqa: B018
+    assert path.read_text(encoding="utf-8") == "older"
+    assert (tmp_path / "texts.txt.part").read_text(encoding="utf-8") == "a text\n=\n"
