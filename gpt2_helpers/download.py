@@ -148,6 +148,9 @@ def _download(files: list[_File], folder: Path, shown: bool, pauses: Sequence[fl
             with contextlib.suppress(DownloadError), _open(file, "HEAD") as response:
                 file.told = _facts(response)
                 file.size = file.told.get("size", 0)
+    for file in files:
+        if file.stands():  # a call that was killed may have left its note
+            file.note.unlink(missing_ok=True)
     files = sorted((file for file in files if not file.stands()), key=lambda file: file.size)
     done, total = sum(file.place for file in files), sum(file.size for file in files) or None
     bar = tqdm(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)

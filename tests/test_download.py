@@ -102,6 +102,20 @@ def test_only_what_is_missing_is_fetched(server: BadServer, tmp_path: Path) -> N
     assert found(folder) == CONTENT
 
 
+@pytest.mark.parametrize("missing", [[], ["vocab.bpe"]])
+def test_the_note_of_a_file_that_is_whole_goes(
+    server: BadServer, tmp_path: Path, missing: list[str]
+) -> None:
+    """A call that was killed between giving the name and removing the note leaves it."""
+    folder = fetch(tmp_path)
+    for name in missing:
+        (folder / name).unlink()
+    (folder / "checkpoint.part.json").write_text("{}", encoding="utf-8")
+    fetch(tmp_path)
+    assert leftovers(folder) == []
+    assert (folder / "vocab.bpe").is_file()
+
+
 def test_half_a_file_that_another_program_left_under_its_final_name_is_fetched_again(
     server: BadServer, tmp_path: Path
 ) -> None:

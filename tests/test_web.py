@@ -19,8 +19,10 @@ import gpt2_helpers as gpt2
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session
+from gpt2_helpers.web.about import start_of
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.server import Server
+from toy_runs import save_run, write_model
 from web_server import address_of, serving, started
 
 LONG = {"prefix": "Once upon a time", "new_tokens": 200, "temperature": 1.0}
@@ -126,6 +128,34 @@ def test_several_texts_with_a_seed_are_those_of_the_package(
     texts = sorted(alone.generate("The garden", config), key=lambda text: text.index)
     assert [one["text"] for one in told] == [str(text) for text in texts]
     assert [one["tokens"] for one in told] == [text.tokens for text in texts]
+
+
+def test_what_each_text_starts_with_is_read_and_not_shown(
+    client: httpx.Client, tiny: Session
+) -> None:
+    asked = {"prefix": "“I am ", "new_tokens": 20, "seed": 5}
+    said = "She turned to him. "
+    with serving(tiny, start=said) as starting:
+        (text,) = starting.post("/api/generate", json=asked).json()["texts"]
+    asked["prefix"] = said + "“I am "
+    (whole,) = client.post("/api/generate", json=asked).json()["texts"]
+    assert text["text"].startswith("“I am ")
+    assert said + text["text"] == whole["text"]
+
+
+@pytest.mark.parametrize(("dataset", "start"), [("titles.csv", "<|startoftext|>"), ("a.txt", "")])
+def test_a_run_of_a_table_starts_texts_as_its_rows_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, start: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    save_run(step=1)
+    path = tmp_path / "checkpoint" / "run1" / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**record, "dataset": dataset}), encoding="utf-8")
+    session = Session()
+    session.load_run("run1")
+    assert start_of(session) == start
 
 
 def test_new_tokens_are_counted_after_the_prefix(client: httpx.Client) -> None:

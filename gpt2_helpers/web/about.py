@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.config import BUNDLED_MODEL
+from gpt2_helpers.documents import is_table
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
 from gpt2_helpers.runs import RunFolder, installed_versions
 from gpt2_helpers.session import Session
+from gpt2_helpers.tokenizer import START_OF_TEXT
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,18 @@ class ModelCard:
         if steps:
             words += f" in {steps:,} steps"
         return cls(session.run_name, words, steps=steps, base_model=base, **known)
+
+
+def start_of(session: Session) -> str:
+    """What texts began with in the training of a session's run: the mark of a table's rows, or
+    nothing."""
+    if session.run_folder is None:
+        return ""
+    try:
+        dataset = RunFolder(session.run_folder.parent, session.run_folder.name).record().dataset
+    except Gpt2Error:
+        return ""
+    return START_OF_TEXT if is_table(Path(dataset)) else ""
 
 
 def described(option: Field) -> dict[str, Any]:

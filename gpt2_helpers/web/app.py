@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from gpt2_helpers.session import Session
-from gpt2_helpers.web.about import ModelCard
+from gpt2_helpers.web.about import ModelCard, start_of
 from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.guards import Guards, refused
@@ -35,7 +35,8 @@ def build(
     show the page within theirs, as a content security policy names them.
     """
     metrics = Metrics()
-    batcher = Batcher(session.writer, session.tokenizer, config, metrics.wrote)
+    start = start_of(session) if config.start is None else config.start
+    batcher = Batcher(session.writer, session.tokenizer, config, metrics.wrote, start)
     metrics.watch(batcher)
     routes = Routes(batcher, metrics, ModelCard.of(session), config)
 

@@ -54,7 +54,8 @@ class Batcher:
     """Writes with one model for many: `start`, then `submit` from any thread, then `stop`. Nobody
     else may use the model meanwhile.
 
-    `count` is called by the writing thread after each step, with the tokens that it wrote.
+    `count` is called by the writing thread after each step, with the tokens that it wrote; `start`
+    is read before each prompt, and not shown.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Batcher:
         tokenizer: Tokenizer,
         config: ServeConfig,
         count: Callable[[int], None] = lambda tokens: None,
+        start: str = "",
     ) -> None:
-        self._tokenizer, self._config, self._count = tokenizer, config, count
+        self._tokenizer, self._config, self._count, self._start = tokenizer, config, count, start
         self._n_ctx = model.config.n_ctx
         # Prefixes may fill the model's window, however short the texts are to be.
         decoder = decoder_for(model, config.batch_size, self._n_ctx, model.decoding_precision)
@@ -134,7 +136,7 @@ class Batcher:
 
         Raises a Refusal where they cannot be, or where too many wait.
         """
-        ids = self._tokenizer.encode(prompt, special=True)
+        ids = self._tokenizer.encode(self._start + prompt, special=True)
         if new_tokens is not None:
             config = replace(config, length=len(ids) + new_tokens)
         try:

@@ -53,6 +53,12 @@ class ServeConfig(Checked):
         maximum=600,
         advanced=True,
     )
+    start: str | None = option(
+        None,
+        "what is read before each prefix and not shown; by itself the mark that texts of a table "
+        "were finetuned with, else nothing",
+        advanced=True,
+    )
     log_requests: bool = option(
         False, "a line on stderr for each request: never what is in it", advanced=True
     )
