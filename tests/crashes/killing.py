@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,8 @@ class Killer:
             time.sleep(plan.seconds)
             # Not yet waited for, or already told of: then its number is no longer its own.
             if not self._has_ended():
-                os.kill(number, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it ended just now
+                    os.kill(number, signal.SIGKILL)
         code = int(self._line())
         return End(
             code,
