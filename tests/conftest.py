@@ -8,9 +8,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from gpt2_helpers.session import Session
 
 # Commands and notebook kernels that tests start inherit these too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -59,6 +63,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared (texts, OpenAI's vocabulary), which is not here")
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Session:
+    """A session with the bundled model, for one server at a time."""
+    from gpt2_helpers.session import Session
+
+    session = Session()
+    session.load_pretrained("tiny")
+    return session
 
 
 @pytest.fixture

@@ -29,13 +29,6 @@ LONG = {"prefix": "Once upon a time", "new_tokens": 200, "temperature": 1.0}
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Session:
-    session = Session()
-    session.load_pretrained("tiny")
-    return session
-
-
-@pytest.fixture(scope="module")
 def client(tiny: Session) -> Iterator[httpx.Client]:
     with serving(tiny) as client:
         yield client

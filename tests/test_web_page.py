@@ -32,13 +32,6 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Session:
-    session = Session()
-    session.load_pretrained("tiny")
-    return session
-
-
-@pytest.fixture(scope="module")
 def address(tiny: Session) -> Iterator[str]:
     with serving(tiny) as client:
         yield str(client.base_url)

@@ -16,11 +16,11 @@ from web_server import serving
 LIMITS: dict[str, Any] = {"max_length": 12, "max_nsamples": 2, "batch_size": 8, "max_waiting": 1000}
 
 
-def test_no_request_fails_the_server_and_every_answer_is_as_described(tmp_path: Path) -> None:
+def test_no_request_fails_the_server_and_every_answer_is_as_described(
+    tiny: Session, tmp_path: Path
+) -> None:
     pytest.importorskip("schemathesis", reason="needs pip install schemathesis")
-    session = Session()
-    session.load_pretrained("tiny")
-    with serving(session, **LIMITS) as client:
+    with serving(tiny, **LIMITS) as client:
         command = [
             *(str(Path(sys.executable).parent / "schemathesis"), "run"),
             f"{client.base_url}openapi.json",

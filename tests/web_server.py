@@ -26,7 +26,7 @@ def serving(
     """A client of a server with these options, on a port that is free. Each token takes
     `step_seconds` longer than it would."""
     server = Server(session, ServeConfig(port=0, **options), key)
-    slowed(server._batcher, step_seconds)
+    slowed(server.batcher, step_seconds)
     server.start()
     try:
         with httpx.Client(base_url=server.url, timeout=60) as client:

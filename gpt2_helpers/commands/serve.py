@@ -7,8 +7,8 @@ from argparse import Namespace
 
 from gpt2_helpers.commands import DONE, note, weights
 from gpt2_helpers.config import BUNDLED_MODEL
-from gpt2_helpers.fields import fields_of, parsed
-from gpt2_helpers.options import Parser, config_from
+from gpt2_helpers.fields import parsed
+from gpt2_helpers.options import Parser, config_from, field_of
 from gpt2_helpers.web.config import ServeConfig
 
 SUMMARY = "put a finetuned run, or a pretrained model, on the web"
@@ -37,8 +37,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> int:
     """Load what is asked for, and serve it to the end."""
     if "port" not in options and (port := os.environ.get(PORT)):
-        (field,) = (field for field in fields_of(ServeConfig) if field.name == "port")
-        options.port = parsed(field, port)
+        options.port = parsed(field_of(ServeConfig, "port"), port)
     config = config_from(ServeConfig, options)
     if "run_name" not in options and "model_name" not in options:
         options.model_name = BUNDLED_MODEL

@@ -13,6 +13,7 @@ from gpt2_helpers.fields import Field
 from gpt2_helpers.runs import RunFolder, installed_versions
 from gpt2_helpers.session import Session
 from gpt2_helpers.tokenizer import START_OF_TEXT
+from gpt2_helpers.web.asking import JSON_KINDS
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,9 @@ def start_of(session: Session) -> str:
 
 def described(option: Field) -> dict[str, Any]:
     """An option as a page needs it to make a slider or a box of it."""
-    kinds = {int: "integer", float: "number", bool: "boolean", str: "string"}
     return {
         "name": option.name,
-        "kind": kinds[option.kind],
+        "kind": JSON_KINDS[option.kind],
         "label": option.label,
         "help": option.help,
         "default": option.default,

@@ -18,6 +18,7 @@ from gpt2_helpers.fields import Checked, Field, checked, fields_of, option, pars
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.refusals import WrongRequest
 
+JSON_KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
 PLAIN = ("length", "temperature", "top_k", "top_p", "truncate", "include_prefix")
 
 

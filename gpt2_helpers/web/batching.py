@@ -34,8 +34,8 @@ Listener: TypeAlias = Callable[[Piece | Refusal], None]
 class Job:
     """The texts of one request; the pieces that `hear` is called with count them from 0."""
 
-    def __init__(self, nsamples: int, hear: Listener, whole: bool, time_limit: float) -> None:
-        self.left, self.hear, self.whole = nsamples, hear, whole
+    def __init__(self, hear: Listener, whole: bool, time_limit: float) -> None:
+        self.hear, self.whole = hear, whole
         self.deadline = time.monotonic() + time_limit
         self.is_over = False  # nobody waits for more of it
 
@@ -143,7 +143,7 @@ class Batcher:
             check_room(ids, config.length)
         except OptionError as error:
             raise WrongRequest(str(error)) from None
-        job = Job(config.nsamples, hear, whole, self._config.time_limit)
+        job = Job(hear, whole, self._config.time_limit)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         asked = [
             _Asked(job, Draft(next(self._indices), prompt, ids, config, seed, sample), sample)
@@ -230,7 +230,6 @@ class Batcher:
             asked = self._writing[piece.index]
             if piece.finished is not None:
                 del self._writing[piece.index]
-                asked.job.left -= 1
                 taken = time.monotonic() - asked.began
                 self._seconds_a_text += 0.1 * (taken - self._seconds_a_text)
             if not asked.job.is_over and (piece.finished is not None or not asked.job.whole):

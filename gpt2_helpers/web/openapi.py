@@ -11,9 +11,8 @@ from typing import Any
 
 from gpt2_helpers.fields import Field
 from gpt2_helpers.runs import installed_versions
-from gpt2_helpers.web.asking import Asking
+from gpt2_helpers.web.asking import JSON_KINDS, Asking
 
-_KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
 _ERROR = {
     "type": "object",
     "properties": {"error": {"type": "string"}},
@@ -172,7 +171,7 @@ def _in_words(schema: dict[str, Any]) -> str:
 
 
 def _schema(field: Field) -> dict[str, Any]:
-    kind = _KINDS[field.kind]
+    kind = JSON_KINDS[field.kind]
     schema: dict[str, Any] = {
         "type": [kind, "null"] if field.optional else kind,
         "description": field.help,
@@ -196,7 +195,7 @@ def _parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
             "name": field.name,
             "in": "query",
             "description": schema.pop("description"),
-            "schema": {**schema, "type": _KINDS[field.kind]},
+            "schema": {**schema, "type": JSON_KINDS[field.kind]},
         }
 
 
@@ -204,7 +203,7 @@ def _as_text_too(fields: Iterable[Field]) -> dict[str, Any]:
     """Properties of which each may be written as text."""
     return {
         field.name: {
-            "type": list(dict.fromkeys([_KINDS[field.kind], "string", "null"])),
+            "type": list(dict.fromkeys([JSON_KINDS[field.kind], "string", "null"])),
             "description": field.help,
         }
         for field in fields

@@ -46,9 +46,8 @@ class Server:
         host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host
         host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self.port}/"
-        app, batcher = build(session, config, key, frames)
-        self._batcher, self._drain = batcher, config.drain
-        self._server = _draining(app, batcher, config)
+        app, self.batcher = build(session, config, key, frames)
+        self._server = _draining(app, self.batcher, config)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
