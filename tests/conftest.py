@@ -32,9 +32,11 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine must not fail a test that is only slow.
-hypothesis.settings.register_profile("no-deadline", deadline=None)
-hypothesis.settings.load_profile("no-deadline")
+# A busy machine must not fail a test that is only slow. The suite tries the same inputs each time;
+# `make fuzz` goes on to others.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("others", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
