@@ -227,10 +227,15 @@ def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
         folder = RunFolder(checkpoint_dir, name)
         with contextlib.suppress(CheckpointError, OSError):
-            newest = folder.newest()
-            if newest and not name.endswith(BEFORE):
-                when = _when(Path(f"{newest}.index").stat().st_mtime)
-                yield SavedRun(name, folder.completed_steps(), when, place, folder.path)
+            if not name.endswith(BEFORE) and (newest := _newest(folder)):
+                yield SavedRun(name, *newest, place, folder.path)
+
+
+def _newest(folder: RunFolder) -> tuple[int, datetime] | None:
+    """The step of a folder's newest checkpoint, and when it was saved."""
+    if (newest := folder.newest()) is None:
+        return None
+    return folder.completed_steps(), _when(Path(f"{newest}.index").stat().st_mtime)
 
 
 def _in_archive(name: str) -> Iterator[SavedRun]:
@@ -275,6 +280,7 @@ def bring_here(
 
 class DriveBackup:
     """Copies a run to Drive after each save of its training: `run.after_save = DriveBackup(...)`.
+    What is there already is not copied again.
 
     A copy that fails does not end the training: `note` is told, and the next save tries again.
     """
@@ -289,6 +295,7 @@ class DriveBackup:
         """
         self._note = note
         self._copied: int | None = None
+        self._sends_text = True
         archive = archive_of(folder.name)
         for saved in () if overwrite else _in_archive(folder.name):
             if saved.step > step:
@@ -297,14 +304,21 @@ class DriveBackup:
                     f"begins at step {step:,}: copy_checkpoint_from_gdrive({folder.name!r}) goes "
                     "on from there, another run_name keeps both, overwrite=True drops that one"
                 )
+            if saved.path == archive and (saved.step, saved.when) == _newest(folder):
+                self._copied = saved.step
         with drive_errors(f"looking for room for {folder.name} on Google Drive", UNREADABLE):
             there = _size([path for path in (archive, before_of(archive)) if path.is_file()])
         require_space(2 * size - there, f"backing up {folder.name}")
 
     def __call__(self, folder: RunFolder) -> None:
         step = folder.completed_steps()
-        if step == self._copied:
+        if step != self._copied and not self._copy(folder, step):
             return
+        if self._sends_text:
+            self._sends_text = False
+            self._copy_text(Path(folder.record().dataset))
+
+    def _copy(self, folder: RunFolder, step: int) -> bool:
         try:
             path = finished(run_to_drive(folder.name, folder.checkpoint_dir))
             size = megabytes(path.stat().st_size)
@@ -312,11 +326,10 @@ class DriveBackup:
             self._note(
                 f"Warning: step {step:,} is not on Google Drive, the next save tries again: {error}"
             )
-        else:
-            first, self._copied = self._copied is None, step
-            self._note(f"step {step:,} is copied to Google Drive: {path.name}, {size}")
-            if first:
-                self._copy_text(Path(folder.record().dataset))
+            return False
+        self._copied = step
+        self._note(f"step {step:,} is copied to Google Drive: {path.name}, {size}")
+        return True
 
     def _copy_text(self, text: Path) -> None:
         """A text that lies beside the runs, as an uploaded one does, goes along: on another day

@@ -41,8 +41,8 @@ class Weights(Protocol):
 
 
 class Decoder(ABC):
-    """`batch_size` rows with room for `slots` tokens each. `prefill` gives a row its beginning,
-    each `step` the token after.
+    """`batch_size` rows with room for `slots` tokens each. `prefill`, or `read` part by part, gives
+    a row its beginning, each `step` the token after.
 
     Whoever steps through a text sets `in_use` until it is done: two would write over each other.
     """
@@ -59,8 +59,19 @@ class Decoder(ABC):
     def prefill(self, row: int, ids: Sequence[int]) -> None:
         """Let row `row` have seen `ids`, at positions 0 and up. Many rows often begin alike: what
         was computed for one of them is only copied for the next."""
+        done = self.read(row, ids, 0)
+        while done < len(ids):
+            done = self.read(row, ids, done)
+
+    def read(self, row: int, ids: Sequence[int], done: int, at_most: int | None = None) -> int:
+        """Let row `row`, which has seen the first `done` of `ids`, see more of them, about
+        `at_most`; returns how many it has seen then.
+
+        Other rows may step before the rest is read, this one too at position `done`: what is kept
+        of that, the rest writes over.
+        """
         self._check_room(len(ids))
-        self._prefill(row, ids)
+        return self._read(row, ids, done, at_most)
 
     def step(
         self,
@@ -81,7 +92,7 @@ class Decoder(ABC):
         return self._logits(ids, positions)
 
     @abstractmethod
-    def _prefill(self, row: int, ids: Sequence[int]) -> None: ...
+    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int: ...
 
     @abstractmethod
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats: ...

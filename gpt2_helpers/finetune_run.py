@@ -48,7 +48,8 @@ class FinetuneRun:
     `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
     came by Ctrl-C; what was trained is saved all the same, as it is where the caller stops
     iterating. `after_save`, where one is set, is called with the run's folder after each save, but
-    for those that an early stopping makes only because they are the best so far.
+    for those that an early stopping makes only because they are the best so far; and before the
+    first step for what is gone on with, since that may have ended before the call.
 
     run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
     for progress in run: print(progress.step, progress.loss)
@@ -147,6 +148,8 @@ class FinetuneRun:
     def _steps(self, events: EventWriter) -> Generator[RunProgress, None, None]:
         try:
             with deferred_interrupts() as interruption:
+                if self._saved_step and self.after_save:
+                    self.after_save(self.folder)
                 for progress in self.trainer:
                     yield self._after_step(progress, events)
                     if interruption.requested:

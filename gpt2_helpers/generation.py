@@ -79,6 +79,7 @@ def pieces(
                     rows.begin(draft)
                 if not rows.busy:
                     break
+                rows.read()
                 fresh = list(rows.advance())
             yield from fresh
     finally:

@@ -96,13 +96,15 @@ class GraphDecoder(Decoder):
     def _layers(self) -> range:
         return range(self.config.n_layer)
 
-    def _prefill(self, row: int, ids: Sequence[int]) -> None:
+    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
         if not ids:
-            return
+            return 0
+        # In one pass, which is quick on a graphics card.
         key = (self._weights.version, *ids)
         if self._last_prefill is None or self._last_prefill[0] != key:
             self._last_prefill = (key, self._weights.read(tf.constant([ids], tf.int32)))
         self._store(tf.constant(row), *self._last_prefill[1])
+        return len(ids)
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         # A graph for each number of rows would be compiled anew too often: all are computed. The

@@ -94,7 +94,7 @@ class LiteWeights:
         return build.layer_norm(x, gain, bias, LAYER_NORM_EPSILON)
 
 
-class _Read(NamedTuple):
+class _Beginning(NamedTuple):
     """A row that has just read its beginning, and the weights' version it was read by."""
 
     row: int
@@ -113,21 +113,29 @@ class LiteDecoder(Decoder):
         n_layer, n_head, head_dim = self.config.n_layer, self.config.n_head, self.config.head_dim
         shape = (n_layer, batch_size, n_head, _in_blocks(slots), head_dim)
         self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        self._read: _Read | None = None
+        self._last_read: _Beginning | None = None
 
     @property
     def weights(self) -> LiteWeights:
         return self._weights
 
-    def _prefill(self, row: int, ids: Sequence[int]) -> None:
-        reading = _Read(row, self._weights.version, tuple(ids))
-        before, self._read = self._read, reading if ids else None
-        if before is None or (before.version, before.ids) != (reading.version, reading.ids):
-            for start in range(0, len(ids), READ_AT_ONCE):
-                self._read_more(row, np.array(ids[start : start + READ_AT_ONCE]), start)
-        elif before.row != row:
-            for cache in (self._keys, self._values):
-                cache[:, row, :, : len(ids)] = cache[:, before.row, :, : len(ids)]
+    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
+        reading = _Beginning(row, self._weights.version, tuple(ids))
+        if not done:
+            before, self._last_read = self._last_read, None
+            if before is not None and before[1:] == reading[1:]:
+                if before.row != row:
+                    for cache in (self._keys, self._values):
+                        cache[:, row, :, : len(ids)] = cache[:, before.row, :, : len(ids)]
+                self._last_read = reading
+                return len(ids)
+        if not ids:
+            return 0
+        stop = min(len(ids), done + min(READ_AT_ONCE, at_most or READ_AT_ONCE))
+        self._read_more(row, np.array(ids[done:stop]), done)
+        if stop == len(ids):
+            self._last_read = reading
+        return stop
 
     def _read_more(self, row: int, ids: NDArray[np.int32], start: int) -> None:
         """Keep keys and values of `ids` (time), which stand from `start` on, for row `row`."""
@@ -151,9 +159,9 @@ class LiteDecoder(Decoder):
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         batch, rows = len(ids), np.arange(len(ids))
-        read = self._read
+        read = self._last_read
         if read is not None and read.row < batch and positions[read.row] < len(read.ids):
-            self._read = None  # another text begins in that row
+            self._last_read = None  # another text begins in that row
         used = _in_blocks(int(positions.max()) + 1)
         # (batch, 1, 1, used)
         unseen = np.where(np.arange(used) > positions[:, None], UNSEEN, np.float32(0))[

@@ -59,8 +59,14 @@ class Draft:
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
         self.assembly = Assembly(prompt, config)
         self.ids: list[int] = []  # the start token or prompt, and all since
-        self.position = 0  # of the newest id in the decoder's window
+        self.position = 0  # of the newest id in the decoder's window; while it reads, of the next
+        self.unread: list[int] | None = None  # of which the first `position` are read
         self.tries = 0
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the decoder has not seen all of its beginning yet."""
+        return self.unread is not None
 
 
 class Rows:
@@ -69,6 +75,7 @@ class Rows:
     rows = Rows(decoder, tokenizer)
     rows.begin(draft)
     while rows.busy:
+        rows.read()
         for piece in rows.advance(): ...
     """
 
@@ -88,15 +95,20 @@ class Rows:
         return sum(draft is not None for draft in self._drafts)
 
     @property
+    def ready(self) -> int:
+        """How many texts get a token with the next `advance`."""
+        return sum(draft is not None and not draft.is_reading for draft in self._drafts)
+
+    @property
     def free(self) -> int:
         """How many texts could begin."""
         return len(self._drafts) - self.busy
 
     def begin(self, draft: Draft) -> None:
-        """Give a text a free row; its first token comes with the next `advance`."""
+        """Give a text a free row; once its beginning is read, each `advance` brings a token."""
         place = self._drafts.index(None)  # the lowest: see `advance`
         self._drafts[place] = draft
-        self._start(place, draft)
+        self._start(draft)
 
     def drop(self, draft: Draft) -> None:
         """Let go of a text that nobody waits for any longer."""
@@ -106,8 +118,20 @@ class Rows:
         """Let go of all texts."""
         self._drafts = [None] * len(self._drafts)
 
+    def read(self, at_most: int | None = None) -> None:
+        """Read the beginnings of texts that have begun: all, or `at_most` about so many tokens,
+        so that others need not wait for a long one."""
+        left = at_most
+        for place, draft in enumerate(self._drafts):
+            while draft and draft.unread is not None and (left is None or left > 0):
+                before = draft.position
+                draft.position = self._decoder.read(place, draft.unread, before, left)
+                left = None if left is None else left - (draft.position - before)
+                if draft.position == len(draft.unread):
+                    draft.unread = None
+
     def advance(self) -> Iterator[Piece]:
-        """One more token for every text."""
+        """One more token for every text whose beginning is read."""
         # Rows above the last text's are not computed.
         drafts = self._drafts[: 1 + max(place for place, draft in enumerate(self._drafts) if draft)]
         ids, positions = np.zeros(len(drafts), np.int32), np.zeros(len(drafts), np.int32)
@@ -116,27 +140,24 @@ class Rows:
         configs = [draft.config if draft else some for draft in drafts]
         for place, draft in enumerate(drafts):
             if draft is not None:
-                ids[place], positions[place] = draft.ids[-1], draft.position
-                uniforms[place] = draft.random.random(dtype=np.float32)
+                positions[place] = draft.position  # where a row that reads may be written to
+                if not draft.is_reading:
+                    ids[place] = draft.ids[-1]
+                    uniforms[place] = draft.random.random(dtype=np.float32)
         chosen = self._decoder.step(ids, positions, uniforms, configs)
         for place, draft in enumerate(drafts):
-            if draft is not None:
+            if draft is not None and not draft.is_reading:
                 yield from self._append(place, draft, int(chosen[place]))
 
-    def _start(self, place: int, draft: Draft) -> None:
+    def _start(self, draft: Draft) -> None:
         draft.ids = list(draft.prompt_ids) or [self._tokenizer.end_of_text]
         draft.assembly = Assembly(draft.prompt, draft.config)
         # A prompt that fills the window, as a text that has grown to its end, keeps its last part.
         fits = len(draft.ids) <= self._n_ctx
-        self._window(place, draft, draft.ids if fits else self._recent(draft))
+        _let_see(draft, draft.ids if fits else self._recent(draft))
 
     def _recent(self, draft: Draft) -> list[int]:
         return draft.ids[-max(1, self._n_ctx // 2) :]
-
-    def _window(self, place: int, draft: Draft, ids: list[int]) -> None:
-        """Let row `place` have seen all of `ids` but the last, which the next step reads."""
-        self._decoder.prefill(place, ids[:-1])
-        draft.position = len(ids) - 1
 
     def _append(self, place: int, draft: Draft, token: int) -> Iterator[Piece]:
         draft.ids.append(token)
@@ -151,7 +172,7 @@ class Rows:
         # The likeliest token would be the same again.
         if ended and draft.assembly.is_blank and draft.tries < EMPTY_TRIES and config.temperature:
             draft.tries += 1
-            self._start(place, draft)
+            self._start(draft)
             return
         if ended or generated >= config.length - len(draft.prompt_ids):
             draft.assembly.end()
@@ -165,7 +186,12 @@ class Rows:
         if fresh := draft.assembly.take():
             yield Piece(draft.index, fresh)
         if draft.position >= self._n_ctx:
-            self._window(place, draft, self._recent(draft))
+            _let_see(draft, self._recent(draft))
+
+
+def _let_see(draft: Draft, ids: list[int]) -> None:
+    """Let the draft read all of `ids` but the last, with which it then steps."""
+    draft.unread, draft.position = ids[:-1], 0
 
 
 def check_room(prompt_ids: list[int], length: int) -> None:

@@ -63,10 +63,10 @@ if not present or max(present) < Version("{version}"):
     if "COLAB_RELEASE_TAG" in os.environ:
         %pip install -q --no-deps git+{address}
     elif os.path.isdir("../gpt2_helpers"):
-        %pip install -q -e "..[notebooks]"
+        %pip install -q -e "..[notebooks,web]"
         site.addsitedir(sysconfig.get_path("purelib"))
     else:
-        %pip install -q "gpt2-helpers[notebooks] @ git+{address}"
+        %pip install -q "gpt2-helpers[notebooks,web] @ git+{address}"
 
 import gpt2_helpers as gpt2
 

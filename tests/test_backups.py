@@ -494,6 +494,24 @@ def test_a_backup_that_fails_is_told_and_tried_again(
     assert told(saved_runs("none")) == [("run1", 6, "Drive")]
 
 
+def test_what_ended_before_its_copy_is_copied_before_the_next_step(google: Path) -> None:
+    write_model()
+    write_text()
+    train(steps=2)  # whose copy was not begun when the machine vanished
+    copies = []
+    for _ in range(2):
+        run = open_run(steps=1, save_every=5)
+        start = run.trainer.step
+        run.after_save = backup(run.folder, run.notes, step=start)
+        for _ in run:
+            copies.append([note for note in run.notes if "is copied" in note])
+    assert len(copies[0]) == 1
+    assert copies[0][0].startswith("step 2 is copied to Google Drive")
+    assert copies[1] == [], "step 3 was there"
+    assert told(saved_runs("none")) == [("run1", 4, "Drive")]
+    assert (google / "text.txt").is_file()
+
+
 def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) -> None:
     write_model()
     run = open_run(write_text("mine.txt"), steps=2, save_every=1)

@@ -199,6 +199,18 @@ def test_many_texts_go_into_a_file(notebook: Notebook) -> None:
     assert any(text.count("=" * 20) == 3 for text in written)
 
 
+@only("generate")
+def test_a_link_leads_to_a_page_to_write_with(notebook: Notebook) -> None:
+    with notebook.page.expect_popup(timeout=SOON) as opened:
+        notebook.cell("serve").get_by_role("link").click(timeout=SOON)
+    page = opened.value
+    page.locator("h1", has_text="Write with tiny").wait_for(timeout=SOON)
+    page.fill("#editor", "It was a dark night, and")
+    page.click("#generate")
+    page.locator("#status", has_text="Done").wait_for(timeout=SOON)
+    page.close()
+
+
 # ------------------------------------------------------------------------------ short texts
 
 

@@ -239,6 +239,22 @@ def test_a_long_beginning_is_read_in_parts() -> None:
         assert_close(decoder.logits(text[0, last].astype(np.int32), last)[0], whole[length])
 
 
+def test_others_step_while_a_beginning_is_read(decoder: Decoder, whole: np.ndarray) -> None:
+    decoder.prefill(0, TEXTS[0][:2].tolist())
+    beginning, done, step = TEXTS[1][:9].tolist(), 0, 0
+    while done < len(beginning):
+        done = decoder.read(1, beginning, done, 2)
+        text = 1 if done == len(beginning) else 3  # what it gets meanwhile is of no matter
+        ours = logits_at(decoder, [(0, 2 + step), (text, done)])
+        assert_close(ours[0], whole[0, 2 + step])
+        step += 1
+    assert_close(ours[1], whole[1, 9])
+    decoder.prefill(2, beginning)
+    assert_close(logits_at(decoder, [(0, 2 + step), (1, 10), (1, 9)])[2], whole[1, 9])
+    if isinstance(decoder, LiteDecoder):
+        assert step == 5
+
+
 def test_a_beginning_that_was_written_over_is_read_again(
     decoder: Decoder, whole: np.ndarray
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import tensorflow as tf
 
@@ -15,6 +16,7 @@ from gpt2_helpers.backups import run_to_drive
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms import buttons, models
 from gpt2_helpers.forms.models import ModelForm
+from gpt2_helpers.forms.refusal import RefusalError
 from gpt2_helpers.session import Session
 from gpt2_helpers.transfers import finished
 from toy_runs import train, write_model, write_text
@@ -134,6 +136,24 @@ def test_what_came_since_is_seen_after_another_look() -> None:
     assert offered(form)[0].startswith("third: step 4")
     assert form.choice.name == "old"
     assert "old: step 4" in form.choice.shown
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_is_chosen_is_served_on_a_page(page: list[Any]) -> None:
+    form = ModelForm()
+    for name in ("<new>", "toy"):
+        form.choose(name)
+        served = form.serve(batch_size=2)
+        about = httpx.get(f"{served.url}api/model", timeout=20).json()
+        assert about["name"] == name
+    served.stop()
+    assert all("Loading" not in words(widget) for widget in page)
+
+
+@pytest.mark.usefixtures("page")
+def test_what_cannot_be_served_ends_the_cell_in_a_sentence() -> None:
+    with pytest.raises(RefusalError, match="no option 'prot'"):
+        ModelForm().serve(prot=3)
 
 
 @pytest.mark.usefixtures("runs")

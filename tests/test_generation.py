@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from gpt2_helpers import generation
 from gpt2_helpers.config import ModelConfig, SamplingConfig
+from gpt2_helpers.decoding import decoder_for
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation import in_order, pieces, stream
 from gpt2_helpers.model import GPT2
-from gpt2_helpers.rows import EMPTY_TRIES, Text
+from gpt2_helpers.rows import EMPTY_TRIES, Draft, Rows, Text
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from toy import toy_model, toy_tokenizer
 
@@ -69,9 +70,10 @@ class Script:
         self.config, self.batch_size = model.config, batch_size
         return self
 
-    def prefill(self, row: int, ids: Sequence[int]) -> None:
+    def read(self, row: int, ids: Sequence[int], *_: Any) -> int:
         self.given.append(tuple(ids))
         self._rows[row] = iter(next(self._texts))
+        return len(ids)
 
     def step(self, ids: np.ndarray, *_: Any) -> np.ndarray:
         self.steps += 1
@@ -535,6 +537,27 @@ def test_a_seed_gives_the_same_texts_whatever_the_batch_size(
     assert texts_of(toy, "What", seed=6, batch_size=7, **changes) != first
     assert len(set(first)) > 4
     assert len({text.tokens for text in first}) > 2
+
+
+def test_a_long_beginning_is_read_between_the_steps_of_others(toy: GPT2) -> None:
+    prompts, config = ["What", "is the best of all?"], options(seed=5, length=30, top_k=3)
+    rows = Rows(decoder_for(toy, 2, 30, "float32"), TOKENIZER)
+    drafts = [
+        Draft(number, prompt, TOKENIZER.encode(prompt), config, 5, number)
+        for number, prompt in enumerate(prompts)
+    ]
+    rows.begin(drafts[0])
+    rows.read(3)
+    assert rows.ready == 1
+    rows.begin(drafts[1])
+    found, alone = [], 0
+    while rows.busy:
+        rows.read(3)
+        alone += rows.ready == 1 and rows.busy == 2
+        found += [piece.finished for piece in rows.advance() if piece.finished]
+    rows.close()
+    assert alone >= 2
+    assert sorted(found, key=lambda text: text.index) == texts_of(toy, prompts, **vars(config))
 
 
 @pytest.mark.parametrize(("seed", "precision"), [(None, "bfloat16"), (5, "float32")])

@@ -192,6 +192,11 @@ def test_both_models_go_on_from_the_same_beginning(days: Days) -> None:
     assert set(texts[:2]).isdisjoint(texts[2:])
 
 
+def test_in_colaboratory_the_page_to_write_with_stands_below_its_cell(days: Days) -> None:
+    shown = days.written["serve"].text
+    assert re.search(r"test at http://127\.0\.0\.1:(\d+)/\s+a frame .* onto port \1, /", shown)
+
+
 # ------------------------------------------------------------------------------ BigQuery, titles
 
 

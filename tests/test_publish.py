@@ -272,12 +272,12 @@ def test_colaboratory_gets_the_package_alone(
 
 @pytest.mark.parametrize("old", [None, "0.0.9"])
 def test_jupyterlab_gets_all_that_a_notebook_needs(old: str | None, install: Install) -> None:
-    assert install(old) == [f'pip install -q "gpt2-helpers[notebooks] @ git+{PROJECT.address}"']
+    assert install(old) == [f'pip install -q "gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"']
 
 
 def test_a_clone_installs_itself(install: Install) -> None:
     Path("../gpt2_helpers").mkdir()
-    assert install(None) == ['pip install -q -e "..[notebooks]"']
+    assert install(None) == ['pip install -q -e "..[notebooks,web]"']
 
 
 @pytest.mark.parametrize("new", [PROJECT.version, "99.0"])

@@ -19,6 +19,7 @@ import gpt2_helpers as gpt2
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session
+from gpt2_helpers.web import connections
 from gpt2_helpers.web.about import start_of
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.server import Server
@@ -43,6 +44,13 @@ def events_of(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
             name = value
         elif field == "data":
             yield name, json.loads(value)
+
+
+def connected(client: httpx.Client) -> socket.socket:
+    """A plain socket to the server of a client."""
+    host, port = client.base_url.host, client.base_url.port
+    assert port is not None
+    return socket.create_connection((host, port), timeout=20)
 
 
 def metric(client: httpx.Client, name: str) -> float:
@@ -233,6 +241,33 @@ def test_a_body_over_the_limit_is_not_read(tiny: Session) -> None:
             assert "longer than" in response.json()["error"]
 
 
+HEAD = b"POST /api/generate HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /api/gen", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"]
+)
+def test_who_does_not_send_a_whole_request_is_hung_up_on(
+    tiny: Session, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connections, "SENDING", 0.3)
+    with serving(tiny) as client, connected(client) as slow:
+        slow.sendall(sent)
+        assert slow.recv(1000) == b""
+        assert client.get("/healthz").status_code == 200
+        time.sleep(0.5)  # between two requests one may wait for longer
+        assert client.get("/healthz").status_code == 200
+
+
+def test_an_answer_may_take_longer_than_its_question(
+    tiny: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "SENDING", 0.3)
+    with serving(tiny, step_seconds=0.02) as client:
+        for path in ("/api/generate", "/api/stream"):
+            assert client.post(path, json={**LONG, "new_tokens": 40}).status_code == 200
+
+
 def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     assert client.get("/api/nothing").status_code == 404
     assert "/docs" in client.get("/nothing").json()["error"]
@@ -287,12 +322,10 @@ def test_who_leaves_takes_the_text_along(tiny: Session) -> None:
 
 def test_who_leaves_an_answer_takes_the_text_along(tiny: Session) -> None:
     with serving(tiny, step_seconds=0.02) as client:
-        host, port = client.base_url.host, client.base_url.port
-        assert port is not None
         body = json.dumps({**LONG, "new_tokens": 1000})
-        with socket.create_connection((host, port)) as left:
+        with connected(client) as left:
             left.sendall(
-                f"POST /api/generate HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+                f"POST /api/generate HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             wait_until(lambda: metric(client, "gpt2_texts_writing") == 1)

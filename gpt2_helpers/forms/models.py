@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -32,6 +32,7 @@ from gpt2_helpers.memory import GB, to_write
 if TYPE_CHECKING:
     from gpt2_helpers.backups import SavedRun
     from gpt2_helpers.session import Session
+    from gpt2_helpers.web.server import Server
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class ModelForm(Shown):
     sess = form.run()        # in the next cell: a session with the model
     form.run()               # later, after another choice: the same session with that model
     form.run(other)          # or into a session of yours
+    page = form.serve()      # the chosen model on a page to write with, until page.stop()
 
     A form has one session, so that a cell that is run again takes no more memory; a model beside
     the first comes from a ModelForm of its own. The runs stand first, the newest on top and chosen;
@@ -136,6 +138,32 @@ class ModelForm(Shown):
         with plain_errors():
             return self._load(self.choice, sess, status)
 
+    def serve(self, **options: Any) -> Server:
+        """Put the chosen model on a page of its own, as `gpt2.serve` does with its options: shown
+        below the cell in Colaboratory, elsewhere as a link.
+
+        The page has the model for itself, so that sessions can write meanwhile. What is wrong stops
+        the cell with a sentence.
+        """
+        from gpt2_helpers.web.notebook import serve
+
+        choice, status = self.choice, widgets.HTML()
+        display(status)  # type: ignore[no-untyped-call]
+        with plain_errors():
+            status.value = told("note", f"Loading {choice.name} ...")
+            try:
+                self._bring(choice, status)
+                is_run = choice.saved is not None
+                return serve(
+                    choice.name if is_run else None,
+                    self._checkpoint_dir,
+                    None if is_run else choice.name,
+                    self._model_dir,
+                    **options,
+                )
+            finally:
+                status.value = ""
+
     def _load_here(self) -> None:
         """What the button does: the session waits for `run`, which hands it out."""
         self._loaded, choice = None, self.choice
@@ -149,32 +177,30 @@ class ModelForm(Shown):
             sess = self._session = self._session or Session()
         status.value = told("note", f"Loading {choice.name} ...")
         try:
+            self._bring(choice, status)
             if choice.saved is None:
-                self._load_pretrained(choice.name, sess, status)
+                sess.load_pretrained(choice.name, self._model_dir)
             else:
-                self._load_run(choice.saved, sess, status)
+                sess.load_run(choice.name, self._checkpoint_dir)
         except BaseException:
             status.value = ""
             raise
         status.value = told("note", f"{choice.name} is loaded, {_size_of(sess)}.")
         return sess
 
-    def _load_run(self, saved: SavedRun, session: Session, status: widgets.HTML) -> None:
+    def _bring(self, choice: Choice, status: widgets.HTML) -> None:
+        """Copy a run from Drive, or download an official model, where it is not here yet."""
         from gpt2_helpers.backups import DRIVE, bring_here
-
-        if saved.place == DRIVE:
-            notes: list[str] = []
-            bringing = bring_here(saved, self._checkpoint_dir, notes.append)
-            shown_moving(bringing, f"Copying {saved.name} from Google Drive", status)
-            self._problem.value = "".join(told("note", note) for note in notes)
-        session.load_run(saved.name, self._checkpoint_dir)
-
-    def _load_pretrained(self, name: str, session: Session, status: widgets.HTML) -> None:
         from gpt2_helpers.pretrained import fetch_missing
 
-        run = RunConfig(model_name=name, model_dir=str(self._model_dir))
-        fetch_missing(run, say=lambda line: setattr(status, "value", told("note", line)))
-        session.load_pretrained(name, self._model_dir)
+        if choice.saved is None:
+            run = RunConfig(model_name=choice.name, model_dir=str(self._model_dir))
+            fetch_missing(run, say=lambda line: setattr(status, "value", told("note", line)))
+        elif choice.saved.place == DRIVE:
+            notes: list[str] = []
+            bringing = bring_here(choice.saved, self._checkpoint_dir, notes.append)
+            shown_moving(bringing, f"Copying {choice.name} from Google Drive", status)
+            self._problem.value = "".join(told("note", note) for note in notes)
 
     def _runs(self) -> list[Choice]:
         from gpt2_helpers.backups import HERE, saved_runs

@@ -26,6 +26,7 @@ from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.refusals import Broken, Closing, Refusal, TooMany, TooSlow, WrongRequest
 
+READ_AT_ONCE = 128  # tokens of prompts between two steps, so that a long one holds up no one
 FIRST_GUESS = 2.0  # seconds a text takes, until some were timed
 
 Listener: TypeAlias = Callable[[Piece | Refusal], None]
@@ -182,7 +183,8 @@ class Batcher:
             try:
                 self._drop_what_is_over()
                 self._begin_what_fits()
-                if tokens := self._rows.busy:
+                self._rows.read(READ_AT_ONCE)
+                if tokens := self._rows.ready:
                     self._tell(list(self._rows.advance()))
                     self._count(tokens)
             except Exception as error:  # the machine's, or a mistake of ours: others go on

@@ -90,6 +90,8 @@ def _checked_key(key: str) -> str:
 def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
+    from gpt2_helpers.web.connections import Connection
+
     class Draining(uvicorn.Server):
         """Told to end, it takes no more texts at once, and refuses in time what is not done."""
 
@@ -102,7 +104,7 @@ def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Ser
     return Draining(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http="h11",  # which, unlike httptools here, bounds what comes before a body
+            http=Connection,  # with h11, which unlike httptools bounds what comes before a body
             limit_concurrency=MOST_CONNECTIONS,
             log_level="warning",
             access_log=False,

@@ -178,7 +178,8 @@ class Adapters(Finetuning):
 
 
 class Backups(Finetuning):
-    """The same with a copy of each save on Drive: one whole archive is there at any time."""
+    """The same with a copy of each save on Drive: one whole archive is there at any time, and lacks
+    no more than what is between two saves."""
 
     name = "finetune with Drive"
     options = "--drive-backup True"
@@ -193,12 +194,12 @@ class Backups(Finetuning):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         super().check(work, end, whole)
-        if self.folder(work).completed_steps() > SAVE_EVERY:
-            assert_whole_archive(work)
+        if (lost := self.folder(work).completed_steps() - SAVE_EVERY) > 0:
+            assert assert_whole_archive(work) >= lost
 
     def check_end(self, work: Path, whole: Path) -> None:
         super().check_end(work, whole)
-        assert_whole_archive(work)
+        assert assert_whole_archive(work) == STEPS
         assert litter(work / "drive") == []
 
 
@@ -206,15 +207,16 @@ def archive_in(work: Path) -> Path:
     return work / "drive" / "MyDrive" / "checkpoint_run1.tar"
 
 
-def assert_whole_archive(work: Path) -> None:
-    """Of the archive and the one before it one can be opened, and is what its hash says."""
+def assert_whole_archive(work: Path) -> int:
+    """Of the archive and the one before it one can be opened, and is what its hash says; returns
+    its step."""
     import hashlib
 
     for archive in (archive_in(work), archives.before_of(archive_in(work))):
         if archive.is_file() and archives.is_whole(archive):
             told, _ = told_hash(archive)
             assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
-            return
+            return archives.contents(archive).step
     raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
 
 
