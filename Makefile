@@ -59,7 +59,7 @@ crash-test: $(VENV) ## kill everything that writes, at any moment, and look what
 	@.venv/bin/python tests/crashes/__main__.py --kills 25 --minutes 30
 
 .PHONY: fuzz
-fuzz: $(VENV) ## made-up files for everything that reads files, for a minute, and made-up inputs
+fuzz: $(VENV) ## made-up files for everything that reads files, and made-up inputs
 	@.venv/bin/python tests/fuzzing/__main__.py --minutes 1
 	@.venv/bin/python -m pytest -q --hypothesis-profile others tests/test_properties.py
 

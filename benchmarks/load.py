@@ -1,12 +1,12 @@
 """How much one server writes for how many at once, and that its memory stays flat.
 
-    python benchmarks/load.py              # about five minutes; `make load-test`
-    python benchmarks/load.py --seconds 2 --requests 200 --clients 1 4
+    python benchmarks/load.py              # about six minutes; `make load-test`
+    python benchmarks/load.py --seconds 1 --rounds 1 --requests 200 --clients 1 16
 
-A server is started for each setting, on loopback, with the bundled model: with rows for 16 texts
-side by side, and with one, which answers one after another as gpt-2-cloud-run does. Clients ask
-again as soon as they are answered. Prints tables, and writes them to benchmarks/load.json with
---write.
+Two servers on loopback with the bundled model: one with rows for 16 texts side by side, and one
+with a single row, which answers one after another as gpt-2-cloud-run does. Both are asked in turn,
+round by round, since a machine is not always as fast. Clients ask again as soon as they are
+answered. Prints tables, and writes them to benchmarks/load.json with --write.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,22 +58,19 @@ def memory_of(pid: int) -> float:
 
 @dataclass
 class Load:
-    """What so many clients had of a server. Latencies in seconds."""
+    """What so many clients had of a server: texts a second in each round, and latencies of all
+    rounds in seconds."""
 
     clients: int
-    texts: int
-    seconds: float
-    latencies: list[float]
-    first_pieces: list[float]
-
-    @property
-    def rate(self) -> float:
-        return self.texts / self.seconds
+    rates: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    first_pieces: list[float] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
         return {
             "clients": self.clients,
-            "texts a second": round(self.rate, 2),
+            "texts a second": round(statistics.median(self.rates), 2),
+            "of": [round(rate, 2) for rate in (min(self.rates), max(self.rates))],
             "latency, median": round(statistics.median(self.latencies), 3),
             "latency, 95 %": round(_share(self.latencies, 0.95), 3),
             "first piece, median": round(statistics.median(self.first_pieces), 3),
@@ -125,11 +122,9 @@ class Client:
         return first
 
 
-async def load(address: str, clients: int, seconds: float) -> Load:
-    """Let so many clients ask for texts, one after another each, for so long; then as many for
-    streams, half as long."""
-    latencies: list[float] = []
-    first_pieces: list[float] = []
+async def load(address: str, seen: Load, seconds: float) -> None:
+    """One more round of `seen`: its clients ask for texts, one after another each, for so long;
+    then for streams, half as long."""
 
     async def one(seconds: float, path: str, found: list[float]) -> None:
         async with Client(address) as client:
@@ -138,12 +133,11 @@ async def load(address: str, clients: int, seconds: float) -> Load:
                 first = await client.ask(path, ASKED)
                 found.append((first if path == STREAM else time.monotonic()) - asked)
 
-    await one(1.0, GENERATE, [])  # warms up
-    began = time.monotonic()
-    await asyncio.gather(*(one(seconds, GENERATE, latencies) for _ in range(clients)))
-    taken = time.monotonic() - began
-    await asyncio.gather(*(one(seconds / 2, STREAM, first_pieces) for _ in range(clients)))
-    return Load(clients, len(latencies), taken, latencies, first_pieces)
+    await one(0.5, GENERATE, [])  # warms up
+    began, before, clients = time.monotonic(), len(seen.latencies), range(seen.clients)
+    await asyncio.gather(*(one(seconds, GENERATE, seen.latencies) for _ in clients))
+    seen.rates.append((len(seen.latencies) - before) / (time.monotonic() - began))
+    await asyncio.gather(*(one(seconds / 2, STREAM, seen.first_pieces) for _ in clients))
 
 
 async def many(address: str, pid: int, requests: int) -> list[tuple[int, float]]:
@@ -172,31 +166,47 @@ def table(loads: Sequence[Load]) -> str:
     return "\n".join(lines)
 
 
+def ratios(one: Load, other: Load) -> list[float]:
+    """How many times as much in each round."""
+    return [round(a / b, 3) for a, b in zip(one.rates, other.rates, strict=True)]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each number of clients")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each round and setting")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=10_000, help="over which memory is watched")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--write", action="store_true", help="into benchmarks/load.json")
     options = parser.parse_args()
-    with server("--batch-size", "1", "--max-waiting", "64") as (address, _):
-        alone = [asyncio.run(load(address, max(options.clients), options.seconds))]
-    with server("--batch-size", str(ROWS)) as (address, pid):
-        together = [asyncio.run(load(address, n, options.seconds)) for n in options.clients]
+    alone, together = Load(ROWS), [Load(clients) for clients in options.clients]
+    with (
+        server("--batch-size", "1") as (slow, _),
+        server("--batch-size", str(ROWS)) as (address, pid),
+    ):
+        for _ in range(options.rounds):
+            asyncio.run(load(slow, alone, options.seconds))
+            for one in together:
+                asyncio.run(load(address, one, options.seconds))
         memory = asyncio.run(many(address, pid, options.requests))
-    print(f"{TOKENS} tokens a text, tiny, one after another (batch_size 1):\n\n{table(alone)}\n")
+    print(f"{TOKENS} tokens a text, tiny, one after another (batch_size 1):\n\n{table([alone])}\n")
     print(f"side by side (batch_size {ROWS}):\n\n{table(together)}\n")
-    for one in together:
-        print(f"{one.clients} clients: {one.rate / alone[0].rate:.2f} times one after another")
+    times = {one.clients: ratios(one, alone) for one in together}
+    for clients, found in times.items():
+        print(
+            f"{clients} clients: {statistics.median(found):.2f} times one after another "
+            f"({min(found):.2f} to {max(found):.2f})"
+        )
     half = memory[len(memory) // 4][1]
     print(f"\nmemory after {memory[len(memory) // 4][0]} requests {half} MB, at the end "
           f"({options.requests}) {memory[-1][1]} MB: {memory[-1][1] / half - 1:+.1%}")  # fmt: skip
     if options.write:
         told = {
             "tokens": TOKENS,
-            "one after another": [one.told() for one in alone],
+            "one after another": [alone.told()],
             "side by side": [one.told() for one in together],
+            "times one after another": times,
             "memory": memory,
         }
         (HERE / "load.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

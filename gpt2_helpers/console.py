@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tqdm import TqdmExperimentalWarning
-
-with warnings.catch_warnings():  # tqdm.auto holds it back as well, and loads asyncio too
-    warnings.simplefilter("ignore", TqdmExperimentalWarning)
-    from tqdm.autonotebook import tqdm
+from gpt2_helpers.bars import Bar
 
 if TYPE_CHECKING:
     from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
@@ -22,7 +17,7 @@ if TYPE_CHECKING:
 
 def say(line: str, end: str = "\n") -> None:
     """Print a line beside progress bars that may be showing; a pipe gets it at once too."""
-    tqdm.write(line, end=end)
+    Bar.write(line, end=end)
     sys.stdout.flush()
 
 
@@ -44,7 +39,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
     told = len(run.notes)
     total = run.config.steps if run.config.steps > 0 else None
     steps = iter(run)
-    bar = tqdm(total=total, desc="finetuning", unit="step", dynamic_ncols=True)
+    bar = Bar(total=total, desc="finetuning", unit="step")
     # Closed here and not some time later: the run is saved also where a line cannot be printed.
     with closing(steps), bar:
         for progress in steps:
@@ -73,7 +68,7 @@ def outcome(run: FinetuneRun) -> str:
 
 def with_bytes(moving: Iterable[Moved], title: str) -> None:
     """Let something move to its end, with a bar of its bytes."""
-    with tqdm(desc=title, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+    with Bar(desc=title, unit="B", unit_scale=True) as bar:
         for moved in moving:
             bar.total = moved.total
             bar.update(moved.done - bar.n)
@@ -81,7 +76,7 @@ def with_bytes(moving: Iterable[Moved], title: str) -> None:
 
 def with_bar(texts: Iterable[Text], total: int) -> Generator[Text, None, None]:
     """The same texts, with a bar of how many are done."""
-    with tqdm(total=total, desc="generating", unit="text", dynamic_ncols=True) as bar:
+    with Bar(total=total, desc="generating", unit="text") as bar:
         for text in texts:
             bar.update()
             yield text

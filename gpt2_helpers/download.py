@@ -25,9 +25,8 @@ from typing import Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from tqdm.auto import tqdm
-
 from gpt2_helpers import config
+from gpt2_helpers.bars import Bar
 from gpt2_helpers.errors import DownloadError
 
 FILES = (
@@ -127,7 +126,7 @@ class _File:
         """Whether it is there, and as long as the server's: others may have left half of it."""
         return self.path.is_file() and self.size in (0, self.path.stat().st_size)
 
-    def move(self, place: int, size: int, bar: tqdm[Any]) -> None:
+    def move(self, place: int, size: int, bar: Bar) -> None:
         """Say where it stands: a fresh start moves the bar back."""
         bar.total = ((bar.total or 0) + size - self.size) or None
         bar.update(place - self.place)
@@ -153,13 +152,13 @@ def _download(files: list[_File], folder: Path, shown: bool, pauses: Sequence[fl
             file.note.unlink(missing_ok=True)
     files = sorted((file for file in files if not file.stands()), key=lambda file: file.size)
     done, total = sum(file.place for file in files), sum(file.size for file in files) or None
-    bar = tqdm(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)
+    bar = Bar(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)
     with bar, _room(folder, files):
         for file in files:
             _fetch(file, bar, pauses)
 
 
-def _fetch(file: _File, bar: tqdm[Any], pauses: Sequence[float]) -> None:
+def _fetch(file: _File, bar: Bar, pauses: Sequence[float]) -> None:
     """Get one file whole and give it its name, in one try more than there are pauses."""
     for pause in (*pauses, None):
         try:
@@ -177,7 +176,7 @@ def _fetch(file: _File, bar: tqdm[Any], pauses: Sequence[float]) -> None:
     _check_and_name(file, facts)
 
 
-def _attempt(file: _File, bar: tqdm[Any]) -> _Facts:
+def _attempt(file: _File, bar: Bar) -> _Facts:
     """Ask for what is missing of a file, and write it behind what is there."""
     file.move(file.arrived(), file.size, bar)
     before: _Facts = {}
@@ -209,7 +208,7 @@ def _attempt(file: _File, bar: tqdm[Any]) -> _Facts:
     return facts
 
 
-def _receive(response: HTTPResponse, file: _File, facts: _Facts, bar: tqdm[Any]) -> None:
+def _receive(response: HTTPResponse, file: _File, facts: _Facts, bar: Bar) -> None:
     """Write the body behind what is there; _BrokenError where it ends too soon."""
     chunk = _read(response, file)
     page = not file.place and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
@@ -360,9 +359,9 @@ def _room(folder: Path, files: list[_File]) -> Iterator[None]:
             raise DownloadError(
                 f"{folder} cannot be written to: {error.strerror or error}; give another model_dir"
             ) from error
-        needed = tqdm.format_sizeof(max(0, sum(file.size - file.place for file in files)), "B")
+        needed = Bar.format_sizeof(max(0, sum(file.size - file.place for file in files)), "B")
         there = next(place for place in (folder, *folder.parents) if place.exists())
-        free = tqdm.format_sizeof(shutil.disk_usage(there).free, "B")
+        free = Bar.format_sizeof(shutil.disk_usage(there).free, "B")
         raise DownloadError(
             f"the disk of {folder} is too full: {needed} more are needed, {free} are free; "
             "make room, or give another model_dir"

@@ -23,6 +23,7 @@ from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.generation import pieces, stream
 from gpt2_helpers.rows import Piece, Text
 from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.startup import forget_graphs
 from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -157,6 +158,7 @@ class Session:
         self.run_name = self.run_folder = self.base_model = self.model_name = None
         # Compiled functions and the model hold each other: only the collector frees them.
         gc.collect()
+        forget_graphs()
 
     def _holds_run(self, folder: RunFolder, base_model: str) -> None:
         self.run_name, self.run_folder = folder.name, folder.path

@@ -28,6 +28,17 @@ def quietly() -> Iterator[None]:
             os.close(stderr)
 
 
+def forget_graphs() -> None:
+    """Free what TensorFlow keeps of compiled functions that are gone, some megabytes for each model
+    that was trained. Those that are still there are prepared anew at their next call."""
+    if "tensorflow" not in sys.modules:
+        return
+    from tensorflow.python.eager import context
+
+    # As keras.utils.clear_session does, which would also forget the names of others' layers.
+    context.context().clear_kernel_cache()
+
+
 def look_for_gpus() -> None:
     """Load TensorFlow where a GPU may be, of which it can tell; leave it alone elsewhere."""
     from gpt2_helpers import device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,12 @@ def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.search(r"generating: 100%.* 2/2 \[", shown.err)
+
+
+def test_no_thread_stays_behind_a_bar(capsys: Captured) -> None:
+    list(with_bar([Text("one")], 1))
+    assert "1/1" in capsys.readouterr().err
+    assert not [thread for thread in threading.enumerate() if "tqdm" in thread.name]
 
 
 def test_a_bar_counts_bytes(capsys: Captured) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import tensorflow as tf
@@ -153,6 +154,25 @@ def test_memory_after_ten_models_is_what_it_was_after_two() -> None:
     # Of each of the two that followed, had it stayed, there would be the model and its gradients.
     assert finetunings[2] - finetunings[0] < 2 * told["model"], finetunings
     assert told["variables"] == [0] * 13
+
+
+def test_what_was_compiled_goes_with_a_session_and_others_write_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tensorflow.python.eager import context
+
+    write_model()
+    write_model("other", seed=1)
+    mine, other = Session(), Session()
+    mine.load_pretrained("toy", precision="bfloat16")  # in TensorFlow
+    config = SamplingConfig(length=9, temperature=0.0)
+    before = list(mine.generate("What", config))
+    other.load_pretrained("other")
+    clear = Mock(wraps=context.context().clear_kernel_cache)
+    monkeypatch.setattr(context.context(), "clear_kernel_cache", clear)
+    other.close()
+    clear.assert_called_once_with()
+    assert list(mine.generate("What", config)) == before
 
 
 # --- What is loaded

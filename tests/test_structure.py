@@ -27,7 +27,7 @@ PACKAGE = ROOT / "gpt2_helpers"
 # A module imports from the lines above its own. A folder such as web/ counts as one module.
 LAYERS = [
     "errors",
-    "fields transfers colab samples checksums locks",
+    "fields transfers colab samples checksums locks bars",
     "config drive bigquery",
     "adapters losses products pretrain_config shapes bundles",
     "attention bundle_writer",
