@@ -212,6 +212,10 @@ def save_model(
             )
             for name in model.variables
         )
+        # Whoever is killed here must not leave weights whose shape nobody knows; what is there
+        # belongs to older ones until these are whole.
+        if not (folder / "hparams.json").exists():
+            model.config.save(folder)
         write_weights(folder / name, weights)
     model.config.save(folder)
     write_checkpoint_state(folder, name)

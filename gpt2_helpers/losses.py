@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-ROWS = 512  # tokens a slice; `memory` counts with it
+ROWS = 256  # tokens a slice; `memory` counts with it
 
 
 def mean_cross_entropy(

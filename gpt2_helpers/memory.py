@@ -30,7 +30,7 @@ GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
 
 _FP32, _HALF = 4, 2  # bytes
-LOSS_ROWS = 512  # tokens that the loss looks at together: see `losses`
+LOSS_ROWS = 256  # tokens that the loss looks at together: see `losses`
 QUERIES = 256  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
@@ -59,7 +59,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
 
     >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    2.4
+    2.3
     """
     width = _WIDTH[precision]
     narrow = width < _FP32
@@ -208,9 +208,9 @@ def what_fits(
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
     tiny: fits (about 0.3 GB)
-    124M: fits (about 3.4 GB)
-    355M: fits with memory saving (about 5.4 GB)
-    774M: fits with adafactor and memory saving (about 4.7 GB)
+    124M: fits (about 3.3 GB)
+    355M: fits (about 8.0 GB)
+    774M: fits with adafactor and memory saving (about 4.6 GB)
     1558M: fits with lora_rank=8 (about 5.0 GB)
     """
     return [

@@ -195,11 +195,14 @@ def hidden_states(
     rate: float = 0.0,
     seed: tf.Tensor | None = None,
     recompute: bool = False,
+    embedded: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, list[KeyValue]]:
     """ids (batch, time) -> last hidden states (batch * time, n_embd), and every layer's keys and
     values. `recompute` keeps only each layer's input and computes the rest again for gradients."""
     batch, time = tf.unstack(tf.shape(ids))
-    x = tf.gather(weights["model/wte"], ids) + weights["model/wpe"][:time]
+    if embedded is None:
+        embedded = tf.gather(weights["model/wte"], ids)
+    x = embedded + weights["model/wpe"][:time]
     x = dropped(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
     caches = []
     for layer in range(config.n_layer):
@@ -223,6 +226,28 @@ def hidden_states(
             x, cache = run_layer(x, own)
             caches.append(cache)
     return layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"]), caches
+
+
+def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows of embeddings (n_vocab, n_embd) for ids (batch, time) -> (batch, time, n_embd), and the
+    embeddings as the output is to multiply with them.
+
+    Both have a gradient as large as the matrix. In fp32 that of the rows is added into that of the
+    output where it lies, so that there never are two; in 16 bits so many small numbers would be
+    lost beside the large ones.
+    """
+    if embeddings.dtype != tf.float32:
+        return tf.gather(embeddings, ids), embeddings
+
+    @tf.custom_gradient
+    def both(embeddings: tf.Tensor) -> Any:
+        def gradient(to_rows: tf.Tensor, to_all: tf.Tensor) -> tf.Tensor:
+            return tf.tensor_scatter_nd_add(to_all, ids[..., None], to_rows)
+
+        return (tf.gather(embeddings, ids), tf.identity(embeddings)), gradient
+
+    found: tuple[tf.Tensor, tf.Tensor] = both(embeddings)
+    return found
 
 
 def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
@@ -355,7 +380,8 @@ class GPT2:
         but the first from those before it. Differentiable, without `train_embeddings` not for them
         as the output matrix; for use inside a tf.function."""
         weights = self._in_precision()
-        hidden, _ = hidden_states(weights, self.config, windows[:, :-1], dropout, seed, recompute)
-        targets = tf.reshape(windows[:, 1:], [-1])
+        ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])
+        embedded, embeddings = embed(weights["model/wte"], ids)
+        hidden, _ = hidden_states(weights, self.config, ids, dropout, seed, recompute, embedded)
         trained = train_embeddings and not self.frozen
-        return mean_cross_entropy(hidden, weights["model/wte"], targets, trained)
+        return mean_cross_entropy(hidden, embeddings, targets, trained)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpt2_helpers import checkpoint
 from gpt2_helpers.checkpoint import (
     latest_checkpoint,
     load_model,
@@ -205,11 +206,38 @@ def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
 def test_another_checkpoint_than_the_newest(tmp_path: Path) -> None:
     save_model(toy_model(seed=1), tmp_path, name="model-5")
     save_model(toy_model(seed=2), tmp_path, name="model-10")
-    for checkpoint, seed in (("model-5", 1), ("model-10", 2), ("latest", 2), (None, 2)):
-        wte = load_model(tmp_path, checkpoint=checkpoint).variables["model/wte"]
+    for name, seed in (("model-5", 1), ("model-10", 2), ("latest", 2), (None, 2)):
+        wte = load_model(tmp_path, checkpoint=name).variables["model/wte"]
         np.testing.assert_array_equal(wte.numpy(), toy_weights(seed=seed)["model/wte"])
     with pytest.raises(CheckpointError, match=r"model-7\.index is missing"):
         load_model(tmp_path, checkpoint="model-7")
+
+
+def test_weights_are_never_there_without_their_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_behind(*what: Any) -> None:
+        write_weights(*what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "write_weights", killed_behind)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(toy_model(), tmp_path, name="model-5")
+    assert load_model(tmp_path).config == TOY
+
+
+def test_what_is_there_keeps_its_shape_until_others_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_before(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    save_model(toy_model(), tmp_path, name="model-5")
+    monkeypatch.setattr(checkpoint, "write_weights", killed_before)
+    other = dataclasses.replace(TOY, n_layer=1)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(toy_model(other), tmp_path, name="model-9")
+    assert load_model(tmp_path).config == TOY
 
 
 @pytest.mark.parametrize(
