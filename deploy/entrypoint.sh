@@ -4,7 +4,7 @@
 set -eu
 
 here=$(dirname "$0")
-folder=${RUN_FOLDER:-$here/checkpoint/run}
+folder=${RUN_FOLDER:-$here/checkpoint/${BAKED_RUN:-none}}
 if [ -n "${RUN_FOLDER:-}" ] || [ -f "$folder/hparams.json" ]; then
     set -- --checkpoint-dir "$(dirname "$folder")" --run-name "$(basename "$folder")" "$@"
 elif [ -n "${MODEL_NAME:-}" ]; then

@@ -45,12 +45,15 @@ class Image:
         }
         self.user, arguments = "root", {"RUN_NAME": run_name}
         for name, rest in instructions(DOCKERFILE.read_text(encoding="utf-8")):
+            rest = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest)
             if name == "ENV":
                 self.variables |= dict(pair.split("=") for pair in rest.split())
             elif name == "ARG":
                 arguments.setdefault(*rest.split("="))
             elif name == "COPY":
-                self.copy(rest, arguments)
+                self.copy(rest)
+            elif name == "RUN" and rest.startswith("test "):
+                self.run(["env", f"RUN_NAME={run_name}", "sh", "-c", rest])
             elif name == "RUN" and rest.startswith("pip "):
                 for command in rest.split(" && "):
                     self.run(command.split())
@@ -59,10 +62,9 @@ class Image:
             elif name == "ENTRYPOINT":
                 self.entrypoint = re.findall(r'"([^"]*)"', rest)
 
-    def copy(self, rest: str, arguments: dict[str, str]) -> None:
+    def copy(self, rest: str) -> None:
         """COPY: files by their name, of folders what is in them; patterns may match nothing."""
-        words = re.sub(r"\$\{(\w+)\}", lambda m: arguments[m[1]], rest).split()
-        *sources, target = [word for word in words if not word.startswith("--")]
+        *sources, target = [word for word in rest.split() if not word.startswith("--")]
         to = Path(str(self.app) + target.removeprefix("/app")) if target[0] == "/" else (
             self.app / target
         )  # fmt: skip
@@ -133,7 +135,9 @@ def answered(process: subprocess.Popen[str], name: str) -> None:
 
 def test_the_image_without_a_run_serves_the_bundled_model(plain: Image) -> None:
     assert plain.user == "10001"
-    assert sorted(path.name for path in (plain.app / "checkpoint" / "run").iterdir()) == ["LICENSE"]
+    assert sorted(path.name for path in (plain.app / "checkpoint" / "none").iterdir()) == [
+        "LICENSE"
+    ]
     answered(plain.start(), "tiny")
 
 
@@ -157,9 +161,15 @@ def test_a_run_is_baked_in_and_one_from_a_bucket_goes_before_it(
     image = object.__new__(Image)
     image.__dict__ |= {**vars(plain), "app": baked, "context": context}
     text = DOCKERFILE.read_text(encoding="utf-8")
-    (baking,) = (rest for _, rest in instructions(text) if "${RUN_NAME}" in rest)
-    image.copy(baking, {"RUN_NAME": "run1"})
-    answered(image.start(), "run")
+    copying, looking, naming = (
+        rest for _, rest in instructions(text) if "RUN_NAME}" in rest or "$RUN_NAME" in rest
+    )
+    image.copy(copying.replace("${RUN_NAME}", "run1"))
+    for name in ("run1", "none", "rum1"):
+        found = subprocess.run(["env", f"RUN_NAME={name}", "sh", "-c", looking], cwd=baked)
+        assert found.returncode == (name == "rum1")
+    assert naming == "BAKED_RUN=${RUN_NAME}"
+    answered(image.start(BAKED_RUN="run1"), "run1")
     answered(image.start(RUN_FOLDER=str(tmp_path / "bucket" / "other")), "other")
 
 

@@ -184,7 +184,7 @@ def test_many_at_once_get_what_each_gets_alone(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "must be JSON"),
+        (b"", "the body is empty"),
         (b"[]", "must be a JSON object"),
         (b"\xff", "must be JSON in UTF-8"),
         (b'{"length": NaN}', "NaN is no number"),
@@ -197,7 +197,8 @@ def test_many_at_once_get_what_each_gets_alone(client: httpx.Client) -> None:
         (b'{"temperature": -1}', "temperature must be between 0.0 and 100.0"),
         (b'{"top_p": 1.1}', "top_p must be between"),
         (b'{"nsamples": 9}', "nsamples must be between 1 and 8"),
-        (b'{"prefix": null}', "prefix must be a text"),
+        (b'{"prefix": null}', "prefix must be a text, got null"),
+        (b'{"include_prefix": "yes"}', "include_prefix must be true or false, got 'yes'"),
         (b'{"prefix": "\\ud800"}', "prefix has half of a character"),
         (b'{"prefix": "The garden of", "length": 2}', "length=2 counts them in"),
         (b'{"batch_size": 3}', "there is no option 'batch_size'"),
@@ -212,6 +213,20 @@ def test_what_cannot_be_is_refused_in_a_sentence(
         assert response.status_code == 400
         assert said in response.json()["error"]
         assert "\n" not in response.json()["error"]
+
+
+def test_a_prefix_for_which_no_length_is_enough(tiny: Session) -> None:
+    with serving(tiny, max_length=20) as client:
+        asked = {"prefix": "It was a dark night. " * 9}
+        refused = client.post("/api/generate", json={**asked, "length": 5})
+        assert refused.status_code == 400
+        assert "no length over 20: send the last part" in refused.json()["error"]
+        assert client.post("/api/generate", json={**asked, "new_tokens": 5}).status_code == 200
+
+
+def test_who_takes_completions_for_texts_is_told(client: httpx.Client) -> None:
+    refused = client.post("/api/complete", json={"prefix": "It was"})
+    assert refused.json() == {"error": "there is no option 'prefix' here: send it as text"}
 
 
 def test_a_prefix_over_the_limit(tiny: Session) -> None:
@@ -270,10 +285,14 @@ def test_an_answer_may_take_longer_than_its_question(
 
 def test_unknown_paths_and_methods(client: httpx.Client) -> None:
     assert client.get("/api/nothing").status_code == 404
-    assert "/docs" in client.get("/nothing").json()["error"]
+    for path in ("/nothing", "/docs/", "/api/generate/"):  # no redirect, which would leave https
+        response = client.get(path)
+        told = f"there is nothing at {path}: /docs lists what there is"
+        assert (response.status_code, response.json()["error"]) == (404, told)
     response = client.get("/api/generate")
     assert response.status_code == 405
     assert "POST" in response.headers["allow"]
+    assert response.json()["error"] == "/api/generate does not take GET: send POST"
 
 
 # --- /api/stream
@@ -426,9 +445,12 @@ def test_a_key(tiny: Session) -> None:
             refused = client.get(path)
             assert refused.status_code == 401
             assert refused.headers["www-authenticate"] == "Bearer"
+            assert "asks for its key" in refused.json()["error"]
             for given in ("Bearer open", "Basic open sesame", "open sesame", "Bearer õ"):
-                wrong = {b"Authorization": given.encode()}
-                assert client.get(path, headers=wrong).status_code == 401
+                wrong = client.get(path, headers={b"Authorization": given.encode()})
+                assert wrong.status_code == 401
+                about_the_key = "not this server's key" in wrong.json()["error"]
+                assert about_the_key == given.startswith("Bearer")
             right = {"Authorization": "Bearer open sesame"}
             assert client.get(path, headers=right).status_code == 200
         for path in ("/healthz", "/readyz", "/how", "/docs", "/page/page.js"):
@@ -526,8 +548,35 @@ def test_a_taken_port_is_told(tiny: Session) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(OptionError, match="give another --port"):
+        with pytest.raises(OptionError, match="give another port, or 0"):
             Server(tiny, ServeConfig(port=taken.getsockname()[1]))
+    for host in ("nowhere.invalid", "192.0.2.1"):
+        with pytest.raises(OptionError, match="host must be an address of this machine"):
+            Server(tiny, ServeConfig(port=0, host=host))
+
+
+def test_options_that_do_not_go_together() -> None:
+    with pytest.raises(OptionError, match="lower max_nsamples or raise one of these"):
+        ServeConfig(batch_size=1, max_waiting=1)
+    with pytest.raises(OptionError, match="allow_origins must be .*got 'foo bar'"):
+        ServeConfig(allow_origins="https://a.example, foo bar")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port", "said"),
+    [
+        (["--checkpoint", "model-5"], "0", "give its --run-name too"),
+        ([], "abc", "PORT of the environment must be a port's number, got 'abc'"),
+        (["--host", "0.0.0.0"], "99999", "port must be between 0 and 65535"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(
+    tmp_path: Path, arguments: list[str], port: str, said: str
+) -> None:
+    with started(tmp_path, *arguments, PORT=port) as process:
+        told = process.communicate(timeout=60)[1].splitlines()[-1]
+        assert process.returncode == 2
+        assert said in told
 
 
 def test_a_failing_model_fails_its_texts_alone(
@@ -639,3 +688,5 @@ def test_what_a_notebook_cannot_serve() -> None:
         gpt2.serve(prot=3)
     with pytest.raises(OptionError, match="give one of them"):
         gpt2.serve("run1", model_name="tiny")
+    with pytest.raises(OptionError, match="run_name must be a text, got 5"):
+        gpt2.serve(5)  # type: ignore[arg-type]

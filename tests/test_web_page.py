@@ -127,6 +127,7 @@ def test_tab_offers_continuations_and_enter_takes_one(opened: Opened) -> None:
     page.keyboard.press("Enter")
     assert page.input_value("#editor") == f"{BEGINNING}{chosen}"
     assert page.locator(".choice").count() == 0
+    assert page.locator("#status").inner_text() == ""
 
 
 def test_a_continuation_goes_in_where_the_cursor_is(opened: Opened) -> None:
@@ -193,6 +194,19 @@ def test_a_link_in_the_way_of_gpt2_cloud_run_opens_the_page(opened: Opened, addr
     assert opened.page.input_value("#editor") == "The garden"
     assert opened.page.input_value("#option-new_tokens") == "20"
     assert opened.page.input_value("#option-temperature") == "0.7"
+
+
+def test_copying_where_there_is_no_clipboard_for_pages(chromium: Browser, address: str) -> None:
+    opened = Opened(chromium, address)  # as one that came by plain http from another machine
+    opened.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    text = opened.write()
+    opened.page.click("text=Copy >> nth=1")
+    opened.page.locator(".result >> text=Copied").wait_for()
+    opened.page.fill("#editor", "")
+    opened.page.focus("#editor")
+    opened.page.keyboard.press("Control+v")
+    assert opened.page.input_value("#editor").strip() == text.strip()
+    opened.context.close()
 
 
 def test_what_is_kept_stays_and_the_rest_is_cleared(opened: Opened, address: str) -> None:
@@ -317,9 +331,10 @@ def test_a_key_is_asked_for_and_remembered(chromium: Browser, tiny: Session) -> 
         page.goto(str(client.base_url))
         page.locator("#key-form").wait_for()
         assert page.locator("#generate").is_disabled()
+        assert not page.locator("#notice").is_visible()
         page.fill("#key", "wrong")
         page.keyboard.press("Enter")
-        page.locator("#notice", has_text="asks for its key").wait_for()
+        page.locator("#notice", has_text="not this server's key").wait_for()
         page.fill("#key", "open sesame")
         page.keyboard.press("Enter")
         page.locator("#generate:enabled").wait_for()

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from gpt2_helpers.commands import DONE, note, weights
 from gpt2_helpers.config import BUNDLED_MODEL
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import parsed
 from gpt2_helpers.options import Parser, config_from, field_of
 from gpt2_helpers.web.config import ServeConfig
@@ -28,7 +29,7 @@ def parser() -> Parser:
             "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",
         ),
     )
-    weights.add_names(parser)
+    weights.add_names(parser, run_by_default=False)
     parser.add_config(ServeConfig)
     weights.add_folders(parser)
     return parser
@@ -38,8 +39,12 @@ def run(options: Namespace) -> int:
     """Load what is asked for, and serve it to the end."""
     if "port" not in options and (port := os.environ.get(PORT)):
         options.port = parsed(field_of(ServeConfig, "port"), port)
+        if not isinstance(options.port, int):
+            raise OptionError(f"{PORT} of the environment must be a port's number, got {port!r}")
     config = config_from(ServeConfig, options)
     if "run_name" not in options and "model_name" not in options:
+        if "checkpoint" in options:
+            raise OptionError("--checkpoint is one of a run's: give its --run-name too")
         options.model_name = BUNDLED_MODEL
     session = weights.loaded(options)
 
@@ -47,6 +52,8 @@ def run(options: Namespace) -> int:
 
     server = Server(session, config, os.environ.get(KEY))
     print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
+    if config.host in ("0.0.0.0", "::", ""):
+        note(f"other machines reach it by this one's address, at port {server.port}")
     server.run()
     note("ended")
     return DONE

@@ -30,9 +30,12 @@ class WeightsConfig(Checked):
     )
 
 
-def add_names(parser: Parser) -> None:
-    """The options that name a run or a model."""
-    parser.add_config(RunConfig, "run_name")
+def add_names(parser: Parser, run_by_default: bool = True) -> None:
+    """The options that name a run or a model; `run_by_default` says which it is by itself."""
+    if run_by_default:
+        parser.add_config(RunConfig, "run_name")
+    else:
+        parser.add_field(field_of(RunConfig, "run_name", default=None))
     place_of_run = f"in place of a run: {', '.join(MODEL_NAMES)}"
     parser.add_field(field_of(RunConfig, "model_name", default=None, help=place_of_run))
 

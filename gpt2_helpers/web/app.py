@@ -50,9 +50,13 @@ def build(
         assert isinstance(refusal, Refusal)
         return refused(refusal)
 
-    def answers_http(_: Request, error: Exception) -> Response:
+    def answers_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        words = {404: "there is no such page: /docs lists them", 405: "not by this method"}
+        path, allowed = request.url.path, (error.headers or {}).get("Allow", "another method")
+        words = {
+            404: f"there is nothing at {path}: /docs lists what there is",
+            405: f"{path} does not take {request.method}: send {allowed.replace(', ', ' or ')}",
+        }
         message = words.get(error.status_code, error.detail)
         return JSONResponse({"error": message}, error.status_code, error.headers)
 
@@ -82,4 +86,5 @@ def build(
             ClientDisconnect: has_left,
         },
     )
+    app.router.redirect_slashes = False  # which would lead out of https behind a proxy
     return Guards(app, config, key, metrics.answered, frames), batcher

@@ -19,6 +19,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.refusals import WrongRequest
 
 JSON_KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
+EXAMPLE = 'such as {"prefix": "Once"}'
 PLAIN = ("length", "temperature", "top_k", "top_p", "truncate", "include_prefix")
 
 
@@ -86,7 +87,10 @@ class Asking:
 
     def complete(self, body: bytes) -> Completing:
         """What the JSON of /api/complete asks for. Only the end of a long text is kept."""
-        values = _checked(json_object(body), self.completing)
+        given = json_object(body)
+        if "prefix" in given and "text" not in given:
+            raise WrongRequest("there is no option 'prefix' here: send it as text")
+        values = _checked(given, self.completing)
         values["text"] = values["text"][-self._config.max_prefix :]
         return Completing(**values)
 
@@ -121,12 +125,14 @@ def json_object(body: bytes) -> dict[str, Any]:
     def refuse(word: str) -> NoReturn:
         raise ValueError(f"{word} is no number of JSON")
 
+    if not body:
+        raise WrongRequest(f"the body is empty: send a JSON object, {EXAMPLE}")
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise WrongRequest(f"the body must be JSON in UTF-8: {error}") from None
     if not isinstance(value, dict):
-        raise WrongRequest('the body must be a JSON object, such as {"prefix": "Once"}')
+        raise WrongRequest(f"the body must be a JSON object, {EXAMPLE}")
     return value
 
 
@@ -143,10 +149,17 @@ def _checked(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
         try:
             found[name] = checked(field, values.get(name, field.default))
         except OptionError as error:
-            raise WrongRequest(str(error)) from None
+            raise WrongRequest(_in_json(str(error), field, values[name])) from None
         if isinstance(found[name], str):
             _check_characters(name, found[name])
     return found
+
+
+def _in_json(message: str, field: Field, value: Any) -> str:
+    """What is wrong with a value, in JSON's words where Python's are others."""
+    if value is None or isinstance(value, bool):
+        message = message.replace(f"got {value!r}", f"got {json.dumps(value)}")
+    return message.replace("True or False", "true or false") if field.kind is bool else message
 
 
 def _check_characters(name: str, text: str) -> None:

@@ -143,7 +143,13 @@ class Batcher:
         try:
             check_room(ids, config.length)
         except OptionError as error:
-            raise WrongRequest(str(error)) from None
+            if len(ids) < self._config.max_length:
+                raise WrongRequest(str(error)) from None
+            raise WrongRequest(
+                f"the prefix has {len(ids)} tokens, which length counts in, and this server takes "
+                f"no length over {self._config.max_length}: send the last part of the prefix, or "
+                "ask /api/generate for new_tokens in place of length"
+            ) from None
         job = Job(hear, whole, self._config.time_limit)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         asked = [

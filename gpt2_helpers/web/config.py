@@ -14,7 +14,8 @@ class ServeConfig(Checked):
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = option(
-        8080, "port to listen on; PORT of the environment replaces it; 0 finds one", maximum=65535,
+        8080, "port to listen on; where none is given PORT of the environment, if set; 0 finds one",
+        maximum=65535,
         minimum=0,
     )  # fmt: skip
     batch_size: int = option(
@@ -67,9 +68,16 @@ class ServeConfig(Checked):
         super().__post_init__()
         if self.batch_size + self.max_waiting < self.max_nsamples:
             raise OptionError(
-                f"max_nsamples={self.max_nsamples} texts of one request must find a place: "
-                f"batch_size and max_waiting are {self.batch_size} and {self.max_waiting}"
+                f"max_nsamples={self.max_nsamples} texts of one request must find a place, and "
+                f"batch_size={self.batch_size} and max_waiting={self.max_waiting} are fewer: lower "
+                "max_nsamples or raise one of these"
             )
+        for site in self.origins:
+            if site != "*" and not site.startswith(("http://", "https://")):
+                raise OptionError(
+                    f"allow_origins must be addresses such as https://a.example with commas "
+                    f"between them, or *, got {site!r}"
+                )
 
     @property
     def origins(self) -> tuple[str, ...]:

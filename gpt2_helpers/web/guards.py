@@ -96,8 +96,10 @@ class Guards:
         if self._key is not None:
             scheme, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode(), self._key.encode("utf-8"))
-            if scheme.lower() != "bearer" or not right:
+            if scheme.lower() != "bearer" or not given.strip():
                 raise NoKey("this server asks for its key: send it as Authorization: Bearer KEY")
+            if not right:
+                raise NoKey("that is not this server's key: ask whoever runs it for the right one")
         if path in WRITING and method != "HEAD":
             self._rates.count(self.client(scope))
 

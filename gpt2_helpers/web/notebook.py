@@ -42,6 +42,9 @@ def serve(
     for name in options:
         if name not in known:
             raise OptionError(f"serve has no option {name!r}{nearest(name, known)}")
+    for name, value in (("run_name", run_name), ("model_name", model_name)):
+        if not isinstance(value, str | None):
+            raise OptionError(f"{name} must be a text, got {value!r}")
     if run_name and model_name:
         raise OptionError("run_name opens a run, model_name a pretrained model: give one of them")
     config = ServeConfig(**{"port": 0, **options})

@@ -5,6 +5,7 @@ What may be asked for comes from the fields that requests are checked by.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -28,6 +29,8 @@ _REFUSED = {
     "503": "the server is about to end",
     "504": "the time limit is over",
 }
+_GET = ("400", "401", "429", "500", "503", "504")  # what a text by a query may meet
+_POST = tuple(_REFUSED)
 _TEXT = {
     "type": "object",
     "properties": {
@@ -42,9 +45,8 @@ _TEXT = {
 def document(asking: Asking) -> dict[str, Any]:
     """The OpenAPI document of a server with these limits."""
     plain = _object({"text": {"type": "string"}})
-    generating, completing = (
-        _body(_properties(fields)) for fields in (asking.generating, asking.completing)
-    )
+    generating = _body(_properties(asking.generating), {"prefix": "It was", "temperature": 0.7})
+    completing = _body(_properties(asking.completing), {"text": "It was a dark"})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,14 +57,17 @@ def document(asking: Asking) -> dict[str, Any]:
         "paths": {
             "/": {
                 "get": _operation(
-                    "A text, as gpt-2-cloud-run gives it; browsers get the page instead",
+                    "A text, as gpt-2-cloud-run gives it; browsers get the page instead. Pages "
+                    "written for it go on working: what is not known is passed over, numbers "
+                    "beyond a limit count as the limit, and a prefix that is too long is cut",
                     plain,
+                    refused=_GET,
                     parameters=list(_parameters(asking.plain)),
                 ),
                 "post": _operation(
                     "The same with the parameters as JSON; numbers may be written as text",
                     plain,
-                    requestBody=_body(_as_text_too(asking.plain), closed=False),
+                    requestBody=_body(_as_text_too(asking.plain), {"prefix": "It was"}, False),
                 ),
             },
             "/api/generate": {
@@ -89,12 +94,18 @@ def document(asking: Asking) -> dict[str, Any]:
                 )
             },
             "/api/model": {
-                "get": _operation("Which model this is, and what may be asked of it", _any())
+                "get": _operation(
+                    "Which model this is, and what may be asked of it", _any(), refused=("401",)
+                )
             },
-            "/healthz": {"get": _operation("The process lives", _any())},
-            "/readyz": {"get": _operation("Requests are taken; 503 where they are not", _any())},
+            "/healthz": {"get": _operation("The process lives", _any(), refused=())},
+            "/readyz": {
+                "get": _operation("Texts can be asked for", _any(), refused=("503",)),
+            },
             "/metrics": {
-                "get": _operation("Counts for Prometheus", {"type": "string"}, kind="text/plain")
+                "get": _operation(
+                    "Counts for Prometheus", {"type": "string"}, "text/plain", refused=("401",)
+                )
             },
         },
     }
@@ -107,7 +118,7 @@ def page(document: dict[str, Any]) -> str:
         for method, operation in methods.items():
             parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
             parts.append(f"<p>{_marked(operation['summary'])}.</p>")
-            parts.append(_table(operation))
+            parts.append(_table(path, operation))
     codes = "".join(
         f"<tr><td><code>{code}</code></td><td>{escape(words)}</td></tr>"
         for code, words in _REFUSED.items()
@@ -130,6 +141,7 @@ def page(document: dict[str, Any]) -> str:
 <h2>What is refused</h2>
 <p>Every refusal is JSON: <code>{{"error": "what was wrong and what to do"}}</code>.</p>
 <table>{codes}</table>
+<p>Where the server has a key: <code>Authorization: Bearer KEY</code>.</p>
 </main>
 </body>
 </html>
@@ -142,19 +154,24 @@ def _marked(words: str) -> str:
     return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(pieces))
 
 
-def _table(operation: dict[str, Any]) -> str:
+def _table(path: str, operation: dict[str, Any]) -> str:
+    """An example of a call, where there is one, and what may be sent."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     schemas = body.get("schema", {}).get("properties", {})
     schemas = schemas or {
         given["name"]: {**given["schema"], "description": given["description"]}
         for given in operation.get("parameters", [])
     }
+    call = ""
+    if example := body.get("example"):
+        words = f"curl ADDRESS{path} --json '{json.dumps(example)}'"
+        call = f"<pre><code>{escape(words)}</code></pre>"
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(schema.get('description', ''))}</td>"
         f"<td>{escape(_in_words(schema))}</td></tr>"
         for name, schema in schemas.items()
     )
-    return f"<table>{rows}</table>" if rows else ""
+    return call + (f"<table>{rows}</table>" if rows else "")
 
 
 def _in_words(schema: dict[str, Any]) -> str:
@@ -164,9 +181,9 @@ def _in_words(schema: dict[str, Any]) -> str:
         words = [" or ".join(schema["type"])]
     for name, sign in (("minimum", "from"), ("maximum", "to")):
         if name in schema:
-            words.append(f"{sign} {schema[name]}")
+            words.append(f"{sign} {schema[name]:g}")
     if schema.get("default") not in (None, ""):
-        words.append(f"by itself {schema['default']!r}")
+        words.append(f"by itself {json.dumps(schema['default'])}")
     return ", ".join(words)
 
 
@@ -218,18 +235,25 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _body(properties: dict[str, Any], closed: bool = True) -> dict[str, Any]:
+def _body(
+    properties: dict[str, Any], example: dict[str, Any], closed: bool = True
+) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties, "additionalProperties": not closed}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"required": True, "content": content}
 
 
 def _operation(
-    summary: str, answer: dict[str, Any], kind: str = "application/json", **more: Any
+    summary: str,
+    answer: dict[str, Any],
+    kind: str = "application/json",
+    refused: Iterable[str] = _POST,
+    **more: Any,
 ) -> dict[str, Any]:
     answers = {"200": {"description": "done", "content": {kind: {"schema": answer}}}}
-    for status, words in _REFUSED.items():
+    for status in refused:
         answers[status] = {
-            "description": words,
+            "description": _REFUSED[status],
             "content": {"application/json": {"schema": _ERROR}},
         }
     return {"summary": summary, "responses": answers, **more}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -127,8 +128,11 @@ def _listening(config: ServeConfig) -> socket.socket:
         listening.listen(WAITING)  # who connects from now on is answered, if a little later
     except (OSError, UnicodeError) as error:
         listening.close()
+        what = f"cannot listen on {config.host}, port {config.port} ({error})"
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise OptionError(f"{what}: give another port, or 0 for one that is free") from None
         raise OptionError(
-            f"cannot listen on {config.host}, port {config.port} ({error}): "
-            "give another --port, or 0 for one that is free"
+            f"{what}: host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for "
+            "all of them"
         ) from None
     return listening

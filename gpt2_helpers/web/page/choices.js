@@ -1,9 +1,11 @@
 // Continuations at the cursor: a list to choose from while the cursor stays in the text.
 
 export class Choices {
-  constructor(editor, list) {
+  // `closed` is called when an open list goes.
+  constructor(editor, list, closed) {
     this.editor = editor;
     this.list = list;
+    this.closed = closed;
     this.at = 0;
     editor.setAttribute("aria-controls", list.id);
     list.addEventListener("mousedown", (event) => {
@@ -52,6 +54,7 @@ export class Choices {
   }
 
   close() {
+    if (this.isOpen) this.closed();
     this.list.hidden = true;
     this.list.replaceChildren();
     this.at = 0;

@@ -2,6 +2,7 @@
 
 import * as server from "./server.js";
 import { Choices } from "./choices.js";
+import { copy } from "./copying.js";
 import { Results, said } from "./results.js";
 import { Settings, link, linked } from "./settings.js";
 
@@ -9,7 +10,7 @@ const TRIES = 4; // how often a busy server is asked again
 
 const at = (id) => document.getElementById(id);
 const editor = at("editor");
-const choices = new Choices(editor, at("choices"));
+const choices = new Choices(editor, at("choices"), () => (at("status").textContent = ""));
 const results = new Results(at("results"), at("clear"), notice);
 let settings = null;
 let model = "a model";
@@ -22,6 +23,7 @@ async function begin() {
     model = told.name;
     notice("");
     at("key-form").hidden = true;
+    at("settings").hidden = false;
     at("model-name").textContent = model;
     document.title = `Write with ${model}`;
     at("model-words").textContent = `${sentence(told.description)} ${millions(told.parameters)} weights.`;
@@ -63,7 +65,8 @@ async function generate() {
         working.signal,
       );
     });
-    const words = texts.join(" ").split(/\s+/).filter(Boolean).length;
+    const written = texts.map((text) => text.slice(shownPrefix.length));
+    const words = written.join(" ").split(/\s+/).filter(Boolean).length;
     at("status").textContent = `Done: ${words} words.`;
   } catch (error) {
     at("status").textContent = error.name === "AbortError" ? "Stopped." : "Broken off.";
@@ -127,11 +130,12 @@ function busy(controller) {
 
 function refused(error) {
   if (error.name === "AbortError") return;
-  if (error.status === 401) {
-    at("key-form").hidden = false;
-    at("key").focus();
-  }
-  notice(sentence(error.message));
+  const asksForKey = error.status === 401;
+  at("key-form").hidden = !asksForKey;
+  at("settings").hidden = !settings;
+  if (asksForKey) at("key").focus();
+  // What the server says of a missing key is for programs.
+  notice(asksForKey && !server.key.get() ? "" : sentence(error.message));
 }
 
 function notice(words) {
@@ -177,7 +181,7 @@ at("share").addEventListener("click", async () => {
   const address = link(editor.value, settings?.values ?? {});
   history.replaceState(null, "", address);
   try {
-    await navigator.clipboard.writeText(address);
+    await copy(address);
     said(at("share"), "Copied");
   } catch {
     said(at("share"), "It stands in the address bar");

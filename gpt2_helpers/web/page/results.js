@@ -1,6 +1,7 @@
 // The texts that were written: each a card that stays. What is kept stays in this browser, too.
 // A text is always text: it only ever becomes a text node.
 
+import { copy } from "./copying.js";
 import { draw } from "./picture.js";
 
 const SHELF = "kept-texts";
@@ -47,7 +48,7 @@ export class Results {
     buttons.append(
       keep,
       button("Copy", async (self) => {
-        await navigator.clipboard.writeText(prefix + written.data);
+        await copy(prefix + written.data);
         said(self, "Copied");
       }),
       button("Save as picture", async () => {

@@ -36,7 +36,7 @@ const SHOWN = {
     help: "several from the same beginning, to choose from",
     start: 1,
     step: 1,
-    words: (value) => (value === 1 ? "one" : `${value}`),
+    words: (value) => (value === 1 ? "a single one" : "to choose from"),
   },
 };
 
