@@ -12,6 +12,7 @@ import numbers
 import types
 import typing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def fields_of(config_class: type) -> list[Field]:
     >>> [field.name for field in fields_of(ModelConfig)][:2]
     ['n_vocab', 'n_ctx']
     """
+    return list(_fields_of(config_class))
+
+
+@lru_cache(maxsize=None)
+def _fields_of(config_class: type) -> tuple[Field, ...]:
+    """Looked up once: a server makes configs for each of its requests."""
     hints = typing.get_type_hints(config_class)
     fields = []
     for field in dataclasses.fields(config_class):
@@ -96,7 +103,7 @@ def fields_of(config_class: type) -> list[Field]:
                 advanced=meta["advanced"],
             )
         )
-    return fields
+    return tuple(fields)
 
 
 def parsed(field: Field, text: str) -> Any:
