@@ -12,7 +12,7 @@ import numbers
 import types
 import typing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def fields_of(config_class: type) -> list[Field]:
     return list(_fields_of(config_class))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fields_of(config_class: type) -> tuple[Field, ...]:
     """Looked up once: a server makes configs for each of its requests."""
     hints = typing.get_type_hints(config_class)
