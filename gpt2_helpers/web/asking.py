@@ -19,7 +19,6 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.refusals import WrongRequest
 
 JSON_KINDS = {int: "integer", float: "number", bool: "boolean", str: "string"}
-EXAMPLE = 'such as {"prefix": "Once"}'
 PLAIN = ("length", "temperature", "top_k", "top_p", "truncate", "include_prefix")
 
 
@@ -126,13 +125,13 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise ValueError(f"{word} is no number of JSON")
 
     if not body:
-        raise WrongRequest(f"the body is empty: send a JSON object, {EXAMPLE}")
+        raise WrongRequest("the body is empty: send a JSON object; /docs lists what it may hold")
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise WrongRequest(f"the body must be JSON in UTF-8: {error}") from None
     if not isinstance(value, dict):
-        raise WrongRequest(f"the body must be a JSON object, {EXAMPLE}")
+        raise WrongRequest("the body must be a JSON object; /docs lists what it may hold")
     return value
 
 
@@ -146,10 +145,11 @@ def _checked(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
             )
     found = {}
     for name, field in known.items():
+        value = values.get(name, field.default)
         try:
-            found[name] = checked(field, values.get(name, field.default))
+            found[name] = checked(field, value)
         except OptionError as error:
-            raise WrongRequest(_in_json(str(error), field, values[name])) from None
+            raise WrongRequest(_in_json(str(error), field, value)) from None
         if isinstance(found[name], str):
             _check_characters(name, found[name])
     return found
