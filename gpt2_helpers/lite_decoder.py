@@ -1,17 +1,14 @@
 """One token at a time on a processor: the layers' products as TensorFlow Lite programs, attention
-in NumPy over keys and values that are kept in one block. Ids in, logits out, no text.
+in NumPy (`kv_cache`). Ids in, logits out, no text.
 
 A row's numbers do not depend on those beside it, not in their last bit either: the products are
-whole numbers or summed in one order, and attention looks at keys in blocks of one size.
+whole numbers or summed in one order.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +16,13 @@ from numpy.typing import NDArray
 
 from gpt2_helpers import device
 from gpt2_helpers.decoder import Decoder, Model
+from gpt2_helpers.kv_cache import KeyValueCache, unseen_after
 from gpt2_helpers.lite import Builder, Program
 from gpt2_helpers.sampling import Floats
 from gpt2_helpers.shapes import LAYER_NORM_EPSILON
 from gpt2_helpers.startup import quietly
 
-KEYS_AT_ONCE = 32  # attention looks at a multiple of so many keys, those not yet written masked
 READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
-WORTH_THREADS = 1_000_000  # products of an attention that are worth a second thread
-UNSEEN = np.float32(-1e9)
 
 
 class LiteWeights:
@@ -108,11 +103,7 @@ class LiteDecoder(Decoder):
     def __init__(self, model: Model, batch_size: int, slots: int, weights: LiteWeights) -> None:
         super().__init__(model.config, batch_size, slots)
         self._weights = weights
-        # Memory is taken as rows grow: what the system hands out as zeros is not there until then.
-        # Zeros they must be, since no odds make nothing of what is no number.
-        n_layer, n_head, head_dim = self.config.n_layer, self.config.n_head, self.config.head_dim
-        shape = (n_layer, batch_size, n_head, _in_blocks(slots), head_dim)
-        self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._cache = KeyValueCache(self.config, batch_size, slots)
         self._last_read: _Beginning | None = None
 
     @property
@@ -125,8 +116,7 @@ class LiteDecoder(Decoder):
             before, self._last_read = self._last_read, None
             if before is not None and before[1:] == reading[1:]:
                 if before.row != row:
-                    for cache in (self._keys, self._values):
-                        cache[:, row, :, : len(ids)] = cache[:, before.row, :, : len(ids)]
+                    self._cache.copy(before.row, row, len(ids))
                 self._last_read = reading
                 return len(ids)
         if not ids:
@@ -140,94 +130,34 @@ class LiteDecoder(Decoder):
     def _read_more(self, row: int, ids: NDArray[np.int32], start: int) -> None:
         """Keep keys and values of `ids` (time), which stand from `start` on, for row `row`."""
         time, n_head = len(ids), self.config.n_head
-        used = _in_blocks(start + time)
-        positions = np.arange(start, start + time)
-        # (1, 1, time, used): each token sees those before it, and itself
-        unseen = np.where(np.arange(used) > positions[:, None], UNSEEN, np.float32(0))[None, None]
+        rows, positions = np.full(time, row), np.arange(start, start + time)
+        unseen = unseen_after(positions)  # (time, used)
+        unseen = np.broadcast_to(unseen, (n_head, *unseen.shape))
         x = self._weights.tokens[ids] + self._weights.positions[positions]  # (time, n_embd)
         (parts,) = self._weights.first(x)
         for layer, program in enumerate([*self._weights.between, None]):
-            # 3 of (1, head, time, head_dim)
-            query, key, value = parts.reshape(1, time, 3, n_head, -1).transpose(2, 0, 3, 1, 4)
-            place = slice(row, row + 1)
-            self._keys[layer, place, :, start : start + time] = key
-            self._values[layer, place, :, start : start + time] = value
+            parts = parts.reshape(time, 3, n_head, -1)
+            self._cache.keep(layer, rows, positions, parts[:, 1:])
             if program is not None:  # after the last keys and values nothing more is needed
-                mixed = self._attend(layer, place, query, used, unseen)
-                mixed = mixed.transpose(0, 2, 1, 3).reshape(time, -1)
-                x, parts = program(x, mixed)
+                query = parts[:, 0].swapaxes(0, 1)[None]  # (1, head, time, head_dim)
+                mixed = self._cache.attend(layer, slice(row, row + 1), query, unseen)
+                x, parts = program(x, mixed[0].swapaxes(0, 1).reshape(time, -1))
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         batch, rows = len(ids), np.arange(len(ids))
         read = self._last_read
         if read is not None and read.row < batch and positions[read.row] < len(read.ids):
             self._last_read = None  # another text begins in that row
-        used = _in_blocks(int(positions.max()) + 1)
-        # (batch, 1, 1, used)
-        unseen = np.where(np.arange(used) > positions[:, None], UNSEEN, np.float32(0))[
-            :, None, None
-        ]
+        n_head = self.config.n_head
+        unseen = unseen_after(positions[:, None])  # (row, 1, used)
+        unseen = np.repeat(unseen, n_head, axis=0)  # (row * head, 1, used)
         x = self._weights.tokens[ids] + self._weights.positions[positions]  # (batch, n_embd)
         (parts,) = self._weights.first(x)
         for layer, program in enumerate([*self._weights.between, self._weights.last]):
-            # 3 of (batch, head, head_dim)
-            query, key, value = parts.reshape(batch, 3, self.config.n_head, -1).swapaxes(0, 1)
-            self._keys[layer, rows, :, positions] = key
-            self._values[layer, rows, :, positions] = value
-            mixed = self._attend(layer, slice(batch), query[:, :, None], used, unseen)
+            parts = parts.reshape(batch, 3, n_head, -1)
+            self._cache.keep(layer, rows, positions, parts[:, 1:])
+            query = parts[:, 0, :, None]  # (batch, head, 1, head_dim)
+            mixed = self._cache.attend(layer, slice(batch), query, unseen)
             *rest, parts = program(x, mixed.reshape(batch, -1))
             x = rest[0] if rest else x
         return parts
-
-    def _attend(self, layer: int, rows: slice, query: Floats, used: int, unseen: Floats) -> Floats:
-        """query (rows, head, time, head_dim) over the first `used` keys -> the same shape."""
-        count, n_head, time, head_dim = query.shape
-        # A row and a head in one: (rows * head, used, head_dim), so that threads share them evenly
-        keys, values = (
-            cache[layer, rows].reshape(count * n_head, -1, head_dim)[:, :used]
-            for cache in (self._keys, self._values)
-        )
-        query = query.reshape(count * n_head, time, head_dim) * np.float32(head_dim**-0.5)
-        unseen = np.broadcast_to(unseen, (count, n_head, *unseen.shape[2:]))
-        unseen = unseen.reshape(count * n_head, -1, used)
-        mixed = np.empty_like(query)
-
-        def attend(part: slice) -> None:
-            mixed[part] = _attended(query[part], keys[part], values[part], unseen[part])
-
-        _in_parts(attend, len(query), work=query.size * used)
-        return mixed.reshape(count, n_head, time, head_dim)
-
-
-def _attended(query: Floats, keys: Floats, values: Floats, unseen: Floats) -> Floats:
-    """Attention of query (n, time, head_dim) over keys and values (n, used, head_dim)."""
-    odds = np.matmul(query, keys.swapaxes(1, 2))
-    odds += unseen  # (n, time, used)
-    odds -= odds.max(axis=-1, keepdims=True)
-    np.exp(odds, out=odds)
-    mixed = np.matmul(odds, values)
-    # Block by block, so that the order does not depend on how many zeros follow.
-    blocks = odds.reshape(*odds.shape[:2], -1, KEYS_AT_ONCE)
-    mixed /= np.add.reduce(blocks.transpose(2, 0, 1, 3)).sum(axis=-1, keepdims=True)
-    return mixed
-
-
-def _in_parts(function: Callable[[slice], None], count: int, work: int) -> None:
-    """Call `function` for all of `count`, in as many parts as there are cores where the `work`
-    (products) is worth waking them."""
-    parts = min(count, device.cores()) if work >= WORTH_THREADS else 1
-    bounds = [count * part // parts for part in range(parts + 1)]
-    slices = [slice(first, last) for first, last in itertools.pairwise(bounds)]
-    others = [_threads().submit(function, part) for part in slices[1:]]
-    function(slices[0])
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, device.cores() - 1), thread_name_prefix="attention")
-
-
-def _in_blocks(tokens: int) -> int:
-    return math.ceil(tokens / KEYS_AT_ONCE) * KEYS_AT_ONCE

@@ -84,8 +84,9 @@ def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:
 
 
 def _from_all(scaled: Floats, uniforms: Floats) -> Ids:
-    """One id for each row of scaled (batch, n_vocab), whose highest is 0."""
-    return _from_odds(np.exp(scaled), uniforms)
+    """One id for each row of scaled (batch, n_vocab), whose highest is 0, and which is written
+    over."""
+    return _from_odds(np.exp(scaled, out=scaled), uniforms)
 
 
 def _from_odds(odds: Floats, uniforms: Floats) -> Ids:

@@ -33,7 +33,7 @@ LAYERS = [
     "attention bundle_writer",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model optimizers weights sampling download events similarity",
-    "decoder startup lite stored",
+    "decoder startup lite stored kv_cache",
     "csvfiles encoding checkpoint graph_decoder lite_decoder pretraining memory",
     "assembly decoding",
     "rows",
