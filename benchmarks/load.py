@@ -3,8 +3,8 @@
     python benchmarks/load.py              # about six minutes; `make load-test`
     python benchmarks/load.py --seconds 1 --rounds 1 --requests 200 --clients 1 16
 
-Two servers on loopback with the bundled model: one with rows for 16 texts side by side, and one
-with a single row, which answers one after another as gpt-2-cloud-run does. Both are asked in turn,
+Two servers on loopback with the bundled model: one as it comes, with rows for 16 texts side by side,
+and one with a single row, which answers one after another as gpt-2-cloud-run does. Both are asked in turn,
 round by round, since a machine is not always as fast. Clients ask again as soon as they are
 answered. Prints tables, and writes them to benchmarks/load.json with --write.
 """
@@ -51,9 +51,10 @@ def server(*options: str) -> Iterator[tuple[str, int]]:
 
 
 def memory_of(pid: int) -> float:
-    """Resident memory of a process in MB."""
+    """Resident memory of a process, and of those that it started, in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(memory_of(int(one)) for one in children)
 
 
 @dataclass

@@ -132,14 +132,14 @@ def load_stored(
     """The same model, to write with and no more, and so without TensorFlow. Its weights are read
     when a decoder is made."""
     config, weights = _fitting(Path(folder), checkpoint)
-    return StoredModel(config, weights, precision, decoding_precision)
+    return StoredModel(config, weights, precision, decoding_precision, weights.prefix)
 
 
 class _Numbers(Mapping[str, np.ndarray]):
     """Weights that are all numbers, or are refused when they are read."""
 
     def __init__(self, weights: WeightsReader) -> None:
-        self._weights = weights
+        self._weights, self.prefix = weights, Path(weights.prefix)
 
     def __getitem__(self, name: str) -> np.ndarray:
         array = self._weights[name]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from gpt2_helpers.errors import OptionError
 if TYPE_CHECKING:
     import tensorflow as tf
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD make known.
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
@@ -94,7 +97,26 @@ def cores() -> int:
     there = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         there = len(os.sched_getaffinity(0))
-    return min([there, *_at_most])
+    return min([there, _cores_of_container(), *_at_most])
+
+
+@lru_cache(maxsize=1)
+def _cores_of_container() -> int:
+    """How many cores' time a container has (`docker run --cpus 2`), whatever its machine has; very
+    many where there is no bound.
+
+    The files are those of Linux's control groups, of version 2 ("200000 100000": microseconds of
+    each so many) and 1.
+    """
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            told = [(CONTROL_GROUP / name).read_text(encoding="ascii") for name in files]
+            quota, period = (int(number) for number in " ".join(told).split())
+        except (OSError, ValueError):  # "max 100000"
+            continue
+        if quota > 0:  # -1 in version 1 is no bound
+            return max(1, math.ceil(quota / period))
+    return sys.maxsize
 
 
 def use_at_most(threads: int) -> None:

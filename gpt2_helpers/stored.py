@@ -4,6 +4,7 @@ that TensorFlow is not needed."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class StoredModel:
     """The weights of a checkpoint, as decoders on a processor ask for them (see `decoder.Model`).
 
-    `precision` is that of the model in TensorFlow, which `in_tensorflow` makes.
+    `precision` is that of the model in TensorFlow, which `in_tensorflow` makes; `prefix` is where
+    the weights come from, if from files.
     """
 
     version = 0  # its weights never change
@@ -29,8 +31,9 @@ class StoredModel:
         weights: Mapping[str, np.ndarray],
         precision: str,
         decoding_precision: str,
+        prefix: Path | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.prefix = config, prefix
         self.precision, self.decoding_precision = precision, decoding_precision
         self.decoders: dict[Any, Any] = {}
         self._weights = weights

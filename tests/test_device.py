@@ -156,6 +156,34 @@ def test_this_machine_is_described_by_what_it_has() -> None:
     assert lines[-1] == f"precision: {choose_precision()}"
 
 
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "250000 100000\n"}, 3),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu.max": "of another kind\n"}, 8),
+        ({}, 8),
+    ],
+)
+def test_a_container_has_no_more_cores_than_its_share(
+    files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(device, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    device._cores_of_container.cache_clear()
+    try:
+        assert device.cores() == cores
+    finally:
+        device._cores_of_container.cache_clear()
+
+
 # --- Where training runs
 
 

@@ -25,8 +25,10 @@ def serving(
 ) -> Iterator[httpx.Client]:
     """A client of a server with these options, on a port that is free. Each token takes
     `step_seconds` longer than it would."""
-    server = Server(session, ServeConfig(port=0, **options), key)
-    slowed(server.batcher, step_seconds)
+    server = Server(session, ServeConfig(**{"port": 0, "processes": 1, **options}), key)
+    if step_seconds:
+        assert isinstance(server.writer, Batcher)
+        slowed(server.writer, step_seconds)
     server.start()
     try:
         with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -43,8 +45,7 @@ def slowed(batcher: Batcher, seconds: float) -> None:
         time.sleep(seconds)
         return advance()
 
-    if seconds:
-        batcher._rows.advance = slowly  # type: ignore[method-assign]
+    batcher._rows.advance = slowly  # type: ignore[method-assign]
 
 
 @contextmanager

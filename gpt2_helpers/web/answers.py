@@ -15,8 +15,8 @@ from starlette.types import Receive
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.rows import Piece, Text
 from gpt2_helpers.web.asking import Asked, Completing
-from gpt2_helpers.web.batching import Batcher, Job
 from gpt2_helpers.web.refusals import Refusal
+from gpt2_helpers.web.writer import Job, Writer
 
 BREATH = 0.03  # seconds between two sends of a stream: more of them are not seen, and cost as much
 STILL_HERE = 10.0  # seconds without a piece, after which a stream says that it goes on
@@ -29,12 +29,12 @@ class Coming:
     They are asked for at once: a Refusal where they cannot be, also from within the iteration. At
     the end of its block no more is written.
 
-    with Coming(batcher, asked) as coming:
+    with Coming(writer, asked) as coming:
         async for piece in coming: ...
     """
 
     def __init__(
-        self, batcher: Batcher, asked: Asked, whole: bool = False, urgent: bool = False
+        self, writer: Writer, asked: Asked, whole: bool = False, urgent: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
         self._heard: asyncio.Queue[Piece | Refusal] = asyncio.Queue()
@@ -43,8 +43,8 @@ class Coming:
         def hear(word: Piece | Refusal) -> None:
             loop.call_soon_threadsafe(self._heard.put_nowait, word)
 
-        self._batcher, self._left = batcher, asked.sampling.nsamples
-        self._job: Job = batcher.submit(
+        self._writer, self._left = writer, asked.sampling.nsamples
+        self._job: Job = writer.submit(
             asked.prefix,
             asked.sampling,
             hear,
@@ -57,7 +57,7 @@ class Coming:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._batcher.cancel(self._job)
+        self._writer.cancel(self._job)
 
     def __aiter__(self) -> Coming:
         return self
@@ -84,10 +84,10 @@ class Coming:
                 self._refused = word
 
 
-async def texts(batcher: Batcher, asked: Asked, urgent: bool = False) -> list[Text]:
+async def texts(writer: Writer, asked: Asked, urgent: bool = False) -> list[Text]:
     """All texts of a request, in order."""
     found: dict[int, Text] = {}
-    with Coming(batcher, asked, whole=True, urgent=urgent) as coming:
+    with Coming(writer, asked, whole=True, urgent=urgent) as coming:
         async for piece in coming:
             if piece.finished is not None:
                 found[piece.index] = piece.finished
@@ -167,20 +167,18 @@ def _event(name: str, data: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-async def completions(batcher: Batcher, asked: Completing) -> list[str]:
+async def completions(writer: Writer, asked: Completing) -> list[str]:
     """Different short continuations of a text, the likeliest first."""
     prefix = asked.text[-READ_BACK:]
     drawn = SamplingConfig(
         temperature=asked.temperature,
         top_k=40,
-        nsamples=max(1, min(DRAWN * asked.count, batcher.most - 1)),
+        nsamples=max(1, min(DRAWN * asked.count, writer.most - 1)),
         length=2,
     )
     likeliest = SamplingConfig(temperature=0.0, length=2)
     both = [
-        asyncio.ensure_future(
-            texts(batcher, Asked(prefix, sampling, asked.new_tokens), urgent=True)
-        )
+        asyncio.ensure_future(texts(writer, Asked(prefix, sampling, asked.new_tokens), urgent=True))
         for sampling in ([likeliest, drawn] if asked.temperature else [likeliest])
     ]
     try:

@@ -1,4 +1,4 @@
-"""The app: routes, their guards, and the writing thread that lives as long as it does."""
+"""The app: routes, their guards, and who writes, who lives as long as it does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from gpt2_helpers.session import Session
+from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.web.about import ModelCard, start_of
 from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.guards import Guards, refused
 from gpt2_helpers.web.metrics import Metrics
+from gpt2_helpers.web.processes import Writers, processes_for
 from gpt2_helpers.web.refusals import Refusal
 from gpt2_helpers.web.routes import GONE, PAGE, Routes
+from gpt2_helpers.web.writer import Writer
 
 # What pages of other sites may ask for, where the guards let them.
 SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
@@ -28,7 +31,7 @@ SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
 
 def build(
     session: Session, config: ServeConfig, key: str | None = None, frames: str = "'self'"
-) -> tuple[ASGIApp, Batcher]:
+) -> tuple[ASGIApp, Writer]:
     """The ASGI app for a session's model, which nobody else may use meanwhile, and its writer.
 
     `key` is what requests for texts must bring, where it is given; `frames` are the sites that may
@@ -36,15 +39,15 @@ def build(
     """
     metrics = Metrics()
     start = start_of(session) if config.start is None else config.start
-    batcher = Batcher(session.writer, session.tokenizer, config, metrics.wrote, start)
-    metrics.watch(batcher)
-    routes = Routes(batcher, metrics, ModelCard.of(session), config)
+    writer = _writer(session, config, metrics, start)
+    metrics.watch(writer)
+    routes = Routes(writer, metrics, ModelCard.of(session), config)
 
     @asynccontextmanager
     async def writing(_: Starlette) -> AsyncIterator[None]:
-        batcher.start()
+        writer.start()
         yield
-        batcher.stop()
+        writer.stop()
 
     def answers_refusal(_: Request, refusal: Exception) -> Response:
         assert isinstance(refusal, Refusal)
@@ -87,4 +90,13 @@ def build(
         },
     )
     app.router.redirect_slashes = False  # which would lead out of https behind a proxy
-    return Guards(app, config, key, metrics.answered, frames), batcher
+    return Guards(app, config, key, metrics.answered, frames), writer
+
+
+def _writer(session: Session, config: ServeConfig, metrics: Metrics, start: str) -> Writer:
+    """Who writes for this server: a thread, or several processes."""
+    model, tokenizer = session.writer, session.tokenizer
+    processes = processes_for(model, config)
+    if processes > 1 and isinstance(model, StoredModel):
+        return Writers(model, tokenizer, config, processes, metrics.wrote, start)
+    return Batcher(model, tokenizer, config, metrics.wrote, start)

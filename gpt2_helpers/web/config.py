@@ -21,6 +21,13 @@ class ServeConfig(Checked):
     batch_size: int = option(
         16, "texts written side by side, of all requests together", minimum=1, maximum=512
     )
+    processes: int = option(
+        0,
+        "processes that write, each with the model in memory once more; by itself one a core for a "
+        "small model on a processor, else one",
+        minimum=0,
+        maximum=64,
+    )
     max_waiting: int = option(
         64, "texts that may wait for a place; requests beyond are told to come back", minimum=1
     )

@@ -7,7 +7,7 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gpt2_helpers.web.batching import Batcher
+from gpt2_helpers.web.writer import Writer
 
 WINDOW = 10.0  # seconds over which tokens a second are counted
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,11 +39,11 @@ class Metrics:
         self._tokens = Counter("gpt2_tokens", "Tokens written", registry=self._registry)
         self._recent: deque[tuple[float, int]] = deque()
 
-    def watch(self, batcher: Batcher) -> None:
+    def watch(self, writer: Writer) -> None:
         """Show how many texts wait and are being written, and how fast, whenever it is asked."""
         for name, help, value in (
-            ("gpt2_texts_waiting", "Texts that wait for a place", lambda: batcher.waiting),
-            ("gpt2_texts_writing", "Texts that are being written", lambda: batcher.writing),
+            ("gpt2_texts_waiting", "Texts that wait for a place", lambda: writer.waiting),
+            ("gpt2_texts_writing", "Texts that are being written", lambda: writer.writing),
             (
                 "gpt2_tokens_per_second",
                 f"Tokens a second in the last {WINDOW:g} s",

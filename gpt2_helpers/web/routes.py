@@ -22,11 +22,11 @@ from gpt2_helpers.rows import Text
 from gpt2_helpers.web import answers, openapi
 from gpt2_helpers.web.about import ModelCard, described
 from gpt2_helpers.web.asking import Asking, json_object
-from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.guards import is_for_page
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
 from gpt2_helpers.web.refusals import Closing, WrongType
+from gpt2_helpers.web.writer import Writer
 
 PAGE = Path(__file__).parent / "page"
 GONE = 499  # the client has left, nobody reads it: the number that nginx writes into its log
@@ -36,9 +36,9 @@ class Routes:
     """Every answer of one server."""
 
     def __init__(
-        self, batcher: Batcher, metrics: Metrics, card: ModelCard, config: ServeConfig
+        self, writer: Writer, metrics: Metrics, card: ModelCard, config: ServeConfig
     ) -> None:
-        self._batcher, self._metrics, self._card, self._config = batcher, metrics, card, config
+        self._writer, self._metrics, self._card, self._config = writer, metrics, card, config
         self._asking = Asking(config)
         self._document = openapi.document(self._asking)
 
@@ -53,19 +53,19 @@ class Routes:
             given = json_object(await request.body())
         asked = self._asking.as_gpt2_cloud_run(given)
         return await self._answer(
-            request, answers.texts(self._batcher, asked), lambda texts: {"text": str(texts[0])}
+            request, answers.texts(self._writer, asked), lambda texts: {"text": str(texts[0])}
         )
 
     async def generate(self, request: Request) -> Response:
         """POST /api/generate: texts, when all of them are done."""
         asked = self._asking.generate(await _json_body(request))
-        return await self._answer(request, answers.texts(self._batcher, asked), _told)
+        return await self._answer(request, answers.texts(self._writer, asked), _told)
 
     async def stream(self, request: Request) -> Response:
         """POST /api/stream: texts as they are written."""
         began = time.monotonic()
         asked = self._asking.generate(await _json_body(request))
-        coming = answers.Coming(self._batcher, asked)
+        coming = answers.Coming(self._writer, asked)
 
         def first() -> None:
             self._metrics.first_piece(time.monotonic() - began)
@@ -77,7 +77,7 @@ class Routes:
         asked = self._asking.complete(await _json_body(request))
         return await self._answer(
             request,
-            answers.completions(self._batcher, asked),
+            answers.completions(self._writer, asked),
             lambda found: {"completions": found},
         )
 
@@ -92,7 +92,7 @@ class Routes:
 
     async def ready(self, request: Request) -> Response:
         """GET /readyz: requests are taken."""
-        if not self._batcher.is_open:
+        if not self._writer.is_open:
             raise Closing("this server is about to end")
         return JSONResponse({"status": "ready"})
 

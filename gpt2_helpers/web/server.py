@@ -17,7 +17,7 @@ from gpt2_helpers.web.config import ServeConfig
 if TYPE_CHECKING:
     import uvicorn
 
-    from gpt2_helpers.web.batching import Batcher
+    from gpt2_helpers.web.writer import Writer
 
 LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
 WAITING = 128  # connections that the system takes before they are looked at
@@ -47,8 +47,8 @@ class Server:
         host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host
         host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self.port}/"
-        app, self.batcher = build(session, config, key, frames)
-        self._server = _draining(app, self.batcher, config)
+        app, self.writer = build(session, config, key, frames)
+        self._server = _draining(app, self.writer, config)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -88,7 +88,7 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Server:
+def _draining(app: object, writer: Writer, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
     from gpt2_helpers.web.connections import Connection
@@ -98,7 +98,7 @@ def _draining(app: object, batcher: Batcher, config: ServeConfig) -> uvicorn.Ser
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if not self.should_exit:
-                ending = threading.Thread(target=batcher.stop, args=(config.drain,), daemon=True)
+                ending = threading.Thread(target=writer.stop, args=(config.drain,), daemon=True)
                 ending.start()
             super().handle_exit(sig, frame)
 
