@@ -35,7 +35,7 @@ class Gpu:
 def gpus() -> tuple[Gpu, ...]:
     """The GPUs that TensorFlow can use. It is loaded only where there may be one."""
     found: list[Gpu] = []
-    if not may_have_gpus():
+    if _without_gpus or not may_have_gpus():
         return ()
 
     import tensorflow as tf
@@ -51,6 +51,15 @@ def gpus() -> tuple[Gpu, ...]:
             )
         )
     return tuple(found)
+
+
+_without_gpus: list[bool] = []  # True, where somebody has said so
+
+
+def use_no_gpus() -> None:
+    """Take this machine for one without GPUs, so that TensorFlow need not be asked."""
+    _without_gpus[:] = [True]
+    gpus.cache_clear()
 
 
 def may_have_gpus() -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +23,7 @@ from gpt2_helpers.stored import StoredModel
 from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.processes import SMALL, Writers, processes_for
+from gpt2_helpers.web.refusals import Broken
 from gpt2_helpers.web.server import Server
 from test_web import LONG, events_of, metric, wait_until
 from toy import toy_model
@@ -34,6 +37,11 @@ def model() -> Session:
     session = Session()
     session.load_pretrained("tiny")
     return session
+
+
+def writers(model: Session, processes: int, **options: Any) -> Writers:
+    assert isinstance(model.writer, StoredModel)
+    return Writers(model.writer, model.tokenizer, ServeConfig(**options), processes)
 
 
 @pytest.fixture
@@ -103,9 +111,10 @@ def test_a_stream_comes_piece_by_piece(client: httpx.Client) -> None:
 
 
 def test_who_leaves_takes_the_text_along(client: httpx.Client) -> None:
-    asked = {**LONG, "new_tokens": 1000, "truncate": "\x00", "nsamples": 2}
+    asked = {**LONG, "new_tokens": 1000, "temperature": 0.0, "nsamples": 2}  # so it never ends
     with client.stream("POST", "/api/stream", json=asked) as response:
-        next(events_of(response))
+        events = events_of(response)  # without this name it would end, and leave, here
+        next(events)
         assert metric(client, "gpt2_texts_writing") == 2
     wait_until(lambda: metric(client, "gpt2_texts_writing") == 0, 5)
     time.sleep(0.5)  # what was counted until then is told
@@ -207,6 +216,71 @@ def test_ctrl_c_lets_texts_come_to_their_end(tmp_path: Path) -> None:
         assert not any(map(is_alive, children))
 
 
+def test_a_process_that_was_lost_while_the_server_ends_is_not_waited_for(model: Session) -> None:
+    server = Server(model, ServeConfig(port=0, processes=2, batch_size=2, max_waiting=6))
+    server.start()
+    both = writers_of(server)
+    heard: list[object] = []
+    for pid in both.pids:
+        os.kill(pid, signal.SIGSTOP)
+    for _ in range(2):
+        both.submit("It was", SamplingConfig(length=30), heard.append)
+    ending = threading.Thread(target=both.stop, args=[60.0])
+    ending.start()
+    for pid in both.pids:
+        os.kill(pid, signal.SIGKILL)
+    ending.join(20)
+    assert not ending.is_alive()
+    assert [type(word) for word in heard] == [Broken, Broken]
+    server.stop()
+
+
+def test_a_process_that_does_not_listen_holds_up_no_one(model: Session) -> None:
+    many = writers(model, 2, max_waiting=500)
+    many.start()
+    for pid in many.pids:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    for _ in range(100):  # more than a pipe takes
+        job = many.submit("It was " * 300, SamplingConfig(length=1023), lambda word: None)
+        many.cancel(job)
+    assert time.monotonic() - began < 20
+    many.stop()
+    assert time.monotonic() - began < 40
+    assert not any(map(is_alive, many.pids))
+
+
+@pytest.mark.parametrize("line", ['{"pieces": [[0, "a"', '{"pieces": [[0]]}\n', "nonsense\n"])
+def test_a_line_that_cannot_be_read_ends_its_process(model: Session, line: str) -> None:
+    """As of a process that was killed while it wrote."""
+    server = Server(model, ServeConfig(port=0, processes=2))
+    both = writers_of(server)
+    read, write = os.pipe()
+    with os.fdopen(write, "w", encoding="utf-8") as stream:
+        stream.write(line)
+    kept = both._processes[0].output
+    both._processes[0].output = os.fdopen(read, encoding="utf-8")
+    server.start()
+    wait_until(lambda: not is_alive(both.pids[0]))
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert ask(client, nsamples=4).status_code == 200
+    server.stop()
+    kept.close()
+
+
+def test_an_interrupt_at_the_beginning_leaves_nothing(
+    model: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpt2_helpers.web.processes._Process.wait_until_ready", interrupted)
+    before = set(children_of(os.getpid()))
+    with pytest.raises(KeyboardInterrupt):
+        Server(model, ServeConfig(port=0, processes=2))
+    assert not [pid for pid in set(children_of(os.getpid())) - before if is_alive(pid)]
+
+
 # --- How many, and of what
 
 
@@ -234,6 +308,20 @@ def test_one_process_is_a_thread_of_the_server(model: Session) -> None:
     server = Server(model, ServeConfig(port=0, processes=1))
     assert isinstance(server.writer, Batcher)
     server.stop()
+
+
+def test_rows_are_shared_out(model: Session) -> None:
+    three = writers(model, 3, batch_size=16)
+    assert sorted(process.rows for process in three._processes) == [5, 5, 6]
+    three.stop()
+
+
+def test_nothing_is_imported_from_the_folder_that_one_is_in(
+    model: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signal.py").write_text("raise SystemExit('read')\n")
+    monkeypatch.chdir(tmp_path)
+    writers(model, 2).stop()
 
 
 def test_what_they_cannot_load_is_told(model: Session, tmp_path: Path) -> None:

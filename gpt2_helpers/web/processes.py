@@ -7,16 +7,17 @@ This side keeps the count of what each has to write, and gives a text to the one
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from gpt2_helpers import device
@@ -29,13 +30,23 @@ from gpt2_helpers.web import refusals
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.refusals import Broken, Closing, Refusal
 from gpt2_helpers.web.writer import Job, Order, Writer, refuse
-from gpt2_helpers.web.writing_process import Lines, Setup
+from gpt2_helpers.web.writing_process import Lines, Setup, said
 
 SMALL = 20_000_000  # parameters; larger ones gain less, and take more memory
 FEWEST_ROWS = 4  # to a process, where their number is not asked for
 GRACE = 5.0  # seconds that a process has to end by itself
 SHORT_LIFE = 10.0  # seconds after which a process that ended is replaced by another
 LOOK = 0.02  # seconds
+LOST = "the model failed: ask again; the server's own log says why"
+
+# Nothing is imported from the folder that one happens to be in, which would come first.
+BEGIN = """
+import sys
+sys.path = [*filter(None, sys.path), sys.argv[1]]
+from gpt2_helpers.web.writing_process import main
+main()
+"""
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def processes_for(model: Model, config: ServeConfig) -> int:
@@ -67,25 +78,26 @@ class _Given:
 class _Process:
     """One of them, as this side sees it: `texts` are what it still has to write, by number."""
 
-    def __init__(self, setup: Setup) -> None:
-        package = Path(__file__).parents[2]  # also where it was not installed
-        paths = [str(package), os.environ.get("PYTHONPATH", "")]
-        self.began = time.monotonic()
+    def __init__(self, setup: Setup, rows: int) -> None:
+        self.rows, self.began = rows, time.monotonic()
         self.texts: dict[int, _Given] = {}
+        package = str(Path(__file__).parents[2])  # also where it was not installed
+        threads = dict.fromkeys(THREADS, str(setup.threads))  # of NumPy's own libraries
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gpt2_helpers.web.writing_process"],
+            [sys.executable, "-c", BEGIN, package],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            # Nothing of the folder that one happens to be in is imported.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-                 "PYTHONSAFEPATH": "1"},
-        )  # fmt: skip
+            env={**os.environ, **threads},
+            start_new_session=True,  # Ctrl-C is for the server, which ends them
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._input, self.output = self._process.stdin, self._process.stdout
-        self._lines = Lines(self._input)
-        self.tell(setup.told())
+        self.output = self._process.stdout
+        # Who tells it something must not wait until it listens.
+        self._outbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
+        self._outbox.put({**setup.told(), "serve": {**setup.serve, "batch_size": rows}})
+        threading.Thread(target=self._send, name="gpt2-orders", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -97,23 +109,41 @@ class _Process:
 
     def wait_until_ready(self) -> None:
         """Gpt2Error where it cannot be."""
-        first = json.loads(self.output.readline() or "{}")
+        first = said(self.output.readline())
         if not first.get("ready"):
-            self.end()
             raise Gpt2Error(first.get("error", "a process that writes ended as it began"))
 
     def tell(self, values: Mapping[str, Any]) -> None:
-        self._lines.tell(values)
+        self._outbox.put(values)
 
-    def end(self) -> None:
-        """End it, by force where it does not by itself."""
-        with suppress(OSError):
-            self._input.close()
+    def close(self) -> None:
+        """Let it end; `wait` sees to it."""
+        self._outbox.put(None)
+
+    def wait(self, until: float) -> None:
+        """Wait for its end, and end it by force where it is not there in time."""
         try:
-            self._process.wait(GRACE)
+            self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _send(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError), self._process.stdin as stream:  # it may be gone
+            lines = Lines(stream)
+            while (values := self._outbox.get()) is not None:
+                lines.tell(values)
+
+
+def end(processes: Iterable[_Process]) -> None:
+    """End them, side by side."""
+    processes = list(processes)
+    for process in processes:
+        process.close()
+    until = time.monotonic() + GRACE
+    for process in processes:
+        process.wait(until)
 
 
 class Writers(Writer):
@@ -130,24 +160,25 @@ class Writers(Writer):
     ) -> None:
         super().__init__(tokenizer, config, start_text)
         assert model.prefix is not None
-        rows = -(-config.batch_size // count_of)
         self._setup = Setup(
             folder=str(model.prefix.parent.resolve()),
             checkpoint=model.prefix.name,
             precision=model.decoding_precision,
             threads=max(1, device.cores() // count_of),
-            serve=asdict(replace(config, batch_size=rows, max_nsamples=1, processes=1)),
+            serve=asdict(replace(config, max_nsamples=1, processes=1)),
         )
-        self._rows, self._count, self._counting = rows, count, threading.Lock()
+        self._count, self._counting = count, threading.Lock()
         self._numbers = itertools.count()
-        self._processes = [_Process(self._setup) for _ in range(count_of)]
+        self._processes: list[_Process] = []
         self._threads: list[threading.Thread] = []
         try:
+            for order in range(count_of):  # so many rows in all
+                rows = (config.batch_size + order) // count_of
+                self._processes.append(_Process(self._setup, rows))
             for process in self._processes:
                 process.wait_until_ready()
-        except Gpt2Error:
-            for process in self._processes:
-                process.end()
+        except BaseException:  # an interrupt too
+            end(self._processes)
             raise
         model.decoders.clear()  # they have their own
 
@@ -158,11 +189,11 @@ class Writers(Writer):
 
     @property
     def waiting(self) -> int:
-        return sum(max(0, len(process.texts) - self._rows) for process in self._processes)
+        return sum(max(0, len(process.texts) - process.rows) for process in self._processes)
 
     @property
     def writing(self) -> int:
-        return sum(min(len(process.texts), self._rows) for process in self._processes)
+        return sum(min(len(process.texts), process.rows) for process in self._processes)
 
     @property
     def is_open(self) -> bool:
@@ -179,8 +210,7 @@ class Writers(Writer):
             time.sleep(LOOK)
         for process in self._processes:
             self._give_up(process, Closing("the server has ended before this text was done"))
-        for process in self._processes:
-            process.end()
+        end(self._processes)
         for thread in self._threads:
             thread.join()
 
@@ -189,8 +219,8 @@ class Writers(Writer):
             alive = [process for process in self._processes if process.is_alive]
             if not alive:
                 raise Broken("the model failed: ask again in a few seconds")
-            process = min(alive, key=lambda process: len(process.texts))
-            rounds = 1.0 if urgent else max(1.0, (len(process.texts) + 1) / self._rows)
+            process = min(alive, key=lambda process: len(process.texts) / process.rows)
+            rounds = 1.0 if urgent else max(1.0, (len(process.texts) + 1) / process.rows)
             number = next(self._numbers)
             process.texts[number] = _Given(job, order, time.monotonic(), rounds)
             seconds = job.deadline - time.monotonic()
@@ -217,26 +247,34 @@ class Writers(Writer):
         thread.start()
 
     def _listen(self, process: _Process) -> None:
-        for line in process.output:
-            said = json.loads(line)
-            for number, text, end in said.get("pieces", ()):
-                self._tell(process, number, text, end)
-            if "refused" in said:
-                self._refused(process, said)
-            if tokens := said.get("tokens"):
-                with self._counting:
-                    self._count(tokens)
-        process.output.close()
-        if not self._closing:
-            self._replace(process)
+        try:
+            with process.output:
+                for line in process.output:
+                    self._hear(process, said(line))
+        except Exception:  # a mistake of ours: what it writes could not be told any longer
+            traceback.print_exc()
+        end([process])
+        with self._wake:  # from now on it is given nothing more
+            self._give_up(process, Broken(LOST))
+            if self._closing:
+                return
+        self._replace(process)
+
+    def _hear(self, process: _Process, said: Mapping[str, Any]) -> None:
+        for number, text, end in said.get("pieces", ()):
+            self._tell(process, number, text, end)
+        if "refused" in said:
+            self._refused(process, said)
+        if tokens := said.get("tokens"):
+            with self._counting:
+                self._count(tokens)
 
     def _tell(self, process: _Process, number: int, text: str, end: list[Any] | None) -> None:
-        given = process.texts.get(number)
+        given = process.texts.get(number) if end is None else process.texts.pop(number, None)
         if given is None:  # cancelled meanwhile
             return
         whole: Text | None = None
         if end is not None:
-            del process.texts[number]
             self._took((time.monotonic() - given.since) / given.rounds)
             whole = Text(end[0])
             whole.index, whole.prompt = given.order.sample, given.order.prompt
@@ -257,26 +295,23 @@ class Writers(Writer):
 
     def _replace(self, process: _Process) -> None:
         """Another in place of one that ended by itself, or was killed."""
-        process.end()
-        with self._wake:  # from now on it is given nothing more
-            self._give_up(
-                process, Broken("the model failed: ask again; the server's own log says why")
-            )
         _note("a process that writes has ended: it was killed, or out of memory")
         if time.monotonic() < process.began + SHORT_LIFE:
-            return  # so would the next
-        another = _Process(self._setup)
-        try:
-            another.wait_until_ready()
-        except Gpt2Error as error:
-            _note(f"no other could take its place: {error}")
+            _note("it had only begun, so that no other takes its place")
             return
-        with self._wake:
-            if not self._closing:
-                self._processes[self._processes.index(process)] = another
-                self._listen_to(another)
-                return
-        another.end()
+        another = None
+        try:
+            another = _Process(self._setup, process.rows)
+            another.wait_until_ready()
+            with self._wake:
+                if not self._closing:
+                    self._processes[self._processes.index(process)] = another
+                    self._listen_to(another)
+                    return
+        except (Gpt2Error, OSError) as error:
+            _note(f"no other could take its place: {error}")
+        if another is not None:
+            end([another])
 
 
 def _note(message: str) -> None:

@@ -47,7 +47,11 @@ class Server:
         host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host
         host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self.port}/"
-        app, self.writer = build(session, config, key, frames)
+        try:
+            app, self.writer = build(session, config, key, frames)
+        except BaseException:
+            self._socket.close()
+            raise
         self._server = _draining(app, self.writer, config)
         self._thread: threading.Thread | None = None
 
@@ -68,6 +72,7 @@ class Server:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
+                self.writer.stop()
                 raise Gpt2Error(f"the server at {self.url} did not start")
             time.sleep(0.01)
 

@@ -50,6 +50,14 @@ class Setup:
         return asdict(self)
 
 
+def said(line: str) -> dict[str, Any]:
+    """What a line says; nothing where it was cut off by the end of who wrote it."""
+    if not line.endswith("\n"):
+        return {}
+    values: dict[str, Any] = json.loads(line)
+    return values
+
+
 class Lines:
     """Lines of JSON out of several threads."""
 
@@ -95,7 +103,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else is printed
     try:
         telling = _Telling(lines)
-        batcher = _batcher(Setup(**json.loads(sys.stdin.readline())), telling)
+        batcher = _batcher(Setup(**said(sys.stdin.readline())), telling)
     except (Gpt2Error, MemoryError) as error:
         lines.tell({"error": str(error) or "out of memory"})
         return
@@ -103,7 +111,7 @@ def main() -> None:
     lines.tell({"ready": True})
     jobs: dict[int, Job] = {}
     for line in sys.stdin:
-        asked = json.loads(line)
+        asked = said(line)
         for number in asked.get("cancel", ()):
             if job := jobs.pop(number, None):
                 batcher.cancel(job)
@@ -117,6 +125,7 @@ def main() -> None:
 
 def _batcher(setup: Setup, telling: _Telling) -> Batcher:
     device.use_at_most(setup.threads)
+    device.use_no_gpus()  # the server has looked
     model = load_stored(setup.folder, setup.precision, setup.precision, setup.checkpoint)
     tokenizer = Tokenizer.load(setup.folder)
     return Batcher(model, tokenizer, ServeConfig(**setup.serve), telling.count)
@@ -134,7 +143,3 @@ def _job(number: int, asked: Mapping[str, Any], telling: _Telling) -> Job:
 
     job = Job(hear, asked["whole"], asked["seconds"])
     return job
-
-
-if __name__ == "__main__":
-    main()
