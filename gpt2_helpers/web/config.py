@@ -24,7 +24,7 @@ class ServeConfig(Checked):
     processes: int = option(
         0,
         "processes that write, each with the model in memory once more; by itself one a core for a "
-        "small model on a processor, else one",
+        "small model on a processor, one for each four of batch_size at most, else one",
         minimum=0,
         maximum=64,
     )
