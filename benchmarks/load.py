@@ -3,10 +3,10 @@
     python benchmarks/load.py              # about six minutes; `make load-test`
     python benchmarks/load.py --seconds 1 --rounds 1 --requests 200 --clients 1 16
 
-Two servers on loopback with the bundled model: one as it comes, with rows for 16 texts side by side,
-and one with a single row, which answers one after another as gpt-2-cloud-run does. Both are asked in turn,
-round by round, since a machine is not always as fast. Clients ask again as soon as they are
-answered. Prints tables, and writes them to benchmarks/load.json with --write.
+Two servers on loopback with the bundled model: one as it comes, with rows for 16 texts side by
+side, and one with a single row, which answers one after another as gpt-2-cloud-run does. Both are
+asked in turn, round by round, since a machine is not always as fast. Clients ask again as soon as
+they are answered. Prints tables, and writes them to benchmarks/load.json with --write.
 """
 
 from __future__ import annotations
