@@ -20,6 +20,7 @@ from gpt2_helpers.config import SIZES, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.session import Session
 from gpt2_helpers.stored import StoredModel
+from gpt2_helpers.web import processes
 from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.processes import SMALL, Writers, processes_for
@@ -180,13 +181,40 @@ def test_a_process_that_was_killed_takes_its_texts_alone(
     assert "a process that writes has ended" in capfd.readouterr().err
 
 
-def test_without_any_process_one_is_told(client: httpx.Client, server: Server) -> None:
-    for pid in writers_of(server).pids:  # so soon after their beginning that none follows
+def test_without_any_process_one_is_told(
+    client: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpt2_helpers.web.processes.SHORT_LIFE", 1000.0)  # none follows
+    for pid in writers_of(server).pids:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: client.get("/readyz").status_code == 503)
     response = ask(client)
     assert response.status_code == 500
     assert "ask again" in response.json()["error"]
+
+
+def test_a_process_that_cannot_begin_is_tried_again(
+    client: httpx.Client, server: Server, capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("gpt2_helpers.web.processes.SHORT_LIFE", 0.5)
+    written, ready = writers_of(server), processes._Process.wait_until_ready
+    tries: list[int] = []
+
+    def fails_once(process: processes._Process) -> None:
+        ready(process)
+        tries.append(process.pid)
+        if len(tries) == 1:
+            raise Gpt2Error("there is no room")
+
+    monkeypatch.setattr(processes._Process, "wait_until_ready", fails_once)
+    lost = written.pids[0]
+    os.kill(lost, signal.SIGKILL)
+    wait_until(lambda: lost not in written.pids)
+    assert written.pids[0] == tries[1]
+    assert not is_alive(tries[0])
+    assert "no other can take its place yet: there is no room" in capfd.readouterr().err
+    assert ask(client, nsamples=4).status_code == 200
 
 
 def test_they_end_with_a_server_that_was_killed(tmp_path: Path) -> None:

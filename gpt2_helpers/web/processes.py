@@ -35,7 +35,7 @@ from gpt2_helpers.web.writing_process import Lines, Setup, said
 SMALL = 20_000_000  # parameters; larger ones gain less, and take more memory
 FEWEST_ROWS = 4  # to a process, where their number is not asked for
 GRACE = 5.0  # seconds that a process has to end by itself
-SHORT_LIFE = 10.0  # seconds after which a process that ended is replaced by another
+SHORT_LIFE = 10.0  # seconds from a process's beginning until another may take its place
 LOOK = 0.02  # seconds
 LOST = "the model failed: ask again; the server's own log says why"
 
@@ -147,14 +147,14 @@ def end(processes: Iterable[_Process]) -> None:
 
 
 class Writers(Writer):
-    """Writes in `count_of` processes. `count` is called with the tokens that were written."""
+    """Writes in so many processes. `count` is called with the tokens that were written."""
 
     def __init__(
         self,
         model: StoredModel,
         tokenizer: Tokenizer,
         config: ServeConfig,
-        count_of: int,
+        processes: int,
         count: Callable[[int], None] = lambda tokens: None,
         start_text: str = "",
     ) -> None:
@@ -164,7 +164,7 @@ class Writers(Writer):
             folder=str(model.prefix.parent.resolve()),
             checkpoint=model.prefix.name,
             precision=model.decoding_precision,
-            threads=max(1, device.cores() // count_of),
+            threads=max(1, device.cores() // processes),
             serve=asdict(replace(config, max_nsamples=1, processes=1)),
         )
         self._count, self._counting = count, threading.Lock()
@@ -172,8 +172,8 @@ class Writers(Writer):
         self._processes: list[_Process] = []
         self._threads: list[threading.Thread] = []
         try:
-            for order in range(count_of):  # so many rows in all
-                rows = (config.batch_size + order) // count_of
+            for order in range(processes):  # so many rows in all
+                rows = (config.batch_size + order) // processes
                 self._processes.append(_Process(self._setup, rows))
             for process in self._processes:
                 process.wait_until_ready()
@@ -294,24 +294,33 @@ class Writers(Writer):
         refuse(jobs, refusal)
 
     def _replace(self, process: _Process) -> None:
-        """Another in place of one that ended by itself, or was killed."""
+        """Another in place of one that ended by itself, or was killed; a little later where it had
+        only begun, as the next may end as soon."""
         _note("a process that writes has ended: it was killed, or out of memory")
-        if time.monotonic() < process.began + SHORT_LIFE:
-            _note("it had only begun, so that no other takes its place")
-            return
-        another = None
+        pause = process.began + SHORT_LIFE - time.monotonic()
+        while True:
+            with self._wake:
+                if self._wake.wait_for(lambda: self._closing, max(0.0, pause)):
+                    return
+            try:
+                self._take_in(_Process(self._setup, process.rows), process)
+                return
+            except (Gpt2Error, OSError) as error:
+                _note(f"no other can take its place yet: {error}")
+                pause = SHORT_LIFE
+
+    def _take_in(self, another: _Process, lost: _Process) -> None:
         try:
-            another = _Process(self._setup, process.rows)
             another.wait_until_ready()
             with self._wake:
-                if not self._closing:
-                    self._processes[self._processes.index(process)] = another
+                if self._closing:
+                    end([another])
+                else:
+                    self._processes[self._processes.index(lost)] = another
                     self._listen_to(another)
-                    return
-        except (Gpt2Error, OSError) as error:
-            _note(f"no other could take its place: {error}")
-        if another is not None:
+        except BaseException:
             end([another])
+            raise
 
 
 def _note(message: str) -> None:
