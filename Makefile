@@ -74,7 +74,7 @@ load-test: $(VENV) ## how much the web app writes for how many at once, and made
 
 # Nothing else should compute meanwhile.
 .PHONY: bench
-bench: $(VENV) $(VENV_PEERS) ## measure against others, about an hour; writes the results and the README's
+bench: $(VENV) $(VENV_PEERS) ## measure against others, which takes hours; writes the results and the README's
 	@.venv/bin/python benchmarks/compare.py
 	@.venv/bin/python benchmarks/table.py --readme
 

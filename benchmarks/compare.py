@@ -1,6 +1,6 @@
 """This project beside what a user would use instead: the same weights, the same works, in turn.
 
-    make bench            # all of it, about an hour, into results.md and results.json
+    make bench            # all of it, in hours, into results.md and results.json
     make bench-quick      # a few of the works, in some minutes
     python benchmarks/compare.py --works generate-1 texts --peers transformers
 

@@ -347,9 +347,13 @@ def test_rows_are_shared_out(model: Session) -> None:
 def test_nothing_is_imported_from_the_folder_that_one_is_in(
     model: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "signal.py").write_text("raise SystemExit('read')\n")
+    trace = tmp_path / "was read"
+    (tmp_path / "signal.py").write_text(f"open({str(trace)!r}, 'w')\nraise SystemExit\n")
     monkeypatch.chdir(tmp_path)
-    writers(model, 2).stop()
+    both = writers(model, 2)  # Gpt2Error where they had not begun
+    assert all(map(is_alive, both.pids))
+    both.stop()
+    assert not trace.exists()
 
 
 def test_what_they_cannot_load_is_told(model: Session, tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ def processes_for(model: Model, config: ServeConfig) -> int:
     if not (isinstance(model, StoredModel) and model.prefix):
         if config.processes > 1:
             raise OptionError(
-                f"processes={config.processes}, each of which would write on a processor, and "
-                "this model does not: leave processes out"
+                f"processes={config.processes}, each of which would write on a processor, in int8 "
+                "or float32, and this model is not loaded for that: leave processes and precision "
+                "out"
             )
         return 1
     if config.processes:
