@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from works import END_ODDS
+from works import END, END_ODDS
 
 NAMES = ("124M", "124M-ends")
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "gpt2-vocab"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
-END, END_PIECE = 50256, "<|endoftext|>"
+END_PIECE = "<|endoftext|>"
 
 
 def make(folder: Path, vocabulary: Path) -> None:

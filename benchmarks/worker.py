@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from works import WORKS, Work
+from works import END_ODDS, WORKS, Work
 
-# A run returns its units (tokens, texts, steps), or those and its own seconds.
+# A run returns its units (tokens, texts, steps), or those and its own seconds; or, of texts that it
+# can count the tokens of, how many each has.
 Run = Callable[[], Any]
 Variant = tuple[str, str]  # a module of peers/ and what it is told
 
@@ -44,6 +45,15 @@ def peak_gb() -> float:
     return next(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM")) / 2**20
 
 
+def counted(lengths: list[int]) -> int:
+    """How many texts there are, of so many tokens each. Raises ValueError where these are not as
+    long as `END_ODDS` makes them: who ends every text at once would seem fast."""
+    usual, mean = 1 / END_ODDS, sum(lengths) / len(lengths)
+    if not usual / 2 <= mean <= usual * 2:
+        raise ValueError(f"texts have {mean:.1f} tokens in the mean, where {usual:.0f} are right")
+    return len(lengths)
+
+
 def main() -> None:
     variant, name, folder = sys.argv[1:4]
     protocol = os.fdopen(os.dup(1), "w", buffering=1)
@@ -66,6 +76,8 @@ def main() -> None:
             seconds = time.perf_counter() - start
             if isinstance(result, tuple):
                 result, seconds = result
+            if isinstance(result, list):
+                result = counted(result)
             tell({"units": result, "seconds": seconds, "peak": peak_gb()})
     except BaseException as error:
         import traceback

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 LENGTH = 100
+END = 50256  # the token that ends a text
 END_ODDS = 1 / 20  # of each token, in the work with short texts
 # How many texts a round writes. Others write batch after batch, each as long as its longest text,
 # so that a few batches tell their rate; ours fills the places of those that have ended.

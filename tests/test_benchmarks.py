@@ -45,6 +45,8 @@ def prepare(work, folder, told):
             child = subprocess.Popen(["sleep", "1000"])
             open(folder / "child", "w").write(str(child.pid))
             time.sleep(1000)
+        if told.startswith("lengths"):
+            return [int(length) for length in told.split()[1:]]
         return (3, 0.5) if told == "has a clock" else len(runs)
     return run
 
@@ -95,6 +97,23 @@ def test_a_peer_may_take_its_own_time(start: Callable[..., PeerProcess]) -> None
     answer = process.run()
     process.close()
     assert (answer["units"], answer["seconds"]) == (3, 0.5)
+
+
+def test_texts_are_counted_by_their_lengths(start: Callable[..., PeerProcess]) -> None:
+    process = start("lengths 3 40 17", work="texts")
+    answer = process.run()
+    process.close()
+    assert answer["units"] == 3
+
+
+@pytest.mark.parametrize("lengths", ["0 0 0", "1 2 3", "100 100 100"])
+def test_texts_that_end_too_early_or_never_do_not_count(
+    start: Callable[..., PeerProcess], lengths: str
+) -> None:
+    process = start(f"lengths {lengths}", work="texts")
+    with pytest.raises(PeerError, match=r"tokens in the mean, where 20 are right$"):
+        process.run()
+    process.close()
 
 
 @pytest.mark.parametrize(

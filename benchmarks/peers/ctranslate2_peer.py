@@ -29,9 +29,10 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         options["end_token"] = []
         options["min_length"] = work.length
 
-    def run() -> int:
+    def run() -> int | list[int]:
         count = THEIR_TEXTS if texts else work.batch
         results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
-        return count if texts else sum(len(result.sequences_ids[0]) for result in results)
+        lengths = [len(result.sequences_ids[0]) for result in results]
+        return lengths if texts else sum(lengths)
 
     return run

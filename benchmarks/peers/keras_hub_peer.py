@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from works import THEIR_TEXTS, Work
+from works import END, THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -38,27 +38,34 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     else:
         sampler = samplers.RandomSampler(temperature=temperature)
     model.compile(sampler=sampler)
-    stop = [50256] if texts else None
+    stop = [END] if texts else None
     printed = None
     if work.kind == "cold start":
         printed = keras_hub.models.GPT2Tokenizer(
             vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
         )
-    ids = np.full((work.batch, work.length + 1), 50256, np.int32)
+    # It looks for ends in all that is no prompt: places to fill must not hold one from the start.
+    ids = np.zeros((work.batch, work.length + 1), np.int32)
     mask = np.zeros_like(ids)
-    mask[:, 0] = 1
+    ids[:, 0], mask[:, 0] = END, 1
 
-    def run() -> int:
-        done = 0
+    def run() -> int | list[int]:
+        lengths: list[int] = []
         for _ in range(THEIR_TEXTS // work.batch if texts else 1):
             inputs = {"token_ids": ids, "padding_mask": mask}
             written = model.generate(inputs, stop_token_ids=stop)
             if printed is not None:
                 print(printed.detokenize(written["token_ids"]))
-            done += work.batch if texts else work.batch * work.length
-        return done
+            ends = written["token_ids"][:, 1:] == END
+            lengths += [_place(row) if texts else work.length for row in np.asarray(ends)]
+        return lengths if texts else sum(lengths)
 
     return run
+
+
+def _place(ends: np.ndarray) -> int:
+    """Where the first end is, or how many places there are."""
+    return int(ends.argmax()) if ends.any() else len(ends)
 
 
 def _model(folder: Path) -> Any:

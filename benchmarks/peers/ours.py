@@ -39,9 +39,9 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         top_p=work.top_p,
     )
 
-    def run() -> int:
-        written = list(session.generate("", config))
-        return len(written) if texts else sum(text.tokens for text in written)
+    def run() -> int | list[int]:
+        lengths = [text.tokens for text in session.generate("", config)]
+        return lengths if texts else sum(lengths)
 
     return run
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from works import THEIR_TEXTS, Work
+from works import END, THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
@@ -32,27 +32,28 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         "top_k": work.top_k,
         "top_p": work.top_p or 1.0,
         "max_new_tokens": work.length - (0 if work.length < 1000 else 1),
-        "pad_token_id": 50256,
-        "eos_token_id": 50256 if texts else None,
+        "pad_token_id": END,
+        "eos_token_id": END if texts else None,
     }
     if told.endswith("compiled"):
         options["cache_implementation"] = "static"  # which is what lets it compile
         model.forward = torch.compile(model.forward)
-    start = torch.full((work.batch, 1), 50256)
+    start = torch.full((work.batch, 1), END)
 
     printed = None
     if work.kind == "cold start":
         printed = transformers.GPT2TokenizerFast.from_pretrained(hugging_face)
 
-    def run() -> int:
-        done = 0
+    def run() -> int | list[int]:
+        lengths: list[int] = []
         with torch.inference_mode():
             for _ in range(THEIR_TEXTS // work.batch if texts else 1):
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)
                 if printed is not None:
                     print(printed.decode(ids[0]))
-                done += work.batch if texts else work.batch * (ids.shape[1] - 1)
-        return done
+                written = ids[:, 1:]  # beyond its end a text is filled up with ends
+                lengths += (written != END if texts else written >= 0).sum(1).tolist()
+        return lengths if texts else sum(lengths)
 
     return run
 
