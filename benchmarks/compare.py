@@ -68,7 +68,7 @@ def variants_for(work: Work, peers: Sequence[str] = ()) -> list[str]:
     # Elsewhere what fits the processor is enough: 16 bits that it lacks are many times slower.
     if not (work.kind == "memory" or (short and has_bfloat16)):
         left_out.append(other)
-    if work.kind in ("memory", "cold start"):
+    if work.kind == "cold start":
         left_out.append("compiled")
     if work.kind == "tokenize":
         left_out = ["bf16", "compiled"]
@@ -87,7 +87,8 @@ def measure(work: Work, variants: Sequence[str], rounds: int, start: Start) -> d
         _take_turns(work, group, rounds, start, found)
         for variant in group:
             if variant != OURS:
-                found[variant]["beside"] = found[OURS]["rounds"][ours_before:]
+                turns = slice(ours_before, ours_before + len(found[variant]["rounds"]))
+                found[variant]["beside"] = found[OURS]["rounds"][turns]
     return found
 
 
@@ -110,6 +111,7 @@ def _take_turns(
             for variant in list(left):
                 try:
                     result = _round(work, variant, running, start)
+                    _check_ids(work, variant, result, found)
                     found[variant]["rounds"].append(result)
                     reason = _too_slow(work, variant, found)
                     kind = "stopped"
@@ -139,6 +141,14 @@ def _round(
     if work.fresh:
         running.pop(variant).close()
     return result
+
+
+def _check_ids(work: Work, variant: str, result: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raises PeerError where a text becomes another number of ids than ours: that is other work."""
+    ours = found[OURS]["rounds"]
+    if work.kind == "tokenize" and ours and result["units"] != ours[0]["units"]:
+        made, right = result["units"], ours[0]["units"]
+        raise PeerError(f"{variant} makes {made:,} ids of the text, where {right:,} are right")
 
 
 def _too_slow(work: Work, variant: str, found: dict[str, Any]) -> str:

@@ -59,10 +59,12 @@ def training_flops(model: ModelConfig, batch: int, recompute: bool) -> float:
     """Products and sums of a training step over windows of n_ctx tokens.
 
     6 for each weight and token (2 forwards, 4 back; Kaplan et al. 2020, "Scaling Laws for Neural
-    Language Models", section 2.1), and 2 more for the layers where they are computed again. A token
+    Language Models", section 2.1), and 2 more for the layers where they are computed again, but for
+    the last matrix of each, a third of its weights, whose result the next layer has kept. A token
     attends to itself and those before it, half of the square.
     """
-    passes = 8 if recompute else 6
     attention = 2 * model.n_layer * model.n_embd * (model.n_ctx + 1) / 2
-    a_token = passes * (layer_weights(model) + attention) + 6 * output_weights(model)
+    a_token = 6 * (layer_weights(model) + attention + output_weights(model))
+    if recompute:
+        a_token += 2 * (layer_weights(model) * 2 / 3 + attention)
     return batch * model.n_ctx * a_token

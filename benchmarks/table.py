@@ -49,8 +49,10 @@ def best_of(work: Work, measured: Mapping[str, Any], peer: str) -> tuple[str, fl
     }
     if not values:
         return None
-    choose = min if work.less_is_better else max
-    name = choose(values, key=lambda name: values[name])
+    leads = {name: ahead_of(work, measured[name]) for name in values}
+    if None in leads.values():  # not all have taken turns with ours yet
+        leads = {name: ratio(work, 1.0, value) for name, value in values.items()}
+    name = min(leads, key=lambda name: leads[name] or 0.0)
     return name, values[name]
 
 
@@ -77,6 +79,10 @@ def lines_of(work: Work, measured: Mapping[str, Any]) -> list[str]:
         line += f", {count} round{'s' if count > 1 else ''}"
         if (ahead := ahead_of(work, found)) is not None:
             line += f", ours {_times(ahead)} as good"
+        if lengths := [
+            each["tokens a text"] for each in found["rounds"] if "tokens a text" in each
+        ]:
+            line += f", {statistics.mean(lengths):.1f} tokens a text"
         if "error" in found:
             line += f", then failed: {found['error']}"
         if "stopped" in found:

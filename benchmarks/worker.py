@@ -45,13 +45,13 @@ def peak_gb() -> float:
     return next(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM")) / 2**20
 
 
-def counted(lengths: list[int]) -> int:
-    """How many texts there are, of so many tokens each. Raises ValueError where these are not as
-    long as `END_ODDS` makes them: who ends every text at once would seem fast."""
+def mean_length(lengths: list[int]) -> float:
+    """The mean of so many tokens each. Raises ValueError where it is not what `END_ODDS` makes it:
+    who ends every text at once would seem fast."""
     usual, mean = 1 / END_ODDS, sum(lengths) / len(lengths)
     if not usual / 2 <= mean <= usual * 2:
         raise ValueError(f"texts have {mean:.1f} tokens in the mean, where {usual:.0f} are right")
-    return len(lengths)
+    return mean
 
 
 def main() -> None:
@@ -76,9 +76,10 @@ def main() -> None:
             seconds = time.perf_counter() - start
             if isinstance(result, tuple):
                 result, seconds = result
+            answer = {"seconds": seconds, "peak": peak_gb()}
             if isinstance(result, list):
-                result = counted(result)
-            tell({"units": result, "seconds": seconds, "peak": peak_gb()})
+                answer["tokens a text"], result = mean_length(result), len(result)
+            tell({"units": result, **answer})
     except BaseException as error:
         import traceback
 

@@ -12,6 +12,7 @@ TensorFlow is imported only when a name that needs it is used.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
         serve,
         start_tf_sess,
     )
+
+# oneDNN multiplies matrices on x86 a fifth faster than TensorFlow's own code, which by itself takes
+# it only on processors with 8- or 16-bit units. It looks here once, when it is imported.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _HOMES = {"Gpt2Error": "errors", "Session": "session"}
 

@@ -11,19 +11,28 @@ from typing import Any
 
 import tensorflow as tf
 
-ROWS = 256  # tokens a slice; `memory` counts with it
+# Tokens a slice; `memory` counts with them. The more of them, the less often are gradients of the
+# embeddings added up.
+ROWS, SAVING_ROWS = 1024, 256
 
 
 def mean_cross_entropy(
-    hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor, train_embeddings: bool = True
+    hidden: tf.Tensor,
+    embeddings: tf.Tensor,
+    targets: tf.Tensor,
+    train_embeddings: bool = True,
+    save_memory: bool = False,
 ) -> tf.Tensor:
     """hidden (rows, n_embd) and embeddings (n_vocab, n_embd) -> the mean of -log softmax at targets
     (rows), in nats. Differentiable once; without `train_embeddings` only for `hidden`.
     """
+    at_once = SAVING_ROWS if save_memory else ROWS
 
     @tf.custom_gradient
     def compute(hidden: tf.Tensor, embeddings: tf.Tensor) -> Any:
-        total, to_hidden, to_embeddings = _in_slices(hidden, embeddings, targets, train_embeddings)
+        total, to_hidden, to_embeddings = _in_slices(
+            hidden, embeddings, targets, train_embeddings, at_once
+        )
         rows = tf.cast(tf.shape(hidden)[0], tf.float32)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -40,18 +49,25 @@ def mean_cross_entropy(
 
 
 def _in_slices(
-    hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor, train_embeddings: bool
+    hidden: tf.Tensor,
+    embeddings: tf.Tensor,
+    targets: tf.Tensor,
+    train_embeddings: bool,
+    at_once: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """The sum of the losses, and its gradients for hidden and, in fp32, for embeddings."""
     rows, n_embd = tf.shape(hidden)[0], hidden.shape[-1]
     backs = tf.TensorArray(
-        hidden.dtype, (rows + ROWS - 1) // ROWS, infer_shape=False, element_shape=[None, n_embd]
+        hidden.dtype,
+        (rows + at_once - 1) // at_once,
+        infer_shape=False,
+        element_shape=[None, n_embd],
     )
     nothing = tf.zeros(embeddings.shape if train_embeddings else [], tf.float32)
 
     def step(order: tf.Tensor, total: tf.Tensor, backs: Any, sums: tf.Tensor) -> Any:
-        first = order * ROWS
-        last = tf.minimum(rows, first + ROWS)
+        first = order * at_once
+        last = tf.minimum(rows, first + at_once)
         some, wanted = hidden[first:last], targets[first:last]
         losses, towards = _losses(some, embeddings, wanted)
         if train_embeddings:
@@ -60,7 +76,7 @@ def _in_slices(
         return order + 1, total + tf.reduce_sum(losses), backs, sums
 
     _, total, backs, sums = tf.while_loop(
-        lambda order, *_: order * ROWS < rows,
+        lambda order, *_: order * at_once < rows,
         step,
         [0, 0.0, backs, nothing],
         parallel_iterations=1,

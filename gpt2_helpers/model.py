@@ -384,4 +384,4 @@ class GPT2:
         embedded, embeddings = embed(weights["model/wte"], ids)
         hidden, _ = hidden_states(weights, self.config, ids, dropout, seed, recompute, embedded)
         trained = train_embeddings and not self.frozen
-        return mean_cross_entropy(hidden, embeddings, targets, trained)
+        return mean_cross_entropy(hidden, embeddings, targets, trained, save_memory=recompute)

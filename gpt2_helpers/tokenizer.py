@@ -8,10 +8,12 @@ characters, and neighbouring pieces are joined in the order in which `vocab.bpe`
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import regex
@@ -28,6 +30,8 @@ _MEMO_WORDS = 500_000  # past this many distinct words the memo starts anew: fla
 # A longer word is merged with a heap, which there beats looking through the word for each merge,
 # and is not remembered: it is rare, and may be of any size.
 _LONG_WORD = 48
+
+Ranks: TypeAlias = Mapping[tuple[int, int], int]  # (left id, right id) -> when they are joined
 
 
 @lru_cache(maxsize=1)
@@ -93,12 +97,13 @@ class Tokenizer:
             if characters[byte] not in vocabulary:
                 raise CheckpointError(f"encoder.json lacks a piece for the byte {byte}")
             self._byte_ids.append(vocabulary[characters[byte]])
-        # (left id, right id) -> (rank, joined id)
-        self._merges: dict[tuple[int, int], tuple[int, int]] = {}
+        self._ranks: dict[tuple[int, int], int] = {}  # (left id, right id) -> which merge it is
+        self._joined: list[int] = []  # and what each merge makes
         for rank, (left, right) in enumerate(merges):
             try:
                 pair = vocabulary[left], vocabulary[right]
-                self._merges.setdefault(pair, (rank, vocabulary[left + right]))
+                self._ranks.setdefault(pair, rank)
+                self._joined.append(vocabulary[left + right])
             except KeyError as error:
                 raise CheckpointError(
                     f"vocab.bpe and encoder.json don't belong together: merge {rank + 1}, "
@@ -157,7 +162,7 @@ class Tokenizer:
     def merges(self) -> list[tuple[str, str]]:
         """The pairs of pieces that are joined, first first, in byte characters."""
         names = {index: piece for piece, index in self.vocabulary.items()}
-        return [(names[left], names[right]) for left, right in self._merges]
+        return [(names[left], names[right]) for left, right in self._ranks]
 
     def encode(self, text: str, special: bool = False) -> list[int]:
         """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.
@@ -221,60 +226,51 @@ class Tokenizer:
                 "read the file as UTF-8 or UTF-16, or leave that character out"
             ) from None
         ids = [self._byte_ids[byte] for byte in raw]
-        if len(ids) > _LONG_WORD:
-            return _merge_long(ids, self._merges)
-        merges = self._merges
-        while len(ids) > 1:
-            best = None
-            for pair in zip(ids, ids[1:], strict=False):
-                found = merges.get(pair)
-                if found is not None and (best is None or found < best):
-                    best = found
-                    best_pair = pair
-            if best is None:
-                break
-            left, right = best_pair
-            joined = best[1]
-            merged = []
-            position, last = 0, len(ids) - 1
-            while position <= last:
-                piece = ids[position]
-                if piece == left and position < last and ids[position + 1] == right:
-                    merged.append(joined)
-                    position += 2
-                else:
-                    merged.append(piece)
-                    position += 1
-            ids = merged
-        return ids
+        merge = _merge_long if len(ids) > _LONG_WORD else _merge
+        return merge(ids, self._ranks, self._joined)
 
 
-def _merge_long(ids: list[int], merges: dict[tuple[int, int], tuple[int, int]]) -> list[int]:
-    """The same merges in the same order, for words too long to look through again each time.
+def _merge(ids: list[int], ranks: Ranks, joined: Sequence[int]) -> list[int]:
+    """`ids` with all merges done. As in GPT-2, all places of the pair with the lowest rank are
+    joined from left to right before another pair's turn comes."""
+    none = len(joined)  # the rank of a pair that is no merge
+    found = list(map(ranks.get, itertools.pairwise(ids), itertools.repeat(none)))
+    while found and (lowest := min(found)) != none:
+        piece = joined[lowest]
+        while lowest in found:
+            place = found.index(lowest)
+            ids[place : place + 2] = [piece]
+            del found[place]
+            if place:
+                found[place - 1] = ranks.get((ids[place - 1], piece), none)
+            if place < len(found):
+                found[place] = ranks.get((piece, ids[place + 1]), none)
+    return ids
 
-    A linked list of pieces and a heap of (rank, position). As in GPT-2, all places of the pair
-    with the lowest rank are joined from left to right before another pair's turn comes.
-    """
+
+def _merge_long(ids: list[int], ranks: Ranks, joined: Sequence[int]) -> list[int]:
+    """The same merges in the same order, for words too long to look through again each time: a
+    linked list of pieces and a heap of (rank, position)."""
     before = list(range(-1, len(ids) - 1))
     after = [*range(1, len(ids)), -1]
     alive = [True] * len(ids)
-    heap: list[tuple[int, int, int, int, int]] = []  # rank, position, left, right, joined
+    heap: list[tuple[int, int, int, int]] = []  # rank, position, left, right
 
     def offer(left: int, right: int) -> None:
-        found = merges.get((ids[left], ids[right]))
-        if found is not None:
-            heapq.heappush(heap, (found[0], left, ids[left], ids[right], found[1]))
+        rank = ranks.get((ids[left], ids[right]))
+        if rank is not None:
+            heapq.heappush(heap, (rank, left, ids[left], ids[right]))
 
     for position in range(len(ids) - 1):
         offer(position, position + 1)
     while heap:
         rank, changed = heap[0][0], []
         while heap and heap[0][0] == rank:
-            _, left, left_id, right_id, joined = heapq.heappop(heap)
+            _, left, left_id, right_id = heapq.heappop(heap)
             right = after[left]
             if not alive[left] or right < 0 or ids[left] != left_id or ids[right] != right_id:
                 continue  # one of the two has been merged since
-            ids[left] = joined
+            ids[left] = joined[rank]
             alive[right] = False
             after[left] = after[right]
             if after[left] >= 0:

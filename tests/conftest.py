@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+import gpt2_helpers  # noqa: F401 - sets more of that environment
+
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
 

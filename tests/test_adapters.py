@@ -69,10 +69,11 @@ def test_each_matrix_of_each_layer_has_a_pair() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_new_adapters_change_no_logit(precision: str) -> None:
+    # But for the last bit: a product and its bias are one step where nothing comes between.
     model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     before = model.logits(IDS).numpy()
     model.adapt(new_adapters(TOY, RANK, seed=1))
-    np.testing.assert_array_equal(model.logits(IDS), before)
+    np.testing.assert_allclose(model.logits(IDS), before, rtol=0, atol=1e-6)
     model.adapt(trained_adapters())
     assert abs(model.logits(IDS).numpy() - before).max() > 0.1
 
@@ -173,7 +174,7 @@ def by_the_chain_rule() -> tuple[float, dict[str, np.ndarray]]:
 def test_gradients_are_those_of_the_merged_model_by_the_chain_rule(
     monkeypatch: pytest.MonkeyPatch, recompute: bool, frozen: bool
 ) -> None:
-    monkeypatch.setattr(losses, "ROWS", 10)
+    monkeypatch.setattr(losses, "SAVING_ROWS" if recompute else "ROWS", 10)
     loss, found = gradients(adapted(frozen=frozen), recompute=recompute)
     expected_loss, expected = by_the_chain_rule()
     assert loss == pytest.approx(expected_loss, abs=1e-5)
@@ -186,7 +187,7 @@ def test_gradients_are_those_of_the_merged_model_by_the_chain_rule(
 def test_gradients_in_fewer_bits_are_near(
     monkeypatch: pytest.MonkeyPatch, precision: str, off: float
 ) -> None:
-    monkeypatch.setattr(losses, "ROWS", 10)
+    monkeypatch.setattr(losses, "SAVING_ROWS", 10)
     loss, found = gradients(adapted(precision), recompute=True)
     expected_loss, expected = by_the_chain_rule()
     assert loss == pytest.approx(expected_loss, rel=off)

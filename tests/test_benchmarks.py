@@ -103,7 +103,7 @@ def test_texts_are_counted_by_their_lengths(start: Callable[..., PeerProcess]) -
     process = start("lengths 3 40 17", work="texts")
     answer = process.run()
     process.close()
-    assert answer["units"] == 3
+    assert (answer["units"], answer["tokens a text"]) == (3, 20.0)
 
 
 @pytest.mark.parametrize("lengths", ["0 0 0", "1 2 3", "100 100 100"])
@@ -188,7 +188,7 @@ class Scripted(PeerProcess):
 
     def __init__(self, name: str, seconds: list[float | BaseException], diary: list[str]) -> None:
         self.name, self.seconds, self.diary = name, iter(seconds), diary
-        self.seconds_to_ready = 7.0
+        self.units, self.seconds_to_ready = 10, 7.0
         diary.append(f"{name} starts")
 
     def run(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class Scripted(PeerProcess):
         seconds = next(self.seconds)
         if isinstance(seconds, BaseException):
             raise seconds
-        return {"units": 10, "seconds": seconds, "peak": 1.0}
+        return {"units": self.units, "seconds": seconds, "peak": 1.0}
 
     def close(self) -> None:
         self.diary.append(f"{self.name} ends")
@@ -232,6 +232,8 @@ def test_a_peer_that_fails_leaves_the_others_their_rounds() -> None:
     assert found["transformers fp32"]["error"] == "no more"
     counts = {name: len(values["rounds"]) for name, values in found.items()}
     assert counts == {OURS: 3, "transformers fp32": 1, "transformers bf16": 3}
+    turns = {name: len(values["beside"]) for name, values in found.items() if name != OURS}
+    assert turns == {"transformers fp32": 1, "transformers bf16": 3}
     assert diary.count("transformers fp32 ends") == 1
 
 
@@ -264,6 +266,22 @@ def test_a_cold_start_is_a_new_process_each_time() -> None:
     assert [result["seconds"] for result in found[OURS]["rounds"]] == [7.0, 7.0]
 
 
+def test_a_text_that_becomes_other_ids_does_not_count() -> None:
+    work = Work("cut", "cut", "tokenize", "s", {TRANSFORMERS: 2.0})
+
+    def start(name: str) -> PeerProcess:
+        process = Scripted(name, [1.0], [])
+        process.units = 9 if name.endswith("bf16") else 10
+        return process
+
+    found = compare.measure(work, [OURS, "transformers fp32", "transformers bf16"], 1, start)
+    assert len(found["transformers fp32"]["rounds"]) == 1
+    assert found["transformers bf16"]["rounds"] == []
+    assert found["transformers bf16"]["error"] == (
+        "transformers bf16 makes 9 ids of the text, where 10 are right"
+    )
+
+
 def test_ctrl_c_ends_every_process() -> None:
     diary: list[str] = []
     scripts: dict[str, list[float | BaseException]] = {
@@ -288,6 +306,7 @@ def test_a_peer_is_compared_with_its_best_settings(monkeypatch: pytest.MonkeyPat
     ]
     cold = compare.variants_for(by_name["cold-start"])
     assert not [name for name in cold if name.endswith("compiled")]
+    assert "transformers bf16 compiled" in compare.variants_for(by_name["memory"])
     assert compare.variants_for(by_name["tokenize"]).count("transformers fp32") == 1
     assert not [name for name in compare.variants_for(by_name["tokenize"]) if "bf16" in name]
 
@@ -371,6 +390,16 @@ def test_of_a_peer_the_best_variant_counts() -> None:
     assert cells[3] == "**1.60x**, aim 2 missed<br>50 (50 to 50) bf16"
 
 
+def test_the_best_variant_is_the_one_that_ours_is_least_ahead_of() -> None:
+    results = made_up()
+    known = results["works"]["generate-1"]
+    known["transformers fp32"] = against(rounds(1.0), rounds(0.8))  # on a faster day
+    cells = cells_of(table.compared(results), "generate-1")
+    assert cells[3].startswith("**1.25x**")
+    known["transformers fp32"] = against(rounds(1.0), rounds(0.4))
+    assert cells_of(table.compared(results), "generate-1")[3].startswith("**1.60x**")
+
+
 def test_less_memory_is_better() -> None:
     cells = cells_of(table.compared(made_up()), "memory")
     assert cells[1:3] == ["2", "**2.25x**, aim 2.2 met<br>4.5"]
@@ -406,6 +435,13 @@ def test_the_whole_page_has_every_variant_the_machine_and_the_versions() -> None
     assert "- KerasHub fp32: failed: ended by SIGKILL" in page
     assert "an abacus, 2026-11-27" in page
     assert "torch 2.13.0" in page
+
+
+def test_how_long_texts_were_stands_beside_their_speed() -> None:
+    results = made_up()
+    timed = [{**round, "tokens a text": 19.04} for round in rounds(10.0, 10.0, units=200)]
+    results["works"] = {"texts": {OURS: against(timed, [])}}
+    assert f"- {OURS}: 20 (20 to 20) texts/s, 2 rounds, 19.0 tokens a text" in table.whole(results)
 
 
 def test_the_readme_gets_the_table_between_its_marks_once() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,6 +100,27 @@ def test_a_mac_has_a_gpu_where_apples_package_is_installed(
         information.parent.mkdir()
         information.write_text("Name: tensorflow-metal\nVersion: 1.2.0\n")
     assert device.may_have_gpus() is installed
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(None, "1"), ("0", "0")])
+def test_tensorflow_is_told_to_multiply_by_onednn_where_nobody_chose(
+    chosen: str | None, told: str
+) -> None:
+    environment = {n: value for n, value in os.environ.items() if n != "TF_ENABLE_ONEDNN_OPTS"}
+    if chosen is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = chosen
+    script = "import gpt2_helpers, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    root = Path(device.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == told
 
 
 @pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "auto"])

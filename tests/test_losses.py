@@ -56,6 +56,24 @@ def test_slices_give_the_loss_and_gradients_of_one_piece(
     np.testing.assert_allclose(embeddings, expected[2], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("save_memory", "slices"), [(False, [5, 5, 3]), (True, [6, 6, 1])])
+def test_saving_memory_has_slices_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, save_memory: bool, slices: list[int]
+) -> None:
+    seen = []
+
+    def counted(hidden: tf.Tensor, *rest: Any, whole: Any = losses._losses) -> Any:
+        seen.append(len(hidden))
+        return whole(hidden, *rest)
+
+    monkeypatch.setattr(losses, "ROWS", 5)
+    monkeypatch.setattr(losses, "SAVING_ROWS", 6)
+    monkeypatch.setattr(losses, "_losses", counted)
+    hidden, embeddings, targets = map(tf.constant, (HIDDEN, EMBEDDINGS, TARGETS))
+    mean_cross_entropy(hidden, embeddings, targets, save_memory=save_memory)
+    assert seen == slices
+
+
 def test_embeddings_that_are_not_trained_get_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "ROWS", 5)
     loss, hidden, embeddings = sliced(HIDDEN, EMBEDDINGS, trained=False)
@@ -108,7 +126,7 @@ def of_the_training(precision: str, **options: Any) -> tuple[float, dict[str, An
 def test_gradients_of_every_weight_are_those_of_the_plain_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(losses, "ROWS", 10)
+    monkeypatch.setattr(losses, "SAVING_ROWS", 10)
     loss, gradients = of_the_training("float32")
     expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
@@ -120,7 +138,7 @@ def test_gradients_of_every_weight_are_those_of_the_plain_way(
 def test_gradients_of_the_layers_are_the_same_without_those_of_the_output(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(losses, "ROWS", 10)
+    monkeypatch.setattr(losses, "SAVING_ROWS", 10)
     _, gradients = of_the_training("float32", train_embeddings=False)
     _, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
     for name in (name for name in expected if "/h" in name):
@@ -131,7 +149,7 @@ def test_gradients_of_the_layers_are_the_same_without_those_of_the_output(
 def test_gradients_in_fewer_bits_are_near(
     monkeypatch: pytest.MonkeyPatch, precision: str, off: float
 ) -> None:
-    monkeypatch.setattr(losses, "ROWS", 10)
+    monkeypatch.setattr(losses, "SAVING_ROWS", 10)
     loss, gradients = of_the_training(precision)
     expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
     assert loss == pytest.approx(expected_loss, rel=off)

@@ -19,6 +19,7 @@ from gpt2_helpers.memory import (
     GB,
     LOSS_ROWS,
     QUERIES,
+    SAVING_LOSS_ROWS,
     USABLE_GPU,
     finetuning_bytes,
     free_main_memory,
@@ -79,7 +80,8 @@ def test_a_gpu_writes_fp32_without_copies_for_tensorflow_lite() -> None:
 
 
 def test_what_is_counted_is_what_others_use() -> None:
-    assert (LOSS_ROWS, QUERIES) == (losses.ROWS, attention.QUERIES)
+    assert (LOSS_ROWS, SAVING_LOSS_ROWS) == (losses.ROWS, losses.SAVING_ROWS)
+    assert attention.QUERIES == QUERIES
     assert memory._SLOT_SIZES == decoding.SLOT_SIZES
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers import device
 from works import THEIR_TEXTS, Work
 
 
@@ -12,7 +13,9 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     import ctranslate2
 
     generator = ctranslate2.Generator(
-        str(folder.with_name(f"{folder.name}-ctranslate2")), compute_type=told, intra_threads=2
+        str(folder.with_name(f"{folder.name}-ctranslate2")),
+        compute_type=told,
+        intra_threads=device.cores(),
     )
     texts = work.kind == "texts"
     options: dict[str, Any] = {

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers import device
 from works import END, THEIR_TEXTS, Work
 
 
@@ -21,6 +22,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
 
     import torch
 
+    torch.set_num_threads(device.cores())
     if work.kind in ("finetune", "memory"):
         return _training(work, hugging_face, told)
     dtype = torch.float32 if told.startswith("fp32") else torch.bfloat16
@@ -67,10 +69,10 @@ def _training(work: Work, hugging_face: str, told: str) -> Any:
     model = transformers.GPT2LMHeadModel.from_pretrained(
         hugging_face, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0
     ).train()
+    model.config.use_cache = False
     if work.kind == "memory":
         model.gradient_checkpointing_enable()
-        model.config.use_cache = False
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     generator = torch.Generator().manual_seed(0)
     forward = torch.compile(model) if told.endswith("compiled") else model
 
