@@ -60,6 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
+@pytest.fixture(autouse=True)
+def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget them after it."""
+    from gpt2_helpers import device
+
+    monkeypatch.setattr(device, "_at_most", [])
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of public texts and vocabularies beside the checkout, where there is one."""
