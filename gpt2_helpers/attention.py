@@ -15,63 +15,79 @@ from typing import Any
 
 import tensorflow as tf
 
-QUERIES = 256  # a block
+QUERIES = 128  # a block
 UNSEEN = -1e9  # a score; finite, since a row of minus infinities is no odds
 
 
-def causal_attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+def causal_masks(time: int) -> list[tf.Tensor]:
+    """What is added to the scores of each block of queries, (queries, keys) in fp32: `UNSEEN` for
+    keys that come after the query. Made once for all layers."""
+    return [
+        tf.where(tf.range(last) > tf.range(first, last)[:, None], UNSEEN, 0.0)
+        for first, last in itertools.pairwise([*range(0, time, QUERIES), time])
+    ]
+
+
+def causal_attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, masks: Sequence[tf.Tensor]
+) -> tf.Tensor:
     """Scaled dot-product attention of each token over itself and those before it ("Attention is all
     you need", Vaswani et al. 2017, equation 1). Differentiable once.
 
-    All are (batch, head, time, head_dim), and so is what returns; `time` must be known.
+    All are (batch, head, time, head_dim), and so is what returns; `masks` is `causal_masks(time)`.
     """
-    time, head_dim = query.shape[2:]
-    bounds = [*range(0, time, QUERIES), time]
-    blocks = list(itertools.pairwise(bounds))
-    scale = tf.constant(1 / math.sqrt(head_dim), query.dtype)
+    sizes, ends = zip(*(mask.shape for mask in masks), strict=True)  # of the blocks
+    time, scale = ends[-1], tf.constant(1 / math.sqrt(query.shape[-1]), query.dtype)
 
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:
-        query *= scale
-        queries = tf.split(query, [last - first for first, last in blocks], axis=2)
+        queries = tf.split(query * scale, sizes, axis=2)
         odds = [
-            _odds(some, key[:, :, :last], first, last)
-            for some, (first, last) in zip(queries, blocks, strict=True)
+            _odds(some, _first(key, last), mask)
+            for some, mask, last in zip(queries, masks, ends, strict=True)
         ]
-        mixed = [
-            tf.matmul(part, value[:, :, :last])
-            for part, (_, last) in zip(odds, blocks, strict=True)
+        blocks = [
+            tf.matmul(part, _first(value, last)) for part, last in zip(odds, ends, strict=True)
         ]
+        mixed = tf.concat(blocks, axis=2)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            # Of softmax: odds (gradient - the mean of gradients by these odds), and that mean is a
+            # product of two short vectors, since the odds have mixed the values already.
+            means = tf.reduce_sum(upstream * mixed, axis=-1, keepdims=True)
             to_queries, to_keys, to_values = [], [], []
-            for some, part, out, (first, last) in zip(queries, odds, mixed, blocks, strict=True):
-                up = upstream[:, :, first:last]
-                to_values.append(tf.matmul(part, up, transpose_a=True))
-                # Of softmax: odds (gradient - the mean of gradients by these odds), and that mean
-                # is a product of two short vectors, since the odds have mixed the values already.
-                mean = tf.reduce_sum(up * out, axis=-1, keepdims=True)
-                slope = tf.matmul(up, value[:, :, :last], transpose_b=True)
+            for some, part, up, mean, last in zip(
+                queries,
+                odds,
+                tf.split(upstream, sizes, axis=2),
+                tf.split(means, sizes, axis=2),
+                ends,
+                strict=True,
+            ):
+                to_values.append(_padded(tf.matmul(part, up, transpose_a=True), time))
+                slope = tf.matmul(up, _first(value, last), transpose_b=True)
                 slope = (slope - mean) * part  # (batch, head, queries, keys)
-                to_queries.append(tf.matmul(slope, key[:, :, :last]) * scale)
-                to_keys.append(tf.matmul(slope, some, transpose_a=True))
-            return tf.concat(to_queries, 2), _sum(to_keys, time), _sum(to_values, time)
+                to_queries.append(tf.matmul(slope, _first(key, last)))
+                to_keys.append(_padded(tf.matmul(slope, some, transpose_a=True), time))
+            return tf.concat(to_queries, 2) * scale, tf.add_n(to_keys), tf.add_n(to_values)
 
-        return tf.concat(mixed, axis=2), gradient
+        return mixed, gradient
 
     return attend(query, key, value)
 
 
-def _odds(query: tf.Tensor, key: tf.Tensor, first: int, last: int) -> tf.Tensor:
-    """Those of queries from `first` on (batch, head, queries, head_dim) for the keys to `last`."""
-    later = tf.range(last)[None, :] > tf.range(first, last)[:, None]
+def _odds(query: tf.Tensor, key: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Those of a block of queries (batch, head, queries, head_dim) for the keys it may see."""
     scores = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32)
-    scores += tf.where(later, UNSEEN, 0.0)  # (batch, head, queries, keys)
-    return tf.cast(tf.nn.softmax(scores), query.dtype)
+    return tf.cast(tf.nn.softmax(scores + mask), query.dtype)  # (batch, head, queries, keys)
 
 
-def _sum(parts: Sequence[tf.Tensor], time: int) -> tf.Tensor:
-    """The sum of parts (batch, head, keys, head_dim), which all begin at the first key."""
-    return tf.add_n(
-        [tf.pad(part, [[0, 0], [0, 0], [0, time - part.shape[2]], [0, 0]]) for part in parts]
-    )
+def _first(x: tf.Tensor, last: int) -> tf.Tensor:
+    """x (batch, head, time, head_dim) to `last` in time."""
+    return x if last == x.shape[2] else tf.slice(x, [0, 0, 0, 0], [-1, -1, last, -1])
+
+
+def _padded(x: tf.Tensor, time: int) -> tf.Tensor:
+    """x (batch, head, keys, head_dim), which begins at the first key, with zeros up to `time`."""
+    later = time - x.shape[2]
+    return x if later == 0 else tf.pad(x, [[0, 0], [0, 0], [0, later], [0, 0]])

@@ -20,10 +20,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework.ops import gradient_registry
 
+from gpt2_helpers import activations
 from gpt2_helpers.batches import consecutive_windows, random_windows, window_length
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import DatasetError
-from gpt2_helpers.model import GPT2, gelu
+from gpt2_helpers.model import GPT2
 from gpt2_helpers.optimizers import make_optimizer
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -132,8 +133,7 @@ class Trainer:
                 self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
             self._outer = self._loss_scale or self._optimizer
             self._outer.build(self.variables)
-        for precision in ("float32", "bfloat16", "float16"):
-            gelu(tf.zeros([1], precision))  # made once for all: not to be forgotten below
+        activations.make_graphs()
         windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
         # Nothing in these is a loop or a branch for AutoGraph to find, and its search would take as
@@ -268,7 +268,9 @@ class Trainer:
         """One step on one device: gradients averaged over passes and devices, then applied."""
         config, context = self.config, tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group * config.batch_size
-        mine = passes[:, first : first + config.batch_size]  # (passes, batch, window)
+        mine = passes[:, first : first + config.batch_size]
+        # (passes, batch, window), of which TensorFlow need not ask at each step.
+        mine.set_shape([config.accumulate_gradients, config.batch_size, self._window])
         seed += [context.replica_id_in_sync_group, 0]
         count = config.accumulate_gradients
         if count == 1:

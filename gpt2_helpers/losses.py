@@ -63,22 +63,27 @@ def _in_slices(
         infer_shape=False,
         element_shape=[None, n_embd],
     )
-    nothing = tf.zeros(embeddings.shape if train_embeddings else [], tf.float32)
 
-    def step(order: tf.Tensor, total: tf.Tensor, backs: Any, sums: tf.Tensor) -> Any:
+    def add(order: Any, total: Any, backs: Any, sums: tf.Tensor | None) -> Any:
         first = order * at_once
         last = tf.minimum(rows, first + at_once)
         some, wanted = hidden[first:last], targets[first:last]
         losses, towards = _losses(some, embeddings, wanted)
-        if train_embeddings:
-            sums += tf.cast(tf.matmul(towards, some), tf.float32)
         backs = backs.write(order, tf.matmul(towards, embeddings, transpose_a=True))
+        if train_embeddings:
+            more = tf.cast(tf.matmul(towards, some), tf.float32)
+            sums = more if sums is None else sums + more
         return order + 1, total + tf.reduce_sum(losses), backs, sums
 
+    # The first slice stands before the loop, which would hold zeros to begin with for as long as it
+    # runs. And the loop begins once that slice is done: what it needs of its own is there before.
+    order, total, backs, sums = add(0, 0.0, backs, None if train_embeddings else tf.zeros([]))
+    with tf.control_dependencies([total, backs.flow, sums]):
+        order = tf.identity(order)
     _, total, backs, sums = tf.while_loop(
         lambda order, *_: order * at_once < rows,
-        step,
-        [0, 0.0, backs, nothing],
+        add,
+        [order, total, backs, sums],
         parallel_iterations=1,
     )
     return total, backs.concat(), sums if train_embeddings else None

@@ -31,7 +31,7 @@ USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies 
 
 _FP32, _HALF = 4, 2  # bytes
 LOSS_ROWS, SAVING_LOSS_ROWS = 1024, 256  # tokens that the loss looks at together: see `losses`
-QUERIES = 256  # and attention: see `attention`
+QUERIES = 128  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
     "bfloat16": 2,

@@ -9,19 +9,20 @@ sublayer, learned positions, and an output matrix tied to the token embeddings.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from gpt2_helpers.activations import gelu, layer_norm
 from gpt2_helpers.adapters import SCALE
-from gpt2_helpers.attention import causal_attention
+from gpt2_helpers.attention import causal_attention, causal_masks
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.losses import mean_cross_entropy
 from gpt2_helpers.products import product
-from gpt2_helpers.shapes import LAYER_NORM_EPSILON, variable_shapes
+from gpt2_helpers.shapes import variable_shapes
 
 Weights = Mapping[str, Any]  # OpenAI's name -> tf.Variable or tensor
 KeyValue = tuple[tf.Tensor, tf.Tensor]  # each (batch, head, time, head_dim)
@@ -43,47 +44,6 @@ def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
                 scale /= math.sqrt(2 * config.n_layer)
             weights[name] = random.standard_normal(shape, np.float32) * np.float32(scale)
     return weights
-
-
-def layer_norm(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Each vector to mean 0 and variance 1, then scaled and shifted; in fp32 whatever comes in."""
-    wide = tf.cast(x, tf.float32)
-    centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-    normal = centred * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
-    return tf.cast(normal * tf.cast(gain, tf.float32) + tf.cast(bias, tf.float32), x.dtype)
-
-
-@tf.function(autograph=False)
-def _flat_gelu(x: tf.Tensor) -> tf.Tensor:
-    """`gelu` of a row of numbers: a graph of its own, traced once for each type. TensorFlow never
-    lets go of a custom gradient, nor of the graph it was made in, with all that this one reads."""
-
-    @tf.custom_gradient
-    def compute(x: tf.Tensor) -> Any:
-        wide = tf.cast(x, tf.float32)
-        outer = 2.0 * math.sqrt(2.0 / math.pi)
-        inner = 0.044715 * outer
-        square = tf.square(wide)
-        gate = tf.sigmoid(wide * (outer + inner * square))
-
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
-            return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
-
-        return tf.cast(wide * gate, x.dtype), gradient
-
-    return compute(x)
-
-
-def gelu(x: tf.Tensor) -> tf.Tensor:
-    """Hendrycks and Gimpel's GELU, tanh form: x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
-
-    Written with the sigmoid, since (1 + tanh(z / 2)) / 2 = sigmoid(z), and with its own gradient:
-    the library's keeps five tensors of this, the model's widest, where one is enough.
-    """
-    trace = _flat_gelu.get_concrete_function(tf.TensorSpec([None], x.dtype))
-    return tf.reshape(trace(tf.reshape(x, [-1])), tf.shape(x))
 
 
 def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
@@ -113,8 +73,8 @@ def dropped(x: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int) -> tf.
     return x * tf.cast(tf.reshape(kept, tf.shape(x)), x.dtype) * tf.cast(1 / (1 - rate), x.dtype)
 
 
-def split_heads(x: tf.Tensor, batch: tf.Tensor, n_head: int) -> tf.Tensor:
-    """(batch * time, n_embd) -> (batch, head, time, head_dim)."""
+def split_heads(x: tf.Tensor, batch: tf.Tensor | int, n_head: int) -> tf.Tensor:
+    """(batch * time, n_head * head_dim) -> (batch, head, time, head_dim)."""
     x = tf.reshape(x, [batch, -1, n_head, x.shape[-1] // n_head])
     return tf.transpose(x, [0, 2, 1, 3])
 
@@ -157,21 +117,21 @@ def block(
     weights: Weights,
     config: ModelConfig,
     layer: int,
-    batch: tf.Tensor,
-    time: int | None = None,
+    batch: tf.Tensor | int,
+    masks: Sequence[tf.Tensor] | None = None,
     rate: float = 0.0,
     seed: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, KeyValue]:
-    """One Transformer layer: x (batch * time, n_embd) to the same, and its keys and values. Where
-    `time` is known attention has a gradient of its own (see `attention`)."""
+    """One Transformer layer: x (batch * time, n_embd) to the same, and its keys and values. With
+    `masks`, those of the time, attention has a gradient of its own (see `attention`)."""
     name = f"model/h{layer}"
     normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
-    parts = tf.split(linear(normal, weights, f"{name}/attn/c_attn"), 3, axis=-1)
-    query, key, value = (split_heads(part, batch, config.n_head) for part in parts)
-    if time is not None and (seed is None or rate == 0.0):
+    parts = linear(normal, weights, f"{name}/attn/c_attn")  # (batch * time, 3 * n_embd)
+    query, key, value = tf.split(split_heads(parts, batch, 3 * config.n_head), 3, axis=1)
+    if masks is not None and (seed is None or rate == 0.0):
         for part in (query, key, value):
-            part.set_shape([None, None, time, config.head_dim])
-        mixed = causal_attention(query, key, value)
+            part.set_shape([None, None, masks[-1].shape[-1], config.head_dim])
+        mixed = causal_attention(query, key, value, masks)
     else:
         visible = causal_mask(tf.shape(query)[2])
         mixed = attend(query, key, value, visible, rate, seed, site=3 * layer + 1)
@@ -199,16 +159,17 @@ def hidden_states(
 ) -> tuple[tf.Tensor, list[KeyValue]]:
     """ids (batch, time) -> last hidden states (batch * time, n_embd), and every layer's keys and
     values. `recompute` keeps only each layer's input and computes the rest again for gradients."""
-    batch, time = tf.unstack(tf.shape(ids))
+    batch = ids.shape[0] or tf.shape(ids)[0]
+    masks = causal_masks(ids.shape[1]) if ids.shape[1] else None
     if embedded is None:
         embedded = tf.gather(weights["model/wte"], ids)
-    x = embedded + weights["model/wpe"][:time]
+    x = embedded + weights["model/wpe"][: tf.shape(ids)[1]]
     x = dropped(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
     caches = []
     for layer in range(config.n_layer):
 
         def run_layer(x: tf.Tensor, own: Weights, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
-            return block(x, own, config, layer, batch, ids.shape[1], rate, seed)
+            return block(x, own, config, layer, batch, masks, rate, seed)
 
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
         if recompute:

@@ -15,16 +15,22 @@ class Adam(keras.optimizers.Adam):
     """Adam of Kingma and Ba 2015 as Keras has it, in one pass over the weights where that takes a
     dozen."""
 
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Correct all variables by their gradients. What depends on the step alone is worked out
+        once for all of them: as many times as there are variables makes a graph half as large."""
+        step = ops.cast(self.iterations + 1, "float32")
+        self._powers = (ops.power(self.beta_1, step), ops.power(self.beta_2, step))
+        super().apply(grads, trainable_variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Correct one variable, as algorithm 1 of the paper says."""
         order = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle if isinstance(variable, tf.Variable) else variable.value.handle,
             m=self._momentums[order].value.handle,
             v=self._velocities[order].value.handle,
-            beta1_power=ops.power(ops.cast(self.beta_1, variable.dtype), step),
-            beta2_power=ops.power(ops.cast(self.beta_2, variable.dtype), step),
+            beta1_power=self._powers[0],
+            beta2_power=self._powers[1],
             lr=ops.cast(learning_rate, variable.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
