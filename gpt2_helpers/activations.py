@@ -25,9 +25,11 @@ def layer_norm(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     `[[-1.34, -0.45, 0.45, 1.34]]`.
     """
     vectors, vector = tf.TensorSpec([None, None], x.dtype), tf.TensorSpec([None], gain.dtype)
-    out = _norm.get_concrete_function(vectors, vector, vector)(x, gain, bias)
-    out.set_shape(x.shape)
-    return out
+    scaled = _norm.get_concrete_function(vectors, vector)(x, gain)
+    scaled.set_shape(x.shape)
+    # Not within: what waits for a graph of its own does not wait for what comes out of it, and
+    # `products` widens a matrix once the numbers that it multiplies are there.
+    return tf.cast(scaled + tf.cast(bias, tf.float32), x.dtype)
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
@@ -48,31 +50,26 @@ def make_graphs() -> None:
 
 
 @tf.function(autograph=False)
-def _norm(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+def _norm(x: tf.Tensor, gain: tf.Tensor) -> tf.Tensor:
     @tf.custom_gradient
-    def compute(x: tf.Tensor, gain: tf.Tensor, bias: tf.Tensor) -> Any:
+    def compute(x: tf.Tensor, gain: tf.Tensor) -> Any:
         wide, scale = tf.cast(x, tf.float32), tf.cast(gain, tf.float32)
         centred = wide - tf.reduce_mean(wide, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         narrowing = tf.math.rsqrt(variance + LAYER_NORM_EPSILON)  # (rows, 1)
         normal = centred * narrowing
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            up = tf.cast(upstream, tf.float32)
-            to_gain, to_bias = tf.reduce_sum(up * normal, axis=0), tf.reduce_sum(up, axis=0)
-            slope = up * scale
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            to_gain = tf.reduce_sum(upstream * normal, axis=0)
+            slope = upstream * scale
             # What would move the mean or the variance of a vector changes nothing behind them.
             along = tf.reduce_mean(slope * normal, axis=-1, keepdims=True)
             slope -= tf.reduce_mean(slope, axis=-1, keepdims=True) + normal * along
-            return (
-                tf.cast(slope * narrowing, x.dtype),
-                tf.cast(to_gain, gain.dtype),
-                tf.cast(to_bias, bias.dtype),
-            )
+            return tf.cast(slope * narrowing, x.dtype), tf.cast(to_gain, gain.dtype)
 
-        return tf.cast(normal * scale + tf.cast(bias, tf.float32), x.dtype), gradient
+        return normal * scale, gradient
 
-    return compute(x, gain, bias)
+    return compute(x, gain)
 
 
 @tf.function(autograph=False)
@@ -84,11 +81,9 @@ def _flat_gelu(x: tf.Tensor) -> tf.Tensor:
         inner = 0.044715 * outer
         square = tf.square(wide)
         gate = tf.sigmoid(wide * (outer + inner * square))
-
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
-            return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
-
-        return tf.cast(wide * gate, x.dtype), gradient
+        # Here and not on the way back, until which all that it is made of would be kept.
+        slope = gate + wide * gate * (1.0 - gate) * (outer + 3.0 * inner * square)
+        slope = tf.cast(slope, x.dtype)
+        return tf.cast(wide * gate, x.dtype), lambda upstream: upstream * slope
 
     return compute(x)

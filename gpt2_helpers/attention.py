@@ -65,9 +65,13 @@ def causal_attention(
                 strict=True,
             ):
                 to_values.append(_padded(tf.matmul(part, up, transpose_a=True), time))
-                slope = tf.matmul(up, _first(value, last), transpose_b=True)
+                # Cut off anew: what the way there has cut off, or was cut off there already for
+                # the way back, would be kept in between.
+                with tf.control_dependencies([up]):
+                    keys, values = _first(key, last), _first(value, last)
+                slope = tf.matmul(up, values, transpose_b=True)
                 slope = (slope - mean) * part  # (batch, head, queries, keys)
-                to_queries.append(tf.matmul(slope, _first(key, last)))
+                to_queries.append(tf.matmul(slope, keys))
                 to_keys.append(_padded(tf.matmul(slope, some, transpose_a=True), time))
             return tf.concat(to_queries, 2) * scale, tf.add_n(to_keys), tf.add_n(to_values)
 

@@ -12,15 +12,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from gpt2_helpers.activations import layer_norm
 from gpt2_helpers.decoder import Decoder
-from gpt2_helpers.model import (
-    GPT2,
-    attend,
-    feed_forward,
-    hidden_states,
-    layer_norm,
-    linear,
-)
+from gpt2_helpers.model import GPT2, attend, feed_forward, hidden_states, linear
 from gpt2_helpers.sampling import Floats
 
 

@@ -78,37 +78,43 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
             trained -= (model.n_vocab + model.n_ctx) * model.n_embd
             output = 0
     gradients = _FP32 * trained
-    held = weights + _FP32 * _state(model, finetune, trained) + _graph(model, 110, 18)
+    saving = finetune.use_memory_saving_gradients
+    graph = _graph(model, 40, 6 + model.n_ctx // 256 + 2 * saving)  # with attention's blocks
+    held = weights + _FP32 * _state(model, finetune, trained) + graph
     if finetune.accumulate_gradients > 1:
         held += 2 * gradients  # the sum so far, and the next one
     elif precision == "float16" or finetune.gradient_clip:
         held += 2 * gradients  # all are looked at before the first is used, scaled
+    elif finetune.optimizer == "adafactor":
+        held += gradients // 3  # its many small steps let so many wait, as was measured
 
     tokens = finetune.batch_size * model.n_ctx
     row = tokens * model.n_embd
     odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
     # Kept for the gradients, in rows: the insides of both norms, in fp32; then what the matrices
     # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle.
-    layer = row * (4 * _FP32 + 14 * width)
+    layer = row * (2 * _FP32 + 14 * width)
     if finetune.dropout:
         layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
         backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
     else:  # in blocks of queries: see `attention`
         odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
-        layer += (odds + 2 * row) * width
+        layer += (odds + 4 * row) * width
         backwards = (3 * odds + 8 * row) * _FP32
-    if finetune.use_memory_saving_gradients:
+    if saving:
         kept, once_more = model.n_layer * row * width, layer
     else:
         kept, once_more = model.n_layer * layer, 0
     # Logits of one slice of the loss and their gradients. A processor without 16-bit products
     # takes the matrix into fp32 for each of its two.
-    at_once = SAVING_LOSS_ROWS if finetune.use_memory_saving_gradients else LOSS_ROWS
+    at_once = SAVING_LOSS_ROWS if saving else LOSS_ROWS
     scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * matrix
+    # The sum of the slices' gradients, what is added to it, and that before its cast.
+    sums = (1 + (tokens > at_once)) * output + narrow * output * width // _FP32
     return int(
         held
         + max(
-            kept + scores + 3 * output,  # between the two passes: a sum, what is added, its cast
+            kept + scores + sums,  # between the two passes
             kept + once_more + backwards + output,  # the way back begins
             4 * output,  # and ends, with the largest weight's update
         )

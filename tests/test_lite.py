@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import lite, model
+from gpt2_helpers import activations, lite
 from gpt2_helpers.lite import FLOAT, INT8, Builder, Program
 from gpt2_helpers.sampling import Floats
 from gpt2_helpers.shapes import LAYER_NORM_EPSILON
@@ -78,9 +78,9 @@ def test_norm_and_gelu_are_those_of_the_model() -> None:
     program = build.program([x], outputs, threads=1)
     rows = 3 * normal(6, 24) + 5
     norm, gelu = program(rows)
-    expected = model.layer_norm(tf.constant(rows), gain, bias).numpy()
+    expected = activations.layer_norm(tf.constant(rows), gain, bias).numpy()
     np.testing.assert_allclose(norm, expected, atol=1e-4)
-    np.testing.assert_allclose(gelu, model.gelu(tf.constant(rows)).numpy(), atol=1e-5)
+    np.testing.assert_allclose(gelu, activations.gelu(tf.constant(rows)).numpy(), atol=1e-5)
 
 
 def test_a_program_takes_and_gives_several_arrays() -> None:

@@ -42,13 +42,13 @@ def finetuning(precision: str = "float32", model: ModelConfig = SMALL, **options
 @pytest.mark.parametrize(
     ("model", "precision", "options", "measured"),
     [
-        (SMALL, "float32", SAVING, 2.25),
-        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.36),
-        (SMALL, "float32", {"lora_rank": 8, **SAVING}, 0.96),
-        (SIZES["774M"], "float32", {"optimizer": "adafactor", **SAVING}, 5.10),
+        (SMALL, "float32", SAVING, 2.13),
+        (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.35),
+        (SMALL, "float32", {"lora_rank": 8, **SAVING}, 0.81),
+        (SIZES["774M"], "float32", {"optimizer": "adafactor", **SAVING}, 5.32),
         (SIZES["1558M"], "float32", {"lora_rank": 8, **SAVING}, 4.74),
-        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.49),
-        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.37),
+        (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.31),
+        (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.11),
     ],
 )
 def test_finetuning_is_estimated_within_15_percent_of_what_was_measured(
@@ -137,7 +137,7 @@ def test_longer_texts_side_by_side_need_room_for_what_they_have_seen() -> None:
             "355M: fits with adafactor and memory saving (about ",
         ),
         (2.5, {"lora_rank": 8, **SAVING}, "355M: fits with lora_rank=8 (about "),
-        (1, None, "355M: needs 1.8 GB even with lora_rank=8, this GPU has 1.0"),
+        (1, None, "355M: needs 1.6 GB even with lora_rank=8, this GPU has 1.0"),
     ],
 )
 def test_the_least_change_that_makes_it_fit_is_said(

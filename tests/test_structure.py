@@ -30,7 +30,7 @@ LAYERS = [
     "fields transfers colab samples checksums locks bars",
     "config drive bigquery",
     "adapters losses products pretrain_config shapes bundles",
-    "attention bundle_writer",
+    "activations attention bundle_writer",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
     "device model optimizers weights sampling download events similarity",
     "decoder startup lite stored kv_cache",
