@@ -268,9 +268,9 @@ class Trainer:
         """One step on one device: gradients averaged over passes and devices, then applied."""
         config, context = self.config, tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group * config.batch_size
-        mine = passes[:, first : first + config.batch_size]
-        # (passes, batch, window), of which TensorFlow need not ask at each step.
-        mine.set_shape([config.accumulate_gradients, config.batch_size, self._window])
+        shape = [config.accumulate_gradients, config.batch_size, self._window]
+        # Of a shape that is known TensorFlow need not ask at each step.
+        mine = tf.reshape(passes[:, first : first + config.batch_size], shape)
         seed += [context.replica_id_in_sync_group, 0]
         count = config.accumulate_gradients
         if count == 1:
