@@ -86,7 +86,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     elif precision == "float16" or finetune.gradient_clip:
         held += 2 * gradients  # all are looked at before the first is used, scaled
     elif finetune.optimizer == "adafactor":
-        held += gradients // 3  # its many small steps let so many wait, as was measured
+        held += gradients // 3  # by what was measured; its small steps are many, and some wait
 
     tokens = finetune.batch_size * model.n_ctx
     row = tokens * model.n_embd
