@@ -59,7 +59,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
 
     >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    2.3
+    2.1
     """
     width = _WIDTH[precision]
     narrow = width < _FP32
@@ -214,11 +214,11 @@ def what_fits(
 
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
-    tiny: fits (about 0.3 GB)
-    124M: fits (about 3.6 GB)
-    355M: fits with memory saving (about 5.3 GB)
-    774M: fits with adafactor and memory saving (about 4.6 GB)
-    1558M: fits with lora_rank=8 (about 5.0 GB)
+    tiny: fits (about 0.2 GB)
+    124M: fits (about 3.1 GB)
+    355M: fits (about 7.5 GB)
+    774M: fits with adafactor and memory saving (about 5.3 GB)
+    1558M: fits with lora_rank=8 (about 4.7 GB)
     """
     return [
         _fit(name, model, available, finetune, precision, place)
