@@ -17,7 +17,7 @@ class Adam(keras.optimizers.Adam):
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Correct all variables by their gradients. What depends on the step alone is worked out
-        once for all of them: as many times as there are variables makes a graph half as large."""
+        once for all of them: once for each would make the graph much larger."""
         step = ops.cast(self.iterations + 1, "float32")
         self._powers = (ops.power(self.beta_1, step), ops.power(self.beta_2, step))
         super().apply(grads, trainable_variables)
