@@ -121,8 +121,8 @@ class Builder:
         return self.add(self.multiply(normal, self._constant(gain)), self._constant(bias))
 
     def gelu(self, x: int) -> int:
-        """GELU in its tanh form, written with the sigmoid; see `activations.gelu`. TensorFlow Lite's own
-        is the slower one."""
+        """GELU in its tanh form, written with the sigmoid; see `activations.gelu`. TensorFlow
+        Lite's own is the slower one."""
         outer = 2.0 * math.sqrt(2.0 / math.pi)
         factors = np.array([[0.044715 * outer], [outer]], np.float32)
         square, one = self._constant(factors[0]), self._constant(factors[1])
