@@ -92,8 +92,8 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     row = tokens * model.n_embd
     odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
     # Kept for the gradients, in rows: the insides of both norms, in fp32; then what the matrices
-    # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle; and
-    # below what attention keeps of its own: the odds, and rows as many as were measured.
+    # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle.
+    # Below is what attention keeps of its own: the odds, and rows as many as were measured.
     layer = row * (2 * _FP32 + 14 * width)
     if finetune.dropout:
         layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
