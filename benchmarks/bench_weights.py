@@ -10,6 +10,7 @@ token is the end of the text with odds of 1 in 20, since random weights never en
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -21,30 +22,37 @@ from works import END, END_ODDS
 
 NAMES = ("124M", "124M-ends")
 HERE = Path(__file__).resolve().parent
-SHARED = HERE.parents[1] / "shared" / "gpt2-vocab"
+SHARED = HERE.parents[1] / "shared"  # where GPT-2's vocabulary and a play may lie
+VOCABULARY, PLAY = SHARED / "gpt2-vocab", SHARED / "corpus" / "tinyshakespeare.txt"
+TEXT = PLAY if PLAY.is_file() else HERE.parent / "data" / "stories.txt"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
 END_PIECE = "<|endoftext|>"
 
 
-def make(folder: Path, vocabulary: Path) -> None:
-    """Write both models and the text that is tokenized; what is there already stays."""
+def make(folder: Path, vocabulary: Path, text: Path) -> None:
+    """Write both models and the text that is tokenized; what is there already stays, as long as
+    vocabulary and text are the same."""
     from gpt2_helpers.checkpoint import save_model
     from gpt2_helpers.config import SIZES
     from gpt2_helpers.model import GPT2, random_weights
 
+    files = {**_tokenizer_files(vocabulary), "text.txt": text.read_text(encoding="utf-8")}
+    mark = hashlib.sha256(json.dumps(files).encode()).hexdigest()
     for name in NAMES:
         place = folder / name
-        if (place / "done").exists():
+        done = place / "done"
+        if done.exists() and done.read_text(encoding="utf-8") == mark:
             continue
-        place.mkdir(parents=True, exist_ok=True)
+        for layout in ("", "-transformers", "-ctranslate2"):
+            shutil.rmtree(folder / f"{name}{layout}", ignore_errors=True)
+        place.mkdir(parents=True)
         weights = random_weights(SIZES["124M"])
         if name == NAMES[1]:
             _let_end(weights)
         save_model(GPT2(SIZES["124M"], weights), place)
-        for file, content in _tokenizer_files(vocabulary).items():
+        for file, content in files.items():
             (place / file).write_text(content, encoding="utf-8")
-        _text(place / "text.txt")
-        (place / "done").touch()
+        done.write_text(mark, encoding="utf-8")
 
 
 def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
@@ -86,12 +94,6 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
     weights["model/ln_f/b"] = weights["model/ln_f/b"] + np.float32(low) * direction
 
 
-def _text(path: Path) -> None:
-    """The text to tokenize: Shakespeare's, where it lies beside the checkout, else the stories."""
-    play = SHARED.parent / "corpus" / "tinyshakespeare.txt"
-    shutil.copyfile(play if play.is_file() else HERE.parent / "data" / "stories.txt", path)
-
-
 def convert(folder: Path) -> None:
     """The models as transformers and CTranslate2 read them."""
     import tensorflow as tf
@@ -111,11 +113,12 @@ def convert(folder: Path) -> None:
             tokenizer.save_pretrained(out)
             (out / "done").touch()
         for_ctranslate2 = folder / f"{name}-ctranslate2"
-        if not (for_ctranslate2 / "model.bin").exists():
+        if not (for_ctranslate2 / "done").exists():
             import ctranslate2
 
             converter = ctranslate2.converters.TransformersConverter(str(out))
             converter.convert(str(for_ctranslate2), force=True)
+            (for_ctranslate2 / "done").touch()
 
 
 def _hugging_face(reader: Any) -> dict[str, Any]:
@@ -147,13 +150,14 @@ def _hugging_face(reader: Any) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--vocabulary", type=Path, default=SHARED)
+    parser.add_argument("--vocabulary", type=Path, default=VOCABULARY)
+    parser.add_argument("--text", type=Path, default=TEXT)
     parser.add_argument("--convert", action="store_true")
     options = parser.parse_args()
     if options.convert:
         convert(options.folder)
         return
-    make(options.folder, options.vocabulary)
+    make(options.folder, options.vocabulary, options.text)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ turns, a round each, A B C A B C, and only one computes at a time. Of a peer's v
 compiled or not) the table shows the best; one that the first round shows to be over twice as slow
 as another of the same peer runs no further. A peer that fails is said to have failed, and the rest
 goes on. What was measured before stays in results.json until it is measured anew.
+
+Before all that each peer writes its likeliest tokens in fp32: whoever writes others than ours has
+other weights, and is not compared.
 """
 
 from __future__ import annotations
@@ -21,19 +24,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import table
-from peer_process import PeerError, PeerProcess
+from peer_process import PeerProcess
 from rounds import ROOT, environment, machine
+from same_weights import other_weights
+from turns import Start, measure
 from worker import VARIANTS
-from works import OURS, PEERS, TRANSFORMERS, WORKS, Work
+from works import CTRANSLATE2, LIKELIEST, OURS, OURS_FP32, PEERS, TRANSFORMERS, WORKS, Work
 
 HERE = Path(__file__).resolve().parent
 LONGEST = 600  # seconds that a variant may take to load and warm up, or for a round
-TOO_SLOW = 2  # times as slow as another variant of the same peer: one round is enough
 RELEASES = (
     "gpt-2-simple",
     TRANSFORMERS,
@@ -43,8 +47,6 @@ RELEASES = (
     "tensorflow",
     "ctranslate2",
 )
-
-Start = Callable[[str], PeerProcess]  # the process of a variant, ready
 
 
 def cpu_has_bfloat16() -> bool:
@@ -74,93 +76,9 @@ def variants_for(work: Work, peers: Sequence[str] = ()) -> list[str]:
         left_out = ["bf16", "compiled"]
     # CTranslate2's settings are compared one by one.
     chosen = [name for name in chosen if name in PEERS or not name.endswith(tuple(left_out))]
-    ours = [OURS, f"{OURS} fp32"] if short else [OURS]
+    # Ours writes in 8 bits by itself; beside who writes in 32 it is also seen so.
+    ours = [OURS, OURS_FP32] if CTRANSLATE2 in work.targets else [OURS]
     return [*ours, *chosen]
-
-
-def measure(work: Work, variants: Sequence[str], rounds: int, start: Start) -> dict[str, Any]:
-    """For each variant its rounds, those of ours that took turns with them ("beside"), and why
-    there are no more where there are none or fewer."""
-    found: dict[str, Any] = {variant: {"rounds": [], "beside": []} for variant in variants}
-    for group in _groups(work, variants):
-        ours_before = len(found[OURS]["rounds"])
-        _take_turns(work, group, rounds, start, found)
-        for variant in group:
-            if variant != OURS:
-                turns = slice(ours_before, ours_before + len(found[variant]["rounds"]))
-                found[variant]["beside"] = found[OURS]["rounds"][turns]
-    return found
-
-
-def _groups(work: Work, variants: Sequence[str]) -> Iterator[list[str]]:
-    """Which variants take turns with each other; ours is in each group."""
-    ours, *others = variants
-    if work.kind == "finetune" and not work.fresh and others:  # more would not fit in memory
-        yield from ([ours, other] for other in others)
-    else:
-        yield list(variants)
-
-
-def _take_turns(
-    work: Work, variants: Sequence[str], rounds: int, start: Start, found: dict[str, Any]
-) -> None:
-    running: dict[str, PeerProcess] = {}
-    left = list(variants)
-    try:
-        for _ in range(rounds):
-            for variant in list(left):
-                try:
-                    result = _round(work, variant, running, start)
-                    _check_ids(work, variant, result, found)
-                    found[variant]["rounds"].append(result)
-                    reason = _too_slow(work, variant, found)
-                    kind = "stopped"
-                except PeerError as error:
-                    reason, kind = str(error), "error"
-                if reason:
-                    found[variant][kind] = reason
-                    print(f"  {variant}: {reason}", flush=True)
-                    left.remove(variant)
-                    if variant in running:
-                        running.pop(variant).close()
-    finally:  # also at Ctrl-C
-        for process in running.values():
-            process.close()
-
-
-def _round(
-    work: Work, variant: str, running: dict[str, PeerProcess], start: Start
-) -> dict[str, Any]:
-    """One round of a variant, which is started for it where it is not `running`."""
-    process = running.get(variant) or start(variant)
-    running[variant] = process
-    if work.kind == "cold start":
-        result = {"units": 1, "seconds": process.seconds_to_ready}
-    else:
-        result = process.run()
-    if work.fresh:
-        running.pop(variant).close()
-    return result
-
-
-def _check_ids(work: Work, variant: str, result: dict[str, Any], found: dict[str, Any]) -> None:
-    """Raises PeerError where a text becomes another number of ids than ours: that is other work."""
-    ours = found[OURS]["rounds"]
-    if work.kind == "tokenize" and ours and result["units"] != ours[0]["units"]:
-        made, right = result["units"], ours[0]["units"]
-        raise PeerError(f"{variant} makes {made:,} ids of the text, where {right:,} are right")
-
-
-def _too_slow(work: Work, variant: str, found: dict[str, Any]) -> str:
-    """Why this variant needs no second round, or nothing."""
-    rounds = found[variant]["rounds"]
-    peer = next((peer for peer in PEERS if table.is_of(variant, peer)), None)
-    best = peer and table.best_of(work, found, peer)
-    if not best or work.kind == "memory" or len(rounds) > 1:
-        return ""
-    name, value = best
-    behind = table.ratio(work, value, table.value_of(work, rounds) or value)
-    return f"over {TOO_SLOW} times as slow as {name}: one round only" if behind > TOO_SLOW else ""
 
 
 def versions(python: str, names: Sequence[str]) -> dict[str, str]:
@@ -173,7 +91,9 @@ def versions(python: str, names: Sequence[str]) -> dict[str, str]:
         f"wanted = {{name: have.get(name, 'not installed') for name in {list(names)!r}}}\n"
         "print(json.dumps({**wanted, 'Python': platform.python_version()}))"
     )
-    answer = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True)
+    answer = subprocess.run([python, "-c", script], capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(f"{python} does not run:\n{answer.stderr.strip()}")
     known: dict[str, str] = json.loads(answer.stdout)
     return known
 
@@ -181,11 +101,12 @@ def versions(python: str, names: Sequence[str]) -> dict[str, str]:
 def prepare(options: argparse.Namespace) -> None:
     """The weights in every peer's layout."""
     script, folder = str(HERE / "bench_weights.py"), str(options.folder)
-    vocabulary = ["--vocabulary", str(options.vocabulary)] if options.vocabulary else []
+    data = {"--vocabulary": options.vocabulary, "--text": options.text}
+    told = [str(word) for pair in data.items() if pair[1] for word in pair]
     log = options.folder / "logs" / "weights.log"
     with log.open("wb") as errors:
         made = subprocess.run(
-            [sys.executable, script, folder, *vocabulary], env=environment(), stderr=errors
+            [sys.executable, script, folder, *told], env=environment(), stderr=errors
         )
         if made.returncode:
             raise SystemExit(f"The weights could not be made: {log} says why")
@@ -198,6 +119,8 @@ def prepare(options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = _options()
+    if not Path("/proc/self/status").is_file():
+        raise SystemExit("How much memory a process held is read from /proc: run this on Linux")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nobody is left behind
     (options.folder / "logs").mkdir(parents=True, exist_ok=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -209,21 +132,22 @@ def main() -> int:
     busy = os.getloadavg()[0]
     if busy > 0.5:
         print(f"Other programs are at work (load {busy:.1f}): times will be too long", flush=True)
-    prepare(options)
     results: dict[str, Any] = {"works": {}}
     if options.out.is_file():
         results = json.loads(options.out.read_text(encoding="utf-8"))
-    results["versions"] = {
-        "ours": versions(sys.executable, [OURS, "tensorflow"]),
-        "peers": versions(options.peers_python, RELEASES),
-    }
     try:
+        prepare(options)
+        releases = {
+            "ours": versions(sys.executable, [OURS, "tensorflow"]),
+            "peers": versions(options.peers_python, RELEASES),
+        }
+        excluded = other_weights(options.peers or PEERS, _starting(LIKELIEST, options))
         for work in WORKS:
             wanted = (
                 work.name in options.works if options.works else work.short or not options.quick
             )
             if wanted:
-                _measure_into(results, work, options)
+                _measure_into(results, work, options, releases, excluded)
     except KeyboardInterrupt:
         print("\nStopped: the works that were finished are kept", flush=True)
         return 130
@@ -232,8 +156,8 @@ def main() -> int:
     return 0
 
 
-def _measure_into(results: dict[str, Any], work: Work, options: argparse.Namespace) -> None:
-    """Measure a work and write it down."""
+def _starting(work: Work, options: argparse.Namespace) -> Start:
+    """Starts variants at a work."""
     weights = options.folder / ("124M-ends" if work.kind == "texts" else "124M")
 
     def start(variant: str) -> PeerProcess:
@@ -242,13 +166,34 @@ def _measure_into(results: dict[str, Any], work: Work, options: argparse.Namespa
         log = options.folder / "logs" / f"{work.name} {variant}.log"
         return PeerProcess(command, log, LONGEST)
 
+    return start
+
+
+def _measure_into(
+    results: dict[str, Any],
+    work: Work,
+    options: argparse.Namespace,
+    releases: dict[str, dict[str, str]],
+    excluded: dict[str, str],
+) -> None:
+    """Measure a work and write it down, with the `releases` of each side. The peers that are
+    `excluded` have failed, each with why."""
     print(work.shown, flush=True)
     began = time.monotonic()
     about = {"date": f"{datetime.date.today()}", "machine": machine()}
     rounds = options.rounds or (min(2, work.rounds) if options.quick else work.rounds)
-    found = measure(work, variants_for(work, options.peers), rounds, start)
+    variants, lost = [], {}
+    for variant in variants_for(work, options.peers):
+        peer = next((peer for peer in excluded if table.is_of(variant, peer)), None)
+        if peer is None:
+            variants.append(variant)
+        else:
+            lost[variant] = {"rounds": [], "beside": [], "error": excluded[peer]}
+    found = {**measure(work, variants, rounds, _starting(work, options)), **lost}
+    for name, values in found.items():
+        values.update(about, versions=releases["ours" if table.is_of(name, OURS) else "peers"])
     known = results["works"].setdefault(work.name, {})
-    known.update({name: {**values, **about} for name, values in found.items()})
+    known.update(found)
     for path, text in (
         (options.out, json.dumps(results, indent=1) + "\n"),
         (options.out.with_suffix(".md"), table.whole(results)),
@@ -266,6 +211,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers-python", default=str(ROOT / ".venv-peers" / "bin" / "python"))
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--vocabulary", type=Path, help="folder with encoder.json and vocab.bpe")
+    parser.add_argument("--text", type=Path, help="the text that is tokenized")
     parser.add_argument("--works", nargs="*", choices=[work.name for work in WORKS], default=[])
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=[], metavar="PEER")
     parser.add_argument("--rounds", type=int, help="in place of each work's own number")

@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="a text of 1 GB too, for minutes more")
     parser.add_argument("--processes", type=int, default=cores(), help="at most, for texts")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--vocabulary", type=Path, default=bench_weights.SHARED)
+    parser.add_argument("--vocabulary", type=Path, default=bench_weights.VOCABULARY)
     parser.add_argument("--out", type=Path, default=HERE / "growth.json")
     parser.add_argument("--show", action="store_true", help="draw what growth.json has, no more")
     options = parser.parse_args()
@@ -100,7 +100,7 @@ def main() -> None:
         show(json.loads(options.out.read_text(encoding="utf-8")), options.out)
         return
     options.folder = options.folder.resolve()
-    bench_weights.make(options.folder, options.vocabulary)
+    bench_weights.make(options.folder, options.vocabulary, bench_weights.TEXT)
 
     results: dict[str, Any] = {}
     if options.out.is_file():

@@ -79,6 +79,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     text = (
         "# How it grows\n\nMade by `make bench-growth`; each number is the median of its rounds.\n"
     )
+    text += "Memory was measured once for each point.\n"
     for topic, found in results.items():
         text += f"\n## {topic.capitalize()}\n\n![{topic}](pictures/{topic}.png)\n\n"
         text += f"{found['machine']}, {found['date']}; {', '.join(found['notes'])}.\n"

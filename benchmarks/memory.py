@@ -68,7 +68,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Those of the table in README.md."""
+    """Those of the table in README.md among them."""
     saving = {"use_memory_saving_gradients": True}
     yield Case("tiny", "float32", 16)
     yield Case("tiny", "float32", 16, options=saving)

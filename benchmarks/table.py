@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from works import OURS, PEERS, WORKS, Work
+from works import OURS, OURS_FP32, PEERS, WORKS, Work
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
@@ -100,14 +100,30 @@ def compared(results: Mapping[str, Any]) -> str:
     for work in WORKS:
         measured = results["works"].get(work.name)
         if measured and OURS in measured:
-            rounds = measured[OURS]["rounds"]
-            ours = f"{_shown(work, rounds)} {work.unit}" if rounds else _failure([measured[OURS]])
-            cells = [f"{work.shown}, {work.unit}", ours.replace(f" {work.unit}", "")]
+            cells = [f"{_title(work, measured)}, {work.unit}", _ours(work, measured)]
             cells += [_cell(work, measured, peer) for peer in PEERS]
             rows.append("| " + " | ".join(cells) + " |")
     if len(rows) == 2:
         return NOTHING_YET
     return "\n".join([*rows, "", summary(results)])
+
+
+def _title(work: Work, measured: Mapping[str, Any]) -> str:
+    """What the work is. A text to tokenize is told by its ids: it need not be everyone's same."""
+    rounds = measured[OURS]["rounds"]
+    if work.kind == "tokenize" and rounds:
+        return f"{work.shown}, {rounds[0]['units']:,} ids"
+    return work.shown
+
+
+def _ours(work: Work, measured: Mapping[str, Any]) -> str:
+    """Ours as it comes, and below it in 32 bits where that was run too."""
+    found = measured[OURS]
+    if not found["rounds"]:
+        return _failure([found])
+    whole = measured.get(OURS_FP32, {"rounds": []})["rounds"]
+    wide = f"<br>{_shown(work, whole)} fp32" if whole else ""
+    return _shown(work, found["rounds"]) + wide
 
 
 def _cell(work: Work, measured: Mapping[str, Any], peer: str) -> str:
@@ -136,44 +152,45 @@ def _verdict(ahead: float, aim: float) -> str:
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """How many aims are met, and which are not."""
-    aims = list(_aims(results))
-    missed = [
-        f"{work.name} against {peer} ({_times(ahead)} of {aim:g})"
-        for work, peer, ahead, aim in aims
-        if ahead < aim
-    ]
-    text = f"{len(aims) - len(missed)} of {len(aims)} aims met."
-    return f"{text} Missed: {'; '.join(missed)}." if missed else text
-
-
-def _aims(results: Mapping[str, Any]) -> Iterator[tuple[Work, str, float, float]]:
-    """Work, peer, how far ours is ahead and how far it means to be, where both were measured."""
+    """How many of all aims are met, which are missed, and which have no figure to tell."""
+    told: dict[str, tuple[float | None, float]] = {}
     for work in WORKS:
         measured = results["works"].get(work.name, {})
         for peer, aim in work.targets.items():
             best = best_of(work, measured, peer)
-            ahead = best and ahead_of(work, measured[best[0]])
-            if ahead:
-                yield work, peer, ahead, aim
+            told[f"{work.name} against {peer}"] = (
+                best and ahead_of(work, measured[best[0]]),
+                aim,
+            )
+    missed = [
+        f"{name} ({_times(ahead)} of {aim:g})"
+        for name, (ahead, aim) in told.items()
+        if ahead is not None and ahead < aim
+    ]
+    without = [name for name, (ahead, _) in told.items() if ahead is None]
+    text = f"{len(told) - len(missed) - len(without)} of {len(told)} aims met."
+    if missed:
+        text += f" Missed: {'; '.join(missed)}."
+    if without:
+        text += f" Without a figure: {'; '.join(without)}."
+    return text
 
 
 def whole(results: Mapping[str, Any]) -> str:
-    """results.md: the ratios, then every variant with its spread, the machines and the versions."""
-    releases = "; ".join(
-        ", ".join(f"{name} {release}" for name, release in known.items())
-        for known in results["versions"].values()
-    )
+    """results.md: the ratios, the versions, then every variant with its spread and the machine."""
     text = f"""# Results
 
 Made by `make bench`; `benchmarks/README.md` says how it is measured. A column a peer, and in each
 cell: how many times as good {OURS} is (as fast, as small), the aim, and below the peer's own median
 with its lowest and highest round, in the row's unit, and the setting that was its best. Ratios are
-to rounds of {OURS} that took turns with the peer's.
+to rounds of {OURS} that took turns with the peer's, and as it comes: on a processor it writes
+with weights of 8 bits. Below that stands what it does in 32 bits, where that was run.
 
 {compared(results)}
 
-Versions: {releases}.
+## Versions
+
+{_versions(results)}
 """
     for work in WORKS:
         measured = results["works"].get(work.name)
@@ -182,6 +199,22 @@ Versions: {releases}.
             lines = "\n".join(f"- {line}" for line in lines_of(work, measured))
             text += f"\n## {work.name}: {work.shown}\n\n{lines}\n\n{'; '.join(where)}.\n"
     return text
+
+
+def _versions(results: Mapping[str, Any]) -> str:
+    """The releases that were run, a line each, with the works where they are not those of all."""
+    works: dict[str, list[str]] = {}
+    for work, measured in results["works"].items():
+        for found in measured.values():
+            releases = ", ".join(f"{name} {value}" for name, value in found["versions"].items())
+            named = works.setdefault(releases, [])
+            if work not in named:
+                named.append(work)
+    count = len(results["works"])
+    return "\n".join(
+        f"- {releases}" + (f" ({', '.join(named)})" if len(named) < count else "")
+        for releases, named in works.items()
+    )
 
 
 def put_into(text: str, results: Mapping[str, Any]) -> str:

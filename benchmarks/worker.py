@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from works import END_ODDS, WORKS, Work
+from works import END_ODDS, LIKELIEST, WORKS, Work
 
-# A run returns its units (tokens, texts, steps), or those and its own seconds; or, of texts that it
-# can count the tokens of, how many each has.
+# A run returns its units (tokens, texts, steps), or those and its own seconds; of texts that end by
+# themselves how many tokens each has; and at LIKELIEST what was written.
 Run = Callable[[], Any]
 Variant = tuple[str, str]  # a module of peers/ and what it is told
 
@@ -63,11 +63,11 @@ def main() -> None:
         protocol.write(json.dumps(values) + "\n")
 
     module, told = VARIANTS[variant]
-    work: Work = next(work for work in WORKS if work.name == name)
+    work: Work = next(work for work in (*WORKS, LIKELIEST) if work.name == name)
     try:
         peer = importlib.import_module(f"peers.{module}")
         run: Run = peer.prepare(work, Path(folder), told)
-        if work.kind not in ("tokenize", "memory"):
+        if work.kind not in ("tokenize", "memory", "likeliest"):
             run()
         tell({"ready": True})
         for _ in sys.stdin:
@@ -76,16 +76,18 @@ def main() -> None:
             seconds = time.perf_counter() - start
             if isinstance(result, tuple):
                 result, seconds = result
-            answer = {"seconds": seconds, "peak": peak_gb()}
+            answer: dict[str, Any] = {"seconds": seconds, "peak": peak_gb()}
             if isinstance(result, list):
                 answer["tokens a text"], result = mean_length(result), len(result)
+            if isinstance(result, str):
+                answer["text"], result = result, 1
             tell({"units": result, **answer})
     except BaseException as error:
         import traceback
 
         traceback.print_exc()
-        lines = str(error).strip().splitlines() or [""]
-        tell({"error": f"{type(error).__name__}: {lines[-1][:160]}"})
+        first, *_ = str(error).strip().splitlines() or [""]  # the last is often a hint for all
+        tell({"error": f"{type(error).__name__}: {first[:160]}"})
 
 
 if __name__ == "__main__":

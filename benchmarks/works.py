@@ -16,7 +16,7 @@ OUR_TEXTS, THEIR_TEXTS = 400, 60
 
 GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB = "gpt-2-simple", "transformers", "KerasHub"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2 fp32", "CTranslate2 int8"
-OURS = "gpt2-helpers"
+OURS, OURS_FP32 = "gpt2-helpers", "gpt2-helpers fp32"
 PEERS = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
 
 
@@ -29,7 +29,7 @@ class Work:
 
     name: str
     shown: str
-    kind: str  # generate, texts, finetune, memory, cold start or tokenize
+    kind: str  # generate, texts, finetune, memory, cold start, tokenize or likeliest
     unit: str
     targets: dict[str, float]
     batch: int = 1
@@ -100,10 +100,10 @@ WORKS = (
     ),
     Work(
         "texts",
-        "texts that end after 20 tokens on average, length 100, batch 20",
+        f"{OUR_TEXTS} texts (a peer {THEIR_TEXTS}) that end after 20 tokens on average, batch 20",
         "texts",
         "texts/s",
-        {GPT_2_SIMPLE: 12, TRANSFORMERS: 3, KERAS_HUB: 4, CTRANSLATE2: 1.5, CTRANSLATE2_INT8: 1.0},
+        {GPT_2_SIMPLE: 12, TRANSFORMERS: 3, KERAS_HUB: 4, CTRANSLATE2: 1.5},
         batch=20,
         rounds=2,
     ),
@@ -148,10 +148,21 @@ WORKS = (
     ),
     Work(
         "tokenize",
-        "tokenize a play (1.1 MB), one process, cold",
+        "tokenize a text, one process, cold",
         "tokenize",
         "s",
         {GPT_2_SIMPLE: 2, TRANSFORMERS: 2, KERAS_HUB: 2},
         short=True,
     ),
+)
+
+# No work to be timed: what everyone must write alike.
+LIKELIEST = Work(
+    "likeliest",
+    "the likeliest tokens",
+    "likeliest",
+    "",
+    dict.fromkeys(PEERS, 1.0),
+    length=20,
+    top_k=1,
 )

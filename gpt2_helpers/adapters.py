@@ -44,7 +44,8 @@ def n_adapter_parameters(config: ModelConfig, rank: int) -> int:
 
 
 def new_adapters(config: ModelConfig, rank: int, seed: int) -> dict[str, np.ndarray]:
-    """Adapters that change nothing yet: A random as He et al. 2015 draw a layer's, B zero."""
+    """Adapters that change nothing yet: A random, evenly within 1 over the root of its inputs, as
+    PyTorch draws a layer's; B zero."""
     random = np.random.default_rng(seed)
     arrays = {}
     for name, shape in adapter_shapes(config, rank).items():

@@ -185,7 +185,7 @@ class FinetuneConfig(Checked):
     )
     accumulate_gradients: int = option(
         5,
-        "passes averaged into one step: steadier, and no more memory",
+        "passes averaged into one step: steadier; over 1 takes more memory, however many",
         label="Passes a step",
         minimum=1,
         usual=(1, 20),

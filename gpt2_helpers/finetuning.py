@@ -301,7 +301,7 @@ class Trainer:
 
     def _without_gradients(self, window: tf.Tensor) -> tf.Tensor:
         with _forgotten_gradients():
-            return self.model.loss(window, train_embeddings=False)
+            return self.model.loss(window, measured=True)
 
     def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         config = self.config
@@ -321,7 +321,8 @@ class Trainer:
 def _forgotten_gradients() -> Iterator[None]:
     """Forgets at its end which custom gradients were made within. TensorFlow would keep them, and
     with them the graph, the weights and the optimizer, for as long as the process runs. Recomputing
-    activations makes some, and so does adding up over devices, even over one."""
+    activations makes some, and so does adding up over devices, even over one. It is the whole
+    process's: two threads must not compile trainings at once."""
     before = set(gradient_registry.list())
     try:
         yield

@@ -33,7 +33,7 @@ def stream(
     without `batch_alike` they stay as they are, and it gives the same texts for the same batch.
 
     Raises OptionError where a prompt leaves no room in `config.length`, and OutOfMemoryError that
-    says what to lower.
+    says what to lower. A model is for one thread at a time, where several streams may take turns.
 
     for text in stream(model, tokenizer, ["Once upon a time"], SamplingConfig(length=50)):
         print(text)

@@ -35,13 +35,14 @@ class GraphWeights:
 
     def refresh(self) -> None:
         """Copy again what training has changed."""
-        if self.version == self._model.version:
+        version = self._model.version
+        if self.version == version:
             return
-        self.version = self._model.version
         for name, variable in self._model.variables.items():
             if self.named[name] is not variable:
                 self.named[name].assign(tf.cast(self._model.merged(name), self._dtype))
         self.output.assign(tf.transpose(self.named["model/wte"]))
+        self.version = version  # at the end: whatever stops this leaves it to be done again
 
     @cached_property
     def read(self) -> Any:

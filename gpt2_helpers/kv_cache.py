@@ -6,18 +6,14 @@ blocks of one size.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers import device
 from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.parts import in_parts
 from gpt2_helpers.sampling import Floats
 
 # Attention looks at a multiple of so many keys, those not yet written masked. Most of its time goes
@@ -67,7 +63,7 @@ class KeyValueCache:
         def attend(part: slice) -> None:
             mixed[part] = _attended(scaled[part], keys[part], values[part], unseen[part])
 
-        _in_parts(attend, len(scaled), work=scaled.size * used)
+        in_parts(attend, len(scaled), scaled.size * used >= WORTH_THREADS)
         return mixed.reshape(query.shape)
 
 
@@ -94,20 +90,3 @@ def _attended(query: Floats, keys: Floats, values: Floats, unseen: Floats) -> Fl
 def _in_blocks(tokens: int) -> int:
     """So many tokens, rounded up to what attention looks at."""
     return math.ceil(tokens / KEYS_AT_ONCE) * KEYS_AT_ONCE
-
-
-def _in_parts(function: Callable[[slice], None], count: int, work: int) -> None:
-    """Call `function` for all of `count`, in as many parts as there are cores where the `work`
-    (products) is worth waking them."""
-    parts = min(count, device.cores()) if work >= WORTH_THREADS else 1
-    bounds = [count * part // parts for part in range(parts + 1)]
-    slices = [slice(first, last) for first, last in itertools.pairwise(bounds)]
-    others = [_threads().submit(function, part) for part in slices[1:]]
-    function(slices[0])
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, device.cores() - 1), thread_name_prefix="attention")

@@ -65,6 +65,7 @@ class Program:
         """inputs, each (rows, n) -> outputs, each (rows, n)."""
         rows = len(inputs[0])
         if rows != self._rows:
+            self._rows = 0  # of no known shape, should one of these steps fail
             for index, width in self._inputs:
                 self._interpreter.resize_tensor_input(index, [rows, width])
             self._interpreter.allocate_tensors()

@@ -38,12 +38,15 @@ class LiteWeights:
             self._compile()
 
     def _compile(self) -> None:
-        self.version = self._model.version
-        self.positions = self._array("model/wpe")
+        version = self._model.version
         with quietly(), ThreadPoolExecutor(device.cores()) as pool:
-            last = pool.submit(self._last)  # takes the longest, so it begins first
-            self.first, *self.between = pool.map(self._program, range(self._model.config.n_layer))
-            self.tokens, self.last = last.result()
+            ending = pool.submit(self._last)  # takes the longest, so it begins first
+            first, *between = pool.map(self._program, range(self._model.config.n_layer))
+            tokens, last = ending.result()
+        # All at once, and the version at the end: whatever stops this leaves it to be done again.
+        self.positions, self.tokens = self._array("model/wpe"), tokens
+        self.first, self.between, self.last = first, between, last
+        self.version = version
 
     def _array(self, name: str) -> Floats:
         array: Floats = np.asarray(self._model.merged(name))

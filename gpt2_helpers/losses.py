@@ -48,6 +48,22 @@ def mean_cross_entropy(
     return compute(hidden, embeddings)
 
 
+def measured_cross_entropy(
+    hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor
+) -> tf.Tensor:
+    """The same mean for those who only want to know it: nothing is computed for a way back, which
+    would be twice as many products again."""
+    rows = tf.shape(hidden)[0]
+
+    def add(first: Any, total: Any) -> Any:
+        last = tf.minimum(rows, first + ROWS)
+        losses, _ = _losses(hidden[first:last], embeddings, targets[first:last])
+        return last, total + tf.reduce_sum(losses)
+
+    _, total = tf.while_loop(lambda first, _: first < rows, add, [0, 0.0], parallel_iterations=1)
+    return total / tf.cast(rows, tf.float32)
+
+
 def _in_slices(
     hidden: tf.Tensor,
     embeddings: tf.Tensor,

@@ -20,7 +20,7 @@ from gpt2_helpers.adapters import SCALE
 from gpt2_helpers.attention import causal_attention, causal_masks
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.losses import mean_cross_entropy
+from gpt2_helpers.losses import mean_cross_entropy, measured_cross_entropy
 from gpt2_helpers.products import product
 from gpt2_helpers.shapes import variable_shapes
 
@@ -336,13 +336,17 @@ class GPT2:
         seed: tf.Tensor | None = None,
         recompute: bool = False,
         train_embeddings: bool = True,
+        measured: bool = False,
     ) -> tf.Tensor:
         """Mean cross-entropy, in nats a token, of predicting each id of `windows` (batch, time)
         but the first from those before it. Differentiable, without `train_embeddings` not for them
-        as the output matrix; for use inside a tf.function."""
+        as the output matrix, and not at all where it is only `measured`; for use inside a
+        tf.function."""
         weights = self._in_precision()
         ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])
         embedded, embeddings = embed(weights["model/wte"], ids)
         hidden, _ = hidden_states(weights, self.config, ids, dropout, seed, recompute, embedded)
+        if measured:
+            return measured_cross_entropy(hidden, embeddings, targets)
         trained = train_embeddings and not self.frozen
         return mean_cross_entropy(hidden, embeddings, targets, trained, save_memory=recompute)

@@ -8,11 +8,13 @@ uniform number up in cumulated odds would not do: each id's share moves with all
 
 Nothing sorts a whole vocabulary. It is looked at in blocks of ids that follow each other: the
 likeliest ids stand in the blocks with the likeliest ones; and a draw from all of them is a draw of
-a block, by the sum of its odds, and then of an id in it.
+a block, by the sum of its odds, and then of an id in it. From a large nucleus is drawn as from all,
+and again where that lies outside.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -20,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.parts import in_parts
 
-NUCLEUS_CANDIDATES = 128  # top-p looks among so many ids before it counts them all
+NUCLEUS_CANDIDATES = 128  # top-p looks among so many ids before it looks at them all
 BLOCK = 64  # ids
-HISTOGRAM = 1024  # parts that the odds of a row are counted in, from likely to unlikely
+WORTH_THREADS = 200_000  # logits that are worth a second thread
 COLDEST = 1e-6  # what is colder is as good as this, and would leave the range of fp32
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -40,6 +43,16 @@ def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
     >>> next_ids(np.array([[0.0, 9.0, 1.0]]), np.array([0.5]), SamplingConfig(temperature=0.0))
     array([1], dtype=int32)
     """
+    chosen = np.empty(len(logits), np.int32)
+
+    def choose(part: slice) -> None:
+        chosen[part] = _next_ids(logits[part], uniforms[part], config)
+
+    in_parts(choose, len(logits), logits.size >= WORTH_THREADS)
+    return chosen
+
+
+def _next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
     if config.temperature == 0.0:
         return logits.argmax(axis=-1).astype(np.int32)
     temperature = np.float32(max(config.temperature, COLDEST))
@@ -117,30 +130,25 @@ def _from_nucleus(logits: Floats, uniforms: Floats, temperature: np.float32, top
     inside[:, 0] = True
     found = _pick(ids, _draw(np.where(inside, values, np.float32(-np.inf)), ids, uniforms))
     for row in np.flatnonzero(reached[:, -1] < needed):  # those that need more than these
-        nucleus = _without_the_rest(odds[row], scaled[row], needed[row])
-        found[row] = _from_odds(nucleus[None], uniforms[row : row + 1])[0]
+        found[row] = _from_large_nucleus(odds[row], uniforms[row], needed[row])
     return found
 
 
-def _without_the_rest(odds: Floats, scaled: Floats, needed: float) -> Floats:
-    """One row's odds (n_vocab), with 0 for all but the likeliest that add up to `needed`.
-
-    The odds are counted from likely to unlikely in parts; only the part in which they come to what
-    is needed is sorted.
-    """
-    lowest = scaled[np.isfinite(scaled)].min()
-    width = max(-float(lowest), 1e-3) / (HISTOGRAM - 1)
-    part = np.minimum(scaled * np.float32(-1.0 / width), HISTOGRAM - 1).astype(np.int32)
-    sums = np.bincount(part, weights=odds, minlength=HISTOGRAM).cumsum()
-    crossing = min(int(np.searchsorted(sums, needed)), HISTOGRAM - 1)
-    members = np.flatnonzero(part == crossing)
-    members = members[np.argsort(-scaled[members], kind="stable")]
-    before = sums[crossing - 1] if crossing else 0.0
-    reached = before + odds[members].cumsum(dtype=np.float64)
-    kept = odds * (part < crossing)
-    inside = members[: int(np.searchsorted(reached, needed)) + 1]
-    kept[inside] = odds[inside]
-    return kept
+def _from_large_nucleus(odds: Floats, uniform: np.float32, needed: float) -> np.int32:
+    """One id of a row's odds (n_vocab), out of the likeliest that add up to `needed`: drawn from
+    all, and again by another number for as long as those before it add up to that."""
+    numbers = np.array([uniform], np.float32)
+    bits = numbers.view(np.uint32)
+    for again in itertools.count(1):
+        (found,) = _from_odds(odds[None], numbers)
+        before, after = odds[:found], odds[found + 1 :]
+        # Likelier ones, and of equals the earlier, as a stable sort would have it.
+        likelier = before @ (before >= odds[found]).astype(np.float32)
+        likelier += after @ (after > odds[found]).astype(np.float32)
+        if likelier < needed:
+            break
+        numbers = _uniform(_hash(bits + np.uint32(again)))
+    return np.int32(found)
 
 
 def _in_blocks(rows: Floats, filler: float) -> Floats:
@@ -181,13 +189,16 @@ def _draw(scaled: Floats, ids: Ids, uniforms: Floats) -> NDArray[np.intp]:
     """Which of scaled (rows, n) is drawn: the index (rows). ids (rows, n) or (1, n), since an id's
     noise must not depend on its rank, which rounding may change."""
     row = _hash(np.asarray(uniforms, np.float32).view(np.uint32))[:, None]
-    bits = _hash(row + ids.astype(np.uint32) * np.uint32(0x9E3779B1))  # by the golden ratio
-    # Nearly 0 comes out exact, and 1 never.
-    uniform = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
-    uniform = np.minimum(uniform, np.float32(1.0 - 2.0**-24))
+    uniform = _uniform(_hash(row + ids.astype(np.uint32) * np.uint32(0x9E3779B1)))  # golden ratio
     noise = -np.log(-np.log1p(-uniform))
     chosen: NDArray[np.intp] = (scaled + noise).argmax(axis=-1)
     return chosen
+
+
+def _uniform(bits: NDArray[np.uint32]) -> Floats:
+    """Any uint32 -> numbers between 0 and 1: nearly 0 comes out exact, and 1 never."""
+    uniform = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
+    return np.minimum(uniform, np.float32(1.0 - 2.0**-24))
 
 
 def _hash(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 class Session:
     """Holds one model at a time. `run_name` and `run_folder`, or `model_name`, say which; all None
     while empty. `base_model` is the pretrained model that a run began from, where that is known.
+    For one thread at a time.
 
     session = Session()
     session.load_run("run1")

@@ -12,10 +12,17 @@ from contextlib import contextmanager
 @contextmanager
 def quietly() -> Iterator[None]:
     """Holds back what is written to stderr from below Python, which no setting silences. It is
-    shown where an exception ends the block."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as said:
+    shown where an exception ends the block. For one thread at a time: it is the whole process's."""
+    try:
         stderr = os.dup(2)
+    except OSError:  # it is closed, as where a program runs without a terminal
+        stderr = -1
+    if stderr < 0:
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
             yield

@@ -18,6 +18,7 @@ from gpt2_helpers.config import FinetuneConfig, ModelConfig
 from gpt2_helpers.finetuning import Trainer
 from gpt2_helpers.model import GPT2, attend, causal_mask, random_weights
 from gpt2_helpers.shapes import LAYER_NORM_EPSILON
+from straight import straight_gradients
 
 
 def slopes(compute: Callable[..., Any], given: Sequence[Any], upstream: Any) -> list[np.ndarray]:
@@ -86,6 +87,42 @@ def test_attention_in_blocks_and_its_gradients_are_those_of_the_whole(time: int)
         strict=True,
     ):
         np.testing.assert_allclose(ours, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.02), ("float16", 0.003)])
+def test_attention_in_blocks_of_fewer_bits_is_near(precision: str, off: float) -> None:
+    time = 2 * attention.QUERIES + 44
+    random = np.random.default_rng(5)
+    given = [tf.constant(random.standard_normal((1, 2, time, 16)), tf.float32) for _ in range(4)]
+    masks = attention.causal_masks(time)
+    *narrow, upstream = (tf.cast(array, precision) for array in given)
+    ours = slopes(lambda q, k, v: attention.causal_attention(q, k, v, masks), narrow, upstream)
+    whole = slopes(lambda q, k, v: attend(q, k, v, causal_mask(time)), given[:3], given[3])
+    for found, expected in zip(ours, whole, strict=True):
+        assert found.dtype == tf.as_dtype(precision).as_numpy_dtype
+        error = np.linalg.norm(found.astype(np.float32) - expected)
+        assert error < off * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("saving", [False, True])
+def test_gradients_through_several_blocks_are_those_of_the_plain_way(saving: bool) -> None:
+    shape = ModelConfig(n_vocab=60, n_ctx=300, n_embd=16, n_head=2, n_layer=2)
+    weights = random_weights(shape)
+    windows = np.random.default_rng(6).integers(0, shape.n_vocab, (2, shape.n_ctx))
+    model = GPT2(shape, weights)
+
+    @tf.function(autograph=False)
+    def compute(windows: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = model.loss(windows, recompute=saving)
+        return loss, tape.gradient(loss, model.variables)
+
+    loss, gradients = compute(tf.constant(windows, tf.int32))
+    expected_loss, expected = straight_gradients(weights, shape, windows)
+    assert float(loss) == pytest.approx(expected_loss, abs=1e-5)
+    for name, gradient in expected.items():
+        found = tf.convert_to_tensor(gradients[name])
+        np.testing.assert_allclose(found, gradient, rtol=0, atol=1e-5, err_msg=name)
 
 
 # --- Memory: nothing is there before it is needed. A graph runs whatever it can at once.

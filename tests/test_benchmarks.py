@@ -7,16 +7,34 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import bench_weights
 import compare
 import table
+import turns
+from gpt2_helpers import config
+from gpt2_helpers.config import ModelConfig
 from peer_process import PeerError, PeerProcess
-from works import KERAS_HUB, OURS, PEERS, TRANSFORMERS, WORKS, Work
+from peers import ours
+from same_weights import other_weights
+from works import (
+    CTRANSLATE2,
+    CTRANSLATE2_INT8,
+    GPT_2_SIMPLE,
+    KERAS_HUB,
+    LIKELIEST,
+    OURS,
+    OURS_FP32,
+    PEERS,
+    TRANSFORMERS,
+    WORKS,
+    Work,
+)
 
 BENCHMARKS = Path(compare.__file__).parent
 SPEED = Work("speed", "write a lot", "generate", "tokens/s", {TRANSFORMERS: 2.0, KERAS_HUB: 3.0})
@@ -38,13 +56,15 @@ def prepare(work, folder, told):
         print("also while they run")
         runs.append(told)
         if told == "fails" and len(runs) > 1:
-            raise ValueError("first line\\nno such shape")
+            raise ValueError("no such shape\\na hint for all")
         if told == "crashes" and len(runs) > 1:
             os.abort()
         if told == "hangs" and len(runs) > 1:
             child = subprocess.Popen(["sleep", "1000"])
             open(folder / "child", "w").write(str(child.pid))
             time.sleep(1000)
+        if told == "writes":
+            return "what it writes"
         if told.startswith("lengths"):
             return [int(length) for length in told.split()[1:]]
         return (3, 0.5) if told == "has a clock" else len(runs)
@@ -104,6 +124,13 @@ def test_texts_are_counted_by_their_lengths(start: Callable[..., PeerProcess]) -
     answer = process.run()
     process.close()
     assert (answer["units"], answer["tokens a text"]) == (3, 20.0)
+
+
+def test_what_is_written_is_told_without_warming_up(start: Callable[..., PeerProcess]) -> None:
+    process = start("writes", work=LIKELIEST.name)
+    answer = process.run()
+    process.close()
+    assert (answer["units"], answer["text"]) == (1, "what it writes")
 
 
 @pytest.mark.parametrize("lengths", ["0 0 0", "1 2 3", "100 100 100"])
@@ -209,7 +236,7 @@ def measured(
     diary: list[str] = []
     names = {"ours": OURS, "fp32": "transformers fp32", "bf16": "transformers bf16"}
     scripts = {names[name]: values for name, values in seconds.items()}
-    found = compare.measure(
+    found = turns.measure(
         work, list(scripts), rounds, lambda name: Scripted(name, scripts[name], diary)
     )
     return found, diary
@@ -247,6 +274,13 @@ def test_a_variant_far_behind_its_sister_runs_once() -> None:
     assert len(found["transformers bf16"]["rounds"]) == 3
 
 
+def test_a_variant_far_behind_a_later_sister_runs_once_too() -> None:
+    found, diary = measured(SPEED, 3, ours=[1.0] * 3, fp32=[6.5] * 3, bf16=[3.0] * 3)
+    assert len(found["transformers fp32"]["rounds"]) == 1
+    assert len(found["transformers bf16"]["rounds"]) == 3
+    assert diary.count("transformers fp32 ends") == 1
+
+
 def test_large_processes_take_turns_two_at_a_time() -> None:
     work = Work("train", "train", "finetune", "s a step", {TRANSFORMERS: 2.0})
     seconds: list[float | BaseException] = [1.0, 2.0]
@@ -274,12 +308,96 @@ def test_a_text_that_becomes_other_ids_does_not_count() -> None:
         process.units = 9 if name.endswith("bf16") else 10
         return process
 
-    found = compare.measure(work, [OURS, "transformers fp32", "transformers bf16"], 1, start)
+    found = turns.measure(work, [OURS, "transformers fp32", "transformers bf16"], 1, start)
     assert len(found["transformers fp32"]["rounds"]) == 1
     assert found["transformers bf16"]["rounds"] == []
     assert found["transformers bf16"]["error"] == (
         "transformers bf16 makes 9 ids of the text, where 10 are right"
     )
+
+
+# --- The same weights
+
+
+def test_who_writes_other_likeliest_tokens_is_not_compared() -> None:
+    texts = {
+        OURS_FP32: "some\ufffd words",
+        GPT_2_SIMPLE: " some words",  # others show blanks and halves of letters otherwise
+        "transformers fp32": "somewords",
+        "KerasHub fp32": "other words",
+        CTRANSLATE2: "no words",
+    }
+    ended = []
+
+    class Writer(Scripted):
+        def run(self) -> dict[str, Any]:
+            return {"units": 1, "text": texts[self.name]}
+
+        def close(self) -> None:
+            ended.append(self.name)
+
+    found = other_weights(PEERS, lambda name: Writer(name, [], []))
+    assert list(found) == [KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8]
+    assert found[KERAS_HUB] == "writes 'otherwords' where 'somewords' is right: other weights"
+    assert ended == list(texts)
+
+
+def test_who_cannot_write_says_so_in_its_works_and_not_here() -> None:
+    class Failing(Scripted):
+        def run(self) -> dict[str, Any]:
+            if self.name != OURS_FP32:
+                raise PeerError("not installed")
+            return {"units": 1, "text": "words"}
+
+    assert other_weights(PEERS, lambda name: Failing(name, [], [])) == {}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with what `bench_weights.make` makes, of a small shape, and its text."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "text").write_text("It was a fine day.", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(config.SIZES, "124M", ModelConfig(n_embd=8, n_head=1, n_layer=1))
+        bench_weights.make(folder, folder / "no vocabulary", folder / "text")
+        yield folder
+
+
+def test_weights_are_made_again_only_for_another_text(weights: Path) -> None:
+    def make() -> int:
+        bench_weights.make(weights, weights / "no vocabulary", weights / "text")
+        return (weights / "124M" / "model.ckpt.index").stat().st_mtime_ns
+
+    converted = weights / "124M-ctranslate2"
+    converted.mkdir()
+    before = make()
+    assert make() == before
+    assert converted.exists()
+    (weights / "text").write_text("It rained.", encoding="utf-8")
+    assert make() != before
+    assert (weights / "124M" / "text.txt").read_text(encoding="utf-8") == "It rained."
+    assert not converted.exists()  # who converted it made it of the others
+
+
+@pytest.mark.parametrize("work", [*WORKS, LIKELIEST], ids=lambda work: work.name)
+def test_ours_does_every_work(
+    work: Work, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = weights / ("124M-ends" if work.kind == "texts" else "124M")
+    done = ours.prepare(work, folder, "float32")()
+    if isinstance(done, tuple):
+        assert done[0] == (2 if work.kind == "memory" else 1)
+        assert done[1] > 0
+    elif work.kind == "texts":
+        assert 10 < sum(done) / len(done) < 40
+    elif work.kind == "likeliest":
+        assert isinstance(done, str)
+    elif work.kind == "tokenize":
+        text = (folder / "text.txt").read_text(encoding="utf-8")
+        assert 0 < done <= len(text)
+    else:
+        assert 0 < done <= work.batch * work.length
 
 
 def test_ctrl_c_ends_every_process() -> None:
@@ -289,7 +407,7 @@ def test_ctrl_c_ends_every_process() -> None:
         "transformers fp32": [2.0, KeyboardInterrupt()],
     }
     with pytest.raises(KeyboardInterrupt):
-        compare.measure(SPEED, list(scripts), 2, lambda name: Scripted(name, scripts[name], diary))
+        turns.measure(SPEED, list(scripts), 2, lambda name: Scripted(name, scripts[name], diary))
     assert {f"{name} ends" for name in scripts} <= set(diary)
 
 
@@ -297,7 +415,7 @@ def test_a_peer_is_compared_with_its_best_settings(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compare, "cpu_has_bfloat16", lambda: True)
     by_name = {work.name: work for work in WORKS}
     everyone = compare.variants_for(by_name["generate-1"])
-    assert everyone[:2] == [OURS, f"{OURS} fp32"]
+    assert everyone[:2] == [OURS, OURS_FP32]
     assert {"transformers bf16", "KerasHub bf16", "CTranslate2 int8"} <= set(everyone)
     assert sum(name.endswith("compiled") for name in everyone) == 1
     assert compare.variants_for(by_name["generate-1"], [KERAS_HUB])[2:] == [
@@ -343,7 +461,8 @@ def rounds(*seconds: float, units: float = 100, peak: float = 1.0) -> list[dict[
 
 
 def against(theirs: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, Any]:
-    return {"rounds": theirs, "beside": ours, "machine": "an abacus", "date": "2026-11-27"}
+    about = {"machine": "an abacus", "date": "2026-11-27", "versions": {"torch": "2.13.0"}}
+    return {"rounds": theirs, "beside": ours, **about}
 
 
 def made_up() -> dict[str, Any]:
@@ -351,7 +470,6 @@ def made_up() -> dict[str, Any]:
     fast, slow = rounds(1.0, 2.0, 1.25), rounds(5.0, 4.0, 8.0)
     lost = {**against([], fast), "error": "ended by SIGKILL"}
     return {
-        "versions": {"ours": {OURS: "0.1.0"}, "peers": {"torch": "2.13.0"}},
         "works": {
             "generate-1": {
                 OURS: against(fast, []),
@@ -424,9 +542,12 @@ def test_seconds_a_step_are_compared_where_training_is() -> None:
 
 
 def test_the_summary_counts_aims_and_names_those_missed() -> None:
-    assert table.summary(made_up()) == (
-        "2 of 3 aims met. Missed: generate-1 against transformers (1.60x of 2)."
-    )
+    text = table.summary(made_up())
+    aims = sum(len(work.targets) for work in WORKS)
+    missed = "Missed: generate-1 against transformers (1.60x of 2)."
+    assert text.startswith(f"2 of {aims} aims met. {missed} Without a figure: generate-1 against ")
+    assert "generate-1 against KerasHub; generate-1 against CTranslate2 fp32; " in text
+    assert "cold-start against gpt-2-simple" in text  # ours failed there
 
 
 def test_the_whole_page_has_every_variant_the_machine_and_the_versions() -> None:
@@ -434,7 +555,26 @@ def test_the_whole_page_has_every_variant_the_machine_and_the_versions() -> None
     assert "- transformers fp32: 10 tokens/s, 1 round, ours 8.00x as good" in page
     assert "- KerasHub fp32: failed: ended by SIGKILL" in page
     assert "an abacus, 2026-11-27" in page
-    assert "torch 2.13.0" in page
+    assert "\n- torch 2.13.0\n" in page
+
+
+def test_releases_that_are_not_those_of_all_works_say_of_which() -> None:
+    results = made_up()
+    results["works"]["memory"][GPT_2_SIMPLE]["versions"] = {"torch": "2.14.0"}
+    page = table.whole(results)
+    assert "\n- torch 2.13.0\n- torch 2.14.0 (memory)\n" in page
+
+
+def test_ours_in_32_bits_stands_below_ours_as_it_comes() -> None:
+    results = made_up()
+    results["works"]["generate-1"][OURS_FP32] = against(rounds(2.0), rounds(1.0))
+    assert cells_of(table.compared(results), "generate-1")[1] == "80 (50 to 100)<br>50 fp32"
+
+
+def test_a_text_is_told_by_its_ids() -> None:
+    results = made_up()
+    results["works"] = {"tokenize": {OURS: against(rounds(1.0, units=1234), [])}}
+    assert cells_of(table.compared(results), "tokenize")[0].endswith("cold, 1,234 ids, s")
 
 
 def test_how_long_texts_were_stands_beside_their_speed() -> None:
@@ -472,6 +612,7 @@ def run_compare(
     """Runs compare.py with a stand-in for measuring; returns its exit code and the results."""
     monkeypatch.setattr(compare, "prepare", lambda _: None)
     monkeypatch.setattr(compare, "versions", lambda *_: {"Python": "3"})
+    monkeypatch.setattr(compare, "other_weights", lambda *_: {})
     # What SIGTERM does to this process is not to be changed.
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     out = tmp_path / "out" / "results.json"
@@ -524,6 +665,24 @@ def test_a_quick_run_takes_the_short_works_alone(
     _, works = run_compare(quick_measure, "--quick")
     assert list(works) == [work.name for work in WORKS if work.short]
     assert all(len(found[OURS]["rounds"]) == 2 for found in works.values())
+
+
+def test_who_has_other_weights_has_failed_in_every_work(
+    run_compare: Callable[..., tuple[int, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "other_weights", lambda *_: {KERAS_HUB: "other weights"})
+    _, works = run_compare(quick_measure, "--works", "generate-1")
+    assert works["generate-1"]["KerasHub fp32"]["error"] == "other weights"
+    assert works["generate-1"]["KerasHub fp32"]["rounds"] == []
+    assert works["generate-1"]["transformers fp32"]["rounds"]
+
+
+def test_a_python_that_does_not_run_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such library >&2\nexit 1\n", encoding="utf-8")
+    broken.chmod(0o755)
+    with pytest.raises(SystemExit, match=r"python does not run:\nno such library"):
+        compare.versions(str(broken), [])
 
 
 def test_peers_that_are_not_installed_are_asked_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.decoder import Decoder
 from gpt2_helpers.decoding import KEPT_DECODERS, decoder_for
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.graph_decoder import GraphDecoder
-from gpt2_helpers.lite_decoder import READ_AT_ONCE, LiteDecoder
+from gpt2_helpers.graph_decoder import GraphDecoder, GraphWeights
+from gpt2_helpers.lite_decoder import READ_AT_ONCE, LiteDecoder, LiteWeights
 from gpt2_helpers.model import GPT2
 from toy import toy_model, toy_weights
 
@@ -201,12 +202,23 @@ def test_weights_that_decoding_takes_as_they_are_lie_in_memory_once() -> None:
     assert copies == {name for name in named if "/h" in name and name.endswith("/w")}
 
 
+NARROW = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
+AS_WIDE_AS_124M = ModelConfig(n_vocab=200, n_ctx=640, n_embd=768, n_head=12, n_layer=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "starts"),
+    [
+        (NARROW, [0, 3, 90, 31, 32, 33, 50, 64, 1]),
+        (AS_WIDE_AS_124M, [0, 5, 630, 300, 255, 257, 511, 64, 1]),
+    ],
+)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(precision: str) -> None:
-    config = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
+def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(
+    precision: str, config: ModelConfig, starts: list[int]
+) -> None:
     model = toy_model(config)
     texts = np.random.default_rng(3).integers(0, config.n_vocab, (9, config.n_ctx))
-    starts = [0, 3, 90, 31, 32, 33, 50, 64, 1]
     alone = []
     for text, start in zip(texts, starts, strict=True):
         decoder = decoder_for(model, 1, config.n_ctx, precision)
@@ -312,6 +324,35 @@ def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
     assert again is decoder  # still compiled
     again.prefill(0, beginning)  # the same beginning, with other keys and values now
     np.testing.assert_allclose(logits_at(again, [(0, 8)]), after, rtol=0, atol=off)
+
+
+@pytest.mark.parametrize("kind", [LiteWeights, GraphWeights])
+def test_weights_whose_taking_over_was_stopped_are_taken_over_the_next_time(
+    monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    if kind is GraphWeights:
+        monkeypatch.setattr(decoding, "uses_lite", lambda _: False)
+    model = toy_model(CONFIG)
+    precision = "float32" if kind is LiteWeights else "bfloat16"
+    decoder_for(model, 1, CONFIG.n_ctx, precision)
+    trained(model)
+    fresh = GPT2(CONFIG, {name: value.numpy() for name, value in model.variables.items()})
+    with monkeypatch.context() as stopping:
+        asked: list[str] = []
+
+        def interrupted(name: str, whole: Any = model.merged) -> Any:
+            asked.append(name)
+            if len(asked) > 2:
+                raise KeyboardInterrupt
+            return whole(name)
+
+        stopping.setattr(model, "merged", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decoder_for(model, 1, CONFIG.n_ctx, precision)
+    decoder = decoder_for(model, 1, CONFIG.n_ctx, precision)
+    assert isinstance(decoder.weights, kind)
+    expected = logits_at(decoder_for(fresh, 1, CONFIG.n_ctx, precision), [(0, 0)])
+    assert (logits_at(decoder, [(0, 0)]) == expected).all()
 
 
 def test_only_a_few_decoders_are_kept_and_the_last_used_among_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import losses
-from gpt2_helpers.losses import mean_cross_entropy
+from gpt2_helpers.losses import mean_cross_entropy, measured_cross_entropy
 from straight import straight_gradients
 from toy import TOY, toy_model, toy_weights
 
@@ -81,6 +81,22 @@ def test_embeddings_that_are_not_trained_get_no_gradient(monkeypatch: pytest.Mon
     assert loss == pytest.approx(expected[0], abs=1e-6)
     np.testing.assert_allclose(hidden, expected[1], rtol=0, atol=1e-6)
     assert embeddings is None
+
+
+@pytest.mark.parametrize("rows", [1, 5, 13, 256])
+def test_who_only_measures_gets_the_same_loss_by_a_third_of_the_products(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(losses, "ROWS", rows)
+
+    @tf.function(autograph=False)
+    def compute(hidden: tf.Tensor, embeddings: tf.Tensor) -> Any:
+        return measured_cross_entropy(hidden, embeddings, tf.constant(TARGETS))
+
+    graph = compute.get_concrete_function(tf.constant(HIDDEN), tf.constant(EMBEDDINGS)).graph
+    parts = [node.op for f in graph.as_graph_def().library.function for node in f.node_def]
+    assert parts.count("MatMul") == 1
+    assert float(compute(HIDDEN, EMBEDDINGS)) == pytest.approx(in_one_piece()[0], abs=1e-6)
 
 
 @pytest.mark.parametrize(("dtype", "off"), [("bfloat16", 0.02), ("float16", 0.003)])

@@ -190,6 +190,10 @@ def test_a_container_may_have_less_than_its_machine(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("6144\n")
     (tmp_path / "memory.current").write_text("1024\n")
     assert free_main_memory(told, tmp_path) == 5 * 1024
+    # What was read of files is given up for whoever needs it.
+    (tmp_path / "memory.stat").write_text("anon 512\nfile 512\ninactive_file 512\n")
+    assert free_main_memory(told, tmp_path) == 5 * 1024 + 512
+    (tmp_path / "memory.stat").unlink()
     (tmp_path / "memory.current").write_text("9999\n")
     assert free_main_memory(told, tmp_path) == 0
     (tmp_path / "memory.max").write_text("max\n")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpt2_helpers import device, sampling
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, next_ids, next_ids_by_row
 
@@ -188,7 +189,7 @@ def test_a_large_flat_vocabulary_is_drawn_evenly_to_its_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spread", "top_p"), [(0.0, 0.5), (0.0, 0.99), (1.0, 0.7), (3.0, 0.9), (6.0, 0.9)]
+    ("spread", "top_p"), [(0.0, 0.04), (0.0, 0.5), (0.0, 0.99), (1.0, 0.7), (3.0, 0.9), (6.0, 0.9)]
 )
 def test_a_nucleus_larger_than_the_first_candidates_is_whole(spread: float, top_p: float) -> None:
     logits = np.random.default_rng(7).normal(0, 1, 5000) * spread
@@ -240,6 +241,28 @@ def test_a_rows_choice_does_not_depend_on_its_neighbours(options: dict[str, Any]
         for row, number in zip(logits, uniforms, strict=True)
     ]
     assert together.tolist() == backwards.tolist() == alone
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"top_k": 40}, {"top_p": 0.9}, {"temperature": 0.0}], ids=str
+)
+def test_threads_change_no_choice(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    random = np.random.default_rng(14)
+    logits = random.normal(0, 1, (7, 5000)) * random.uniform(0.1, 8, (7, 1))
+    numbers = random_numbers(15, count=7)
+    seen = []
+
+    def counted(logits: Any, *rest: Any, whole: Any = sampling._next_ids) -> Any:
+        seen.append(len(logits))
+        return whole(logits, *rest)
+
+    monkeypatch.setattr(sampling, "_next_ids", counted)
+    monkeypatch.setattr(device, "cores", lambda: 3)
+    alone = drawn(logits, numbers, **options)
+    monkeypatch.setattr(sampling, "WORTH_THREADS", 1)
+    together = drawn(logits, numbers, **options)
+    assert sorted(seen) == [2, 2, 3, 7]
+    assert together.tolist() == alone.tolist()
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 40}, {"top_p": 0.9}], ids=str)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers import device
+from gpt2_helpers.tokenizer import Tokenizer
 from works import THEIR_TEXTS, Work
 
 
@@ -32,9 +33,11 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         options["end_token"] = []
         options["min_length"] = work.length
 
-    def run() -> int | list[int]:
+    def run() -> int | list[int] | str:
         count = THEIR_TEXTS if texts else work.batch
         results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
+        if work.kind == "likeliest":
+            return Tokenizer.load(folder).decode(results[0].sequences_ids[0])
         lengths = [len(result.sequences_ids[0]) for result in results]
         return lengths if texts else sum(lengths)
 

@@ -10,11 +10,13 @@ import io
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gpt2_helpers.tokenizer import Tokenizer
 from works import THEIR_TEXTS, Work
 
 
@@ -30,9 +32,11 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name=folder.name, model_dir=str(folder.parent))
     texts = work.kind == "texts"
+    tokenizer = Tokenizer.load(folder)
 
-    def run() -> int:
+    def run() -> Any:
         count = THEIR_TEXTS if texts else work.batch
+        start = time.perf_counter()
         written = gpt2.generate(
             sess,
             model_name=folder.name,
@@ -46,7 +50,12 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
             truncate="<|endoftext|>" if texts else None,
             return_as_list=True,
         )
-        return len(written) if texts else count * work.length
+        seconds = time.perf_counter() - start
+        if work.kind == "likeliest":
+            return written[0]
+        if texts:  # It returns letters alone: what they are in tokens is not within its time.
+            return [len(tokenizer.encode(text)) for text in written], seconds
+        return count * work.length
 
     return run
 

@@ -26,7 +26,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
             vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
         )
         text = (folder / "text.txt").read_text(encoding="utf-8")
-        # By itself it cuts words as Llama 3 does and makes other ids; within tf.data as GPT-2.
+        # It cuts words otherwise than GPT-2 and makes other ids of them, within tf.data too.
         texts = tf.data.Dataset.from_tensors(text).map(tokenizer)
         return lambda: sum(len(ids) for ids in texts)
     keras.config.set_dtype_policy(told)
@@ -47,9 +47,9 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         sampler = samplers.RandomSampler(temperature=temperature)
     model.compile(sampler=sampler)
     stop = [END] if ending else None
-    printed = None
-    if work.kind == "cold start":
-        printed = keras_hub.models.GPT2Tokenizer(
+    shown: Any = None
+    if work.kind in ("cold start", "likeliest"):
+        shown = keras_hub.models.GPT2Tokenizer(
             vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
         )
     # It looks for ends in all that is no prompt: places to fill must not hold one from the start.
@@ -57,13 +57,15 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     mask = np.zeros_like(ids)
     ids[:, 0], mask[:, 0] = END, 1
 
-    def run() -> int | list[int]:
+    def run() -> int | list[int] | str:
         lengths: list[int] = []
         for _ in range(THEIR_TEXTS // work.batch if ending else 1):
             inputs = {"token_ids": ids, "padding_mask": mask}
             written = model.generate(inputs, stop_token_ids=stop)
-            if printed is not None:
-                print(printed.detokenize(written["token_ids"]))
+            if work.kind == "likeliest":
+                return str(shown.detokenize(written["token_ids"][0, 1:]))
+            if shown is not None:
+                print(shown.detokenize(written["token_ids"]))
             ends = written["token_ids"][:, 1:] == END
             lengths += [_place(row) if ending else work.length for row in np.asarray(ends)]
         return lengths if ending else sum(lengths)

@@ -39,8 +39,11 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         top_p=work.top_p,
     )
 
-    def run() -> int | list[int]:
-        lengths = [text.tokens for text in session.generate("", config)]
+    def run() -> int | list[int] | str:
+        written = list(session.generate("", config))
+        if work.kind == "likeliest":
+            return str(written[0])
+        lengths = [text.tokens for text in written]
         return lengths if texts else sum(lengths)
 
     return run

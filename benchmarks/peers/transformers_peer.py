@@ -33,7 +33,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         "temperature": 1.0 if texts else 0.7,
         "top_k": work.top_k,
         "top_p": work.top_p or 1.0,
-        "max_new_tokens": work.length - (0 if work.length < 1000 else 1),
+        "max_new_tokens": work.length,
         "pad_token_id": END,
         "eos_token_id": END if texts else None,
     }
@@ -42,17 +42,20 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         model.forward = torch.compile(model.forward)
     start = torch.full((work.batch, 1), END)
 
-    printed = None
-    if work.kind == "cold start":
-        printed = transformers.GPT2TokenizerFast.from_pretrained(hugging_face)
+    shown: Any = None
+    if work.kind in ("cold start", "likeliest"):
+        shown = transformers.GPT2TokenizerFast.from_pretrained(hugging_face)
 
-    def run() -> int | list[int]:
+    def run() -> int | list[int] | str:
         lengths: list[int] = []
         with torch.inference_mode():
             for _ in range(THEIR_TEXTS // work.batch if texts else 1):
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)
-                if printed is not None:
-                    print(printed.decode(ids[0]))
+                if shown is not None:
+                    text = shown.decode(ids[0, 1:], clean_up_tokenization_spaces=False)
+                    if work.kind == "likeliest":
+                        return str(text)
+                    print(text)
                 written = ids[:, 1:]  # beyond its end a text is filled up with ends
                 lengths += (written != END if texts else written >= 0).sum(1).tolist()
         return lengths if texts else sum(lengths)
