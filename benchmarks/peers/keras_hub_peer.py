@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -30,10 +29,8 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         texts = tf.data.Dataset.from_tensors(text).map(tokenizer)
         return lambda: sum(len(ids) for ids in texts)
     keras.config.set_dtype_policy(told)
-    recomputed = [f"transformer_layer_{order}" for order in range(12)]
-    recompute = keras.RematScope("list_of_layers", layer_names=recomputed)
-    with recompute if work.kind == "memory" else contextlib.nullcontext():
-        model = _model(folder)
+    # Without keras.RematScope, also for memory: in a graph it refuses the decoder's keywords.
+    model = _model(folder)
     if work.kind in ("finetune", "memory"):
         return _training(model, work)
     ending = work.kind == "texts"
