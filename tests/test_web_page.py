@@ -86,19 +86,25 @@ def opened(chromium: Browser, address: str) -> Iterator[Opened]:
         opened.context.close()
 
 
-def test_a_text_streams_in_with_its_beginning_in_bold(opened: Opened) -> None:
-    opened.slide("new_tokens", 300)
-    opened.page.fill("#editor", BEGINNING)
-    opened.page.click("#generate")
-    opened.page.locator(".result.writing", has_text=re.compile(r"night, and\s+\S+")).wait_for()
-    early = opened.page.locator(".result-text").inner_text()
-    opened.page.locator("#status", has_text=re.compile(r"Done: \d+ words\.")).wait_for()
-    text = opened.page.locator(".result-text").inner_text()
-    assert text.startswith(BEGINNING)
-    assert text.startswith(early.rstrip("▍"))
-    assert opened.page.locator(".result-text strong").inner_text() == BEGINNING
-    assert opened.page.locator(".result-about").inner_text().endswith("machine: tiny")
-    opened.picture("web")
+def test_a_text_streams_in_with_its_beginning_in_bold(chromium: Browser, tiny: Session) -> None:
+    # Slowly, so that who looks on sees it on its way.
+    with serving(tiny, step_seconds=0.03) as client:
+        size = {"width": 1100, "height": 760}
+        opened = Opened(chromium, str(client.base_url), viewport=size)
+        opened.slide("new_tokens", 300)
+        opened.page.fill("#editor", BEGINNING)
+        opened.page.click("#generate")
+        opened.page.locator(".result.writing", has_text=re.compile(r"night, and\s+\S+")).wait_for()
+        early = opened.page.locator(".result-text").inner_text()
+        opened.page.locator("#status", has_text=re.compile(r"Done: \d+ words\.")).wait_for()
+        text = opened.page.locator(".result-text").inner_text()
+        assert text.startswith(BEGINNING)
+        assert text.startswith(early.rstrip("▍"))
+        assert opened.page.locator(".result-text strong").inner_text() == BEGINNING
+        assert opened.page.locator(".result-about").inner_text().endswith("machine: tiny")
+        opened.picture("web")
+        assert opened.said == [], "the console stays silent"
+        opened.context.close()
 
 
 def test_who_writes_is_told(opened: Opened) -> None:
