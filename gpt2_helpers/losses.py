@@ -14,6 +14,7 @@ import tensorflow as tf
 # Tokens a slice; `memory` counts with them. The more of them, the less often are gradients of the
 # embeddings added up.
 ROWS, SAVING_ROWS = 1024, 256
+IDS = 8192  # of the vocabulary, for which a slice's share of those gradients stands at once
 
 
 def mean_cross_entropy(
@@ -86,9 +87,10 @@ def _in_slices(
         some, wanted = hidden[first:last], targets[first:last]
         losses, towards = _losses(some, embeddings, wanted)
         backs = backs.write(order, tf.matmul(towards, embeddings, transpose_a=True))
-        if train_embeddings:
-            more = tf.cast(tf.matmul(towards, some), tf.float32)
-            sums = more if sums is None else sums + more
+        if train_embeddings and sums is None:
+            sums = tf.cast(tf.matmul(towards, some), tf.float32)
+        elif train_embeddings:
+            sums = _with_products(sums, towards, some)
         return order + 1, total + tf.reduce_sum(losses), backs, sums
 
     # The first slice stands before the loop, which would hold zeros to begin with for as long as it
@@ -103,6 +105,24 @@ def _in_slices(
         parallel_iterations=1,
     )
     return total, backs.concat(), sums if train_embeddings else None
+
+
+def added_at(tensor: tf.Tensor, places: tf.Tensor, more: tf.Tensor) -> tf.Tensor:
+    """`tf.tensor_scatter_nd_add`, which copies `tensor`, where it lies if nobody else needs it."""
+    return tf.raw_ops.ScatterNdNonAliasingAdd(input=tensor, indices=places, updates=more)
+
+
+def _with_products(sums: tf.Tensor, towards: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+    """sums (n_vocab, n_embd) + towards (n_vocab, rows) by hidden (rows, n_embd), added where the
+    sums lie, some ids after others: the products of all would take as much memory as the sums."""
+    n_vocab = towards.shape[0]
+    for first in range(0, n_vocab, IDS):
+        last = min(first + IDS, n_vocab)
+        with tf.control_dependencies([sums]):  # else all products would be computed at once
+            some = tf.identity(towards[first:last])
+        more = tf.cast(tf.matmul(some, hidden), tf.float32)
+        sums = added_at(sums, tf.range(first, last)[:, None], more)
+    return sums
 
 
 def _losses(
@@ -121,5 +141,5 @@ def _losses(
     right = tf.gather_nd(logits, places)
     odds = tf.exp(logits - highest)  # (n_vocab, rows), not yet divided by their sums
     sums = tf.reduce_sum(odds, axis=0)
-    towards = tf.tensor_scatter_nd_sub(odds * (1 / sums), places, tf.ones_like(right))
+    towards = added_at(odds * (1 / sums), places, -tf.ones_like(right))
     return tf.math.log(sums) + highest - right, tf.cast(towards, hidden.dtype)

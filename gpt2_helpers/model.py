@@ -20,7 +20,7 @@ from gpt2_helpers.adapters import SCALE
 from gpt2_helpers.attention import causal_attention, causal_masks
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.losses import mean_cross_entropy, measured_cross_entropy
+from gpt2_helpers.losses import added_at, mean_cross_entropy, measured_cross_entropy
 from gpt2_helpers.products import product
 from gpt2_helpers.shapes import variable_shapes
 
@@ -203,7 +203,7 @@ def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     @tf.custom_gradient
     def both(embeddings: tf.Tensor) -> Any:
         def gradient(to_rows: tf.Tensor, to_all: tf.Tensor) -> tf.Tensor:
-            return tf.tensor_scatter_nd_add(to_all, ids[..., None], to_rows)
+            return added_at(to_all, ids[..., None], to_rows)
 
         return (tf.gather(embeddings, ids), tf.identity(embeddings)), gradient
 

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import losses
+from gpt2_helpers.config import FinetuneConfig
+from gpt2_helpers.finetuning import Trainer
 from gpt2_helpers.losses import mean_cross_entropy, measured_cross_entropy
 from straight import straight_gradients
 from toy import TOY, toy_model, toy_weights
@@ -54,6 +56,42 @@ def test_slices_give_the_loss_and_gradients_of_one_piece(
     assert loss == pytest.approx(expected[0], abs=1e-6)
     np.testing.assert_allclose(hidden, expected[1], rtol=0, atol=1e-6)
     np.testing.assert_allclose(embeddings, expected[2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("ids", [1, 7, 29])
+def test_gradients_of_the_embeddings_are_added_some_ids_after_others(
+    monkeypatch: pytest.MonkeyPatch, ids: int
+) -> None:
+    monkeypatch.setattr(losses, "ROWS", 5)
+    monkeypatch.setattr(losses, "IDS", ids)  # the last may be fewer
+    _, _, embeddings = sliced(HIDDEN, EMBEDDINGS)
+    np.testing.assert_allclose(embeddings, in_one_piece()[2], rtol=0, atol=1e-6)
+
+
+def test_what_nobody_else_needs_is_added_to_where_it_lies() -> None:
+    places, more = tf.constant([[2], [2], [0]]), tf.constant([1.0, 2.0, 4.0])
+
+    @tf.function(autograph=False)
+    def lone(x: tf.Tensor) -> tf.Tensor:
+        return losses.added_at(x * 2, places, more)
+
+    @tf.function(autograph=False)
+    def needed(x: tf.Tensor) -> Any:
+        return losses.added_at(x, places, more), x
+
+    np.testing.assert_array_equal(lone(tf.ones(3)), [6, 2, 5])
+    ones = tf.ones(3)
+    np.testing.assert_array_equal(needed(ones)[0], [5, 1, 4])
+    np.testing.assert_array_equal(ones, [1, 1, 1])
+
+
+def test_training_copies_no_matrix_to_add_to_it() -> None:
+    model = toy_model()
+    trainer = Trainer(model, np.tile(np.arange(20), 9), FinetuneConfig(seed=1))
+    graph = trainer._train.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
+    adding = {node.op for node in nodes if "Scatter" in node.op}
+    assert adding == {"ScatterNdNonAliasingAdd"}  # TensorScatterAdd copies first
 
 
 @pytest.mark.parametrize(("save_memory", "slices"), [(False, [5, 5, 3]), (True, [6, 6, 1])])
