@@ -31,6 +31,7 @@ USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies 
 
 _FP32, _HALF = 4, 2  # bytes
 LOSS_ROWS, SAVING_LOSS_ROWS = 1024, 256  # tokens that the loss looks at together: see `losses`
+LOSS_IDS = 8192  # and ids whose gradients it adds together
 QUERIES = 128  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
@@ -59,7 +60,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
 
     >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    2.1
+    1.9
     """
     width = _WIDTH[precision]
     narrow = width < _FP32
@@ -110,14 +111,15 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     # takes the matrix into fp32 for each of its two.
     at_once = SAVING_LOSS_ROWS if saving else LOSS_ROWS
     scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * matrix
-    # The sum of the slices' gradients, what is added to it, and that before its cast.
-    sums = (1 + (tokens > at_once)) * output + narrow * output * width // _FP32
+    # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
+    added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
+    sums = output + added + narrow * output * width // _FP32
     return int(
         held
         + max(
             kept + scores + sums,  # between the two passes
             kept + once_more + backwards + output,  # the way back begins
-            4 * output,  # and ends, with the largest weight's update
+            (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
         )
     )
 
@@ -218,7 +220,7 @@ def what_fits(
     tiny: fits (about 0.2 GB)
     124M: fits (about 3.1 GB)
     355M: fits (about 7.5 GB)
-    774M: fits with adafactor and memory saving (about 5.3 GB)
+    774M: fits with adafactor and memory saving (about 5.0 GB)
     1558M: fits with lora_rank=8 (about 4.7 GB)
     """
     return [
