@@ -16,6 +16,7 @@ from growth_curve import Curve, number
 COLOURS = ("#1f5aa6", "#d1690e", "#2f8f4e", "#8a3ffc")
 WIDE = 10  # largest over smallest, from which on an axis is logarithmic
 MANY = 10  # points, for which there are not ticks enough
+LEGEND_LINE = 0.085  # of a panel's height
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
@@ -50,14 +51,16 @@ def _panel(axes: Axes, curve: Curve) -> None:
         axes.set_xticks(places)
         axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    if max(values) / min(values) > WIDE:
+    low, high = min(values), max(values)
+    legend = LEGEND_LINE * (len(curve.series) + 1)  # how much of the height it takes
+    if high / low > WIDE:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        axes.set_ylim(top=max(values) * 3)  # room for the legend
+        axes.set_ylim(top=high * (high / low) ** (legend / (1 - legend)))
     else:
-        axes.set_ylim(0, max(values) * 1.4)
+        axes.set_ylim(0, high / (1 - legend))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize="small", loc="upper left")
