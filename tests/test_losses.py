@@ -68,7 +68,7 @@ def test_gradients_of_the_embeddings_are_added_some_ids_after_others(
     np.testing.assert_allclose(embeddings, in_one_piece()[2], rtol=0, atol=1e-6)
 
 
-def test_what_nobody_else_needs_is_added_to_where_it_lies() -> None:
+def test_adding_changes_nothing_that_somebody_else_needs() -> None:
     places, more = tf.constant([[2], [2], [0]]), tf.constant([1.0, 2.0, 4.0])
 
     @tf.function(autograph=False)
