@@ -83,6 +83,8 @@ def lines_of(work: Work, measured: Mapping[str, Any]) -> list[str]:
             each["tokens a text"] for each in found["rounds"] if "tokens a text" in each
         ]:
             line += f", {statistics.mean(lengths):.1f} tokens a text"
+        if "remark" in found:
+            line += f", {found['remark']}"
         if "error" in found:
             line += f", then failed: {found['error']}"
         if "stopped" in found:
@@ -137,6 +139,8 @@ def _cell(work: Work, measured: Mapping[str, Any], peer: str) -> str:
     ahead = ahead_of(work, measured[name])
     variant = "" if work.kind == "tokenize" else name.removeprefix(peer).strip()
     theirs = f"{_shown(work, measured[name]['rounds'])} {variant}".strip()
+    if "remark" in measured[name]:
+        theirs += f", {measured[name]['remark']}"
     if ahead is None:
         return theirs
     return f"**{_times(ahead)}**, {_verdict(ahead, aim)}<br>{theirs}"
