@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpt2_helpers import archives
+from gpt2_helpers import archive_headers, archives
 from gpt2_helpers.archives import before_of
 from gpt2_helpers.drive import (
     FULL_HERE,
@@ -31,7 +31,7 @@ from gpt2_helpers.runs import SUMS, RunFolder, run_names
 from gpt2_helpers.transfers import BEFORE, Moved, copy_file, finished, ignore
 
 HERE, DRIVE = "here", "Drive"
-_PREFIX = f"{archives.ROOT}_"
+_PREFIX = f"{archive_headers.ROOT}_"
 Note = Callable[[str], None]
 
 
@@ -64,7 +64,7 @@ def run_to_drive(
     doing = f"copying the run {run_name} to Google Drive"
     if copy_folder:
         files = archives.run_files(folder, weights_only)
-        target = RunFolder(drive / archives.ROOT, run_name)
+        target = RunFolder(drive / archive_headers.ROOT, run_name)
         size = _size(files)
         require_space(size, doing)
         with drive_errors(doing), target.replaced(size) as beside:
@@ -87,7 +87,7 @@ def _make_room(missing: int, archive: Path) -> None:
     before = before_of(archive)
     if missing <= 0 or not (archive.is_file() and before.is_file()):
         return
-    goes = before if archives.is_whole(archive) else archive
+    goes = before if archive_headers.is_whole(archive) else archive
     if missing <= goes.stat().st_size:
         archives.discard_archive(goes)
 
@@ -128,7 +128,7 @@ def run_from_drive(
 
 def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[Moved, None, None]:
     """A run that lies on Drive as a folder; its hashes are checked where they were written."""
-    source = RunFolder(my_drive() / archives.ROOT, folder.name)
+    source = RunFolder(my_drive() / archive_headers.ROOT, folder.name)
     if source.newest() is None:
         raise _missing(folder.name, run_names(source.checkpoint_dir), source.path)
     files = archives.run_files(source)
@@ -218,7 +218,7 @@ def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
             yield from _in_archive(name)
         except DriveError as error:
             note(str(error))
-    folder = my_drive() / archives.ROOT
+    folder = my_drive() / archive_headers.ROOT
     if folder.resolve() != checkpoint_dir.resolve():
         yield from _in_folder(folder, DRIVE)
 
@@ -245,7 +245,7 @@ def _in_archive(name: str) -> Iterator[SavedRun]:
     with drive_errors(f"reading {archive.name} on Google Drive", UNREADABLE):
         for path in (archive, before_of(archive)):
             with contextlib.suppress(CheckpointError, FileNotFoundError):
-                held = archives.contents(path)
+                held = archive_headers.contents(path)
                 yield SavedRun(name, held.step, _when(held.saved_at), DRIVE, path)
                 return
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers.archives import contents, members_of, pack, packed_size, run_files, unpack
+from gpt2_helpers.archive_headers import contents
+from gpt2_helpers.archives import members_of, pack, packed_size, run_files, unpack
 from gpt2_helpers.checkpoint import load_model
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.runs import RunFolder

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import archives, backups, drive
+from gpt2_helpers import archive_headers, backups, drive
 from gpt2_helpers.backups import (
     DriveBackup,
     SavedRun,
@@ -327,14 +327,14 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
     for name in ("one", "two"):
         save_run(name)
         to_drive(name)
-    whole = archives.contents
+    whole = archive_headers.contents
 
-    def unreadable(archive: Path) -> archives.Contents:
+    def unreadable(archive: Path) -> archive_headers.Contents:
         if archive.name == "checkpoint_one.tar":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(archive))
         return whole(archive)
 
-    monkeypatch.setattr(archives, "contents", unreadable)
+    monkeypatch.setattr(archive_headers, "contents", unreadable)
     notes: list[str] = []
     found = told(saved_runs(note=notes.append))
     assert sorted(found) == [("one", 4, "here"), ("two", 4, "Drive"), ("two", 4, "here")]

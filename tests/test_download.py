@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bad_server import BadServer, Fault, etag, md5, running
-from gpt2_helpers import config, download
+from gpt2_helpers import config, fetching
 from gpt2_helpers.download import FILES, download_model, is_downloaded
 from gpt2_helpers.errors import DownloadError, OptionError
 
@@ -501,7 +501,7 @@ def test_a_server_that_is_not_there_is_said(
 def test_a_server_that_falls_silent_is_given_up(
     server: BadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    monkeypatch.setattr(fetching, "TIMEOUT", 0.5)
     over = threading.Event()
 
     def fall_silent() -> None:
@@ -544,7 +544,7 @@ def test_a_redirect_is_followed_with_its_range(server: BadServer, tmp_path: Path
 
 def test_a_redirect_from_https_to_http_is_refused() -> None:
     asked = urllib.request.Request("https://host/file")
-    redirects = download._Redirects()
+    redirects = fetching.Redirects("or do without")
     moved = redirects.redirect_request(asked, None, 302, "Found", {}, "https://other/file")
     assert moved is not None
     assert moved.full_url == "https://other/file"

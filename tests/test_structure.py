@@ -28,7 +28,7 @@ PACKAGE = ROOT / "gpt2_helpers"
 LAYERS = [
     "errors",
     "fields transfers colab samples checksums locks bars",
-    "config drive bigquery",
+    "config drive bigquery fetching",
     "adapters losses products pretrain_config shapes bundles",
     "activations attention bundle_writer",
     "tokenizer batches textfiles tokenfiles textwriter interrupts options",
@@ -37,7 +37,7 @@ LAYERS = [
     "sampling",
     "decoder startup lite stored kv_cache",
     "csvfiles encoding checkpoint graph_decoder lite_decoder pretraining memory",
-    "assembly decoding",
+    "assembly decoding archive_headers",
     "rows",
     "documents finetuning generation runs pretrained",
     "idstream plots archives beginnings",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gpt2_helpers.download import download_file
+from gpt2_helpers.fetching import download_file
 from gpt2_helpers.tokenfiles import replacing
 
 _LONGEST_NAME = 100

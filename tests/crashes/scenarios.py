@@ -15,7 +15,7 @@ import numpy as np
 
 from bad_server import BadServer, running
 from crashes.killing import End
-from gpt2_helpers import archives
+from gpt2_helpers import archive_headers, archives
 from gpt2_helpers.checkpoint import latest_checkpoint, load_stored
 from gpt2_helpers.download import FILES, MIRROR_VARIABLE
 from gpt2_helpers.runs import RunFolder
@@ -217,10 +217,10 @@ def assert_whole_archive(work: Path) -> int:
     import hashlib
 
     for archive in (archive_in(work), archives.before_of(archive_in(work))):
-        if archive.is_file() and archives.is_whole(archive):
+        if archive.is_file() and archive_headers.is_whole(archive):
             told, _ = told_hash(archive)
             assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
-            return archives.contents(archive).step
+            return archive_headers.contents(archive).step
     raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpt2_helpers import archives
+from gpt2_helpers import archive_headers, archives
 from gpt2_helpers.bundles import BadIndexError, ForeignIndexError, read_index
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.csvfiles import read_rows
@@ -59,7 +59,7 @@ def tokenizer(data: bytes) -> None:
 
 
 def tar(data: bytes) -> None:
-    archives.contents(_file("checkpoint_run1.tar", data))
+    archive_headers.contents(_file("checkpoint_run1.tar", data))
 
 
 def index(data: bytes) -> None:
