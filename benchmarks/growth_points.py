@@ -70,7 +70,8 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
     from gpt2_helpers.memory import finetuning_bytes
     from gpt2_helpers.model import GPT2
     from gpt2_helpers.shapes import variable_shapes
-    from memory import RandomWeights, most_held
+    from memory import RandomWeights
+    from rounds import most_held
 
     tf.constant(0)  # TensorFlow sets up its devices
     before = most_held()

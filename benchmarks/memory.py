@@ -15,14 +15,22 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.config import BUNDLED_FOLDER, SIZES, FinetuneConfig, ModelConfig
-from gpt2_helpers.memory import finetuning_bytes, generation_bytes
-from rounds import machine, run
+from gpt2_helpers import device
+from gpt2_helpers.config import (
+    BUNDLED_FOLDER,
+    SIZES,
+    FinetuneConfig,
+    ModelConfig,
+    RunConfig,
+    SamplingConfig,
+)
+from gpt2_helpers.decoder import Model
+from gpt2_helpers.memory import finetuning_bytes, generation_bytes, samples_of
+from rounds import machine, most_held, run
 
 GB = 2**30
 MIDDLING = ModelConfig(n_vocab=8192, n_ctx=512, n_embd=512, n_head=8, n_layer=8)
@@ -31,20 +39,25 @@ SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "middling": MIDDLING, **SIZE
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A shape at work: `length` 0 trains it by `options`, else that many tokens are written."""
+    """A shape at work: `length` 0 trains it by `options`, and writes a text of `sample_length`
+    tokens after each step; else that many tokens are written."""
 
     shape: str
     precision: str
     batch_size: int = 1
     length: int = 0
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sample_length: int = 0
 
     def estimate(self) -> int:
         """Bytes, as the package says."""
         model = SHAPES[self.shape]
         if self.length:
             return generation_bytes(model, self.batch_size, self.length, self.precision)
-        return finetuning_bytes(model, self.finetune(), self.precision)
+        samples = None
+        if self.sample_length:
+            samples = samples_of(RunConfig(sample_length=self.sample_length), "auto")
+        return finetuning_bytes(model, self.finetune(), self.precision, samples)
 
     def finetune(self) -> FinetuneConfig:
         return FinetuneConfig(
@@ -63,6 +76,8 @@ class Case:
         options = [
             name if value is True else f"{name}={value}" for name, value in self.options.items()
         ]
+        if self.sample_length:
+            what += f", samples of {self.sample_length}"
         columns = [self.shape, what, str(self.batch_size), self.precision, ", ".join(options)]
         return f"| {' | '.join(columns)} |"
 
@@ -99,6 +114,12 @@ def cases() -> Iterator[Case]:
     yield Case("355M", "bfloat16", options={"lora_rank": 8, **saving})
     for precision in ("float32", "bfloat16"):
         yield Case("1558M", precision, options={"lora_rank": 8, **saving})
+    for shape, options in (
+        ("124M", saving),
+        ("774M", {"optimizer": "adafactor", **saving}),
+        ("1558M", {"lora_rank": 8, **saving}),
+    ):
+        yield Case(shape, "float32", options=options, sample_length=1023)
     yield Case("124M", "float32", 1, length=100)
     yield Case("124M", "int8", 1, length=100)
     yield Case("124M", "int8", 20, length=100)
@@ -110,14 +131,6 @@ def cases() -> Iterator[Case]:
     yield Case("124M", "bfloat16", 20, length=100)
     yield Case("124M", "float32", 20, length=500)
     yield Case("355M", "bfloat16", 1, length=100)
-
-
-def most_held() -> int:
-    """Bytes of main memory that this process held at its most."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("/proc/self/status tells no VmHWM: run this on Linux")
 
 
 class RandomWeights(Mapping[str, np.ndarray]):
@@ -160,14 +173,14 @@ def measure_training(case: Case) -> int:
         model.adapt(new_adapters(shape, finetune.lora_rank, seed=0))
     tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
     for _ in Trainer(model, tokens, finetune):
-        pass
+        if case.sample_length:  # as a run does on a processor
+            write(model, device.choose_decoding_precision(), 1, case.sample_length)
+            model.decoders.clear()
     return most_held() - before
 
 
 def measure_writing(case: Case) -> int:
-    from gpt2_helpers.config import SamplingConfig
-    from gpt2_helpers.decoder import Model
-    from gpt2_helpers.decoding import decoder_for, uses_lite
+    from gpt2_helpers.decoding import uses_lite
     from gpt2_helpers.shapes import variable_shapes
     from gpt2_helpers.stored import StoredModel
 
@@ -187,14 +200,21 @@ def measure_writing(case: Case) -> int:
         tf.constant(0)
         before = most_held()
         model = GPT2(shape, weights, case.precision)
-    decoder = decoder_for(model, case.batch_size, case.length, case.precision)
-    rows, configs = np.zeros(case.batch_size, np.int32), [SamplingConfig()] * case.batch_size
-    prompt = [0] * (case.length // 2)
-    for row in range(case.batch_size):
-        decoder.prefill(row, prompt)
-    for position in range(len(prompt), case.length, max(1, case.length // 20)):
-        decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), configs)
+    write(model, case.precision, case.batch_size, case.length)
     return most_held() - before
+
+
+def write(model: Model, precision: str, batch_size: int, length: int) -> None:
+    """So many texts of so many tokens, but for most of the steps between."""
+    from gpt2_helpers.decoding import decoder_for
+
+    decoder = decoder_for(model, batch_size, length, precision)
+    rows, configs = np.zeros(batch_size, np.int32), [SamplingConfig()] * batch_size
+    prompt = [0] * (length // 2)
+    for row in range(batch_size):
+        decoder.prefill(row, prompt)
+    for position in range(len(prompt), length, max(1, length // 20)):
+        decoder.step(rows, rows + position, np.zeros(len(rows), np.float32), configs)
 
 
 def main() -> None:

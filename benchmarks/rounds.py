@@ -50,6 +50,14 @@ def median(results: Sequence[Mapping[str, Any]], name: str) -> float:
     return statistics.median(result[name] for result in results)
 
 
+def most_held() -> int:
+    """Bytes of main memory that this process held at its most."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("/proc/self/status tells no VmHWM: run this on Linux")
+
+
 def machine() -> str:
     """One line on where the numbers come from, with how busy it was.
 

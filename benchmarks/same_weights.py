@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 from peer_process import PeerError
@@ -12,19 +11,21 @@ from works import CTRANSLATE2, CTRANSLATE2_INT8, OURS_FP32
 
 
 def other_weights(peers: Sequence[str], start: Start) -> dict[str, str]:
-    """Of `peers` those that do not write the likeliest tokens that ours does, each with why. One
-    that fails here fails in its works too, and says so there."""
+    """Of `peers` those that do not write the likeliest tokens that ours does, or nothing, each with
+    why: nobody knows what weights they have."""
     right = _likeliest(OURS_FP32, start)
     print(f"The likeliest tokens: {right!r}", flush=True)
     found = {}
     for peer in peers:
         if peer == CTRANSLATE2_INT8:  # which is the same file, rounded while it is loaded
             continue
-        with contextlib.suppress(PeerError):
+        try:
             written = _likeliest(peer if peer in VARIANTS else f"{peer} fp32", start)
             if written != right:
                 found[peer] = f"writes {written!r} where {right!r} is right: other weights"
-            print(f"  {peer}: {found.get(peer, 'the same')}", flush=True)
+        except PeerError as error:
+            found[peer] = str(error)
+        print(f"  {peer}: {found.get(peer, 'the same')}", flush=True)
     if CTRANSLATE2 in found:
         found[CTRANSLATE2_INT8] = found[CTRANSLATE2]
     return found

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rounds import most_held
 from works import END_ODDS, LIKELIEST, WORKS, Work
 
 # A run returns its units (tokens, texts, steps), or those and its own seconds; of texts that end by
@@ -37,12 +38,6 @@ VARIANTS: dict[str, Variant] = {
     "CTranslate2 fp32": ("ctranslate2_peer", "float32"),
     "CTranslate2 int8": ("ctranslate2_peer", "int8"),
 }
-
-
-def peak_gb() -> float:
-    """The most main memory that this process held, in GB of 2^30 bytes."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM")) / 2**20
 
 
 def mean_length(lengths: list[int]) -> float:
@@ -76,7 +71,7 @@ def main() -> None:
             seconds = time.perf_counter() - start
             if isinstance(result, tuple):
                 result, seconds = result
-            answer: dict[str, Any] = {"seconds": seconds, "peak": peak_gb()}
+            answer: dict[str, Any] = {"seconds": seconds, "peak": most_held() / 2**30}
             if isinstance(result, list):
                 answer["tokens a text"], result = mean_length(result), len(result)
             if isinstance(result, str):

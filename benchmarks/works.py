@@ -77,7 +77,7 @@ WORKS = (
         "generate, batch 1, 1000 tokens, whole vocabulary",
         "generate",
         "tokens/s",
-        {GPT_2_SIMPLE: 2.2, TRANSFORMERS: 2, CTRANSLATE2: 1.0, CTRANSLATE2_INT8: 1.0},
+        {GPT_2_SIMPLE: 2.2, TRANSFORMERS: 2, CTRANSLATE2: 1.0},
         length=1000,
         rounds=2,
     ),

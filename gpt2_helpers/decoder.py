@@ -40,6 +40,15 @@ class Weights(Protocol):
         """Take over what training has changed."""
 
 
+def writing_precision(model: Model, config: SamplingConfig, batch_alike: bool = True) -> str:
+    """What texts are written in: the model's own, but fp32 where a seed must give the same texts in
+    batches of any size, on which products of 16-bit numbers depend a little."""
+    narrow = model.decoding_precision in ("bfloat16", "float16")
+    if batch_alike and config.seed is not None and narrow:
+        return "float32"
+    return model.decoding_precision
+
+
 class Decoder(ABC):
     """`batch_size` rows with room for `slots` tokens each. `prefill`, or `read` part by part, gives
     a row its beginning, each `step` the token after.

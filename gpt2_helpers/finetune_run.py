@@ -6,6 +6,7 @@ It knows nothing of printing: whoever iterates over it shows what it yields.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from gpt2_helpers import device
 from gpt2_helpers.adapters import n_adapter_parameters, new_adapters
 from gpt2_helpers.beginnings import find_beginning
 from gpt2_helpers.bundles import INDEX
+from gpt2_helpers.checkpoint import step_of
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.dataset import Dataset, load_dataset, split
 from gpt2_helpers.decoding import uses_lite
@@ -28,6 +30,7 @@ from gpt2_helpers.finetuning import Progress, Trainer
 from gpt2_helpers.generation import stream
 from gpt2_helpers.interrupts import deferred_interrupts
 from gpt2_helpers.locks import alone_in, refuse_if_busy
+from gpt2_helpers.memory import is_large
 from gpt2_helpers.runs import RunFolder, RunRecord, installed_versions
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.transfers import write_text
@@ -283,9 +286,12 @@ class FinetuneRun:
 
     def _forget_samples(self) -> None:
         """On a processor what writes is made anew each time, since the weights have changed: until
-        then it need not be held."""
+        then it need not be held. On a GPU it is worth being made anew for a large model."""
         if uses_lite(self.model.decoding_precision):
             self.model.decoders.clear()
+        elif is_large(self.model.config):
+            self.model.decoders.clear()
+            gc.collect()  # TensorFlow's graphs hold each other
 
     def _save(self, told: bool = True) -> None:
         if self.trainer.step != self._saved_step:
@@ -302,10 +308,12 @@ class FinetuneRun:
         variables = (self.model.adapters or self.model.variables).values()
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
             raise self._diverged("the weights became infinite or no numbers")
+        state, base = self.trainer.state(), self._base(step)
         protected = {step} if self._best_step is None else {step, self._best_step}
+        if base is not None and base.prefix.parent.resolve() == self.folder.path.resolve():
+            protected.add(max(0, step_of(base.prefix)))  # what each save merges adapters into
         if self._overwrites:
             self.record.checkpoints = sorted(protected - {step})
-        state, base = self.trainer.state(), self._base(step)
         self.folder.save(self.model, self.tokenizer, step, state, self.record, base)
         self._saved_step = step
         if self._overwrites and self._events:
@@ -341,6 +349,8 @@ class FinetuneRun:
             ways.append(f"lower batch_size, now {config.batch_size}")
         if not config.use_memory_saving_gradients:
             ways.append("set use_memory_saving_gradients=True")
+        if config.accumulate_gradients > 1:
+            ways.append(f"set accumulate_gradients=1, now {config.accumulate_gradients}")
         if config.optimizer.startswith("adam"):
             ways.append("set optimizer='adafactor'")
         if not config.lora_rank:

@@ -200,7 +200,8 @@ class Trainer:
         return self._windows_a_step() * (self._window - 1)
 
     def validation_loss(self) -> float:
-        """Mean loss in nats a token over the validation windows, without dropout."""
+        """Mean loss in nats a token over the validation windows, without dropout. Raises
+        DatasetError where there are none."""
         if not self._validation:
             raise DatasetError("there is no validation text: give validation= a share or a file")
         losses = [float(self._measure(window[None])) for window in self._validation]
@@ -255,9 +256,8 @@ class Trainer:
         # (passes, batch of all devices, window)
         passes = windows.reshape(self.config.accumulate_gradients, -1, self._window)
         seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
-        loss = float(self._train(passes, seed))
-        self.model.version += 1
-        return loss
+        self.model.version += 1  # before: an interrupt may come when the weights are changed
+        return float(self._train(passes, seed))
 
     def _all_replicas(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         with _forgotten_gradients():

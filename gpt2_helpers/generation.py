@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.decoder import Model
+from gpt2_helpers.decoder import Model, writing_precision
 from gpt2_helpers.decoding import decoder_for
 from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.rows import Draft, Piece, Rows, Text, check_room
@@ -66,10 +66,7 @@ def pieces(
     with _out_of_memory_told(config):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))
         longest = max((len(ids) for ids in encoded), default=0)
-        precision = model.decoding_precision
-        if batch_alike and config.seed is not None and precision in ("bfloat16", "float16"):
-            # Products of 16-bit numbers depend a little on the batch's size.
-            precision = "float32"
+        precision = writing_precision(model, config, batch_alike)
         room = 1 + max(config.length, longest)
         rows = Rows(decoder_for(model, batch_size, room, precision), tokenizer)
     try:

@@ -21,7 +21,11 @@ from gpt2_helpers.config import (
     SIZES,
     FinetuneConfig,
     ModelConfig,
+    RunConfig,
+    SamplingConfig,
 )
+from gpt2_helpers.decoder import writing_precision
+from gpt2_helpers.device import CONTROL_GROUP
 
 if TYPE_CHECKING:
     from gpt2_helpers.decoder import Model
@@ -43,20 +47,55 @@ _SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # what the optimizers keep, in numbe
 _SLOT_SIZES = (64, 128, 256, 512, 1024)  # see `decoding`
 _LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
 _BETWEEN = 1.1  # TensorFlow Lite was measured to hold a tenth more than its parts add up to
+_BOUNDLESS = 1 << 60  # bytes: control groups of version 1 have a larger number for no bound
 _DEFAULTS = FinetuneConfig()
 _SAVING = {"use_memory_saving_gradients": True}
+_ONE_PASS = {"accumulate_gradients": 1}
+_FACTORED = {"optimizer": "adafactor"}
 # What makes a model fit, the least change first, and how it is called.
 _WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("", {}),
     (" with memory saving", _SAVING),
-    (" with adafactor and memory saving", {"optimizer": "adafactor", **_SAVING}),
+    (" with accumulate_gradients=1 and memory saving", {**_ONE_PASS, **_SAVING}),
+    (" with adafactor and memory saving", {**_FACTORED, **_SAVING}),
+    (
+        " with adafactor, accumulate_gradients=1 and memory saving",
+        {**_FACTORED, **_ONE_PASS, **_SAVING},
+    ),
     (" with lora_rank=8", {"lora_rank": 8, **_SAVING}),
 )
 
 
-def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
-    """Bytes at the worst moment of a training step, on each device. `precision` is one of
-    float32, bfloat16 and float16.
+@dataclass(frozen=True)
+class Samples:
+    """What a training writes between its steps: `count` texts of `length` tokens side by side, in
+    a `precision` that `decoding.decoder_for` takes."""
+
+    count: int
+    length: int
+    precision: str
+    on_gpu: bool = False
+
+
+def samples_of(run: RunConfig, precision: str) -> Samples | None:
+    """What a run writes on this machine, trained in `precision` (auto among them); None where it
+    writes nothing."""
+    from gpt2_helpers.device import choose_decoding_precision, gpus
+
+    if not run.sample_every:
+        return None
+    writing = choose_decoding_precision(precision)
+    return Samples(run.sample_num, run.sample_length, writing, bool(gpus()))
+
+
+def finetuning_bytes(
+    model: ModelConfig,
+    finetune: FinetuneConfig,
+    precision: str,
+    samples: Samples | None = None,
+) -> int:
+    """Bytes at the worst moment of a finetuning, on each device: of a training step, or of the
+    `samples` after it. `precision` is one of float32, bfloat16 and float16.
 
     >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
@@ -81,7 +120,7 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     gradients = _FP32 * trained
     saving = finetune.use_memory_saving_gradients
     graph = _graph(model, 40, 6 + model.n_ctx // 256 + 2 * saving)  # with attention's blocks
-    held = weights + _FP32 * _state(model, finetune, trained) + graph
+    between = held = weights + _FP32 * _state(model, finetune, trained) + graph
     if finetune.accumulate_gradients > 1:
         held += 2 * gradients  # the sum so far, and the next one
     elif precision == "float16" or finetune.gradient_clip:
@@ -114,14 +153,28 @@ def finetuning_bytes(model: ModelConfig, finetune: FinetuneConfig, precision: st
     # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
     added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
     sums = output + added + narrow * output * width // _FP32
-    return int(
-        held
-        + max(
-            kept + scores + sums,  # between the two passes
-            kept + once_more + backwards + output,  # the way back begins
-            (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
-        )
+    step = held + max(
+        kept + scores + sums,  # between the two passes
+        kept + once_more + backwards + output,  # the way back begins
+        (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
     )
+    if samples is None:
+        return int(step)
+    writing = generation_bytes(
+        model, samples.count, samples.length, samples.precision, samples.on_gpu
+    )
+    if not _is_lite(samples.precision, samples.on_gpu):
+        writing -= _FP32 * model.n_parameters  # the model itself, which is there
+    if samples.on_gpu and is_large(model):
+        # What wrote is given up each time, and lies where tensors of the step did.
+        return int(max(step, between + writing))
+    return int(step + writing)
+
+
+def is_large(model: ModelConfig) -> bool:
+    """Whether what writes samples, copies of the weights among it, is worth making anew each time
+    on a GPU, rather than holding it while training goes on."""
+    return model.n_parameters >= 500_000_000
 
 
 def _state(model: ModelConfig, finetune: FinetuneConfig, trained: int) -> int:
@@ -170,13 +223,13 @@ def _is_lite(precision: str, on_gpu: bool) -> bool:
     return precision in _LITE and not on_gpu
 
 
-def to_write(model: Model, batch_size: int, length: int) -> tuple[int, int | None, str]:
-    """Bytes that a loaded model needs to write so much, those it can use, and whose they are (see
-    `here`)."""
+def to_write(model: Model, config: SamplingConfig) -> tuple[int, int | None, str]:
+    """Bytes that a loaded model needs to write a batch of such texts, those it can use, and whose
+    they are (see `here`)."""
     from gpt2_helpers.device import gpus
 
-    precision, on_gpu = model.decoding_precision, bool(gpus())
-    needed = generation_bytes(model.config, batch_size, length, precision, on_gpu)
+    precision, on_gpu = writing_precision(model, config), bool(gpus())
+    needed = generation_bytes(model.config, config.batch_size, config.length, precision, on_gpu)
     available, place = here()
     if available is not None and not on_gpu:  # what it has already need not be found once more
         if not _is_lite(precision, on_gpu):
@@ -211,9 +264,11 @@ def what_fits(
     finetune: FinetuneConfig = _DEFAULTS,
     precision: str = "float32",
     place: str = "this machine",
+    samples: Samples | None = None,
 ) -> list[Fit]:
     """For the bundled model and each of OpenAI's sizes, whether finetuning it fits in `available`
-    bytes, or what would make it fit. `place` is what the lines call the memory's owner.
+    bytes with its `samples`, or what would make it fit. `place` is what the lines call the
+    memory's owner.
 
     >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
     ...     print(fit.line)
@@ -224,7 +279,7 @@ def what_fits(
     1558M: fits with lora_rank=8 (about 4.7 GB)
     """
     return [
-        _fit(name, model, available, finetune, precision, place)
+        _fit(name, model, available, finetune, precision, place, samples)
         for name, model in {BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER), **SIZES}.items()
     ]
 
@@ -236,9 +291,11 @@ def _fit(
     finetune: FinetuneConfig,
     precision: str,
     place: str,
+    samples: Samples | None,
 ) -> Fit:
     for words, options in _WAYS:
-        needed = finetuning_bytes(model, dataclasses.replace(finetune, **options), precision)
+        config = dataclasses.replace(finetune, **options)
+        needed = finetuning_bytes(model, config, precision, samples)
         if needed <= available:
             changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
             line = f"{name}: fits{words} (about {needed / GB:.1f} GB)"
@@ -259,7 +316,7 @@ def here() -> tuple[int | None, str]:
 
 
 def free_main_memory(
-    information: Path = Path("/proc/meminfo"), container: Path = Path("/sys/fs/cgroup")
+    information: Path = Path("/proc/meminfo"), container: Path = CONTROL_GROUP
 ) -> int | None:
     """Bytes of main memory that a new process can have, or None where the system does not tell,
     which Linux does alone. In a container it is no more than that may take."""
@@ -268,19 +325,22 @@ def free_main_memory(
     except OSError:
         return None
     free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):  # there is no container, or it has no bound
-        most, now = (
-            int((container / f"memory.{name}").read_text(encoding="ascii"))
-            for name in ("max", "current")
-        )
-        free.append(max(0, most - now + _given_back(container)))
+    # Linux's control groups of version 2 and of version 1.
+    for folder, names in (
+        (container, ("memory.max", "memory.current")),
+        (container / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+    ):
+        with suppress(OSError, ValueError):  # there is no container, or it has no bound
+            most, now = (int((folder / name).read_text(encoding="ascii")) for name in names)
+            if most < _BOUNDLESS:
+                free.append(max(0, most - now + _given_back(folder)))
     return min(free, default=None)
 
 
-def _given_back(container: Path) -> int:
+def _given_back(folder: Path) -> int:
     """Bytes of files that were read, which count as taken and which the system gives up first."""
     with suppress(OSError):
-        for line in (container / "memory.stat").read_text(encoding="ascii").splitlines():
+        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
             if line.startswith("inactive_file "):
                 return int(line.split()[1])
     return 0

@@ -158,7 +158,9 @@ def hidden_states(
     embedded: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, list[KeyValue]]:
     """ids (batch, time) -> last hidden states (batch * time, n_embd), and every layer's keys and
-    values. `recompute` keeps only each layer's input and computes the rest again for gradients."""
+    values. `recompute` keeps only each layer's input and computes the rest again for gradients;
+    then there are no keys and values. `rate` and `seed` (2) are those of dropout, and `embedded`
+    (batch, time, n_embd) are the ids' embeddings, where they are at hand."""
     batch = ids.shape[0] or tf.shape(ids)[0]
     masks = causal_masks(ids.shape[1]) if ids.shape[1] else None
     if embedded is None:
@@ -341,7 +343,7 @@ class GPT2:
         """Mean cross-entropy, in nats a token, of predicting each id of `windows` (batch, time)
         but the first from those before it. Differentiable, without `train_embeddings` not for them
         as the output matrix, and not at all where it is only `measured`; for use inside a
-        tf.function."""
+        tf.function. `dropout` needs a `seed` (2), without which nothing is dropped."""
         weights = self._in_precision()
         ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])
         embedded, embeddings = embed(weights["model/wte"], ids)

@@ -6,15 +6,14 @@ softmax (Gumbel 1954). A row's choice depends on its own logits and its own numb
 logits are rounded otherwise, as in batches of another size, it hardly ever changes. Looking a
 uniform number up in cumulated odds would not do: each id's share moves with all those before it.
 
-Nothing sorts a whole vocabulary. It is looked at in blocks of ids that follow each other: the
-likeliest ids stand in the blocks with the likeliest ones; and a draw from all of them is a draw of
-a block, by the sum of its odds, and then of an id in it. From a large nucleus is drawn as from all,
-and again where that lies outside.
+Hardly anything sorts a whole vocabulary. It is looked at in blocks of ids that follow each other:
+the likeliest ids stand in the blocks with the likeliest ones; and a draw from all of them is a draw
+of a block, by the sum of its odds, and then of an id in it. From a large nucleus is drawn as from
+all, and again where that lies outside; what is hardly ever hit so is sorted after all.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -25,6 +24,7 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.parts import in_parts
 
 NUCLEUS_CANDIDATES = 128  # top-p looks among so many ids before it looks at them all
+NUCLEUS_TRIES = 10  # draws from all ids, after which sorting them takes no longer
 BLOCK = 64  # ids
 WORTH_THREADS = 200_000  # logits that are worth a second thread
 COLDEST = 1e-6  # what is colder is as good as this, and would leave the range of fp32
@@ -136,19 +136,24 @@ def _from_nucleus(logits: Floats, uniforms: Floats, temperature: np.float32, top
 
 def _from_large_nucleus(odds: Floats, uniform: np.float32, needed: float) -> np.int32:
     """One id of a row's odds (n_vocab), out of the likeliest that add up to `needed`: drawn from
-    all, and again by another number for as long as those before it add up to that."""
+    all, and again by another number where those before it add up to that. Where too little of the
+    whole is needed for such luck, they are sorted."""
     numbers = np.array([uniform], np.float32)
     bits = numbers.view(np.uint32)
-    for again in itertools.count(1):
+    for again in range(1, NUCLEUS_TRIES + 1):
         (found,) = _from_odds(odds[None], numbers)
         before, after = odds[:found], odds[found + 1 :]
         # Likelier ones, and of equals the earlier, as a stable sort would have it.
         likelier = before @ (before >= odds[found]).astype(np.float32)
         likelier += after @ (after > odds[found]).astype(np.float32)
         if likelier < needed:
-            break
+            return np.int32(found)
         numbers = _uniform(_hash(bits + np.uint32(again)))
-    return np.int32(found)
+    order = np.argsort(-odds, kind="stable")
+    reached = odds[order].cumsum(dtype=np.float64)
+    ids = order[: np.searchsorted(reached, needed) + 1].astype(np.int32)[None]
+    with np.errstate(divide="ignore"):  # the logarithm of no odds is minus infinity
+        return np.int32(_pick(ids, _draw(np.log(odds[ids]), ids, numbers))[0])
 
 
 def _in_blocks(rows: Floats, filler: float) -> Floats:

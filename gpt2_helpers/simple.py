@@ -223,7 +223,8 @@ def generate(
         with TextWriter(destination_path, sample_delim) as writer:
             for text in with_bar(texts, total):
                 writer.write(text)
-                written.append(str(text))
+                if return_as_list:
+                    written.append(str(text))
     elif return_as_list:
         written = [str(text) for text in texts]
     else:

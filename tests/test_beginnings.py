@@ -134,6 +134,14 @@ def test_weights_are_merged_into_those_of_the_base_and_not_into_rounded_ones() -
     np.testing.assert_array_equal(in_folder(4)[name], rounded[name])
 
 
+def test_every_save_is_merged_into_the_runs_own_weights_that_it_began_on() -> None:
+    train(steps=2)
+    base = in_folder()
+    for step in (run := open_run(**{**ADAM, "precision": "bfloat16"}, steps=3, save_every=1)):
+        exact = {name: run.model.merged(name, base[name]).numpy() for name in base}
+        assert_same(in_folder(step.step), exact)
+
+
 def test_a_save_in_the_place_of_its_own_base_is_merged_only_once() -> None:
     train(steps=2)
     options = {**ADAM, "precision": "bfloat16", "restore_from": str(FOLDER / "model-2")}
@@ -279,10 +287,14 @@ def test_other_adapters_begin_anew_on_the_runs_weights(before: dict[str, Any]) -
     assert any(said in note and "the optimizer starts afresh" in note for note in run.notes)
     assert not run.trainer.state()["optimizer/0"]  # no step of it was made
     assert [step.step for step in run] == [4, 5]
-    # What they stood beside was not kept: the run's own weights tell it.
+    # What they stand beside is kept for as long as they are trained.
+    assert steps_kept() == {3, 5}
     again, _ = train(**ADAM, steps=1)
+    assert steps_kept() == {3, 6}
     held = {name: variable.numpy() for name, variable in again.model.variables.items()}
-    assert_near(weights, held, 1e-3)  # the last of 16 bits
+    assert_same(held, in_16_bits(weights))
+    train(optimizer="adam", steps=1)
+    assert steps_kept() == {7}
 
 
 def test_lost_adapters_do_not_go_on_with_the_momentum_of_those_there_were() -> None:

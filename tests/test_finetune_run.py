@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
-from gpt2_helpers import finetuning
+from gpt2_helpers import decoding, finetuning
 from gpt2_helpers.checkpoint import latest_checkpoint, load_model
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
@@ -183,6 +184,25 @@ def test_sampling_changes_nothing_of_the_training() -> None:
 
 
 @pytest.mark.usefixtures("compiled")
+def test_what_wrote_samples_of_a_large_model_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt2_helpers.finetune_run.is_large", lambda config: True)
+    run = open_run(steps=2, sample_every=1, sample_length=3)
+    run.model.decoding_precision = "bfloat16"  # TensorFlow's graphs, as on a GPU
+    made: list[weakref.ref[Any]] = []
+    whole = decoding.decoder_for
+
+    def noted(*given: Any) -> Any:
+        decoder = whole(*given)
+        made.append(weakref.ref(decoder.weights))
+        return decoder
+
+    monkeypatch.setattr("gpt2_helpers.generation.decoder_for", noted)
+    for _ in run:
+        assert made
+        assert made[-1]() is None
+    assert len(made) == 2
+
+
 def test_a_sample_begins_with_any_token() -> None:
     # This one, decoded and encoded again, is two: a letter and a digit are never one word.
     vocabulary = toy_tokenizer().vocabulary

@@ -458,6 +458,20 @@ def test_progress_tells_steps_losses_and_speed(plain: tuple[list[Progress], Weig
     assert steps[0].seconds <= steps[1].seconds <= steps[2].seconds
 
 
+def test_what_an_interrupt_leaves_counts_as_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy_model()
+    trainer = Trainer(model, REPEATING, options(steps=2))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "_train", interrupted)
+    before = model.version
+    with pytest.raises(KeyboardInterrupt):
+        next(iter(trainer))
+    assert model.version > before  # or else a decoder would go on with weights of before
+
+
 def test_training_until_interrupted_has_no_end() -> None:
     trainer = Trainer(toy_model(ONE_LAYER), REPEATING, options(steps=-1))
     steps = list(itertools.islice(trainer, 4))

@@ -70,7 +70,9 @@ def needs(
     """Let finetuning one of OpenAI's sizes take so many bytes, and others none. `factored` is with
     Adafactor and `adapted` with adapters, as much as `saving` where they are not given."""
 
-    def estimate(shape: ModelConfig, finetune: FinetuneConfig, _precision: str) -> int:
+    def estimate(
+        shape: ModelConfig, finetune: FinetuneConfig, _precision: str, _samples: object
+    ) -> int:
         if shape not in SIZES.values():
             return 0
         if not finetune.use_memory_saving_gradients:
@@ -228,6 +230,26 @@ def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
     form.form.set(**{name: value})
     assert "Save memory, among the advanced options, is on" in under(form, "model_name")
     assert "gpt2-warning" not in under(form, "model_name")
+
+
+def test_all_that_would_make_a_model_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+
+    def estimate(_: ModelConfig, finetune: FinetuneConfig, *_rest: object) -> int:
+        fits = finetune.optimizer == "adafactor" and finetune.accumulate_gradients == 1
+        return (9 if fits else 40) * GB
+
+    monkeypatch.setattr(memory, "finetuning_bytes", estimate)
+    words = "It fits once Passes a step is 1 and Optimizer is adafactor"
+    assert words in under(FinetuneForm(model_name="774M"), "model_name")
+
+
+def test_samples_count_in_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=None, free=8 * GB)
+    form = FinetuneForm(model_name="124M", sample_every=10)
+    with_samples = lines(form)[1]
+    form.form.set(sample_every=0)
+    assert lines(form)[1] != with_samples
 
 
 def test_a_model_that_is_too_large_is_said_and_not_forbidden(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gpt2_helpers import attention, decoding, device, losses, memory
-from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig
+from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig, RunConfig, SamplingConfig
 from gpt2_helpers.device import Gpu
 from gpt2_helpers.memory import (
     GB,
@@ -22,10 +22,13 @@ from gpt2_helpers.memory import (
     QUERIES,
     SAVING_LOSS_ROWS,
     USABLE_GPU,
+    Samples,
     finetuning_bytes,
     free_main_memory,
     generation_bytes,
     here,
+    samples_of,
+    to_write,
     what_fits,
 )
 
@@ -125,6 +128,54 @@ def test_longer_texts_side_by_side_need_room_for_what_they_have_seen() -> None:
     assert needed(20, 1023) == needed(20, 5000)  # what it sees slides along
 
 
+# --- Samples between the steps
+
+
+def with_samples(name: str, on_gpu: bool, length: int = 1023, **options: Any) -> float:
+    """GB that samples take more than the training alone."""
+    config = dataclasses.replace(PLAIN, **options)
+    precision, writing = ("bfloat16", "bfloat16") if on_gpu else ("float32", "int8")
+    samples = Samples(1, length, writing, on_gpu)
+    needed = [finetuning_bytes(SIZES[name], config, precision, s) for s in (samples, None)]
+    return (needed[0] - needed[1]) / GB
+
+
+def test_samples_are_written_beside_a_training() -> None:
+    for on_gpu in (True, False):
+        assert 0.2 < with_samples("124M", on_gpu, length=10) < with_samples("124M", on_gpu) < 0.8
+    assert with_samples("774M", on_gpu=False, optimizer="adafactor", **SAVING) > 1.5
+
+
+def test_a_gpu_writes_a_large_models_samples_where_the_step_was() -> None:
+    assert with_samples("774M", on_gpu=True, optimizer="adafactor") == 0
+    # Adapters leave so little beside the weights that merging them for writing is more.
+    assert with_samples("1558M", on_gpu=True, lora_rank=8, **SAVING) > 1
+
+
+def test_samples_are_those_that_the_run_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "gpus", tuple)
+    run = RunConfig(sample_num=3, sample_length=50)
+    assert samples_of(run, "auto") == Samples(3, 50, "int8", on_gpu=False)
+    assert samples_of(run, "float32") == Samples(3, 50, "float32", on_gpu=False)
+    assert samples_of(dataclasses.replace(run, sample_every=0), "auto") is None
+
+
+def test_what_a_seed_takes_on_a_gpu_is_counted_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loaded:
+        config, decoding_precision, version = SMALL, "bfloat16", 0
+        decoders: dict[Any, Any] = {}
+
+        def merged(self, name: str) -> None: ...
+
+    card = Gpu("/device:GPU:0", "Tesla T4", 15 * GB, (7, 5))
+    monkeypatch.setattr(device, "gpus", lambda: (card,))
+    for seed, precision in ((None, "bfloat16"), (1, "float32")):
+        config = SamplingConfig(seed=seed, batch_size=20)
+        needed, available, place = to_write(Loaded(), config)
+        assert needed == generation_bytes(SMALL, 20, config.length, precision, on_gpu=True)
+        assert (available, place) == (int(USABLE_GPU * 15 * GB), "this GPU")
+
+
 # --- What fits
 
 
@@ -150,6 +201,12 @@ def test_the_least_change_that_makes_it_fit_is_said(
     assert fits["355M"].changes == changes
     assert fits["355M"].line.startswith(line)
     assert (fits["355M"].needed <= available * GB) == (changes is not None)
+
+
+def test_one_pass_is_advised_before_another_optimizer() -> None:
+    fits = {fit.name: fit for fit in what_fits(int(2.2 * GB), FinetuneConfig())}
+    assert fits["124M"].changes == {"accumulate_gradients": 1, **SAVING}
+    assert fits["124M"].line.startswith("124M: fits with accumulate_gradients=1 and memory saving")
 
 
 def test_what_is_chosen_already_is_no_change() -> None:
@@ -200,6 +257,20 @@ def test_a_container_may_have_less_than_its_machine(tmp_path: Path) -> None:
     assert free_main_memory(told, tmp_path) == 0
     (tmp_path / "memory.max").write_text("max\n")
     assert free_main_memory(told, tmp_path) == 7 * 1024
+
+
+def test_a_container_of_the_older_kind_may_have_less_too(tmp_path: Path) -> None:
+    told = tmp_path / "meminfo"
+    told.write_text("MemAvailable: 7 kB\n")
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("6144\n")
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("1024\n")
+    stat = "cache 512\ninactive_file 256\ntotal_inactive_file 512\n"
+    (tmp_path / "memory" / "memory.stat").write_text(stat)
+    assert free_main_memory(told, tmp_path) == 5 * 1024 + 256
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert free_main_memory(told, tmp_path) == 7 * 1024
+    assert free_main_memory(tmp_path / "none", tmp_path) is None
 
 
 def test_estimates_need_no_tensorflow() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gpt2_helpers import device, sampling
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, next_ids, next_ids_by_row
+from gpt2_helpers.sampling import NUCLEUS_CANDIDATES, NUCLEUS_TRIES, next_ids, next_ids_by_row
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest uniform number there is
 LAST_OF_GPT2 = 50256
@@ -205,6 +205,23 @@ def test_a_nucleus_larger_than_the_first_candidates_is_whole(spread: float, top_
     parts = (below * 20).astype(int)
     shares = np.bincount(parts, weights=odds, minlength=20)
     assert chi_square(parts[ids], shares) < 6
+
+
+def test_a_nucleus_that_is_hardly_ever_hit_is_sorted_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def outside(odds: np.ndarray, _numbers: np.ndarray) -> np.ndarray:
+        tries.append(odds)
+        return np.array([odds.shape[-1] - 1])
+
+    monkeypatch.setattr(sampling, "_from_odds", outside)
+    logits = np.linspace(0, -1, 5000)
+    ids = drawn(logits, random_numbers(8, count=400), temperature=1.0, top_p=0.3)
+    assert len(tries) == 400 * NUCLEUS_TRIES
+    shares = reference(logits, temperature=1.0, top_p=0.3)
+    assert set(ids) <= set(np.flatnonzero(shares))
+    parts = np.arange(5000) // 100
+    assert chi_square(parts[ids], np.bincount(parts, weights=shares)) < 6
 
 
 @pytest.mark.parametrize("size", [1, 100, NUCLEUS_CANDIDATES + 1, 2049, 4000])

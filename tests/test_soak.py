@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import soak
+from gpt2_helpers.parts import in_parts
 from soak import Held, draw, left_behind, watched
 
 
@@ -44,6 +45,17 @@ def test_threads_that_stay_are_told() -> None:
     finally:
         end.set()
         thread.join()
+    assert left_behind(before) == []
+
+
+def test_threads_that_wait_for_the_next_text_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt2_helpers.device.cores", lambda: 2)
+    before = {thread.name for thread in threading.enumerate()}
+    before -= {name for name in before if name.startswith("parts")}  # of tests before this one
+    done: list[slice] = []
+    in_parts(done.append, 2, worth_threads=True)
+    assert len(done) == 2
+    assert any(thread.name.startswith("parts") for thread in threading.enumerate())
     assert left_behind(before) == []
 
 

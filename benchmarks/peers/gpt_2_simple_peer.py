@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.tokenizer import Tokenizer
+import tokenizing
 from works import THEIR_TEXTS, Work
 
 
 def prepare(work: Work, folder: Path, told: str) -> Any:
     if work.kind == "tokenize":
-        return _tokenizing(folder)
+        theirs, _ = tokenizing.gpt_2_simple(folder)
+        text = (folder / "text.txt").read_text(encoding="utf-8")
+        return lambda: len(theirs(text))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # faster, also where TensorFlow leaves it off
     import gpt_2_simple as gpt2
@@ -32,7 +34,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name=folder.name, model_dir=str(folder.parent))
     texts = work.kind == "texts"
-    tokenizer = Tokenizer.load(folder)
+    encode = tokenizing.ours(folder)[0] if texts else None
 
     def run() -> Any:
         count = THEIR_TEXTS if texts else work.batch
@@ -53,8 +55,8 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         seconds = time.perf_counter() - start
         if work.kind == "likeliest":
             return written[0]
-        if texts:  # It returns letters alone: what they are in tokens is not within its time.
-            return [len(tokenizer.encode(text)) for text in written], seconds
+        if encode:  # It returns letters alone: what they are in tokens is not within its time.
+            return [len(encode(text)) for text in written], seconds
         return count * work.length
 
     return run
@@ -111,25 +113,3 @@ def _training(gpt2: Any, work: Work, folder: Path) -> Any:
         return count
 
     return run
-
-
-def _tokenizing(folder: Path) -> Any:
-    import importlib.util
-    import json
-
-    # Its package imports TensorFlow at once, which its encoder does not need.
-    package = importlib.util.find_spec("gpt_2_simple")
-    assert package is not None
-    assert package.origin is not None
-    spec = importlib.util.spec_from_file_location(
-        "encoder", Path(package.origin).parent / "src" / "encoder.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    vocabulary = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-    lines = (folder / "vocab.bpe").read_text(encoding="utf-8").split("\n")[1:-1]
-    encoder = module.Encoder(vocabulary, [tuple(line.split()) for line in lines])
-    text = (folder / "text.txt").read_text(encoding="utf-8")
-    return lambda: len(encoder.encode(text))

@@ -173,10 +173,11 @@ class FinetuneForm(Shown):
         """Say of each model whether it fits this machine, and choose memory saving where that
         makes it fit. By hand it can be chosen otherwise, until another model is."""
         plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
-        cause = run.model_name, dataclasses.replace(plain, steps=1)
+        samples = memory.samples_of(run, finetune.precision)
+        cause = run.model_name, dataclasses.replace(plain, steps=1), samples
         known = OLD_NAMES.get(run.model_name, run.model_name)
         if cause != self._fitted:
-            self._fitted, self._fits = cause, _fits_here(plain)
+            self._fitted, self._fits = cause, _fits_here(plain, samples)
             if self._fits:
                 self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
             saves = known in self._fits and self._fits[known].changes != {}
@@ -239,23 +240,27 @@ def _told_fit(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
         return "", False
     if fit.changes is None:
         return "It will hardly fit: choose a smaller model.", True
-    for field in fields_of(FinetuneConfig):
-        if field.name in fit.changes and field.kind is not bool:
-            wanted = f"{field.label} is {fit.changes[field.name]}"
-            return f"It fits once {wanted}, among the advanced options.", True
+    wanted = [
+        f"{field.label} is {fit.changes[field.name]}"
+        for field in fields_of(FinetuneConfig)
+        if field.name in fit.changes and field.kind is not bool
+    ]
+    if wanted:
+        return f"It fits once {' and '.join(wanted)}, among the advanced options.", True
     if saves:
         return "Save memory, among the advanced options, is on: it needs that.", False
     return "It will hardly fit without Save memory, among the advanced options.", True
 
 
-def _fits_here(finetune: FinetuneConfig) -> dict[str, memory.Fit]:
+def _fits_here(finetune: FinetuneConfig, samples: memory.Samples | None) -> dict[str, memory.Fit]:
     """By name, how finetuning each model fits this machine; none where its memory is unknown."""
     from gpt2_helpers.device import choose_precision
 
     available, place = memory.here()
     if available is None:
         return {}
-    fits = memory.what_fits(available, finetune, choose_precision(finetune.precision), place)
+    precision = choose_precision(finetune.precision)
+    fits = memory.what_fits(available, finetune, precision, place, samples)
     return {fit.name: fit for fit in fits}
 
 

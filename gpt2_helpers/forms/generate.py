@@ -161,7 +161,7 @@ class GenerateForm(Shown):
         if not self.form.is_valid or not self.session.is_loaded:
             return
         config = self.form.config(SamplingConfig)
-        needed, available, place = to_write(self.session.writer, config.batch_size, config.length)
+        needed, available, place = to_write(self.session.writer, config)
         words = ""
         if available is not None and needed > available:
             words = (

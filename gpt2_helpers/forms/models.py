@@ -19,6 +19,7 @@ from gpt2_helpers.config import (
     OLD_NAMES,
     SIZES,
     RunConfig,
+    SamplingConfig,
 )
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.buttons import ActionButton
@@ -288,6 +289,6 @@ def _size_of(session: Session) -> str:
     model = session.writer
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed, available, place = to_write(model, 1, model.config.n_ctx)
+    needed, available, place = to_write(model, SamplingConfig(length=model.config.n_ctx))
     has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"
