@@ -89,10 +89,10 @@ def find_beginning(run: RunConfig, folder: RunFolder) -> Beginning:
     """Where `restore_from` says that training starts; OptionError where that is nowhere."""
     if run.restore_from == "latest" and (newest := folder.newest()):
         beginning = Beginning(folder.path, newest, resumes=True)
-        steps = folder.completed_steps()
+        steps, base = folder.completed_steps(), folder.record().base_model
         if steps:
-            beginning.notes.append(f"going on with {run.run_name}, {steps:,} steps so far")
-        base = folder.record().base_model
+            begun = f", begun from {base}" if base else ""
+            beginning.notes.append(f"going on with {run.run_name}, {steps:,} steps so far{begun}")
         if base and run.model_name not in (base, RunConfig.model_name):
             beginning.notes.append(
                 f"Warning: {run.run_name} began from {base}, so model_name={run.model_name!r} "

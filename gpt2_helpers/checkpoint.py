@@ -46,11 +46,13 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
     if model_name in (*SIZES, *OLD_NAMES):
-        hint, fetch = "", f"download_gpt2(model_name={model_name!r}) fetches it"
+        hint, what = "", "it"
+        ways = f"download_gpt2(model_name={model_name!r}), or gpt2-helpers download {model_name},"
     else:
-        hint, fetch = nearest(model_name, known), f"download_gpt2() fetches {', '.join(SIZES)}"
+        hint, what = nearest(model_name, known), ", ".join(SIZES)
+        ways = "download_gpt2(), or gpt2-helpers download,"
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {fetch}; "
+        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {ways} fetches {what}; "
         f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
     )
 

@@ -75,10 +75,12 @@ class Dataset:
             )
         if tokens_per_step and steps and steps > 0:
             seen = steps * tokens_per_step / count
-            often = f"the data {seen:,.0f} times" if seen >= 10 else f"the data {seen:.2g} times"
+            times = f"{seen:,.0f}" if seen >= 10 else f"{seen:.2g}"
+            often = "the data once" if times == "1" else f"the data {times} times"
             if seen < 1:
                 often = f"{100 * seen:.2g}% of the data"
-            lines.append(f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens see {often}")
+            sees = "sees" if steps == 1 else "see"
+            lines.append(f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens {sees} {often}")
         elif tokens_per_step:
             once = max(1, round(count / tokens_per_step))
             lines.append(f"the data is seen once in {_counted(once, 'step')}")

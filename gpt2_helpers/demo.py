@@ -71,6 +71,11 @@ def main(steps: int = FINETUNE.steps) -> int:
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))
     say(f"\n{new} of these {NEW_TITLES} titles do not stand in {TITLES.name}.")
+    say(
+        f"More of them: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
+        f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60 "
+        f'--prefix "{START_OF_TEXT}" --truncate "{END_OF_TEXT}" --include-prefix False'
+    )
     say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or the notebooks.")
     return 0
 

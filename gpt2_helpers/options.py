@@ -86,13 +86,20 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Iterable[str]) -> argparse.Namespace:
         """Read the arguments; only what was given stands in the result."""
-        options, unknown = self.parse_known_args(self._joined(arguments))
+        given = list(arguments)
+        options, unknown = self.parse_known_args(self._joined(given))
         if unknown:
+            before = dict(zip(given[1:], given, strict=False)).get(unknown[0], "")
+            if self._takes.get(before.replace("_", "-")) is bool:
+                self.error(f"{before} takes True or False, got {unknown[0]!r}")
             self.error(f"there is no place for {unknown[0]!r}")
         return options
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments, and say where the right ones stand."""
+        missing = message.removeprefix("the following arguments are required: ")
+        if missing != message:
+            message = f"{missing} is missing"
         raise OptionError(f"{message}: {self.prog} --help shows what it takes")
 
     def _joined(self, arguments: Iterable[str]) -> list[str]:

@@ -220,7 +220,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
     ("arguments", "message"),
     [
         ("fintune titles.csv", "no command 'fintune' (did you mean 'finetune'?)"),
-        ("finetune", "DATASET"),
+        ("finetune", "DATASET is missing: gpt2-helpers finetune --help"),
         ("finetune titles.csv more.csv", "no place for 'more.csv'"),
         ("finetune titles.csv --stpes 5", "(did you mean '--steps'?)"),
         ("finetune titles.csv --steps", "--steps needs a value"),
@@ -248,7 +248,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("download 124m", "(did you mean '124M'?)"),
         ("encode nothing.txt", "does not exist"),
         ("encode titles.csv --model-name toi", "(did you mean 'toy'?)"),
-        ("pretrain titles.csv", "--out"),
+        ("pretrain titles.csv", "--out is missing"),
         ("pretrain titles.csv --out models/toy", "holds a model already"),
         ("pretrain titles.csv --out new --n-embd 30 --n-head 4", "divide evenly by n_head"),
         ("info run2", "(did you mean 'run1'?)"),

@@ -305,7 +305,8 @@ def test_the_amounts_are_told() -> None:
     ("per_step", "steps", "said"),
     [
         (5_120, 100, "100 steps of 5,120 tokens see the data 51 times"),
-        (1_000, 1, "1 step of 1,000 tokens see 10% of the data"),
+        (1_000, 1, "1 step of 1,000 tokens sees 10% of the data"),
+        (1_000, 10, "10 steps of 1,000 tokens see the data once"),
         (1_000, 25, "25 steps of 1,000 tokens see the data 2.5 times"),
         (1_000, -1, "the data is seen once in 10 steps"),
         (1_000, None, "the data is seen once in 10 steps"),

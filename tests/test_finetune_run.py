@@ -270,7 +270,7 @@ def test_latest_goes_on_with_the_run_and_needs_no_base_model() -> None:
     shutil.rmtree("models")
     run, steps = train(steps=2)
     assert [step.step for step in steps] == [4, 5]
-    assert "going on with run1, 3 steps so far" in run.notes
+    assert "going on with run1, 3 steps so far, begun from toy" in run.notes
     assert (FOLDER / "counter").read_text() == "5\n"
     assert run.record.base_model == first.record.base_model == "toy"
     assert run.record.losses == losses(before) + losses(steps)

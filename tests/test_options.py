@@ -159,6 +159,7 @@ def test_a_large_seed_keeps_every_digit() -> None:
         (["--steps"], "--steps needs a value"),
         (["--steps", "--seed", "1"], "--steps needs a value"),
         (["one", "two"], "no place for 'two'"),
+        (["one", "--multi_gpu", "maybe"], "--multi_gpu takes True or False, got 'maybe'"),
         (["-s", "5"], "no place for '-s'"),
     ],
 )
