@@ -156,10 +156,14 @@ def _verdict(ahead: float, aim: float) -> str:
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """How many of all aims are met, which are missed, and which have no figure to tell."""
+    """How many aims of the works that were measured are met, which are missed, and which have no
+    figure to tell; and which works were not measured."""
     told: dict[str, tuple[float | None, float]] = {}
+    left_out = [work.name for work in WORKS if work.name not in results["works"]]
     for work in WORKS:
-        measured = results["works"].get(work.name, {})
+        measured = results["works"].get(work.name)
+        if measured is None:
+            continue
         for peer, aim in work.targets.items():
             best = best_of(work, measured, peer)
             told[f"{work.name} against {peer}"] = (
@@ -177,6 +181,8 @@ def summary(results: Mapping[str, Any]) -> str:
         text += f" Missed: {'; '.join(missed)}."
     if without:
         text += f" Without a figure: {'; '.join(without)}."
+    if left_out:
+        text += f" Not measured: {', '.join(left_out)}."
     return text
 
 
