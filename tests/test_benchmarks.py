@@ -549,7 +549,9 @@ def test_the_summary_counts_aims_and_names_those_missed() -> None:
     assert text.startswith(f"2 of {aims} aims met. {missed} Without a figure: generate-1 against ")
     assert "generate-1 against KerasHub; generate-1 against CTranslate2 fp32; " in text
     assert "cold-start against gpt-2-simple" in text  # ours failed there
-    assert text.endswith(f" Not measured: {', '.join(w.name for w in WORKS if w.name not in known)}.")
+    assert text.endswith(
+        f" Not measured: {', '.join(w.name for w in WORKS if w.name not in known)}."
+    )
 
 
 def test_the_whole_page_has_every_variant_the_machine_and_the_versions() -> None:
