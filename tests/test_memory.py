@@ -289,7 +289,7 @@ def test_info_shows_what_fits_this_machine(
     monkeypatch.setattr(memory, "here", lambda: (8 * GB, "this machine"))
     assert main(["info"]) == 0
     shown = capsys.readouterr().out
-    assert "finetuning with batch_size=1 in 8.0 GB:" in shown
+    assert "finetuning by the defaults, samples included, in 8.0 GB:" in shown
     assert re.search(
         r"\n  774M: fits with lora_rank=8 \(about .* GB\): "
         r"--lora-rank 8 --use-memory-saving-gradients\n",
@@ -297,4 +297,4 @@ def test_info_shows_what_fits_this_machine(
     )
     monkeypatch.setattr(memory, "here", lambda: (None, "this GPU"))
     assert main(["info"]) == 0
-    assert "finetuning with" not in capsys.readouterr().out
+    assert "finetuning by" not in capsys.readouterr().out

@@ -84,7 +84,7 @@ def _what_fits(precision: str) -> list[str]:
     samples = memory.samples_of(RunConfig(), "auto")
     fits = memory.what_fits(available, precision=precision, place=place, samples=samples)
     return [
-        f"finetuning with batch_size=1 in {available / memory.GB:.1f} GB:",
+        f"finetuning by the defaults, samples included, in {available / memory.GB:.1f} GB:",
         *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
     ]
 
