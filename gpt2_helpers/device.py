@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
+_BOUNDLESS = 1 << 60  # bytes: control groups of version 1 have a larger number for no bound
 # What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD make known.
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
@@ -131,6 +133,37 @@ def _cores_of_container() -> int:
 def use_at_most(threads: int) -> None:
     """Let no more cores than that be used from now on, by what this package starts itself."""
     _at_most[:] = [threads]
+
+
+def free_main_memory(
+    information: Path = Path("/proc/meminfo"), container: Path = CONTROL_GROUP
+) -> int | None:
+    """Bytes of main memory that a new process can have, or None where the system does not tell,
+    which Linux does alone. In a container it is no more than that may take."""
+    try:
+        lines = information.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    # Linux's control groups of version 2 and of version 1.
+    for folder, names in (
+        (container, ("memory.max", "memory.current")),
+        (container / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+    ):
+        with suppress(OSError, ValueError):  # there is no container, or it has no bound
+            most, now = (int((folder / name).read_text(encoding="ascii")) for name in names)
+            if most < _BOUNDLESS:
+                free.append(max(0, most - now + _given_back(folder)))
+    return min(free, default=None)
+
+
+def _given_back(folder: Path) -> int:
+    """Bytes of files that were read, which count as taken and which the system gives up first."""
+    with suppress(OSError):
+        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
+            if line.startswith("inactive_file "):
+                return int(line.split()[1])
+    return 0
 
 
 @lru_cache(maxsize=1)

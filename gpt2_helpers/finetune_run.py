@@ -310,8 +310,9 @@ class FinetuneRun:
             raise self._diverged("the weights became infinite or no numbers")
         state, base = self.trainer.state(), self._base(step)
         protected = {step} if self._best_step is None else {step, self._best_step}
-        if base is not None and base.prefix.parent.resolve() == self.folder.path.resolve():
-            protected.add(max(0, step_of(base.prefix)))  # what each save merges adapters into
+        in_folder = base is not None and base.prefix.parent.resolve() == self.folder.path.resolve()
+        if base is not None and in_folder and step_of(base.prefix) >= 0:
+            protected.add(step_of(base.prefix))  # what each save merges adapters into
         if self._overwrites:
             self.record.checkpoints = sorted(protected - {step})
         self.folder.save(self.model, self.tokenizer, step, state, self.record, base)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.adapters import n_adapter_parameters
@@ -25,7 +23,6 @@ from gpt2_helpers.config import (
     SamplingConfig,
 )
 from gpt2_helpers.decoder import writing_precision
-from gpt2_helpers.device import CONTROL_GROUP
 
 if TYPE_CHECKING:
     from gpt2_helpers.decoder import Model
@@ -48,7 +45,6 @@ _SLOT_SIZES = (64, 128, 256, 512, 1024)  # see `decoding`
 _LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
 _BETWEEN = 1.1  # TensorFlow Lite was measured to hold a tenth more than its parts add up to
 _ANEW = 1.4  # and so much more where it is made anew for each sample, in memory that lies scattered
-_BOUNDLESS = 1 << 60  # bytes: control groups of version 1 have a larger number for no bound
 _DEFAULTS = FinetuneConfig()
 _SAVING = {"use_memory_saving_gradients": True}
 _ONE_PASS = {"accumulate_gradients": 1}
@@ -102,63 +98,8 @@ def finetuning_bytes(
     >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
     1.9
     """
-    width = _WIDTH[precision]
-    narrow = width < _FP32
-    matrix = _FP32 * model.n_vocab * model.n_embd  # the output matrix, or gradients of it
-    if finetune.lora_rank:
-        trained = n_adapter_parameters(model, finetune.lora_rank)
-        weights = _HALF * model.n_parameters + _FP32 * trained
-        if not narrow:  # as they are multiplied: the embeddings for all, a layer's for each product
-            weights += matrix + 2 * _FP32 * 4 * model.n_embd**2
-        output = 0
-    else:
-        trained = model.n_parameters
-        weights = (_FP32 + narrow * width) * trained  # the second as they are multiplied
-        output = matrix
-        if finetune.only_train_transformer_layers:
-            trained -= (model.n_vocab + model.n_ctx) * model.n_embd
-            output = 0
-    gradients = _FP32 * trained
-    saving = finetune.use_memory_saving_gradients
-    graph = _graph(model, 40, 6 + model.n_ctx // 256 + 2 * saving)  # with attention's blocks
-    between = held = weights + _FP32 * _state(model, finetune, trained) + graph
-    if finetune.accumulate_gradients > 1:
-        held += 2 * gradients  # the sum so far, and the next one
-    elif precision == "float16" or finetune.gradient_clip:
-        held += 2 * gradients  # all are looked at before the first is used, scaled
-    elif finetune.optimizer == "adafactor":
-        held += gradients // 3  # by what was measured; its small steps are many, and some wait
-
-    tokens = finetune.batch_size * model.n_ctx
-    row = tokens * model.n_embd
-    odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
-    # Kept for the gradients, in rows: the insides of both norms, in fp32; then what the matrices
-    # multiply, which are both norms, query, key, value, what is mixed, and twice the wide middle.
-    # Below is what attention keeps of its own: the odds, and rows as many as were measured.
-    layer = row * (2 * _FP32 + 14 * width)
-    if finetune.dropout:
-        layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
-        backwards = (4 * odds + 8 * row) * _FP32  # what the gradients of one layer pass through
-    else:  # in blocks of queries: see `attention`
-        odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
-        layer += (odds + 4 * row) * width
-        backwards = (3 * odds + 8 * row) * _FP32
-    if saving:
-        kept, once_more = model.n_layer * row * width, layer
-    else:
-        kept, once_more = model.n_layer * layer, 0
-    # Logits of one slice of the loss and their gradients. A processor without 16-bit products
-    # takes the matrix into fp32 for each of its two.
-    at_once = SAVING_LOSS_ROWS if saving else LOSS_ROWS
-    scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * matrix
-    # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
-    added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
-    sums = output + added + narrow * output * width // _FP32
-    step = held + max(
-        kept + scores + sums,  # between the two passes
-        kept + once_more + backwards + output,  # the way back begins
-        (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
-    )
+    between = _held_between_steps(model, finetune, precision)
+    step = between + _held_in_a_step(model, finetune, precision)
     if samples is None:
         return int(step)
     writing = generation_bytes(
@@ -171,6 +112,94 @@ def finetuning_bytes(
         # What wrote is given up each time, and lies where tensors of the step did.
         return int(max(step, between + writing))
     return int(step + writing)
+
+
+def _trained(model: ModelConfig, finetune: FinetuneConfig) -> int:
+    """How many numbers are trained."""
+    if finetune.lora_rank:
+        return n_adapter_parameters(model, finetune.lora_rank)
+    if finetune.only_train_transformer_layers:
+        return model.n_parameters - (model.n_vocab + model.n_ctx) * model.n_embd
+    return model.n_parameters
+
+
+def _output_matrix(model: ModelConfig) -> int:
+    """Bytes of it, or of its gradients, in fp32."""
+    return _FP32 * model.n_vocab * model.n_embd
+
+
+def _held_between_steps(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
+    """Weights, what the optimizer keeps, and the graph."""
+    width = _WIDTH[precision]
+    narrow = width < _FP32
+    trained = _trained(model, finetune)
+    if finetune.lora_rank:
+        weights = _HALF * model.n_parameters + _FP32 * trained
+        if not narrow:  # as they are multiplied: the embeddings for all, a layer's for each product
+            weights += _output_matrix(model) + 2 * _FP32 * 4 * model.n_embd**2
+    else:
+        # The second as they are multiplied.
+        weights = (_FP32 + narrow * width) * model.n_parameters
+    saving = finetune.use_memory_saving_gradients
+    graph = _graph(model, 40, 6 + model.n_ctx // 256 + 2 * saving)  # with attention's blocks
+    return weights + _FP32 * _state(model, finetune, trained) + graph
+
+
+def _held_in_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
+    """Gradients, activations and what the loss needs, at the worst moment."""
+    width = _WIDTH[precision]
+    narrow = width < _FP32
+    saving = finetune.use_memory_saving_gradients
+    gradients = _FP32 * _trained(model, finetune)
+    trains_output = not (finetune.lora_rank or finetune.only_train_transformer_layers)
+    output = _output_matrix(model) * trains_output
+    waiting = 0
+    if finetune.accumulate_gradients > 1:
+        waiting = 2 * gradients  # the sum so far, and the next one
+    elif precision == "float16" or finetune.gradient_clip:
+        waiting = 2 * gradients  # all are looked at before the first is used, scaled
+    elif finetune.optimizer == "adafactor":
+        waiting = gradients // 3  # by what was measured; its small steps are many, and some wait
+
+    layer, backwards = _activations_of_a_layer(model, finetune, width)
+    tokens = finetune.batch_size * model.n_ctx
+    if saving:
+        kept, once_more = model.n_layer * tokens * model.n_embd * width, layer
+    else:
+        kept, once_more = model.n_layer * layer, 0
+    # Logits of one slice of the loss and their gradients. A processor without 16-bit products
+    # takes the matrix into fp32 for each of its two.
+    at_once = SAVING_LOSS_ROWS if saving else LOSS_ROWS
+    scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * _output_matrix(model)
+    # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
+    added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
+    sums = output + added + narrow * output * width // _FP32
+    return waiting + max(
+        kept + scores + sums,  # between the two passes
+        kept + once_more + backwards + output,  # the way back begins
+        (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
+    )
+
+
+def _activations_of_a_layer(
+    model: ModelConfig, finetune: FinetuneConfig, width: int
+) -> tuple[int, int]:
+    """What a layer keeps for its gradients, and what these pass through, with numbers of so many
+    bytes."""
+    narrow = width < _FP32
+    tokens = finetune.batch_size * model.n_ctx
+    row = tokens * model.n_embd
+    odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
+    # In rows: the insides of both norms, in fp32; then what the matrices multiply, which are both
+    # norms, query, key, value, what is mixed, and twice the wide middle. Below is what attention
+    # keeps of its own: the odds, and rows as many as were measured.
+    layer = row * (2 * _FP32 + 14 * width)
+    if finetune.dropout:
+        layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
+        return layer, (4 * odds + 8 * row) * _FP32
+    # In blocks of queries: see `attention`.
+    odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
+    return layer + (odds + 4 * row) * width, (3 * odds + 8 * row) * _FP32
 
 
 def is_large(model: ModelConfig) -> bool:
@@ -314,35 +343,4 @@ def here() -> tuple[int | None, str]:
     if cards := device.gpus():
         memory = cards[0].memory
         return (None if memory is None else int(USABLE_GPU * memory)), "this GPU"
-    return free_main_memory(), "this machine"
-
-
-def free_main_memory(
-    information: Path = Path("/proc/meminfo"), container: Path = CONTROL_GROUP
-) -> int | None:
-    """Bytes of main memory that a new process can have, or None where the system does not tell,
-    which Linux does alone. In a container it is no more than that may take."""
-    try:
-        lines = information.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    # Linux's control groups of version 2 and of version 1.
-    for folder, names in (
-        (container, ("memory.max", "memory.current")),
-        (container / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
-    ):
-        with suppress(OSError, ValueError):  # there is no container, or it has no bound
-            most, now = (int((folder / name).read_text(encoding="ascii")) for name in names)
-            if most < _BOUNDLESS:
-                free.append(max(0, most - now + _given_back(folder)))
-    return min(free, default=None)
-
-
-def _given_back(folder: Path) -> int:
-    """Bytes of files that were read, which count as taken and which the system gives up first."""
-    with suppress(OSError):
-        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
-            if line.startswith("inactive_file "):
-                return int(line.split()[1])
-    return 0
+    return device.free_main_memory(), "this machine"

@@ -61,7 +61,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpu: int | None, free: int | None =
     """Let the machine have a GPU of so many bytes, or none, and so much free main memory."""
     cards = (device.Gpu("/GPU:0", "T4", gpu, (7, 5)),) if gpu else ()
     monkeypatch.setattr(device, "gpus", lambda: cards)
-    monkeypatch.setattr(memory, "free_main_memory", lambda: free)
+    monkeypatch.setattr(device, "free_main_memory", lambda: free)
 
 
 def needs(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers import memory
+from gpt2_helpers import device, memory
 from gpt2_helpers.backups import run_to_drive
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms import buttons, models
@@ -203,7 +203,7 @@ def test_the_weights_that_are_loaded_count_as_room_for_the_model(
 ) -> None:
     monkeypatch.setattr(memory, "GB", 1000)
     monkeypatch.setattr(models, "GB", 1000)
-    monkeypatch.setattr(memory, "free_main_memory", lambda: 1_000_000)
+    monkeypatch.setattr(device, "free_main_memory", lambda: 1_000_000)
     ModelForm().run()
     weights = 2 * 12_288 + 4 * 324 * 16  # programs in 8 bits, and the embeddings
     assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB for it" in words(page[0])

@@ -14,7 +14,7 @@ import pytest
 
 from gpt2_helpers import attention, decoding, device, losses, memory
 from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig, RunConfig, SamplingConfig
-from gpt2_helpers.device import Gpu
+from gpt2_helpers.device import Gpu, free_main_memory
 from gpt2_helpers.memory import (
     GB,
     LOSS_IDS,
@@ -24,7 +24,6 @@ from gpt2_helpers.memory import (
     USABLE_GPU,
     Samples,
     finetuning_bytes,
-    free_main_memory,
     generation_bytes,
     here,
     samples_of,
@@ -233,7 +232,7 @@ def test_without_a_gpu_the_free_main_memory_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "gpus", tuple)
-    monkeypatch.setattr(memory, "free_main_memory", lambda: 5 * GB)
+    monkeypatch.setattr(device, "free_main_memory", lambda: 5 * GB)
     assert here() == (5 * GB, "this machine")
     told = tmp_path / "meminfo"
     told.write_text("MemTotal: 9 kB\nMemFree: 3 kB\nMemAvailable: 7 kB\n")

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -305,6 +306,21 @@ def test_texts_are_printed_with_the_delimiter_after_each(loaded: Session, capsys
     assert capsys.readouterr().out == "".join(f"{text}\n{DELIMITER}" for text in expected)
     gpt2.generate(loaded, length=8, seed=2, nsamples=3, sample_delim="--")
     assert capsys.readouterr().out == "".join(f"{text}\n--" for text in expected)
+
+
+def test_texts_in_a_file_are_held_no_longer(
+    loaded: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = (f"{n}" * 100_000 for n in range(100))
+    monkeypatch.setattr("gpt2_helpers.simple.with_bar", lambda *_: texts)
+    tracemalloc.start()
+    try:
+        gpt2.generate_to_file(loaded, destination_path="texts.txt", length=8, nsamples=100)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert Path("texts.txt").stat().st_size > 19_000_000
+    assert most < 5_000_000
 
 
 def test_a_single_text_has_no_delimiter(loaded: Session, capsys: Captured) -> None:
