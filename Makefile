@@ -19,7 +19,7 @@ help: ## list these targets
 
 .PHONY: demo
 demo: $(VENV) ## finetune the bundled model on data/titles.csv and print ten new titles
-	@.venv/bin/python -m gpt2_helpers.demo
+	@.venv/bin/python -m gpt2_helpers.cli.demo
 
 .PHONY: test
 test: check ## every check and test, the notebooks too
@@ -46,7 +46,7 @@ notebooks: $(VENV) ## write address and version into notebooks and READMEs, empt
 .PHONY: pictures
 pictures: $(VENV) ## take the pictures of notebooks and page anew, in a browser
 	@PICTURES=notebooks/pictures GPT2_STEPS=400 GPT2_LENGTH=100 GPT2_BULK_NSAMPLES=200 \
-		.venv/bin/python -m pytest -q -rs tests/test_browser.py tests/test_web_page.py
+		.venv/bin/python -m pytest -q -rs tests/notebooks/test_browser.py tests/web/test_page.py
 
 # Colaboratory's older ipykernel brings a debugger that warns of Python 3.11 and later.
 .PHONY: test-colab
@@ -56,11 +56,11 @@ test-colab: $(VENV_COLAB) ## the tests with Colaboratory's versions, in an envir
 # Each is bounded in time, and ends with a tally.
 .PHONY: crash-test
 crash-test: $(VENV) ## kill everything that writes, at any moment, and look what is left
-	@.venv/bin/python tests/crashes/__main__.py --kills 25 --minutes 30
+	@.venv/bin/python tests/support/crashes/__main__.py --kills 25 --minutes 30
 
 .PHONY: fuzz
 fuzz: $(VENV) ## made-up files for everything that reads files, and made-up inputs
-	@.venv/bin/python tests/fuzzing/__main__.py --minutes 1
+	@.venv/bin/python tests/support/fuzzing/__main__.py --minutes 1
 	@.venv/bin/python -m pytest -q --hypothesis-profile others tests/test_properties.py
 
 .PHONY: soak
@@ -70,7 +70,7 @@ soak: $(VENV) ## memory over 10,000 texts, 2,000 steps and 50 models, half an ho
 .PHONY: load-test
 load-test: $(VENV) ## how much the web app writes for how many at once, and made-up requests
 	@.venv/bin/python benchmarks/load.py
-	@.venv/bin/python -m pytest -q -rs tests/test_web_schema.py
+	@.venv/bin/python -m pytest -q -rs tests/web/test_schemas.py
 
 # Nothing else should compute meanwhile.
 .PHONY: bench

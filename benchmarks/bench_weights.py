@@ -32,9 +32,9 @@ END_PIECE = "<|endoftext|>"
 def make(folder: Path, vocabulary: Path, text: Path) -> None:
     """Write both models and the text that is tokenized; what is there already stays, as long as
     vocabulary and text are the same."""
-    from gpt2_helpers.checkpoint import save_model
+    from gpt2_helpers.checkpoint.model_files import save_model
     from gpt2_helpers.config import SIZES
-    from gpt2_helpers.model import GPT2, random_weights
+    from gpt2_helpers.model.gpt2 import GPT2, random_weights
 
     files = {**_tokenizer_files(vocabulary), "text.txt": text.read_text(encoding="utf-8")}
     mark = hashlib.sha256(json.dumps(files).encode()).hexdigest()
@@ -76,7 +76,7 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
     """Give the end token its odds, whatever stands before it: by the last norm's bias, along a
     direction that only this token's row of the embeddings looks into."""
     from gpt2_helpers.config import SIZES
-    from gpt2_helpers.model import GPT2
+    from gpt2_helpers.model.gpt2 import GPT2
 
     gamma, width = 0.3, weights["model/wte"].shape[1]
     direction = np.ones(width, np.float32) / np.float32(np.sqrt(width))

@@ -51,10 +51,10 @@ RELEASES = (
 
 def cpu_has_bfloat16() -> bool:
     """Whether 16 bits are multiplied by the processor itself."""
-    from gpt2_helpers.startup import load_tensorflow
+    from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
     load_tensorflow()  # without its greetings
-    from gpt2_helpers import device
+    from gpt2_helpers.system import device
 
     return device.cpu_has_bfloat16()
 

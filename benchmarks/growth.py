@@ -84,7 +84,7 @@ def show(results: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    from gpt2_helpers.device import cores
+    from gpt2_helpers.system.device import cores
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=TOPICS)

@@ -24,10 +24,10 @@ def decoding(
 ) -> dict[str, Any]:
     """For each batch size, and each round of generating `length` tokens a row, the seconds of each
     step."""
-    from gpt2_helpers import generation
-    from gpt2_helpers.checkpoint import load_model
+    from gpt2_helpers.checkpoint.model_files import load_model
     from gpt2_helpers.config import SamplingConfig
-    from gpt2_helpers.decoding import decoder_for
+    from gpt2_helpers.generation import generate
+    from gpt2_helpers.generation.decoders import decoder_for
     from gpt2_helpers.tokenizer import Tokenizer
 
     model, tokenizer = load_model(folder), Tokenizer.load(folder)
@@ -47,13 +47,13 @@ def decoding(
         decoder.step = stamped  # type: ignore[assignment, method-assign]
         found[str(batch)] = []
         # What comes first takes memory and orders the matrices for so many rows.
-        beginning = generation.pieces(model, tokenizer, "", config)
+        beginning = generate.pieces(model, tokenizer, "", config)
         for _ in islice(beginning, 4 * batch):
             pass
         beginning.close()  # type: ignore[attr-defined]
         for _ in range(rounds):
             stamps.clear()
-            for _ in generation.stream(model, tokenizer, "", config):
+            for _ in generate.stream(model, tokenizer, "", config):
                 pass
             stamps.append(time.perf_counter())
             found[str(batch)].append(np.diff(stamps)[:length].tolist())
@@ -65,11 +65,11 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
     import tensorflow as tf
 
     from gpt2_helpers.config import FinetuneConfig, ModelConfig
-    from gpt2_helpers.device import choose_precision
-    from gpt2_helpers.finetuning import Trainer
-    from gpt2_helpers.memory import finetuning_bytes
-    from gpt2_helpers.model import GPT2
-    from gpt2_helpers.shapes import variable_shapes
+    from gpt2_helpers.model.gpt2 import GPT2
+    from gpt2_helpers.model.variables import variable_shapes
+    from gpt2_helpers.system.device import choose_precision
+    from gpt2_helpers.training.memory import finetuning_bytes
+    from gpt2_helpers.training.trainer import Trainer
     from memory import RandomWeights
     from rounds import most_held
 
@@ -96,8 +96,8 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
 
 def text(work: str, path: str, vocabulary: str, processes: int) -> dict[str, Any]:
     """Seconds from a file to words, to ids, or to a dataset: `work` is split, encode or dataset."""
-    from gpt2_helpers.dataset import load_dataset
-    from gpt2_helpers.encoding import encode_pieces, pieces
+    from gpt2_helpers.data.dataset import load_dataset
+    from gpt2_helpers.data.tokenize import encode_pieces, pieces
     from gpt2_helpers.tokenizer import WORDS, Tokenizer
 
     tokenizer = Tokenizer.load(vocabulary)

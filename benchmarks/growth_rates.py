@@ -26,7 +26,7 @@ def measure() -> Rates:
     """All of them, in some ten seconds."""
     import tensorflow as tf
 
-    from gpt2_helpers import device
+    from gpt2_helpers.system import device
 
     fast = device.cpu_has_bfloat16() or bool(device.gpus())
     return Rates(
@@ -68,7 +68,7 @@ def _squares(side: int, dtype: object) -> float:
 
 
 def _int8(rows: int, n_in: int, n_out: int, cores: int) -> float:
-    from gpt2_helpers.lite import INT8, Builder
+    from gpt2_helpers.generation.tflite import INT8, Builder
 
     random = np.random.default_rng(0)
     build = Builder(INT8)

@@ -115,7 +115,7 @@ def training(rates: Rates, rounds: int) -> list[Curve]:
         title = f"{x.partition(' (')[0].capitalize()}"
         what = "the products of the matrices over the rate of their precision"
         curves.append(Curve(f"{title}: time", x, "s/step", what, times, less_is_better=True))
-        what = "what gpt2_helpers.memory estimates"
+        what = "what gpt2_helpers.training.memory estimates"
         curves.append(Curve(f"{title}: memory", x, "GB", what, memory, less_is_better=True))
     return curves
 

@@ -1,4 +1,4 @@
-"""Peak memory of finetuning and of generating, beside what `gpt2_helpers.memory` estimates.
+"""Peak memory of finetuning and generating, beside the estimates of `training.memory`.
 
     nice -n 19 python benchmarks/memory.py [--below 12] [--only 124M]
 
@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers import device
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     SIZES,
@@ -28,8 +27,9 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.decoder import Model
-from gpt2_helpers.memory import finetuning_bytes, generation_bytes, samples_of
+from gpt2_helpers.generation.decoder import Model
+from gpt2_helpers.system import device
+from gpt2_helpers.training.memory import finetuning_bytes, generation_bytes, samples_of
 from rounds import machine, most_held, run
 
 GB = 2**30
@@ -159,10 +159,10 @@ def measure(case: Case) -> int:
 def measure_training(case: Case) -> int:
     import tensorflow as tf
 
-    from gpt2_helpers.adapters import new_adapters
-    from gpt2_helpers.finetuning import Trainer
-    from gpt2_helpers.model import GPT2
-    from gpt2_helpers.shapes import variable_shapes
+    from gpt2_helpers.model.gpt2 import GPT2
+    from gpt2_helpers.model.lora import new_adapters
+    from gpt2_helpers.model.variables import variable_shapes
+    from gpt2_helpers.training.trainer import Trainer
 
     tf.constant(0)  # TensorFlow sets up its devices
     before = most_held()
@@ -180,22 +180,22 @@ def measure_training(case: Case) -> int:
 
 
 def measure_writing(case: Case) -> int:
-    from gpt2_helpers.decoding import uses_lite
-    from gpt2_helpers.shapes import variable_shapes
-    from gpt2_helpers.stored import StoredModel
+    from gpt2_helpers.checkpoint.stored_model import StoredModel
+    from gpt2_helpers.generation.decoders import uses_lite
+    from gpt2_helpers.model.variables import variable_shapes
 
     shape = SHAPES[case.shape]
     weights = RandomWeights(variable_shapes(shape))
     model: Model
     if uses_lite(case.precision):
-        from gpt2_helpers import lite_decoder  # noqa: F401 - and with it TensorFlow Lite
+        from gpt2_helpers.generation import tflite_decoder  # noqa: F401 - and with it TensorFlow Lite
 
         before = most_held()
         model = StoredModel(shape, weights, "float32", case.precision)
     else:
         import tensorflow as tf
 
-        from gpt2_helpers.model import GPT2
+        from gpt2_helpers.model.gpt2 import GPT2
 
         tf.constant(0)
         before = most_held()
@@ -206,7 +206,7 @@ def measure_writing(case: Case) -> int:
 
 def write(model: Model, precision: str, batch_size: int, length: int) -> None:
     """So many texts of so many tokens, but for most of the steps between."""
-    from gpt2_helpers.decoding import decoder_for
+    from gpt2_helpers.generation.decoders import decoder_for
 
     decoder = decoder_for(model, batch_size, length, precision)
     rows, configs = np.zeros(batch_size, np.int32), [SamplingConfig()] * batch_size

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers.checkpoint import load_model
+from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.cli.demo import FINETUNE, RUN, TITLES
 from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, SamplingConfig
-from gpt2_helpers.decoding import decoder_for
-from gpt2_helpers.demo import FINETUNE, RUN, TITLES
-from gpt2_helpers.finetune_run import FinetuneRun
-from gpt2_helpers.generation import stream
-from gpt2_helpers.model import GPT2
+from gpt2_helpers.generation.decoders import decoder_for
+from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.training.run import FinetuneRun
 from rounds import machine
 
 STORIES = TITLES.with_name("stories.txt")

@@ -16,9 +16,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpt2_helpers.errors import Gpt2Error
-    from gpt2_helpers.session import Session
-    from gpt2_helpers.simple import (
+    from gpt2_helpers.api import (
         copy_checkpoint_from_gdrive,
         copy_checkpoint_to_gdrive,
         copy_file_from_gdrive,
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
         serve,
         start_tf_sess,
     )
+    from gpt2_helpers.errors import Gpt2Error
+    from gpt2_helpers.session import Session
 
 # oneDNN multiplies matrices on x86 a fifth faster than TensorFlow's own code, which by itself takes
 # it only on processors with 8- or 16-bit units. It looks here once, when it is imported.
@@ -77,7 +77,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"gpt2_helpers.{_HOMES.get(name, 'simple')}")
+    home = importlib.import_module(f"gpt2_helpers.{_HOMES.get(name, 'api')}")
     return getattr(home, name)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.transfers import write_text
+from gpt2_helpers.system.files import write_text
 
 
 def _number_as_text(config: Checked, name: str) -> None:

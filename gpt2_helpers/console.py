@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.bars import Bar
+from gpt2_helpers.system.progress import Bar
 
 if TYPE_CHECKING:
-    from gpt2_helpers.finetune_run import FinetuneRun, RunProgress
-    from gpt2_helpers.rows import Text
-    from gpt2_helpers.transfers import Moved
+    from gpt2_helpers.generation.batch import Text
+    from gpt2_helpers.system.files import Moved
+    from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
 
 def say(line: str, end: str = "\n") -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt2_helpers import device, drive
-from gpt2_helpers.adapters import n_adapter_parameters
-from gpt2_helpers.checkpoint import load_model, load_stored, model_folder, step_of
+from gpt2_helpers.checkpoint.model_files import load_model, load_stored, model_folder, step_of
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.stored_model import StoredModel
 from gpt2_helpers.config import (
     LOADING_PRECISIONS,
     DatasetConfig,
@@ -18,18 +18,19 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.decoding import decoder_for, uses_lite
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-from gpt2_helpers.generation import pieces, stream
-from gpt2_helpers.rows import Piece, Text
-from gpt2_helpers.runs import RunFolder
-from gpt2_helpers.startup import forget_graphs
-from gpt2_helpers.stored import StoredModel
+from gpt2_helpers.generation.batch import Piece, Text
+from gpt2_helpers.generation.decoders import decoder_for, uses_lite
+from gpt2_helpers.generation.generate import pieces, stream
+from gpt2_helpers.google import drive
+from gpt2_helpers.model.lora import n_adapter_parameters
+from gpt2_helpers.system import device
+from gpt2_helpers.system.tensorflow_setup import forget_graphs
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from gpt2_helpers.finetune_run import FinetuneRun
-    from gpt2_helpers.model import GPT2
+    from gpt2_helpers.model.gpt2 import GPT2
+    from gpt2_helpers.training.run import FinetuneRun
 
 
 class Session:
@@ -126,11 +127,11 @@ class Session:
             drive.my_drive()  # before anything takes long
         self.close()
 
-        from gpt2_helpers.finetune_run import FinetuneRun
+        from gpt2_helpers.training.run import FinetuneRun
 
         opened = FinetuneRun(dataset, finetune, run, data)
         if opened.run.drive_backup:
-            from gpt2_helpers.backups import DriveBackup
+            from gpt2_helpers.google.drive_backup import DriveBackup
 
             opened.after_save = DriveBackup(
                 opened.folder,

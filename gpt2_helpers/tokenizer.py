@@ -19,7 +19,7 @@ import numpy as np
 import regex
 
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief
-from gpt2_helpers.transfers import write_text
+from gpt2_helpers.system.files import write_text
 
 END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"

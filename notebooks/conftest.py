@@ -16,7 +16,7 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 from bigquery_stand_in import running
-from kernels import VALUES
+from notebook_runner import VALUES
 
 AT_THE_END = pytest.StashKey[ExitStack]()
 BIGQUERY = pytest.StashKey[str]()

@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 import gpt2_helpers  # noqa: F401 - sets more of that environment
+from paths import FAKES, SHARED
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -50,7 +51,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 # These take minutes: what is long begins first, so that all workers end together.
 LONGEST = (
     "test_crashes.py", "test_notebook_runs.py", "test_browser.py", "reddit_titles.ipynb",
-    "test_quality.py", "test_backups.py", "test_session.py", "test_web.py", "test_demo.py",
+    "test_quality.py", "test_drive_backup.py", "test_session.py", "test_app.py", "test_demo.py",
 )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget them after it."""
-    from gpt2_helpers import device
+    from gpt2_helpers.system import device
 
     monkeypatch.setattr(device, "_at_most", [])
 
@@ -71,10 +72,9 @@ def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of public texts and vocabularies beside the checkout, where there is one."""
-    folder = Path(__file__).parents[2] / "shared"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("needs the folder ../shared (texts, OpenAI's vocabulary), which is not here")
-    return folder
+    return SHARED
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def colaboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     which is not mounted yet."""
     monkeypatch.setattr(builtins, "open", builtins.open)  # a Drive with a quota has its own
     monkeypatch.setattr(os.path, "ismount", os.path.ismount)  # and the stand-in is no real mount
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "fakes"))
+    monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_test")
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "content" / "drive"))
     monkeypatch.setenv("FAKE_COLAB_DRIVE", str(tmp_path / "google"))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from paths import ROOT
 
 pytest.importorskip("packaging")
 
 
 @pytest.fixture(scope="module")
 def audit() -> dict[str, Any]:
-    return runpy.run_path(str(Path(__file__).parents[1] / ".ci" / "audit.py"))
+    return runpy.run_path(str(ROOT / ".ci" / "audit.py"))
 
 
 def test_all_that_is_needed_is_looked_at(audit: dict[str, Any]) -> None:

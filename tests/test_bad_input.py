@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 import gpt2_helpers as gpt2
-from gpt2_helpers.bundles import DATA
-from gpt2_helpers.cli import main
+from gpt2_helpers.checkpoint.tensor_bundle import DATA
+from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
+from gpt2_helpers.cli.app import main
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.weights import WeightsReader, write_weights
 from toy_runs import save_run, write_model
 
 MODEL, RUN = Path("models/toy"), Path("checkpoint/run1")

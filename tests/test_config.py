@@ -27,7 +27,7 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.fields import Field, fields_of
-from gpt2_helpers.pretrain_config import PretrainConfig
+from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS: list[type] = [
     ModelConfig,

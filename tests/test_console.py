@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import console
-from gpt2_helpers.bars import Bar
 from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
-from gpt2_helpers.finetune_run import RunProgress
-from gpt2_helpers.rows import Text
-from gpt2_helpers.transfers import Moved
+from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.system.files import Moved
+from gpt2_helpers.system.progress import Bar
+from gpt2_helpers.training.run import RunProgress
 from toy_runs import open_run, steps_kept, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]

@@ -20,9 +20,9 @@ import pytest
 from crashes.killing import Killer, Plan, killer
 from crashes.scenarios import Finetuning, Scenario, scenarios
 from crashes.surviving import survive, write_toy
-from gpt2_helpers.cli import main
-from gpt2_helpers.locks import alone_in, is_free
-from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.cli.app import main
+from gpt2_helpers.system.locks import alone_in, is_free
 from toy_runs import steps_kept, write_model, write_text
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
@@ -216,7 +216,8 @@ def test_a_run_that_another_has_trained_meanwhile_is_opened_again(work: Path) ->
 
 def test_one_process_may_enter_twice_and_still_keeps_others_out(tmp_path: Path) -> None:
     """In a notebook a cell that was stopped may hold on to its run for long."""
-    script = f"import pathlib; from gpt2_helpers.locks import is_free; print(is_free({tmp_path!r}))"
+    script = "import pathlib; from gpt2_helpers.system.locks import is_free; "
+    script += f"print(is_free({tmp_path!r}))"
     script = script.replace("PosixPath", "pathlib.PosixPath")
 
     def others_may_enter() -> bool:

@@ -18,9 +18,9 @@ import httpx
 import pytest
 
 import cost
+from paths import ROOT
 from toy_runs import save_run, write_model
 
-ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
 

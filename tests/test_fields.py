@@ -9,7 +9,7 @@ import pytest
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, Field, checked, fields_of, option, parsed
-from gpt2_helpers.pretrain_config import PretrainConfig
+from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
 OPTIONS = [

@@ -9,8 +9,9 @@ import pytest
 
 from fuzzing.__main__ import fuzz
 from fuzzing.targets import TARGETS, feed, seeds
+from paths import SUPPORT
 
-FINDINGS = sorted(Path(__file__).with_name("fuzzing").glob("findings/*/*"))
+FINDINGS = sorted(SUPPORT.glob("fuzzing/findings/*/*"))
 SECONDS = 2
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, SamplingConfig
 from gpt2_helpers.errors import DatasetError, OptionError
-from gpt2_helpers.generation import stream
-from gpt2_helpers.model import GPT2
-from gpt2_helpers.sampling import COLDEST, next_ids
+from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.sampling import COLDEST, next_ids
+from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 from toy import toy_model, toy_tokenizer
 

@@ -18,14 +18,15 @@ import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
-from gpt2_helpers import device
-from gpt2_helpers.backups import saved_runs
-from gpt2_helpers.checkpoint import load_model
+from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.checkpoint.stored_model import StoredModel
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.drive import mount
 from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
+from gpt2_helpers.google.drive import mount
+from gpt2_helpers.google.drive_backup import saved_runs
 from gpt2_helpers.session import Session, _save_size, set_threads
-from gpt2_helpers.stored import StoredModel
+from gpt2_helpers.system import device
+from paths import GOLDEN, SUPPORT
 from toy_runs import (
     SHAPE,
     assert_same,
@@ -37,7 +38,7 @@ from toy_runs import (
     write_text,
 )
 
-GOLDEN_RUN = Path(__file__).parent / "golden" / "gpt_2_simple_run"
+GOLDEN_RUN = GOLDEN / "gpt_2_simple_run"
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +142,7 @@ print(json.dumps(told))
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux's /proc")
 def test_memory_after_ten_models_is_what_it_was_after_two() -> None:
-    tests = Path(__file__).parent
+    tests = SUPPORT
     path = [str(tests.parent), str(tests)]
     command = [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{MEMORY}"]
     child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -1,6 +1,6 @@
 """The structure: who may import whom, what an import costs, and that the listings tell the truth.
 
-A new module of the package gets its place in LAYERS, and a line in the README's file tree.
+A new package or top-level module gets a row in MAY_IMPORT and a line in the README's file tree.
 """
 
 from __future__ import annotations
@@ -16,45 +16,40 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from paths import ROOT
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "gpt2_helpers"
 
-# A module imports from the lines above its own. A folder such as web/ counts as one module.
-LAYERS = [
-    "errors",
-    "fields transfers colab samples checksums locks bars",
-    "config drive bigquery fetching",
-    "adapters losses products pretrain_config shapes bundles",
-    "activations attention bundle_writer",
-    "tokenizer batches textfiles tokenfiles textwriter interrupts options",
-    "device model optimizers weights download events similarity",
-    "parts",
-    "sampling",
-    "decoder startup lite stored kv_cache",
-    "csvfiles encoding checkpoint graph_decoder lite_decoder pretraining memory",
-    "assembly decoding archive_headers",
-    "rows",
-    "documents finetuning generation runs pretrained",
-    "idstream plots archives beginnings",
-    "dataset backups originality",
-    "finetune_run",
-    "session pretrain_run console",
-    "gdrive web",
-    "simple",
-    "forms",
-    "__init__",
-    "commands",
-    "demo",
-    "cli",
-    "__main__",
-]
-# (importer, imported) within one line; beware of circles.
-SAME_LAYER: set[tuple[str, str]] = set()
+# A package or top-level module may import those named here, and all that they may import.
+MAY_IMPORT = {
+    "errors": "",
+    "types": "",
+    "system": "errors",
+    "fields": "errors",
+    "config": "fields system",
+    "tokenizer": "system",
+    "data": "config tokenizer types",
+    "model": "config tokenizer types",
+    "checkpoint": "model",
+    "generation": "model",
+    "evaluation": "data checkpoint",
+    "google": "checkpoint",
+    "training": "data checkpoint generation evaluation",
+    "console": "training",
+    "session": "training google",
+    "web": "session console",
+    "api_drive": "google console",
+    "api": "api_drive web",
+    "forms": "session web",
+    "__init__": "api",
+    "cli": "__init__ session web",
+    "__main__": "cli",
+}
 
 # What runs what it reads. A process of one's own is started without a shell.
 DANGEROUS = {"pickle", "marshal", "shelve", "dill", "joblib", "eval", "exec"}
@@ -65,7 +60,6 @@ LOADED_AT_IMPORT = {"gpt2_helpers", "numpy", "regex", "tqdm"}
 LONGEST_FILE = 400
 DRAWERS = {"utils", "util", "helpers", "misc", "common"}
 
-LAYER_OF = {module: depth for depth, layer in enumerate(LAYERS) for module in layer.split()}
 FILES = {
     path: ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -77,7 +71,7 @@ NOTEBOOKS = sorted(
 
 
 def imports_of(source: str, name: str) -> set[str]:
-    """The modules of this package that the source of module `name` imports, at any depth."""
+    """The packages and top-level modules that the source of module `name` imports, at any depth."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -92,39 +86,29 @@ def imports_of(source: str, name: str) -> set[str]:
         for target in targets:
             package, *rest = target.split(".")
             if package == "gpt2_helpers":
-                # `from gpt2_helpers import finetune` takes a name of the package itself.
-                module = rest[0] if rest and rest[0] in LAYER_OF.keys() | MODULES else "__init__"
-                found.add(module)
+                # `from gpt2_helpers import finetune` imports a name of the package itself.
+                found.add(rest[0] if rest and rest[0] in MAY_IMPORT else "__init__")
     return found
 
 
-def forbidden(module: str, imported: set[str]) -> list[str]:
-    """Those of `imported` that `module` must leave alone: they stand below it, or beside it."""
-    return sorted(
-        other
-        for other in imported - {module}
-        if LAYER_OF.get(other, len(LAYERS)) >= LAYER_OF[module]
-        and (module, other) not in SAME_LAYER
-    )
+def importable(module: str) -> set[str]:
+    """What `module` may import by MAY_IMPORT, directly and through others."""
+    named = set(MAY_IMPORT[module].split())
+    return named.union(*(importable(other) for other in named))
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module: str) -> None:
-    assert module in LAYER_OF, (
-        f"gpt2_helpers/{module} stands in no layer: add it to LAYERS in tests/test_structure.py"
-    )
+    assert module in MAY_IMPORT, f"add {module} to MAY_IMPORT in tests/test_structure.py"
     for path, name in FILES.items():
         if name.split(".")[1] == module:
-            wrong = forbidden(module, imports_of(path.read_text(encoding="utf-8"), name))
-            assert not wrong, (
-                f"{path.relative_to(ROOT)} imports {', '.join(wrong)}: it may import only from "
-                "the layers above its own in LAYERS, or what SAME_LAYER names"
-            )
+            imported = imports_of(path.read_text(encoding="utf-8"), name)
+            wrong = imported - importable(module) - {module}
+            assert not wrong, f"{path.relative_to(ROOT)} may not import {', '.join(sorted(wrong))}"
 
 
-def test_layers_list_only_modules_that_exist() -> None:
-    gone = LAYER_OF.keys() - MODULES
-    assert not gone, f"no such module in gpt2_helpers: take {', '.join(sorted(gone))} out of LAYERS"
+def test_the_table_of_imports_lists_only_what_exists() -> None:
+    assert MAY_IMPORT.keys() <= set(MODULES)
 
 
 @pytest.mark.parametrize(
@@ -139,14 +123,22 @@ def test_layers_list_only_modules_that_exist() -> None:
         "def late():\n    from gpt2_helpers.config import ModelConfig",
     ],
 )
-def test_an_import_from_below_is_seen_in_every_form(line: str) -> None:
-    assert forbidden("errors", imports_of(line, "gpt2_helpers.errors")) == ["config"]
+def test_every_form_of_import_is_seen(line: str) -> None:
+    assert "config" in imports_of(line, "gpt2_helpers.errors")
 
 
 def test_the_package_itself_counts_as_a_module() -> None:
     taken = imports_of("from gpt2_helpers import errors, finetune", "gpt2_helpers.config")
     assert taken == {"errors", "__init__"}
-    assert forbidden("config", taken) == ["__init__"]
+
+
+@pytest.mark.parametrize(
+    "package", [path.parent.relative_to(ROOT) for path in FILES if path.name == "__init__.py"]
+)
+def test_no_package_loads_tensorflow(package: Path) -> None:
+    script = f"import sys, {'.'.join(package.parts)}; print('tensorflow' in sys.modules)"
+    printed = subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, timeout=120)
+    assert printed.strip() == b"False"
 
 
 def test_importing_the_package_loads_no_tensorflow() -> None:
@@ -171,7 +163,7 @@ def test_writing_on_a_processor_loads_no_tensorflow(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="the interpreter comes with TensorFlow here")
     script = """
 import sys
-from gpt2_helpers import device
+from gpt2_helpers.system import device
 from gpt2_helpers.cli import main
 device.may_have_gpus = lambda: False
 assert main(["generate", "--model-name", "tiny", "--length", "5", "--precision", sys.argv[1]]) == 0

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from gpt2_helpers import tokenizer as module
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
+from paths import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden" / "tokenizer.json"
+GOLDEN_FILE = GOLDEN / "tokenizer.json"
 MERGES = [
     *[("h", "e"), ("l", "l"), ("he", "ll"), ("hell", "o"), ("Ġ", "w"), ("o", "r"), ("Ġw", "or")],
     *[("l", "d"), ("Ġwor", "ld"), ("a", "a"), ("aa", "aa"), ("a", "b"), ("ab", "ab")],
@@ -270,7 +271,7 @@ def test_ids_known_to_everyone(openai: Tokenizer, text: str, ids: list[int]) -> 
 
 
 def test_golden_ids(openai: Tokenizer) -> None:
-    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    golden = json.loads(GOLDEN_FILE.read_text(encoding="utf-8"))
     assert golden
     for text, ids in golden:
         assert openai.encode(text) == ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers import device
+from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from works import THEIR_TEXTS, Work
 

@@ -51,7 +51,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
 
 def _command(work: Work, folder: Path, told: str) -> Any:
     """The command as a user types it."""
-    from gpt2_helpers.cli import main
+    from gpt2_helpers.cli.app import main
 
     options = {
         "--model-name": folder.name,
@@ -71,10 +71,10 @@ def _command(work: Work, folder: Path, told: str) -> Any:
 
 
 def _training(work: Work, folder: Path, told: str) -> Any:
-    from gpt2_helpers.checkpoint import load_model
+    from gpt2_helpers.checkpoint.model_files import load_model
     from gpt2_helpers.config import FinetuneConfig
-    from gpt2_helpers.device import choose_precision
-    from gpt2_helpers.finetuning import Trainer
+    from gpt2_helpers.system.device import choose_precision
+    from gpt2_helpers.training.trainer import Trainer
 
     config = FinetuneConfig(
         steps=-1,

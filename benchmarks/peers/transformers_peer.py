@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers import device
+from gpt2_helpers.system import device
 from works import END, THEIR_TEXTS, Work
 
 

@@ -20,34 +20,34 @@ from gpt2_helpers.errors import import_optional
 
 if TYPE_CHECKING:
     from gpt2_helpers.forms.bigquery import BigQueryForm
-    from gpt2_helpers.forms.data import DataPicker
+    from gpt2_helpers.forms.data_picker import DataPicker
     from gpt2_helpers.forms.drive import DriveForm
-    from gpt2_helpers.forms.earlier import ResumeForm
-    from gpt2_helpers.forms.files import download, download_button
     from gpt2_helpers.forms.finetune import FinetuneForm
-    from gpt2_helpers.forms.form import ConfigForm
     from gpt2_helpers.forms.generate import GenerateForm
-    from gpt2_helpers.forms.machine import start
-    from gpt2_helpers.forms.models import ModelForm
-    from gpt2_helpers.forms.originality import show_advice, show_originality
+    from gpt2_helpers.forms.memorization import show_advice, show_originality
+    from gpt2_helpers.forms.model_picker import ModelForm
+    from gpt2_helpers.forms.resume import ResumeForm
+    from gpt2_helpers.forms.setup import start
+    from gpt2_helpers.forms.widgets.downloads import download, download_button
+    from gpt2_helpers.forms.widgets.form import ConfigForm
 
 import_optional("ipywidgets", "a form in a notebook")
 
 # Some of them need TensorFlow, which takes seconds: each is imported when it is first used.
 _HOMES = {
     "BigQueryForm": "bigquery",
-    "ConfigForm": "form",
-    "DataPicker": "data",
+    "ConfigForm": "widgets.form",
+    "DataPicker": "data_picker",
     "DriveForm": "drive",
     "FinetuneForm": "finetune",
     "GenerateForm": "generate",
-    "ModelForm": "models",
-    "ResumeForm": "earlier",
-    "download": "files",
-    "download_button": "files",
-    "show_advice": "originality",
-    "show_originality": "originality",
-    "start": "machine",
+    "ModelForm": "model_picker",
+    "ResumeForm": "resume",
+    "download": "widgets.downloads",
+    "download_button": "widgets.downloads",
+    "show_advice": "memorization",
+    "show_originality": "memorization",
+    "start": "setup",
 }
 __all__ = [
     "BigQueryForm",

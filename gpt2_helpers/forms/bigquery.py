@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from IPython.display import display
 
-from gpt2_helpers.bigquery.client import Estimate, dry_run, sign_in
-from gpt2_helpers.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
-from gpt2_helpers.bigquery.export import ExportProgress, export
-from gpt2_helpers.bigquery.query import build
-from gpt2_helpers.bigquery.refusals import limit_too_low
 from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.forms.buttons import ActionButton
-from gpt2_helpers.forms.cells import table
-from gpt2_helpers.forms.files import download_button
-from gpt2_helpers.forms.form import ConfigForm, Shown
-from gpt2_helpers.forms.progress import ProgressBar
-from gpt2_helpers.forms.refusal import plain_errors
-from gpt2_helpers.forms.style import style_sheet, told
+from gpt2_helpers.forms.widgets.buttons import ActionButton
+from gpt2_helpers.forms.widgets.downloads import download_button
+from gpt2_helpers.forms.widgets.errors import plain_errors
+from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.html import table
+from gpt2_helpers.forms.widgets.progress import ProgressBar
+from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.google.bigquery.client import Estimate, dry_run, sign_in
+from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.export import ExportProgress, export
+from gpt2_helpers.google.bigquery.query import build
+from gpt2_helpers.google.bigquery.refusals import limit_too_low
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client

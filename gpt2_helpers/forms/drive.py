@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from gpt2_helpers import drive
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.forms.cells import status_line
-from gpt2_helpers.forms.form import ConfigForm, Shown
-from gpt2_helpers.forms.progress import shown_moving
-from gpt2_helpers.forms.refusal import plain_errors
-from gpt2_helpers.forms.style import told
+from gpt2_helpers.forms.widgets.errors import plain_errors
+from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.html import status_line
+from gpt2_helpers.forms.widgets.progress import shown_moving
+from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.google import drive
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -104,7 +104,7 @@ class DriveForm(Shown):
     def _copied(
         self, run: Path | None, files: list[Path], config: DriveConfig, status: widgets.HTML
     ) -> Iterator[str]:
-        from gpt2_helpers.backups import run_to_drive
+        from gpt2_helpers.google.drive_backup import run_to_drive
 
         if run is not None:
             copying = run_to_drive(run.name, run.parent, weights_only=config.weights_only)

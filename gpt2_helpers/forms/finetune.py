@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from gpt2_helpers import drive, memory
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -23,10 +22,12 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.forms.data import DataPicker
-from gpt2_helpers.forms.form import ConfigForm, Shown
-from gpt2_helpers.forms.refusal import plain_errors
-from gpt2_helpers.forms.style import told
+from gpt2_helpers.forms.data_picker import DataPicker
+from gpt2_helpers.forms.widgets.errors import plain_errors
+from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.google import drive
+from gpt2_helpers.training import memory
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -70,10 +71,10 @@ class FinetuneForm(Shown):
     def __init__(
         self, dataset: str | Path | None = None, column: str | None = None, **defaults: Any
     ) -> None:
-        from gpt2_helpers.startup import load_tensorflow
+        from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
         load_tensorflow()
-        from gpt2_helpers.device import gpus
+        from gpt2_helpers.system.device import gpus
 
         self.picker = DataPicker(dataset=dataset, column=column)
         names = [field.name for kind in _KINDS for field in fields_of(kind)]
@@ -126,9 +127,9 @@ class FinetuneForm(Shown):
         What is wrong stops the cell with a sentence, and where the training itself failed the
         session is empty then; an interrupt saves and returns.
         """
-        from gpt2_helpers.forms import training
-        from gpt2_helpers.pretrained import fetch_missing
-        from gpt2_helpers.runs import begins_from_base
+        from gpt2_helpers.checkpoint.pretrained import fetch_missing
+        from gpt2_helpers.checkpoint.run_folder import begins_from_base
+        from gpt2_helpers.forms import training_view
         from gpt2_helpers.session import Session
 
         with plain_errors():
@@ -140,7 +141,7 @@ class FinetuneForm(Shown):
             if sess is None:
                 sess = self._session = self._session or Session()
             try:
-                training.show(sess.finetune(path, finetune, run, data))
+                training_view.show(sess.finetune(path, finetune, run, data))
             except BaseException:
                 sess.close()  # what is saved is whole, and what is here need not be
                 raise
@@ -151,7 +152,7 @@ class FinetuneForm(Shown):
 
     def _runs_on_drive(self) -> dict[str, int]:
         """The steps of the runs that a mounted Drive holds, by name."""
-        from gpt2_helpers.backups import DRIVE, saved_runs
+        from gpt2_helpers.google.drive_backup import DRIVE, saved_runs
 
         if not drive.is_mounted():
             return {}
@@ -199,7 +200,7 @@ class FinetuneForm(Shown):
     def _further_on_drive(self, run: RunConfig) -> str:
         """What Drive holds of the run where that is further than what training would begin with:
         a backup does not replace it, unless it may."""
-        from gpt2_helpers.runs import RunFolder
+        from gpt2_helpers.checkpoint.run_folder import RunFolder
 
         step = self._on_drive.get(run.run_name, 0)
         goes_on = run.restore_from == "latest"
@@ -254,7 +255,7 @@ def _told_fit(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
 
 def _fits_here(finetune: FinetuneConfig, samples: memory.Samples | None) -> dict[str, memory.Fit]:
     """By name, how finetuning each model fits this machine; none where its memory is unknown."""
-    from gpt2_helpers.device import choose_precision
+    from gpt2_helpers.system.device import choose_precision
 
     available, place = memory.here()
     if available is None:
@@ -279,7 +280,7 @@ def shape_of(run: RunConfig) -> ModelConfig | None:
 def _what_becomes_of(run: RunConfig) -> str:
     """What training does to the run of this name; empty where there is none. Raises
     CheckpointError where what is there is broken."""
-    from gpt2_helpers.runs import RunFolder
+    from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     folder = RunFolder(run.checkpoint_dir, run.run_name)
     if run.restore_from == "latest" and folder.newest() is None:

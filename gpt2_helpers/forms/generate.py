@@ -17,26 +17,26 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import display
 
+from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.documents import is_table
+from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.fields import Checked, fields_of, option
-from gpt2_helpers.forms.buttons import ActionButton
-from gpt2_helpers.forms.files import download_button
-from gpt2_helpers.forms.form import ConfigForm, Shown
-from gpt2_helpers.forms.progress import ProgressBar
-from gpt2_helpers.forms.refusal import plain_errors
-from gpt2_helpers.forms.style import style_sheet, told
-from gpt2_helpers.forms.texts import Comparer, TextCards, counted, discard
-from gpt2_helpers.generation import in_order
-from gpt2_helpers.interrupts import deferred_interrupts
-from gpt2_helpers.memory import GB, to_write
-from gpt2_helpers.rows import Text
-from gpt2_helpers.runs import RunFolder
+from gpt2_helpers.forms.widgets.buttons import ActionButton
+from gpt2_helpers.forms.widgets.downloads import download_button
+from gpt2_helpers.forms.widgets.errors import plain_errors
+from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.progress import ProgressBar
+from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, counted, discard
+from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.generation.generate import in_order
+from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.session import Session
-from gpt2_helpers.similarity import Match
-from gpt2_helpers.textwriter import SAMPLE_DELIM, TextWriter, new_file
+from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.training.memory import GB, to_write
 
 FREE, SHORT = "Running text", "Short texts, such as titles"
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -242,7 +242,7 @@ class GenerateForm(Shown):
         folder = self.session.run_folder
         if folder is None:
             return None, "Copies are not marked: what this model was trained on is not here."
-        from gpt2_helpers.originality import for_run
+        from gpt2_helpers.evaluation.memorization import for_run
 
         run = RunFolder(folder.parent, folder.name)
         try:

@@ -13,17 +13,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from gpt2_helpers.checkpoint.stored_model import StoredModel
 from gpt2_helpers.session import Session
-from gpt2_helpers.stored import StoredModel
-from gpt2_helpers.web.about import ModelCard, start_of
-from gpt2_helpers.web.batching import Batcher
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.guards import Guards, refused
+from gpt2_helpers.web.engine import Writer
+from gpt2_helpers.web.errors import Refusal
 from gpt2_helpers.web.metrics import Metrics
-from gpt2_helpers.web.processes import Writers, processes_for
-from gpt2_helpers.web.refusals import Refusal
+from gpt2_helpers.web.middleware import Guards, refused
+from gpt2_helpers.web.model_info import ModelCard, start_of
 from gpt2_helpers.web.routes import GONE, PAGE, Routes
-from gpt2_helpers.web.writer import Writer
+from gpt2_helpers.web.scheduler import Batcher
+from gpt2_helpers.web.worker_pool import Writers, processes_for
 
 # What pages of other sites may ask for, where the guards let them.
 SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")

@@ -7,7 +7,7 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gpt2_helpers.web.writer import Writer
+from gpt2_helpers.web.engine import Writer
 
 WINDOW = 10.0  # seconds over which tokens a second are counted
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers import colab
 from gpt2_helpers.config import BUNDLED_MODEL
 from gpt2_helpers.console import say
 from gpt2_helpers.errors import OptionError, nearest
+from gpt2_helpers.google import colab
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.server import Server

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from gpt2_helpers.checkpoint.run_folder import installed_versions
 from gpt2_helpers.fields import Field
-from gpt2_helpers.runs import installed_versions
-from gpt2_helpers.web.asking import JSON_KINDS, Asking
+from gpt2_helpers.web.schemas import JSON_KINDS, Asking
 
 _ERROR = {
     "type": "object",

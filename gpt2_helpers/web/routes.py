@@ -1,4 +1,4 @@
-"""The routes: each reads a request, has its texts written and answers."""
+"""The routes: each reads a request, has its texts written and responses."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from starlette.responses import (
 )
 from starlette.types import Receive, Scope, Send
 
-from gpt2_helpers.rows import Text
-from gpt2_helpers.web import answers, openapi
-from gpt2_helpers.web.about import ModelCard, described
-from gpt2_helpers.web.asking import Asking, json_object
+from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.guards import is_for_page
+from gpt2_helpers.web.engine import Writer
+from gpt2_helpers.web.errors import Closing, WrongType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
-from gpt2_helpers.web.refusals import Closing, WrongType
-from gpt2_helpers.web.writer import Writer
+from gpt2_helpers.web.middleware import is_for_page
+from gpt2_helpers.web.model_info import ModelCard, described
+from gpt2_helpers.web.schemas import Asking, json_object
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent / "static"
 GONE = 499  # the client has left, nobody reads it: the number that nginx writes into its log
 
 
@@ -53,19 +53,19 @@ class Routes:
             given = json_object(await request.body())
         asked = self._asking.as_gpt2_cloud_run(given)
         return await self._answer(
-            request, answers.texts(self._writer, asked), lambda texts: {"text": str(texts[0])}
+            request, responses.texts(self._writer, asked), lambda texts: {"text": str(texts[0])}
         )
 
     async def generate(self, request: Request) -> Response:
         """POST /api/generate: texts, when all of them are done."""
         asked = self._asking.generate(await _json_body(request))
-        return await self._answer(request, answers.texts(self._writer, asked), _told)
+        return await self._answer(request, responses.texts(self._writer, asked), _told)
 
     async def stream(self, request: Request) -> Response:
         """POST /api/stream: texts as they are written."""
         began = time.monotonic()
         asked = self._asking.generate(await _json_body(request))
-        coming = answers.Coming(self._writer, asked)
+        coming = responses.Coming(self._writer, asked)
 
         def first() -> None:
             self._metrics.first_piece(time.monotonic() - began)
@@ -77,7 +77,7 @@ class Routes:
         asked = self._asking.complete(await _json_body(request))
         return await self._answer(
             request,
-            answers.completions(self._writer, asked),
+            responses.completions(self._writer, asked),
             lambda found: {"completions": found},
         )
 
@@ -130,17 +130,17 @@ class Routes:
         shape: Callable[[Any], dict[str, Any]],
     ) -> Response:
         """Wait for the work, unless the client leaves first."""
-        found = await answers.unless_gone(work, request.receive)
+        found = await responses.unless_gone(work, request.receive)
         return Response(status_code=GONE) if found is None else JSONResponse(shape(found))
 
 
 class _Events(StreamingResponse):
     """A stream of events, whose texts end with it, whatever ends it."""
 
-    def __init__(self, coming: answers.Coming, first: Callable[[], None]) -> None:
+    def __init__(self, coming: responses.Coming, first: Callable[[], None]) -> None:
         # A proxy such as nginx would keep pieces back until there are many.
         headers = {"X-Accel-Buffering": "no"}
-        events = answers.events(coming, first)
+        events = responses.events(coming, first)
         super().__init__(events, media_type="text/event-stream", headers=headers)
         self._coming = coming
 

@@ -17,7 +17,7 @@ from gpt2_helpers.web.config import ServeConfig
 if TYPE_CHECKING:
     import uvicorn
 
-    from gpt2_helpers.web.writer import Writer
+    from gpt2_helpers.web.engine import Writer
 
 LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
 WAITING = 128  # connections that the system takes before they are looked at
@@ -96,7 +96,7 @@ def _checked_key(key: str) -> str:
 def _draining(app: object, writer: Writer, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
-    from gpt2_helpers.web.connections import Connection
+    from gpt2_helpers.web.timeouts import Connection
 
     class Draining(uvicorn.Server):
         """Told to end, it takes no more texts at once, and refuses in time what is not done."""

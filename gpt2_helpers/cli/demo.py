@@ -1,0 +1,92 @@
+"""`make demo`: finetune the bundled model on titles and show what it has learnt."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from gpt2_helpers.config import BUNDLED_MODEL, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.data.csv_files import read_rows
+from gpt2_helpers.data.text_files import Journal
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.system.tensorflow_setup import load_tensorflow
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+
+TITLES = Path(__file__).parents[2] / "data" / "titles.csv"
+FOLDER = Path("demo")
+NEW_TITLES = 10
+FINETUNE = FinetuneConfig(
+    steps=300,
+    batch_size=8,
+    accumulate_gradients=1,
+    learning_rate=0.001,
+    schedule="cosine",
+    warmup_steps=20,
+    dropout=0.1,
+    validate_every=50,
+    seed=1,
+)
+RUN = RunConfig(
+    model_name=BUNDLED_MODEL,
+    run_name="titles",
+    checkpoint_dir=str(FOLDER / "checkpoint"),
+    restore_from="fresh",
+    overwrite=True,
+    sample_every=0,
+    validation="0.05",
+)
+
+
+def main(steps: int = FINETUNE.steps) -> int:
+    """Finetune, draw the loss, print new titles; returns the process's exit code."""
+    if not TITLES.is_file():
+        raise Gpt2Error(f"{TITLES} is missing: the demo runs from a clone of the project")
+    load_tensorflow()  # before anything imports it, so that its greetings are held back
+    from gpt2_helpers.console import say, show_finetuning
+    from gpt2_helpers.evaluation.loss_plot import plot_loss
+    from gpt2_helpers.session import Session
+
+    session = Session()
+    warmup_steps = min(FINETUNE.warmup_steps, steps)
+    finetune = dataclasses.replace(FINETUNE, steps=steps, warmup_steps=warmup_steps)
+    run = session.finetune(TITLES, finetune, RUN)
+    show_finetuning(run, print_every=50)
+    if run.interrupted:
+        return 130
+    plot_loss(RUN.run_name, FOLDER / "checkpoint", FOLDER / "loss.png")
+    say(f"loss curve: {FOLDER / 'loss.png'}\n")
+
+    options = SamplingConfig(
+        length=60,
+        temperature=0.8,
+        top_p=0.95,
+        nsamples=NEW_TITLES,
+        batch_size=NEW_TITLES,
+        truncate=END_OF_TEXT,
+        include_prefix=False,
+        seed=1,
+    )
+    titles = [" ".join(title.split()) for title in session.generate(START_OF_TEXT, options)]
+    known = {_plain(title) for title in read_rows(TITLES, Journal())}
+    new = sum(_plain(title) not in known for title in titles)
+    say("\n".join(f"  {title}" for title in titles))
+    say(f"\n{new} of these {NEW_TITLES} titles do not stand in {TITLES.name}.")
+    say(
+        f"More of them: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
+        f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60 "
+        f'--prefix "{START_OF_TEXT}" --truncate "{END_OF_TEXT}" --include-prefix False'
+    )
+    say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or the notebooks.")
+    return 0
+
+
+def _plain(title: str) -> str:
+    """A title without what makes no difference between two: case and spaces."""
+    return " ".join(title.lower().split())
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except Gpt2Error as error:
+        raise SystemExit(f"{error}") from None

@@ -1,0 +1,202 @@
+"""gpt2-helpers info: what this machine has, which models and runs are there, what a run holds."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gpt2_helpers import __version__
+from gpt2_helpers.cli.command import DONE
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import (
+    BUNDLED_FOLDER,
+    BUNDLED_MODEL,
+    DatasetConfig,
+    FinetuneConfig,
+    ModelConfig,
+    RunConfig,
+)
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.fields import fields_of
+from gpt2_helpers.system.tensorflow_setup import look_for_gpus
+
+SUMMARY = "show this machine, and the models and runs that are there"
+
+
+def parser() -> Parser:
+    """The arguments it takes."""
+    parser = Parser(
+        "info",
+        "[RUN]",
+        "Show what this machine has and will use, and the models and runs that are there; or,\n"
+        "with the name of a run, what its folder holds and how it came to be.",
+        ("", "run1", "--checkpoint-dir /data/checkpoint"),
+    )
+    parser.add_argument("run", metavar="RUN", nargs="?", help="name of a run")
+    parser.add_field(field_of(RunConfig, "run_name", default=None, help="the same as an option"))
+    parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Print it."""
+    if "run" in options:
+        options.run_name = options.run
+    run = config_from(RunConfig, options)
+    look_for_gpus()
+    if "run_name" in options:
+        lines = _run_lines(run.checkpoint_dir, run.run_name)
+    else:
+        lines = _overview_lines(Path(run.checkpoint_dir), Path(run.model_dir))
+    print("\n".join(lines))
+    return DONE
+
+
+def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
+    """This machine, the models in `model_dir` with the bundled one, the runs, newest first."""
+    from gpt2_helpers.checkpoint.run_folder import installed_versions, run_names
+    from gpt2_helpers.system import device
+
+    versions = {name: v for name, v in installed_versions().items() if name != "gpt2-helpers"}
+    runs = [(name, _run_in_short(checkpoint_dir, name)) for name in run_names(checkpoint_dir)]
+    return [
+        f"gpt2-helpers {__version__}, {_listed(versions)}",
+        *device.describe(),
+        *_what_fits(device.choose_precision()),
+        "",
+        f"models in {model_dir}:",
+        *_table(list(_models(model_dir))),
+        "",
+        f"runs in {checkpoint_dir}:",
+        *(_table(runs) or ["  none yet"]),
+    ]
+
+
+def _what_fits(precision: str) -> list[str]:
+    """Which sizes can be finetuned here; nothing where the memory is not known."""
+    from gpt2_helpers.training import memory
+
+    available, place = memory.here()
+    if available is None:
+        return []
+    samples = memory.samples_of(RunConfig(), "auto")
+    fits = memory.what_fits(available, precision=precision, place=place, samples=samples)
+    return [
+        f"finetuning by the defaults, samples included, in {available / memory.GB:.1f} GB:",
+        *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
+    ]
+
+
+def _as_options(changes: Mapping[str, Any] | None) -> str:
+    """ ": --lora-rank 8 --use-memory-saving-gradients", as `finetune` takes them."""
+    words = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in (changes or {}).items()
+    ]
+    return f": {' '.join(words)}" if words else ""
+
+
+def _models(model_dir: Path) -> Iterator[tuple[str, str]]:
+    """Name and shape of each model that can be used."""
+    folders = {path.parent.name: path.parent for path in model_dir.glob("*/hparams.json")}
+    folders.setdefault(BUNDLED_MODEL, BUNDLED_FOLDER)
+    for name, folder in sorted(folders.items()):
+        try:
+            source = "; comes with the package" if folder == BUNDLED_FOLDER else ""
+            yield name, _shape(ModelConfig.load(folder)) + source
+        except Gpt2Error as error:
+            yield name, f"unusable: {error}"
+
+
+def _run_in_short(checkpoint_dir: Path, name: str) -> str:
+    from gpt2_helpers.checkpoint.run_folder import RunFolder
+
+    folder = RunFolder(checkpoint_dir, name)
+    try:
+        text = f"{folder.completed_steps():,} steps"
+    except Gpt2Error as error:
+        return f"unusable: {error}"
+    try:
+        record = folder.record()
+    except Gpt2Error as error:
+        return f"{text}, but {error}"
+    if record.losses:
+        text += f", loss {record.losses[-1][1]:.2f}"
+    if record.validation_losses:
+        text += f", validation {record.validation_losses[-1][1]:.2f}"
+    if record.base_model:
+        text += f"; {record.base_model} on {record.dataset}"
+    return text
+
+
+def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
+    """What a run's folder holds and how it came to be; CheckpointError where there is none."""
+    from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+
+    folder = RunFolder(checkpoint_dir, run_name)
+    newest = folder.require()
+    record = folder.record()
+    sizes = [path.stat().st_size for path in folder.path.iterdir() if path.is_file()]
+    names = sorted(path.stem for path in folder.path.glob("model*.index"))
+    rows = [
+        ("folder:", f"{folder.path}, {sum(sizes) / 1e6:,.1f} MB"),
+        ("model:", _shape(ModelConfig.load(folder.path))),
+        ("checkpoints:", ", ".join(n + " (newest)" * (n == newest.name) for n in names)),
+        ("steps:", f"{folder.completed_steps():,}"),
+    ]
+    if record == RunRecord():
+        return _table([*rows, ("run.json:", "none, as in runs of gpt-2-simple")])
+    rows += [
+        ("begun from:", record.base_model),
+        ("dataset:", record.dataset),
+        ("loss:", _losses(record.losses)),
+        ("validation:", _losses(record.validation_losses)),
+        ("options:", _listed(_chosen(record.parameters), "=") or "all as they are by themselves"),
+        ("made with:", _listed(record.versions)),
+    ]
+    return _table([row for row in rows if row[1]])
+
+
+def _shape(config: ModelConfig) -> str:
+    count = config.n_parameters
+    weights = f"{count / 1e6:,.1f} million" if count >= 100_000 else f"{count:,}"
+    return (
+        f"{weights} weights (n_layer {config.n_layer}, n_embd {config.n_embd}), vocabulary "
+        f"{config.n_vocab:,}, sees {config.n_ctx:,} tokens"
+    )
+
+
+def _losses(losses: Sequence[tuple[int, float]]) -> str:
+    if not losses:
+        return ""
+    (first, begun), (last, ended) = losses[0], losses[-1]
+    step, lowest = min(losses, key=lambda pair: pair[1])
+    return (
+        f"{begun:.2f} at step {first:,}, {ended:.2f} at step {last:,}, "
+        f"lowest {lowest:.2f} at step {step:,}"
+    )
+
+
+def _chosen(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those of a run's options that are not the defaults."""
+    defaults = {
+        field.name: field.default
+        for kind in (FinetuneConfig, RunConfig, DatasetConfig)
+        for field in fields_of(kind)
+    }
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in defaults or value != defaults[name]
+    }
+
+
+def _listed(values: dict[str, Any], between: str = " ") -> str:
+    return ", ".join(f"{name}{between}{value}" for name, value in values.items())
+
+
+def _table(rows: list[tuple[str, str]]) -> list[str]:
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"  {name:{width}}  {text}" for name, text in rows]

@@ -1,0 +1,72 @@
+"""Which model a command writes with: a run or a pretrained model, named by options, then loaded."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt2_helpers.cli.command import note
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import LOADING_PRECISIONS, MODEL_NAMES, RunConfig
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.system.tensorflow_setup import load_tensorflow, look_for_gpus, quietly
+
+if TYPE_CHECKING:
+    from gpt2_helpers.session import Session
+
+
+@dataclass(frozen=True)
+class WeightsConfig(Checked):
+    """Which weights of a run, and the numbers they are multiplied in."""
+
+    checkpoint: str = option("latest", "the run's weights to use, such as model-500", advanced=True)
+    precision: str = option(
+        "auto",
+        "arithmetic; auto takes what suits this machine: int8 without a GPU",
+        choices=LOADING_PRECISIONS,
+        advanced=True,
+    )
+
+
+def add_names(parser: Parser, run_by_default: bool = True) -> None:
+    """The options that name a run or a model; `run_by_default` says which it is by itself."""
+    if run_by_default:
+        parser.add_config(RunConfig, "run_name")
+    else:
+        parser.add_field(field_of(RunConfig, "run_name", default=None))
+    place_of_run = f"in place of a run: {', '.join(MODEL_NAMES)}"
+    parser.add_field(field_of(RunConfig, "model_name", default=None, help=place_of_run))
+
+
+def add_folders(parser: Parser) -> None:
+    """The options that say where they are, and how they are loaded."""
+    parser.add_config(WeightsConfig)
+    parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
+
+
+def loaded(options: Namespace) -> Session:
+    """A session with what was named, downloaded first where it has to be."""
+    run, weights = config_from(RunConfig, options), config_from(WeightsConfig, options)
+    if "run_name" in options and "model_name" in options:
+        raise OptionError(
+            "run_name opens a finetuned run, model_name a pretrained model: give one of them"
+        )
+    look_for_gpus()
+
+    with quietly():  # this may bring TensorFlow as well
+        from gpt2_helpers.generation.decoders import uses_lite
+    from gpt2_helpers.checkpoint.pretrained import fetch_missing
+    from gpt2_helpers.session import Session
+    from gpt2_helpers.system.device import choose_decoding_precision
+
+    if not uses_lite(choose_decoding_precision(weights.precision)):
+        load_tensorflow()
+    session = Session()
+    if "model_name" in options:
+        fetch_missing(run, note)
+        session.load_pretrained(run.model_name, run.model_dir, weights.precision)
+    else:
+        session.load_run(run.run_name, run.checkpoint_dir, weights.checkpoint, weights.precision)
+    return session

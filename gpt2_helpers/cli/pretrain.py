@@ -1,0 +1,66 @@
+"""gpt2-helpers pretrain: texts -> a new model with a vocabulary of its own."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gpt2_helpers.cli.command import (
+    DATASET_HELP,
+    DONE,
+    INTERRUPTED,
+    check_files,
+    note,
+)
+from gpt2_helpers.cli.parser import Parser, config_from
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system.tensorflow_setup import load_tensorflow
+from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
+
+SUMMARY = "make a new model from nothing but text"
+
+
+def parser() -> Parser:
+    """The arguments it takes."""
+    parser = Parser(
+        "pretrain",
+        "TEXTS --out DIR",
+        "Make a new model from nothing but text, in any language: its vocabulary first, then its\n"
+        "weights. DIR then works wherever a model does. Ctrl-C saves; the same command goes on.",
+        (
+            "books/ --out models/mine",
+            "books/ --out models/mine --vocab-size 8192 --n-embd 384 --n-layer 8 --n-head 6",
+            "books/ --out models/mine --validation unseen.txt --steps 20000 --seed 1",
+        ),
+    )
+    parser.add_argument("texts", metavar="TEXTS", help=DATASET_HELP)
+    parser.add_text_option("--out", "folder for the new model", required=True, metavar="DIR")
+    parser.add_config(PretrainConfig)
+    parser.add_config(FinetuneConfig, defaults=PRETRAIN_FINETUNE)
+    shown = ("validation", "save_every", "print_every", "max_checkpoints")
+    parser.add_config(RunConfig, *shown, defaults=PRETRAIN_RUN)
+    parser.add_config(DatasetConfig)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Train, and write the model once it is done."""
+    pretrain = config_from(PretrainConfig, options)
+    finetune = config_from(FinetuneConfig, options, PRETRAIN_FINETUNE)
+    run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
+    if not options.out.strip():
+        raise OptionError("out must not be empty: give a folder for the new model")
+    check_files(options.texts)
+    load_tensorflow()
+
+    from gpt2_helpers.console import show_finetuning
+    from gpt2_helpers.training.pretrain import finish, prepare
+
+    training = prepare(options.texts, options.out, pretrain, finetune, run, data)
+    if training is not None:
+        show_finetuning(training, run.print_every)
+        if training.interrupted:
+            note("the same command goes on from there")
+            return INTERRUPTED
+    print(f"the new model is in {finish(options.out, pretrain.storage)}")
+    return DONE

@@ -1,0 +1,1 @@
+"""Files to documents to token ids to training windows."""

@@ -1,0 +1,1 @@
+"""What a model learned: memorization, similarity, perplexity, loss curves."""

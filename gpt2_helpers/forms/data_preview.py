@@ -1,0 +1,113 @@
+"""A short look at data before it is trained on: how much there is, how it begins, how it is read.
+
+Reads files and gives plain text: knows no widgets.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gpt2_helpers.data.csv_files import columns, read_rows
+from gpt2_helpers.data.documents import find_files, is_table
+from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.errors import DatasetError
+
+READ_WHOLE = 1 << 26  # bytes: what is larger is not counted, that would take long on a Drive
+_HEAD = 1 << 16
+_LINES, _CHARACTERS = 8, 700  # shown of the beginning
+_ARCHIVES = (".npz", ".npy")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there is to say of the data. `characters` is None where it was not counted."""
+
+    amounts: str
+    beginning: str = ""
+    notes: tuple[str, ...] = ()
+    characters: int | None = None
+    columns: dict[str, int] = field(default_factory=dict)
+
+
+def look_at(path: str | Path, column: str | None = None) -> Look:
+    """A look at a file, a folder or a glob. Of several files only names and sizes are looked at.
+
+    Raises DatasetError for what is not there or no text.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        # Not find_files: a person who types "/" on the way to a path must not wait for all of it.
+        return Look(f"a folder: all files in {place} and its subfolders")
+    if glob.has_magic(str(place)) and not place.is_file():
+        return Look(f"all files that match {path}")
+    (file,) = find_files(place)
+    size = file.stat().st_size
+    if file.suffix.lower() in _ARCHIVES:
+        return Look(f"an archive of encoded text, {size_of(size)}")
+    if size > READ_WHOLE:
+        head = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
+        names = columns(file) if is_table(file) else {}
+        return Look(f"a file of {size_of(size)}", _beginning(iter([head])), columns=names)
+    return _look_at_table(file, column) if is_table(file) else _look_at_text(file)
+
+
+def _look_at_text(file: Path) -> Look:
+    journal = Journal()
+    blocks = list(read_text(file, journal))
+    characters = sum(map(len, blocks))
+    if not "".join(blocks).strip():
+        raise DatasetError(f"{file} is empty: choose another file")
+    lines = sum(block.count("\n") for block in blocks)
+    return Look(
+        f"{characters:,} characters in {lines + (not blocks[-1].endswith(chr(10))):,} lines",
+        _beginning(iter(blocks)),
+        journal.notes(),
+        characters,
+    )
+
+
+def _look_at_table(file: Path, column: str | None) -> Look:
+    names = columns(file)
+    if not names:
+        raise DatasetError(f"{file} holds no rows: choose another file")
+    journal = Journal()
+    if column is None and len(names) > 1:
+        column = likeliest(names)
+    rows = list(read_rows(file, journal, column))
+    characters = sum(map(len, rows))
+    beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
+    amounts = f"{len(rows):,} texts, {characters:,} characters"
+    return Look(amounts, beginning, journal.notes(), characters, names)
+
+
+def likeliest(columns: dict[str, int]) -> str:
+    """The column that most likely holds the texts: the longest.
+
+    >>> likeliest({"score": 40, "title": 900})
+    'title'
+    """
+    return max(columns, key=lambda name: columns[name])
+
+
+def _beginning(blocks: Iterator[str]) -> str:
+    """The first lines, and no more of a long one than can be taken in."""
+    head = ""
+    for block in blocks:
+        head += block
+        if len(head) > _CHARACTERS:
+            break
+    shown = "\n".join(head.lstrip().split("\n")[:_LINES])[:_CHARACTERS].rstrip()
+    return shown if shown == head.strip() else f"{shown} …"
+
+
+def size_of(count: int) -> str:
+    """Bytes in words.
+
+    >>> size_of(42), size_of(63_000), size_of(1_250_000_000)
+    ('1 KB', '63 KB', '1,250.0 MB')
+    """
+    return f"{max(1, round(count / 1e3)):,} KB" if count < 1e6 else f"{count / 1e6:,.1f} MB"

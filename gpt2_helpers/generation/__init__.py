@@ -1,0 +1,1 @@
+"""Prompts to texts: sampling, decoders, continuous batching."""

@@ -1,0 +1,1 @@
+"""Google Colab, Drive and BigQuery."""

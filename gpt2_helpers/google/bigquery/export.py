@@ -1,0 +1,144 @@
+"""Rows of BigQuery -> the one-column CSV that finetuning takes. An iterator; knows no widgets.
+
+The CSV is UTF-8 with the header `title`, a text a row, quoted where it must be.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import html
+import html.entities
+import os
+import re
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpt2_helpers.errors import BigQueryError, OptionError
+from gpt2_helpers.google.bigquery.client import run
+from gpt2_helpers.google.bigquery.config import ExportConfig
+from gpt2_helpers.google.bigquery.query import build
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import Client
+
+HEADER = "title"
+PREVIEW = 10  # texts that are shown
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# Control characters, halves of a pair, and what stands for a letter that was lost.
+_LOST = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\ufffd\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class ExportProgress:
+    """How far an export is. The file is there once `path` is, which the last one alone has."""
+
+    rows: int = 0  # fetched so far
+    total: int = 0  # that the query gave; 0 while it still runs
+    kept: int = 0
+    empty: int = 0  # left out, as the next two
+    short: int = 0
+    repeated: int = 0
+    preview: tuple[str, ...] = ()  # the first of those kept
+    path: Path | None = None
+
+    def describe(self) -> str:
+        """What was kept and what was left out, in words.
+
+        >>> ExportProgress(rows=120, total=120, kept=100, short=1, repeated=19).describe()
+        '100 texts kept of 120; left out: 19 repeated, 1 too short'
+        """
+        counts = {"repeated": self.repeated, "too short": self.short, "empty": self.empty}
+        left = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        kept = f"{self.kept:,} texts kept of {self.rows:,}"
+        return f"{kept}; left out: {left}" if left else kept
+
+
+def clean(text: str) -> str:
+    """A text in one line: entities unescaped, spaces and newlines made one space.
+
+    >>> clean("Which &quot;bad&quot;  movie is\\ngood?")
+    'Which "bad" movie is good?'
+    """
+    return " ".join(_LOST.sub("", _ENTITY.sub(_unescaped, text)).split())
+
+
+def _unescaped(entity: re.Match[str]) -> str:
+    # html.unescape alone would also take the beginning of a word: `&notes` would become `¬es`.
+    known = entity[0][1] == "#" or entity[0][1:] in html.entities.html5
+    return html.unescape(entity[0]) if known else entity[0]
+
+
+def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, None, None]:
+    """Run the query of `config`, write its texts to `config.csv_path`, and tell how far it is: at
+    once, after each page of rows, and when the file is there.
+
+    Empty and repeated texts are left out, and those that are too short once they are cleaned. The
+    file is written beside and renamed at the end: whatever stops an export, an older file stays as
+    it was. Raises BigQueryError where BigQuery refuses or no text is left, OptionError where the
+    file cannot be written; that is seen before the query costs anything.
+
+    `for progress in export(sign_in(config.project), config): print(progress.describe())`
+    """
+    path = Path(config.csv_path)
+    part = path.with_name(path.name + ".part")
+    try:
+        yield from _write(client, config, path, part)
+    except OSError as error:
+        raise OptionError(
+            f"csv_path must be a file that can be written, got {config.csv_path!r}: "
+            f"{error.strerror or error}"
+        ) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _write(
+    client: Client, config: ExportConfig, path: Path, part: Path
+) -> Generator[ExportProgress, None, None]:
+    if path.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fetched = kept = empty = short = 0
+    seen: set[bytes] = set()  # digests: the texts themselves may be many
+    preview: list[str] = []
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([HEADER])
+        yield (progress := ExportProgress())
+        rows = run(client, build(config), config.limit_bytes)
+        for page in rows.pages:
+            for text in map(clean, page):
+                fetched += 1
+                if not text:
+                    empty += 1
+                elif len(text) < config.min_length:
+                    short += 1
+                else:
+                    seen.add(hashlib.blake2b(text.encode(), digest_size=16).digest())
+                    if len(seen) > kept:
+                        kept = len(seen)
+                        writer.writerow([text])
+                        preview += [text] * (len(preview) < PREVIEW)
+            repeated = fetched - kept - empty - short
+            yield (
+                progress := ExportProgress(
+                    fetched, rows.total, kept, empty, short, repeated, tuple(preview)
+                )
+            )
+        file.flush()
+        os.fsync(file.fileno())
+    if not kept:
+        found = "only texts that are empty or too short" if fetched else "nothing"
+        raise BigQueryError(
+            f"the query found {found}: check the spelling of what was chosen, take more months, or "
+            f"a lower minimum length. {path} was not written"
+        )
+    os.replace(part, path)
+    yield dataclasses.replace(progress, path=path)

@@ -1,0 +1,241 @@
+"""A run folder <-> one uncompressed tar, as gpt-2-simple made it. Knows nothing of Google Drive.
+
+`checkpoint_run1.tar` holds `checkpoint/run1/...`; beside it stands `checkpoint_run1.tar.sha256`,
+as sha256sum writes it. Packing and unpacking are generators of `Moved`, bytes done of bytes in all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gpt2_helpers.checkpoint.model_files import step_of
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.weights import SUFFIXES
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.google.archive_checks import (
+    BLOCK,
+    END,
+    ROOT,
+    contents,
+    filled,
+    is_whole,
+    or_not_its_hash,
+    parts_of,
+)
+from gpt2_helpers.system.files import (
+    BEFORE,
+    PIECE,
+    Moved,
+    discard,
+    drop,
+    flush,
+    hash_file,
+    ignore,
+    read_file,
+    told_hash,
+    write_hash,
+    write_part,
+)
+from gpt2_helpers.tokenizer import TOKENIZER_FILES
+
+_EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
+
+
+def run_files(folder: RunFolder, weights_only: bool = False) -> list[Path]:
+    """The files of a run that opening it needs, or by itself that resuming it needs.
+
+    That is its newest whole checkpoint; for resuming also the optimizer's state, adapters, the
+    TensorBoard events and the best checkpoint of an early stopping. CheckpointError where there is
+    no run.
+    """
+    newest = folder.require()
+    steps = [step_of(newest)]
+    names = [*_EXPLAINING, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
+    if not weights_only:
+        best = folder.best_step(folder.record())
+        if best is not None and best not in steps:
+            steps.append(best)
+            names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
+        beside = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
+        names += [f"{name}{suffix}" for name in beside for suffix in reversed(SUFFIXES)]
+        names += sorted(path.name for path in folder.path.glob("events.*"))
+    return [folder.path / name for name in names if (folder.path / name).is_file()]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file that is to be packed, and the tar header that goes before it."""
+
+    path: Path
+    size: int
+    header: bytes
+
+
+def members_of(folder: RunFolder, weights_only: bool = False) -> list[Member]:
+    """The files of `run_files` with their headers."""
+    members = []
+    for path in run_files(folder, weights_only):
+        facts = path.stat()
+        info = tarfile.TarInfo(f"{ROOT}/{folder.name}/{path.name}")
+        info.size, info.mtime = facts.st_size, int(facts.st_mtime)
+        # GNU's format has room for names and sizes of any length.
+        members.append(Member(path, info.size, info.tobuf(tarfile.GNU_FORMAT)))
+    return members
+
+
+def packed_size(members: Iterable[Member]) -> int:
+    """Bytes of an archive with these members."""
+    blocks = sum(len(member.header) + filled(member.size, BLOCK) for member in members)
+    return filled(blocks + END, tarfile.RECORDSIZE)
+
+
+def pack(members: list[Member], archive: Path) -> Generator[Moved, None, None]:
+    """Write a run's files into `archive`, and its SHA-256 beside it.
+
+    What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole;
+    where it is broken, an archive of that name stays instead.
+    Raises OSError where `archive` cannot be written.
+    """
+    total = packed_size(members)
+    part, digest = yield from write_part(archive, _packed(members, total), total)
+    hash_part = None
+    try:
+        hash_part = write_hash(archive, digest, total)
+        if archive.exists():
+            set_aside(archive)
+        # The hash first: an archive under its own name never stands beside another one's hash.
+        os.replace(hash_part, hash_file(archive))
+        os.replace(part, archive)
+        drop(Path(f"{hash_file(before_of(archive))}.part"))  # of one that was killed
+    except BaseException:
+        for rest in (part, hash_part):
+            if rest:
+                drop(rest)
+        raise
+
+
+def _packed(members: list[Member], total: int) -> Iterator[bytes]:
+    """The archive's bytes, `total` of them."""
+    done = 0
+    for member in members:
+        yield member.header
+        yield from read_file(member.path, member.size)
+        yield bytes(-member.size % BLOCK)
+        done += len(member.header) + filled(member.size, BLOCK)
+    yield bytes(total - done)
+
+
+def set_aside(archive: Path) -> None:
+    """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name.
+
+    One cut short, as by an upload that was never finished, takes no place: it is discarded.
+    """
+    before, hash_part = before_of(archive), None
+    if before.exists() and not is_whole(archive):
+        discard_archive(archive)
+        return
+    digest, size = told_hash(archive)
+    if digest:
+        hash_part = write_hash(before, digest, size or archive.stat().st_size)
+    discard_archive(before)
+    os.replace(archive, before)
+    if hash_part:
+        os.replace(hash_part, hash_file(before))
+
+
+def discard_archive(archive: Path) -> None:
+    """Delete an archive and its hash, where they are there."""
+    discard(hash_file(archive))
+    discard(archive)
+
+
+def before_of(archive: Path) -> Path:
+    """The name of the archive that another has taken the place of.
+
+    >>> before_of(Path("checkpoint_run1.tar")).name
+    'checkpoint_run1.before.tar'
+    """
+    return archive.with_name(f"{archive.stem}{BEFORE}.tar")
+
+
+def unpack(
+    archive: Path, folder: RunFolder, note: Callable[[str], None] = ignore
+) -> Generator[Moved, None, None]:
+    """Put the run in `archive` into `folder`; the run that stood there is `NAME.before` afterwards.
+
+    Raises CheckpointError for an archive that `contents` refuses, whose SHA-256 is not the one
+    beside it, that holds no whole checkpoint or is larger than the disk has room for: the folder is
+    as it was then. An archive without a hash, such as gpt-2-simple's, is opened all the same.
+    """
+    held = contents(archive)
+    expected, _ = told_hash(archive)
+    if expected is None:
+        note(f"{archive.name} has no SHA-256 beside it, so that only its form is checked")
+    with open(archive, "rb") as file:
+        source = _Source(file, archive.stat().st_size)
+        try:
+            with folder.replaced(held.size, note) as beside:
+                yield from _unpacked(source, held.members, beside)
+                if expected not in (None, source.digest.hexdigest()):
+                    raise CheckpointError(
+                        f"{archive} is damaged: its SHA-256 is not the one in "
+                        f"{hash_file(archive).name}: copy it again, or wait until its upload is "
+                        f"done{or_not_its_hash(archive)}"
+                    )
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder.path} cannot be written ({error.strerror or error}): free some space, or "
+                "give another checkpoint_dir; what was there is unchanged"
+            ) from error
+
+
+class _Source:
+    """An archive that is read once, from its first byte to its last, and hashed on the way."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size, self.done = file, size, 0
+        self.digest = hashlib.sha256()
+
+    def until(self, end: int) -> Iterator[bytes]:
+        """What stands before the byte `end`, in pieces."""
+        while self.done < end:
+            try:
+                piece = self.file.read(min(PIECE, end - self.done))
+            except OSError as error:
+                raise CheckpointError(
+                    f"{self.file.name} cannot be read after {self.done:,} bytes "
+                    f"({error.strerror or error}): try again"
+                ) from error
+            if not piece:
+                raise CheckpointError(
+                    f"{self.file.name} is cut short: {self.done:,} bytes of {self.size:,} came: "
+                    "try again"
+                )
+            self.digest.update(piece)
+            self.done += len(piece)
+            yield piece
+
+
+def _unpacked(source: _Source, members: Iterable[tarfile.TarInfo], target: Path) -> Iterator[Moved]:
+    """Write what `contents` has checked: the headers are not read a second time."""
+    for member in sorted(members, key=lambda member: member.offset_data):
+        for _ in source.until(member.offset_data):
+            yield Moved(source.done, source.size)
+        path = target.joinpath(*parts_of(member.name)[2:])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as out:
+            for piece in source.until(member.offset_data + member.size):
+                out.write(piece)
+                yield Moved(source.done, source.size)
+        flush(path)
+        with contextlib.suppress(OSError, OverflowError, ValueError):
+            os.utime(path, (member.mtime, member.mtime))
+    for _ in source.until(source.size):
+        yield Moved(source.done, source.size)

@@ -1,0 +1,1 @@
+"""What the operating system and the machine provide: files, locks, devices, progress."""

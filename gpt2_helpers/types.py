@@ -1,0 +1,12 @@
+"""Type aliases that several packages share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
+Ids: TypeAlias = NDArray[np.int32]  # token ids, as the model takes them
+AnyIds: TypeAlias = NDArray[np.integer[Any]]  # token ids in any integer type, as files hold them

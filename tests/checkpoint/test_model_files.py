@@ -1,0 +1,379 @@
+"""Model folders: a round trip, what gpt-2-simple saved, and every way in which one can be unfit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpt2_helpers.checkpoint import model_files
+from gpt2_helpers.checkpoint.model_files import (
+    latest_checkpoint,
+    load_model,
+    model_folder,
+    save_model,
+    step_of,
+    write_checkpoint_state,
+)
+from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
+from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.tokenizer import Tokenizer
+from paths import GOLDEN
+from toy import TOY, toy_model, toy_weights
+
+IDS = np.array([[3, 1, 4, 1, 5, 9, 2, 6]])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model folder as this package saves it."""
+    save_model(toy_model(), tmp_path / "toy")
+    return tmp_path / "toy"
+
+
+def write_hparams(folder: Path, **changes: Any) -> None:
+    """hparams.json of the toy model with some numbers changed, or left out where None."""
+    values = {**dataclasses.asdict(TOY), **changes}
+    kept = {name: value for name, value in values.items() if value is not None}
+    (folder / "hparams.json").write_text(json.dumps(kept))
+
+
+# --- Round trips
+
+
+def test_a_saved_model_loads_as_it_was(folder: Path) -> None:
+    model = load_model(folder)
+    assert model.config == TOY
+    assert model.precision == "float32"
+    for name, expected in toy_weights().items():
+        np.testing.assert_array_equal(model.variables[name].numpy(), expected)
+
+
+def test_the_files_have_the_names_that_openai_gave_them(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint",
+        "hparams.json",
+        "model.ckpt.data-00000-of-00001",
+        "model.ckpt.index",
+        "model.ckpt.meta",
+    ]
+    assert json.loads((folder / "hparams.json").read_text()) == dataclasses.asdict(TOY)
+
+
+def test_precision_is_how_it_computes_and_not_how_it_is_kept(folder: Path) -> None:
+    model = load_model(folder, precision="bfloat16")
+    assert model.precision == "bfloat16"
+    np.testing.assert_array_equal(model.variables["model/wte"].numpy(), toy_weights()["model/wte"])
+
+
+def test_weights_stored_in_fp16_are_half_as_large_and_nearly_the_same(tmp_path: Path) -> None:
+    model = toy_model()
+    sizes = {}
+    for dtype in ("float32", "float16"):
+        prefix = save_model(model, tmp_path / dtype, dtype=dtype)
+        sizes[dtype] = Path(f"{prefix}.data-00000-of-00001").stat().st_size
+        assert WeightsReader(prefix)["model/wte"].dtype == dtype
+    assert sizes["float16"] * 2 == sizes["float32"]
+    loaded = load_model(tmp_path / "float16")
+    assert loaded.variables["model/wte"].dtype == "float32"
+    np.testing.assert_allclose(loaded.logits(IDS), model.logits(IDS), atol=0.01)
+
+
+# --- What gpt-2-simple saved
+
+
+def test_a_run_of_gpt_2_simple_opens() -> None:
+    run = GOLDEN / "gpt_2_simple_run"
+    model = load_model(run)
+    assert latest_checkpoint(run) == run / "model-20"
+    tokenizer = Tokenizer.load(run)
+    assert model.config.n_vocab == tokenizer.n_vocab
+    text = "What is the best thing that you ever have been to?"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    # It had learnt the text that it was trained on: its last losses were near this one.
+    with np.load(GOLDEN / "gpt_2_simple.npz") as golden:
+        loss = float(model.loss(golden["windows"][-2:]))
+        assert loss < golden["losses/adam"][-1]
+        assert loss == pytest.approx(golden["losses/adam"][-1], abs=0.5)
+
+
+# --- Which checkpoint is the newest
+
+
+def saved_steps(folder: Path, *steps: int) -> None:
+    model = toy_model()
+    for step in steps:
+        save_model(model, folder, name=f"model-{step}")
+
+
+def test_the_file_checkpoint_says_which_is_the_newest(tmp_path: Path) -> None:
+    saved_steps(tmp_path, 5, 10)
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
+    write_checkpoint_state(tmp_path, "model-5")
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-5"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'model_checkpoint_path: "model-999"',
+        'model_checkpoint_path: "/content/checkpoint/run1/model-9"',
+        'model_checkpoint_path: "C:\\\\Users\\\\me\\\\checkpoint\\\\run1\\\\model-9"',
+        'model_checkpoint_path: "\\9\\08\\000\\377"',
+        f'model_checkpoint_path: "{"m" * 5000}"',
+        'model_checkpoint_path: "model-9',
+        "",
+        "<html>not found</html>",
+        "\xff\xfe",
+        None,
+    ],
+)
+def test_a_stale_file_checkpoint_gives_way_to_the_highest_step(
+    tmp_path: Path, said: str | None
+) -> None:
+    saved_steps(tmp_path, 9, 10)
+    if said is None:
+        os.remove(tmp_path / "checkpoint")
+    else:
+        (tmp_path / "checkpoint").write_bytes(said.encode("latin-1"))
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
+    assert load_model(tmp_path).config == TOY
+
+
+def test_a_stale_file_checkpoint_is_nothing_to_complain_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved_steps(tmp_path, 10)
+    write_checkpoint_state(tmp_path, "model-999")
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("written", ['l\u00e4uft \\"gut\\"', "l\\303\\244uft \\042gut\\042"])
+def test_a_name_in_any_language_is_read_as_tensorflow_writes_it(
+    tmp_path: Path, written: str
+) -> None:
+    folder = tmp_path / 'l\u00e4uft "gut"'
+    saved_steps(folder, 9, 10)
+    said = f'model_checkpoint_path: "{tmp_path}/{written}/model-9"\n'
+    (folder / "checkpoint").write_text(said, encoding="utf-8")
+    assert latest_checkpoint(folder) == folder / "model-9"
+
+
+def test_a_copied_folder_does_not_lead_back_to_the_one_it_was_copied_from(tmp_path: Path) -> None:
+    saved_steps(tmp_path / "old", 9)
+    write_checkpoint_state(tmp_path / "old", str(tmp_path / "old" / "model-9"))
+    assert latest_checkpoint(tmp_path / "old") == tmp_path / "old" / "model-9"
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    assert latest_checkpoint(tmp_path / "new") == tmp_path / "new" / "model-9"
+
+
+def test_a_checkpoint_without_its_data_is_not_the_newest(tmp_path: Path) -> None:
+    saved_steps(tmp_path, 9, 10)
+    os.remove(tmp_path / "model-10.data-00000-of-00001")
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-9"
+
+
+def test_folder_names_may_hold_what_looks_like_a_pattern(tmp_path: Path) -> None:
+    saved_steps(tmp_path / "run [1] *?", 3)
+    assert latest_checkpoint(tmp_path / "run [1] *?").name == "model-3"
+
+
+def test_a_relative_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert latest_checkpoint("toy") == Path("toy/model.ckpt")
+    assert latest_checkpoint("./toy/") == Path("toy/model.ckpt")
+    monkeypatch.chdir(folder)
+    assert latest_checkpoint(".") == Path("model.ckpt")
+    assert load_model(".").config == TOY
+
+
+def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nowhere is not a folder with a model"):
+        latest_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        latest_checkpoint(tmp_path)
+
+
+def test_another_checkpoint_than_the_newest(tmp_path: Path) -> None:
+    save_model(toy_model(seed=1), tmp_path, name="model-5")
+    save_model(toy_model(seed=2), tmp_path, name="model-10")
+    for name, seed in (("model-5", 1), ("model-10", 2), ("latest", 2), (None, 2)):
+        wte = load_model(tmp_path, checkpoint=name).variables["model/wte"]
+        np.testing.assert_array_equal(wte.numpy(), toy_weights(seed=seed)["model/wte"])
+    with pytest.raises(CheckpointError, match=r"model-7\.index is missing"):
+        load_model(tmp_path, checkpoint="model-7")
+
+
+def test_weights_are_never_there_without_their_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_behind(*what: Any) -> None:
+        write_weights(*what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_files, "write_weights", killed_behind)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(toy_model(), tmp_path, name="model-5")
+    assert load_model(tmp_path).config == TOY
+
+
+def test_what_is_there_keeps_its_shape_until_others_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_before(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    save_model(toy_model(), tmp_path, name="model-5")
+    monkeypatch.setattr(model_files, "write_weights", killed_before)
+    other = dataclasses.replace(TOY, n_layer=1)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(toy_model(other), tmp_path, name="model-9")
+    assert load_model(tmp_path).config == TOY
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("model-500", 500), ("model.ckpt", -1), ("model-", -1), ("model-1-7", 7), ("model", -1)],
+)
+def test_the_step_stands_in_the_name(name: str, step: int) -> None:
+    assert step_of(Path("run") / name) == step
+
+
+# --- Weights that don't fit
+
+
+def test_a_missing_variable_is_named(folder: Path) -> None:
+    weights = toy_weights()
+    del weights["model/h1/mlp/c_fc/w"]
+    write_weights(folder / "model.ckpt", weights)
+    with pytest.raises(CheckpointError, match="lacks the variable model/h1/mlp/c_fc/w"):
+        load_model(folder)
+
+
+def test_an_extra_variable_is_named(folder: Path) -> None:
+    extra = {"model/h2/ln_1/g": np.ones(16, np.float32), "global_step": np.array(3)}
+    write_weights(folder / "model.ckpt", toy_weights() | extra)
+    with pytest.raises(CheckpointError, match=r"the variable global_step .*\(and 1 more\)"):
+        load_model(folder)
+
+
+def test_a_misshapen_variable_is_named_with_both_shapes(folder: Path) -> None:
+    wrong = {"model/wpe": np.zeros((13, 16), np.float32)}
+    write_weights(folder / "model.ckpt", toy_weights() | wrong)
+    message = "the variable model/wpe has shape [13, 16], but hparams.json makes it [12, 16]"
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layer": 3}, "lacks the variable model/h2/ln_1/g"),
+        ({"n_layer": 1}, "holds the variable model/h1/attn/c_attn/b"),
+        ({"n_vocab": 50257}, "model/wte has shape [48, 16], but hparams.json makes it [50257, 16]"),
+        ({"n_ctx": 1024}, "model/wpe has shape [12, 16], but hparams.json makes it [1024, 16]"),
+        ({"n_embd": 32}, "model/wte has shape [48, 16], but hparams.json makes it [48, 32]"),
+    ],
+)
+def test_hparams_that_do_not_fit_the_weights(
+    folder: Path, changes: dict[str, int], message: str
+) -> None:
+    write_hparams(folder, **changes)
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        load_model(folder)
+
+
+def test_a_data_file_cut_short(folder: Path) -> None:
+    path = folder / "model.ckpt.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match=r"the variable model/\S+ cannot be read.*cut short"):
+        load_model(folder)
+
+
+def test_a_missing_index(folder: Path) -> None:
+    os.remove(folder / "model.ckpt.index")
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        load_model(folder)
+    with pytest.raises(CheckpointError, match=r"model\.ckpt\.index is missing"):
+        load_model(folder, checkpoint="model.ckpt")
+
+
+# --- hparams.json by itself
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_head": None, "n_ctx": None}, "hparams.json lacks n_ctx, n_head"),
+        ({"n_vocab": "48"}, "n_vocab must be a whole number, got '48'"),
+        ({"n_embd": 16.5}, "n_embd must be a whole number, got 16.5"),
+        ({"n_layer": True}, "n_layer must be a whole number, got True"),
+        ({"n_layer": [2]}, "n_layer must be a whole number, got [2]"),
+        ({"n_layer": 0}, "n_layer must be between 1 and 10000, got 0"),
+        ({"n_head": 3}, "n_embd must divide evenly by n_head, got 16 and 3"),
+    ],
+)
+def test_hparams_with_missing_or_unfit_numbers(
+    folder: Path, changes: dict[str, Any], message: str
+) -> None:
+    write_hparams(folder, **changes)
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as JSON"),
+        (b"<!DOCTYPE html>", "cannot be read as JSON"),
+        (b"\xff\xfe{", "cannot be read as JSON"),
+        (b"[1, 2]", "lacks n_vocab, n_ctx, n_embd, n_head, n_layer"),
+        (b"null", "lacks n_vocab"),
+        (None, "is missing"),
+    ],
+)
+def test_an_hparams_file_that_is_none(folder: Path, content: bytes | None, message: str) -> None:
+    path = folder / "hparams.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"hparams\.json.* {message}"):
+        load_model(folder)
+
+
+def test_hparams_with_more_than_the_five_numbers_is_fine(folder: Path) -> None:
+    write_hparams(folder, n_vocab=48.0, attn_pdrop=0.1)
+    assert load_model(folder).config == ModelConfig(48, 12, 16, 2, 2)
+
+
+# --- Where a named model lies
+
+
+def test_a_named_model_lies_under_model_dir_and_the_bundled_one_in_the_package(
+    tmp_path: Path,
+) -> None:
+    save_model(toy_model(), tmp_path / "124M")
+    assert model_folder("124M", tmp_path) == tmp_path / "124M"
+    assert model_folder("tiny", tmp_path) == BUNDLED_FOLDER
+    save_model(toy_model(), tmp_path / "tiny")
+    assert model_folder("tiny", tmp_path) == tmp_path / "tiny"
+
+
+def test_a_model_that_is_not_there_names_the_line_that_fetches_it(tmp_path: Path) -> None:
+    save_model(toy_model(), tmp_path / "own")
+    with pytest.raises(CheckpointError) as caught:
+        model_folder("355m", tmp_path)
+    message = str(caught.value)
+    assert "did you mean '355M'" in message
+    assert "download_gpt2()" in message
+    assert "own" in message

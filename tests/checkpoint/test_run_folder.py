@@ -1,0 +1,421 @@
+"""Run folders: what a run leaves behind, what it goes on from, and what is deleted when."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord, installed_versions, run_names
+from gpt2_helpers.checkpoint.weights import WeightsReader
+from gpt2_helpers.config import FinetuneConfig
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.model.lora import adapter_shapes, new_adapters
+from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.training.trainer import Trainer
+from paths import GOLDEN
+from toy import TOY, toy_model, toy_tokenizer
+
+GOLDEN_RUN = GOLDEN / "gpt_2_simple_run"
+ONE_LAYER = dataclasses.replace(TOY, n_layer=1)
+STATE = {"optimizer/0": np.arange(3.0), "counts": np.array([5])}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "checkpoint", "run1")
+
+
+@pytest.fixture
+def on_cpu() -> Iterator[None]:
+    """A GPU adds up in another order each time: only a CPU repeats to the last digit."""
+    with tf.device("CPU:0"):
+        yield
+
+
+def saved(run: RunFolder, *steps: int, record: RunRecord | None = None) -> RunRecord:
+    """Save a toy model at each of these steps; returns the run's record."""
+    record = record or RunRecord()
+    for step in steps:
+        run.save(toy_model(ONE_LAYER, seed=step), toy_tokenizer(), step, STATE, record)
+    return record
+
+
+def steps_kept(run: RunFolder, kind: str = "model") -> set[int]:
+    return {int(path.stem.split("-")[1]) for path in run.path.glob(f"{kind}-*.index")}
+
+
+# --- Saving and opening
+
+
+def test_nothing_is_made_until_something_is_saved(run: RunFolder) -> None:
+    assert run.newest() is None
+    assert run.completed_steps() == 0
+    assert run.training_state() is None
+    assert run.record() == RunRecord()
+    assert not run.checkpoint_dir.exists()
+
+
+def test_a_saved_run_explains_itself(run: RunFolder) -> None:
+    record = RunRecord(
+        dataset="titles.csv",
+        base_model="tiny",
+        legacy_tokens=True,
+        parameters={"steps": 5, "seed": None},
+        versions=installed_versions(),
+        losses=[(4, 3.5), (5, 3.25)],
+        validation_losses=[(5, 3.0)],
+    )
+    prefix = saved(run, 5, record=record) and run.require()
+    assert prefix == run.path / "model-5"
+    assert run.completed_steps() == 5
+    assert run.record() == record
+    assert run.record().losses == [(4, 3.5), (5, 3.25)]
+    model = load_model(run.path)
+    wte = toy_model(ONE_LAYER, seed=5).variables["model/wte"].numpy()
+    np.testing.assert_array_equal(model.variables["model/wte"].numpy(), wte)
+    assert Tokenizer.load(run.path).vocabulary == toy_tokenizer().vocabulary
+    state = run.training_state()
+    assert state is not None
+    assert {name: array.tolist() for name, array in state.items()} == {
+        "optimizer/0": [0.0, 1.0, 2.0],
+        "counts": [5],
+    }
+
+
+def test_a_run_has_the_files_that_gpt_2_simple_looks_for(run: RunFolder) -> None:
+    saved(run, 5)
+    names = {path.name for path in run.path.iterdir()}
+    assert names >= {path.name.replace("-20", "-5") for path in GOLDEN_RUN.iterdir()}
+    assert (run.path / "counter").read_text() == "5\n"
+    assert not [name for name in names if "part" in name]
+
+
+def test_a_run_keeps_no_optimizer_state_among_its_weights(run: RunFolder) -> None:
+    saved(run, 5)
+    model = load_model(run.path)
+    assert WeightsReader(run.path / "model-5").shapes.keys() == model.variables.keys()
+
+
+def test_a_run_can_be_moved(run: RunFolder, tmp_path: Path) -> None:
+    saved(run, 5)
+    (tmp_path / "drive").mkdir()
+    shutil.move(run.path, tmp_path / "drive" / "other name")
+    moved = RunFolder(tmp_path / "drive", "other name")
+    assert moved.require() == moved.path / "model-5"
+    assert moved.training_state() is not None
+
+
+def test_another_tokenizer_replaces_the_one_of_the_run_before(run: RunFolder) -> None:
+    saved(run, 5)
+    smaller = Tokenizer(dict(list(toy_tokenizer().vocabulary.items())[:257]), [])
+    run.save(toy_model(ONE_LAYER), smaller, 1, STATE, RunRecord())
+    assert Tokenizer.load(run.path).n_vocab == 257
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_resuming_from_files_goes_on_as_if_it_had_never_stopped(run: RunFolder) -> None:
+    tokens = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 5)
+    config = FinetuneConfig(steps=6, batch_size=2, accumulate_gradients=1, learning_rate=0.01)
+    model = toy_model(ONE_LAYER)
+    trainer = Trainer(model, tokens, config)
+    training = iter(trainer)
+    list(itertools.islice(training, 3))
+    run.save(model, toy_tokenizer(), trainer.step, trainer.state(), RunRecord())
+    expected = [step.loss for step in training]
+
+    resumed = load_model(run.path)
+    trainer = Trainer(resumed, tokens, dataclasses.replace(config, steps=3))
+    state = run.training_state()
+    assert state is not None
+    assert trainer.restore(state)
+    assert trainer.step == run.completed_steps() == 3
+    assert [step.loss for step in trainer] == expected
+    for name, variable in model.variables.items():
+        np.testing.assert_array_equal(resumed.variables[name].numpy(), variable.numpy())
+
+
+# --- gpt-2-simple's runs
+
+
+def test_a_run_of_gpt_2_simple_goes_on_without_optimizer_state() -> None:
+    run = RunFolder(GOLDEN_RUN.parent, GOLDEN_RUN.name)
+    assert run.require() == GOLDEN_RUN / "model-20"
+    assert run.completed_steps() == 20
+    assert run.training_state() is None
+    assert run.record() == RunRecord()
+
+
+def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder) -> None:
+    saved(run, 7)
+    os.remove(run.path / "counter")
+    assert run.completed_steps() == 7
+    (run.path / "counter").write_text("")
+    assert run.completed_steps() == 7
+
+
+# --- What is kept
+
+
+def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -> None:
+    record = saved(run, 9, 10, 100, 1000)
+    run.keep_newest(2, record, protected={1000})
+    assert steps_kept(run) == steps_kept(run, "optimizer") == {100, 1000}
+    assert not list(run.path.glob("*-9.*"))
+    assert run.require() == run.path / "model-1000"
+
+
+def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
+    record = saved(run, 1, 2, 3)
+    run.keep_newest(0, record, protected=set())
+    assert steps_kept(run) == {1, 2, 3}
+    run.keep_newest(1, record, protected={1, 3})
+    assert steps_kept(run) == {1, 3}
+
+
+def test_a_run_begun_afresh_touches_no_older_checkpoint(run: RunFolder) -> None:
+    saved(run, 500, 1000)
+    record = saved(run, 10, 20)  # with a record of its own
+    run.keep_newest(1, record, protected={20})
+    assert steps_kept(run) == {20, 500, 1000}
+    assert run.require() == run.path / "model-20"
+    assert run.completed_steps() == 20
+
+
+def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder) -> None:
+    saved(run, 500, 20)
+    for name in ("events.out.tfevents.1", "events.out.tfevents.2"):
+        (run.path / name).touch()
+    run.keep_only(20, run.path / "events.out.tfevents.2")
+    assert steps_kept(run) == steps_kept(run, "optimizer") == {20}
+    assert [path.name for path in run.path.glob("events*")] == ["events.out.tfevents.2"]
+    assert run.require() == run.path / "model-20"
+    assert load_model(run.path).config == ONE_LAYER
+
+
+def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> None:
+    record = saved(run, 10, 20, 30)
+    run.go_back_to(20, record)
+    assert run.require() == run.path / "model-20"
+    assert run.completed_steps() == 20
+    assert steps_kept(run) == {10, 20}
+    assert run.record().checkpoints == [10, 20]
+
+
+def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
+    """Save a toy model with adapters at each of these steps."""
+    record = RunRecord(lora_rank=2, base_checkpoint="models/toy/model.ckpt")
+    for step in steps:
+        model = toy_model(ONE_LAYER, seed=1)
+        model.adapt(new_adapters(ONE_LAYER, 2, seed=step))
+        for name, adapter in model.adapters.items():
+            if name.endswith("lora_b"):
+                adapter.assign(adapter + step)
+        run.save(model, toy_tokenizer(), step, STATE, record)
+    return record
+
+
+def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) -> None:
+    assert run.adapters() is None
+    record = adapters_saved(run, 3)
+    assert run.record() == record
+    found = run.adapters()
+    assert found is not None
+    assert found.shapes == adapter_shapes(ONE_LAYER, 2)
+    base, name = toy_model(ONE_LAYER, seed=1), "model/h0/mlp/c_fc"
+    product = found[f"{name}/lora_a"] @ found[f"{name}/lora_b"]
+    expected = base.variables[f"{name}/w"].numpy() + 2 * product[None]
+    ours = load_model(run.path).variables
+    np.testing.assert_allclose(ours[f"{name}/w"].numpy(), expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(ours["model/wte"], base.variables["model/wte"])
+
+
+def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
+    record = adapters_saved(run, 1, 2, 3, 4, 5)
+    run.keep_newest(4, record, protected={5})
+    assert steps_kept(run, "adapters") == {2, 3, 4, 5}
+    run.go_back_to(4, record)
+    assert steps_kept(run, "adapters") == {2, 3, 4}
+    newest, found = WeightsReader(run.path / "adapters-4"), run.adapters()
+    assert found is not None
+    assert found.prefix == newest.prefix
+    run.keep_only(4, run.path / "events.none", protected={2})
+    assert steps_kept(run, "adapters") == {2, 4}
+    run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without any
+    assert steps_kept(run, "adapters") == {2}
+    assert run.adapters() is None
+
+
+def test_a_save_that_fails_leaves_the_run_as_it_was(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = saved(run, 5)
+
+    def stopped(*arguments: object, **options: object) -> None:
+        raise CheckpointError("the disk is full")
+
+    monkeypatch.setattr("gpt2_helpers.checkpoint.run_folder.save_model", stopped)
+    with pytest.raises(CheckpointError, match="the disk is full"):
+        saved(run, 6, record=record)
+    assert run.require() == run.path / "model-5"
+    assert run.completed_steps() == 5
+    assert load_model(run.path).config == ONE_LAYER
+    assert run.training_state() is not None
+
+
+def test_losses_of_steps_that_were_never_saved_are_forgotten() -> None:
+    record = RunRecord(
+        losses=[(1, 3.0), (2, 2.0), (3, 1.0)], validation_losses=[(2, 5.0), (3, 4.0)]
+    )
+    record.forget_after(2)
+    assert record.losses == [(1, 3.0), (2, 2.0)]
+    assert record.validation_losses == [(2, 5.0)]
+
+
+# --- What there is, and what is wrong with it
+
+
+def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
+    saved_at = {"old": {1: 50, 2: 100}, "new": {1: 300, 2: 90}, "newer": {1: 80, 2: 400}}
+    for name, times in saved_at.items():
+        (tmp_path / name).mkdir()
+        for step, seconds in times.items():
+            path = tmp_path / name / f"model-{step}.index"
+            path.touch()
+            os.utime(path, (seconds, seconds))
+    (tmp_path / "no run").mkdir()
+    assert run_names(tmp_path) == ["newer", "new", "old"]
+    assert run_names(tmp_path / "nowhere") == []
+
+
+def test_a_run_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    saved(RunFolder(tmp_path, "titles"), 1)
+    with pytest.raises(CheckpointError) as caught:
+        RunFolder(tmp_path, "title").require()
+    message = str(caught.value)
+    assert message.startswith(f"no run 'title' in {tmp_path}")
+    assert "did you mean 'titles'?" in message
+    assert "the runs there are: titles" in message
+    with pytest.raises(CheckpointError, match="there are no runs yet"):
+        RunFolder(tmp_path / "nowhere", "run1").require()
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew_unsaid(run: RunFolder) -> None:
+    saved(run, 5)
+    os.remove(run.path / "model-5.data-00000-of-00001")
+    for opened in (run.newest, run.require, run.training_state):
+        with pytest.raises(CheckpointError, match="though one was saved there: copy .* again"):
+            opened()
+
+
+def test_the_step_of_the_lowest_validation_loss_that_is_still_there(run: RunFolder) -> None:
+    record = RunRecord(validation_losses=[(10, 3.0), (20, 2.0), (30, 2.5)])
+    assert run.best_step(record) is None
+    saved(run, 10, 20, 30, record=record)
+    assert run.best_step(record) == 20
+    os.remove(run.path / "model-20.index")
+    assert run.best_step(record) is None
+    assert run.best_step(RunRecord()) is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", '{"losses": 5}', '{"losses": [[1]]}', '{"losses": [["a", 1]]}']
+)
+def test_a_record_that_cannot_be_read_is_named(run: RunFolder, content: str) -> None:
+    saved(run, 5)
+    (run.path / "run.json").write_text(content)
+    message = f"{run.path / 'run.json'} cannot be read: "
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        run.record()
+
+
+def test_a_record_of_a_later_version_opens(run: RunFolder) -> None:
+    saved(run, 5, record=RunRecord(dataset="titles.csv"))
+    path = run.path / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "something new": 1}))
+    assert run.record().dataset == "titles.csv"
+
+
+def test_a_damaged_optimizer_state_is_named(run: RunFolder) -> None:
+    saved(run, 5)
+    (run.path / "optimizer-5.data-00000-of-00001").write_bytes(b"")
+    state = run.training_state()
+    assert state is not None
+    with pytest.raises(CheckpointError, match="optimizer-5: the variable .* cannot be read"):
+        Trainer(toy_model(ONE_LAYER), np.arange(20), FinetuneConfig()).restore(state)
+
+
+def test_the_weights_tell_the_step_where_the_counter_was_not_written_any_more(
+    run: RunFolder,
+) -> None:
+    # As after a kill between the two: counter is the last file of a save.
+    saved(run, 5, 6)
+    (run.path / "counter").write_text("5\n")
+    assert run.require() == run.path / "model-6"
+    assert run.completed_steps() == 6
+
+
+def test_versions_name_what_numbers_depend_on() -> None:
+    assert installed_versions().keys() >= {"python", "tensorflow", "keras", "numpy"}
+
+
+# --- In another one's place
+
+
+def arrive(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
+    """Another run takes this one's place; the notes that were made."""
+    notes: list[str] = []
+    with run.replaced(size, notes.append) as beside:
+        saved(RunFolder(beside.parent, beside.name), step)
+    return notes
+
+
+def test_what_is_replaced_is_kept_until_the_next_time(run: RunFolder) -> None:
+    before = RunFolder(run.checkpoint_dir, "run1.before")
+    assert arrive(run, 1) == []
+    assert arrive(run, 2) == [f"the run1 that stood there before is kept as {before.path}"]
+    arrive(run, 3)
+    assert (run.completed_steps(), before.completed_steps()) == (3, 2)
+    assert run_names(run.checkpoint_dir) == ["run1", "run1.before"]
+    assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
+
+
+@pytest.mark.parametrize("fault", ["error", "nothing whole", "no room", "no renaming"])
+def test_a_failure_leaves_the_run_as_it_was(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    arrive(run, 1)
+    arrive(run, 2)
+    if fault == "error":
+        with pytest.raises(KeyboardInterrupt), run.replaced(0):
+            raise KeyboardInterrupt
+    elif fault == "nothing whole":
+        with pytest.raises(CheckpointError, match="no run 'run1'"), run.replaced(0) as beside:
+            (beside / "model-9.index").touch()
+    elif fault == "no room":
+        with pytest.raises(CheckpointError, match=r"bytes free, [\d,]+ are needed: free some sp"):
+            arrive(run, size=10**18)
+    else:
+        replace = os.replace
+
+        def refuse(old: Path, new: Path) -> None:
+            if new == run.path and ".part-" in str(old):
+                raise PermissionError
+            replace(old, new)
+
+        monkeypatch.setattr(os, "replace", refuse)
+        with pytest.raises(PermissionError):
+            arrive(run)
+    before = RunFolder(run.checkpoint_dir, "run1.before")
+    assert (run.completed_steps(), before.completed_steps()) == (2, 1)
+    assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}

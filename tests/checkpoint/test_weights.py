@@ -1,0 +1,203 @@
+"""Names and arrays through TensorFlow's checkpoint files, whole, cut short and damaged."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.system.files import write_text
+
+DATA = ".data-00000-of-00001"
+
+
+def arrays() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {
+        "model/wte": random.normal(size=(50, 8)).astype(np.float32),
+        "model/h0/ln_1/g": np.ones(8, np.float32),
+        "half": np.array([[0.5, -2.0]], np.float16),
+        "counts": np.array([3, 2**62], np.int64),
+        "numbers": np.array([0.1, np.inf]),
+        "scalar": np.array(7, np.int64),
+    }
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    write_weights(tmp_path / "run" / "model-5", arrays())
+    return tmp_path / "run" / "model-5"
+
+
+def test_what_is_written_reads_back_to_the_last_bit(prefix: Path) -> None:
+    reader = WeightsReader(prefix)
+    assert set(reader) == set(arrays())
+    assert len(reader) == len(arrays())
+    for name, expected in arrays().items():
+        assert reader.shapes[name] == expected.shape
+        assert reader[name].dtype == expected.dtype
+        np.testing.assert_array_equal(reader[name], expected)
+
+
+def test_tensors_and_variables_can_be_written_too(tmp_path: Path) -> None:
+    write_weights(tmp_path / "m", {"a": tf.Variable([1.0, 2.0]), "b": tf.constant(3)})
+    reader = WeightsReader(str(tmp_path / "m"))
+    assert reader["a"].tolist() == [1.0, 2.0]
+    assert reader["b"] == 3
+
+
+def test_other_tensorflow_tools_read_the_files(prefix: Path) -> None:
+    listed = {name: tuple(shape) for name, shape in tf.train.list_variables(str(prefix))}
+    assert listed == {name: array.shape for name, array in arrays().items()}
+    assert Path(f"{prefix}.meta").stat().st_size > 0
+
+
+def test_nothing_is_left_beside_the_files(prefix: Path) -> None:
+    assert sorted(path.name for path in prefix.parent.iterdir()) == sorted(
+        f"model-5{suffix}" for suffix in SUFFIXES
+    )
+
+
+def test_a_name_that_is_not_there(prefix: Path) -> None:
+    reader = WeightsReader(prefix)
+    assert reader.get("other") is None
+    assert "other" not in reader
+    with pytest.raises(KeyError):
+        reader["other"]
+
+
+@pytest.mark.parametrize("suffix", [".index", DATA])
+def test_a_missing_file_is_named(prefix: Path, suffix: str) -> None:
+    os.remove(f"{prefix}{suffix}")
+    with pytest.raises(CheckpointError, match=re.escape(f"model-5{suffix} is missing")):
+        WeightsReader(prefix)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_data_file_cut_short_is_named_with_the_variable(prefix: Path, share: float) -> None:
+    path = Path(f"{prefix}{DATA}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(CheckpointError, match=r"the variable \S+ cannot be read.*cut short"):
+        dict(WeightsReader(prefix))
+
+
+def test_one_damaged_byte_in_the_data_is_noticed(prefix: Path) -> None:
+    path = Path(f"{prefix}{DATA}")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"the variable model/wte cannot be read"):
+        dict(WeightsReader(prefix))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\0" * 500])
+def test_an_index_that_is_none(prefix: Path, content: bytes) -> None:
+    Path(f"{prefix}.index").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model-5\.index is no checkpoint"):
+        WeightsReader(prefix)
+
+
+def test_what_only_tensorflow_reads_is_read_by_it(tmp_path: Path) -> None:
+    whole = tf.reshape(tf.range(6.0), [3, 2])
+    tf.raw_ops.SaveV2(  # a variable in two slices, and numbers that NumPy has no type for
+        prefix=str(tmp_path / "m"),
+        tensor_names=["a", "a", "b"],
+        shape_and_slices=["3 2 0,1:-", "3 2 1,2:-", ""],
+        tensors=[whole[:1], whole[1:], tf.constant([1.0], tf.bfloat16)],
+    )
+    reader = WeightsReader(tmp_path / "m")
+    assert reader.shapes == {"a": (3, 2), "b": (1,)}
+    np.testing.assert_array_equal(reader["a"], whole)
+    assert reader["b"].tolist() == [1.0]
+    Path(f"{tmp_path / 'm'}{DATA}").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*cut short"):
+        WeightsReader(tmp_path / "m")["a"]
+
+
+def test_an_index_cut_short(prefix: Path) -> None:
+    path = Path(f"{prefix}.index")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=r"model-5\.index is no checkpoint"):
+        WeightsReader(prefix)
+
+
+def test_errors_are_one_line(prefix: Path) -> None:
+    Path(f"{prefix}{DATA}").write_bytes(b"")
+    with pytest.raises(CheckpointError) as caught:
+        dict(WeightsReader(prefix))
+    assert "\n" not in str(caught.value)
+
+
+def test_writing_again_replaces_what_was_there(prefix: Path) -> None:
+    write_weights(prefix, {"model/wte": np.zeros(2, np.float32)})
+    assert dict(WeightsReader(prefix)).keys() == {"model/wte"}
+
+
+def test_files_are_on_the_disk_before_they_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, renamed = set(), []
+    genuine_replace, genuine_fsync = os.replace, os.fsync
+
+    def fsync(handle: int) -> None:
+        genuine_fsync(handle)
+        flushed.add(os.fstat(handle).st_ino)
+
+    def replace(source: str, target: str) -> None:
+        assert os.stat(source).st_ino in flushed, source
+        genuine_replace(source, target)
+        renamed.append(Path(target).name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    write_weights(tmp_path / "model-5", arrays())
+    write_text(tmp_path / "counter", "5")
+    assert {*renamed} == {path.name for path in tmp_path.iterdir()}
+    assert renamed[-2:] == ["model-5.index", "counter"]  # without its index it is no checkpoint
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.raw_ops, "SaveV2", full)
+    with pytest.raises(CheckpointError, match=r"model-5 could not be written: No space left.*full"):
+        write_weights(prefix, {"model/wte": np.zeros(2, np.float32)})
+    monkeypatch.undo()
+    np.testing.assert_array_equal(WeightsReader(prefix)["model/wte"], arrays()["model/wte"])
+    assert len(list(prefix.parent.iterdir())) == len(SUFFIXES)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be")
+    with pytest.raises(CheckpointError, match="could not be written"):
+        write_weights(tmp_path / "run" / "model-5", arrays())
+
+
+def test_a_text_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "counter"
+    write_text(path, "5\n")
+
+    def stopped(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", stopped)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(path, "6\n")
+    assert path.read_text() == "5\n"
+    monkeypatch.undo()
+    write_text(path, "\u00e9\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["counter"]

@@ -1,0 +1,211 @@
+"""Options made from config fields: every field can be given, in every way that people type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import Checked, Field, fields_of
+from gpt2_helpers.training.pretrain_config import PretrainConfig
+
+CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
+# Where one more than the default would not fit.
+OTHER = {"n_embd": 512, "n_head": 8, "vocab_size": 5000, "dropout": 0.5, "top_p": 0.9}
+
+
+def read(*arguments: str, kind: type[Checked] = FinetuneConfig) -> Any:
+    """The config that these arguments make."""
+    return config_from(kind, a_parser(kind).parse(arguments))
+
+
+def a_parser(*kinds: type[Checked]) -> Parser:
+    parser = Parser("test", "[FILE]", "Reads options.")
+    parser.add_argument("file", nargs="?")
+    for kind in kinds:
+        parser.add_config(kind)
+    return parser
+
+
+def another(field: Field) -> Any:
+    """A value that the field takes and that is not its default."""
+    if field.name in OTHER:
+        return OTHER[field.name]
+    if field.choices:
+        return next(choice for choice in field.choices if choice != field.default)
+    if field.kind is bool:
+        return not field.default
+    if field.kind is str:
+        return "another"
+    return field.kind((field.default or 0) + 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        pytest.param(kind, field, id=f"{kind.__name__}.{field.name}")
+        for kind in CONFIGS
+        for field in fields_of(kind)
+    ],
+)
+def test_every_field_is_an_option(kind: type[Checked], field: Field) -> None:
+    value = another(field)
+    assert value != field.default
+    with_dashes, as_named = f"--{field.name.replace('_', '-')}", f"--{field.name}"
+    for arguments in (
+        [with_dashes, str(value)],
+        [as_named, str(value)],
+        [f"{with_dashes}={value}"],
+        [f"{as_named}={value}"],
+    ):
+        config = read(*arguments, kind=kind)
+        assert getattr(config, field.name) == value
+        assert type(getattr(config, field.name)) is field.kind
+        others = {f.name for f in fields_of(kind)} - {field.name}
+        assert all(getattr(config, name) == getattr(kind(), name) for name in others)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_without_options_all_is_by_default(kind: type[Checked]) -> None:
+    assert read(kind=kind) == kind()
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_help_tells_of_every_field(kind: type[Checked]) -> None:
+    parser = a_parser(kind)
+    plain, _, advanced = " ".join(parser.format_help().split()).partition("advanced options:")
+    for field in fields_of(kind):
+        place = advanced if field.advanced else plain
+        assert f"--{field.name.replace('_', '-')} " in place
+        # The help breaks long words too, so it is compared without spaces.
+        default = "none" if field.default is None else field.default
+        told = f"{field.help} (default: {default})"
+        assert "".join(told.split()) in "".join(place.split())
+
+
+@pytest.mark.parametrize("word", ["True", "true", "yes", "YES", "1"])
+def test_words_for_true(word: str) -> None:
+    assert read("--overwrite", word, kind=RunConfig).overwrite is True
+    assert read(f"--overwrite={word}", kind=RunConfig).overwrite is True
+
+
+@pytest.mark.parametrize("word", ["False", "false", "no", "No", "0"])
+def test_words_for_false(word: str) -> None:
+    assert read("--include-prefix", word, kind=SamplingConfig).include_prefix is False
+    assert read(f"--include_prefix={word}", kind=SamplingConfig).include_prefix is False
+
+
+def test_a_bare_truth_option_leaves_the_next_word_alone() -> None:
+    options = a_parser(RunConfig).parse(["--overwrite", "titles.csv"])
+    assert options.file == "titles.csv"
+    assert config_from(RunConfig, options).overwrite is True
+    assert read("--overwrite", kind=RunConfig).overwrite is True
+    both = read("--overwrite", "--run-name", "run2", kind=RunConfig)
+    assert (both.overwrite, both.run_name) == (True, "run2")
+
+
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+def test_none_where_a_field_takes_it(word: str) -> None:
+    assert read("--seed", "7", "--seed", word).seed is None
+    assert read("--truncate", word, kind=SamplingConfig).truncate is None
+    with pytest.raises(OptionError, match="steps must be a whole number"):
+        read("--steps", word)
+    assert read("--run-name", word, kind=RunConfig).run_name == word
+
+
+@pytest.mark.parametrize(
+    "value", ["-----", "--- x ---", "-5", "--x", "--titles.txt", "", " ", "a=b", "--x=--y"]
+)
+def test_a_text_may_begin_with_dashes(value: str) -> None:
+    assert read("--truncate", value, kind=SamplingConfig).truncate == value
+    assert read(f"--truncate={value}", kind=SamplingConfig).truncate == value
+
+
+def test_an_options_name_is_no_value_unless_joined_on() -> None:
+    with pytest.raises(OptionError, match="--truncate needs a value"):
+        read("--truncate", "--top_k", "5", kind=SamplingConfig)
+    assert read("--truncate=--top_k", kind=SamplingConfig).truncate == "--top_k"
+
+
+def test_underscores_in_a_value_stay() -> None:
+    assert read("--run_name=my_run", kind=RunConfig).run_name == "my_run"
+    assert read("--run-name", "my_run", kind=RunConfig).run_name == "my_run"
+
+
+@pytest.mark.parametrize(("typed", "steps"), [("-1", -1), ("1e3", 1000), ("20.0", 20), ("0", 0)])
+def test_whole_numbers(typed: str, steps: int) -> None:
+    assert read("--steps", typed).steps == steps
+
+
+def test_a_large_seed_keeps_every_digit() -> None:
+    assert read("--seed", str(2**63 - 1)).seed == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps", "many"], "steps must be a whole number, got 'many'"),
+        (["--steps", "1.5"], "steps must be a whole number, got 1.5"),
+        (["--learning-rate", "nan"], "learning_rate must be a number"),
+        (["--learning-rate", ""], "learning_rate must be a number, got ''"),
+        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        (["--optimizer", "adm"], "did you mean 'adam'"),
+        (["--multi-gpu=perhaps"], "multi_gpu must be True or False, got 'perhaps'"),
+        (["--stpes", "5"], "no option --stpes .did you mean '--steps'"),
+        (["--step", "5"], "no option --step .did you mean '--steps'"),  # never taken for --steps
+        (["--steps"], "--steps needs a value"),
+        (["--steps", "--seed", "1"], "--steps needs a value"),
+        (["one", "two"], "no place for 'two'"),
+        (["one", "--multi_gpu", "maybe"], "--multi_gpu takes True or False, got 'maybe'"),
+        (["-s", "5"], "no place for '-s'"),
+    ],
+)
+def test_what_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(OptionError, match=message) as caught:
+        read(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_one_counts() -> None:
+    assert read("--steps", "5", "--steps", "6").steps == 6
+
+
+def test_after_two_dashes_all_are_arguments() -> None:
+    assert a_parser(RunConfig).parse(["--", "--run-name"]).file == "--run-name"
+
+
+def test_a_missing_argument_is_refused_with_the_way_to_the_help() -> None:
+    parser = Parser("test", "FILE", "Reads options.")
+    parser.add_argument("file", metavar="FILE")
+    with pytest.raises(OptionError, match="FILE.*gpt2-helpers test --help"):
+        parser.parse([])
+
+
+def test_a_command_may_have_its_own_defaults() -> None:
+    own = FinetuneConfig(steps=7, dropout=0.1)
+    parser = Parser("test", "", "Reads options.")
+    parser.add_config(FinetuneConfig, defaults=own)
+    config = config_from(FinetuneConfig, parser.parse(["--steps", "8"]), own)
+    assert (config.steps, config.dropout) == (8, 0.1)
+    assert config_from(FinetuneConfig, parser.parse([]), own) == own
+    assert "(default: 7)" in parser.format_help()
+
+
+def test_a_command_may_take_some_fields_and_change_one() -> None:
+    parser = Parser("test", "", "Reads options.")
+    parser.add_config(RunConfig, "run_name")
+    parser.add_field(field_of(RunConfig, "model_name", default=None, help="100% another"))
+    shown = parser.format_help()
+    assert "--run-name" in shown
+    assert "--restore-from" not in shown
+    assert "100% another (default: none)" in shown
+    assert "model_name" not in parser.parse([])
+
+
+def test_examples_are_whole_commands() -> None:
+    shown = Parser("info", "[RUN]", "Shows.", ["", "run1"]).format_help()
+    assert shown.startswith("usage: gpt2-helpers info [RUN] [OPTION ...]\n")
+    assert "examples:\n  gpt2-helpers info\n  gpt2-helpers info run1\n" in shown

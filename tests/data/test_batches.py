@@ -1,0 +1,121 @@
+"""Windows of ids: of the right shape, from everywhere, and the same again for a seed and step."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gpt2_helpers.data.batches import consecutive_windows, random_windows, window_length
+
+seeds = st.integers(0, 2**63 - 1)
+steps = st.integers(0, 2**40)
+
+
+@given(st.integers(2, 5000), st.integers(1, 1024))
+def test_a_window_is_the_context_and_one_more_or_the_whole_text(n_tokens: int, n_ctx: int) -> None:
+    length = window_length(n_tokens, n_ctx)
+    assert length <= n_tokens
+    assert length == n_ctx + 1 or length == n_tokens <= n_ctx + 1
+
+
+@given(seeds, steps, st.integers(1, 8), st.integers(2, 50), st.integers(2, 50))
+def test_random_windows_are_runs_of_the_text(
+    seed: int, step: int, batch_size: int, length: int, n_tokens: int
+) -> None:
+    assume(length <= n_tokens)
+    tokens = np.arange(n_tokens, dtype=np.uint16) * 3
+    windows = random_windows(tokens, seed, step, batch_size, length)
+    assert windows.shape == (batch_size, length)
+    assert windows.dtype == np.int32
+    for window in windows:
+        start = window[0] // 3
+        np.testing.assert_array_equal(window, tokens[start : start + length])
+    again = random_windows(tokens, seed, step, batch_size, length)
+    np.testing.assert_array_equal(windows, again)
+
+
+def test_other_seeds_and_steps_give_other_windows() -> None:
+    tokens = np.arange(100_000)
+    starts = {
+        tuple(random_windows(tokens, seed, step, 4, 10)[:, 0])
+        for seed in (0, 1, 2, 2**63 - 1)
+        for step in range(50)
+    }
+    assert len(starts) == 200
+
+
+def test_the_windows_of_a_step_do_not_depend_on_those_before() -> None:
+    """What was drawn in between, here or by NumPy's own generator, changes nothing."""
+    tokens = np.arange(1000)
+    wanted = random_windows(tokens, 7, 100, 2, 5)
+    np.random.seed(0)
+    for step in range(100):
+        random_windows(tokens, 7, step, 2, 5)
+    np.testing.assert_array_equal(random_windows(tokens, 7, 100, 2, 5), wanted)
+
+
+def test_the_windows_stay_those_of_earlier_releases() -> None:
+    """A run resumed after an upgrade must read its text in the order in which it began."""
+    starts = random_windows(np.arange(1000), seed=1, step=2, batch_size=4, length=10)[:, 0]
+    assert starts.tolist() == [701, 306, 130, 353]
+
+
+def test_random_windows_come_from_the_whole_text_evenly() -> None:
+    tokens = np.arange(12)
+    windows = random_windows(tokens, seed=3, step=0, batch_size=9000, length=4)
+    counts = np.bincount(windows[:, 0], minlength=9)
+    assert len(counts) == 9  # the last one ends at the last id
+    # Nine places, a thousand windows each give or take five standard deviations.
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000 * 8 / 9)
+
+
+def test_a_text_of_one_window_is_that_window() -> None:
+    tokens = np.array([5, 6, 7])
+    windows = random_windows(tokens, seed=1, step=1, batch_size=2, length=3)
+    assert windows.tolist() == [[5, 6, 7], [5, 6, 7]]
+
+
+def test_a_memory_map_serves_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.bin"
+    np.arange(300, dtype=np.uint16).tofile(path)
+    mapped = np.memmap(path, dtype=np.uint16, mode="r")
+    windows = random_windows(mapped, seed=1, step=1, batch_size=2, length=20)
+    np.testing.assert_array_equal(windows, random_windows(np.arange(300), 1, 1, 2, 20))
+    assert not any(isinstance(window, np.memmap) for window in consecutive_windows(mapped, 20, 5))
+
+
+@given(st.integers(2, 400), st.integers(2, 40))
+def test_consecutive_windows_predict_each_id_once(n_tokens: int, length: int) -> None:
+    assume(length <= n_tokens)
+    windows = consecutive_windows(np.arange(n_tokens), length, at_most=10**6)
+    predicted = np.concatenate([window[1:] for window in windows])
+    # In order from the second id on; a rest too short for a window is left out.
+    np.testing.assert_array_equal(predicted, np.arange(1, len(predicted) + 1))
+    assert n_tokens - 1 - len(predicted) < length - 1
+    assert all(window.shape == (length,) and window.dtype == np.int32 for window in windows)
+
+
+@given(st.integers(10, 2000), st.integers(2, 10), st.integers(1, 30))
+def test_fewer_windows_are_spread_over_the_text(n_tokens: int, length: int, at_most: int) -> None:
+    tokens = np.arange(n_tokens)
+    every = [window.tolist() for window in consecutive_windows(tokens, length, at_most=10**6)]
+    some = [window.tolist() for window in consecutive_windows(tokens, length, at_most)]
+    assert len(some) == min(at_most, len(every))
+    assert all(window in every for window in some)
+    places = [every.index(window) for window in some]
+    assert places[0] == 0
+    if at_most > 1:
+        assert places[-1] == len(every) - 1
+        gaps = [after - before for before, after in pairwise(places)]
+        assert all(gap > 0 for gap in gaps)
+        assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(("n_tokens", "length"), [(0, 5), (1, 5), (4, 5)])
+def test_too_little_text_has_no_window(n_tokens: int, length: int) -> None:
+    assert consecutive_windows(np.arange(n_tokens), length, at_most=5) == []

@@ -1,0 +1,206 @@
+"""Tables: quotes, headers, columns, and the surprises that are refused with their line."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from gpt2_helpers.data import csv_files
+from gpt2_helpers.data.csv_files import looks_like_header, read_rows
+from gpt2_helpers.data.text_files import Journal
+from gpt2_helpers.errors import DatasetError
+
+
+def written(folder: Path, text: str, name: str = "a.csv") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def rows_and_notes(
+    path: Path, column: str | None = None, header: bool | None = None
+) -> tuple[list[str], str]:
+    journal = Journal()
+    return list(read_rows(path, journal, column, header)), "; ".join(journal.notes())
+
+
+def test_quotes_commas_and_newlines_stand_in_fields(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, 'title\r\n"Hello, world"\r\nHe said "hi"\r\n"two\r\nlines, ""quoted"""\r\nlast'
+    )
+    rows, _ = rows_and_notes(path)
+    assert rows == ["Hello, world", 'He said "hi"', 'two\nlines, "quoted"', "last"]
+
+
+def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
+    path = written(tmp_path, "title\none\x0b\x0c\x1c\x85\u2028still one\ntwo\n")
+    assert rows_and_notes(path)[0] == ["one\x0b\x0c\x1c\x85\u2028still one", "two"]
+
+
+def test_tabs_part_the_columns_of_tsv(tmp_path: Path) -> None:
+    path = written(tmp_path, "id\ttitle\n1\tone, two\n2\tthree\n", "a.TSV")
+    assert rows_and_notes(path, "title")[0] == ["one, two", "three"]
+
+
+SENTENCES = [["What is it?"], ["Who ate the last of my biscuits?"], ["Why?"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "below", "expected"),
+    [
+        (["title"], SENTENCES, True),
+        (["Title"], SENTENCES, True),
+        ([" Tweet text "], SENTENCES, True),
+        (["title"], [], True),
+        (["pokemon_name"], [["Bulbasaur"], ["Mr. Mime"]], True),
+        (["limerick"], SENTENCES, True),
+        (["заголовок"], [["Все счастливые семьи."], ["Дети бегали."]], True),
+        (["id", "title", "score"], [["1", "What?", "12"]], True),
+        (["Rating", "Review body"], [["4", "Good enough, I suppose."]], True),
+        (["Unnamed: 0", "Jokes"], [["0", "A man walks into a bar."]], True),
+        (["", "lines"], [["0", "A man walks into a bar."]], True),
+        (["Who invented toast?"], SENTENCES, False),
+        (["Tell me a joke"], SENTENCES, False),
+        (["Love story"], SENTENCES, False),
+        (["Help"], SENTENCES, False),
+        (["red"], [["green"], ["blue"], ["light grey"]], False),
+        (["1"], [["2"], ["3"]], False),
+        (["1", "What is it?"], [["2", "Who was that?"]], False),
+        (["text", "text"], [["one", "two"]], False),
+        (["A long first line of a poem without a header"], SENTENCES, False),
+    ],
+)
+def test_headers_are_told_from_texts(
+    first: list[str], below: list[list[str]], expected: bool
+) -> None:
+    assert looks_like_header(first, below) is expected
+
+
+def test_header_or_none_is_said(tmp_path: Path) -> None:
+    rows, notes = rows_and_notes(written(tmp_path, "title\nWhat is it?\n"))
+    assert rows == ["What is it?"]
+    assert "the first row, 'title', is taken as the header" in notes
+    rows, notes = rows_and_notes(written(tmp_path, "Who is it?\nWhat is it?\n"))
+    assert rows == ["Who is it?", "What is it?"]
+    assert "the first row, 'Who is it?', is taken as a text" in notes
+
+
+def test_a_header_can_be_insisted_on_or_ruled_out(tmp_path: Path) -> None:
+    path = written(tmp_path, "Who is it?\nWhat is it?\n")
+    rows, notes = rows_and_notes(path, header=True)
+    assert rows == ["What is it?"]
+    assert "'Who is it?', was skipped" in notes
+    assert rows_and_notes(written(tmp_path, "title\none\n"), header=False)[0] == ["title", "one"]
+
+
+MANY = 'id,title,score\n1,"What, me?",10\n2,Who?,20\n'
+
+
+@pytest.mark.parametrize("column", ["title", "2", " title "])
+def test_a_column_is_named_or_numbered(tmp_path: Path, column: str) -> None:
+    rows, notes = rows_and_notes(written(tmp_path, MANY), column)
+    assert rows == ["What, me?", "Who?"]
+    assert "column 2, 'title', is the one read" in notes
+
+
+def test_naming_a_cell_of_the_first_row_makes_it_the_header(tmp_path: Path) -> None:
+    path = written(tmp_path, "What they said,Who said it\nHello there,Ann\nBye now,Bob\n")
+    assert rows_and_notes(path, "What they said")[0] == ["Hello there", "Bye now"]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "said"),
+    [
+        (MANY, None, "has 3 columns (id, title, score): name the one to train on, such as "),
+        (MANY, None, "column='title'"),
+        (MANY, "titel", "no column 'titel' (did you mean 'title'?): it has 3 columns (id,"),
+        (MANY, "4", "a number from 1 to 3"),
+        (MANY, "0", "a number from 1 to 3"),
+        ("1,What is it?\n2,Who?\n", None, "2 columns and no header, and begins with '1, What is"),
+        ("1,What is it?\n2,Who?\n", None, "column='2'"),
+        ("1,What is it?\n2,Who?\n", "title", "no column 'title'"),
+        ("a,\nb,\n", None, "2 columns"),
+    ],
+)
+def test_several_columns_are_listed(
+    tmp_path: Path, text: str, column: str | None, said: str
+) -> None:
+    with pytest.raises(DatasetError, match=re.escape(said)):
+        rows_and_notes(written(tmp_path, text), column)
+
+
+def test_the_index_column_of_pandas_has_no_name(tmp_path: Path) -> None:
+    path = written(tmp_path, ",lyrics\n0,La la la\n1,Oh no\n")
+    with pytest.raises(DatasetError, match=re.escape("2 columns (unnamed, lyrics)")):
+        rows_and_notes(path)
+    assert rows_and_notes(path, "lyrics")[0] == ["La la la", "Oh no"]
+
+
+def test_blank_rows_are_skipped_and_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, '\ntitle\none\n\n  \n"\n"\ntwo\n\n')
+    rows, notes = rows_and_notes(path)
+    assert rows == ["one", "two"]
+    assert "5 blank rows skipped" in notes
+    rows, notes = rows_and_notes(written(tmp_path, "id,title\n1,one\n2, \n,\n3,two\n"), "title")
+    assert rows == ["one", "two"]
+    assert "1 row with nothing in the column skipped" in notes
+    assert "1 blank row skipped" in notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('title\none\n"two\nthree\nfour\n', ", line 3: a quote is opened in this row and never"),
+        (
+            'title\none\n"two\nthree\n"four"\n',
+            ", line 5: text goes on after a closing quote (its row",
+        ),
+        ('title\none\n"two\nthree\n"four"\n', "begins on line 3"),
+        ('title\n"Hello," he said\n', ", line 2: text goes on after a closing quote: write"),
+        ("title\none\ntwo, three\nfour\n", ", line 3: 2 columns, where the first row has 1"),
+        ("one, two\nthree\n", ", line 2: 1 column, where the first row has 2"),
+        ("title\n" + "x\n" * 500 + "one, two\n", ", line 502: 2 columns"),
+        ('title\n"a\nb"\none, two\n', ", line 4: 2 columns"),
+        ("title\none\nt\0wo\n", ", line 3: a NUL byte"),
+    ],
+)
+def test_surprises_are_refused_with_their_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(said)):
+        rows_and_notes(written(tmp_path, text))
+
+
+def test_a_field_may_be_as_long_as_a_book_but_not_endless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = csv.field_size_limit()
+    book = "many words\n" * 50_000  # four times Python's own limit
+    rows, _ = rows_and_notes(written(tmp_path, f'text\n"{book}"\nshort\n'))
+    assert rows == [book, "short"]
+    monkeypatch.setattr(csv_files, "LONGEST_FIELD", 100_000)
+    for endless in (f'text\n"{book}', "text\n" + "word " * 500_000):
+        with pytest.raises(DatasetError, match=r"line 2.*100,000 characters"):
+            rows_and_notes(written(tmp_path, endless))
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it holds no rows"),
+        ("\n\n \n", "it holds no rows"),
+        ("title\n", "it holds a header and no texts"),
+        ("title\n\n\n", "it holds a header and no texts"),
+    ],
+)
+def test_tables_without_texts_are_told(tmp_path: Path, text: str, said: str) -> None:
+    rows, notes = rows_and_notes(written(tmp_path, text))
+    assert rows == []
+    assert said in notes
+
+
+def test_another_separator_is_suspected_aloud(tmp_path: Path) -> None:
+    path = written(tmp_path, "title;score\nWhat is it?;3\nWho was it?;4\n")
+    assert "save as .tsv" in rows_and_notes(path)[1]

@@ -1,0 +1,507 @@
+"""Datasets: what becomes of files, what is said of them, and what it costs."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.dataset import Dataset, encode_csv, encode_dataset, load_dataset, split
+from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+from paths import ROOT
+from toy import toy_tokenizer
+
+TOKENIZER = toy_tokenizer()
+END = TOKENIZER.end_of_text
+LEGACY = DatasetConfig(legacy_tokens=True)
+
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return path
+
+
+def decoded(dataset: Dataset) -> str:
+    return TOKENIZER.decode(dataset.tokens.tolist())
+
+
+# Texts
+
+
+def test_a_text_becomes_its_ids(tmp_path: Path) -> None:
+    text = "What is the best thing?\n" * 100
+    dataset = load_dataset(str(written(tmp_path / "a.txt", text)), TOKENIZER)
+    assert dataset.tokens.tolist() == TOKENIZER.encode(text)
+    assert dataset.tokens.dtype == np.uint16
+    assert (dataset.documents, dataset.characters) == (1, len(text))
+    assert dataset.sources == (str(tmp_path / "a.txt"),)
+    assert dataset.notes == ()
+
+
+def test_end_of_text_is_one_id_and_seven_in_the_old_way(tmp_path: Path) -> None:
+    text = f"one{END_OF_TEXT}two{END_OF_TEXT}\nthree"
+    path = written(tmp_path / "a.txt", text)
+    dataset = load_dataset(path, TOKENIZER)
+    assert dataset.tokens.tolist() == TOKENIZER.encode(text, special=True)
+    assert dataset.tokens.tolist().count(END) == 2
+    old = load_dataset(path, TOKENIZER, LEGACY)
+    assert old.tokens.tolist() == TOKENIZER.encode(text)
+    assert END not in old.tokens
+    assert decoded(dataset) == decoded(old) == text
+    assert dataset.documents == old.documents == 3
+
+
+def test_files_of_a_folder_or_glob_are_parted_by_the_id(tmp_path: Path) -> None:
+    written(tmp_path / "b.txt", "two")
+    written(tmp_path / "a.txt", "one")
+    written(tmp_path / "sub" / "c.md", "three")
+    for path in (tmp_path, tmp_path / "**" / "*.*"):
+        dataset = load_dataset(path, TOKENIZER)
+        expected = "one<|endoftext|>two<|endoftext|>three"
+        assert dataset.tokens.tolist() == TOKENIZER.encode(expected, special=True)
+        assert dataset.documents == 3
+        assert [Path(source).name for source in dataset.sources] == ["a.txt", "b.txt", "c.md"]
+    old = load_dataset(tmp_path, TOKENIZER, LEGACY)
+    assert old.tokens.tolist() == TOKENIZER.encode(expected)
+
+
+def test_the_encoding_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Grüße aus Köln".encode("latin-1"))
+    dataset = load_dataset(tmp_path / "a.txt", TOKENIZER)
+    assert decoded(dataset) == "Grüße aus Köln"
+    assert "read as Latin-1" in "; ".join(dataset.notes)
+    assert dataset.report(1024)[0] == dataset.notes[0]
+
+
+def test_a_dataset_shorter_than_the_context_is_fine(tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path / "a.txt", "xy"), TOKENIZER)
+    assert dataset.tokens.tolist() == TOKENIZER.encode("xy")
+
+
+@given(
+    text=st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=2)
+)
+def test_no_character_is_lost(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = written(tmp_path_factory.getbasetemp() / "a.txt", "x\ufeff" + text + ".")
+    dataset = load_dataset(path, TOKENIZER)
+    assert decoded(dataset) == "x\ufeff" + text + "."
+
+
+# Tables
+
+
+def test_rows_are_documents_between_marks(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'title\n"one, two"\nthree\n')
+    dataset = load_dataset(path, TOKENIZER)
+    expected = "<|startoftext|>one, two<|endoftext|>\n<|startoftext|>three<|endoftext|>\n"
+    assert dataset.tokens.tolist() == TOKENIZER.encode(expected, special=True)
+    assert dataset.tokens.tolist().count(END) == 2
+    assert (dataset.documents, dataset.characters) == (2, len(expected))
+    assert "taken as the header" in dataset.notes[0]
+    old = load_dataset(path, TOKENIZER, LEGACY)
+    assert old.tokens.tolist() == TOKENIZER.encode(expected)
+
+
+def test_the_column_is_chosen(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tsv", "id\ttitle\n1\tone\n2\ttwo\n")
+    dataset = load_dataset(path, TOKENIZER, DatasetConfig(column="title"))
+    assert decoded(dataset) == "<|startoftext|>one<|endoftext|>\n<|startoftext|>two<|endoftext|>\n"
+    with pytest.raises(DatasetError, match=r"2 columns \(id, title\)"):
+        load_dataset(path, TOKENIZER)
+    path = written(tmp_path / "a.txt", "one")
+    with pytest.raises(OptionError, match=r"no \.csv or \.tsv file"):
+        load_dataset(path, TOKENIZER, DatasetConfig(column="title"))
+
+
+CELLS = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1)
+ROWS = CELLS | st.sampled_from(['"', '""', ",", "\n", 'a "b" c', "a,b", " x ", "\u2028", "é;\t"])
+
+
+@given(rows=st.lists(ROWS.filter(str.strip), min_size=1))
+def test_what_csv_writes_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["text"], *([row] for row in rows)])
+    dataset = load_dataset(path, TOKENIZER)
+    assert decoded(dataset) == "".join(f"{START_OF_TEXT}{row}{END_OF_TEXT}\n" for row in rows)
+
+
+# Archives
+
+
+def test_archives_of_gpt_2_simple_are_taken_as_they_are(tmp_path: Path) -> None:
+    chunks = [np.array(TOKENIZER.encode(text)) for text in ("What is", " the best", " thing?")]
+    np.savez_compressed(tmp_path / "a.npz", *chunks)
+    dataset = load_dataset(tmp_path / "a.npz", TOKENIZER)
+    assert decoded(dataset) == "What is the best thing?"
+    assert dataset.tokens.dtype == np.uint16
+    assert (dataset.documents, dataset.characters) == (1, 0)
+    assert "characters" not in " ".join(dataset.report(1024))
+
+
+def test_archives_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", np.array([1, 2, 50256]))
+    with pytest.raises(DatasetError, match="up to 50256.*another model's tokenizer"):
+        load_dataset(tmp_path / "a.npz", TOKENIZER)
+
+
+def test_archives_and_texts_stand_side_by_side(tmp_path: Path) -> None:
+    for name, text in (("b.npz", "bb"), ("c.npz", "cc<|endoftext|>")):
+        np.savez(tmp_path / name, np.array(TOKENIZER.encode(text, special=True)))
+    written(tmp_path / "a.txt", "aa")
+    written(tmp_path / "d.csv", "text\ndd\n")
+    written(tmp_path / "e.txt", "ee")
+    dataset = load_dataset(tmp_path, TOKENIZER)
+    expected = "aa<|endoftext|>bb<|endoftext|>cc<|endoftext|>"
+    expected += "<|startoftext|>dd<|endoftext|>\nee"
+    assert dataset.tokens.tolist() == TOKENIZER.encode(expected, special=True)
+    assert (dataset.documents, dataset.characters) == (5, 0)
+    old = load_dataset(tmp_path / "[ab].*", TOKENIZER, LEGACY)
+    assert old.tokens.tolist() == TOKENIZER.encode("aa<|endoftext|>") + TOKENIZER.encode("bb")
+
+
+@pytest.mark.parametrize("legacy_tokens", [False, True])
+def test_encode_dataset_saves_what_load_dataset_reads(tmp_path: Path, legacy_tokens: bool) -> None:
+    path = written(tmp_path / "a.csv", "id,text\n" + "1,What is the best?\n" * 500)
+    config = DatasetConfig(column="text", legacy_tokens=legacy_tokens)
+    expected = load_dataset(path, TOKENIZER, config)
+    out = tmp_path / "out" / "encoded"
+    out.parent.mkdir()
+    told = encode_dataset(path, TOKENIZER, out, column="text", legacy_tokens=legacy_tokens)
+    assert told.report(1024) == expected.report(1024)
+    assert [file.name for file in out.parent.iterdir()] == ["encoded.npz"]
+    with np.load(out.with_name("encoded.npz")) as archive:  # as gpt-2-simple does
+        (tokens,) = (archive[item] for item in archive.files)
+    assert tokens.tolist() == expected.tokens.tolist()
+    loaded = load_dataset(f"{out}.npz", TOKENIZER)
+    assert loaded.tokens.tolist() == expected.tokens.tolist()
+    assert legacy_tokens or loaded.documents == 500
+
+
+def test_a_folder_does_not_read_what_is_written_into_it(tmp_path: Path) -> None:
+    written(tmp_path / "a.txt", "the best thing")
+    for _ in range(2):
+        encode_dataset(tmp_path, TOKENIZER, tmp_path / "text_encoded.npz")
+        dataset = load_dataset(tmp_path / "text_encoded.npz", TOKENIZER)
+        assert decoded(dataset) == "the best thing"
+    (tmp_path / "text_encoded.npz").unlink()
+    for _ in range(2):
+        dataset = load_dataset(tmp_path, TOKENIZER, cache=tmp_path / "ids.npy")
+        assert decoded(dataset) == "the best thing"
+
+
+def test_a_failed_encoding_leaves_the_old_archive(tmp_path: Path) -> None:
+    out = written(tmp_path / "out.npz", "old")
+    (tmp_path / "a.txt").write_bytes("schön\nschön\n".encode() + b"\xff")
+    with pytest.raises(DatasetError, match="line 3"):
+        encode_dataset(tmp_path / "a.txt", TOKENIZER, out)
+    assert out.read_text() == "old"
+    assert {file.name for file in tmp_path.iterdir()} == {"a.txt", "out.npz"}
+
+
+def test_encode_csv_writes_wrapped_rows(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'whatever\n"one, two"\n\ntwo é\n')
+    out = tmp_path / "csv_encoded.txt"
+    notes = encode_csv(path, out)
+    expected = "<|startoftext|>one, two<|endoftext|>\n<|startoftext|>two é<|endoftext|>\n"
+    assert out.read_bytes().decode() == expected
+    assert "1 blank row skipped" in "; ".join(notes)
+    # By position, as gpt-2-simple has them.
+    encode_csv(str(path), str(out), False, "[", "]")
+    assert out.read_text(encoding="utf-8") == "[whatever]\n[one, two]\n[two é]\n"
+    assert load_dataset(path, TOKENIZER).documents == 2
+
+
+def test_encode_csv_refuses_what_would_be_lost(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "id,title\n1,one\n")
+    out = written(tmp_path / "out.txt", "old")
+    with pytest.raises(DatasetError, match=r"2 columns \(id, title\)"):
+        encode_csv(path, out)
+    with pytest.raises(OptionError, match="another file than the table"):
+        encode_csv(path, path)
+    with pytest.raises(DatasetError, match=r"holds no texts \(.*a header and no texts"):
+        encode_csv(written(tmp_path / "b.csv", "title\n"), out)
+    with pytest.raises(DatasetError, match=r"does not exist.*did you mean 'a.csv'"):
+        encode_csv(tmp_path / "a.cvs", out)
+    assert out.read_text() == "old"
+    encode_csv(path, out, column="title")
+    assert out.read_text() == "<|startoftext|>one<|endoftext|>\n"
+
+
+# What cannot be trained on
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.txt", b"", "holds no text to train on ({path}: it is empty)"),
+        ("a.txt", b"\xef\xbb\xbf", "holds no text to train on ({path}: it is empty)"),
+        ("a.txt", b" \n\n\t", "holds no text to train on"),
+        ("a.txt", b"<|endoftext|>\n<|endoftext|>", "holds no text to train on"),
+        ("a.txt", b"x", "holds a single token"),
+        ("a.csv", b"", "holds no text to train on ({path}: it holds no rows)"),
+        ("a.csv", b"title\n", "it holds a header and no texts"),
+        ("a.csv", b"title\n\n \n", "it holds a header and no texts"),
+        ("a.csv", b'title\n"never closed\n', "line 2: a quote is opened"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a PNG picture"),
+        ("a.txt", "é\né\né\n".encode() + b"\xff\n", "line 4: 0xff"),
+        ("a.npz", b"PK\5\6" + b"\0" * 18, "holds no text to train on"),
+    ],
+)
+def test_what_holds_no_text_is_refused_in_one_line(
+    tmp_path: Path, name: str, data: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match=re.escape(said.format(path=path))) as caught:
+        load_dataset(path, TOKENIZER)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_folders_of_pictures_are_refused(tmp_path: Path) -> None:
+    written(tmp_path / "story.txt", "text")
+    with pytest.raises(DatasetError, match=r"does not exist.*did you mean 'story.txt'"):
+        load_dataset(tmp_path / "stori.txt", TOKENIZER)
+    with pytest.raises(DatasetError, match="matches no file"):
+        load_dataset(tmp_path / "*.md", TOKENIZER)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        (pictures / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
+    with pytest.raises(DatasetError, match=r"0\.jpg is a JPEG picture"):
+        load_dataset(pictures, TOKENIZER)
+
+
+# Amounts
+
+
+def dataset_of(count: int, characters: int = 0, documents: int = 1) -> Dataset:
+    return Dataset(np.zeros(count, np.uint16), documents, characters)
+
+
+def test_the_amounts_are_told() -> None:
+    first, *others = dataset_of(2_000, 8_000, 30).report(n_ctx=1024)
+    assert first == "30 documents, 2,000 tokens, 8,000 characters: 0.25 tokens a character"
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("per_step", "steps", "said"),
+    [
+        (5_120, 100, "100 steps of 5,120 tokens see the data 51 times"),
+        (1_000, 1, "1 step of 1,000 tokens sees 10% of the data"),
+        (1_000, 10, "10 steps of 1,000 tokens see the data once"),
+        (1_000, 25, "25 steps of 1,000 tokens see the data 2.5 times"),
+        (1_000, -1, "the data is seen once in 10 steps"),
+        (1_000, None, "the data is seen once in 10 steps"),
+        (50_000, 0, "the data is seen once in 1 step"),
+    ],
+)
+def test_how_often_the_data_will_be_seen(per_step: int, steps: int | None, said: str) -> None:
+    assert dataset_of(10_000).report(1024, per_step, steps)[-1] == said
+
+
+def test_data_shorter_than_the_context_is_told() -> None:
+    assert "shorter than the 1,024 tokens" in " ".join(dataset_of(900).report(1024))
+    assert "shorter" not in " ".join(dataset_of(1025).report(1024))
+
+
+SAMPLES = {
+    "English": ("To begin my life with the beginning of my life, I record that I was born.", True),
+    "titles": ("<|startoftext|>Why is it so?<|endoftext|>\n", True),
+    "code": ("def seen(self, count: int) -> float:\n    return self.steps / count\n", True),
+    "German": ("Alle glücklichen Familien gleichen einander, jede unglückliche ist anders.", True),
+    "Russian": ("Все счастливые семьи похожи друг на друга, каждая несчастливая по-своему.", False),
+    "Japanese": ("幸福な家庭はどれも似たものだが、不幸な家庭は不幸なものである。", False),
+    "Greek": ("Όλες οι ευτυχισμένες οικογένειες μοιάζουν μεταξύ τους.", False),
+    "Russian titles": ("<|startoftext|>Почему небо голубое?<|endoftext|>\n", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_vocabulary_that_fits_badly_is_warned_of(tmp_path: Path, shared: Path, name: str) -> None:
+    text, fits = SAMPLES[name]
+    tokenizer = Tokenizer.load(shared / "gpt2-vocab")
+    dataset = load_dataset(written(tmp_path / "a.txt", text * 100), tokenizer)
+    warnings = [line for line in dataset.report(10) if line.startswith("Warning")]
+    assert bool(warnings) is not fits
+    assert fits or "fits this text badly" in warnings[0]
+
+
+# Validation
+
+
+def numbers(dataset: Dataset) -> list[int]:
+    return [int(line) for line in decoded(dataset).replace(END_OF_TEXT, "\n").split()]
+
+
+def test_the_last_share_is_set_aside_at_the_end_of_a_document(tmp_path: Path) -> None:
+    text = END_OF_TEXT.join(str(number) for number in range(1000, 1200))
+    dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
+    train, validation = split(dataset, 0.1)
+    assert numbers(train) + numbers(validation) == list(range(1000, 1200))
+    assert train.tokens[-1] == END
+    assert abs(len(validation.tokens) - 0.1 * len(dataset.tokens)) <= 3
+    assert train.documents == len(numbers(train))
+    assert validation.documents == len(numbers(validation))
+    assert train.characters + validation.characters == dataset.characters
+    assert validation.tokens.dtype == dataset.tokens.dtype
+
+
+def test_rows_are_counted_right_in_both_parts(tmp_path: Path) -> None:
+    rows = "".join(f"{number}\n" for number in range(1000, 1100))
+    dataset = load_dataset(written(tmp_path / "a.csv", "text\n" + rows), TOKENIZER)
+    train, validation = split(dataset, 0.2)
+    assert (train.documents, validation.documents) == (80, 20)
+
+
+def test_without_an_end_near_the_cut_is_where_it_falls(tmp_path: Path) -> None:
+    text = "x" * 10 + END_OF_TEXT + "x" * 989
+    dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
+    train, validation = split(dataset, 0.25)
+    assert (len(train.tokens), len(validation.tokens)) == (750, 250)
+    old = load_dataset(tmp_path / "a.txt", TOKENIZER, LEGACY)
+    train, validation = split(old, 0.5)
+    assert len(train.tokens) == len(old.tokens) // 2
+    assert min(train.documents, validation.documents) >= 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5, float("nan")])
+def test_a_share_lies_between_0_and_1(share: float) -> None:
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        split(dataset_of(1000), share)
+
+
+@pytest.mark.parametrize(("count", "share"), [(3, 0.5), (2, 0.5), (100, 0.01), (100, 0.995)])
+def test_too_little_to_split_is_said(count: int, share: float) -> None:
+    with pytest.raises(DatasetError, match="too few"):
+        split(dataset_of(count), share)
+
+
+@given(ends=st.lists(st.booleans(), min_size=4, max_size=60), share=st.floats(0.01, 0.99))
+def test_a_split_loses_nothing_and_leaves_enough(ends: list[bool], share: float) -> None:
+    tokens = np.where(ends, 7, 1).astype(np.uint16)
+    try:
+        train, validation = split(Dataset(tokens, 1, 0, end_of_text=7), share)
+    except DatasetError:
+        return
+    assert [*train.tokens, *validation.tokens] == tokens.tolist()
+    assert min(len(train.tokens), len(validation.tokens)) >= 2
+
+
+# Size, processes, progress
+
+
+def test_any_number_of_processes_and_any_piece_gives_the_same_ids(tmp_path: Path) -> None:
+    for number in range(4):
+        lines = (f"What would {n} people have\n\n to say of {number}?" for n in range(3000))
+        written(tmp_path / f"{number}.txt", " ".join(lines))
+    written(tmp_path / "9.csv", "text\n" + "".join(f'"row\n{n}"\n' for n in range(3000)))
+    expected = load_dataset(tmp_path, TOKENIZER, processes=1)
+    for processes, combine in ((1, 1), (2, 5000), (3, 10**9)):
+        config = DatasetConfig(combine=combine)
+        dataset = load_dataset(tmp_path, TOKENIZER, config, processes=processes)
+        assert np.array_equal(dataset.tokens, expected.tokens)
+        assert dataset.report(1024) == expected.report(1024)
+    with pytest.raises(OptionError, match="processes must be at least 1, got 0"):
+        load_dataset(tmp_path, TOKENIZER, processes=0)
+
+
+def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.txt", "\ufeff" + "the best thing é\n" * 100_000)
+    told: list[tuple[int, int]] = []
+    load_dataset(path, TOKENIZER, on_progress=lambda done, total: told.append((done, total)))
+    size = path.stat().st_size
+    assert told[-1] == (size, size)
+    assert told == sorted(told)
+    assert len(set(told)) > 1
+
+
+def test_ids_may_be_kept_in_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.txt", "the best thing")
+    cache = tmp_path / "ids.npy"
+    dataset = load_dataset(path, TOKENIZER, cache=cache)
+    assert np.load(cache).tolist() == dataset.tokens.tolist() == TOKENIZER.encode("the best thing")
+    assert load_dataset(cache, TOKENIZER).tokens.tolist() == dataset.tokens.tolist()
+    with pytest.raises(DatasetError):
+        load_dataset(written(tmp_path / "b.txt", ""), TOKENIZER, cache=cache)
+    assert np.load(cache).tolist() == dataset.tokens.tolist()
+
+
+_MEASURE = """
+import sys
+from pathlib import Path
+from gpt2_helpers.data.dataset import load_dataset
+from gpt2_helpers.tokenizer import Tokenizer
+
+def peak():  # of this program alone: ru_maxrss begins with what the parent held
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+
+folder = Path(sys.argv[1])
+tokenizer = Tokenizer.load(folder)
+for name in ("small.txt", "small.npz"):
+    load_dataset(folder / name, tokenizer)
+before = peak()
+for name in ("large.txt", "large.npz"):
+    print(len(load_dataset(folder / name, tokenizer, processes=1).tokens))
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_large_data_needs_no_more_memory_than_small_data(tmp_path: Path) -> None:
+    TOKENIZER.save(tmp_path)
+    words = ["the", "best", "people", "have", "what", "ever", "thing\n", "is", "of", "ing."]
+    random.seed(1)
+    line = " ".join(random.choices(words, k=20_000))
+    small = written(tmp_path / "small.txt", line)
+    with (tmp_path / "large.txt").open("w") as file:
+        for _ in itertools.repeat(None, 30_000_000 // small.stat().st_size):
+            file.write(line)
+    np.savez_compressed(tmp_path / "small.npz", np.arange(1000) % 300)
+    np.savez_compressed(tmp_path / "large.npz", np.arange(8_000_000) % 300)  # 64 MB
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _MEASURE, str(tmp_path)]
+    said = subprocess.check_output(command, env=environment, text=True, timeout=300)
+    text_count, archive_count, grown = map(int, said.split())
+    assert text_count > 7_000_000
+    assert archive_count == 8_000_000
+    assert grown < 20_000_000, f"{grown:,} bytes more for a text of 30 MB, or ids of 64 MB"
+
+
+def test_every_refusal_is_ours(tmp_path: Path) -> None:
+    """Bytes of all kinds are read or refused, and nothing else is ever raised."""
+    random.seed(2)
+    for number in range(200):
+        length = random.randrange(1, 60)
+        data = (
+            random.randbytes(length)
+            if number % 2
+            else bytes(random.choices(b'a,"\n\r\xe9', k=length))
+        )
+        for name in ("a.txt", "a.csv", "a.npz", "a.npy"):
+            (tmp_path / name).write_bytes(data)
+            refusal = ""
+            try:
+                load_dataset(tmp_path / name, TOKENIZER)
+            except Gpt2Error as error:
+                refusal = str(error)
+            assert "\n" not in refusal

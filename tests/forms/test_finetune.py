@@ -1,0 +1,457 @@
+"""The form for finetuning: its defaults, what it says of memory and runs, and a training by it."""
+
+from __future__ import annotations
+
+import gc
+import html
+import json
+import shutil
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+pytest.importorskip("ipywidgets", reason="forms need ipywidgets")
+pytest.importorskip("matplotlib", reason="the curve needs matplotlib")
+
+from gpt2_helpers.config import (
+    SIZES,
+    DatasetConfig,
+    FinetuneConfig,
+    ModelConfig,
+    RunConfig,
+)
+from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+from gpt2_helpers.fields import fields_of
+from gpt2_helpers.forms import training_view
+from gpt2_helpers.forms.finetune import FinetuneForm, shape_of
+from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.google.drive_backup import run_to_drive
+from gpt2_helpers.session import Session
+from gpt2_helpers.system import device
+from gpt2_helpers.system.files import finished
+from gpt2_helpers.training import memory
+from gpt2_helpers.training.run import FinetuneRun
+from toy_runs import SHORT, save_run, steps_kept, write_model, write_text
+
+GB = 2**30
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder with a model and a text, no variables, no GPU and nothing displayed."""
+    for kind in (FinetuneConfig, RunConfig, DatasetConfig):
+        for field in fields_of(kind):
+            monkeypatch.delenv(f"GPT2_{field.name.upper()}", raising=False)
+    for name in ("GPT2_DATASET", "GPT2_DRIVE_MOUNT", "COLAB_RELEASE_TAG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    write_text()
+    monkeypatch.setattr(training_view, "display", lambda _: None)
+    machine(monkeypatch, gpu=None)
+    tf.config.run_functions_eagerly(True)  # compiling takes longer than a few steps
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, gpu: int | None, free: int | None = 64 * GB) -> None:
+    """Let the machine have a GPU of so many bytes, or none, and so much free main memory."""
+    cards = (device.Gpu("/GPU:0", "T4", gpu, (7, 5)),) if gpu else ()
+    monkeypatch.setattr(device, "gpus", lambda: cards)
+    monkeypatch.setattr(device, "free_main_memory", lambda: free)
+
+
+def needs(
+    monkeypatch: pytest.MonkeyPatch, plain: int, saving: int, factored: int = 0, adapted: int = 0
+) -> None:
+    """Let finetuning one of OpenAI's sizes take so many bytes, and others none. `factored` is with
+    Adafactor and `adapted` with adapters, as much as `saving` where they are not given."""
+
+    def estimate(
+        shape: ModelConfig, finetune: FinetuneConfig, _precision: str, _samples: object
+    ) -> int:
+        if shape not in SIZES.values():
+            return 0
+        if not finetune.use_memory_saving_gradients:
+            return plain
+        if finetune.lora_rank:
+            return adapted or saving
+        return (factored if finetune.optimizer == "adafactor" else 0) or saving
+
+    monkeypatch.setattr(memory, "finetuning_bytes", estimate)
+
+
+def under(form: FinetuneForm, name: str) -> str:
+    """What stands under a field."""
+    return html.unescape(form.form.row(name)._under.value)
+
+
+def short(**options: Any) -> FinetuneForm:
+    return FinetuneForm("text.txt", **{**SHORT, **options})
+
+
+# -- Defaults ----------------------------------------------------------------------------------
+
+
+def test_without_a_gpu_it_begins_with_the_small_model_and_few_steps() -> None:
+    form = FinetuneForm()
+    assert form.run_config.model_name == "tiny"
+    assert (form.finetune.steps, form.finetune.learning_rate) == (100, 0.001)
+    assert form.form.is_valid
+
+
+def test_with_a_gpu_it_begins_with_gpt_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+    form = FinetuneForm()
+    assert form.run_config.model_name == "124M"
+    assert (form.finetune.steps, form.finetune.learning_rate) == (1000, 0.0001)
+
+
+def test_variables_go_before_arguments_and_arguments_before_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GPT2_STEPS", "3")
+    monkeypatch.setenv("GPT2_RUN_NAME", "mine")
+    form = FinetuneForm("text.txt", steps=7, seed=5)
+    assert (form.finetune.steps, form.finetune.seed) == (3, 5)
+    assert form.run_config.run_name == "mine"
+    assert form.picker.path() == "text.txt"
+
+
+def test_every_option_stands_in_it_once() -> None:
+    form = FinetuneForm()
+    rows = {*form.form._rows}
+    names = {f.name for kind in (FinetuneConfig, RunConfig, DatasetConfig) for f in fields_of(kind)}
+    assert names - rows == {
+        *("column", "print_every"),
+        *("checkpoint_dir", "model_dir", "sample_dir"),
+    }
+    assert form.data == DatasetConfig()
+
+
+def test_the_column_is_that_of_the_picker() -> None:
+    Path("t.csv").write_text("text,date\nA long enough text,1990\nAnd another one,1991\n")
+    assert FinetuneForm("t.csv").data.column == "text"
+    assert FinetuneForm("t.csv", column="date").data.column == "date"
+
+
+def test_the_folders_are_not_asked_for_yet_can_be_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT2_CHECKPOINT_DIR", "elsewhere")
+    form = FinetuneForm(sample_dir="drafts")
+    assert (form.run_config.checkpoint_dir, form.run_config.sample_dir) == ("elsewhere", "drafts")
+
+
+# -- What it says ------------------------------------------------------------------------------
+
+
+def test_the_outlook_counts_tokens_and_passes() -> None:
+    write_text(text="0123456789" * 2048)
+    form = FinetuneForm("text.txt", model_name="124M", steps=1000)
+    assert "1,000 steps of 5,120 tokens, about 1,000 passes over your text." in form._summary.value
+    form.form.set(steps=0, batch_size=2)
+    assert "Steps of 10,240 tokens, until you interrupt." in form._summary.value
+    form.form.set(steps="x")
+    assert form._summary.value == ""
+
+
+def test_a_share_of_the_text_is_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(text="0123456789" * 5120)
+    form = FinetuneForm("text.txt", model_name="124M", steps=1)
+    assert "1 step of 5,120 tokens, about 40% of your text." in form._summary.value
+
+
+def test_shapes_are_known_before_a_model_is_here() -> None:
+    assert shape_of(RunConfig(model_name="345M")) == SIZES["355M"]
+    assert shape_of(RunConfig(model_name="tiny")) is not None
+    assert shape_of(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
+    assert shape_of(RunConfig(model_name="unheard-of")) is None
+
+
+def lines(form: FinetuneForm) -> list[str]:
+    """The list of models as it is shown."""
+    return [shown for shown, _ in form.form.row("model_name").control.options]
+
+
+def test_each_model_says_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+    needs(monkeypatch, 3 * GB, 2 * GB)
+    form = FinetuneForm()
+    assert lines(form)[1] == "124M: fits (about 3.0 GB)"
+    assert "Save memory" not in under(form, "model_name")
+    assert form.finetune.use_memory_saving_gradients is False
+
+
+def test_memory_saving_is_chosen_where_it_makes_a_model_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+    needs(monkeypatch, 20 * GB, 10 * GB)
+    form = FinetuneForm()
+    assert form.finetune.use_memory_saving_gradients is True
+    assert "Save memory, among the advanced options, is on" in under(form, "model_name")
+    form.form.set(use_memory_saving_gradients=False)  # by hand
+    form.form.set(steps=2)
+    assert form.finetune.use_memory_saving_gradients is False
+    assert "hardly fit without Save memory" in under(form, "model_name")
+    form.form.set(model_name="tiny")
+    form.form.set(model_name="355M")
+    assert form.finetune.use_memory_saving_gradients is True
+    form.form.set(model_name="tiny")
+    assert form.finetune.use_memory_saving_gradients is False
+
+
+def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT2_USE_MEMORY_SAVING_GRADIENTS", "True")
+    form = FinetuneForm()
+    form.form.set(model_name="124M")
+    assert form.finetune.use_memory_saving_gradients is True
+
+
+@pytest.mark.parametrize(
+    ("factored", "words", "name", "value"),
+    [
+        (9, "It fits once Optimizer is adafactor", "optimizer", "adafactor"),
+        (20, "It fits once Adapters' rank is 8", "lora_rank", 8),
+    ],
+)
+def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
+    monkeypatch: pytest.MonkeyPatch, factored: int, words: str, name: str, value: object
+) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+    needs(monkeypatch, 40 * GB, 30 * GB, factored * GB, 5 * GB)
+    form = FinetuneForm()
+    assert words in under(form, "model_name")
+    assert "gpt2-warning" in under(form, "model_name")
+    assert getattr(form.finetune, name) == getattr(FinetuneConfig(), name)
+    assert form.finetune.use_memory_saving_gradients is True
+    form.form.set(**{name: value})
+    assert "Save memory, among the advanced options, is on" in under(form, "model_name")
+    assert "gpt2-warning" not in under(form, "model_name")
+
+
+def test_all_that_would_make_a_model_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=15 * GB)
+
+    def estimate(_: ModelConfig, finetune: FinetuneConfig, *_rest: object) -> int:
+        fits = finetune.optimizer == "adafactor" and finetune.accumulate_gradients == 1
+        return (9 if fits else 40) * GB
+
+    monkeypatch.setattr(memory, "finetuning_bytes", estimate)
+    words = "It fits once Passes a step is 1 and Optimizer is adafactor"
+    assert words in under(FinetuneForm(model_name="774M"), "model_name")
+
+
+def test_samples_count_in_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=None, free=8 * GB)
+    form = FinetuneForm(model_name="124M", sample_every=10)
+    with_samples = lines(form)[1]
+    form.form.set(sample_every=0)
+    assert lines(form)[1] != with_samples
+
+
+def test_a_model_that_is_too_large_is_said_and_not_forbidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, gpu=None, free=8 * GB)
+    needs(monkeypatch, 40 * GB, 30 * GB)
+    form = FinetuneForm()
+    assert lines(form)[-1] == "1558M: needs 30.0 GB even with lora_rank=8, this machine has 8.0"
+    form.form.set(model_name="1558M")
+    assert "choose a smaller model" in under(form, "model_name")
+    assert "gpt2-warning" in under(form, "model_name")
+    assert form.form.is_valid
+
+
+def test_where_memory_is_unknown_nothing_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=None, free=None)
+    needs(monkeypatch, 40 * GB, 30 * GB)
+    form = FinetuneForm(model_name="1558M")
+    assert lines(form)[-1] == "1558M"
+    assert "gpt2-warning" not in under(form, "model_name")
+    assert form.finetune.use_memory_saving_gradients is False
+
+
+# -- Training ----------------------------------------------------------------------------------
+
+
+def test_it_trains_and_returns_the_session() -> None:
+    form = short(steps=2)
+    session = form.run()
+    assert steps_kept() == {2}
+    assert session.run_name == "run1"
+    assert session.is_loaded
+
+
+def test_it_trains_in_the_session_that_is_given() -> None:
+    session = Session()
+    assert short(steps=1).run(session) is session
+    assert session.run_name == "run1"
+
+
+def test_run_again_lets_go_of_the_model_before_it_loads_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = short(steps=1)
+    session = form.run()
+    first, alive = weakref.ref(session.model), []
+    finetune = FinetuneRun.__init__
+
+    def watched(*arguments: Any) -> None:
+        alive.append(first())
+        finetune(*arguments)
+
+    monkeypatch.setattr(FinetuneRun, "__init__", watched)
+    assert form.run() is session
+    assert alive == [None]
+    assert short(steps=1).run() is not session
+
+
+def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = short(steps=1)
+    session = form.run()
+    form.form.set(steps="x")
+    with pytest.raises(RefusalError):
+        form.run()
+    assert session.is_loaded
+    form.form.set(steps=1)
+
+    def fails(_run: FinetuneRun) -> None:
+        raise DatasetError("the loss is no number any more")
+
+    monkeypatch.setattr(training_view, "show", fails)
+    with pytest.raises(RefusalError):
+        form.run()
+    assert not session.is_loaded
+
+
+def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def full(run: FinetuneRun) -> Iterator[Any]:
+        opened.append(weakref.ref(run.model))
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(FinetuneRun, "__iter__", full)
+    with pytest.raises(RefusalError, match="the memory is too small for this") as caught:
+        short().run()
+
+    def too_large(*_: Any) -> None:
+        raise MemoryError
+
+    gc.collect()
+    assert caught.value is not None  # which a notebook keeps
+    assert opened[0]() is None
+    monkeypatch.setattr(FinetuneRun, "__init__", too_large)
+    with pytest.raises(RefusalError, match="the memory is too small for this"):
+        short().run()
+
+
+def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drive").mkdir()
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
+    save_run("titles", step=4)
+    finished(run_to_drive("titles"))
+    form = short(run_name="titles", steps=1)
+    assert "Google Drive" not in under(form, "run_name")
+    form.form.set(restore_from="fresh")
+    assert "Google Drive holds titles at step 4" in under(form, "run_name")
+    shutil.rmtree("checkpoint")
+    form.form.set(restore_from="latest")
+    assert "Google Drive holds titles at step 4" in under(form, "run_name")
+    assert "brings it here; another name begins a new one" in under(form, "run_name")
+    form.form.set(run_name="other")
+    assert "Google Drive" not in under(form, "run_name")
+    form.form.set(run_name="titles", overwrite=True)
+    assert "Google Drive" not in under(form, "run_name")
+
+
+def test_a_run_that_is_there_goes_on_or_begins_anew_and_says_so() -> None:
+    form = short(steps=2)
+    assert "There is a run" not in under(form, "run_name")
+    form.run()
+    assert "There is a run run1, 2 steps so far, begun from toy, on text.txt." in under(
+        form, "run_name"
+    )
+    assert "goes on with it" in under(form, "run_name")
+    form.run()
+    assert steps_kept() == {4}
+    form.form.set(restore_from="fresh")
+    assert "begins it anew" in under(form, "run_name")
+    assert "stays beside it" in under(form, "run_name")
+    form.run()
+    assert steps_kept() == {2, 4}
+    form.form.set(overwrite=True)
+    assert "is dropped" in under(form, "run_name")
+    form.run()
+    assert steps_kept() == {2}
+    form.form.set(run_name="other")
+    assert "There is a run" not in under(form, "run_name")
+
+
+def test_a_broken_run_is_said_under_its_name() -> None:
+    form = short(steps=1)
+    form.run()
+    (Path("checkpoint") / "run1" / "model-1.index").unlink()
+    form.form.set(seed=2)
+    assert "though one was saved there" in under(form, "run_name")
+    with pytest.raises(RefusalError) as caught:
+        form.run()
+    assert isinstance(caught.value.__cause__, CheckpointError)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"steps": "x"}, OptionError),
+        ({"model_name": "unheard-of"}, CheckpointError),
+        ({"early_stopping": 3}, OptionError),
+    ],
+)
+def test_what_is_wrong_stops_the_cell_with_a_sentence(
+    options: dict[str, Any], kind: type[Exception]
+) -> None:
+    with pytest.raises(RefusalError) as caught:
+        short(**options).run()
+    assert isinstance(caught.value.__cause__, kind)
+    assert len(caught.value._render_traceback_()) == 1
+    assert not Path("checkpoint").exists()
+
+
+def test_a_text_that_is_not_there_stops_the_cell() -> None:
+    form = FinetuneForm("gone.txt", **SHORT)
+    with pytest.raises(RefusalError, match="does not exist") as caught:
+        form.run()
+    assert isinstance(caught.value.__cause__, DatasetError)
+
+
+def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def download_model(name: str, folder: str) -> None:
+        asked.append((name, folder))
+        write_model("124M")
+
+    monkeypatch.setattr("gpt2_helpers.checkpoint.model_download.download_model", download_model)
+    form = short(model_name="124M", steps=1)
+    form.run()
+    form.run()
+    assert asked == [("124M", "models")]
+    record = json.loads((Path("checkpoint") / "run1" / "run.json").read_text("utf-8"))
+    assert record["base_model"] == "124M"
+
+
+def test_another_model_than_the_runs_own_is_not_used_and_that_is_said() -> None:
+    save_run()
+    assert "and tiny is not used" in under(FinetuneForm(model_name="tiny"), "run_name")
+    assert "is not used" not in under(FinetuneForm(model_name="toy"), "run_name")

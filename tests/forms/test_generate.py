@@ -1,0 +1,385 @@
+"""The generating form: what it asks for, what it shows, and what stands in the file."""
+
+from __future__ import annotations
+
+import re
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.evaluation import memorization
+from gpt2_helpers.evaluation.memorization import Tally
+from gpt2_helpers.evaluation.similarity import Match
+from gpt2_helpers.forms import generate
+from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
+from gpt2_helpers.forms.widgets import buttons
+from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.text_cards import TextCards
+from gpt2_helpers.generation.batch import Piece, Text
+from gpt2_helpers.session import Session
+from gpt2_helpers.training import memory
+from toy_runs import train, write_model, write_text
+from widget_texts import button, markup, parts, words
+
+DELIMITER = "=" * 20 + "\n"
+SMALL: dict[str, Any] = {"length": 8, "nsamples": 3, "batch_size": 2, "seed": 1}
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(buttons, "QUEUED", -1.0)
+    monkeypatch.delenv("GPT2_LENGTH", raising=False)
+    write_model()
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What cells displayed."""
+    shown: list[Any] = []
+    monkeypatch.setattr(generate, "display", shown.append)
+    return shown
+
+
+@pytest.fixture
+def sess() -> Session:
+    session = Session()
+    session.load_pretrained("toy")
+    return session
+
+
+def sess_of_run(dataset: str, text: str) -> Session:
+    """A session with a run that was trained on a text."""
+    write_text(dataset, text)
+    train(dataset)
+    session = Session()
+    session.load_run("run1")
+    return session
+
+
+class Finishing(Session):
+    """A session whose texts finish as they are told to."""
+
+    def __init__(self, *finished: tuple[int, str], interrupted_after: int | None = None) -> None:
+        super().__init__()
+        self._finished, self._interrupted_after = finished, interrupted_after
+        self.asked: list[Any] = []
+
+    def generate_pieces(self, prompts: Any, config: SamplingConfig) -> Iterator[Piece]:
+        self.asked.append((prompts, config))
+        for order, (index, content) in enumerate(self._finished):
+            text = Text(content)
+            text.index, text.prompt, text.tokens, text.ended = index, "", 1, True
+            if order == self._interrupted_after:
+                signal.raise_signal(signal.SIGINT)
+            yield Piece(index, content, text)
+
+
+def shown_texts(widget: widgets.Widget) -> list[str]:
+    found = re.findall(r'<div class="gpt2-text"[^>]*>(.*?)</div>', markup(widget), re.DOTALL)
+    return [re.sub("<[^>]*>", "", text) for text in found]
+
+
+# --- What is asked for
+
+
+def test_the_form_asks_for_what_the_config_has(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL, temperature=0.5)
+    config = form.form.config(SamplingConfig)
+    assert config == SamplingConfig(
+        length=8, nsamples=3, batch_size=2, seed=1, temperature=0.5, include_prefix=True
+    )
+
+
+def test_a_run_of_a_table_begins_with_the_marks_of_short_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sess = sess_of_run("titles.csv", "title\n" + "What is the best thing?\n" * 40)
+    form = GenerateForm(sess)
+    assert form.kind.value == SHORT
+    config = form.form.config(SamplingConfig)
+    assert (config.truncate, config.include_prefix) == ("<|endoftext|>", False)
+    assert form.form.config(PromptConfig).prompts == ["<|startoftext|>"]
+    form.kind.value = generate.FREE
+    config = form.form.config(SamplingConfig)
+    assert (config.truncate, config.include_prefix) == (None, True)
+    assert form.form.config(PromptConfig).prompts == [""]
+    monkeypatch.setenv("GPT2_PREFIX", "Why")
+    assert GenerateForm(sess).form.config(PromptConfig).prompts == ["Why"]
+
+
+def test_a_run_of_running_text_and_a_pretrained_model_do_not(sess: Session) -> None:
+    assert GenerateForm(sess).kind.value == generate.FREE
+    assert GenerateForm(sess_of_run("text.txt", "What is it? " * 50)).kind.value == generate.FREE
+    assert GenerateForm(Session()).kind.value == generate.FREE
+
+
+def test_a_prefix_keeps_its_lines_or_each_line_is_one() -> None:
+    assert PromptConfig("A\nB\n").prompts == ["A\nB\n"]
+    assert PromptConfig("A\n\nB ", prefix_lines=True).prompts == ["A", "B "]
+    assert PromptConfig("", prefix_lines=True).prompts == [""]
+    sess = Finishing((0, "text"))
+    form = GenerateForm(sess, **SMALL, prefix="A\nB", prefix_lines=True)
+    button(form.widget, "Generate").click()
+    assert sess.asked[0][0] == ["A", "B"]
+
+
+# --- Texts on the page
+
+
+def test_a_click_shows_the_texts_that_the_session_writes(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL, prefix="What is")
+    button(form.widget, "Generate").click()
+    expected = sorted(
+        sess.generate("What is", SamplingConfig(**SMALL)), key=lambda text: text.index
+    )
+    assert form.texts == [str(text) for text in expected]
+    assert "<b>What is</b>" in markup(form.widget)
+    assert len(shown_texts(form.widget)) == 3
+    shown = words(form.widget)
+    assert "3 of 3 texts in " in shown
+    assert "Copies are not marked: what this model was trained on is not here." in shown
+    assert 'download="gpt2_gentext_' in markup(form.widget)
+
+
+def test_another_click_takes_the_place_of_the_first_ones_texts(sess: Session) -> None:
+    module: Any = widgets.widgets.widget
+    everything = module._instances if hasattr(module, "_instances") else widgets.Widget.widgets
+    form = GenerateForm(sess, **SMALL)
+    sizes = []
+    for _ in range(3):
+        button(form.widget, "Generate").click()
+        sizes.append(len(everything))
+        assert len(shown_texts(form.widget)) == 3
+    assert sizes[1] == sizes[2]
+
+
+def test_texts_appear_as_they_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    form = GenerateForm(Finishing((2, "c"), (0, "a"), (1, "b")), **SMALL)
+    seen = []
+    add = TextCards.add
+
+    def watched(cards: TextCards, text: str) -> None:
+        add(cards, text)
+        seen.append(shown_texts(form.widget))
+
+    monkeypatch.setattr(TextCards, "add", watched)
+    button(form.widget, "Generate").click()
+    assert seen == [["c"], ["a", "c"], ["a", "b", "c"]]
+
+
+def test_a_cell_shows_its_own_texts(sess: Session, page: list[Any]) -> None:
+    form = GenerateForm(sess, **SMALL)
+    form.run()
+    form.run()
+    first, second = page
+    assert shown_texts(first) == shown_texts(second)  # a seed stands in the form
+    assert len(form.texts) == 3
+    assert shown_texts(form.widget) == []
+
+
+def test_an_interrupt_keeps_what_is_finished(page: list[Any]) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    form = GenerateForm(Finishing((1, "b"), (0, "a"), (2, "c"), interrupted_after=1), **SMALL)
+    button(form.widget, "Generate").click()
+    assert shown_texts(form.widget) == ["a", "b"]
+    assert "Interrupted. The texts that were finished are here." in words(form.widget)
+    assert signal.getsignal(signal.SIGINT) is handler
+    form.run()  # returns, and the cells after it go on
+    assert shown_texts(page[0]) == ["a", "b"]
+
+
+def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
+    sess: Session, page: list[Any]
+) -> None:
+    form = GenerateForm(sess, **SMALL, prefix="What is the best thing of all?")
+    button(form.widget, "Generate").click()
+    assert "the prefix has " in words(form.widget)
+    with pytest.raises(RefusalError, match="the prefix has ") as caught:
+        form.run()
+    assert hasattr(caught.value, "_render_traceback_")
+    form.form.set(length="long")
+    button(form.widget, "Generate").click()
+    assert words(form.widget).count("must be a whole number") == 2  # at the field, at the button
+
+
+def test_a_batch_that_needs_too_much_memory_is_warned_of(
+    sess: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "here", lambda: (100 * 2**20, "this GPU"))
+    form = GenerateForm(sess, **SMALL)
+    assert "side by side need" not in words(form.widget)
+    form.form.set(batch_size=50_000)
+    assert "side by side need about 0." in words(form.widget)
+    assert "this GPU has 0.1: take a smaller batch size" in words(form.widget)
+    form.form.set(batch_size=2)
+    assert "side by side need" not in words(form.widget)
+
+
+def test_an_empty_session_says_how_to_load_one() -> None:
+    form = GenerateForm(Session(), **SMALL)
+    button(form.widget, "Generate").click()
+    assert "no model is loaded" in words(form.widget)
+
+
+# --- Copies
+
+
+class Pretended:
+    notes = ("Only half of it is compared.",)
+
+    def compare(self, text: str, /) -> Match:
+        return Match({"a": "copy", "b": "near copy"}.get(text, "own"), "near", 0.9)
+
+
+def in_a_run(sess: Session) -> Session:
+    sess.run_folder, sess.run_name = Path("checkpoint/run1"), "run1"
+    return sess
+
+
+def test_copies_are_marked_by_the_runs_own_training_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def for_run(folder: RunFolder) -> Pretended:
+        opened.append(folder.path)
+        return Pretended()
+
+    monkeypatch.setattr(memorization, "for_run", for_run)
+    sess = in_a_run(Finishing((0, "a"), (1, "b"), (2, "c")))
+    form = GenerateForm(sess, **SMALL)
+    for label in ("Generate", "Write to a file", "Generate"):
+        button(form.widget, label).click()
+    said = "Of 3 texts, 1 is a copy of the training text, 1 near copy, and 1 the model's own."
+    assert words(form.widget).count(said) == 2
+    assert words(form.widget).count("Only half of it is compared.") == 2
+    assert Tally.of(form.pairs).copies == 1
+    assert opened == [Path("checkpoint/run1")]  # reading it takes its time: once
+
+
+def test_a_run_that_was_begun_anew_is_compared_with_its_new_text() -> None:
+    first, second = "What is the best thing of all", "How would your people end it now"
+    sess = sess_of_run("old.csv", f"title\n{first}\n" * 30)
+    finishing = Finishing((0, first), (1, second))
+    finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
+    form = GenerateForm(finishing, **SMALL)
+    button(form.widget, "Generate").click()
+    assert [match.kind for _, match in form.pairs] == ["copy", "own"]
+    write_text("new.csv", f"title\n{second}\n" * 30)
+    train("new.csv", restore_from="fresh")
+    button(form.widget, "Generate").click()
+    assert [match.kind for _, match in form.pairs] == ["own", "copy"]
+
+
+def test_where_there_is_nothing_to_compare_with_it_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(_folder: RunFolder) -> Pretended:
+        raise DatasetError("text.txt is not there any more")
+
+    monkeypatch.setattr(memorization, "for_run", gone)
+    form = GenerateForm(in_a_run(Finishing((0, "a"))), **SMALL)
+    button(form.widget, "Generate").click()
+    shown = words(form.widget)
+    assert "Copies are not marked: text.txt is not there any more" in shown
+    assert "1 text." in shown
+
+
+def test_a_text_out_of_the_training_data_is_found() -> None:
+    title = "What is the best thing that you ever have been to"
+    sess = sess_of_run("titles.csv", "title\n" + f"{title}?\nHow would your people end it\n" * 9)
+    finishing = Finishing((0, title), (1, "Nobody has ever written this"))
+    finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
+    form = GenerateForm(finishing, **SMALL)
+    button(form.widget, "Generate").click()
+    assert "Of 2 texts, 1 is a copy" in words(form.widget)
+    assert "stands in the training data" in words(form.widget)
+
+
+# --- Texts in a file
+
+
+def test_a_file_gets_the_texts_in_order_and_a_name_of_its_own(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL, prefix="What")
+    form.bulk.set(bulk_nsamples=7)
+    button(form.widget, "Write to a file").click()
+    button(form.widget, "Write to a file").click()
+    first, second = sorted(Path().glob("gpt2_gentext_*.txt"))
+    assert re.fullmatch(r"gpt2_gentext_\d{8}_\d{6}\.txt", first.name)
+    config = SamplingConfig(**SMALL | {"nsamples": 7})
+    texts = sorted(sess.generate("What", config), key=lambda text: text.index)
+    assert first.read_bytes() == second.read_bytes()
+    written = "".join(f"{text}\n{DELIMITER}" for text in texts)
+    assert first.read_bytes().decode("utf-8") == written
+    shown = words(form.widget)
+    assert "7 of 7 texts in " in shown
+    assert f"{second}: 7 texts." in shown
+    assert f'download="{second}"' in markup(form.widget)
+    assert f'download="{first}"' not in markup(form.widget)
+
+
+def test_a_cell_names_file_and_number(sess: Session, page: list[Any]) -> None:
+    form = GenerateForm(sess, **SMALL)
+    path = form.to_file(2, "out/titles.txt")
+    assert path == Path("out/titles.txt")
+    assert path.read_text("utf-8").count(DELIMITER) == 2
+    assert "2 of 2 texts in " in words(page[0])
+    assert form.to_file(1, "one.txt") == Path("one.txt")
+    assert DELIMITER not in Path("one.txt").read_text("utf-8")
+
+
+def test_the_form_shows_how_many_texts_the_cell_writes(sess: Session, page: list[Any]) -> None:
+    form = GenerateForm(sess, **SMALL, bulk_nsamples=4, destination_path="four.txt")
+    assert form.bulk.value("bulk_nsamples") == 4
+    assert form.to_file() == Path("four.txt")
+    assert len(form.texts) == 4
+
+
+def test_a_file_that_is_there_is_not_replaced(page: list[Any]) -> None:
+    old = Path("old.txt")
+    old.write_text("precious")
+    with pytest.raises(RefusalError, match="old.txt is there already, and is not replaced"):
+        GenerateForm(Finishing((0, "a"), (1, "b")), **SMALL).to_file(2, old)
+    assert old.read_text() == "precious"
+
+
+def test_an_interrupted_file_holds_what_was_finished(page: list[Any]) -> None:
+    sess = Finishing((0, "a"), (2, "c"), (1, "b"), interrupted_after=1)
+    path = GenerateForm(sess, **SMALL).to_file()
+    assert path is not None
+    assert path.read_text("utf-8") == f"a\n{DELIMITER}c\n{DELIMITER}"
+    shown = words(page[0])
+    assert "Interrupted. The texts that were finished are here." in shown
+    assert "2 texts." in shown
+
+
+def test_what_is_refused_leaves_no_file(sess: Session, page: list[Any]) -> None:
+    form = GenerateForm(sess, **SMALL, prefix="What is the best thing of all?")
+    button(form.widget, "Write to a file").click()
+    assert "the prefix has " in words(form.widget)
+    for nsamples in (2, 0):
+        with pytest.raises(RefusalError, match=r"the prefix has |nsamples must be at least 1"):
+            form.to_file(nsamples)
+    assert list(Path().glob("*.txt")) == []
+
+
+def test_only_the_latest_results_stay(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL)
+    for _ in range(2):
+        button(form.widget, "Generate").click()
+        button(form.widget, "Write to a file").click()
+    bars = [part for part in parts(form.widget) if isinstance(part, widgets.FloatProgress)]
+    assert len(bars) == 2

@@ -1,0 +1,78 @@
+"""How many texts are copies, shown with examples, and the advice of a run's own numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.forms.memorization import show_advice, show_originality
+from gpt2_helpers.forms.widgets import html
+from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.session import Session
+from toy_runs import train, write_model
+from widget_texts import markup, words
+
+TITLES = ["What is the best thing that you ever have been to?", "How would <b>they</b> end it?"]
+
+
+@pytest.fixture(autouse=True)
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What cells displayed."""
+    shown: list[Any] = []
+    monkeypatch.setattr(html, "display", shown.append)
+    monkeypatch.chdir(tmp_path)
+    tf.config.run_functions_eagerly(True)
+    yield shown
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def session() -> Session:
+    """It holds a run that was trained on the two titles, often."""
+    write_model()
+    Path("titles.csv").write_text("title\n" + "\n".join(TITLES) + "\n", encoding="utf-8")
+    train("titles.csv", steps=30, run_name="titles")
+    session = Session()
+    session.load_run("titles")
+    return session
+
+
+def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: Session) -> None:
+    texts = [TITLES[1].upper(), "What is the best thing that you have been to?", "Why not?"]
+    tally = show_originality(session, texts)
+    assert tally is not None
+    assert (tally.copies, tally.near_copies, tally.own) == (1, 1, 1)
+    read = words(page[-1])
+    assert re.search(r"copies: the same words\s+1\s+33%", read)
+    assert texts[1] in read
+    assert TITLES[0] in read
+    assert "<b>" not in markup(page[-1]).lower(), "what the model writes is never markup"
+
+
+def test_the_advice_is_made_of_the_runs_numbers(page: list[Any], session: Session) -> None:
+    tally = show_originality(session, [TITLES[0]] * 9 + ["Why not?"])
+    show_advice(session, tally)
+    said = words(page[-1])
+    assert "Of 10 texts, 9 are copies of the training text" in said
+    assert "Training saw the text" in said
+
+
+def test_where_nothing_speaks_against_it_that_is_said(page: list[Any], session: Session) -> None:
+    show_advice(session)
+    assert "Nothing in the numbers" in words(page[-1])
+
+
+def test_a_training_text_that_is_gone_is_told(page: list[Any], session: Session) -> None:
+    Path("titles.csv").unlink()
+    assert show_originality(session, ["Why?"]) is None
+    assert "is not here" in words(page[-1])
+
+
+def test_a_session_without_a_run_is_refused_in_a_sentence() -> None:
+    with pytest.raises(RefusalError, match="holds no finetuned run"):
+        show_originality(Session(), ["Why?"])

@@ -1,0 +1,166 @@
+"""Coming back: the newest run is found, here or on Drive, and training goes on as it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.forms.finetune import FinetuneForm
+from gpt2_helpers.forms.resume import ResumeForm
+from gpt2_helpers.forms.widgets import html
+from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.google import drive
+from gpt2_helpers.google.drive_backup import run_to_drive
+from gpt2_helpers.system.files import finished
+from toy_runs import save_run, train, write_model, write_text
+from widget_texts import words
+
+
+@pytest.fixture(autouse=True)
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What cells displayed, in an empty folder."""
+    shown: list[Any] = []
+    monkeypatch.setattr(html, "display", shown.append)
+    for name in ("MODEL_NAME", "RUN_NAME", "STEPS", "DATASET", "DRIVE_MOUNT"):
+        monkeypatch.delenv(f"GPT2_{name}", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    tf.config.run_functions_eagerly(True)
+    yield shown
+    tf.config.run_functions_eagerly(False)
+
+
+def test_the_first_time_there_is_nothing_to_do(page: list[Any]) -> None:
+    form = ResumeForm()
+    assert "No earlier run was found" in words(form.widget)
+    form.run()
+    assert form.chosen is None
+    assert form.defaults == {}
+
+
+def test_the_newest_run_is_gone_on_with_as_it_was(page: list[Any]) -> None:
+    write_model()
+    train(write_text("mine.txt"), run_name="mine", steps=2, batch_size=3)
+    form = ResumeForm()
+    assert form.chosen is not None
+    form.run()
+    assert (
+        form.defaults.items()
+        >= {
+            "dataset": Path("mine.txt"),
+            "run_name": "mine",
+            "restore_from": "latest",
+            "model_name": "toy",
+            "batch_size": 3,
+            "learning_rate": 0.1,
+        }.items()
+    )
+    assert "steps" not in form.defaults
+    asked = FinetuneForm(**form.defaults)
+    assert asked.run_config.run_name == "mine"
+    assert asked.finetune.batch_size == 3
+    assert Path(asked.picker.path()) == Path("mine.txt")
+
+
+def test_after_a_disconnect_it_comes_from_drive_with_its_text(
+    page: list[Any], colaboratory: Path
+) -> None:
+    drive.mount()
+    write_model()
+    train(write_text("mine.txt"), run_name="mine", steps=2)
+    finished(run_to_drive("mine"))
+    finished(drive.file_to_drive("mine.txt"))
+    before = Path("mine.txt").read_bytes()
+    shutil.rmtree("checkpoint")
+    Path("mine.txt").unlink()
+
+    form = ResumeForm()
+    assert "on Google Drive" in form._list.label
+    form.run()
+    assert RunFolder("checkpoint", "mine").completed_steps() == 2
+    assert form.defaults["dataset"] == Path("mine.txt")
+    assert Path("mine.txt").read_bytes() == before
+    assert "going on with mine from Google Drive, step 2" in words(page[-1])
+
+
+def test_a_text_that_is_gone_is_asked_for(page: list[Any]) -> None:
+    write_model()
+    train(write_text("mine.txt"), steps=1)
+    Path("mine.txt").unlink()
+    form = ResumeForm()
+    form.run()
+    assert "dataset" not in form.defaults
+    assert "Its text, mine.txt, is not here: upload it" in words(page[-1])
+
+
+def test_a_run_of_gpt_2_simple_does_not_say_its_text(page: list[Any]) -> None:
+    save_run(step=4)
+    (Path("checkpoint") / "run1" / "run.json").unlink()
+    form = ResumeForm()
+    form.run()
+    assert "It does not say what text it was trained on" in words(page[-1])
+    assert form.defaults == {"run_name": "run1", "restore_from": "latest"}
+
+
+def test_a_new_run_can_be_chosen_all_the_same(page: list[Any]) -> None:
+    save_run(step=4)
+    form = ResumeForm()
+    form.choose(None)
+    form.run()
+    assert "A new run will be begun" in words(page[-1])
+    assert form.defaults == {}
+    form.choose("run1")
+    with pytest.raises(Gpt2Error, match="no run 'run9'"):
+        form.choose("run9")
+
+
+def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colaboratory: Path) -> None:
+    drive.mount()
+    save_run(step=4)
+    finished(run_to_drive())
+    shutil.rmtree("checkpoint")
+    form = ResumeForm()
+    (colaboratory / "checkpoint_run1.tar").unlink()
+    with pytest.raises(RefusalError, match="no run 'run1' on Google Drive"):
+        form.run()
+
+
+def test_a_run_of_a_table_goes_on_with_its_own_column(page: list[Any]) -> None:
+    write_model()
+    rows = "Why is it?,a much longer text that stands beside the title\n" * 20
+    write_text("posts.csv", f"title,body\n{rows}")
+    train("posts.csv", run_name="posts", column="title", steps=1)
+    form = ResumeForm()
+    form.run()
+    asked = FinetuneForm(**form.defaults)
+    assert asked.picker.column == "title"
+    assert asked.data.column == "title"
+
+
+def test_what_drive_does_not_hand_out_is_said(
+    page: list[Any], colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saved_runs(_place: Path, note: Any) -> list[Any]:
+        note("Warning: Drive is asleep")
+        return []
+
+    monkeypatch.setattr("gpt2_helpers.google.drive_backup.saved_runs", saved_runs)
+    assert "Drive is asleep" in words(ResumeForm().widget)
+
+
+def test_a_page_of_its_own_goes_on_with_its_own_run(page: list[Any]) -> None:
+    save_run(step=4)
+    assert ResumeForm().chosen is not None
+    assert ResumeForm("titles").chosen is None
+    save_run("titles", step=2)
+    save_run(step=6)
+    chosen = ResumeForm("titles").chosen
+    assert chosen is not None
+    assert (chosen.name, chosen.step) == ("titles", 2)

@@ -1,0 +1,74 @@
+"""Downloads: a link that holds the file, its place, or Colaboratory's own way."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.forms.widgets import downloads
+from gpt2_helpers.forms.widgets.downloads import download, download_button
+from gpt2_helpers.google import colab
+from widget_texts import button, markup, words
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / 'my "texts".txt'
+    path.write_text("Ünïcödé\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Colaboratory, and what it sent to the browser."""
+    found: list[Path] = []
+    monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
+    monkeypatch.setattr(colab, "download_file", found.append)
+    return found
+
+
+def test_the_link_holds_the_file_and_its_name(path: Path) -> None:
+    link = markup(download_button(path))
+    assert 'download="my &quot;texts&quot;.txt"' in link
+    match = re.search(r'href="data:text/plain;base64,([^"]+)"', link)
+    assert match is not None
+    assert base64.b64decode(match[1]) == path.read_bytes()
+
+
+def test_of_a_large_file_the_place_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "LARGEST_LINK", 5)
+    told = download_button(path)
+    assert "href" not in markup(told)
+    assert str(path.parent) in words(told)
+
+
+def test_in_colaboratory_a_click_sends_the_file(path: Path, sent: list[Path]) -> None:
+    shown = download_button(path)
+    assert sent == []
+    button(shown, "Download my").click()
+    assert sent == [path]
+    download(path)
+    assert sent == [path, path]
+
+
+def test_what_goes_wrong_there_is_said_beside_the_button(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: Path) -> None:
+        raise Gpt2Error("the browser said no")
+
+    monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
+    monkeypatch.setattr(colab, "download_file", refused)
+    shown = download_button(path)
+    button(shown, "Download").click()
+    assert "the browser said no" in words(shown)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for call in (download_button, download):
+        with pytest.raises(OptionError, match=r"there is no file .*gone\.txt"):
+            call(tmp_path / "gone.txt")

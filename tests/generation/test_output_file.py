@@ -1,0 +1,168 @@
+"""Texts in a file, as gpt-2-simple writes them, and what is left of one that was there before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.generation.output_file import TextWriter, new_file
+
+DELIMITER = "=" * 20 + "\n"
+
+
+def test_each_text_is_followed_by_a_newline_and_the_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    with TextWriter(path, DELIMITER) as writer:
+        writer.write("One.\nTwo lines.")
+        writer.write("Ünïcödé 🙂")
+    expected = f"One.\nTwo lines.\n{DELIMITER}Ünïcödé 🙂\n{DELIMITER}"
+    assert path.read_bytes() == expected.encode("utf-8")
+
+
+def test_without_a_delimiter_there_is_only_the_newline(tmp_path: Path) -> None:
+    with TextWriter(tmp_path / "text.txt", "") as writer:
+        writer.write("One.")
+    assert (tmp_path / "text.txt").read_bytes() == b"One.\n"
+
+
+def test_a_text_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    with TextWriter(path, DELIMITER) as writer:
+        writer.write("One.")
+        assert path.read_text(encoding="utf-8") == f"One.\n{DELIMITER}"
+
+
+def test_an_older_file_is_replaced_by_the_first_text_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there, which is longer")
+    with TextWriter(path, "") as writer:
+        assert path.read_text() == "what stood there, which is longer"
+        writer.write("New.")
+    assert path.read_text() == "New.\n"
+
+
+def test_an_error_before_the_first_text_leaves_an_older_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there")
+    with pytest.raises(ZeroDivisionError), TextWriter(path, ""):
+        _ = 1 / 0
+    assert path.read_text() == "what stood there"
+
+
+def test_an_error_later_leaves_the_texts_that_were_finished(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+
+    def write_and_fail() -> None:
+        with TextWriter(path, DELIMITER) as writer:
+            writer.write("One.")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert path.read_text() == f"One.\n{DELIMITER}"
+
+
+def test_without_a_text_there_is_no_file(tmp_path: Path) -> None:
+    with TextWriter(tmp_path / "deep" / "texts.txt", ""):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    with TextWriter(tmp_path / "gen" / "today" / "texts.txt", "") as writer:
+        writer.write("One.")
+    assert (tmp_path / "gen" / "today" / "texts.txt").read_text() == "One.\n"
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "texts.txt"):
+        message = f"destination_path={str(place)!r} cannot be written to: "
+        writer = TextWriter(place, "")
+        with pytest.raises(OptionError, match=f"{re.escape(message)}.*: give another place"):
+            writer.write("One.")
+
+
+def test_a_file_named_by_the_time_takes_no_other_ones_place(tmp_path: Path) -> None:
+    paths = [new_file(tmp_path / "gen") for _ in range(3)]
+    assert len(set(paths)) == 3
+    for path in paths:
+        assert path.read_bytes() == b""
+        assert re.fullmatch(r"gpt2_gentext_\d{8}_\d{6}(_\d+)?\.txt", path.name)
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="cannot be written to: .*: give another place"):
+        new_file(tmp_path / "file")
+
+
+def test_an_older_file_is_whole_until_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there")
+    path.chmod(0o640)
+    (tmp_path / "link.txt").symlink_to(path)
+    with TextWriter(tmp_path / "link.txt", DELIMITER) as writer:
+        writer.write("One.")
+        writer.write("Two.")
+        assert path.read_text() == "what stood there"
+    assert path.read_text() == f"One.\n{DELIMITER}Two.\n{DELIMITER}"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "link.txt").is_symlink()
+    assert {file.name for file in tmp_path.iterdir()} == {"texts.txt", "link.txt"}
+
+
+def test_an_interrupt_puts_what_was_finished_in_the_older_files_place(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("what stood there")
+
+    def write_and_fail() -> None:
+        with TextWriter(path, DELIMITER) as writer:
+            writer.write("One.")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert path.read_text() == f"One.\n{DELIMITER}"
+
+
+@pytest.mark.parametrize("older", ["", "what stood there"])
+def test_a_full_disk_leaves_whole_texts_or_the_older_file(tmp_path: Path, older: str) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "texts.txt"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(*texts: str) -> None:
+        with TextWriter(path, "") as writer:
+            for text in texts:
+                writer.write(text)
+
+    path.write_text(older)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(OptionError, match="cannot be written to"):
+            fill("a" * 100)
+        assert path.read_text() == older
+        with pytest.raises(OptionError, match="cannot be written to"):
+            fill("One.", "a" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    finished = path.with_name("texts.txt.part") if older else path
+    assert finished.read_text() == "One.\n"
+    assert path.read_text() == older or not older
+    assert set(tmp_path.iterdir()) == {path, finished}
+
+
+def test_an_error_leaves_an_older_file_and_the_finished_texts_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("older", encoding="utf-8")
+
+    def fail() -> None:
+        with TextWriter(path, "=\n") as writer:
+            writer.write("a text")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert path.read_text(encoding="utf-8") == "older"
+    assert (tmp_path / "texts.txt.part").read_text(encoding="utf-8") == "a text\n=\n"

@@ -1,0 +1,224 @@
+"""Rows -> the CSV that finetuning takes: what is cleaned and left out, and what a stop leaves."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigquery_stand_in import HACKER_NEWS, Fault, StandIn, Table, running
+from gpt2_helpers.config import BUNDLED_FOLDER
+from gpt2_helpers.data.dataset import load_dataset
+from gpt2_helpers.data.documents import wrapped
+from gpt2_helpers.errors import BigQueryError, OptionError
+from gpt2_helpers.google.bigquery import client as bigquery
+from gpt2_helpers.google.bigquery.client import sign_in
+from gpt2_helpers.google.bigquery.config import ExportConfig
+from gpt2_helpers.google.bigquery.export import ExportProgress, clean, export
+from gpt2_helpers.tokenizer import Tokenizer
+
+pytest.importorskip("google.cloud.bigquery")
+
+TITLES = [
+    'Who said "no", and why?',
+    "Tom &amp; Jerry&#39;s &quot;best&quot; film",
+    "two\nlines, \r\n and   spaces",
+    "Who said &quot;no&quot;, and why?",  # the first again, once unescaped
+    "&#32; &nbsp; &#10; &#32;",
+    None,
+    "A &hearts; b",  # 12 characters, five of them once unescaped
+    "Ünïcödé \u2028 and a &#0; lost\ufffd letter",
+    "=1+1, @formula",
+    "Five years of | pipes; and\ttabs",
+    "title",
+    "The last of all titles",
+]
+KEPT = [
+    'Who said "no", and why?',
+    'Tom & Jerry\'s "best" film',
+    "two lines, and spaces",
+    "Ünïcödé and a lost letter",
+    "=1+1, @formula",
+    "Five years of | pipes; and tabs",
+    "The last of all titles",
+]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
+    rows = [(title, 100 - place, "story") for place, title in enumerate(TITLES)]
+    with running({HACKER_NEWS: Table(columns, rows)}) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        monkeypatch.setattr(bigquery, "PAGE_ROWS", 3)
+        yield server
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ExportConfig:
+    return ExportConfig(project="my-project-1", csv_path=str(tmp_path / "titles.csv"), min_length=6)
+
+
+def exported(config: ExportConfig) -> list[ExportProgress]:
+    return list(export(sign_in(config.project), config))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_csv_has_one_column_and_a_text_a_row(config: ExportConfig) -> None:
+    exported(config)
+    text = Path(config.csv_path).read_bytes().decode("utf-8")
+    assert text.startswith('title\n"Who said ""no"", and why?"\n')
+    assert text.count("\n") == len(KEPT) + 1
+    assert list(csv.reader(text.splitlines())) == [["title"], *([title] for title in KEPT)]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_finetuning_takes_the_csv_as_it_is(config: ExportConfig) -> None:
+    exported(config)
+    tokenizer = Tokenizer.load(BUNDLED_FOLDER)
+    data = load_dataset(config.csv_path, tokenizer)
+    assert data.documents == len(KEPT)
+    assert tokenizer.decode(data.tokens.tolist()) == "".join(map(wrapped, KEPT))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_was_left_out_is_counted(config: ExportConfig) -> None:
+    last = exported(config)[-1]
+    # NULL and `title`, of five characters, are left out by the query.
+    assert (last.rows, last.total) == (10, 10)
+    assert (last.kept, last.empty, last.short, last.repeated) == (len(KEPT), 1, 1, 1)
+    assert last.describe() == "7 texts kept of 10; left out: 1 repeated, 1 too short, 1 empty"
+    assert last.path == Path(config.csv_path)
+    assert last.preview == tuple(KEPT)
+
+
+def test_progress_comes_before_the_query_and_after_each_page(
+    stand_in: StandIn, config: ExportConfig
+) -> None:
+    steps = export(sign_in(config.project), config)
+    assert next(steps) == ExportProgress()
+    assert not stand_in.requests
+    told = list(steps)
+    assert [progress.rows for progress in told] == [3, 6, 9, 10, 10]
+    assert {progress.total for progress in told} == {10}
+    assert [progress.path is not None for progress in told] == [False] * 4 + [True]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_preview_is_no_longer_than_it_is_shown(config: ExportConfig) -> None:
+    columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
+    rows = [(f"title number {number}", 100 - number, "story") for number in range(50)]
+    with running({HACKER_NEWS: Table(columns, rows)}) as server, pytest.MonkeyPatch.context() as p:
+        p.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        last = exported(config)[-1]
+    assert last.kept == 50
+    assert last.preview == tuple(f"title number {number}" for number in range(10))
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("What&#x27;s &amp;amp; what", "What's &amp; what"),
+        ("a&nbsp;b\u3000c\x85d\u2029e", "a b c d e"),
+        ("nul\x00 bell\x07 del\x7f", "nul bell del"),
+        ("half a pair \ud83d here", "half a pair here"),
+        ("whole \U0001f600 and e\u0301", "whole \U0001f600 and e\u0301"),
+        (
+            "&copy; by R&D: &notes, &nosuchthing; &not &#x1F600;",
+            "© by R&D: &notes, &nosuchthing; &not 😀",
+        ),
+        (" ", ""),
+    ],
+)
+def test_texts_become_one_clean_line(raw: str, cleaned: str) -> None:
+    assert clean(raw) == cleaned
+
+
+def old_file(config: ExportConfig) -> Path:
+    path = Path(config.csv_path)
+    path.write_text("title\nfrom before\n", encoding="utf-8")
+    return path
+
+
+def is_untouched(path: Path) -> bool:
+    return os.listdir(path.parent) == [path.name] and "from before" in path.read_text("utf-8")
+
+
+def test_a_failure_midway_leaves_an_older_file_as_it_was(
+    stand_in: StandIn, config: ExportConfig
+) -> None:
+    path = old_file(config)
+    steps = export(sign_in(config.project), config)
+    assert [next(steps).rows, next(steps).rows] == [0, 3]
+    assert path.with_name("titles.csv.part").exists()
+    stand_in.faults = [Fault("/queries/", 403, "accessDenied", "Access Denied: Table a.b.c")]
+    with pytest.raises(BigQueryError, match="denies access"):
+        list(steps)
+    assert is_untouched(path)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
+def test_a_stop_midway_leaves_an_older_file_as_it_was(
+    config: ExportConfig, stop: type[BaseException]
+) -> None:
+    path = old_file(config)
+    steps: Any = export(sign_in(config.project), config)
+    next(steps)
+    next(steps)
+    with pytest.raises(stop):
+        steps.throw(stop)
+    assert is_untouched(path)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"words": "unheard-of"}, "the query found nothing: check the spelling"),
+        ({"min_length": 500}, "the query found nothing"),
+        ({"words": "nbsp"}, "found only texts that are empty or too short: check"),
+    ],
+)
+def test_no_text_at_all_is_an_error(
+    config: ExportConfig, changes: dict[str, Any], sentence: str
+) -> None:
+    path = old_file(config)
+    with pytest.raises(BigQueryError, match=sentence):
+        exported(replace(config, **changes))
+    assert is_untouched(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "under a file"])
+def test_a_place_that_cannot_be_written_is_seen_before_the_query_costs_anything(
+    stand_in: StandIn, config: ExportConfig, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "a.csv"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        (tmp_path / "file").write_text("x")
+        path = tmp_path / "file" / "a.csv"
+    with pytest.raises(OptionError, match="^csv_path must be a file that can be written, got"):
+        exported(replace(config, csv_path=str(path)))
+    assert not stand_in.requests
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_folder_that_is_not_there_yet_is_made(config: ExportConfig, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "titles.csv"
+    exported(replace(config, csv_path=str(path)))
+    assert os.listdir(path.parent) == ["titles.csv"]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_an_export_replaces_an_older_file(config: ExportConfig) -> None:
+    path = old_file(config)
+    exported(config)
+    assert "from before" not in path.read_text("utf-8")
+    assert os.listdir(path.parent) == ["titles.csv"]

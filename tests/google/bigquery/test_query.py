@@ -1,0 +1,201 @@
+"""What is chosen and typed -> the SQL, its parameters, and refusals that say what to type."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.fields import fields_of
+from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.query import Parameter, Query, build
+
+
+def reddit(**options: Any) -> ExportConfig:
+    months = {"first_month": "2019-01", "last_month": "2019-03"}
+    return ExportConfig(**{"source": "reddit", **months, **options})
+
+
+def own(**options: Any) -> ExportConfig:
+    given = {"source": "own", "table": "my-project.texts.jokes", "text_column": "joke"}
+    return ExportConfig(**{**given, **options})
+
+
+def values(query: Query) -> dict[str, Any]:
+    return {parameter.name: parameter.value for parameter in query.parameters}
+
+
+def test_the_article_s_choice_gives_the_article_s_query() -> None:
+    query = build(reddit(subreddit="AskReddit", min_length=8, limit=16_000))
+    assert query.readable == (
+        "SELECT\n"
+        "  REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(\n"
+        "    title, '&amp;', '&'), '&lt;', '<'), '&gt;', '>'), '\\ufffd', '') AS title\n"
+        "FROM `fh-bigquery.reddit_posts.*`\n"
+        "WHERE _TABLE_SUFFIX BETWEEN '2019_01' AND '2019_03'\n"
+        "  AND LENGTH(title) >= 8\n"
+        "  AND LOWER(subreddit) = 'askreddit'\n"
+        "ORDER BY score DESC\n"
+        "LIMIT 16000"
+    )
+    assert "LENGTH(title) >= @min_length" in query.sql
+    assert "LOWER(subreddit) = @subreddit" in query.sql
+    assert query.sql.endswith("LIMIT @limit")
+    assert query.parameters == (
+        Parameter("min_length", "INT64", 8),
+        Parameter("subreddit", "STRING", "askreddit"),
+        Parameter("limit", "INT64", 16_000),
+    )
+
+
+def test_hacker_news_is_read_from_the_first_day_to_before_the_day_after_the_last() -> None:
+    query = build(ExportConfig(first_month="2018-12", last_month="2019-12"))
+    assert "FROM `bigquery-public-data.hacker_news.full`" in query.sql
+    assert "type = 'story'" in query.sql
+    assert "timestamp >= @first_day\n  AND timestamp < @day_after" in query.sql
+    assert values(query)["first_day"] == datetime(2018, 12, 1, tzinfo=timezone.utc)
+    assert values(query)["day_after"] == datetime(2020, 1, 1, tzinfo=timezone.utc)
+    assert "timestamp" not in build(ExportConfig()).sql
+
+
+@pytest.mark.parametrize(
+    "typed", ["2019-03", "2019/03", "2019_03", "2019.3", "2019 3", " 2019-3 ", "201903"]
+)
+def test_months_are_taken_as_people_type_them(typed: str) -> None:
+    config = reddit(first_month=typed, last_month=typed)
+    assert config.first_month == config.last_month == "2019-03"
+    assert "BETWEEN '2019_03' AND '2019_03'" in build(config).sql
+
+
+@pytest.mark.parametrize(
+    "typed", ["2019-13", "2019-00", "March 2019", "19-03", "2019", "1999-01", "2019-03' OR 1=1 --"]
+)
+@pytest.mark.parametrize("source", ["reddit", "hacker_news"])
+def test_what_is_no_month_is_refused(typed: str, source: str) -> None:
+    with pytest.raises(OptionError, match=r"^first_month must be a year and a month, such as"):
+        reddit(source=source, first_month=typed)
+
+
+NASTY = "x' OR 1=1; DROP TABLE `t` -- \\"
+
+
+def test_nothing_typed_freely_stands_in_the_sql() -> None:
+    query = build(own(words=NASTY, filter_column="kind", filter_value=NASTY))
+    assert "DROP" not in query.sql
+    assert values(query)["filter_value"] == NASTY
+    assert re.search(values(query)["words"].replace(r"\pL\pN", r"\w"), f"so {NASTY} it is")
+
+
+@pytest.mark.parametrize(
+    "name", ["subreddit", "table", "text_column", "order_column", "filter_column", "project"]
+)
+def test_a_name_that_could_break_out_of_its_quotes_is_refused(name: str) -> None:
+    make = reddit if name == "subreddit" else own
+    for typed in ("a` OR `b", "a'b", "a\\b", "a.b.c`.d", "a b", "a;b", "a\nb", "x.y.z` --"):
+        with pytest.raises(OptionError, match=f"^{name} must be "):
+            make(**{name: typed, **({"filter_value": "x"} if name == "filter_column" else {})})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"source": "reddit"}, "first_month must be given for reddit, such as 2019-01"),
+        (
+            {"first_month": "2019-04", "last_month": "2019-03"},
+            "last_month must not be before first_month, 2019-04, got 2019-03",
+        ),
+        ({"source": "own"}, "table must be given as project.dataset.table"),
+        ({"source": "own", "table": "jokes"}, "table must be given as project.dataset.table"),
+        ({"source": "own", "table": "my-project.a.b"}, "text_column must be given"),
+        (
+            {
+                "source": "own",
+                "table": "my-project.a.b",
+                "text_column": "joke",
+                "filter_column": "kind",
+            },
+            "filter_value must be given with filter_column",
+        ),
+        ({"project": "My first project"}, "project must be a project's id"),
+        ({"csv_path": "titles.txt"}, "csv_path must end with .csv"),
+        ({"source": "redit"}, "source must be one of hacker_news, reddit, own"),
+        ({"limit": 0}, "limit must be between 1"),
+        ({"limit_gb": 0.0}, "limit_gb must be between 0.01"),
+    ],
+)
+def test_a_refusal_names_its_field_first(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as refusal:
+        ExportConfig(**config)
+    assert str(refusal.value).startswith(message)
+
+
+def test_what_another_source_needs_is_not_looked_at() -> None:
+    config = ExportConfig(table="no table", text_column="a b", subreddit="not one name")
+    assert build(config).sql == build(ExportConfig()).sql
+
+
+def test_empty_texts_are_as_good_as_none() -> None:
+    assert ExportConfig(first_month="", words=" ", project="") == ExportConfig()
+
+
+@pytest.mark.parametrize("typed", ["AskReddit", "r/AskReddit", "/r/AskReddit/", " r/AskReddit "])
+def test_a_subreddit_is_found_in_any_case_and_spelling(typed: str) -> None:
+    query = build(reddit(subreddit=typed))
+    assert values(query)["subreddit"] == "askreddit"
+    assert query.description.startswith("r/AskReddit, 2019-01 to 2019-03: ")
+
+
+def test_without_a_subreddit_all_of_reddit_is_asked() -> None:
+    query = build(reddit(subreddit=None))
+    assert "subreddit" not in query.sql
+    assert query.description.startswith("all of Reddit, 2019-01")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "my-project.texts.jokes",
+        "`my-project.texts.jokes`",
+        "my-project:texts.jokes",
+        "my-project.texts.jokes_*",
+        "my-project.texts.*",
+        "example.com:my-project.texts.jokes-2",
+    ],
+)
+def test_tables_are_taken_as_the_console_shows_them(typed: str) -> None:
+    config = own(table=typed)
+    assert config.table
+    assert "`" not in config.table
+    assert f"FROM `{config.table}`" in build(config).sql
+
+
+def test_a_table_of_one_s_own_takes_a_filter_and_an_order() -> None:
+    config = own(order_column="votes", filter_column="lang", filter_value="EN")
+    query = build(config)
+    assert "LENGTH(source.`joke`) >= @min_length" in query.sql
+    assert "LOWER(CAST(source.`lang` AS STRING)) = LOWER(@filter_value)" in query.sql
+    assert "ORDER BY source.`votes` DESC" in query.sql
+    assert query.description == (
+        "my-project.texts.jokes, column joke, where lang is EN: up to 16,000 texts of 8 characters "
+        "or more, the highest votes first"
+    )
+    assert "ORDER BY" not in build(own()).sql
+
+
+def test_values_are_shown_as_sql_would_write_them() -> None:
+    assert Parameter("a", "STRING", "it's \\ a\nline").literal == r"'it\'s \\ a\nline'"
+    when = datetime(2019, 1, 1, tzinfo=timezone.utc)
+    assert Parameter("a", "TIMESTAMP", when).literal == "TIMESTAMP '2019-01-01'"
+    assert "@" not in build(ExportConfig(first_month="2019-01", words="a")).readable
+
+
+def test_every_field_is_listed_for_the_sources_that_it_matters_for() -> None:
+    listed = {*COMMON, *(name for names in SOURCE_FIELDS.values() for name in names)}
+    assert listed == {field.name for field in fields_of(ExportConfig)}
+
+
+def test_the_limit_is_counted_as_bigquery_counts() -> None:
+    assert ExportConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2

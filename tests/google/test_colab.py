@@ -1,0 +1,133 @@
+"""Colaboratory's own calls, on a stand-in with the same signatures, and what is said elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.errors import DriveError, Gpt2Error
+from gpt2_helpers.google import colab
+from paths import FAKES
+
+REQUIRED = inspect.Parameter.empty
+
+# google.colab's calls as Colaboratory has them, August 2026.
+GOOGLE_COLAB: dict[str, dict[str, Any]] = {
+    "drive.mount": {
+        "mountpoint": REQUIRED,
+        "force_remount": False,
+        "timeout_ms": 120000,
+        "readonly": False,
+    },
+    "drive.flush_and_unmount": {"timeout_ms": 86400000},
+    "files.upload": {"target_dir": ""},
+    "files.download": {"filename": REQUIRED},
+    "userdata.get": {"key": REQUIRED},
+    "auth.authenticate_user": {"clear_output": True, "project_id": None},
+    "runtime.unassign": {},
+}
+
+
+@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.parametrize("call", GOOGLE_COLAB)
+def test_the_stand_in_has_the_real_signatures(call: str) -> None:
+    module, name = call.split(".")
+    parameters = inspect.signature(
+        getattr(importlib.import_module(f"google.colab.{module}"), name)
+    ).parameters
+    told = [(parameter, value.default) for parameter, value in parameters.items()]
+    assert told == list(GOOGLE_COLAB[call].items())
+
+
+def test_the_stand_in_lives_beside_other_packages_of_google() -> None:
+    pytest.importorskip("google.protobuf")
+    fakes = FAKES
+    script = "import google.colab.drive, google.protobuf; print(google.colab.__file__)"
+    told = subprocess.check_output(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(fakes)}, text=True
+    )
+    assert told.strip() == str(fakes / "google" / "colab" / "__init__.py")
+
+
+def test_colaboratory_is_told_by_its_variable_or_its_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    assert not colab.in_colaboratory()
+    monkeypatch.setitem(sys.modules, "google.colab", sys)
+    assert colab.in_colaboratory()
+    monkeypatch.delitem(sys.modules, "google.colab")
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20260801")
+    assert colab.in_colaboratory()
+
+
+ELSEWHERE: dict[str, tuple[Callable[[], object], str]] = {
+    "mount": (lambda: colab.mount_drive("/content/drive"), "files here stay where they are"),
+    "unmount": (colab.unmount_drive, "nothing is mounted here"),
+    "download": (lambda: colab.download_file(__file__), f"the file is {__file__}"),
+    "sign in": (colab.authenticate_user, "gcloud auth application-default login"),
+}
+
+
+@pytest.mark.parametrize("call", ELSEWHERE)
+@pytest.mark.parametrize("tag", ["", "a runtime image without google.colab"])
+def test_elsewhere_each_says_what_to_do_instead(
+    monkeypatch: pytest.MonkeyPatch, call: str, tag: str
+) -> None:
+    monkeypatch.setenv("COLAB_RELEASE_TAG", tag)
+    function, instead = ELSEWHERE[call]
+    kind = DriveError if "mount" in call else Gpt2Error
+    with pytest.raises(kind, match="only in Colaboratory, and this is none: ") as caught:
+        function()
+    assert instead in str(caught.value)
+
+
+@pytest.mark.usefixtures("colaboratory")
+def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("titles.csv").write_bytes(b"title\n")
+    monkeypatch.setenv("FAKE_COLAB_DOWNLOADS", str(tmp_path / "saved"))
+    colab.download_file("titles.csv")
+    assert (tmp_path / "saved" / "titles.csv").read_bytes() == b"title\n"
+    with pytest.raises(Gpt2Error, match=r"there is no file texts\.txt to download"):
+        colab.download_file("texts.txt")
+
+
+@pytest.mark.usefixtures("colaboratory")
+def test_signing_in_is_allowed_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    colab.authenticate_user("my-project")
+    monkeypatch.setenv("FAKE_COLAB_SIGN_IN_REFUSED", "1")
+    with pytest.raises(Gpt2Error, match="credential propagation was unsuccessful.* allow the acc"):
+        colab.authenticate_user()
+
+
+def mounting(point: Path) -> None:
+    colab.mount_drive(point)
+
+
+@pytest.mark.usefixtures("colaboratory")
+def test_mounting_fails_as_the_real_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "full")
+    for name, reason in {
+        "a space": "must not contain a space",
+        "full": "must not already contain files",
+        "link": "must not be a symlink",
+        "full/file": "must either be a directory or not exist",
+    }.items():
+        with pytest.raises(DriveError, match=f"Google Drive was not mounted .*{reason}"):
+            mounting(tmp_path / name)
+    monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
+    with pytest.raises(DriveError, match=r"\(mount failed\): run the cell again and allow the acc"):
+        mounting(tmp_path / "drive")

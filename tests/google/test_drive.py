@@ -1,0 +1,306 @@
+"""Google Drive as a folder: mounting, room, files there and back, in Colaboratory and elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.errors import DriveError
+from gpt2_helpers.google import drive
+from gpt2_helpers.system.files import finished
+from paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.delenv(drive.MOUNT_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def mounted(_workplace: None, colaboratory: Path) -> Path:
+    """Google's side of a Drive that is mounted."""
+    drive.mount()
+    return colaboratory
+
+
+# --- Where Drive is
+
+
+def test_mounting_gives_the_folder_of_ones_own_files(
+    colaboratory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not drive.is_mounted()
+    with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
+        drive.my_drive()
+    folder = drive.mount()
+    assert drive.is_mounted()
+    assert folder == drive.my_drive() == tmp_path / "content" / "drive" / "MyDrive"
+    assert folder.resolve() == colaboratory
+    assert drive.mount() == folder
+    assert capsys.readouterr().out == f"Mounted at {folder.parent}\n"  # asked for only once
+    drive.mount(force_remount=True)
+    assert drive.is_mounted()
+
+
+@pytest.mark.usefixtures("colaboratory")
+def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
+    with pytest.raises(DriveError, match="allow the access that the window asks for"):
+        drive.mount()
+    assert not drive.is_mounted()
+
+
+def test_in_colaboratory_the_place_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    assert drive.mount_point() == Path("/content/drive")
+
+
+def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
+    colaboratory: Path, tmp_path: Path
+) -> None:
+    drive.mount()
+    drive.finish_upload()
+    folder = tmp_path / "content" / "drive" / "MyDrive"
+    folder.mkdir(parents=True)  # by a program that takes Drive for open
+    assert not drive.is_mounted()
+    assert not drive.finish_upload()
+    Path("texts.txt").touch()
+    with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
+        list(drive.file_to_drive("texts.txt"))
+    with pytest.raises(DriveError) as caught:
+        drive.mount()
+    assert str(caught.value) == (
+        f"Google Drive is to be mounted at {folder.parent}, which is an ordinary folder with files "
+        f"in it: move it away first, !mv {folder.parent} {folder.parent}.before"
+    )
+    folder.parent.rename(f"{folder.parent}.before")
+    assert drive.mount() == folder
+
+
+def test_a_mount_that_broke_down_may_not_have_sent_everything(
+    mounted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = tmp_path / "content" / "drive"
+    told = os.lstat
+
+    def broken(path: Any, **named: Any) -> os.stat_result:
+        if Path(path) == point or point in Path(path).parents:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return told(path, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", broken)
+        (point / "MyDrive").unlink()
+        assert not drive.is_mounted()
+        with pytest.raises(DriveError, match="no longer answers, and may not have everything"):
+            drive.finish_upload()
+
+
+def test_elsewhere_files_stay_where_they_are() -> None:
+    assert not drive.is_mounted()
+    assert not drive.finish_upload()
+    for call in (drive.my_drive, drive.mount):
+        with pytest.raises(DriveError, match=r"files here stay where they are; set GPT2_DRIVE_MO"):
+            call()
+
+
+@pytest.mark.parametrize("inner", ["", "My Drive", "MyDrive"])
+def test_elsewhere_a_folder_can_stand_for_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    monkeypatch.setenv(drive.MOUNT_VARIABLE, str(tmp_path / "Google Drive"))
+    assert not drive.is_mounted()
+    with pytest.raises(DriveError, match="GPT2_DRIVE_MOUNT names .*, which is no folder: make"):
+        drive.mount()
+    folder = tmp_path / "Google Drive" / inner
+    folder.mkdir(parents=True)
+    assert drive.mount() == drive.my_drive() == folder
+    assert not drive.finish_upload()  # a program of Google's does that
+
+
+def test_it_needs_no_tensorflow() -> None:
+    script = "import sys, gpt2_helpers.google.drive; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+
+
+# --- Files
+
+
+def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
+    for name in ("texts.txt", "data/titles.csv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(name.encode() * 500_000)
+        os.utime(name, (1_600_000_000, 1_600_000_000))
+        moved = list(drive.file_to_drive(name))
+        assert moved[-1] == (Path(name).stat().st_size,) * 2
+        assert (mounted / name).read_bytes() == Path(name).read_bytes()
+        assert (mounted / name).stat().st_mtime == 1_600_000_000
+        Path(name).unlink()
+        assert finished(drive.file_from_drive(name)) == Path(name)
+        assert Path(name).read_bytes() == name.encode() * 500_000
+    shutil.rmtree("data")
+    finished(drive.file_from_drive(drive.my_drive() / "data" / "titles.csv"))
+    assert Path("data/titles.csv").is_file()
+
+
+def test_a_path_that_leads_elsewhere_goes_by_its_name(mounted: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    finished(drive.file_to_drive(tmp_path / "a.txt"))
+    finished(drive.file_to_drive("../a.txt"))
+    assert [path.name for path in mounted.iterdir()] == ["a.txt"]
+    assert finished(drive.file_from_drive("../../a.txt")) == Path("a.txt")
+    assert Path("a.txt").read_text() == "a"
+
+
+@pytest.mark.usefixtures("mounted")
+@pytest.mark.parametrize("copy", [drive.file_to_drive, drive.file_from_drive])
+def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: Path) -> None:
+    for folder in (Path(), mounted):
+        (folder / "titles.csv").touch()
+        (folder / "notes.txt").touch()
+    with pytest.raises(DriveError, match=r"title\.csv.*\(did you mean 'titles\.csv'\?\)"):
+        list(copy("title.csv"))  # type: ignore[call-overload]
+    with pytest.raises(DriveError, match=r"xyz.*: there are notes\.txt, titles\.csv"):
+        list(copy("xyz"))  # type: ignore[call-overload]
+
+
+@pytest.mark.usefixtures("mounted")
+def test_a_folder_is_no_file() -> None:
+    Path("checkpoint").mkdir()
+    with pytest.raises(DriveError, match="checkpoint is a folder: copy its files, or a run by"):
+        list(drive.file_to_drive("checkpoint"))
+
+
+def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("texts.txt").write_text("twenty more texts")
+    (mounted / "texts.txt").write_text("twenty")
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(drive, "copy_file", lambda source, target: (_ for _ in [1 / 0]))
+        with pytest.raises(ZeroDivisionError):
+            list(drive.file_from_drive("texts.txt", notes.append))
+    assert Path("texts.txt").read_text() == "twenty more texts"
+    list(drive.file_from_drive("texts.txt", notes.append))
+    assert Path("texts.txt").read_text() == "twenty"
+    assert Path("texts.txt.before").read_text() == "twenty more texts"
+    assert notes == [
+        "the longer texts.txt that stood there before is kept as texts.txt.before",
+    ]
+    Path("texts.txt").write_text("another one")
+    with pytest.raises(
+        DriveError, match=r"11 bytes, on Google Drive only 6, and texts.txt.before is"
+    ):
+        list(drive.file_from_drive("texts.txt"))
+    assert Path("texts.txt.before").read_text() == "twenty more texts"
+    Path("texts.txt").write_text("short")
+    (mounted / "texts.txt").write_text("a newer text, longer")
+    list(drive.file_from_drive("texts.txt"))
+    assert Path("texts.txt").read_text() == "a newer text, longer"
+
+
+def test_a_full_drive_keeps_what_it_had(
+    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (colaboratory / "texts.txt").write_text("before")
+    monkeypatch.setenv("FAKE_COLAB_QUOTA", str(5 << 20))
+    drive.mount()
+    Path("texts.txt").write_bytes(bytes(8 << 20))
+    with pytest.raises(DriveError) as caught:
+        list(drive.file_to_drive("texts.txt"))
+    assert str(caught.value) == (
+        "copying texts.txt to Google Drive did not work (Input/output error, errno 5): Google "
+        "Drive is full or takes no more today: make room there, and empty its bin; what was there "
+        "before is unchanged"
+    )
+    assert [path.name for path in colaboratory.iterdir()] == ["texts.txt"]
+    assert (colaboratory / "texts.txt").read_text() == "before"
+
+
+def room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+
+
+def test_room_is_looked_for_first(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("texts.txt").write_bytes(bytes(3_000_000))
+    room(monkeypatch, (100 << 20) + 2_999_999)
+    with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB .*, which has room for 3\.0 M"):
+        list(drive.file_to_drive("texts.txt"))
+    assert not list(mounted.iterdir())
+    room(monkeypatch, (100 << 20) + 3_000_000)
+    list(drive.file_to_drive("texts.txt"))
+    Path("texts.txt").unlink()
+    room(monkeypatch, 2_000_000)
+    with pytest.raises(DriveError, match=r"texts\.txt has 3\.0 MB, here is room for 2\.0 MB"):
+        list(drive.file_from_drive("texts.txt"))
+
+
+def test_in_colaboratory_the_runtimes_own_disk_needs_room_too(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {drive.my_drive(): 10**12, Path.home(): 10**9}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=sizes[place]))
+    assert drive.free_bytes() == 10**9 - (100 << 20)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "is full"),
+        (errno.EDQUOT, "is full"),
+        (errno.ENOTCONN, r"no longer answers: call mount_gdrive\(force_remount=True\)"),
+        (errno.EACCES, "did not work .*errno 13.*: MyDrive/x"),
+    ],
+)
+def test_each_fault_says_what_to_do(number: int, advice: str) -> None:
+    with pytest.raises(DriveError, match=advice), drive.drive_errors("copying"):
+        raise OSError(number, os.strerror(number), "MyDrive/x")
+
+
+# --- Uploads
+
+
+def test_only_finishing_waits_for_the_upload(
+    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_COLAB_SLOW", "1")
+    drive.mount()
+    Path("texts.txt").write_text("texts")
+    list(drive.file_to_drive("texts.txt"))
+    assert (drive.my_drive() / "texts.txt").is_file()
+    assert not (colaboratory / "texts.txt").exists()
+    assert drive.finish_upload()
+    assert (colaboratory / "texts.txt").read_text() == "texts"
+    assert not drive.is_mounted()
+    assert not drive.finish_upload()  # a cell that is run twice
+    drive.mount()
+    assert (drive.my_drive() / "texts.txt").is_file()
+
+
+def test_an_upload_that_does_not_end_says_so(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.colab import drive as googles
+
+    def late(timeout_ms: int = 0) -> None:
+        raise ValueError("timed out")
+
+    monkeypatch.setattr(googles, "flush_and_unmount", late)
+    with pytest.raises(
+        DriveError, match=r"\(timed out\): keep this runtime open and call finish_u"
+    ):
+        drive.finish_upload()

@@ -1,0 +1,612 @@
+"""Runs on Google Drive: there and back, found again, and no more than one interval lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.errors import CheckpointError, DriveError
+from gpt2_helpers.google import archive_checks, drive, drive_backup
+from gpt2_helpers.google.drive_backup import (
+    DriveBackup,
+    SavedRun,
+    bring_here,
+    run_from_drive,
+    run_to_drive,
+    saved_runs,
+)
+from gpt2_helpers.system.files import finished, hash_file
+from paths import GOLDEN, SUPPORT
+from toy_runs import (
+    assert_same,
+    open_run,
+    save_run,
+    train,
+    weights_of,
+    write_model,
+    write_text,
+)
+
+HERE = RunFolder("checkpoint", "run1")
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    tf.config.run_functions_eagerly(True)  # compiling takes longer than a few steps
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def google(_workplace: None, colaboratory: Path) -> Path:
+    """Google's side of a Drive that is mounted."""
+    drive.mount()
+    return colaboratory
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def to_drive(*given: Any, **options: Any) -> Path:
+    return finished(run_to_drive(*given, **options))
+
+
+def from_drive(*given: Any, **options: Any) -> list[str]:
+    """The notes that were made."""
+    notes: list[str] = []
+    assert finished(run_from_drive(*given, note=notes.append, **options)).is_dir()
+    return notes
+
+
+def saved_at(folder: RunFolder, time: int) -> None:
+    newest = folder.require()
+    os.utime(f"{newest}.index", (time, time))
+
+
+# --- There and back
+
+
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_a_run_comes_back_as_it_went(google: Path, copy_folder: bool) -> None:
+    save_run("titles", checkpoint_dir="runs")
+    before = files_of(Path("runs/titles"))
+    path = to_drive("titles", "runs", copy_folder=copy_folder)
+    place = google / ("checkpoint/titles" if copy_folder else "checkpoint_titles.tar")
+    assert path.resolve() == place
+    assert hash_file(place).is_file() or (place / "SHA256SUMS").is_file()
+    shutil.rmtree("runs")
+    assert from_drive("titles", "elsewhere", copy_folder=copy_folder) == []
+    assert files_of(Path("elsewhere/titles")) == before
+
+
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_bytes_are_counted_to_the_end(google: Path, copy_folder: bool) -> None:
+    save_run()
+    for moving in (
+        run_to_drive(copy_folder=copy_folder),
+        run_from_drive(copy_folder=copy_folder),
+    ):
+        moved = list(moving)
+        assert len({m.total for m in moved}) == 1
+        assert [m.done for m in moved] == sorted(m.done for m in moved)
+        assert moved[-1].done == moved[-1].total > 10_000
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_weights_alone_leave_out_what_only_training_needs(copy_folder: bool) -> None:
+    save_run()
+    to_drive(weights_only=True, copy_folder=copy_folder)
+    shutil.rmtree("checkpoint")
+    from_drive(copy_folder=copy_folder)
+    assert HERE.completed_steps() == 4
+    assert HERE.training_state() is None
+    assert not list(HERE.path.glob("events*"))
+
+
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
+    with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint"):
+        to_drive(copy_folder=copy_folder)
+    with pytest.raises(DriveError, match=r"no run 'run1' on Google Drive .*: there are none yet"):
+        from_drive(copy_folder=copy_folder)
+    for name in ("titles", "titles", "stories"):
+        save_run(name)
+        to_drive(name, copy_folder=copy_folder)
+    with pytest.raises(DriveError, match=r"\(did you mean 'titles'\?\): there are .*stories"):
+        from_drive("title", copy_folder=copy_folder)
+
+
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_drive_that_is_not_mounted(colaboratory: Path, copy_folder: bool) -> None:
+    save_run()
+    for copy in (run_to_drive, run_from_drive):
+        with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
+            list(copy(copy_folder=copy_folder))
+
+
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_a_full_drive_keeps_the_earlier_copy(
+    colaboratory: Path, monkeypatch: pytest.MonkeyPatch, copy_folder: bool
+) -> None:
+    size = sum(path.stat().st_size for path in save_run(step=4).path.iterdir())
+    monkeypatch.setenv("FAKE_COLAB_QUOTA", str(size * 2))
+    drive.mount()
+    path = to_drive(copy_folder=copy_folder)
+    before = files_of(path if copy_folder else colaboratory)
+    save_run(step=6)
+    monkeypatch.setenv("FAKE_COLAB_QUOTA", str(size // 2))
+    with pytest.raises(DriveError, match=r"errno 5\): Google Drive is full .* is unchanged"):
+        to_drive(copy_folder=copy_folder)
+    assert files_of(path if copy_folder else colaboratory) == before
+    assert not list(colaboratory.rglob("*.part*"))
+
+
+def test_where_three_have_no_room_the_oldest_goes(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    save_run(step=6)
+    older = google / "checkpoint_run1.before.tar"
+    with monkeypatch.context() as patch:
+        usage = lambda place: SimpleNamespace(free=(100 << 20) if older.exists() else 10**9)  # noqa: E731
+        patch.setattr(shutil, "disk_usage", usage)
+        to_drive()
+    assert [run.step for run in saved_runs("none")] == [6]
+    (google / "checkpoint_run1.tar").write_bytes(b"")
+    from_drive()
+    assert HERE.completed_steps() == 4
+
+
+def test_where_two_have_no_room_either_nothing_goes(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    before = files_of(google)
+    save_run(step=6)
+    size = (google / "checkpoint_run1.tar").stat().st_size
+    missing = SimpleNamespace(free=(100 << 20) - size)  # as where the margin is used up
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda place: missing)
+        with pytest.raises(DriveError, match="has room for 0.0 MB"):
+            to_drive()
+    assert files_of(google) == before
+
+
+def test_a_broken_archive_goes_before_a_whole_one(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    archive = google / "checkpoint_run1.tar"
+    os.truncate(archive, archive.stat().st_size - 2_000)
+    save_run(step=6)
+    with monkeypatch.context() as patch:
+        room = (100 << 20) + 5_000
+        usage = lambda place: SimpleNamespace(free=room if archive.exists() else 10**9)  # noqa: E731
+        patch.setattr(shutil, "disk_usage", usage)
+        to_drive()
+    os.truncate(archive, 5_000)
+    assert told(saved_runs("none")) == [("run1", 2, "Drive")]
+
+
+def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> None:
+    for step in (2, 4):
+        save_run(step=step)
+        to_drive()
+    shutil.rmtree("checkpoint")
+    archive = google / "checkpoint_run1.tar"
+    whole = archive.read_bytes()
+
+    archive.write_bytes(whole[: len(whole) // 2])
+    (note,) = from_drive()
+    assert "is cut short" in note
+    assert note.endswith("; the one before it is taken")
+    assert HERE.completed_steps() == 2
+
+    archive.write_bytes(whole[:3000] + b"?" + whole[3001:])
+    assert "is damaged" in from_drive()[0]
+    assert HERE.completed_steps() == 2
+
+    archive.unlink()  # killed between two renamings
+    (note,) = from_drive()[:1]
+    assert note == "Warning: checkpoint_run1.tar is not there; the one before it is taken"
+    assert HERE.completed_steps() == 2
+
+    archive.write_bytes(whole)
+    from_drive()
+    assert HERE.completed_steps() == 4
+
+    for path in google.glob("*.tar"):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"before\.tar is cut short: 0 bytes of [\d,]+ are"):
+        from_drive()
+    assert HERE.completed_steps() == 4
+
+
+@pytest.mark.parametrize("name", ["model-4.data-00000-of-00001", "run.json"])
+@pytest.mark.parametrize("damage", ["empty", "missing"])
+def test_a_folder_on_drive_that_is_not_whole(google: Path, name: str, damage: str) -> None:
+    save_run(step=4)
+    path = to_drive(copy_folder=True)
+    (path / name).unlink()
+    if damage == "empty":
+        (path / name).touch()
+    mine = files_of(save_run(step=6).path)
+    with pytest.raises((CheckpointError, DriveError)):
+        from_drive(copy_folder=True)
+    assert files_of(HERE.path) == mine
+
+
+@pytest.mark.parametrize("trained_by", ["this package", "another program"])
+def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: str) -> None:
+    save_run(step=4)
+    path = to_drive(copy_folder=True)
+    if trained_by == "this package":
+        save_run(step=4, checkpoint_dir=path.parent, dataset="another")
+    else:
+        save_run(step=6)
+        for file in HERE.path.iterdir():
+            shutil.copy(file, path)
+    shutil.rmtree("checkpoint", ignore_errors=True)
+    (note,) = from_drive(copy_folder=True)
+    assert "has no SHA256SUMS of its newest step" in note
+    assert HERE.completed_steps() == (4 if trained_by == "this package" else 6)
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_a_run_in_a_folder_of_its_own_has_no_archive(copy_folder: bool) -> None:
+    save_run("a/b")
+    with pytest.raises(DriveError, match="must be named as one folder is, got 'a/b'"):
+        to_drive("a/b", copy_folder=copy_folder)
+
+
+def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
+    golden = GOLDEN / "gpt_2_simple_run"
+    shutil.copytree(golden, google / "checkpoint" / "run1")
+    (note,) = from_drive(copy_folder=True)
+    assert "has no SHA256SUMS" in note
+    assert HERE.completed_steps() == 20
+
+
+# --- Finding a run again
+
+
+def told(runs: list[SavedRun]) -> list[tuple[str, int, str]]:
+    return [(run.name, run.step, run.place) for run in runs]
+
+
+def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
+    assert saved_runs() == []
+    for time, name in enumerate(("one", "two", "three", "four"), 1):
+        saved_at(save_run(name, step=10 - time), 1_600_000_000 + time)
+    to_drive("one")
+    to_drive("four")
+    to_drive("two", copy_folder=True)
+    for name in ("four", "two"):
+        shutil.rmtree(Path("checkpoint", name))
+    (google / "checkpoint_broken.tar").write_bytes(b"half")
+    assert told(saved_runs()) == [
+        ("four", 6, "Drive"),
+        ("three", 7, "here"),
+        ("two", 8, "Drive"),
+        ("one", 9, "here"),
+        ("one", 9, "Drive"),
+    ]
+    newest = saved_runs()[0]
+    assert newest.when == datetime.fromtimestamp(1_600_000_004).astimezone()
+    assert newest.path == drive.my_drive() / "checkpoint_four.tar"
+    drive.finish_upload()
+    assert told(saved_runs()) == [("three", 7, "here"), ("one", 9, "here")]
+
+
+def test_an_archive_that_cannot_be_read_hides_no_other_run(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        save_run(name)
+        to_drive(name)
+    whole = archive_checks.contents
+
+    def unreadable(archive: Path) -> archive_checks.Contents:
+        if archive.name == "checkpoint_one.tar":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(archive))
+        return whole(archive)
+
+    monkeypatch.setattr(archive_checks, "contents", unreadable)
+    notes: list[str] = []
+    found = told(saved_runs(note=notes.append))
+    assert sorted(found) == [("one", 4, "here"), ("two", 4, "Drive"), ("two", 4, "here")]
+    assert notes == [
+        "reading checkpoint_one.tar on Google Drive did not work (Input/output error, "
+        "errno 5): Google Drive does not hand it out now: try again later"
+    ]
+    with pytest.raises(DriveError, match="reading checkpoint_one.tar on Google Drive did not work"):
+        backup(RunFolder("checkpoint", "one"), [])
+
+
+@pytest.mark.usefixtures("google")
+def test_a_drive_that_no_longer_answers_hides_no_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_run()
+    to_drive()
+
+    def gone(*_: Any) -> list[str]:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(drive_backup, "_archived", gone)
+    notes: list[str] = []
+    assert told(saved_runs(note=notes.append)) == [("run1", 4, "here")]
+    assert notes[0].endswith("no longer answers: call mount_gdrive(force_remount=True)")
+
+
+def test_a_run_set_aside_is_not_offered() -> None:
+    save_run("run1.before")
+    save_run("run1")
+    assert told(saved_runs()) == [("run1", 4, "here")]
+
+
+def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_run()
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", ".")
+    assert told(saved_runs()) == [("run1", 4, "here")]
+
+
+def brought(saved: SavedRun) -> list[str]:
+    notes: list[str] = []
+    assert finished(bring_here(saved, note=notes.append)) == HERE.path
+    return notes
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize("copy_folder", [False, True])
+def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> None:
+    save_run()
+    to_drive(copy_folder=copy_folder)
+    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
+    (on_drive,) = (run for run in saved_runs() if run.place == "Drive")
+    assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
+    shutil.rmtree("checkpoint")
+    assert brought(saved_runs()[0]) == ["going on with run1 from Google Drive, step 4"]
+    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
+    assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
+    assert os.listdir("checkpoint") == ["run1"]
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize(
+    ("there", "here", "taken"),
+    [
+        ((8, 100), (4, 200), 8),  # further
+        ((4, 200), (8, 100), 4),  # newer: another training of the same name
+        ((4, 100), (8, 200), 8),
+    ],
+)
+def test_what_is_further_or_newer_is_brought(
+    there: tuple[int, int], here: tuple[int, int], taken: int
+) -> None:
+    saved_at(save_run(step=there[0]), there[1])
+    to_drive()
+    shutil.rmtree("checkpoint")
+    (on_drive,) = saved_runs()
+    saved_at(save_run(step=here[0]), here[1])
+    brought(on_drive)
+    assert HERE.completed_steps() == taken
+    kept = RunFolder("checkpoint", "run1.before")
+    assert kept.completed_steps() == (here[0] if taken == there[0] else 0)
+
+
+# --- While a run trains
+
+
+def backup(folder: RunFolder, notes: list[str], **changes: Any) -> DriveBackup:
+    options: dict[str, Any] = {"step": 0, "size": 1000, "overwrite": False, **changes}
+    return DriveBackup(folder, note=notes.append, **options)
+
+
+@pytest.mark.usefixtures("colaboratory")
+def test_a_drive_that_is_not_mounted_is_told_before_training() -> None:
+    with pytest.raises(DriveError, match=r"mount_gdrive\(\)"):
+        backup(HERE, [])
+
+
+def test_too_little_room_is_told_before_training(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(free=(100 << 20) + 50_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    backup(HERE, [], size=25_000)
+    with pytest.raises(DriveError, match=r"backing up run1 needs 0\.1 MB on Google Drive, which"):
+        backup(HERE, [], size=30_000)
+    # What stands there makes room as it is replaced.
+    (google / "checkpoint_run1.tar").write_bytes(bytes(10_000))
+    backup(HERE, [], size=30_000)
+
+
+@pytest.mark.usefixtures("google")
+def test_more_steps_on_drive_are_not_written_over_unasked() -> None:
+    save_run(step=50)
+    to_drive()
+    with pytest.raises(DriveError) as caught:
+        backup(HERE, [], step=20)
+    assert str(caught.value) == (
+        "Google Drive holds run1 at step 50, and this training begins at step 20: "
+        "copy_checkpoint_from_gdrive('run1') goes on from there, another run_name keeps both, "
+        "overwrite=True drops that one"
+    )
+    backup(HERE, [], step=50)
+    backup(HERE, [], step=0, overwrite=True)
+
+
+@pytest.mark.usefixtures("google")
+def test_each_step_is_copied_once() -> None:
+    notes: list[str] = []
+    copy = backup(HERE, notes)
+    for step in (2, 2, 4):
+        copy(save_run(step=step))
+    assert [note.split(":")[0] for note in notes] == [
+        "step 2 is copied to Google Drive",
+        "step 4 is copied to Google Drive",
+    ]
+
+
+def test_a_backup_that_fails_is_told_and_tried_again(
+    google: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model()
+    write_text()
+    run = open_run(steps=6, save_every=2)
+    run.after_save = backup(run.folder, run.notes)
+    seen, place = [], os.environ["GPT2_DRIVE_MOUNT"]
+    for progress in run:
+        seen.append((progress.step, run.notes[-1].partition(":")[0]))
+        if progress.step == 3:
+            monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(google / "nowhere"))
+        if progress.step == 6:
+            monkeypatch.setenv("GPT2_DRIVE_MOUNT", place)
+    assert seen[1] == (2, "step 2 is copied to Google Drive")
+    assert seen[3] == (4, "Warning")
+    assert "step 4 is not on Google Drive, the next save tries again: " in " ".join(run.notes)
+    # The last save brought nothing new, but what failed was tried again.
+    assert run.notes[-1].startswith("step 6 is copied to Google Drive")
+    assert told(saved_runs("none")) == [("run1", 6, "Drive")]
+
+
+def test_what_ended_before_its_copy_is_copied_before_the_next_step(google: Path) -> None:
+    write_model()
+    write_text()
+    train(steps=2)  # whose copy was not begun when the machine vanished
+    copies = []
+    for _ in range(2):
+        run = open_run(steps=1, save_every=5)
+        start = run.trainer.step
+        run.after_save = backup(run.folder, run.notes, step=start)
+        for _ in run:
+            copies.append([note for note in run.notes if "is copied" in note])
+    assert len(copies[0]) == 1
+    assert copies[0][0].startswith("step 2 is copied to Google Drive")
+    assert copies[1] == [], "step 3 was there"
+    assert told(saved_runs("none")) == [("run1", 4, "Drive")]
+    assert (google / "text.txt").is_file()
+
+
+def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) -> None:
+    write_model()
+    run = open_run(write_text("mine.txt"), steps=2, save_every=1)
+    notes: list[str] = []
+    run.after_save = backup(run.folder, notes)
+    for _ in run:
+        pass
+    copied = google / "mine.txt"
+    assert copied.read_bytes() == Path("mine.txt").read_bytes()
+    assert [note.split(":")[0] for note in notes] == [
+        "step 1 is copied to Google Drive",
+        "step 2 is copied to Google Drive",
+    ]
+    # Others' texts, such as the package's samples, are found again without it.
+    Path("elsewhere").mkdir()
+    run = open_run(write_text("elsewhere/mine.txt").resolve(), steps=1, run_name="run2")
+    run.after_save = backup(run.folder, notes)
+    for _ in run:
+        pass
+    assert {path.name for path in google.iterdir() if path.suffix != ".sha256"} == {
+        "mine.txt",
+        "checkpoint_run1.tar",
+        "checkpoint_run1.before.tar",
+        "checkpoint_run2.tar",
+    }
+
+
+TRAINING = """
+import os, signal, sys
+import tensorflow as tf
+from gpt2_helpers.google import drive_backup
+from gpt2_helpers.google import drive
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.session import Session
+from toy_runs import short
+
+def killed_while_copying(moving, copied=drive_backup.finished):
+    for moved in moving if RunFolder("checkpoint", "run1").completed_steps() == 6 else ():
+        if moved.done > moved.total / 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return copied(moving)
+
+tf.config.run_functions_eagerly(True)
+drive.mount()
+if sys.argv[1] == "while copying":
+    drive_backup.finished = killed_while_copying
+for progress in Session().finetune("text.txt", *short(drive_backup=True, **eval(sys.argv[2]))):
+    if progress.step == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "late", "copied"),
+    [
+        ("between saves", 0, 6),
+        ("while copying", 0, 4),
+        ("between saves", 1, 4),  # the newest is half sent
+        ("between saves", 2, 2),  # and the one before it, too
+    ],
+)
+def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
+    colaboratory: Path, tmp_path: Path, moment: str, late: int, copied: int
+) -> None:
+    write_model()
+    write_text()
+    options: dict[str, Any] = {
+        "steps": 20,
+        "save_every": 2,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+    }
+    tests = SUPPORT
+    path = os.pathsep.join(map(str, (tests.parent, tests, tests / "fakes")))
+    killed = subprocess.run(
+        [sys.executable, "-c", TRAINING, moment, str(options)],
+        env={**os.environ, "PYTHONPATH": path, "FAKE_COLAB_LAG": str(late or "")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert killed.returncode == -9, killed.stderr
+    shutil.rmtree("checkpoint")  # the machine is gone, and what was mounted with it
+    shutil.rmtree(tmp_path / "content")
+
+    drive.mount()
+    *warnings, note = brought(saved_runs()[0])
+    assert note == f"going on with run1 from Google Drive, step {copied}"
+    assert ["is cut short" in warning for warning in warnings] == [True] * bool(late)
+    resumed, steps = train(**{**options, "steps": 10 - copied})
+    assert [step.step for step in steps] == list(range(copied + 1, 11))
+    assert (colaboratory / "checkpoint_run1.tar.part").exists() == (moment == "while copying")
+
+    whole, _ = train(**{**options, "steps": 10}, run_name="whole")
+    assert_same(weights_of(resumed.model), weights_of(whole.model))
+    assert_same(weights_of(load_model(HERE.path)), weights_of(load_model("checkpoint/whole")))
+    assert resumed.record.losses == whole.record.losses

@@ -1,0 +1,255 @@
+"""Adapters beside a toy's matrices: what they add, their gradients, and training them alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.config import SIZES, FinetuneConfig
+from gpt2_helpers.model import loss as loss_module
+from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.lora import (
+    SCALE,
+    WithoutAdapters,
+    adapter_shapes,
+    n_adapter_parameters,
+    new_adapters,
+)
+from gpt2_helpers.model.variables import variable_shapes
+from gpt2_helpers.training.trainer import Trainer
+from reference_model import straight_gradients
+from toy import TOY, toy_weights
+from toy_runs import in_16_bits
+
+RANK = 3
+# As a frozen model holds them in fp32: nothing is lost by that.
+WEIGHTS = in_16_bits(toy_weights())
+IDS = np.random.default_rng(4).integers(0, TOY.n_vocab, (2, 10))
+WINDOWS = np.random.default_rng(5).integers(0, TOY.n_vocab, (3, 12))
+REPEATING = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 15)
+
+
+def trained_adapters(seed: int = 6) -> dict[str, np.ndarray]:
+    """As training might leave them: neither matrix zero."""
+    random = np.random.default_rng(seed)
+    return {
+        name: random.normal(0, 0.2, shape).astype(np.float32)
+        for name, shape in adapter_shapes(TOY, RANK).items()
+    }
+
+
+def adapted(precision: str = "float32", frozen: bool = True) -> GPT2:
+    model = GPT2(TOY, WEIGHTS, precision, frozen)
+    model.adapt(trained_adapters())
+    return model
+
+
+def merged_weights(model: GPT2) -> dict[str, np.ndarray]:
+    return {name: model.merged(name).numpy() for name in model.variables}
+
+
+# --- What they are, and what they add
+
+
+def test_each_matrix_of_each_layer_has_a_pair() -> None:
+    shapes = adapter_shapes(TOY, RANK)
+    matrices = {n: s for n, s in variable_shapes(TOY).items() if "/h" in n and n.endswith("/w")}
+    assert shapes.keys() == {n[:-2] + part for n in matrices for part in ("/lora_a", "/lora_b")}
+    for name, (_, n_in, n_out) in matrices.items():
+        assert shapes[f"{name[:-2]}/lora_a"] == (n_in, RANK)
+        assert shapes[f"{name[:-2]}/lora_b"] == (RANK, n_out)
+    assert n_adapter_parameters(TOY, RANK) == sum(a * b for a, b in shapes.values())
+    assert n_adapter_parameters(SIZES["1558M"], 8) < 0.01 * SIZES["1558M"].n_parameters
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_new_adapters_change_no_logit(precision: str) -> None:
+    # But for the last bit: a product and its bias are one step where nothing comes between.
+    model = GPT2(TOY, WEIGHTS, precision, frozen=True)
+    before = model.logits(IDS).numpy()
+    model.adapt(new_adapters(TOY, RANK, seed=1))
+    np.testing.assert_allclose(model.logits(IDS), before, rtol=0, atol=1e-6)
+    model.adapt(trained_adapters())
+    assert abs(model.logits(IDS).numpy() - before).max() > 0.1
+
+
+def test_new_adapters_repeat_with_their_seed() -> None:
+    first, again, other = (new_adapters(TOY, RANK, seed) for seed in (1, 1, 2))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name])
+        assert array.any() == (name.endswith("lora_a"))
+        assert np.array_equal(array, other[name]) == name.endswith("lora_b")
+
+
+def test_merged_weights_give_the_logits_of_the_adapted_model() -> None:
+    model = adapted()
+    plain = GPT2(TOY, merged_weights(model))
+    np.testing.assert_allclose(plain.logits(IDS), model.logits(IDS), rtol=0, atol=1e-5)
+    name = "model/h1/mlp/c_fc"
+    a, b = (trained_adapters()[f"{name}/lora_{kind}"] for kind in "ab")
+    expected = WEIGHTS[f"{name}/w"] + SCALE * (a @ b)[None]
+    np.testing.assert_allclose(model.merged(f"{name}/w"), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model.merged(f"{name}/b"), WEIGHTS[f"{name}/b"])
+
+
+def test_weights_are_merged_with_those_of_a_base_where_the_own_are_rounded() -> None:
+    exact, rounded = adapted(), adapted("bfloat16")
+    for name, array in WEIGHTS.items():
+        np.testing.assert_array_equal(rounded.merged(name, array), exact.merged(name))
+    name = "model/h0/attn/c_proj/w"
+    assert not np.array_equal(rounded.merged(name), exact.merged(name))
+
+
+def test_what_was_merged_in_is_taken_out_again() -> None:
+    base = WithoutAdapters(merged_weights(adapted()), trained_adapters())
+    assert list(base) == list(variable_shapes(TOY))
+    assert len(base) == len(variable_shapes(TOY))
+    for name, array in WEIGHTS.items():
+        np.testing.assert_allclose(base[name], array, rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_others_take_the_place_of_those_there_were() -> None:
+    model = adapted()
+    wider = new_adapters(TOY, 5, seed=1)
+    model.adapt(wider)
+    assert model.adapters.keys() == wider.keys()
+    plain = GPT2(TOY, WEIGHTS).logits(IDS)
+    np.testing.assert_allclose(model.logits(IDS), plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "held"),
+    [("float32", "float16"), ("bfloat16", "bfloat16"), ("float16", "float16")],
+)
+def test_a_frozen_model_holds_its_weights_in_16_bits(precision: str, held: str) -> None:
+    model = GPT2(TOY, WEIGHTS, precision, frozen=True)
+    for variable in model.variables.values():
+        assert variable.dtype == held
+        assert not variable.trainable
+    np.testing.assert_array_equal(model.logits(IDS), GPT2(TOY, WEIGHTS, precision).logits(IDS))
+
+
+def test_a_weight_too_large_for_16_bits_stays_finite() -> None:
+    name = "model/h0/mlp/c_fc/w"
+    large = {**WEIGHTS, name: np.full_like(WEIGHTS[name], 1e6)}
+    held = GPT2(TOY, large, "float32", frozen=True).variables[name]
+    np.testing.assert_array_equal(held, np.float16(65504))
+
+
+# --- Gradients
+
+
+def gradients(model: GPT2, **options: Any) -> tuple[float, dict[str, np.ndarray]]:
+    scale = 1024.0 if model.precision == "float16" else 1.0
+
+    @tf.function(autograph=False)
+    def compute(windows: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = model.loss(windows, **options)
+            scaled = loss * scale
+        return loss, tape.gradient(scaled, model.adapters)
+
+    loss, found = compute(tf.constant(WINDOWS, tf.int32))
+    return float(loss), {name: gradient.numpy() / scale for name, gradient in found.items()}
+
+
+def by_the_chain_rule() -> tuple[float, dict[str, np.ndarray]]:
+    """From the gradients of the merged matrices, in the library's plain operations."""
+    loss, dense = straight_gradients(merged_weights(adapted()), TOY, WINDOWS)
+    adapters, expected = trained_adapters(), {}
+    for name in (name[: -len("/lora_a")] for name in adapters if name.endswith("/lora_a")):
+        a, b, matrix = adapters[f"{name}/lora_a"], adapters[f"{name}/lora_b"], dense[f"{name}/w"][0]
+        expected[f"{name}/lora_a"] = SCALE * matrix @ b.T
+        expected[f"{name}/lora_b"] = SCALE * a.T @ matrix
+    return loss, expected
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("recompute", [True, False])
+def test_gradients_are_those_of_the_merged_model_by_the_chain_rule(
+    monkeypatch: pytest.MonkeyPatch, recompute: bool, frozen: bool
+) -> None:
+    monkeypatch.setattr(loss_module, "SAVING_ROWS" if recompute else "ROWS", 10)
+    loss, found = gradients(adapted(frozen=frozen), recompute=recompute)
+    expected_loss, expected = by_the_chain_rule()
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(found[name], gradient, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.05), ("float16", 0.01)])
+def test_gradients_in_fewer_bits_are_near(
+    monkeypatch: pytest.MonkeyPatch, precision: str, off: float
+) -> None:
+    monkeypatch.setattr(loss_module, "SAVING_ROWS", 10)
+    loss, found = gradients(adapted(precision), recompute=True)
+    expected_loss, expected = by_the_chain_rule()
+    assert loss == pytest.approx(expected_loss, rel=off)
+    for name, gradient in expected.items():
+        error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
+        assert error < off, name
+
+
+# --- Training them
+
+
+@pytest.fixture
+def _on_cpu() -> Iterator[None]:
+    """A GPU adds up in another order each time: only a CPU repeats to the last digit."""
+    with tf.device("CPU:0"):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("precision", "options"),
+    [
+        ("float32", {"accumulate_gradients": 2, "only_train_transformer_layers": True}),
+        ("bfloat16", {"use_memory_saving_gradients": True, "dropout": 0.02}),
+        ("float16", {"accumulate_gradients": 2, "use_memory_saving_gradients": True}),
+        ("float32", {"optimizer": "adafactor", "learning_rate": 1.0}),
+    ],
+)
+def test_training_moves_the_adapters_alone(precision: str, options: dict[str, Any]) -> None:
+    few: dict[str, Any] = {"steps": 30, "learning_rate": 0.02, "seed": 1, "batch_size": 2}
+    config = FinetuneConfig(**{**few, "accumulate_gradients": 1, "lora_rank": RANK, **options})
+    shape = dataclasses.replace(TOY, n_layer=1)
+    model = GPT2(shape, toy_weights(shape), precision, frozen=True)
+    before = {name: variable.numpy() for name, variable in model.variables.items()}
+    start = new_adapters(shape, RANK, seed=1)
+    model.adapt(start)
+    steps = [step.loss for step in Trainer(model, REPEATING, config)]
+    assert np.mean(steps[-3:]) < 0.97 * np.mean(steps[:3])
+    for name, variable in model.variables.items():
+        np.testing.assert_array_equal(variable.numpy(), before[name])
+    for name, variable in model.adapters.items():
+        assert variable.dtype == tf.float32
+        assert not np.array_equal(variable.numpy(), start[name]), name
+
+
+@pytest.mark.usefixtures("_on_cpu")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 1, "accumulate_gradients": 2},
+        {"use_memory_saving_gradients": True},
+        {"only_train_transformer_layers": True},  # what adapters leave as it is anyway
+    ],
+)
+def test_options_that_change_no_number(change: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"steps": 3, "seed": 1, "batch_size": 2, "accumulate_gradients": 1}
+    found = []
+    for more in ({}, change):
+        model = adapted()
+        config = FinetuneConfig(**{**options, "optimizer": "sgd", "learning_rate": 0.1, **more})
+        steps = [step.loss for step in Trainer(model, REPEATING, config)]
+        found.append((steps, {name: a.numpy() for name, a in model.adapters.items()}))
+    (plain, adapters), (losses_, others) = found
+    assert losses_ == pytest.approx(plain, abs=1e-5)
+    for name, array in adapters.items():
+        np.testing.assert_allclose(others[name], array, rtol=0, atol=1e-5, err_msg=name)

@@ -1,0 +1,83 @@
+"""The notebooks as they are stored: their form. What running them shows, test_notebook_runs has."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notebook_runner import NOTEBOOKS, sources
+from paths import ROOT
+from publish import BADGE, COLAB, COLAB_LINK
+
+MOST_LINES = 5  # of code in a cell, but for the one that installs
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return found
+
+
+@each_notebook
+def test_it_opens_with_a_title_a_promise_and_the_badge(path: Path) -> None:
+    first, second, *_ = sources(path, "markdown").values()
+    title, empty, *promise = first.splitlines()
+    assert re.fullmatch(r"# \S.*[^.]", title)
+    assert not empty
+    assert 2 <= len(re.findall(r"[.!](?:\s|$)", " ".join(promise))) <= 3, "sentences"
+    assert second.startswith(f"[![Open in Colaboratory]({BADGE})]")
+    assert [cell["cell_type"] for cell in cells(path)[:2]] == ["markdown"] * 2
+
+
+@each_notebook
+def test_a_cell_is_short_and_the_logic_is_in_the_package(path: Path) -> None:
+    code = sources(path)
+    del code["install-package"]
+    for cell, source in code.items():
+        lines = [line for line in source.splitlines() if line.strip()]
+        assert 0 < len(lines) <= MOST_LINES, f"{cell} has {len(lines)} lines"
+        logic = re.search(r"\b(def|class|lambda|for|while|if|try|with)\b", source)
+        assert not logic or lines[0].startswith("!"), f"{cell}: {logic}"
+
+
+@each_notebook
+def test_every_code_cell_comes_after_words_about_it(path: Path) -> None:
+    kinds = "".join(cell["cell_type"][0] for cell in cells(path))
+    assert "ccc" not in kinds, "a form and the cell that runs it stand under the same words"
+    closing = list(sources(path, "markdown").values())[-1]
+    assert kinds.endswith("m")
+    assert closing.startswith("## What you have now\n")
+    assert "\n**What to do next**\n" in closing
+
+
+@each_notebook
+def test_its_steps_are_counted_and_those_that_are_named_are_there(path: Path) -> None:
+    text = "\n".join(sources(path, "markdown").values())
+    steps = [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.MULTILINE)]
+    assert steps == list(range(1, len(steps) + 1))
+    named = {int(number) for number in re.findall(r"\bstep (\d+)", text)}
+    assert named <= set(steps)
+
+
+@each_notebook
+def test_cells_have_names_that_tell_what_they_do(path: Path) -> None:
+    names = [cell["id"] for cell in cells(path)]
+    assert not [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, *ROOT.glob("notebooks/*.md")], ids=lambda path: path.name
+)
+def test_links_lead_to_files_that_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    beside = {path.parent / link for link in re.findall(r"\]\(([\w./-]+)\)", text)}
+    links = re.findall(re.escape(COLAB) + r"[^\s)\"\\]+", text)
+    published = {ROOT / COLAB_LINK.sub("", link) for link in links}
+    assert published
+    assert not [place for place in beside | published if not place.is_file()]

@@ -1,0 +1,317 @@
+"""Publishing: one address, links and install cells made from it, notebooks stored clean."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+import gpt2_helpers
+import publish
+from paths import ROOT
+
+NAMES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
+Install = Callable[["str | None"], "list[str]"]
+ELSEWHERE = "https://github.com/somebody/else.where"
+PROJECT = publish.Project.of(ROOT)
+
+
+def page(*cells: dict[str, Any], minor: int = 5) -> str:
+    """A notebook's file with these cells and an install cell."""
+    install = {"cell_type": "code", "id": "install-package", "source": ""}
+    filled = [
+        {"metadata": {}, **cell}
+        | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
+        | {k: v for k, v in cell.items() if k in ("outputs", "execution_count")}
+        for cell in (*cells, install)
+    ]
+    return json.dumps({"cells": filled, "metadata": {}, "nbformat": 4, "nbformat_minor": minor})
+
+
+def published(text: str, name: str = "finetune") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(publish.notebook(text, name, PROJECT))
+    return content
+
+
+def markdown(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": "words", "source": text}
+
+
+def sources(content: dict[str, Any]) -> dict[str, str]:
+    return {cell["id"]: "".join(cell["source"]) for cell in content["cells"]}
+
+
+# ------------------------------------------------------------------------------ this checkout
+
+
+def test_nothing_is_out_of_date() -> None:
+    outdated = [str(path.relative_to(ROOT)) for path in publish.changes(ROOT)]
+    assert not outdated, f"run `make notebooks`: {', '.join(outdated)}"
+
+
+def test_the_version_is_the_packages() -> None:
+    assert PROJECT.version == gpt2_helpers.__version__
+
+
+@pytest.mark.parametrize("readme", publish.READMES)
+def test_a_readme_opens_every_notebook(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    badges = {n: f"({publish.BADGE})]({PROJECT.colab}notebooks/{n}.ipynb)" for n in NAMES}
+    missing = [name for name, badge in badges.items() if badge not in text]
+    assert not missing, f"{readme} has no badge for {', '.join(missing)}"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """What is published of this checkout, to be changed."""
+    for name in ("pyproject.toml", *publish.READMES):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    for name in NAMES:
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "notebooks")
+    for path, text in publish.changes(tmp_path).items():
+        path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_another_address_goes_everywhere_and_stands_nowhere_by_hand(copy: Path) -> None:
+    settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
+    assert settings.count(PROJECT.address) == 1
+    (copy / "pyproject.toml").write_text(settings.replace(PROJECT.address, ELSEWHERE), "utf-8")
+    moved = publish.changes(copy)
+    assert {path.stem for path in moved if path.suffix == ".ipynb"} == {*NAMES}
+    for path, text in moved.items():
+        path.write_text(text, encoding="utf-8")
+    assert not publish.changes(copy), "the second time there is nothing left to do"
+    left = [p for p in copy.rglob("*.*") if owner_and_name(PROJECT) in p.read_text("utf-8")]
+    assert not left
+
+    if not (ROOT / ".git").exists():
+        pytest.skip("what else belongs to the project is known to git, which is not here")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")
+    by_hand = [
+        name
+        for name in files
+        if (ROOT / name).is_file()
+        and not (copy / name).is_file()
+        and owner_and_name(PROJECT).encode() in (ROOT / name).read_bytes()
+    ]
+    assert not by_hand, f"the address stands in pyproject.toml: {', '.join(by_hand)}"
+
+
+def owner_and_name(project: Any) -> str:
+    return "/".join(project.address.split("/")[-2:])
+
+
+def test_another_version_goes_into_every_notebook(copy: Path) -> None:
+    settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
+    changed = settings.replace(f'version = "{PROJECT.version}"', 'version = "7.8.9"')
+    (copy / "pyproject.toml").write_text(changed, encoding="utf-8")
+    for path, text in publish.changes(copy).items():
+        path.write_text(text, encoding="utf-8")
+    for name in NAMES:
+        cells = sources(json.loads((copy / "notebooks" / f"{name}.ipynb").read_text("utf-8")))
+        assert "For gpt2-helpers 7.8.9," in cells["badge"]
+        assert 'Version("7.8.9")' in cells["install-package"]
+
+
+def test_the_check_names_what_is_out_of_date(copy: Path) -> None:
+    script = shutil.copy(ROOT / "notebooks" / "publish.py", copy / "notebooks")
+    check = [sys.executable, script, "--check"]
+    assert subprocess.run(check).returncode == 0
+    path = copy / "notebooks" / f"{NAMES[0]}.ipynb"
+    stale = path.read_text(encoding="utf-8").replace('"outputs": []', '"outputs":  []', 1)
+    path.write_text(stale, encoding="utf-8")
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, f"out of date: notebooks/{path.name}\n")
+    assert path.read_text(encoding="utf-8") == stale, "a check writes nothing"
+
+
+# ------------------------------------------------------------------------------ a notebook
+
+
+def test_links_to_colaboratory_lead_to_the_address() -> None:
+    old = "https://colab.research.google.com/github/nobody/nothing/blob/v1/"
+    text = (
+        f"# Title\n\n[![x]({publish.BADGE})]({old}notebooks/a.ipynb), [b]({old}notebooks/b.ipynb)"
+    )
+    badge = f"[![Open in Colaboratory]({publish.BADGE})]({PROJECT.colab}notebooks/a.ipynb)"
+    wanted = f"# Title\n\n{badge}, [b]({PROJECT.colab}notebooks/b.ipynb)"
+    assert PROJECT.markdown(text) == wanted
+
+
+def test_other_addresses_are_left_alone() -> None:
+    text = "[theirs](https://github.com/a/b), https://colab.research.google.com/drive/1"
+    assert PROJECT.markdown(text) == text
+    assert PROJECT.markdown("    git clone https://x.org/y\n") == (
+        f"    git clone {PROJECT.address}\n"
+    )
+
+
+def test_a_link_to_another_notebook_gets_one_to_colaboratory_once() -> None:
+    once = PROJECT.linked("On with [Generate](generate.ipynb).")
+    assert once == (
+        "On with [Generate](generate.ipynb) "
+        f"([in Colaboratory]({PROJECT.colab}notebooks/generate.ipynb))."
+    )
+    assert PROJECT.linked(once) == once
+
+
+def test_what_running_left_is_taken_out() -> None:
+    ran = {
+        "cell_type": "code",
+        "id": "ran",
+        "source": "1 + 1",
+        "outputs": [
+            {
+                "output_type": "execute_result",
+                "data": {"text/plain": "2"},
+                "metadata": {},
+                "execution_count": 7,
+            }
+        ],
+        "execution_count": 7,
+        "metadata": {"executionInfo": {"status": "ok"}, "tags": ["kept"], "outputId": "x"},
+    }
+    content = published(page(markdown("# T"), ran))
+    cell = next(cell for cell in content["cells"] if cell["id"] == "ran")
+    assert (cell["outputs"], cell["execution_count"]) == ([], None)
+    assert cell["metadata"] == {"tags": ["kept"]}
+
+
+def test_ids_hold_also_those_that_colaboratory_has_moved() -> None:
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "markdown", "source": "# T", "metadata": {"id": "title"}},
+        {"cell_type": "markdown", "source": "none"},
+    ]
+    text = page(*cells, minor=0).replace('"id": "install-package", ', "", 1)
+    moved = json.loads(text)
+    moved["cells"][-1]["metadata"] = {"id": "install-package"}
+    content = published(json.dumps(moved))
+    assert list(sources(content)) == ["title", "badge", "cell-1", "install-package"]
+
+
+def test_the_metadata_asks_for_a_gpu_where_one_is_used() -> None:
+    trains = published(page(markdown("# T")))["metadata"]
+    assert (trains["accelerator"], trains["colab"]["gpuType"]) == ("GPU", "T4")
+    exports = published(page(markdown("# T")), "bigquery_export")["metadata"]
+    assert "accelerator" not in exports
+    assert exports["colab"] == {"provenance": []}
+    for told in (trains, exports):
+        assert told["kernelspec"]["name"] == "python3"
+        assert told["language_info"] == {"name": "python"}
+
+
+def test_a_published_notebook_stays_as_it_is_byte_by_byte() -> None:
+    once = publish.notebook(page(markdown("# T\n\n[on](generate.ipynb)")), "finetune", PROJECT)
+    assert publish.notebook(once, "finetune", PROJECT) == once
+    assert once.startswith('{\n "cells": [\n')
+    assert once.endswith("}\n")
+
+
+def test_a_notebook_without_a_place_to_install_is_refused() -> None:
+    text = page(markdown("# T")).replace('"install-package"', '"other"')
+    with pytest.raises(ValueError, match="install-package"):
+        published(text)
+
+
+# ------------------------------------------------------------------------------ the install cell
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
+    """Runs the install cell with a version present, or none, and tells what pip was asked."""
+    notebooks = tmp_path / "page" / "notebooks"
+    notebooks.mkdir(parents=True)
+    monkeypatch.chdir(notebooks)
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
+    code = transform(PROJECT.cell(publish.INSTALL_CELL, "finetune"))
+
+    def run(present: str | None) -> list[str]:
+        versions = [present] if present else []
+        asked: list[str] = []
+
+        def pip(magic: str, line: str) -> None:
+            asked.append(f"{magic} {line}")
+            versions[:] = [PROJECT.version]
+
+        def distributions(name: str) -> list[SimpleNamespace]:
+            assert name == "gpt2-helpers"
+            return [SimpleNamespace(version=version) for version in versions]
+
+        monkeypatch.setattr(metadata, "distributions", distributions)
+        shell = SimpleNamespace(run_line_magic=pip)
+        for _ in range(2):
+            namespace: dict[str, Any] = {"get_ipython": lambda: shell}
+            exec(compile(code, "install", "exec"), namespace)
+        assert namespace["gpt2"] is gpt2_helpers
+        return asked
+
+    return run
+
+
+@pytest.mark.parametrize("old", [None, "0.0.9"])
+def test_colaboratory_gets_the_package_alone(
+    old: str | None, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab-test")
+    assert install(old) == [f"pip install -q --no-deps git+{PROJECT.address}"]
+
+
+@pytest.mark.parametrize("old", [None, "0.0.9"])
+def test_jupyterlab_gets_all_that_a_notebook_needs(old: str | None, install: Install) -> None:
+    assert install(old) == [f'pip install -q "gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"']
+
+
+def test_a_clone_installs_itself(install: Install) -> None:
+    Path("../gpt2_helpers").mkdir()
+    assert install(None) == ['pip install -q -e "..[notebooks,web]"']
+
+
+@pytest.mark.parametrize("new", [PROJECT.version, "99.0"])
+def test_what_is_there_stays(
+    new: str, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert install(new) == []
+    line = f"gpt2-helpers {gpt2_helpers.__version__} is ready\n"
+    assert capsys.readouterr().out == line * 2
+
+
+def test_an_installed_wheel_is_found_and_works(tmp_path: Path) -> None:
+    """As in Colaboratory: the package comes alone, to a Python that has all else."""
+    source = tmp_path / "source"
+    names = ["pyproject.toml", "README.md", "LICENSE"]
+    (source / "data").mkdir(parents=True)
+    for name in [*names, "data/stories.txt", "data/titles.csv"]:
+        shutil.copyfile(ROOT / name, source / name)
+    shutil.copytree(ROOT / "gpt2_helpers", source / "gpt2_helpers")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    alone = ["--no-deps", "--no-build-isolation", "--target", str(tmp_path / "site"), str(source)]
+    subprocess.run([*pip, *alone], check=True, timeout=300)
+    code = PROJECT.cell(publish.INSTALL_CELL, "finetune")
+    script = re.sub(r"^(\s*)%pip.*", r"\1raise SystemExit('installs again')", code, flags=re.M)
+    script += "\nprint(gpt2.__file__)\nprint(gpt2.is_gpt2_downloaded(model_name='tiny'))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site"), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    greeting, place, _ = done.stdout.splitlines()
+    assert greeting == f"gpt2-helpers {gpt2_helpers.__version__} is ready"
+    assert Path(place).is_relative_to(tmp_path / "site")

@@ -1,0 +1,471 @@
+"""What is killed: what each kind of work needs, what it does, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crashes.killing import End
+from faulty_server import BadServer, running
+from gpt2_helpers.checkpoint.model_download import FILES, MIRROR_VARIABLE
+from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_stored
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.weights import WeightsReader
+from gpt2_helpers.generation.output_file import SAMPLE_DELIM
+from gpt2_helpers.google import archive_checks, run_archive
+from gpt2_helpers.system.files import finished, ignore, told_hash
+from gpt2_helpers.tokenizer import Tokenizer
+from toy_runs import TEXT
+
+STEPS, SAVE_EVERY = 12, 3
+FEW = "--seed 1 --batch-size 2 --accumulate-gradients 1 --precision float32 --learning-rate 0.01"
+
+
+class Scenario(ABC):
+    """One kind of work. `call` is what is left to do, None where it is done."""
+
+    name = ""
+    environment: Mapping[str, str] = {}
+    tears = True  # whether a write may be killed halfway: a line that is appended may be torn then
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        """Put what is needed into `work`; `toy` is a folder with a model and a run."""
+        shutil.copytree(toy / "models", work / "models")
+        (work / "text.txt").write_text(TEXT, encoding="utf-8")
+
+    @abstractmethod
+    def call(self, work: Path) -> list[Any] | None:
+        """What is left to do: a command's arguments, or a call of the package."""
+
+    @abstractmethod
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        """What must hold after a kill. `whole` is a folder where nothing was killed."""
+
+    @abstractmethod
+    def check_end(self, work: Path, whole: Path) -> None:
+        """What must hold once it is done: all is as where nothing was killed."""
+
+
+def arrays(prefix: Path) -> dict[str, np.ndarray]:
+    """All of a checkpoint, each array checked by its sum."""
+    return dict(WeightsReader(prefix))
+
+
+def assert_same(first: Path, second: Path) -> None:
+    """Two checkpoints, to the last bit."""
+    ours, theirs = arrays(first), arrays(second)
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(ours[name], array, err_msg=name)
+
+
+def litter(folder: Path) -> list[str]:
+    """What only a write that is under way has any use for: empty, in the end."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.part*"))
+
+
+class Finetuning(Scenario):
+    """The run opens with whole weights, loses no more steps than between two saves, and ends where
+    it would have."""
+
+    name = "finetune"
+    options = ""
+
+    def folder(self, work: Path) -> RunFolder:
+        return RunFolder(work / "checkpoint", "run1")
+
+    def arguments(self, work: Path, steps: int) -> str:
+        return (
+            f"finetune text.txt --model-name toy --steps {steps} --save-every {SAVE_EVERY} {FEW} "
+            f"--sample-every 0 --max-checkpoints 2 {self.options}"
+        )
+
+    def call(self, work: Path) -> list[Any] | None:
+        left = STEPS - self.folder(work).completed_steps()
+        return self.arguments(work, left).split() if left else None
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = self.folder(work)
+        told = [int(step) for step in re.findall(r"^\[(\d+) \|", end.output, re.MULTILINE)]
+        done = folder.completed_steps()
+        assert done > max(told, default=0) - SAVE_EVERY, f"step {max(told)} was told, {done} kept"
+        if newest := folder.newest():
+            for array in arrays(newest).values():
+                assert np.isfinite(array).all()
+            Tokenizer.load(folder.path)
+            load_stored(folder.path, "float32", "float32")
+            folder.record()
+            assert dict(folder.training_state() or {}), "no optimizer's state beside the weights"
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        for kind in ("model", "optimizer"):
+            mine, theirs = (self.folder(place).path / f"{kind}-{STEPS}" for place in (work, whole))
+            assert_same(mine, theirs)
+        record, other = (self.folder(place).record() for place in (work, whole))
+        assert record.losses == other.losses
+        if not (work / "done").exists():  # killed after the last save: the next training tidies
+            self.folder(work).tidy()
+        assert litter(self.folder(work).path) == []
+
+
+class Anew(Finetuning):
+    """A run that is begun anew saves steps that are there already: at each of them there are whole
+    weights and the state that belongs to them, or neither."""
+
+    name = "finetune anew"
+    options = "--restore-from fresh"
+
+    def call(self, work: Path) -> list[Any] | None:
+        done = (work / "done").exists()
+        twice = (work / "twice").exists()
+        if done and not twice:
+            (work / "done").unlink()
+            (work / "twice").touch()
+        elif done:
+            return None
+        return self.arguments(work, STEPS).split()
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = self.folder(work)
+        for path in folder.path.glob("model-*.index"):
+            assert arrays(path.with_suffix(""))
+            state = folder.path / f"optimizer-{path.stem.rpartition('-')[2]}"
+            assert dict(WeightsReader(state))
+
+
+class Overwriting(Finetuning):
+    """The same where older checkpoints go once a new one is whole."""
+
+    name = "finetune overwriting"
+    options = "--overwrite True"
+
+
+class Stopping(Finetuning):
+    """The same with validation, whose best checkpoint stays beside the newest, and whose count of
+    losses without a new best goes on."""
+
+    name = "finetune until it learns no more"
+    options = "--validation 0.2 --validate-every 2 --early-stopping 20"
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        super().check(work, end, whole)
+        folder = self.folder(work)
+        if folder.newest() and (best := folder.best_step(folder.record())) is not None:
+            assert arrays(folder.path / f"model-{best}")
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        super().check_end(work, whole)
+        record, other = (self.folder(place).record() for place in (work, whole))
+        assert record.validation_losses == other.validation_losses
+
+
+class Adapters(Finetuning):
+    """The same with adapters, whose run has one more checkpoint a step."""
+
+    name = "finetune with adapters"
+    options = "--lora-rank 2"
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        super().check_end(work, whole)
+        mine, theirs = (self.folder(place).path / f"adapters-{STEPS}" for place in (work, whole))
+        assert_same(mine, theirs)
+
+
+class Backups(Finetuning):
+    """The same with a copy of each save on Drive: one whole archive is there at any time, and lacks
+    no more than what is between two saves."""
+
+    name = "finetune with Drive"
+    options = "--drive-backup True"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        (work / "drive" / "MyDrive").mkdir(parents=True)
+
+    @property
+    def environment(self) -> Mapping[str, str]:  # type: ignore[override]
+        return {"GPT2_DRIVE_MOUNT": "drive"}
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        super().check(work, end, whole)
+        if (lost := self.folder(work).completed_steps() - SAVE_EVERY) > 0:
+            assert assert_whole_archive(work) >= lost
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        super().check_end(work, whole)
+        step = assert_whole_archive(work)
+        if (work / "done").exists():  # not killed between its last save and the copy of it
+            assert step == STEPS
+            assert litter(work / "drive") == []
+
+
+def archive_in(work: Path) -> Path:
+    return work / "drive" / "MyDrive" / "checkpoint_run1.tar"
+
+
+def assert_whole_archive(work: Path) -> int:
+    """Of the archive and the one before it one can be opened, and is what its hash says; returns
+    its step."""
+    import hashlib
+
+    for archive in (archive_in(work), run_archive.before_of(archive_in(work))):
+        if archive.is_file() and archive_checks.is_whole(archive):
+            told, _ = told_hash(archive)
+            assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
+            return archive_checks.contents(archive).step
+    raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
+
+
+class Pretraining(Scenario):
+    """The same command goes on, and ends with the same model."""
+
+    name = "pretrain"
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        shape = "--vocab-size 300 --n-ctx 32 --n-embd 16 --n-layer 1 --n-head 2"
+        options = f"--steps {STEPS} --save-every {SAVE_EVERY} --validation 0 {shape} {FEW}"
+        return f"pretrain text.txt --out models/mine {options}".split()
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = RunFolder(work / "models" / "mine", "training")
+        if newest := folder.newest():
+            arrays(newest)
+            Tokenizer.load(folder.path)
+        if (work / "models" / "mine" / "model.ckpt.index").is_file():
+            load_stored(work / "models" / "mine", "float32", "float32")
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        mine, theirs = (place / "models" / "mine" for place in (work, whole))
+        assert_same(latest_checkpoint(mine), latest_checkpoint(theirs))
+        for name in ("encoder.json", "vocab.bpe", "hparams.json"):
+            assert (mine / name).read_bytes() == (theirs / name).read_bytes()
+
+
+class Encoding(Scenario):
+    """The ids of before, or those of the new text: nothing else, and nothing beside them."""
+
+    name = "encode"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        np.savez(work / "ids.npz", np.arange(5))
+
+    def call(self, work: Path) -> list[Any] | None:
+        if len(self._ids(work)) != 5:
+            return None
+        return ["encode", "text.txt", "--model-name", "toy", "--out-path", "ids.npz"]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        ids = self._ids(work)
+        assert np.array_equal(ids, np.arange(5)) or np.array_equal(ids, self._ids(whole))
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        np.testing.assert_array_equal(self._ids(work), self._ids(whole))
+        assert litter(work) == []
+
+    def _ids(self, work: Path) -> np.ndarray:
+        with np.load(work / "ids.npz") as archive:
+            ids: np.ndarray = archive["arr_0"]
+            return ids
+
+
+class Generating(Scenario):
+    """What was finished is in the file, whole texts only."""
+
+    name = "generate to a file"
+    tears = False
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        options = "--model-name toy --nsamples 60 --batch-size 4 --length 14 --seed 3"
+        return f"generate {options} --destination-path texts.txt".split()
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        found = [path for path in (work / "texts.txt", work / "texts.txt.part") if path.is_file()]
+        for path in found:
+            content = path.read_bytes().decode("utf-8")
+            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(content), path
+            assert not content or content.endswith(SAMPLE_DELIM), path
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        mine, theirs = (place / "texts.txt" for place in (work, whole))
+        assert mine.read_bytes() == theirs.read_bytes()
+        assert litter(work) == []
+
+
+class GeneratingAgain(Generating):
+    """Over a file of before: that one, or all of the new texts; those that were finished lie beside
+    it."""
+
+    name = "generate over a file"
+    before = "Texts of before\n"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        (work / "texts.txt").write_text(self.before, encoding="utf-8")
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        content = (work / "texts.txt").read_bytes()
+        assert content in (self.before.encode(), (whole / "texts.txt").read_bytes())
+        if (part := work / "texts.txt.part").is_file():
+            written = part.read_bytes().decode("utf-8")
+            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(written)
+            assert not written or written.endswith(SAMPLE_DELIM)
+
+
+class Exporting(Scenario):
+    """An older archive is on Drive: that or the new one can be opened at any time."""
+
+    name = "export to Drive"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        shutil.copytree(toy / "checkpoint", work / "checkpoint")
+        (work / "drive" / "MyDrive").mkdir(parents=True)
+        shutil.copy(toy / "older.tar", archive_in(work))
+
+    @property
+    def environment(self) -> Mapping[str, str]:  # type: ignore[override]
+        return {"GPT2_DRIVE_MOUNT": "drive"}
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_to_gdrive", {"run_name": "run1"}]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        assert_whole_archive(work)
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        assert archive_in(work).read_bytes() == archive_in(whole).read_bytes()
+        assert litter(work / "drive") == []
+
+
+class Importing(Exporting):
+    """A run of that name is here: that or the one from Drive can be opened at any time."""
+
+    name = "import from Drive"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        shutil.copy(toy / "newer.tar", archive_in(work))
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_from_gdrive", {"run_name": "run1"}]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = RunFolder(work / "checkpoint", "run1")
+        assert arrays(folder.require())
+        Tokenizer.load(folder.path)
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        mine, theirs = (RunFolder(place / "checkpoint", "run1") for place in (work, whole))
+        assert_same(mine.require(), theirs.require())
+        assert litter(work / "checkpoint") == []
+
+
+class ExportingFolder(Exporting):
+    """The same as a folder: the older run or the new one can be opened at any time."""
+
+    name = "export to Drive as a folder"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        finished(run_archive.unpack(archive_in(work), self.folder(work), ignore))
+
+    def folder(self, work: Path) -> RunFolder:
+        return RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_to_gdrive", {"run_name": "run1", "copy_folder": True}]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        folder = self.folder(work)
+        assert arrays(folder.require())
+        Tokenizer.load(folder.path)
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        assert_same(self.folder(work).require(), self.folder(whole).require())
+        assert litter(work / "drive") == []
+
+
+class ImportingFolder(Importing):
+    """A run from a folder on Drive over one that is here."""
+
+    name = "import from Drive as a folder"
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        super().prepare(work, toy)
+        on_drive = RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
+        finished(run_archive.unpack(archive_in(work), on_drive, ignore))
+
+    def call(self, work: Path) -> list[Any] | None:
+        if (work / "done").exists():
+            return None
+        return ["call", "copy_checkpoint_from_gdrive", {"run_name": "run1", "copy_folder": True}]
+
+
+class Downloading(Scenario):
+    """A file of a model has its name only when it is whole."""
+
+    name = "download"
+
+    def __init__(self, server: BadServer) -> None:
+        self._content = {
+            name: random.Random(order).randbytes(300_000 if "data" in name else 900)
+            for order, name in enumerate(FILES)
+        }
+        server.files = {f"/models/124M/{name}": body for name, body in self._content.items()}
+        self.environment = {MIRROR_VARIABLE: f"{server.address}/models/"}
+
+    def prepare(self, work: Path, toy: Path) -> None:
+        pass
+
+    def call(self, work: Path) -> list[Any] | None:
+        return None if (work / "done").exists() else ["download", "124M"]
+
+    def check(self, work: Path, end: End, whole: Path) -> None:
+        for name, body in self._content.items():
+            path = work / "models" / "124M" / name
+            assert not path.exists() or path.read_bytes() == body, name
+
+    def check_end(self, work: Path, whole: Path) -> None:
+        self.check(work, End(0, ""), whole)
+        assert litter(work) == []
+
+
+@contextmanager
+def scenarios() -> Iterator[list[Scenario]]:
+    """All of them, with the server that one needs."""
+    with running() as server:
+        yield [
+            Finetuning(),
+            Anew(),
+            Overwriting(),
+            Stopping(),
+            Adapters(),
+            Backups(),
+            Pretraining(),
+            Encoding(),
+            Generating(),
+            GeneratingAgain(),
+            Exporting(),
+            ExportingFolder(),
+            Importing(),
+            ImportingFolder(),
+            Downloading(server),
+        ]

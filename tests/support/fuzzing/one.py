@@ -1,0 +1,26 @@
+"""Fuzz one reader until the time is up: python one.py TARGET CORPUS [libFuzzer's options].
+
+libFuzzer ends the process itself, so that each reader has one of its own; see `__main__`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[3])]
+
+with atheris.instrument_imports(include=["gpt2_helpers"]):
+    from fuzzing.targets import feed
+
+
+def main() -> None:
+    target = sys.argv.pop(1)
+    atheris.Setup(sys.argv, lambda data: feed(target, data) and None)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Each reader of files as a function of bytes, which raises this package's errors and no others."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.tensor_bundle import BadIndexError, ForeignIndexError, read_index
+from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.data.csv_files import read_rows
+from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.token_files import read_ids
+from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.google import archive_checks, run_archive
+from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+
+APART = b"\n====\n"  # between the two files of a tokenizer
+# Memory where it is a file system: nothing of this needs to reach a disk.
+_PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
+def _drained(items: object) -> None:
+    collections.deque(items, maxlen=0)  # type: ignore[call-overload]
+
+
+def npz(data: bytes) -> None:
+    _drained(read_ids(_file("ids.npz", data), 300))
+
+
+def npy(data: bytes) -> None:
+    _drained(read_ids(_file("ids.npy", data), 300))
+
+
+def table(data: bytes) -> None:
+    _drained(read_rows(_file("titles.csv", data), Journal()))
+
+
+def text(data: bytes) -> None:
+    _drained(read_text(_file("text.txt", data), Journal()))
+
+
+def hparams(data: bytes) -> None:
+    _file("hparams.json", data)
+    ModelConfig.load(_PLACE)
+
+
+def tokenizer(data: bytes) -> None:
+    for name, part in zip(TOKENIZER_FILES, data.partition(APART)[::2], strict=True):
+        _file(name, part)
+    loaded = Tokenizer.load(_PLACE)
+    assert loaded.decode(loaded.encode("What is the best?")) == "What is the best?"
+
+
+def tar(data: bytes) -> None:
+    archive_checks.contents(_file("checkpoint_run1.tar", data))
+
+
+def index(data: bytes) -> None:
+    # The first becomes a CheckpointError, what the second is raised for is read by TensorFlow.
+    with contextlib.suppress(BadIndexError, ForeignIndexError):
+        read_index(_file("model.index", data))
+
+
+def record(data: bytes) -> None:
+    _file("run.json", data)
+    RunFolder(_PLACE.parent, _PLACE.name).record()
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    function.__name__: function
+    for function in (npz, npy, table, text, hparams, tokenizer, tar, index, record)
+}
+
+
+def feed(target: str, data: bytes) -> str:
+    """Let a reader read; returns what it refuses the file for, or nothing. Whatever it raises that
+    is no error of this package goes on, and so does a message that is no line."""
+    try:
+        TARGETS[target](data)
+    except Gpt2Error as error:
+        message = str(error)
+        assert "\n" not in message, message
+        assert len(message) < 2000, message
+        return message
+    return ""
+
+
+def seeds(target: str, folder: Path) -> None:
+    """Files as they should be, to begin with."""
+    from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
+    from gpt2_helpers.system.files import finished, hash_file
+    from toy import toy_tokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    place = _PLACE / "seed"
+    place.mkdir(exist_ok=True)
+    if target == "npz":
+        np.savez(place / "a.npz", np.arange(50, dtype=np.uint16), np.arange(9))
+    elif target == "npy":
+        np.save(place / "a.npy", np.arange(50, dtype=np.int64))
+    elif target == "table":
+        (place / "a.csv").write_text('title\n"What, is ""best""?"\nHow\tso\n')
+    elif target == "text":
+        (place / "a.txt").write_bytes("What is «best»?\r\n".encode())
+        (place / "b.txt").write_bytes("What is best?".encode("utf-16"))
+    elif target == "hparams":
+        ModelConfig().save(place)
+    elif target == "tokenizer":
+        toy_tokenizer().save(place)
+        parts = [(place / name).read_bytes() for name in TOKENIZER_FILES]
+        (folder / "tokenizer").write_bytes(APART.join(parts))
+    elif target == "record":
+        losses = [[1, 2.5], [2, 2.25]]
+        (place / "run.json").write_text(json.dumps({"dataset": "a", "losses": losses}))
+    elif target in ("tar", "index"):
+        run = RunFolder(place, "run1")
+        run.path.mkdir(exist_ok=True)
+        ModelConfig(n_vocab=5, n_ctx=2, n_embd=2, n_head=1, n_layer=1).save(run.path)
+        write_bundle(run.path / "model-1", [("model/wpe", np.ones((2, 2), np.float32))])
+        (run.path / "checkpoint").write_text('model_checkpoint_path: "model-1"\n')
+        if target == "index":
+            (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
+        else:
+            finished(run_archive.pack(run_archive.members_of(run), folder / "a"))
+            hash_file(folder / "a").unlink()
+    for path in place.iterdir():
+        if path.is_file() and target != "tokenizer":
+            (folder / path.name).write_bytes(path.read_bytes())
+        if path.is_file():
+            path.unlink()
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _PLACE / name
+    path.write_bytes(data)
+    return path

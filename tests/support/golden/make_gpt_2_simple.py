@@ -1,0 +1,198 @@
+"""Makes what gpt-2-simple itself computes and saves: gpt_2_simple.npz, gpt_2_simple_run/, and
+tokenizer.json where OpenAI's vocabulary is at hand.
+
+Needs gpt-2-simple 0.8.1 and TensorFlow 2.21 (with which this was made), and transformers.npz, whose
+weights it trains. From the repository's root:
+
+    export PYTHONPATH=.:tests/support
+    python tests/support/golden/make_gpt_2_simple.py [--vocabulary FOLDER]
+
+gpt_2_simple.npz holds `windows` (40, n_ctx), the ids that gpt-2-simple's own `finetune` was given
+instead of random ones, in order, and for each of TRAININGS `losses/NAME`, its loss at each step.
+gpt_2_simple_run/ is the run folder that the training `adam` left, without the graph (.meta) and
+the events, which are large. tokenizer.json lists [text, ids] as its encoder makes them, with
+vocabulary FOLDER (OpenAI's encoder.json and vocab.bpe).
+
+    python tests/support/golden/make_gpt_2_simple.py --check checkpoint/run1
+
+makes nothing: gpt-2-simple opens that run folder, and its logits are compared with this package's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gpt2_helpers.checkpoint.model_files import load_model, save_model
+from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.variables import variable_shapes
+from hard_strings import HARD_STRINGS
+from toy import toy_tokenizer
+
+HERE = Path(__file__).parent
+STEPS = 20
+TRAININGS: dict[str, dict[str, Any]] = {
+    "adam": {"batch_size": 2, "learning_rate": 1e-3, "accumulate_gradients": 1},
+    # It adds up the gradients of its passes where we average them: the same to Adam but for its
+    # epsilon.
+    "accumulated": {"batch_size": 1, "learning_rate": 1e-3, "accumulate_gradients": 2},
+    "sgd": {
+        "batch_size": 2,
+        "learning_rate": 1e-2,
+        "accumulate_gradients": 1,
+        "optimizer": "sgd",
+    },
+    "layers": {
+        "batch_size": 2,
+        "learning_rate": 1e-3,
+        "accumulate_gradients": 1,
+        "only_train_transformer_layers": True,
+    },
+}
+
+
+def golden_model() -> GPT2:
+    """The toy model of transformers.npz."""
+    with np.load(HERE / "transformers.npz") as golden:
+        config = ModelConfig(*(int(number) for number in golden["config"]))
+        return GPT2(config, {name: golden[name] for name in variable_shapes(config)})
+
+
+def training_windows(config: ModelConfig) -> np.ndarray:
+    """(40, n_ctx) ids with something to learn in them: text, from many places."""
+    text = "What is the best thing that you ever have been to? " * 3
+    text += "How would people of your kind start the end of a text? " * 3
+    ids = np.array(toy_tokenizer().encode(text))
+    random = np.random.default_rng(11)
+    starts = random.integers(0, len(ids) - config.n_ctx, 2 * STEPS)
+    return np.stack([ids[start : start + config.n_ctx] for start in starts]).astype(np.int32)
+
+
+class GivenWindows:
+    """Stands in for gpt-2-simple's Sampler: hands out given windows in order."""
+
+    def __init__(self, windows: np.ndarray) -> None:
+        self.windows = iter(windows)
+        self.total_size = windows.size
+
+    def sample(self, length: int) -> np.ndarray:
+        """The next window, whatever length was asked for: gpt-2-simple always asks for 1024."""
+        return next(self.windows)
+
+
+def logged_losses(run: Path) -> np.ndarray:
+    """(steps,) losses that `finetune` wrote as TensorBoard events in fp32: it prints two digits."""
+    losses = {}
+    for path in run.glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                losses[event.step] = value.simple_value
+    return np.array([losses[step] for step in sorted(losses)], np.float32)
+
+
+def train(peer: Any, name: str, windows: np.ndarray) -> np.ndarray:
+    """Finetune `models/toy` with gpt-2-simple into `checkpoint/NAME`; returns its losses."""
+    peer.Sampler = lambda chunks: GivenWindows(windows)
+    tf.compat.v1.reset_default_graph()
+    peer.finetune(
+        peer.start_tf_sess(threads=1),
+        dataset="text.txt",
+        steps=STEPS,
+        model_name="toy",
+        restore_from="fresh",
+        run_name=name,
+        sample_every=1000,
+        sample_length=4,
+        **TRAININGS[name],
+    )
+    losses = logged_losses(Path("checkpoint") / name)
+    if losses.shape != (STEPS,):
+        raise SystemExit(f"{name}: {losses.shape} losses")
+    print(f"{name}: loss {losses[0]:.3f} to {losses[-1]:.3f}")
+    return losses
+
+
+def make_runs() -> None:
+    """Train, in a temporary folder, and keep the losses and one run."""
+    model, tokenizer = golden_model(), toy_tokenizer()
+    windows = training_windows(model.config)
+    golden = {"windows": windows}
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        save_model(model, "models/toy")
+        tokenizer.save("models/toy")
+        Path("text.txt").write_text("any text: the windows are given", encoding="utf-8")
+        # Importing it turns eager execution off for good, so our own work is done before.
+        peer = importlib.import_module("gpt_2_simple.gpt_2")
+        for name in TRAININGS:
+            golden[f"losses/{name}"] = train(peer, name, windows)
+        kept = HERE / "gpt_2_simple_run"
+        shutil.rmtree(kept, ignore_errors=True)
+        ignored = shutil.ignore_patterns("*.meta", "events*")
+        shutil.copytree("checkpoint/adam", kept, ignore=ignored)
+        os.chdir(before)
+    np.savez_compressed(HERE / "gpt_2_simple.npz", **golden)
+
+
+def make_tokenizer_ids(vocabulary: Path) -> None:
+    """What gpt-2-simple's encoder makes of hard strings, as [text, ids]."""
+    encoder = importlib.import_module("gpt_2_simple.src.encoder")
+    peer = encoder.get_encoder(str(vocabulary))
+    rows = [[text, peer.encode(text)] for text in HARD_STRINGS]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=True) for row in rows)
+    path = HERE / "tokenizer.json"
+    path.write_text(f"[\n{lines}\n]\n", encoding="ascii")
+    if json.loads(path.read_text(encoding="ascii")) != rows:
+        raise SystemExit("tokenizer.json does not read back as it was written")
+    if any(peer.decode(ids) != text for text, ids in rows):
+        raise SystemExit("gpt-2-simple does not decode its own ids to the text")
+    print(f"tokenizer.json: {len(rows)} texts, {sum(len(ids) for _, ids in rows)} ids")
+
+
+def check(run: Path) -> None:
+    """Open a run folder with gpt-2-simple and compare its logits with ours."""
+    model = load_model(run)
+    random = np.random.default_rng(0)
+    ids = random.integers(0, model.config.n_vocab, (2, min(64, model.config.n_ctx)))
+    ours = model.logits(ids).numpy()
+    peer = importlib.import_module("gpt_2_simple.gpt_2")
+    session = peer.start_tf_sess(threads=1)
+    names = {"run_name": run.name, "checkpoint_dir": str(run.parent)}
+    peer.load_gpt2(session, **names)
+    hparams = peer.model.default_hparams()
+    hparams.override_from_dict(json.loads((run / "hparams.json").read_text(encoding="utf-8")))
+    context = tf.compat.v1.placeholder(tf.int32, ids.shape)
+    logits = peer.model.model(hparams=hparams, X=context, reuse=True)["logits"]
+    theirs = session.run(logits, {context: ids})
+    print(f"gpt-2-simple opens {run}; largest difference of logits {abs(ours - theirs).max():.2g}")
+    length = model.config.n_ctx - 2
+    print(peer.generate(session, **names, length=length, return_as_list=True, seed=1))
+
+
+def main() -> None:
+    """See the docstring of this file."""
+    parser = argparse.ArgumentParser(description="golden numbers of gpt-2-simple")
+    parser.add_argument("--vocabulary", type=Path, help="folder with OpenAI's encoder.json")
+    parser.add_argument("--check", type=Path, help="a run folder for gpt-2-simple to open")
+    options = parser.parse_args()
+    if options.check:
+        check(options.check.resolve())
+        return
+    make_runs()
+    if options.vocabulary:
+        make_tokenizer_ids(options.vocabulary)
+
+
+if __name__ == "__main__":
+    main()

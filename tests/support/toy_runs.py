@@ -1,0 +1,116 @@
+"""A folder to finetune toys in: model folders and texts, and a run with few and short steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpt2_helpers.checkpoint.model_files import save_model
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
+from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.lora import new_adapters
+from gpt2_helpers.training.run import FinetuneRun, RunProgress
+from toy import TOY, toy_model, toy_tokenizer, toy_weights
+
+SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
+TEXT = "What is the best thing that you ever have been to? How would your people end it? " * 15
+
+# Gradient descent starts soonest, and nothing is sampled or saved before the end.
+SHORT: dict[str, Any] = {
+    "steps": 4,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "accumulate_gradients": 1,
+    "batch_size": 2,
+    "precision": "float32",
+    "seed": 1,
+    "model_name": "toy",
+    "sample_every": 0,
+}
+
+
+def write_model(
+    name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE, fits_16_bits: bool = False
+) -> Path:
+    """A model folder `models/NAME` in the current folder, as a download would leave it. Where its
+    weights fit 16 bits, a frozen model is the same."""
+    folder = Path("models") / name
+    weights = toy_weights(shape, seed)
+    save_model(GPT2(shape, in_16_bits(weights) if fits_16_bits else weights), folder)
+    toy_tokenizer().save(folder)
+    return folder
+
+
+def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
+    """A dataset in the current folder."""
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def short(**options: Any) -> list[Any]:
+    """The configs of a finetuning: the SHORT options but for those given."""
+    options = {**SHORT, **options}
+    configs: list[Any] = []
+    for kind in (FinetuneConfig, RunConfig, DatasetConfig):
+        names = {field.name for field in dataclasses.fields(kind)} & options.keys()
+        configs.append(kind(**{name: options.pop(name) for name in names}))
+    assert not options, f"no such options: {options}"
+    return configs
+
+
+def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
+    """A finetuning of `models/toy` with the SHORT options but for those given."""
+    return FinetuneRun(dataset, *short(**options))
+
+
+def train(
+    dataset: str | Path = "text.txt", **options: Any
+) -> tuple[FinetuneRun, list[RunProgress]]:
+    """The run at its end, and each step's progress."""
+    run = open_run(dataset, **options)
+    return run, list(run)
+
+
+def in_16_bits(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As a frozen model holds them that computes in fp32."""
+    return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
+
+
+def weights_of(model: GPT2) -> dict[str, np.ndarray]:
+    """A copy of the weights as they are now."""
+    return {name: variable.numpy() for name, variable in model.variables.items()}
+
+
+def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    """To the last digit."""
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(second[name], array, err_msg=name)
+
+
+def steps_kept(run: str = "run1") -> set[int]:
+    """The steps whose weights lie in a run's folder."""
+    return {int(p.stem.split("-")[1]) for p in Path("checkpoint", run).glob("model-*.index")}
+
+
+def save_run(
+    name: str = "run1",
+    step: int = 4,
+    checkpoint_dir: str | Path = "checkpoint",
+    adapters: bool = False,
+    **record: Any,
+) -> RunFolder:
+    """A run folder as a training would leave it at `step`, made without training."""
+    folder = RunFolder(checkpoint_dir, name)
+    state = {"numbers": np.full(5, step)}
+    model = toy_model(SHAPE, seed=step)
+    if adapters:
+        model.adapt(new_adapters(SHAPE, 2, seed=step))
+    folder.save(model, toy_tokenizer(), step, state, RunRecord(base_model="toy", **record))
+    (folder.path / f"events.out.tfevents.{step}").write_bytes(b"losses")
+    return folder

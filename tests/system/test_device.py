@@ -1,0 +1,228 @@
+"""What is chosen for a machine: with graphics cards made up for the test."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from gpt2_helpers.config import PRECISIONS
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system import device
+from gpt2_helpers.system.device import Gpu, choose_precision, describe, training_strategy
+
+
+def has_gpus(patch: pytest.MonkeyPatch, *capabilities: tuple[int, int] | None) -> None:
+    """Let this machine have one card for each compute capability."""
+    cards = tuple(
+        Gpu(f"/device:GPU:{order}", f"Card {order}", 16 * 2**30, capability)
+        for order, capability in enumerate(capabilities)
+    )
+    patch.setattr(device, "gpus", lambda: cards)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [
+        ((8, 0), "bfloat16"),  # A100
+        ((8, 9), "bfloat16"),  # L4
+        ((10, 0), "bfloat16"),
+        ((7, 5), "float16"),  # T4
+        ((7, 0), "float16"),  # V100
+        ((6, 0), "float32"),  # P100
+        (None, "float32"),
+    ],
+)
+def test_precision_suits_the_graphics_card(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None, precision: str
+) -> None:
+    has_gpus(monkeypatch, capability)
+    # What the processor can do does not matter then.
+    for has_bfloat16 in (False, True):
+        monkeypatch.setattr(device, "cpu_has_bfloat16", lambda answer=has_bfloat16: answer)
+        assert choose_precision("auto") == precision
+    assert choose_precision() == precision
+
+
+@pytest.mark.parametrize(("has_bfloat16", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_precision_suits_the_processor_where_there_is_no_card(
+    monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, precision: str
+) -> None:
+    has_gpus(monkeypatch)
+    monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: has_bfloat16)
+    assert choose_precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("system", "file", "asked"),
+    [
+        ("Linux", "nvidia0", True),
+        ("Linux", "dxg", True),
+        ("Linux", "kfd", True),
+        ("Linux", "null", False),
+        ("Windows", "null", True),
+    ],
+)
+def test_tensorflow_is_asked_for_gpus_only_where_there_may_be_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, file: str, asked: bool
+) -> None:
+    (tmp_path / file).touch()
+    monkeypatch.setattr(platform, "system", lambda: system)
+    files = [path.replace("/dev", str(tmp_path)) for path in device.GPU_FILES]
+    monkeypatch.setattr(device, "GPU_FILES", files)
+    assert device.may_have_gpus() is asked
+    questions = []
+
+    def list_physical_devices(kind: str) -> list[object]:
+        questions.append(kind)
+        return []
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", list_physical_devices)
+    device.gpus.cache_clear()
+    assert device.gpus() == ()
+    device.gpus.cache_clear()
+    assert questions == ["GPU"] * asked
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_mac_has_a_gpu_where_apples_package_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    if installed:
+        information = tmp_path / "tensorflow_metal-1.2.0.dist-info" / "METADATA"
+        information.parent.mkdir()
+        information.write_text("Name: tensorflow-metal\nVersion: 1.2.0\n")
+    assert device.may_have_gpus() is installed
+
+
+@pytest.mark.parametrize(("chosen", "told"), [(None, "1"), ("0", "0")])
+def test_tensorflow_is_told_to_multiply_by_onednn_where_nobody_chose(
+    chosen: str | None, told: str
+) -> None:
+    environment = {n: value for n, value in os.environ.items() if n != "TF_ENABLE_ONEDNN_OPTS"}
+    if chosen is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = chosen
+    script = "import gpt2_helpers, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    root = Path(device.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == told
+
+
+@pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "auto"])
+@pytest.mark.parametrize("capabilities", [[], [(7, 5)]])
+def test_a_precision_that_was_named_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]], precision: str
+) -> None:
+    has_gpus(monkeypatch, *capabilities)
+    assert choose_precision(precision) == precision
+
+
+def test_what_is_chosen_here_can_be_computed_with() -> None:
+    dtype = tf.as_dtype(choose_precision())
+    product = tf.matmul(tf.ones([4, 4], dtype), tf.ones([4, 4], dtype))
+    assert float(product[0, 0]) == 4.0
+
+
+# --- What is told of a machine
+
+
+def test_description_without_a_card_tells_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_gpus(monkeypatch)
+    monkeypatch.setattr(device, "cores", lambda: 3)
+    monkeypatch.setattr(device, "main_memory", lambda: 12 * 2**30)
+    monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: True)
+    assert describe() == [
+        f"processor: 3 cores, {platform.machine()}, 12.0 GB of memory, bfloat16",
+        "GPU: none (in Colaboratory: Runtime > Change runtime type > T4 GPU)",
+        "precision: bfloat16",
+    ]
+
+
+def test_description_names_every_card_and_leaves_out_what_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cards = (Gpu("/device:GPU:0", "Tesla T4", 15 * 2**30, (7, 5)), Gpu("/x:1", "?", None, None))
+    monkeypatch.setattr(device, "gpus", lambda: cards)
+    monkeypatch.setattr(device, "main_memory", lambda: None)
+    monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    assert describe() == [
+        f"processor: 2 cores, {platform.machine()}",
+        "GPU: Tesla T4, 15.0 GB (/device:GPU:0)",
+        "GPU: ? (/x:1)",
+        "precision: float16",
+    ]
+
+
+def test_this_machine_is_described_by_what_it_has() -> None:
+    assert device.cores() >= 1
+    memory = device.main_memory()
+    assert memory is None or memory > 2**28
+    assert len(device.gpus()) == len(tf.config.list_physical_devices("GPU"))
+    lines = describe()
+    assert lines[0].startswith(f"processor: {device.cores()} cores")
+    assert lines[-1] == f"precision: {choose_precision()}"
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "250000 100000\n"}, 3),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu.max": "of another kind\n"}, 8),
+        ({}, 8),
+    ],
+)
+def test_a_container_has_no_more_cores_than_its_share(
+    files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(device, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    device._cores_of_container.cache_clear()
+    try:
+        assert device.cores() == cores
+    finally:
+        device._cores_of_container.cache_clear()
+
+
+# --- Where training runs
+
+
+def test_one_device_trains_unless_several_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_gpus(monkeypatch, (7, 5), (7, 5))
+    assert training_strategy(multi_gpu=False).num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize("capabilities", [[], [(8, 0)]])
+def test_several_cards_are_asked_for_and_there_are_fewer(
+    monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]]
+) -> None:
+    has_gpus(monkeypatch, *capabilities)
+    one = tf.config.list_logical_devices("CPU")[:1]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda *_: one)
+    with pytest.raises(
+        OptionError, match=f"two GPUs or more, this machine has {len(capabilities)}"
+    ):
+        training_strategy(multi_gpu=True)

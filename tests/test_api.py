@@ -1,0 +1,633 @@
+"""gpt-2-simple's calls: its parameters, by position too, and what comes out of them where."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import inspect
+import json
+import re
+import shutil
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gpt2_helpers as gpt2
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.session import Session
+from toy import toy_tokenizer
+from toy_runs import SHORT, assert_same, steps_kept, train, weights_of, write_model, write_text
+
+Captured = pytest.CaptureFixture[str]
+DELIMITER = "=" * 20 + "\n"
+REQUIRED = inspect.Parameter.empty
+
+# The parameters of gpt-2-simple 0.8.1 in its order, with its defaults.
+GPT_2_SIMPLE: dict[str, dict[str, Any]] = {
+    "download_gpt2": {"model_dir": "models", "model_name": "124M"},
+    "is_gpt2_downloaded": {"model_dir": "models", "model_name": "124M"},
+    "start_tf_sess": {"threads": -1, "server": None},
+    "reset_session": {"sess": REQUIRED, "threads": -1, "server": None},
+    "get_available_gpus": {},
+    "finetune": {
+        "sess": REQUIRED,
+        "dataset": REQUIRED,
+        "steps": -1,
+        "model_name": "124M",
+        "model_dir": "models",
+        "combine": 50000,
+        "batch_size": 1,
+        "learning_rate": 0.0001,
+        "accumulate_gradients": 5,
+        "restore_from": "latest",
+        "run_name": "run1",
+        "checkpoint_dir": "checkpoint",
+        "sample_every": 100,
+        "sample_length": 1023,
+        "sample_num": 1,
+        "multi_gpu": False,
+        "save_every": 1000,
+        "print_every": 1,
+        "max_checkpoints": 1,
+        "use_memory_saving_gradients": False,
+        "only_train_transformer_layers": False,
+        "optimizer": "adam",
+        "overwrite": False,
+        "reuse": False,
+    },
+    "load_gpt2": {
+        "sess": REQUIRED,
+        "checkpoint": "latest",
+        "run_name": "run1",
+        "checkpoint_dir": "checkpoint",
+        "model_name": None,
+        "model_dir": "models",
+        "multi_gpu": False,
+        "reuse": False,
+    },
+    "generate": {
+        "sess": REQUIRED,
+        "run_name": "run1",
+        "checkpoint_dir": "checkpoint",
+        "model_name": None,
+        "model_dir": "models",
+        "sample_dir": "samples",
+        "return_as_list": False,
+        "truncate": None,
+        "destination_path": None,
+        "sample_delim": DELIMITER,
+        "prefix": None,
+        "seed": None,
+        "nsamples": 1,
+        "batch_size": 1,
+        "length": 1023,
+        "temperature": 0.7,
+        "top_k": 0,
+        "top_p": 0.0,
+        "include_prefix": True,
+    },
+    "generate_to_file": {
+        "sess": REQUIRED,
+        "run_name": "run1",
+        "checkpoint_dir": "checkpoint",
+        "model_name": None,
+        "model_dir": "models",
+        "truncate": None,
+        "destination_path": "gpt_2_gen_texts.txt",
+        "sample_delim": DELIMITER,
+        "prefix": None,
+        "seed": None,
+        "nsamples": 1,
+        "batch_size": 1,
+        "length": 1023,
+        "temperature": 0.7,
+        "top_k": 0,
+        "top_p": 0.0,
+        "include_prefix": True,
+    },
+    "encode_csv": {
+        "csv_path": REQUIRED,
+        "out_path": "csv_encoded.txt",
+        "header": True,
+        "start_token": "<|startoftext|>",
+        "end_token": "<|endoftext|>",
+    },
+    "encode_dataset": {
+        "file_path": REQUIRED,
+        "model_dir": "models",
+        "out_path": "text_encoded.npz",
+        "model_name": "124M",
+        "combine": 50000,
+    },
+    "mount_gdrive": {},
+    "is_mounted": {},
+    "copy_checkpoint_to_gdrive": {"run_name": "run1", "copy_folder": False},
+    "copy_checkpoint_from_gdrive": {"run_name": "run1", "copy_folder": False},
+    "copy_file_to_gdrive": {"file_path": REQUIRED},
+    "copy_file_from_gdrive": {"file_path": REQUIRED},
+}
+# Where ours differs on purpose: a training that never ends is to be asked for.
+OTHER_DEFAULTS = {("finetune", "steps"): 1000}
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    write_text()
+
+
+@pytest.fixture
+def uncompiled() -> Iterator[None]:
+    """Compiling takes longer than a few steps and tokens of a toy."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A session that holds the toy, compiled once for all tests that only write with it."""
+    session = Session()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("loaded"))
+        write_model()
+        session.load_pretrained("toy", precision="float32")
+    return session
+
+
+# --- Parameters
+
+
+@pytest.mark.parametrize("name", GPT_2_SIMPLE)
+def test_parameters_are_those_of_gpt_2_simple_and_new_ones_come_after(name: str) -> None:
+    parameters = inspect.signature(getattr(gpt2, name)).parameters.values()
+    positional = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    expected = {
+        parameter: OTHER_DEFAULTS.get((name, parameter), default)
+        for parameter, default in GPT_2_SIMPLE[name].items()
+    }
+    assert list(positional.items()) == list(expected.items())
+    assert {p.kind for p in parameters} <= {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "configs", "beside"),
+    [
+        # What a call has beside the options of its configs.
+        ("finetune", (FinetuneConfig, RunConfig, DatasetConfig), {"sess", "dataset", "reuse"}),
+        (
+            "generate",
+            (SamplingConfig,),
+            {"sess", "run_name", "checkpoint_dir", "model_name", "model_dir", "sample_dir"}
+            | {"return_as_list", "destination_path", "sample_delim", "prefix"},
+        ),
+    ],
+)
+def test_options_and_their_defaults_are_those_of_the_configs(
+    name: str, configs: tuple[type, ...], beside: set[str]
+) -> None:
+    options = {f.name: f.default for config in configs for f in dataclasses.fields(config)}
+    parameters = inspect.signature(getattr(gpt2, name)).parameters
+    assert {n: p.default for n, p in parameters.items() if n not in beside} == options
+
+
+def test_generating_into_a_file_takes_what_generating_takes() -> None:
+    given = inspect.signature(gpt2.generate).parameters
+    for name, parameter in inspect.signature(gpt2.generate_to_file).parameters.items():
+        if name != "destination_path":
+            assert parameter.default == given[name].default
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) -> None:
+    given: dict[str, Any] = {
+        "steps": 1,
+        "model_name": "toy",
+        "model_dir": "models",
+        "combine": 1000,
+        "batch_size": 2,
+        "learning_rate": 0.5,
+        "accumulate_gradients": 2,
+        "restore_from": "fresh",
+        "run_name": "mine",
+        "checkpoint_dir": "runs",
+        "sample_every": 7,
+        "sample_length": 9,
+        "sample_num": 2,
+        "multi_gpu": False,
+        "save_every": 3,
+        "print_every": 5,
+        "max_checkpoints": 4,
+        "use_memory_saving_gradients": True,
+        "only_train_transformer_layers": True,
+        "optimizer": "sgd",
+        "overwrite": True,
+        "reuse": True,
+    }
+    new: dict[str, Any] = {
+        "column": None,
+        "drive_backup": True,
+        "dropout": 0.25,
+        "early_stopping": 3,
+        "gradient_clip": 2.0,
+        "legacy_tokens": True,
+        "lora_rank": 2,
+        "precision": "float32",
+        "sample_dir": "out",
+        "schedule": "cosine",
+        "seed": 11,
+        "validate_every": 6,
+        "validation": 0.125,
+        "warmup_steps": 1,
+        "weight_decay": 0.5,
+    }
+    assert list(GPT_2_SIMPLE["finetune"])[2:] == list(given)
+    gpt2.mount_gdrive()
+    gpt2.finetune(gpt2.start_tf_sess(), "text.txt", *given.values(), **new)
+    told = json.loads(Path("runs/mine/run.json").read_text())["parameters"]
+    expected = {**given, **new, "validation": "0.125"}
+    del expected["reuse"]
+    assert told == expected
+    assert (colaboratory / "checkpoint_mine.tar").is_file()
+
+
+def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:
+    given: dict[str, Any] = {
+        "run_name": "run1",
+        "checkpoint_dir": "checkpoint",
+        "model_name": "toy",
+        "model_dir": "models",
+        "sample_dir": "samples",
+        "return_as_list": True,
+        "truncate": "e",
+        "destination_path": None,
+        "sample_delim": "--",
+        "prefix": "What",
+        "seed": 3,
+        "nsamples": 3,
+        "batch_size": 2,
+        "length": 9,
+        "temperature": 1.5,
+        "top_k": 30,
+        "top_p": 0.875,
+        "include_prefix": False,
+    }
+    assert list(GPT_2_SIMPLE["generate"])[1:] == list(given)
+    names = {field.name for field in dataclasses.fields(SamplingConfig)}
+    options = SamplingConfig(**{name: given[name] for name in names})
+    expected = sorted(loaded.generate("What", options), key=lambda text: text.index)
+    assert gpt2.generate(loaded, *given.values()) == expected
+    assert len(expected) == 3
+
+
+# --- Texts: printed, listed, in a file
+
+
+def written(session: Session, **options: Any) -> list[str]:
+    texts = gpt2.generate(session, length=8, seed=2, return_as_list=True, **options)
+    assert texts is not None
+    return texts
+
+
+def test_texts_are_printed_with_the_delimiter_after_each(loaded: Session, capsys: Captured) -> None:
+    expected = written(loaded, nsamples=3, batch_size=2)
+    assert capsys.readouterr().out == ""
+    assert gpt2.generate(loaded, length=8, seed=2, nsamples=3, batch_size=3) is None
+    assert capsys.readouterr().out == "".join(f"{text}\n{DELIMITER}" for text in expected)
+    gpt2.generate(loaded, length=8, seed=2, nsamples=3, sample_delim="--")
+    assert capsys.readouterr().out == "".join(f"{text}\n--" for text in expected)
+
+
+def test_texts_in_a_file_are_held_no_longer(
+    loaded: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = (f"{n}" * 100_000 for n in range(100))
+    monkeypatch.setattr("gpt2_helpers.api.with_bar", lambda *_: texts)
+    tracemalloc.start()
+    try:
+        gpt2.generate_to_file(loaded, destination_path="texts.txt", length=8, nsamples=100)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert Path("texts.txt").stat().st_size > 19_000_000
+    assert most < 5_000_000
+
+
+def test_a_single_text_has_no_delimiter(loaded: Session, capsys: Captured) -> None:
+    (expected,) = written(loaded)
+    gpt2.generate(loaded, length=8, seed=2)
+    assert capsys.readouterr().out == f"{expected}\n"
+    gpt2.generate(loaded, length=8, seed=2, destination_path="text.out")
+    assert Path("text.out").read_bytes().decode("utf-8") == f"{expected}\n"
+    gpt2.generate(loaded, length=8, seed=2, prefix=["What", "How"])  # one for each is two
+    assert capsys.readouterr().out.count(DELIMITER) == 2
+
+
+def test_a_file_holds_what_would_be_printed_and_a_bar_tells_of_it(
+    loaded: Session, capsys: Captured
+) -> None:
+    expected = written(loaded, nsamples=3)
+    gpt2.generate_to_file(loaded, length=8, seed=2, nsamples=3)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(r"generating: 100%.* 3/3", shown.err)
+    content = Path("gpt_2_gen_texts.txt").read_bytes().decode("utf-8")
+    assert content == "".join(f"{text}\n{DELIMITER}" for text in expected)
+
+
+def test_a_file_and_a_list_at_once(loaded: Session) -> None:
+    expected = written(loaded, nsamples=2)
+    assert written(loaded, nsamples=2, destination_path="out/texts.txt") == expected
+    content = Path("out/texts.txt").read_bytes().decode("utf-8")
+    assert content == "".join(f"{text}\n{DELIMITER}" for text in expected)
+
+
+def test_texts_stand_in_the_order_of_their_prefixes(loaded: Session, capsys: Captured) -> None:
+    prefixes = ["What is", "How", " the best people", "I"]
+    options: dict[str, Any] = {"nsamples": 3, "batch_size": 4, "truncate": "e"}
+    finished = [
+        text.index
+        for text in loaded.generate(prefixes, SamplingConfig(length=8, seed=2, **options))
+    ]
+    assert finished != sorted(finished), "these texts finish in order: take another seed"
+    texts = written(loaded, prefix=prefixes, **options)
+    assert len(texts) == 12
+    for order, text in enumerate(texts):
+        assert text.startswith(prefixes[order // 3])
+    gpt2.generate(loaded, length=8, seed=2, prefix=prefixes, **options)
+    expected = "".join(f"{text}\n{DELIMITER}" for text in texts)
+    assert capsys.readouterr().out == expected
+    gpt2.generate(loaded, length=8, seed=2, prefix=prefixes, destination_path="t", **options)
+    assert Path("t").read_bytes().decode("utf-8") == expected
+
+
+def test_an_error_before_the_first_text_leaves_an_older_file(loaded: Session) -> None:
+    Path("texts.txt").write_text("what stood there")
+    with pytest.raises(OptionError, match="the prefix has .* tokens"):
+        gpt2.generate_to_file(loaded, destination_path="texts.txt", prefix="What is", length=2)
+    with pytest.raises(OptionError, match="temperature"):
+        gpt2.generate_to_file(loaded, destination_path="texts.txt", temperature=-1)
+    assert Path("texts.txt").read_text() == "what stood there"
+
+
+def test_none_is_a_batch_of_one(loaded: Session) -> None:
+    assert written(loaded, batch_size=None) == written(loaded)
+
+
+def test_no_prefix_is_none_or_nothing(loaded: Session) -> None:
+    assert written(loaded, prefix="") == written(loaded) == written(loaded, prefix=[""])
+    with pytest.raises(OptionError, match="prefix must be a text or a list of texts"):
+        written(loaded, prefix=[])
+    for wrong in (5, [5], b"What"):
+        with pytest.raises(OptionError):
+            written(loaded, prefix=wrong)
+
+
+# --- Which model writes
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models and three runs, to be copied."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_text()
+        write_model("toy")
+        write_model("second", seed=5)
+        tf.config.run_functions_eagerly(True)
+        train(steps=1, run_name="run1")
+        train(steps=1, run_name="run2", model_name="second")
+        train(steps=1, run_name="run1", checkpoint_dir="elsewhere")
+        tf.config.run_functions_eagerly(False)
+    return folder
+
+
+def holds(session: Session) -> str:
+    return session.model_name or str(session.run_folder)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_what_is_named_writes_and_else_what_is_loaded(runs: Path) -> None:
+    shutil.copytree(runs, ".", dirs_exist_ok=True)
+    session = gpt2.start_tf_sess()
+    told: list[tuple[dict[str, Any], str]] = [
+        # An empty session takes the first run; a loaded one remembers,
+        ({}, "checkpoint/run1"),
+        ({"run_name": "run2"}, "checkpoint/run2"),
+        ({}, "checkpoint/run2"),
+        # but does what it is told, also where that is the default,
+        ({"run_name": "run1"}, "checkpoint/run1"),
+        ({"checkpoint_dir": "elsewhere"}, "elsewhere/run1"),
+        ({"run_name": "run1"}, "elsewhere/run1"),
+        ({"run_name": "run1", "checkpoint_dir": "checkpoint"}, "checkpoint/run1"),
+        ({"model_name": "second"}, "second"),
+        ({}, "second"),
+        ({"model_name": "toy"}, "toy"),
+        ({"run_name": "run2"}, "checkpoint/run2"),
+        # and, as with gpt-2-simple, the base model's name leaves a finetuned model in its place.
+        ({"model_name": "second"}, "checkpoint/run2"),
+        ({"model_name": "toy"}, "toy"),
+    ]
+    for asked, expected in told:
+        gpt2.generate(session, length=1, **asked)
+        assert holds(session) == expected, asked
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"run_name": "run2"}, "checkpoint/run2"),
+        ({"checkpoint_dir": "elsewhere"}, "elsewhere/run1"),
+        ({"model_name": "toy"}, "toy"),
+    ],
+)
+def test_an_empty_session_loads_what_is_named(
+    asked: dict[str, Any], expected: str, runs: Path
+) -> None:
+    shutil.copytree(runs, ".", dirs_exist_ok=True)
+    session = gpt2.start_tf_sess()
+    gpt2.generate(session, length=1, **asked)
+    assert holds(session) == expected
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_what_is_loaded_is_not_loaded_again() -> None:
+    train(steps=1)
+    session = gpt2.start_tf_sess()
+    named: dict[str, Any] = {"run_name": "run1", "checkpoint_dir": "checkpoint"}
+    for options in ({}, {"run_name": "run1"}, named):
+        gpt2.generate(session, length=1, **options)
+        model = session.model
+        gpt2.generate(session, length=1, **options)
+        assert session.model is model
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_loading_tells_what_was_loaded(capsys: Captured) -> None:
+    train(steps=2, save_every=1, max_checkpoints=0)
+    session = gpt2.start_tf_sess()
+    gpt2.load_gpt2(session, "model-1", precision="float32")
+    assert capsys.readouterr().out == "loaded run1\n"
+    first = weights_of(session.model)
+    gpt2.load_gpt2(session, precision="float32")
+    assert any((first[n] != array).any() for n, array in weights_of(session.model).items())
+    gpt2.load_gpt2(session, model_name="toy")
+    assert capsys.readouterr().out == "loaded run1\nloaded the pretrained model toy\n"
+
+
+def test_where_there_is_no_run_the_error_says_so() -> None:
+    for call in (gpt2.generate, gpt2.load_gpt2):
+        with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint"):
+            call(gpt2.start_tf_sess())
+
+
+@pytest.mark.parametrize("wrong", [None, "run1", Session])
+def test_a_session_is_asked_for(wrong: Any) -> None:
+    message = r"sess must be a session, got .*: sess = gpt2\.start_tf_sess\(\)"
+    with pytest.raises(OptionError, match=message):
+        gpt2.generate(wrong)
+    with pytest.raises(OptionError, match=message):
+        gpt2.generate_to_file(wrong)
+    with pytest.raises(OptionError, match=message):
+        gpt2.load_gpt2(wrong)
+    with pytest.raises(OptionError, match=message):
+        gpt2.finetune(wrong, "text.txt")
+    with pytest.raises(OptionError, match=message):
+        gpt2.reset_session(wrong)
+
+
+# --- Finetuning
+
+FEW = {name: value for name, value in SHORT.items() if name != "batch_size"}
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_finetuned_model_stays_loaded_and_its_optimizer_does_not() -> None:
+    def variables() -> int:
+        return sum(isinstance(thing, tf.Variable) for thing in gc.get_objects())
+
+    gc.collect()
+    before = variables()
+    session = gpt2.start_tf_sess()
+    gpt2.finetune(session, "text.txt", **{**FEW, "optimizer": "adam", "steps": 1})
+    assert holds(session) == "checkpoint/run1"
+    assert variables() - before == len(session.model.variables)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_finetuning_takes_paths_and_prints_a_line_each_step(capsys: Captured) -> None:
+    options = {**FEW, "steps": 2, "checkpoint_dir": Path("runs"), "validation": Path("text.txt")}
+    gpt2.finetune(gpt2.start_tf_sess(), Path("text.txt"), **options)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:4] for line in lines if line.startswith("[")] == ["[1 |", "[2 |"]
+    assert lines[-1] == "saved: runs/run1, step 2"
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_model_that_lost_its_way_is_not_left_in_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = gpt2.start_tf_sess()
+    gpt2.finetune(session, "text.txt", **FEW)
+    good = weights_of(session.model)
+    monkeypatch.setattr(
+        "gpt2_helpers.training.trainer.Trainer._train_step", lambda *_: float("nan")
+    )
+    with pytest.raises(Gpt2Error, match="the loss became nan"):
+        gpt2.finetune(session, "text.txt", **FEW)
+    assert not session.is_loaded
+    gpt2.load_gpt2(session, precision="float32")
+    assert_same(weights_of(session.model), good)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": "ten"}, "steps must be a whole number, got 'ten'"),
+        ({"optimizer": "adan"}, r"optimizer must be one of .* \(did you mean 'adam'\?\)"),
+        ({"run_name": "a/b"}, "run_name must be a plain folder name"),
+        ({"print_every": 0}, "print_every must be at least 1, got 0"),
+        ({"validation": True}, "validation must be a text"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_happens(
+    options: dict[str, Any], message: str, loaded: Session
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        gpt2.finetune(loaded, "text.txt", **{**FEW, **options})
+    assert loaded.is_loaded
+    assert not Path("checkpoint").exists()
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="tempperature"):
+        gpt2.generate(gpt2.start_tf_sess(), tempperature=1.0)  # type: ignore[call-arg]
+
+
+# --- Sessions, models and datasets
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_resetting_lets_go_of_the_model_and_starts_anew() -> None:
+    session = gpt2.start_tf_sess()
+    session.load_pretrained("toy")
+    other = gpt2.reset_session(session)
+    assert other is not session
+    assert not session.is_loaded
+    assert not other.is_loaded
+
+
+def test_gpus_are_given_by_tensorflow_s_names() -> None:
+    gpus = gpt2.get_available_gpus()
+    assert len(gpus) == len(tf.config.list_physical_devices("GPU"))
+    assert all(re.fullmatch(r"/device:GPU:\d+", name) for name in gpus)
+
+
+def test_the_bundled_model_is_downloaded_without_a_network() -> None:
+    assert not gpt2.is_gpt2_downloaded("mine", "tiny")
+    gpt2.download_gpt2("mine", "tiny")
+    assert gpt2.is_gpt2_downloaded("mine", "tiny")
+    assert gpt2.is_gpt2_downloaded(model_dir="mine", model_name="tiny")
+
+
+def test_a_table_becomes_a_text() -> None:
+    Path("titles.csv").write_text('title\n"One, two"\nThree\n', encoding="utf-8")
+    gpt2.encode_csv("titles.csv")
+    expected = "<|startoftext|>One, two<|endoftext|>\n<|startoftext|>Three<|endoftext|>\n"
+    assert Path("csv_encoded.txt").read_text(encoding="utf-8") == expected
+    gpt2.encode_csv("titles.csv", "out.txt", False, "<", ">")
+    assert Path("out.txt").read_text(encoding="utf-8") == "<title>\n<One, two>\n<Three>\n"
+
+
+def test_a_text_is_encoded_once_for_several_finetunings(capsys: Captured) -> None:
+    gpt2.encode_dataset("text.txt", "models", "ids.npz", "toy", 1000)
+    with np.load("ids.npz") as archive:
+        (ids,) = archive.values()
+    text = Path("text.txt").read_text(encoding="utf-8")
+    assert ids.tolist() == toy_tokenizer().encode(text)
+    assert f"1 document, {len(ids):,} tokens" in capsys.readouterr().out
+    with pytest.raises(DatasetError, match=r"nowhere\.txt"):
+        gpt2.encode_dataset("nowhere.txt", model_name="toy")
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_an_encoded_text_trains_like_the_text() -> None:
+    gpt2.encode_dataset("text.txt", model_name="toy")
+    session = gpt2.start_tf_sess()
+    gpt2.finetune(session, "text.txt", **FEW)
+    weights = weights_of(session.model)
+    gpt2.finetune(session, "text_encoded.npz", **{**FEW, "run_name": "encoded"})
+    assert_same(weights, weights_of(session.model))
+    assert steps_kept("encoded") == {4}
