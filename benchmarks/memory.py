@@ -170,7 +170,7 @@ def measure_training(case: Case) -> int:
     weights = RandomWeights(variable_shapes(shape))
     model = GPT2(shape, weights, case.precision, frozen=finetune.lora_rank > 0)
     if finetune.lora_rank:
-        model.adapt(new_adapters(shape, finetune.lora_rank, seed=0))
+        model.load_adapters(new_adapters(shape, finetune.lora_rank, seed=0))
     tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
     for _ in Trainer(model, tokens, finetune):
         if case.sample_length:  # as a run does on a processor
@@ -180,18 +180,18 @@ def measure_training(case: Case) -> int:
 
 
 def measure_writing(case: Case) -> int:
-    from gpt2_helpers.checkpoint.stored_model import StoredModel
-    from gpt2_helpers.generation.decoders import uses_lite
+    from gpt2_helpers.checkpoint.stored_model import InferenceModel
+    from gpt2_helpers.generation.decoders import runs_on_tflite
     from gpt2_helpers.model.variables import variable_shapes
 
     shape = SHAPES[case.shape]
     weights = RandomWeights(variable_shapes(shape))
     model: Model
-    if uses_lite(case.precision):
+    if runs_on_tflite(case.precision):
         from gpt2_helpers.generation import tflite_decoder  # noqa: F401 - and with it TensorFlow Lite
 
         before = most_held()
-        model = StoredModel(shape, weights, "float32", case.precision)
+        model = InferenceModel(shape, weights, "float32", case.precision)
     else:
         import tensorflow as tf
 

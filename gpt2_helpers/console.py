@@ -11,7 +11,7 @@ from gpt2_helpers.system.progress import Bar
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.batch import Text
-    from gpt2_helpers.system.files import Moved
+    from gpt2_helpers.system.files import CopyProgress
     from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
 
@@ -66,7 +66,7 @@ def outcome(run: FinetuneRun) -> str:
     return f"{verb}: {run.folder.path}, step {run.folder.completed_steps()}"
 
 
-def with_bytes(moving: Iterable[Moved], title: str) -> None:
+def with_bytes(moving: Iterable[CopyProgress], title: str) -> None:
     """Let something move to its end, with a bar of its bytes."""
     with Bar(desc=title, unit="B", unit_scale=True) as bar:
         for moved in moving:

@@ -8,9 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.checkpoint.model_files import load_model, load_stored, model_folder, step_of
+from gpt2_helpers.checkpoint.model_files import (
+    load_for_inference,
+    load_model,
+    model_folder,
+    step_of,
+)
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import (
     LOADING_PRECISIONS,
     DatasetConfig,
@@ -20,7 +25,7 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.generation.batch import Piece, Text
-from gpt2_helpers.generation.decoders import decoder_for, uses_lite
+from gpt2_helpers.generation.decoders import decoder_for, runs_on_tflite
 from gpt2_helpers.generation.generate import pieces, stream
 from gpt2_helpers.google import drive
 from gpt2_helpers.model.lora import n_adapter_parameters
@@ -44,7 +49,7 @@ class Session:
     """
 
     def __init__(self) -> None:
-        self._model: GPT2 | StoredModel | None = None
+        self._model: GPT2 | InferenceModel | None = None
         self._tokenizer: Tokenizer | None = None
         self.run_name: str | None = None
         self.run_folder: Path | None = None
@@ -62,12 +67,12 @@ class Session:
         On a processor the session first holds what writing takes, without TensorFlow; this then
         loads both, the model from its files once more.
         """
-        if isinstance(model := self.writer, StoredModel):
-            self._model = model = model.in_tensorflow()
+        if isinstance(model := self.writer, InferenceModel):
+            self._model = model = model.to_tensorflow()
         return model
 
     @property
-    def writer(self) -> GPT2 | StoredModel:
+    def writer(self) -> GPT2 | InferenceModel:
         """The loaded model, as far as it takes to write; CheckpointError where there is none."""
         if self._model is None:
             raise CheckpointError(
@@ -178,9 +183,9 @@ class Session:
             choose(precision)
             for choose in (device.choose_precision, device.choose_decoding_precision)
         )
-        model: GPT2 | StoredModel
-        if uses_lite(written):
-            model = load_stored(folder, trained, written, checkpoint)
+        model: GPT2 | InferenceModel
+        if runs_on_tflite(written):
+            model = load_for_inference(folder, trained, written, checkpoint)
         else:
             model = load_model(folder, trained, checkpoint)
             model.decoding_precision = written
@@ -189,7 +194,7 @@ class Session:
                 f"{folder}: encoder.json has {tokenizer.n_vocab} pieces, hparams.json allows "
                 f"{model.config.n_vocab}: they don't belong together"
             )
-        if isinstance(model, StoredModel):
+        if isinstance(model, InferenceModel):
             decoder_for(model, 1, 1, written)  # reads the weights, so that what is wrong is told
         self._model, self._tokenizer = model, tokenizer
 
@@ -215,7 +220,7 @@ def set_threads(threads: int) -> None:
     """
     if threads <= 0:
         return
-    device.use_at_most(threads)
+    device.set_max_threads(threads)
 
     import tensorflow as tf
 

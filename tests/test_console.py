@@ -13,7 +13,7 @@ import tensorflow as tf
 from gpt2_helpers import console
 from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
 from gpt2_helpers.generation.batch import Text
-from gpt2_helpers.system.files import Moved
+from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
 from gpt2_helpers.training.run import RunProgress
 from toy_runs import open_run, steps_kept, write_model, write_text
@@ -138,7 +138,10 @@ def test_no_thread_stays_behind_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bar_counts_bytes(capsys: Captured) -> None:
-    with_bytes(iter([Moved(1_000_000, 3_000_000), Moved(3_000_000, 3_000_000)]), "run1 to Drive")
+    with_bytes(
+        iter([CopyProgress(1_000_000, 3_000_000), CopyProgress(3_000_000, 3_000_000)]),
+        "run1 to Drive",
+    )
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.search(r"run1 to Drive: 100%.* 3\.00M/3\.00M \[.*B/s\]", shown.err)

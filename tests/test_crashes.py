@@ -22,7 +22,7 @@ from crashes.scenarios import Finetuning, Scenario, scenarios
 from crashes.surviving import survive, write_toy
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.cli.app import main
-from gpt2_helpers.system.locks import alone_in, is_free
+from gpt2_helpers.system.locks import exclusive_lock, is_free
 from toy_runs import steps_kept, write_model, write_text
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
@@ -224,8 +224,8 @@ def test_one_process_may_enter_twice_and_still_keeps_others_out(tmp_path: Path) 
         asked = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
         return asked.stdout == "True\n"
 
-    with alone_in(tmp_path):
-        with alone_in(tmp_path):
+    with exclusive_lock(tmp_path):
+        with exclusive_lock(tmp_path):
             pass
         assert not others_may_enter()
     assert others_may_enter()
@@ -240,7 +240,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(fcntl, "lockf", refuse)
-    with alone_in(tmp_path):
+    with exclusive_lock(tmp_path):
         assert is_free(tmp_path)
 
 

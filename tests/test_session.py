@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.checkpoint.model_files import load_model
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
 from gpt2_helpers.google.drive import mount
@@ -210,7 +210,7 @@ def test_on_a_processor_it_holds_what_writing_takes_and_makes_the_rest_when_aske
 ) -> None:
     session = Session()
     session.load_pretrained("toy", precision=precision)
-    assert isinstance(session.writer, StoredModel)
+    assert isinstance(session.writer, InferenceModel)
     config = SamplingConfig(length=9, seed=1)
     texts = list(session.generate("", config))
     session.load_pretrained("toy", precision=precision)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpt2_helpers import config
 from gpt2_helpers.errors import DownloadError
-from gpt2_helpers.system.download import Redirects, WebFile, check_and_name, fetch_all, room
+from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, fetch_all, room
 
 FILES = (
     *("checkpoint", "encoder.json", "hparams.json", "model.ckpt.data-00000-of-00001"),
@@ -59,10 +59,10 @@ def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") ->
     return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
 
 
-def _files(base: str, folder: Path) -> list[WebFile]:
+def _files(base: str, folder: Path) -> list[RemoteFile]:
     # An opener reads the certificates: once is enough.
     opener = urllib.request.build_opener(Redirects(_ELSEWHERE))
-    return [WebFile(f"{base}/{name}", folder / name, opener, _ELSEWHERE) for name in FILES]
+    return [RemoteFile(f"{base}/{name}", folder / name, opener, _ELSEWHERE) for name in FILES]
 
 
 def _copy_bundled(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.checkpoint.weights import REQUIRED_SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
@@ -128,13 +128,13 @@ def load_model(
     return GPT2(config, kept, precision, frozen)
 
 
-def load_stored(
+def load_for_inference(
     folder: str | Path, precision: str, decoding_precision: str, checkpoint: str | None = None
-) -> StoredModel:
+) -> InferenceModel:
     """The same model, to write with and no more, and so without TensorFlow. Its weights are read
     when a decoder is made."""
     config, weights = _fitting(Path(folder), checkpoint)
-    return StoredModel(config, weights, precision, decoding_precision, weights.prefix)
+    return InferenceModel(config, weights, precision, decoding_precision, weights.prefix)
 
 
 class _Numbers(Mapping[str, np.ndarray]):
@@ -209,7 +209,8 @@ def save_model(
             (
                 name,
                 tf.cast(
-                    model.merged(name, None if base is None else base[name]), tf.as_dtype(dtype)
+                    model.effective_weight(name, None if base is None else base[name]),
+                    tf.as_dtype(dtype),
                 ),
             )
             for name in model.variables

@@ -33,7 +33,7 @@ from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weigh
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.system.files import BEFORE, ignore, write_text
-from gpt2_helpers.system.locks import LOCK, alone_in, is_free
+from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class RunFolder:
             "free some space"
         )
 
-    def keep_newest(self, count: int, record: RunRecord, protected: set[int]) -> None:
+    def prune(self, count: int, record: RunRecord, protected: set[int]) -> None:
         """Delete all but the newest `count` checkpoints of this run's own (all stay where it is 0)
         and the protected steps. What a run begun afresh found in its folder is not touched."""
         older = record.checkpoints[:-count] if count else []
@@ -249,7 +249,7 @@ class RunFolder:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def tidy(self) -> None:
+    def remove_partial(self) -> None:
         """Delete what one that was killed while it wrote has left half done."""
         for path in self.path.glob(".part-*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -270,7 +270,7 @@ class RunFolder:
             if path != events:
                 path.unlink(missing_ok=True)
 
-    def go_back_to(self, step: int, record: RunRecord) -> None:
+    def roll_back(self, step: int, record: RunRecord) -> None:
         """Make the checkpoint of `step` the newest: later ones are deleted."""
         write_checkpoint_state(self.path, f"model-{step}")
         write_text(self.path / "counter", f"{step}\n")
@@ -295,9 +295,9 @@ class RunFolder:
         busy = ExitStack()
         try:
             beside.path.mkdir(parents=True)
-            busy.enter_context(alone_in(self._part))
+            busy.enter_context(exclusive_lock(self._part))
             if (self.path / LOCK).is_file():  # who trains has made one
-                busy.enter_context(alone_in(self.path))
+                busy.enter_context(exclusive_lock(self.path))
             free = shutil.disk_usage(beside.path).free
             if size > free:
                 raise CheckpointError(

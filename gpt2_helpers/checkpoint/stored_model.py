@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
 
-class StoredModel:
+class InferenceModel:
     """The weights of a checkpoint, as decoders on a processor ask for them (see `decoder.Model`).
 
-    `precision` is that of the model in TensorFlow, which `in_tensorflow` makes; `prefix` is where
+    `precision` is that of the model in TensorFlow, which `to_tensorflow` makes; `prefix` is where
     the weights come from, if from files.
     """
 
@@ -38,12 +38,12 @@ class StoredModel:
         self.decoders: dict[Any, Any] = {}
         self._weights = weights
 
-    def merged(self, name: str) -> Floats:
+    def effective_weight(self, name: str) -> Floats:
         """The fp32 weight of this name; CheckpointError where it cannot be read."""
         weight: Floats = self._weights[name].astype(np.float32, copy=False)
         return weight
 
-    def in_tensorflow(self) -> GPT2:
+    def to_tensorflow(self) -> GPT2:
         """The same model with all that it can do, read from the files once more."""
         from gpt2_helpers.model.gpt2 import GPT2
 

@@ -20,7 +20,7 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.system.tensorflow_setup import look_for_gpus
+from gpt2_helpers.system.tensorflow_setup import init_gpus
 
 SUMMARY = "show this machine, and the models and runs that are there"
 
@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
     if "run" in options:
         options.run_name = options.run
     run = config_from(RunConfig, options)
-    look_for_gpus()
+    init_gpus()
     if "run_name" in options:
         lines = _run_lines(run.checkpoint_dir, run.run_name)
     else:

@@ -11,7 +11,7 @@ from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import LOADING_PRECISIONS, MODEL_NAMES, RunConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.system.tensorflow_setup import load_tensorflow, look_for_gpus, quietly
+from gpt2_helpers.system.tensorflow_setup import init_gpus, load_tensorflow, suppress_stderr
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -53,15 +53,15 @@ def loaded(options: Namespace) -> Session:
         raise OptionError(
             "run_name opens a finetuned run, model_name a pretrained model: give one of them"
         )
-    look_for_gpus()
+    init_gpus()
 
-    with quietly():  # this may bring TensorFlow as well
-        from gpt2_helpers.generation.decoders import uses_lite
+    with suppress_stderr():  # this may bring TensorFlow as well
+        from gpt2_helpers.generation.decoders import runs_on_tflite
     from gpt2_helpers.checkpoint.pretrained import fetch_missing
     from gpt2_helpers.session import Session
     from gpt2_helpers.system.device import choose_decoding_precision
 
-    if not uses_lite(choose_decoding_precision(weights.precision)):
+    if not runs_on_tflite(choose_decoding_precision(weights.precision)):
         load_tensorflow()
     session = Session()
     if "model_name" in options:

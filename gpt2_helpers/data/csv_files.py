@@ -13,7 +13,7 @@ from pathlib import Path
 
 import regex
 
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, nearest
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -33,7 +33,7 @@ _COMMON_NAMES = frozenset(_COMMON_WORDS.split())
 
 
 def read_rows(
-    path: Path, journal: Journal, column: str | None = None, header: bool | None = None
+    path: Path, journal: ReadReport, column: str | None = None, header: bool | None = None
 ) -> Iterator[str]:
     """The texts of one column of a CSV or TSV file, in order; blank ones are skipped and counted.
 
@@ -68,7 +68,7 @@ def read_rows(
 def columns(path: Path) -> dict[str, int]:
     """What `column` may be for a table, each with the characters of it in the first rows: the one
     with most is likely the text. Names where there is a header, else numbers from 1."""
-    rows = [cells for _, cells in itertools.islice(_filled_rows(path, Journal()), _SAMPLE)]
+    rows = [cells for _, cells in itertools.islice(_filled_rows(path, ReadReport()), _SAMPLE)]
     if not rows:
         return {}
     names = [cell.strip() for cell in rows[0]] if looks_like_header(rows[0], rows[1:]) else []
@@ -82,7 +82,7 @@ def columns(path: Path) -> dict[str, int]:
 
 
 def _layout(
-    path: Path, journal: Journal, rows: list[list[str]], column: str | None, header: bool | None
+    path: Path, journal: ReadReport, rows: list[list[str]], column: str | None, header: bool | None
 ) -> tuple[bool, int]:
     """Whether there is a header, and the place of the wanted column; both are said."""
     first, below = rows[0], rows[1:]
@@ -194,7 +194,7 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _filled_rows(path: Path, journal: Journal) -> Iterator[tuple[int, list[str]]]:
+def _filled_rows(path: Path, journal: ReadReport) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not blank, and a count of those that are."""
     separator = SEPARATORS.get(path.suffix.lower(), ",")
     reader = csv.reader(_lines(path, journal), delimiter=separator, strict=True)
@@ -232,7 +232,7 @@ def _explained(path: Path, start: int, line: int, problem: str) -> str:
     return f"{path}, line {line}: not readable as CSV: {problem}"
 
 
-def _lines(path: Path, journal: Journal) -> Iterator[str]:
+def _lines(path: Path, journal: ReadReport) -> Iterator[str]:
     """Lines with their newline. Only `\\n` ends one: Unicode's other line ends are plain text."""
     rest, number = "", 1
     for block in read_text(path, journal):

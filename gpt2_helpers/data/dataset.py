@@ -17,9 +17,9 @@ import numpy as np
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import read_rows
 from gpt2_helpers.data.documents import check_column, find_files, wrapped
-from gpt2_helpers.data.text_files import Journal
-from gpt2_helpers.data.token_files import map_ids, replacing, write_npz
-from gpt2_helpers.data.token_stream import IdStream, OnProgress, is_archive, total_size
+from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, write_npz
+from gpt2_helpers.data.token_stream import OnProgress, TokenStream, is_archive, total_size
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
@@ -125,8 +125,8 @@ def _load(
     written = [place.resolve() for place in (keep, replaced) if place]
     files = [file for file in find_files(path) if file.resolve() not in written]
     check_column(files, config.column)
-    ids = IdStream(tokenizer, config, _process_count(processes, files))
-    tokens = map_ids(ids.blocks(path, files, on_progress), ids.dtype, keep)
+    ids = TokenStream(tokenizer, config, _process_count(processes, files))
+    tokens = memmap_tokens(ids.blocks(path, files, on_progress), ids.dtype, keep)
     return Dataset(
         tokens=tokens,
         documents=ids.documents,
@@ -225,8 +225,8 @@ def encode_csv(
         raise DatasetError(f"{csv_path} is {len(files)} files: give one .csv or .tsv file")
     if out.resolve() == files[0].resolve():
         raise OptionError(f"out_path must be another file than the table, got {out_path}")
-    journal = Journal()
-    with replacing(out) as file:
+    journal = ReadReport()
+    with atomic_replace(out) as file:
         for row in read_rows(files[0], journal, column, header):
             file.write(wrapped(row, start_token, end_token).encode())
         if not file.tell():

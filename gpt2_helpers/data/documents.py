@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt2_helpers.data.csv_files import SEPARATORS, read_rows
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
@@ -108,7 +108,7 @@ def wrapped(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> str
     return f"{start}{row}{end}\n"
 
 
-def stream(files: Iterable[Path], journal: Journal, column: str | None = None) -> Iterator[str]:
+def stream(files: Iterable[Path], journal: ReadReport, column: str | None = None) -> Iterator[str]:
     """The text of all files, in blocks that end anywhere; what was detected goes into `journal`.
 
     Raises DatasetError for what is no text, and for tables with no or several fitting columns.

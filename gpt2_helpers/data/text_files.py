@@ -79,7 +79,7 @@ class UndecodableError(DatasetError):
 
 
 @dataclass
-class Journal:
+class ReadReport:
     """What reading found out, in plain sentences, and how far it has come."""
 
     bytes_read: int = 0
@@ -115,7 +115,7 @@ class Encoding:
     note: str | None = None
 
 
-def read_text(path: Path, journal: Journal) -> Iterator[str]:
+def read_text(path: Path, journal: ReadReport) -> Iterator[str]:
     """The text of a file in blocks, newlines as `\\n`; what was detected goes into `journal`.
 
     Raises DatasetError where the file cannot be read, or holds something other than text.
@@ -149,10 +149,10 @@ def detect(path: Path) -> Encoding:
     if codec_16:
         return Encoding(codec_16, 0, f"read as {_NAMES[codec_16]}, which it plainly is")
     try:
-        for _ in _decoded(path, Encoding("utf-8"), Journal()):
+        for _ in _decoded(path, Encoding("utf-8"), ReadReport()):
             pass
     except UndecodableError as fault:
-        return _western(path, fault)
+        return _detect_single_byte(path, fault)
     return Encoding("utf-8")
 
 
@@ -166,7 +166,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _decoded(path: Path, encoding: Encoding, journal: Journal) -> Iterator[str]:
+def _decoded(path: Path, encoding: Encoding, journal: ReadReport) -> Iterator[str]:
     """The file's text in blocks; UndecodableError names the line of bytes that are none."""
     decoder = codecs.getincrementaldecoder(encoding.codec)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
@@ -216,7 +216,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _western(path: Path, fault: UndecodableError) -> Encoding:
+def _detect_single_byte(path: Path, fault: UndecodableError) -> Encoding:
     """Latin-1 or Windows-1252 for a file that is no UTF-8, or `fault` where it is neither."""
     counts = np.zeros(256, np.int64)
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -249,6 +249,6 @@ def _western(path: Path, fault: UndecodableError) -> Encoding:
     note = f"read as {_NAMES[codec]}, since it is no UTF-8; if letters look wrong, save it as UTF-8"
     encoding = Encoding(codec, 0, note)
     if counts[[0x81, 0x8D, 0x8F, 0x90, 0x9D]].any():  # these mean nothing in Windows-1252
-        for _ in _decoded(path, encoding, Journal()):
+        for _ in _decoded(path, encoding, ReadReport()):
             pass  # raises at the line where the first of them stands
     return encoding

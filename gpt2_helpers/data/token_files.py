@@ -27,14 +27,16 @@ _BLOCK = 1 << 19  # ids read or written at once
 _LONGEST_HEADER = 10_000  # bytes
 
 
-def map_ids(blocks: Iterable[AnyIds], dtype: np.dtype[Any], keep: Path | None = None) -> AnyIds:
+def memmap_tokens(
+    blocks: Iterable[AnyIds], dtype: np.dtype[Any], keep: Path | None = None
+) -> AnyIds:
     """All ids of `blocks` as one array [count] that lies in a file and not in memory.
 
     The file is the .npy array `keep`, there only once it is whole, or else a temporary one that
     goes when the array does. Raises DatasetError where it cannot be written.
     """
     if keep is not None:
-        with replacing(keep) as file:
+        with atomic_replace(keep) as file:
             count = _write_npy(file, blocks, dtype)
         return _mapped(keep, dtype, count)
     try:
@@ -64,7 +66,7 @@ def _mapped(file: Any, dtype: np.dtype[Any], count: int) -> AnyIds:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def atomic_replace(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` once written whole, and else leaves no trace.
 
     Raises DatasetError where it cannot be written.
@@ -102,7 +104,7 @@ def _drop_abandoned(path: Path) -> None:
 def write_npz(path: Path, tokens: AnyIds) -> None:
     """Write `tokens` [count] as the one array of an .npz that gpt-2-simple reads as well."""
     with (
-        replacing(path) as file,
+        atomic_replace(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("arr_0.npy", "w", force_zip64=True) as entry,
     ):

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.documents import stream
-from gpt2_helpers.data.text_files import Journal
+from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import ENDINGS, read_ids
 from gpt2_helpers.data.tokenize import encode_pieces, pieces, token_dtype
 from gpt2_helpers.errors import DatasetError
@@ -39,7 +39,7 @@ def total_size(files: Iterable[Path]) -> int:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
-class IdStream:
+class TokenStream:
     """Blocks of ids, read from files and encoded as they are asked for, and what was found."""
 
     def __init__(self, tokenizer: Tokenizer, config: DatasetConfig, processes: int) -> None:
@@ -48,7 +48,7 @@ class IdStream:
         self.processes = processes
         self.dtype = token_dtype(tokenizer.n_vocab)
         self.special = not config.legacy_tokens
-        self.journal = Journal()
+        self.journal = ReadReport()
         self.documents = 0
         self.characters = 0
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.data.csv_files import read_rows
 from gpt2_helpers.data.documents import check_column, find_files, is_table
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_stream import is_archive
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.similarity import (
     COPY,
     LONGEST_SHORT,
     NEAR_COPY,
-    OWN,
-    LongTexts,
+    NOVEL,
+    LongTextIndex,
     Match,
-    ShortTexts,
+    ShortTextIndex,
     plain,
 )
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
@@ -37,11 +37,11 @@ GAP = 0.2  # nats a token between training and validation loss that show learnin
 MANY_EPOCHS = 20  # how often a text is seen before that is worth a word
 
 Pair = tuple[str, Match]
-_KINDS = (COPY, NEAR_COPY, OWN)
+_KINDS = (COPY, NEAR_COPY, NOVEL)
 
 
 @dataclass(frozen=True)
-class Tally:
+class OverlapReport:
     """How many of some texts are of each kind, and how many repeat an earlier one of them."""
 
     copies: int
@@ -51,7 +51,7 @@ class Tally:
     pairs: tuple[Pair, ...] = ()  # each text with its match, in their order
 
     @classmethod
-    def of(cls, pairs: Iterable[Pair]) -> Tally:
+    def of(cls, pairs: Iterable[Pair]) -> OverlapReport:
         """Count texts that were compared already.
 
         >>> Tally.of([("Why?", Match("copy", "Why?", 1.0))]).copies
@@ -69,7 +69,7 @@ class Tally:
 
     def best_examples(self, count: int = 5) -> list[Pair]:
         """Texts that are not the model's own, near copies first, the most similar before others."""
-        taken = [pair for pair in self.pairs if pair[1].kind != OWN]
+        taken = [pair for pair in self.pairs if pair[1].kind != NOVEL]
         taken.sort(key=lambda pair: (pair[1].kind == COPY, -pair[1].similarity))
         return taken[:count]
 
@@ -102,7 +102,7 @@ class Originality:
     ) -> None:
         """`short` texts are compared as wholes, `long` ones by their runs of eight words."""
         self.notes = tuple(notes)
-        self._short, self._long = ShortTexts(short), LongTexts(long)
+        self._short, self._long = ShortTextIndex(short), LongTextIndex(long)
 
     @classmethod
     def of_dataset(cls, path: str | Path, column: str | None = None) -> Originality:
@@ -144,20 +144,20 @@ class Originality:
         matches = self._short.compare(text), self._long.compare(text)
         return max(matches, key=lambda match: (-_KINDS.index(match.kind), match.similarity))
 
-    def tally(self, texts: Iterable[str]) -> Tally:
+    def tally(self, texts: Iterable[str]) -> OverlapReport:
         """Compare many texts, and count."""
-        return Tally.of((text, self.compare(text)) for text in texts)
+        return OverlapReport.of((text, self.compare(text)) for text in texts)
 
 
 def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, bool]]:
     """Each training text, and whether it is a row of a table or as good as one."""
     for file in files:
         if is_table(file):
-            for row in read_rows(file, Journal(), column):
+            for row in read_rows(file, ReadReport(), column):
                 yield row, True
             continue
         blocks, size = [], 0
-        for block in read_text(file, Journal()):
+        for block in read_text(file, ReadReport()):
             blocks.append(block)
             size += len(block)
             if size > MOST:
@@ -193,7 +193,9 @@ def for_run(folder: RunFolder) -> Originality:
     )
 
 
-def advice(record: RunRecord, tally: Tally | None = None, epochs: float | None = None) -> list[str]:
+def advice(
+    record: RunRecord, tally: OverlapReport | None = None, epochs: float | None = None
+) -> list[str]:
     """What to do against learning by heart, in plain sentences made from a run's own numbers.
 
     Empty where the numbers advise nothing. `epochs` is how often training saw the text.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
-COPY, NEAR_COPY, OWN = "copy", "near copy", "own"
+COPY, NEAR_COPY, NOVEL = "copy", "near copy", "own"
 NEAR_SHORT = 0.8  # similarity with a short text from which on another is a near copy
 NEAR_LONG = 0.5  # share of a text's runs in a long one from which on it is a near copy
 RUN = 8  # words
@@ -55,7 +55,7 @@ def plain(text: str) -> str:
     return _ENDS.sub("", text) or text
 
 
-class ShortTexts:
+class ShortTextIndex:
     """Short texts, found again by the sequences of three characters that they are made of.
 
     >>> titles = ShortTexts(["Why is the sky blue?", "What did you dream of last night?"])
@@ -88,7 +88,7 @@ class ShortTexts:
         coefficient, as Adamson and Boreham compared titles of documents with it, "The use of an
         association measure based on character structure", 1974 (they took sequences of two)."""
         wanted = plain(text)
-        best = Match(OWN, "", 0.0)
+        best = Match(NOVEL, "", 0.0)
         if not wanted or len(wanted) > 2 * LONGEST_SHORT:
             return best
         codes, _ = _sequences([wanted])
@@ -99,7 +99,7 @@ class ShortTexts:
             highest = float(scores.max())
             if highest > best.similarity:
                 row = first + int(scores.argmax())
-                kind = NEAR_COPY if highest >= NEAR_SHORT else OWN
+                kind = NEAR_COPY if highest >= NEAR_SHORT else NOVEL
                 best = Match(kind, self._texts[row].strip(), highest)
             # "ha ha" and "ha ha ha" are made of the same sequences.
             for row in np.flatnonzero(scores == 1.0):
@@ -140,7 +140,7 @@ def _sequences(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]
     return mixed[whole] >> np.uint64(16), rows[:-2][whole]
 
 
-class LongTexts:
+class LongTextIndex:
     """Long texts, found again by their runs of eight words. Case and punctuation do not count."""
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -165,12 +165,12 @@ class LongTexts:
         places = list(_WORD.finditer(_MARKS.sub(" ", text)))
         words = [place[0].casefold() for place in places]
         if len(words) < SHORTEST or not self._written:
-            return Match(OWN, "", 0.0)
+            return Match(NOVEL, "", 0.0)
         known = _among(_runs(_numbers(words)), self._runs)
         share = float(known.mean()) if len(known) else 0.0
         if (share >= NEAR_LONG or not len(known)) and _spaced(words) in self._written:
             return Match(COPY, text.strip(), 1.0)
-        kind = NEAR_COPY if share >= NEAR_LONG else OWN
+        kind = NEAR_COPY if share >= NEAR_LONG else NOVEL
         return Match(kind, _longest(known, places), share)
 
 

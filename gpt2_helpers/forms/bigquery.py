@@ -20,7 +20,7 @@ from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.html import table
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import style_sheet, told
@@ -44,7 +44,7 @@ _REDDIT_IS_CLOSED = (
 )
 
 
-class BigQueryForm(Shown):
+class BigQueryForm(Displayable):
     """What to export from BigQuery. `check()` tells the cost, `run()` writes the CSV.
 
     form = BigQueryForm(project="my-project-123456")

@@ -17,7 +17,7 @@ from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.forms.data_preview import Look, likeliest, look_at, size_of
 from gpt2_helpers.forms.uploads import fetch, is_address, keep, uploaded
 from gpt2_helpers.forms.widgets.buttons import ActionButton
-from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import told
 from gpt2_helpers.google import drive
 
@@ -46,7 +46,7 @@ class DataChoice(Checked):
     )
 
 
-class DataPicker(Shown):
+class DataPicker(Displayable):
     """A form that ends in the path of a text, table, archive or folder to train on.
 
     picker = DataPicker()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gpt2_helpers.data.csv_files import columns, read_rows
 from gpt2_helpers.data.documents import find_files, is_table
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
 READ_WHOLE = 1 << 26  # bytes: what is larger is not counted, that would take long on a Drive
@@ -56,7 +56,7 @@ def look_at(path: str | Path, column: str | None = None) -> Look:
 
 
 def _look_at_text(file: Path) -> Look:
-    journal = Journal()
+    journal = ReadReport()
     blocks = list(read_text(file, journal))
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
@@ -74,7 +74,7 @@ def _look_at_table(file: Path, column: str | None) -> Look:
     names = columns(file)
     if not names:
         raise DatasetError(f"{file} holds no rows: choose another file")
-    journal = Journal()
+    journal = ReadReport()
     if column is None and len(names) > 1:
         column = likeliest(names)
     rows = list(read_rows(file, journal, column))

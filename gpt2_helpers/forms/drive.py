@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.html import status_line
 from gpt2_helpers.forms.widgets.progress import shown_moving
 from gpt2_helpers.forms.widgets.style import told
@@ -42,7 +42,7 @@ class DriveConfig(Checked):
     )
 
 
-class DriveForm(Shown):
+class DriveForm(Displayable):
     """Whether to use Drive; `run()` in the next cell opens it, `keep()` at the end fills it.
 
     drive = DriveForm()

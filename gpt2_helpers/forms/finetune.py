@@ -24,7 +24,7 @@ from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import told
 from gpt2_helpers.google import drive
 from gpt2_helpers.training import memory
@@ -53,7 +53,7 @@ _STARTS = [
 _CHARACTERS_A_TOKEN, _BY_A_SMALL_VOCABULARY = 4, 3
 
 
-class FinetuneForm(Shown):
+class FinetuneForm(Displayable):
     """All that a finetuning is told. `run()` trains, shows it live, and returns the session.
 
     form = FinetuneForm()

@@ -26,7 +26,7 @@ from gpt2_helpers.fields import Checked, fields_of, option
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import ConfigForm, Shown
+from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import style_sheet, told
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, counted, discard
@@ -82,7 +82,7 @@ class BulkConfig(Checked):
     )
 
 
-class GenerateForm(Shown):
+class GenerateForm(Displayable):
     """All that generating is told, with a button that generates and one that fills a file.
 
     form = GenerateForm(sess)

@@ -14,13 +14,13 @@ from gpt2_helpers.forms.widgets.style import told
 
 if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
-    from gpt2_helpers.evaluation.memorization import Tally
+    from gpt2_helpers.evaluation.memorization import OverlapReport
     from gpt2_helpers.session import Session
 
 _EXAMPLES = 8
 
 
-def show_originality(sess: Session, texts: Iterable[str]) -> Tally | None:
+def show_originality(sess: Session, texts: Iterable[str]) -> OverlapReport | None:
     """Compare texts with the data of the session's run, what was held back to validate on among
     it: counts, and the closest examples.
 
@@ -57,7 +57,7 @@ def show_originality(sess: Session, texts: Iterable[str]) -> Tally | None:
     return tally
 
 
-def show_advice(sess: Session, tally: Tally | None = None) -> None:
+def show_advice(sess: Session, tally: OverlapReport | None = None) -> None:
     """Say what the run's losses and the counts advise against learning by heart."""
     from gpt2_helpers.evaluation.memorization import advice
 

@@ -24,7 +24,7 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, Shown
+from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, Displayable
 from gpt2_helpers.forms.widgets.html import told_warnings
 from gpt2_helpers.forms.widgets.progress import shown_moving
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, style_sheet, told
@@ -45,7 +45,7 @@ class Choice:
     saved: SavedRun | None = None
 
 
-class ModelForm(Shown):
+class ModelForm(Displayable):
     """A list of the models that there are; `run()` in the next cell loads the chosen one.
 
     form = ModelForm()

@@ -12,7 +12,7 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.model_picker import told_run
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import Shown
+from gpt2_helpers.forms.widgets.form import Displayable
 from gpt2_helpers.forms.widgets.html import status_line, told_warnings
 from gpt2_helpers.forms.widgets.progress import shown_moving
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, style_sheet, told
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DECIDED_ANEW = {"steps", "run_name", "restore_from", "checkpoint_dir", "overwrite", "drive_backup"}
 
 
-class ResumeForm(Shown):
+class ResumeForm(Displayable):
     """A list of the runs that training can go on with, the newest chosen; `run()` brings it here.
 
     earlier = ResumeForm()

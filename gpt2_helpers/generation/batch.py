@@ -13,7 +13,7 @@ import numpy as np
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
-from gpt2_helpers.generation.detokenizer import Assembly
+from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
 from gpt2_helpers.tokenizer import Tokenizer
 
 EMPTY_TRIES = 20  # how often a text that came out empty is drawn again
@@ -57,7 +57,7 @@ class Draft:
         self.index, self.prompt, self.prompt_ids, self.config = index, prompt, prompt_ids, config
         # A stream of its own.
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
-        self.assembly = Assembly(prompt, config)
+        self.assembly = StreamingDetokenizer(prompt, config)
         self.ids: list[int] = []  # the start token or prompt, and all since
         self.position = 0  # of the newest id in the decoder's window; while it reads, of the next
         self.unread: list[int] | None = None  # of which the first `position` are read
@@ -151,7 +151,7 @@ class Rows:
 
     def _start(self, draft: Draft) -> None:
         draft.ids = list(draft.prompt_ids) or [self._tokenizer.end_of_text]
-        draft.assembly = Assembly(draft.prompt, draft.config)
+        draft.assembly = StreamingDetokenizer(draft.prompt, draft.config)
         # A prompt that fills the window, as a text that has grown to its end, keeps its last part.
         fits = len(draft.ids) <= self._n_ctx
         _let_see(draft, draft.ids if fits else self._recent(draft))

@@ -30,7 +30,7 @@ class Model(Protocol):
     def version(self) -> int:
         """Counts changes of the weights."""
 
-    def merged(self, name: str) -> Any:
+    def effective_weight(self, name: str) -> Any:
         """The fp32 weight of this name as an array or tensor."""
 
 
@@ -41,11 +41,11 @@ class Weights(Protocol):
         """Take over what training has changed."""
 
 
-def writing_precision(model: Model, config: SamplingConfig, batch_alike: bool = True) -> str:
+def inference_dtype(model: Model, config: SamplingConfig, batch_invariant: bool = True) -> str:
     """What texts are written in: the model's own, but fp32 where a seed must give the same texts in
     batches of any size, on which products of 16-bit numbers depend a little."""
     narrow = model.decoding_precision in ("bfloat16", "float16")
-    if batch_alike and config.seed is not None and narrow:
+    if batch_invariant and config.seed is not None and narrow:
         return "float32"
     return model.decoding_precision
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from gpt2_helpers.generation import tflite
 from gpt2_helpers.generation.decoder import Decoder, Model
-from gpt2_helpers.generation.tflite_decoder import LiteDecoder, LiteWeights
+from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
 from gpt2_helpers.system import device
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def decoder_for(model: Model, batch_size: int, length: int, precision: str) -> D
     `precision` is float32, bfloat16, float16 or int8. On a processor float32 and int8 are
     TensorFlow Lite's; all else is TensorFlow's own, which has no int8.
     """
-    if not uses_lite(precision):
+    if not runs_on_tflite(precision):
         precision = device.choose_precision(precision)
     n_ctx, kept = model.config.n_ctx, model.decoders
     slots = next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx)
@@ -45,18 +45,18 @@ def _new_decoder(model: Model, batch_size: int, slots: int, precision: str) -> D
     """Made for these sizes; it shares its weights with others of the same precision."""
     others = [other for key, other in model.decoders.items() if key[2] == precision]
     shared = others[0].weights if others else None
-    if uses_lite(precision):
-        return LiteDecoder(model, batch_size, slots, shared or LiteWeights(model, precision))
+    if runs_on_tflite(precision):
+        return TfliteDecoder(model, batch_size, slots, shared or TfliteWeights(model, precision))
 
     import tensorflow as tf
 
-    from gpt2_helpers.generation.tf_decoder import GraphDecoder, GraphWeights
+    from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
 
     whole = cast("GPT2", model)  # only a whole one is ever asked for what TensorFlow does
-    weights = shared or GraphWeights(whole, tf.as_dtype(precision))
-    return GraphDecoder(whole, batch_size, slots, weights)
+    weights = shared or TfWeights(whole, tf.as_dtype(precision))
+    return TfDecoder(whole, batch_size, slots, weights)
 
 
-def uses_lite(precision: str) -> bool:
+def runs_on_tflite(precision: str) -> bool:
     """Whether decoding in `precision` goes through TensorFlow Lite on this machine."""
     return precision in (tflite.FLOAT, tflite.INT8) and not device.gpus() and tflite.is_available()

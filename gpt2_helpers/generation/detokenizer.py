@@ -8,7 +8,7 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.tokenizer import END_OF_TEXT
 
 
-class Assembly:
+class StreamingDetokenizer:
     """Bytes -> the text to show: ends at a stop text, waits for whole characters, skips leading
     newlines. What was taken is never taken back; so nothing can be, until it is sure that the text
     is not blank, since a blank one is written anew."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.generation.batch import Draft, Piece, Rows, Text, check_room
-from gpt2_helpers.generation.decoder import Model, writing_precision
+from gpt2_helpers.generation.decoder import Model, inference_dtype
 from gpt2_helpers.generation.decoders import decoder_for
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -24,13 +24,13 @@ def stream(
     tokenizer: Tokenizer,
     prompts: str | Sequence[str],
     config: SamplingConfig,
-    batch_alike: bool = True,
+    batch_invariant: bool = True,
 ) -> Iterator[Text]:
     """Texts as they finish: `config.nsamples` for each prompt, not always in order (see
     `Text.index`). An empty prompt begins a new document.
 
     A seed gives the same texts for any batch size, for which 16-bit models are multiplied in fp32;
-    without `batch_alike` they stay as they are, and it gives the same texts for the same batch.
+    without `batch_invariant` they stay as they are, and it gives the same texts for the same batch.
 
     Raises OptionError where a prompt leaves no room in `config.length`, and OutOfMemoryError that
     says what to lower. A model is for one thread at a time, where several streams may take turns.
@@ -38,7 +38,7 @@ def stream(
     for text in stream(model, tokenizer, ["Once upon a time"], SamplingConfig(length=50)):
         print(text)
     """
-    for piece in pieces(model, tokenizer, prompts, config, batch_alike):
+    for piece in pieces(model, tokenizer, prompts, config, batch_invariant):
         if piece.finished is not None:
             yield piece.finished
 
@@ -48,7 +48,7 @@ def pieces(
     tokenizer: Tokenizer,
     prompts: str | Sequence[str],
     config: SamplingConfig,
-    batch_alike: bool = True,
+    batch_invariant: bool = True,
 ) -> Iterator[Piece]:
     """The same texts piece by piece as they come, those of a batch interleaved. The pieces of one
     text joined are that text."""
@@ -66,7 +66,7 @@ def pieces(
     with _out_of_memory_told(config):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))
         longest = max((len(ids) for ids in encoded), default=0)
-        precision = writing_precision(model, config, batch_alike)
+        precision = inference_dtype(model, config, batch_invariant)
         room = 1 + max(config.length, longest)
         rows = Rows(decoder_for(model, batch_size, room, precision), tokenizer)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.system.threads import in_parts
+from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats
 
 # Attention looks at a multiple of so many keys, those not yet written masked. Most of its time goes
@@ -63,7 +63,7 @@ class KeyValueCache:
         def attend(part: slice) -> None:
             mixed[part] = _attended(scaled[part], keys[part], values[part], unseen[part])
 
-        in_parts(attend, len(scaled), scaled.size * used >= WORTH_THREADS)
+        parallel_for(attend, len(scaled), scaled.size * used >= WORTH_THREADS)
         return mixed.reshape(query.shape)
 
 

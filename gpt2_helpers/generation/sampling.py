@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.system.threads import in_parts
+from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats, Ids
 
 NUCLEUS_CANDIDATES = 128  # top-p looks among so many ids before it looks at them all
@@ -45,7 +45,7 @@ def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
     def choose(part: slice) -> None:
         chosen[part] = _next_ids(logits[part], uniforms[part], config)
 
-    in_parts(choose, len(logits), logits.size >= WORTH_THREADS)
+    parallel_for(choose, len(logits), logits.size >= WORTH_THREADS)
     return chosen
 
 

@@ -18,7 +18,7 @@ from gpt2_helpers.model.layers import layer_norm
 from gpt2_helpers.types import Floats
 
 
-class GraphWeights:
+class TfWeights:
     """The weights in the type that decoding multiplies in, and `wte` transposed once for all."""
 
     def __init__(self, model: GPT2, dtype: tf.DType) -> None:
@@ -27,7 +27,7 @@ class GraphWeights:
         self.named: dict[str, Any] = {
             name: variable
             if variable.dtype == dtype and not model.has_adapter(name)
-            else tf.Variable(tf.cast(model.merged(name), dtype), trainable=False)
+            else tf.Variable(tf.cast(model.effective_weight(name), dtype), trainable=False)
             for name, variable in model.variables.items()
         }
         embeddings = self.named["model/wte"]
@@ -40,7 +40,7 @@ class GraphWeights:
             return
         for name, variable in self._model.variables.items():
             if self.named[name] is not variable:
-                self.named[name].assign(tf.cast(self._model.merged(name), self._dtype))
+                self.named[name].assign(tf.cast(self._model.effective_weight(name), self._dtype))
         self.output.assign(tf.transpose(self.named["model/wte"]))
         self.version = version  # at the end: whatever stops this leaves it to be done again
 
@@ -62,10 +62,10 @@ def compiled(function: Any, *signature: Any) -> Any:
     return graph.get_concrete_function()
 
 
-class GraphDecoder(Decoder):
-    """Decodes with `GraphWeights`; see `Decoder`."""
+class TfDecoder(Decoder):
+    """Decodes with `TfWeights`; see `Decoder`."""
 
-    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: GraphWeights) -> None:
+    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: TfWeights) -> None:
         super().__init__(model.config, batch_size, slots)
         self._weights = weights
         dtype = weights.output.dtype
@@ -85,7 +85,7 @@ class GraphDecoder(Decoder):
         self._next_logits = compiled(self._one_more, rows, rows)
 
     @property
-    def weights(self) -> GraphWeights:
+    def weights(self) -> TfWeights:
         return self._weights
 
     def _layers(self) -> range:

@@ -107,7 +107,7 @@ class Builder:
         options.keepNumDims = True
         if self._precision == INT8:
             options.asymmetricQuantizeInputs = True
-            weights = self._matrix(*rounded(matrix))
+            weights = self._matrix(*quantize(matrix))
         else:
             weights = self._matrix(np.ascontiguousarray(matrix))
         inputs = [x, weights, -1 if bias is None else self._constant(bias)]
@@ -232,7 +232,7 @@ class Builder:
         return buffer, number
 
 
-def rounded(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
+def quantize(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
     """matrix (n_out, n_in) -> the same in 8-bit numbers, and the scale of each output (n_out).
 
     >>> rounded(np.array([[127.0, -12.7]], np.float32))

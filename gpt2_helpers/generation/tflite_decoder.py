@@ -19,13 +19,13 @@ from gpt2_helpers.generation.kv_cache import KeyValueCache, unseen_after
 from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import device
-from gpt2_helpers.system.tensorflow_setup import quietly
+from gpt2_helpers.system.tensorflow_setup import suppress_stderr
 from gpt2_helpers.types import Floats
 
 READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
 
 
-class LiteWeights:
+class TfliteWeights:
     """A model's products, compiled, and its embeddings. `precision` is float32 or int8."""
 
     def __init__(self, model: Model, precision: str) -> None:
@@ -39,7 +39,7 @@ class LiteWeights:
 
     def _compile(self) -> None:
         version = self._model.version
-        with quietly(), ThreadPoolExecutor(device.cores()) as pool:
+        with suppress_stderr(), ThreadPoolExecutor(device.cores()) as pool:
             ending = pool.submit(self._last)  # takes the longest, so it begins first
             first, *between = pool.map(self._program, range(self._model.config.n_layer))
             tokens, last = ending.result()
@@ -49,7 +49,7 @@ class LiteWeights:
         self.version = version
 
     def _array(self, name: str) -> Floats:
-        array: Floats = np.asarray(self._model.merged(name))
+        array: Floats = np.asarray(self._model.effective_weight(name))
         return array
 
     def _last(self) -> tuple[Floats, Program]:
@@ -100,17 +100,17 @@ class _Beginning(NamedTuple):
     ids: tuple[int, ...]
 
 
-class LiteDecoder(Decoder):
-    """Decodes with `LiteWeights`; see `Decoder`."""
+class TfliteDecoder(Decoder):
+    """Decodes with `TfliteWeights`; see `Decoder`."""
 
-    def __init__(self, model: Model, batch_size: int, slots: int, weights: LiteWeights) -> None:
+    def __init__(self, model: Model, batch_size: int, slots: int, weights: TfliteWeights) -> None:
         super().__init__(model.config, batch_size, slots)
         self._weights = weights
         self._cache = KeyValueCache(self.config, batch_size, slots)
         self._last_read: _Beginning | None = None
 
     @property
-    def weights(self) -> LiteWeights:
+    def weights(self) -> TfliteWeights:
         return self._weights
 
     def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:

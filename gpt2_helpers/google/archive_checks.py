@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.system.files import hash_file, told_hash
+from gpt2_helpers.system.files import hash_file, read_sha256
 
 ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
 BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to
@@ -72,7 +72,7 @@ def _contents(archive: Path) -> Contents:
 def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
     """The files in an archive that is whole as far as its form tells, and the number in `counter`,
     -1 where there is none."""
-    size, told = archive.stat().st_size, told_hash(archive)[1]
+    size, told = archive.stat().st_size, read_sha256(archive)[1]
     members: list[tarfile.TarInfo] = []
     counter, end = -1, 0
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import DriveError, nearest
 from gpt2_helpers.google import colab
-from gpt2_helpers.system.files import BEFORE, Moved, copy_file, ignore
+from gpt2_helpers.system.files import BEFORE, CopyProgress, copy_file, ignore
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
 _COLABORATORYS = "/content/drive"
@@ -159,7 +159,7 @@ def drive_errors(doing: str, full: str = _FULL_DRIVE) -> Iterator[None]:
         raise DriveError(f"{doing} did not work ({reason}): {advice}") from error
 
 
-def file_to_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
+def file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, Path]:
     """Copy a file to Drive, to the same relative path there; returns where it is then.
 
     A path that leads out of this folder goes to MyDrive itself. Raises DriveError.
@@ -179,7 +179,7 @@ def file_to_drive(file_path: str | Path) -> Generator[Moved, None, Path]:
 
 def file_from_drive(
     file_path: str | Path, note: Callable[[str], None] = ignore
-) -> Generator[Moved, None, Path]:
+) -> Generator[CopyProgress, None, Path]:
     """Copy a file from Drive to the same relative path here; returns that path.
 
     A longer file of its name here may hold more: it is kept as `NAME.before`, and `note` told.

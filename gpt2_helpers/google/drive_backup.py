@@ -28,7 +28,7 @@ from gpt2_helpers.google.drive import (
     require_space,
 )
 from gpt2_helpers.google.run_archive import before_of
-from gpt2_helpers.system.files import BEFORE, Moved, copy_file, finished, ignore
+from gpt2_helpers.system.files import BEFORE, CopyProgress, copy_file, drain, ignore
 
 HERE, DRIVE = "here", "Drive"
 _PREFIX = f"{archive_checks.ROOT}_"
@@ -52,7 +52,7 @@ def run_to_drive(
     *,
     weights_only: bool = False,
     copy_folder: bool = False,
-) -> Generator[Moved, None, Path]:
+) -> Generator[CopyProgress, None, Path]:
     """Copy a run to Drive, as one archive or as a folder; returns where it is then.
 
     Its newest checkpoint goes with all that resuming needs, or with `weights_only` with what
@@ -98,7 +98,7 @@ def run_from_drive(
     *,
     copy_folder: bool = False,
     note: Note = ignore,
-) -> Generator[Moved, None, Path]:
+) -> Generator[CopyProgress, None, Path]:
     """Copy a run from Drive, checked, into `checkpoint_dir`; returns its folder.
 
     A run of that name here is kept as `NAME.before`. Where the newest archive is cut short or its
@@ -126,7 +126,7 @@ def run_from_drive(
     return folder.path
 
 
-def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[Moved, None, None]:
+def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[CopyProgress, None, None]:
     """A run that lies on Drive as a folder; its hashes are checked where they were written."""
     source = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
     if source.newest() is None:
@@ -150,7 +150,7 @@ def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[Moved, None, 
                 )
 
 
-def _copied(files: list[Path], folder: Path) -> Generator[Moved, None, dict[str, str]]:
+def _copied(files: list[Path], folder: Path) -> Generator[CopyProgress, None, dict[str, str]]:
     """Copy files into a folder; returns the SHA-256 of each by its name."""
     done, total = 0, _size(files)
     digests: dict[str, str] = {}
@@ -158,7 +158,7 @@ def _copied(files: list[Path], folder: Path) -> Generator[Moved, None, dict[str,
         copying = copy_file(path, folder / path.name)
         while path.name not in digests:
             try:
-                yield Moved(done + next(copying).done, total)
+                yield CopyProgress(done + next(copying).done, total)
             except StopIteration as end:
                 digests[path.name] = end.value
         done += path.stat().st_size
@@ -260,7 +260,7 @@ def _when(seconds: float) -> datetime:
 
 def bring_here(
     saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", note: Note = ignore
-) -> Generator[Moved, None, Path]:
+) -> Generator[CopyProgress, None, Path]:
     """Make a saved run one that is here; returns its folder.
 
     It is copied from Drive only where it is further, or newer, than the run of its name here;
@@ -320,7 +320,7 @@ class DriveBackup:
 
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:
-            path = finished(run_to_drive(folder.name, folder.checkpoint_dir))
+            path = drain(run_to_drive(folder.name, folder.checkpoint_dir))
             size = megabytes(path.stat().st_size)
         except (Gpt2Error, OSError) as error:
             self._note(
@@ -339,6 +339,6 @@ class DriveBackup:
         try:
             target = my_drive() / text
             if not target.is_file() or target.stat().st_size != text.stat().st_size:
-                finished(file_to_drive(text))
+                drain(file_to_drive(text))
         except (Gpt2Error, OSError) as error:
             self._note(f"Warning: {text} is not on Google Drive: {error}")

@@ -1,7 +1,7 @@
 """A run folder <-> one uncompressed tar, as gpt-2-simple made it. Knows nothing of Google Drive.
 
 `checkpoint_run1.tar` holds `checkpoint/run1/...`; beside it stands `checkpoint_run1.tar.sha256`,
-as sha256sum writes it. Packing and unpacking are generators of `Moved`, bytes done of bytes in all.
+as sha256sum writes it. Packing and unpacking are generators of `CopyProgress`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from gpt2_helpers.google.archive_checks import (
 from gpt2_helpers.system.files import (
     BEFORE,
     PIECE,
-    Moved,
-    discard,
+    CopyProgress,
+    delete_file,
     drop,
     flush,
     hash_file,
     ignore,
     read_file,
-    told_hash,
+    read_sha256,
     write_hash,
     write_part,
 )
@@ -96,7 +96,7 @@ def packed_size(members: Iterable[Member]) -> int:
     return filled(blocks + END, tarfile.RECORDSIZE)
 
 
-def pack(members: list[Member], archive: Path) -> Generator[Moved, None, None]:
+def pack(members: list[Member], archive: Path) -> Generator[CopyProgress, None, None]:
     """Write a run's files into `archive`, and its SHA-256 beside it.
 
     What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole;
@@ -141,7 +141,7 @@ def set_aside(archive: Path) -> None:
     if before.exists() and not is_whole(archive):
         discard_archive(archive)
         return
-    digest, size = told_hash(archive)
+    digest, size = read_sha256(archive)
     if digest:
         hash_part = write_hash(before, digest, size or archive.stat().st_size)
     discard_archive(before)
@@ -152,8 +152,8 @@ def set_aside(archive: Path) -> None:
 
 def discard_archive(archive: Path) -> None:
     """Delete an archive and its hash, where they are there."""
-    discard(hash_file(archive))
-    discard(archive)
+    delete_file(hash_file(archive))
+    delete_file(archive)
 
 
 def before_of(archive: Path) -> Path:
@@ -167,7 +167,7 @@ def before_of(archive: Path) -> Path:
 
 def unpack(
     archive: Path, folder: RunFolder, note: Callable[[str], None] = ignore
-) -> Generator[Moved, None, None]:
+) -> Generator[CopyProgress, None, None]:
     """Put the run in `archive` into `folder`; the run that stood there is `NAME.before` afterwards.
 
     Raises CheckpointError for an archive that `contents` refuses, whose SHA-256 is not the one
@@ -175,7 +175,7 @@ def unpack(
     as it was then. An archive without a hash, such as gpt-2-simple's, is opened all the same.
     """
     held = contents(archive)
-    expected, _ = told_hash(archive)
+    expected, _ = read_sha256(archive)
     if expected is None:
         note(f"{archive.name} has no SHA-256 beside it, so that only its form is checked")
     with open(archive, "rb") as file:
@@ -223,19 +223,21 @@ class _Source:
             yield piece
 
 
-def _unpacked(source: _Source, members: Iterable[tarfile.TarInfo], target: Path) -> Iterator[Moved]:
+def _unpacked(
+    source: _Source, members: Iterable[tarfile.TarInfo], target: Path
+) -> Iterator[CopyProgress]:
     """Write what `contents` has checked: the headers are not read a second time."""
     for member in sorted(members, key=lambda member: member.offset_data):
         for _ in source.until(member.offset_data):
-            yield Moved(source.done, source.size)
+            yield CopyProgress(source.done, source.size)
         path = target.joinpath(*parts_of(member.name)[2:])
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as out:
             for piece in source.until(member.offset_data + member.size):
                 out.write(piece)
-                yield Moved(source.done, source.size)
+                yield CopyProgress(source.done, source.size)
         flush(path)
         with contextlib.suppress(OSError, OverflowError, ValueError):
             os.utime(path, (member.mtime, member.mtime))
     for _ in source.until(source.size):
-        yield Moved(source.done, source.size)
+        yield CopyProgress(source.done, source.size)

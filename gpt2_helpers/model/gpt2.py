@@ -222,7 +222,7 @@ class GPT2:
     """A GPT-2's weights and their shape. `precision` is the type that matrices multiply in.
 
     A `frozen` one holds its weights in 16 bits, half as large; only adapters can be trained (see
-    `adapt`).
+    `load_adapters`).
 
     `GPT2(config, random_weights(config)).logits([[5, 7]])` has shape (1, 2, n_vocab).
     """
@@ -265,7 +265,7 @@ class GPT2:
     def dtype(self) -> tf.DType:
         return tf.as_dtype(self.precision)
 
-    def adapt(self, adapters: Mapping[str, np.ndarray]) -> None:
+    def load_adapters(self, adapters: Mapping[str, np.ndarray]) -> None:
         """Put these adapters beside the matrices, in place of those there were."""
         # In an order of their own, by which an optimizer's state finds its variable again.
         arrays = {name: adapters[name] for name in sorted(adapters)}
@@ -282,7 +282,7 @@ class GPT2:
             self._compile()
         self.version += 1
 
-    def merged(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:
+    def effective_weight(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:
         """The fp32 weight of this name as it counts now, what its adapter adds included. `base` is
         taken in place of the model's own, which a frozen one has rounded."""
         weight = tf.cast(self.variables[name] if base is None else base, tf.float32)

@@ -130,7 +130,7 @@ def _cores_of_container() -> int:
     return sys.maxsize
 
 
-def use_at_most(threads: int) -> None:
+def set_max_threads(threads: int) -> None:
     """Let no more cores than that be used from now on, by what this package starts itself."""
     _at_most[:] = [threads]
 

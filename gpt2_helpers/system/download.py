@@ -47,7 +47,7 @@ def download_file(
     """
     path = Path(path)
     opener = urllib.request.build_opener(Redirects(instead))
-    fetch_all([WebFile(address, path, opener, instead)], path.parent, progress, retry_pauses)
+    fetch_all([RemoteFile(address, path, opener, instead)], path.parent, progress, retry_pauses)
 
 
 class _BrokenError(Exception):
@@ -58,7 +58,7 @@ class _BrokenError(Exception):
 _Facts = dict[str, Any]
 
 
-class WebFile:
+class RemoteFile:
     """One file to fetch: `told` is what the server said beforehand, `place` how far it has come."""
 
     def __init__(
@@ -76,7 +76,7 @@ class WebFile:
     def arrived(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
 
-    def stands(self) -> bool:
+    def exists(self) -> bool:
         """Whether it is there, and as long as the server's: others may have left half of it."""
         return self.path.is_file() and self.size in (0, self.path.stat().st_size)
 
@@ -87,7 +87,7 @@ class WebFile:
         self.place, self.size = place, size
 
 
-def fetch_all(files: list[WebFile], folder: Path, shown: bool, pauses: Sequence[float]) -> None:
+def fetch_all(files: list[RemoteFile], folder: Path, shown: bool, pauses: Sequence[float]) -> None:
     """Fetch what is missing in `folder`, small files first: they show soonest what is wrong."""
     name = files[0].path.name if len(files) == 1 else folder.name
     with contextlib.suppress(_BrokenError):  # the fetching has its further tries, asking has none
@@ -97,9 +97,9 @@ def fetch_all(files: list[WebFile], folder: Path, shown: bool, pauses: Sequence[
                 file.told = _facts(response)
                 file.size = file.told.get("size", 0)
     for file in files:
-        if file.stands():  # a call that was killed may have left its note
+        if file.exists():  # a call that was killed may have left its note
             file.note.unlink(missing_ok=True)
-    files = sorted((file for file in files if not file.stands()), key=lambda file: file.size)
+    files = sorted((file for file in files if not file.exists()), key=lambda file: file.size)
     done, total = sum(file.place for file in files), sum(file.size for file in files) or None
     bar = Bar(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)
     with bar, room(folder, files):
@@ -107,7 +107,7 @@ def fetch_all(files: list[WebFile], folder: Path, shown: bool, pauses: Sequence[
             _fetch(file, bar, pauses)
 
 
-def _fetch(file: WebFile, bar: Bar, pauses: Sequence[float]) -> None:
+def _fetch(file: RemoteFile, bar: Bar, pauses: Sequence[float]) -> None:
     """Get one file whole and give it its name, in one try more than there are pauses."""
     for pause in (*pauses, None):
         try:
@@ -125,7 +125,7 @@ def _fetch(file: WebFile, bar: Bar, pauses: Sequence[float]) -> None:
     check_and_name(file, facts)
 
 
-def _attempt(file: WebFile, bar: Bar) -> _Facts:
+def _attempt(file: RemoteFile, bar: Bar) -> _Facts:
     """Ask for what is missing of a file, and write it behind what is there."""
     file.move(file.arrived(), file.size, bar)
     before: _Facts = {}
@@ -157,7 +157,7 @@ def _attempt(file: WebFile, bar: Bar) -> _Facts:
     return facts
 
 
-def _receive(response: HTTPResponse, file: WebFile, facts: _Facts, bar: Bar) -> None:
+def _receive(response: HTTPResponse, file: RemoteFile, facts: _Facts, bar: Bar) -> None:
     """Write the body behind what is there; _BrokenError where it ends too soon."""
     chunk = _read(response, file)
     page = not file.place and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
@@ -179,7 +179,7 @@ def _receive(response: HTTPResponse, file: WebFile, facts: _Facts, bar: Bar) -> 
         raise _BrokenError(f"it ended after {file.place} of {file.size} bytes")
 
 
-def check_and_name(file: WebFile, facts: _Facts) -> None:
+def check_and_name(file: RemoteFile, facts: _Facts) -> None:
     """Compare the MD5 where one was sent, see the file safely on disk, and give it its name."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(file.part, "r+b") as part:
@@ -215,7 +215,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         return followed
 
 
-def _open(file: WebFile, method: str, headers: dict[str, str] | None = None) -> HTTPResponse:
+def _open(file: RemoteFile, method: str, headers: dict[str, str] | None = None) -> HTTPResponse:
     """Ask for a file; _BrokenError where no answer comes, or one of 500 and more."""
     with _network_errors(file):
         request = urllib.request.Request(file.address, headers=headers or {}, method=method)
@@ -228,7 +228,7 @@ def _open(file: WebFile, method: str, headers: dict[str, str] | None = None) -> 
     return cast(HTTPResponse, response)
 
 
-def _read(response: HTTPResponse, file: WebFile) -> bytes:
+def _read(response: HTTPResponse, file: RemoteFile) -> bytes:
     with _network_errors(file):
         return response.read(_CHUNK)
 
@@ -253,7 +253,7 @@ def _differ(one: _Facts, other: _Facts) -> bool:
 
 
 @contextlib.contextmanager
-def _network_errors(file: WebFile) -> Iterator[None]:
+def _network_errors(file: RemoteFile) -> Iterator[None]:
     """Errors of the network as _BrokenError, as final ones where a further try changes nothing."""
     try:
         yield
@@ -281,7 +281,7 @@ def _network_errors(file: WebFile) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def room(folder: Path, files: list[WebFile]) -> Iterator[None]:
+def room(folder: Path, files: list[RemoteFile]) -> Iterator[None]:
     """Make the folder, see that there is room, and turn errors of the file system into ours."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

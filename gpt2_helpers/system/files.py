@@ -1,7 +1,7 @@
 """Bytes on their way into a file that is there whole or not at all. Knows nothing of what they are.
 
-Writing and copying are generators of `Moved`, one for every piece that was written, which return
-the file's SHA-256. The file is `NAME.part` until the last byte is on the disk.
+Writing and copying are generators of `CopyProgress`, one for every piece that was written,
+which return the file's SHA-256. The file is `NAME.part` until the last byte is on the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def ignore(note: str) -> None:
     """What becomes of a note where nobody asked for any."""
 
 
-class Moved(NamedTuple):
+class CopyProgress(NamedTuple):
     """How many bytes of how many are done."""
 
     done: int
@@ -33,7 +33,7 @@ class Moved(NamedTuple):
 Result = TypeVar("Result")
 
 
-def finished(moving: Generator[Moved, None, Result]) -> Result:
+def drain(moving: Generator[CopyProgress, None, Result]) -> Result:
     """Let it run to its end, unseen; what it returns."""
     while True:
         try:
@@ -44,7 +44,7 @@ def finished(moving: Generator[Moved, None, Result]) -> Result:
 
 def write_part(
     target: Path, pieces: Iterable[bytes], total: int
-) -> Generator[Moved, None, tuple[Path, str]]:
+) -> Generator[CopyProgress, None, tuple[Path, str]]:
     """Write `total` bytes beside `target`; returns the file `NAME.part` and its SHA-256.
 
     Nothing is left of it where writing fails, which raises OSError, or where the bytes that came
@@ -59,7 +59,7 @@ def write_part(
                 out.write(piece)
                 digest.update(piece)
                 done += len(piece)
-                yield Moved(done, total)
+                yield CopyProgress(done, total)
             out.flush()
             os.fsync(out.fileno())
         written = part.stat().st_size  # as the file system tells it: a mounted one may lie
@@ -73,7 +73,7 @@ def write_part(
     return part, digest.hexdigest()
 
 
-def copy_file(source: Path, target: Path) -> Generator[Moved, None, str]:
+def copy_file(source: Path, target: Path) -> Generator[CopyProgress, None, str]:
     """Copy a file and its time; what stood at `target` stays until the copy is whole."""
     facts = source.stat()
     part, digest = yield from write_part(target, read_file(source, facts.st_size), facts.st_size)
@@ -109,10 +109,10 @@ def flush(path: Path) -> None:
 def drop(part: Path) -> None:
     """Delete what was begun; that it cannot be deleted hides no other error."""
     with contextlib.suppress(OSError):
-        discard(part)
+        delete_file(part)
 
 
-def discard(path: Path) -> None:
+def delete_file(path: Path) -> None:
     """Delete a file, where it is there. It is emptied first: on Google Drive what is deleted goes
     into a bin, and takes room there."""
     with contextlib.suppress(OSError):
@@ -137,11 +137,11 @@ def write_hash(path: Path, digest: str, size: int) -> Path:
     """Write the SHA-256 of a file in sha256sum's format, with its size as a comment; returns the
     `.part` that is to become `hash_file(path)`."""
     line = f"# {size} bytes\n{digest}  {path.name}\n".encode()
-    part, _ = finished(write_part(hash_file(path), [line], len(line)))
+    part, _ = drain(write_part(hash_file(path), [line], len(line)))
     return part
 
 
-def told_hash(path: Path) -> tuple[str | None, int | None]:
+def read_sha256(path: Path) -> tuple[str | None, int | None]:
     """The SHA-256 and the size in bytes that stand beside a file, as far as they do."""
     digest = size = None
     try:

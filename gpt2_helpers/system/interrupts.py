@@ -11,19 +11,19 @@ from types import FrameType
 
 
 @dataclass
-class Interruption:
+class DeferredInterrupt:
     """Whether somebody asked to stop."""
 
     requested: bool = False
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[Interruption]:
+def deferred_interrupts() -> Iterator[DeferredInterrupt]:
     """Within it the first interrupt only sets `requested`; a second one raises KeyboardInterrupt.
 
     Signals reach the main thread alone: in another one nothing changes.
     """
-    interruption = Interruption()
+    interruption = DeferredInterrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

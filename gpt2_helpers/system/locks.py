@@ -23,7 +23,7 @@ _changing = threading.Lock()
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Nobody else changes the run in `folder` meanwhile; CheckpointError where another process
     does."""
     path = (folder / LOCK).resolve()
@@ -44,14 +44,14 @@ def alone_in(folder: Path) -> Iterator[None]:
 def refuse_if_busy(folder: Path) -> None:
     """CheckpointError where another process is in `folder`. Nothing new is written there."""
     if (folder / LOCK).is_file():
-        with contextlib.suppress(OSError), alone_in(folder):
+        with contextlib.suppress(OSError), exclusive_lock(folder):
             pass
 
 
 def is_free(folder: Path) -> bool:
     """Whether no other process is in `folder`, and this one may write there."""
     try:
-        with alone_in(folder):
+        with exclusive_lock(folder):
             return True
     except (CheckpointError, OSError):
         return False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def suppress_stderr() -> Iterator[None]:
     """Holds back what is written to stderr from below Python, which no setting silences. It is
     shown where an exception ends the block. For one thread at a time: it is the whole process's."""
     try:
@@ -46,7 +46,7 @@ def forget_graphs() -> None:
     context.context().clear_kernel_cache()
 
 
-def look_for_gpus() -> None:
+def init_gpus() -> None:
     """Load TensorFlow where a GPU may be, of which it can tell; leave it alone elsewhere."""
     from gpt2_helpers.system import device
 
@@ -56,7 +56,7 @@ def look_for_gpus() -> None:
 
 def load_tensorflow() -> None:
     """Import TensorFlow and let it look for GPUs."""
-    with quietly():
+    with suppress_stderr():
         import tensorflow as tf
 
         from gpt2_helpers.system import device

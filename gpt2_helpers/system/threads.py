@@ -10,7 +10,7 @@ from functools import lru_cache
 from gpt2_helpers.system import device
 
 
-def in_parts(function: Callable[[slice], None], count: int, worth_threads: bool) -> None:
+def parallel_for(function: Callable[[slice], None], count: int, worth_threads: bool) -> None:
     """Call `function` for slices that make up all of `count`: one for each core where that is worth
     waking them, else one. NumPy lets others run while it computes.
 

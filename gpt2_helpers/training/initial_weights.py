@@ -24,7 +24,7 @@ ANY_ADAPTED = "model/h0/attn/c_attn/w"  # one matrix tells whether others fit as
 
 
 @dataclass
-class Beginning:
+class InitialWeights:
     """Where a finetuning starts from. `notes` says it in plain lines.
 
     `trained_so` tells whether what will be trained is what the run trained before, so that its
@@ -49,7 +49,7 @@ class Beginning:
             return load_model(self.folder, precision, name)
         if saved is not None and saved.shapes == adapter_shapes(ModelConfig.load(run.path), rank):
             model = self._without(saved, run.record().base_checkpoint, precision)
-            model.adapt(saved)
+            model.load_adapters(saved)
             return model
         if saved is not None:
             self._begin_anew(f"new ones of rank {rank} begin on the weights that have them")
@@ -62,7 +62,7 @@ class Beginning:
         self.base = WeightsReader(self.weights)
         model = load_model(self.folder, precision, name, frozen=True)
         seed = secrets.randbits(63) if config.seed is None else config.seed
-        model.adapt(new_adapters(model.config, rank, seed))
+        model.load_adapters(new_adapters(model.config, rank, seed))
         return model
 
     def _begin_anew(self, what: str) -> None:
@@ -85,10 +85,10 @@ class Beginning:
         return load_model(self.folder, precision, self.weights.name, frozen=True, without=saved)
 
 
-def find_beginning(run: RunConfig, folder: RunFolder) -> Beginning:
+def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
     """Where `restore_from` says that training starts; OptionError where that is nowhere."""
     if run.restore_from == "latest" and (newest := folder.newest()):
-        beginning = Beginning(folder.path, newest, resumes=True)
+        beginning = InitialWeights(folder.path, newest, resumes=True)
         steps, base = folder.completed_steps(), folder.record().base_model
         if steps:
             begun = f", begun from {base}" if base else ""
@@ -105,9 +105,9 @@ def find_beginning(run: RunConfig, folder: RunFolder) -> Beginning:
     else:
         place = Path(run.restore_from)
     if place.is_dir():
-        return Beginning(place, latest_checkpoint(place), resumes=False)
+        return InitialWeights(place, latest_checkpoint(place), resumes=False)
     if place.with_name(place.name + ".index").is_file():
-        return Beginning(place.parent, place, resumes=False)
+        return InitialWeights(place.parent, place, resumes=False)
     raise OptionError(
         f"restore_from must be latest, fresh or a folder with a model, "
         f"got {run.restore_from!r}, which is no folder"

@@ -21,7 +21,7 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.generation.decoder import writing_precision
+from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.model.lora import n_adapter_parameters
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def to_write(model: Model, config: SamplingConfig) -> tuple[int, int | None, str
     they are (see `here`)."""
     from gpt2_helpers.system.device import gpus
 
-    precision, on_gpu = writing_precision(model, config), bool(gpus())
+    precision, on_gpu = inference_dtype(model, config), bool(gpus())
     needed = generation_bytes(model.config, config.batch_size, config.length, precision, on_gpu)
     available, place = here()
     if available is not None and not on_gpu:  # what it has already need not be found once more

@@ -23,15 +23,15 @@ from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, split
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
-from gpt2_helpers.generation.decoders import uses_lite
+from gpt2_helpers.generation.decoders import runs_on_tflite
 from gpt2_helpers.generation.generate import stream
 from gpt2_helpers.model.lora import n_adapter_parameters, new_adapters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import write_text
 from gpt2_helpers.system.interrupts import deferred_interrupts
-from gpt2_helpers.system.locks import alone_in, refuse_if_busy
+from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.training.initial_weights import find_beginning
+from gpt2_helpers.training.initial_weights import resolve_restore_from
 from gpt2_helpers.training.memory import is_large
 from gpt2_helpers.training.tensorboard import EventWriter
 from gpt2_helpers.training.trainer import Progress, Trainer
@@ -73,7 +73,7 @@ class FinetuneRun:
         self.notes: list[str] = []
         self.after_save: Callable[[RunFolder], None] | None = None
         refuse_if_busy(self.folder.path)  # whose files may go while they are read
-        begins = self._begins = find_beginning(self.run, self.folder)
+        begins = self._begins = resolve_restore_from(self.run, self.folder)
         resumes = begins.resumes
         self.record = self.folder.record() if resumes else RunRecord()
         self.tokenizer = Tokenizer.load(begins.folder)
@@ -128,9 +128,9 @@ class FinetuneRun:
         with ExitStack() as until_the_end:
             try:
                 self.folder.path.mkdir(parents=True, exist_ok=True)
-                until_the_end.enter_context(alone_in(self.folder.path))
+                until_the_end.enter_context(exclusive_lock(self.folder.path))
                 self._check_unchanged()
-                self.folder.tidy()
+                self.folder.remove_partial()
                 self._events = EventWriter(self.folder.path)
             except (OSError, tf.errors.OpError) as error:
                 raise CheckpointError(
@@ -260,7 +260,7 @@ class FinetuneRun:
         )
         try:
             # In the model's own precision: in fp32 a frozen one would be there twice.
-            texts = stream(self.model, self.tokenizer, first, config, batch_alike=False)
+            texts = stream(self.model, self.tokenizer, first, config, batch_invariant=False)
             samples = tuple(sorted(texts, key=lambda text: text.index))
         except OutOfMemoryError as error:
             self._forget_samples()
@@ -287,7 +287,7 @@ class FinetuneRun:
     def _forget_samples(self) -> None:
         """On a processor what writes is made anew each time, since the weights have changed: until
         then it need not be held. On a GPU it is worth being made anew for a large model."""
-        if uses_lite(self.model.decoding_precision):
+        if runs_on_tflite(self.model.decoding_precision):
             self.model.decoders.clear()
         elif is_large(self.model.config):
             self.model.decoders.clear()
@@ -320,7 +320,7 @@ class FinetuneRun:
         if self._overwrites and self._events:
             self.folder.keep_only(step, self._events.path, protected)
             self._overwrites = False  # what this training saves from now on is none of the old
-        self.folder.keep_newest(self.run.max_checkpoints, self.record, protected)
+        self.folder.prune(self.run.max_checkpoints, self.record, protected)
 
     def _base(self, step: int) -> WeightsReader | None:
         """What reads the weights in fp32 that adapters are merged into, while it is still there and
@@ -363,13 +363,13 @@ class FinetuneRun:
 
     def _return_to(self, step: int) -> None:
         """The best checkpoint becomes the newest one, and its weights the model's."""
-        self.folder.go_back_to(step, self.record)
+        self.folder.roll_back(step, self.record)
         weights = WeightsReader(self.folder.path / f"model-{step}")
         for name, variable in self.model.variables.items():
             variable.assign(tf.cast(weights[name], variable.dtype))
         if self.model.adapters:  # what they had learned is in those weights
             rank = self.config.lora_rank
-            self.model.adapt(new_adapters(self.model.config, rank, self.trainer.seed))
+            self.model.load_adapters(new_adapters(self.model.config, rank, self.trainer.seed))
             self._begins.base = weights
         self.model.version += 1
         self._saved_step = step

@@ -13,17 +13,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Writer
-from gpt2_helpers.web.errors import Refusal
+from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.metrics import Metrics
-from gpt2_helpers.web.middleware import Guards, refused
+from gpt2_helpers.web.middleware import SecurityMiddleware, refused
 from gpt2_helpers.web.model_info import ModelCard, start_of
 from gpt2_helpers.web.routes import GONE, PAGE, Routes
-from gpt2_helpers.web.scheduler import Batcher
-from gpt2_helpers.web.worker_pool import Writers, processes_for
+from gpt2_helpers.web.scheduler import Scheduler
+from gpt2_helpers.web.worker_pool import WorkerPool, processes_for
 
 # What pages of other sites may ask for, where the guards let them.
 SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
@@ -50,7 +50,7 @@ def build(
         writer.stop()
 
     def answers_refusal(_: Request, refusal: Exception) -> Response:
-        assert isinstance(refusal, Refusal)
+        assert isinstance(refusal, RequestError)
         return refused(refusal)
 
     def answers_http(request: Request, error: Exception) -> Response:
@@ -84,19 +84,19 @@ def build(
         ],
         lifespan=writing,
         exception_handlers={
-            Refusal: answers_refusal,
+            RequestError: answers_refusal,
             HTTPException: answers_http,
             ClientDisconnect: has_left,
         },
     )
     app.router.redirect_slashes = False  # which would lead out of https behind a proxy
-    return Guards(app, config, key, metrics.answered, frames), writer
+    return SecurityMiddleware(app, config, key, metrics.answered, frames), writer
 
 
 def _writer(session: Session, config: ServeConfig, metrics: Metrics, start: str) -> Writer:
     """Who writes for this server: a thread, or several processes."""
     model, tokenizer = session.writer, session.tokenizer
     processes = processes_for(model, config)
-    if processes > 1 and isinstance(model, StoredModel):
-        return Writers(model, tokenizer, config, processes, metrics.wrote, start)
-    return Batcher(model, tokenizer, config, metrics.wrote, start)
+    if processes > 1 and isinstance(model, InferenceModel):
+        return WorkerPool(model, tokenizer, config, processes, metrics.wrote, start)
+    return Scheduler(model, tokenizer, config, metrics.wrote, start)

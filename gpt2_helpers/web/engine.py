@@ -19,11 +19,11 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.batch import Piece, check_room
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import Closing, Refusal, TooMany, WrongRequest
+from gpt2_helpers.web.errors import RequestError, ShuttingDown, TooManyRequests, WrongRequest
 
 FIRST_GUESS = 2.0  # seconds a text takes, until some were timed
 
-Listener: TypeAlias = Callable[[Piece | Refusal], None]
+Listener: TypeAlias = Callable[[Piece | RequestError], None]
 
 
 class Job:
@@ -34,7 +34,7 @@ class Job:
         self.deadline = time.monotonic() + time_limit
         self.is_over = False  # nobody waits for more of it
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: RequestError) -> None:
         """Tell who listens that no more will come."""
         if not self.is_over:
             self.is_over = True
@@ -139,9 +139,9 @@ class Writer(ABC):
         orders = [Order(prompt, ids, config, seed, sample) for sample in range(config.nsamples)]
         with self._wake:
             if self._closing:
-                raise Closing("this server is about to end: ask again in a few seconds")
+                raise ShuttingDown("this server is about to end: ask again in a few seconds")
             if self.writing + self.waiting + len(orders) > self.most:
-                raise TooMany(
+                raise TooManyRequests(
                     f"{self.waiting} texts wait already, and no more than "
                     f"{self._config.max_waiting} may: ask again a little later",
                     self._seconds_to_wait(),
@@ -166,7 +166,7 @@ class Writer(ABC):
         return max(1, min(60, round(rounds * self._seconds_a_text)))
 
 
-def refuse(jobs: Iterable[Job], refusal: Refusal) -> None:
+def refuse(jobs: Iterable[Job], refusal: RequestError) -> None:
     """Refuse each of them once."""
     for job in set(jobs):
         job.refuse(refusal)

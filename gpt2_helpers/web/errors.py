@@ -5,36 +5,36 @@ from __future__ import annotations
 from gpt2_helpers.errors import Gpt2Error
 
 
-class Refusal(Gpt2Error):  # noqa: N818 - most are no fault of ours
+class RequestError(Gpt2Error):
     """A request that is not answered. `retry_after` is in seconds."""
 
     status = 400
     retry_after: int | None = None
 
 
-class WrongRequest(Refusal):
+class WrongRequest(RequestError):
     """What is asked for cannot be."""
 
 
-class NoKey(Refusal):
+class Unauthorized(RequestError):
     """The key is missing or another one."""
 
     status = 401
 
 
-class TooLarge(Refusal):
+class PayloadTooLarge(RequestError):
     """A body over the limit."""
 
     status = 413
 
 
-class WrongType(Refusal):
+class WrongType(RequestError):
     """A body that says it is no JSON."""
 
     status = 415
 
 
-class TooMany(Refusal):
+class TooManyRequests(RequestError):
     """More than may wait, or more than one client may ask."""
 
     status = 429
@@ -44,20 +44,20 @@ class TooMany(Refusal):
         self.retry_after = retry_after
 
 
-class Broken(Refusal):
+class EngineFailed(RequestError):
     """The model failed."""
 
     status = 500
 
 
-class Closing(Refusal):
+class ShuttingDown(RequestError):
     """The server is about to end."""
 
     status = 503
     retry_after = 5
 
 
-class TooSlow(Refusal):
+class RequestTimeout(RequestError):
     """The time limit is over."""
 
     status = 504

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import NoKey, Refusal, TooLarge, TooMany
+from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, TooManyRequests, Unauthorized
 
 OVERHEAD = 4096  # bytes of a body beside its prefix
 BYTES_A_CHARACTER = 12  # at most, as JSON may write one
@@ -32,17 +32,17 @@ POLICY = (
 )
 
 
-def refused(refusal: Refusal) -> JSONResponse:
+def refused(refusal: RequestError) -> JSONResponse:
     """A refusal as an answer."""
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    if isinstance(refusal, NoKey):
+    if isinstance(refusal, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": str(refusal)}, refusal.status, headers)
 
 
-class Guards:
+class SecurityMiddleware:
     """Wraps an app. `answered` hears each request's path, status and seconds."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Guards:
             try:
                 self._check(scope)
                 await self._app(scope, self._counted(receive), with_headers)
-            except Refusal as refusal:
+            except RequestError as refusal:
                 if started:
                     raise
                 await refused(refusal)(scope, receive, with_headers)
@@ -97,9 +97,13 @@ class Guards:
             scheme, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode(), self._key.encode("utf-8"))
             if scheme.lower() != "bearer" or not given.strip():
-                raise NoKey("this server asks for its key: send it as Authorization: Bearer KEY")
+                raise Unauthorized(
+                    "this server asks for its key: send it as Authorization: Bearer KEY"
+                )
             if not right:
-                raise NoKey("that is not this server's key: ask whoever runs it for the right one")
+                raise Unauthorized(
+                    "that is not this server's key: ask whoever runs it for the right one"
+                )
         if path in WRITING and method != "HEAD":
             self._rates.count(self.client(scope))
 
@@ -125,8 +129,10 @@ class Guards:
 
         return counted
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body is longer than {self._longest} bytes: send a shorter prefix")
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"the body is longer than {self._longest} bytes: send a shorter prefix"
+        )
 
     def _add_headers(self, scope: Scope, headers: MutableHeaders) -> None:
         headers["Content-Security-Policy"] = self._policy
@@ -182,6 +188,6 @@ class Rates:
             self._left.popitem(last=False)
         if left < 1:
             wait = max(1, round((1 - left) * 60 / self._a_minute))
-            raise TooMany(
+            raise TooManyRequests(
                 f"{self._a_minute} requests a minute are allowed: ask again in {wait} s", wait
             )

@@ -15,7 +15,7 @@ from starlette.types import Receive
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.generation.batch import Piece, Text
 from gpt2_helpers.web.engine import Job, Writer
-from gpt2_helpers.web.errors import Refusal
+from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.schemas import Asked, Completing
 
 BREATH = 0.03  # seconds between two sends of a stream: more of them are not seen, and cost as much
@@ -37,10 +37,10 @@ class Coming:
         self, writer: Writer, asked: Asked, whole: bool = False, urgent: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[Piece | Refusal] = asyncio.Queue()
-        self._refused: Refusal | None = None
+        self._heard: asyncio.Queue[Piece | RequestError] = asyncio.Queue()
+        self._refused: RequestError | None = None
 
-        def hear(word: Piece | Refusal) -> None:
+        def hear(word: Piece | RequestError) -> None:
             loop.call_soon_threadsafe(self._heard.put_nowait, word)
 
         self._writer, self._left = writer, asked.sampling.nsamples
@@ -137,7 +137,7 @@ async def events(coming: Coming, first: Callable[[], None]) -> AsyncGenerator[by
             except StopAsyncIteration:
                 yield _event("done", {})
                 return
-            except Refusal as refusal:
+            except RequestError as refusal:
                 yield _event("error", {"error": str(refusal), "status": refusal.status})
                 return
             following = None

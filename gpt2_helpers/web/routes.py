@@ -22,7 +22,7 @@ from gpt2_helpers.generation.batch import Text
 from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Writer
-from gpt2_helpers.web.errors import Closing, WrongType
+from gpt2_helpers.web.errors import ShuttingDown, WrongType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
 from gpt2_helpers.web.middleware import is_for_page
 from gpt2_helpers.web.model_info import ModelCard, described
@@ -93,7 +93,7 @@ class Routes:
     async def ready(self, request: Request) -> Response:
         """GET /readyz: requests are taken."""
         if not self._writer.is_open:
-            raise Closing("this server is about to end")
+            raise ShuttingDown("this server is about to end")
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ from gpt2_helpers.generation.decoders import decoder_for
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Job, Order, Writer, refuse
-from gpt2_helpers.web.errors import Broken, Closing, TooSlow
+from gpt2_helpers.web.errors import EngineFailed, RequestTimeout, ShuttingDown
 
 READ_AT_ONCE = 128  # tokens of prompts between two steps, so that a long one holds up no one
 
@@ -36,7 +36,7 @@ class _Asked:
     began: float = 0.0
 
 
-class Batcher(Writer):
+class Scheduler(Writer):
     """Writes in a thread, with a model that nobody else may use meanwhile.
 
     `count` is called by that thread after each step, with the tokens that it wrote.
@@ -119,7 +119,7 @@ class Batcher(Writer):
                     self._count(tokens)
             except Exception as error:  # the machine's, or a mistake of ours: others go on
                 self._give_up(_broken(error))
-        self._give_up(Closing("the server has ended before this text was done"))
+        self._give_up(ShuttingDown("the server has ended before this text was done"))
         self._rows.close()
 
     def _await_work(self) -> bool:
@@ -137,7 +137,9 @@ class Batcher(Writer):
                 if now > job.deadline:
                     limit = self._config.time_limit
                     job.refuse(
-                        TooSlow(f"this took longer than {limit:g} s: ask for a shorter length")
+                        RequestTimeout(
+                            f"this took longer than {limit:g} s: ask for a shorter length"
+                        )
                     )
             for asked in [asked for asked in self._writing.values() if asked.job.is_over]:
                 self._rows.drop(asked.draft)
@@ -164,7 +166,7 @@ class Batcher(Writer):
                 self._took(time.monotonic() - asked.began)
             asked.job.tell(replace(piece, index=asked.sample))
 
-    def _give_up(self, refusal: Broken | Closing) -> None:
+    def _give_up(self, refusal: EngineFailed | ShuttingDown) -> None:
         """Let go of all that is asked for."""
         with self._wake:
             everything = [*self._writing.values(), *self._waiting]
@@ -180,9 +182,9 @@ def _draft(index: int, order: Order) -> Draft:
     )
 
 
-def _broken(error: Exception) -> Broken:
+def _broken(error: Exception) -> EngineFailed:
     if is_out_of_memory(error):
-        return Broken("out of memory: lower batch_size or max_length of the server")
+        return EngineFailed("out of memory: lower batch_size or max_length of the server")
     # For who runs the server; a stranger is told nothing of its inside.
     traceback.print_exception(error)
-    return Broken("the model failed: ask again; the server's own log says why")
+    return EngineFailed("the model failed: ask again; the server's own log says why")

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-from gpt2_helpers.checkpoint.model_files import load_stored
+from gpt2_helpers.checkpoint.model_files import load_for_inference
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.generation.batch import Piece
@@ -30,8 +30,8 @@ from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Job, Order
-from gpt2_helpers.web.errors import Refusal
-from gpt2_helpers.web.scheduler import Batcher
+from gpt2_helpers.web.errors import RequestError
+from gpt2_helpers.web.scheduler import Scheduler
 
 COUNTED_EACH = 0.25  # seconds between two counts of tokens, where there is nothing else to say
 
@@ -79,8 +79,8 @@ class _Telling:
         self._pieces: list[Any] = []
         self._tokens, self._told = 0, time.monotonic()
 
-    def hear(self, number: int, word: Piece | Refusal) -> None:
-        if isinstance(word, Refusal):
+    def hear(self, number: int, word: Piece | RequestError) -> None:
+        if isinstance(word, RequestError):
             self._lines.tell({"refused": number, "as": type(word).__name__, "because": str(word)})
             return
         whole = word.finished
@@ -123,12 +123,12 @@ def main() -> None:
     batcher.stop()
 
 
-def _batcher(setup: Setup, telling: _Telling) -> Batcher:
-    device.use_at_most(setup.threads)
+def _batcher(setup: Setup, telling: _Telling) -> Scheduler:
+    device.set_max_threads(setup.threads)
     device.use_no_gpus()  # the server has looked
-    model = load_stored(setup.folder, setup.precision, setup.precision, setup.checkpoint)
+    model = load_for_inference(setup.folder, setup.precision, setup.precision, setup.checkpoint)
     tokenizer = Tokenizer.load(setup.folder)
-    return Batcher(model, tokenizer, ServeConfig(**setup.serve), telling.count)
+    return Scheduler(model, tokenizer, ServeConfig(**setup.serve), telling.count)
 
 
 def _order(told: Mapping[str, Any]) -> Order:
@@ -136,7 +136,7 @@ def _order(told: Mapping[str, Any]) -> Order:
 
 
 def _job(number: int, asked: Mapping[str, Any], telling: _Telling) -> Job:
-    def hear(word: Piece | Refusal) -> None:
+    def hear(word: Piece | RequestError) -> None:
         telling.hear(number, word)
         if isinstance(word, Piece) and word.finished is not None:
             job.is_over = True

@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.generation.batch import Piece, Text
 from gpt2_helpers.generation.decoder import Model
@@ -29,7 +29,7 @@ from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import errors
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Job, Order, Writer, refuse
-from gpt2_helpers.web.errors import Broken, Closing, Refusal
+from gpt2_helpers.web.errors import EngineFailed, RequestError, ShuttingDown
 from gpt2_helpers.web.worker import Lines, Setup, said
 
 SMALL = 20_000_000  # parameters; larger ones gain less, and take more memory
@@ -52,7 +52,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 def processes_for(model: Model, config: ServeConfig) -> int:
     """How many processes are to write: as many as are asked for, else one a core for a small
     model, each with some rows. OptionError where they could not have the model."""
-    if not (isinstance(model, StoredModel) and model.prefix):
+    if not (isinstance(model, InferenceModel) and model.prefix):
         if config.processes > 1:
             raise OptionError(
                 f"processes={config.processes}, each of which would write on a processor, in int8 "
@@ -147,12 +147,12 @@ def end(processes: Iterable[_Process]) -> None:
         process.wait(until)
 
 
-class Writers(Writer):
+class WorkerPool(Writer):
     """Writes in so many processes. `count` is called with the tokens that were written."""
 
     def __init__(
         self,
-        model: StoredModel,
+        model: InferenceModel,
         tokenizer: Tokenizer,
         config: ServeConfig,
         processes: int,
@@ -210,7 +210,7 @@ class Writers(Writer):
         while any(process.texts for process in self._processes) and time.monotonic() < until:
             time.sleep(LOOK)
         for process in self._processes:
-            self._give_up(process, Closing("the server has ended before this text was done"))
+            self._give_up(process, ShuttingDown("the server has ended before this text was done"))
         end(self._processes)
         for thread in self._threads:
             thread.join()
@@ -219,7 +219,7 @@ class Writers(Writer):
         for order in orders:
             alive = [process for process in self._processes if process.is_alive]
             if not alive:
-                raise Broken("the model failed: ask again in a few seconds")
+                raise EngineFailed("the model failed: ask again in a few seconds")
             process = min(alive, key=lambda process: len(process.texts) / process.rows)
             rounds = 1.0 if urgent else max(1.0, (len(process.texts) + 1) / process.rows)
             number = next(self._numbers)
@@ -256,7 +256,7 @@ class Writers(Writer):
             traceback.print_exc()
         end([process])
         with self._wake:  # from now on it is given nothing more
-            self._give_up(process, Broken(LOST))
+            self._give_up(process, EngineFailed(LOST))
             if self._closing:
                 return
         self._replace(process)
@@ -285,11 +285,11 @@ class Writers(Writer):
     def _refused(self, process: _Process, said: Mapping[str, Any]) -> None:
         given = process.texts.pop(said["refused"], None)
         if given is not None:
-            refusal: Refusal = getattr(errors, said["as"])(said["because"])
+            refusal: RequestError = getattr(errors, said["as"])(said["because"])
             given.job.refuse(refusal)
             self.cancel(given.job)
 
-    def _give_up(self, process: _Process, refusal: Refusal) -> None:
+    def _give_up(self, process: _Process, refusal: RequestError) -> None:
         jobs = [given.job for given in [*process.texts.values()]]
         process.texts.clear()
         refuse(jobs, refusal)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import soak
-from gpt2_helpers.system.threads import in_parts
+from gpt2_helpers.system.threads import parallel_for
 from soak import Held, draw, left_behind, watched
 
 
@@ -53,7 +53,7 @@ def test_threads_that_wait_for_the_next_text_may_stay(monkeypatch: pytest.Monkey
     before = {thread.name for thread in threading.enumerate()}
     before -= {name for name in before if name.startswith("parts")}  # of tests before this one
     done: list[slice] = []
-    in_parts(done.append, 2, worth_threads=True)
+    parallel_for(done.append, 2, worth_threads=True)
     assert len(done) == 2
     assert any(thread.name.startswith("parts") for thread in threading.enumerate())
     assert left_behind(before) == []

@@ -169,7 +169,7 @@ def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder
 
 def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -> None:
     record = saved(run, 9, 10, 100, 1000)
-    run.keep_newest(2, record, protected={1000})
+    run.prune(2, record, protected={1000})
     assert steps_kept(run) == steps_kept(run, "optimizer") == {100, 1000}
     assert not list(run.path.glob("*-9.*"))
     assert run.require() == run.path / "model-1000"
@@ -177,16 +177,16 @@ def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -
 
 def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
     record = saved(run, 1, 2, 3)
-    run.keep_newest(0, record, protected=set())
+    run.prune(0, record, protected=set())
     assert steps_kept(run) == {1, 2, 3}
-    run.keep_newest(1, record, protected={1, 3})
+    run.prune(1, record, protected={1, 3})
     assert steps_kept(run) == {1, 3}
 
 
 def test_a_run_begun_afresh_touches_no_older_checkpoint(run: RunFolder) -> None:
     saved(run, 500, 1000)
     record = saved(run, 10, 20)  # with a record of its own
-    run.keep_newest(1, record, protected={20})
+    run.prune(1, record, protected={20})
     assert steps_kept(run) == {20, 500, 1000}
     assert run.require() == run.path / "model-20"
     assert run.completed_steps() == 20
@@ -205,7 +205,7 @@ def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder
 
 def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> None:
     record = saved(run, 10, 20, 30)
-    run.go_back_to(20, record)
+    run.roll_back(20, record)
     assert run.require() == run.path / "model-20"
     assert run.completed_steps() == 20
     assert steps_kept(run) == {10, 20}
@@ -217,7 +217,7 @@ def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
     record = RunRecord(lora_rank=2, base_checkpoint="models/toy/model.ckpt")
     for step in steps:
         model = toy_model(ONE_LAYER, seed=1)
-        model.adapt(new_adapters(ONE_LAYER, 2, seed=step))
+        model.load_adapters(new_adapters(ONE_LAYER, 2, seed=step))
         for name, adapter in model.adapters.items():
             if name.endswith("lora_b"):
                 adapter.assign(adapter + step)
@@ -242,9 +242,9 @@ def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) ->
 
 def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
     record = adapters_saved(run, 1, 2, 3, 4, 5)
-    run.keep_newest(4, record, protected={5})
+    run.prune(4, record, protected={5})
     assert steps_kept(run, "adapters") == {2, 3, 4, 5}
-    run.go_back_to(4, record)
+    run.roll_back(4, record)
     assert steps_kept(run, "adapters") == {2, 3, 4}
     newest, found = WeightsReader(run.path / "adapters-4"), run.adapters()
     assert found is not None

@@ -10,7 +10,7 @@ import pytest
 
 from gpt2_helpers.data import csv_files
 from gpt2_helpers.data.csv_files import looks_like_header, read_rows
-from gpt2_helpers.data.text_files import Journal
+from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
 
 
@@ -23,7 +23,7 @@ def written(folder: Path, text: str, name: str = "a.csv") -> Path:
 def rows_and_notes(
     path: Path, column: str | None = None, header: bool | None = None
 ) -> tuple[list[str], str]:
-    journal = Journal()
+    journal = ReadReport()
     return list(read_rows(path, journal, column, header)), "; ".join(journal.notes())
 
 

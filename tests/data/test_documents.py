@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.data.documents import check_column, find_files, stream
-from gpt2_helpers.data.text_files import Journal
+from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, OptionError
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_no_dataset(tmp_path: Path) -> None:
 
 
 def read(folder: Path, column: str | None = None) -> tuple[str, str]:
-    journal = Journal()
+    journal = ReadReport()
     return "".join(stream(find_files(folder), journal, column)), "; ".join(journal.notes())
 
 

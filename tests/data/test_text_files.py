@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt2_helpers.data import text_files
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
@@ -27,7 +27,7 @@ def written(folder: Path, data: bytes, name: str = "a.txt") -> Path:
 
 
 def text_and_notes(path: Path) -> tuple[str, str]:
-    journal = Journal()
+    journal = ReadReport()
     return "".join(read_text(path, journal)), "; ".join(journal.notes())
 
 
@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_same_note_about_many_files_is_one_line(tmp_path: Path) -> None:
-    journal = Journal()
+    journal = ReadReport()
     for number in range(5):
         path = written(tmp_path, b"caf\xe9 ", f"{number}.txt")
         list(read_text(path, journal))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpt2_helpers.data.token_files import map_ids, read_ids, replacing, write_npz
+from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, read_ids, write_npz
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.types import AnyIds
 
@@ -130,7 +130,7 @@ def blocks() -> Iterator[AnyIds]:
 
 
 def test_ids_are_mapped_and_not_held(tmp_path: Path) -> None:
-    tokens = map_ids(blocks(), DTYPE)
+    tokens = memmap_tokens(blocks(), DTYPE)
     assert isinstance(tokens, np.memmap)
     assert tokens.dtype == np.uint16
     assert np.array_equal(tokens, IDS)
@@ -139,15 +139,15 @@ def test_ids_are_mapped_and_not_held(tmp_path: Path) -> None:
 
 def test_a_kept_file_is_a_npy_array(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
-    tokens = map_ids(blocks(), DTYPE, path)
+    tokens = memmap_tokens(blocks(), DTYPE, path)
     assert np.array_equal(tokens, IDS)
     assert np.array_equal(np.load(path, mmap_mode="r"), IDS)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_ids_are_an_empty_array(tmp_path: Path) -> None:
-    assert map_ids([], DTYPE).tolist() == []
-    assert map_ids([], DTYPE, tmp_path / "ids.npy").tolist() == []
+    assert memmap_tokens([], DTYPE).tolist() == []
+    assert memmap_tokens([], DTYPE, tmp_path / "ids.npy").tolist() == []
 
 
 def failing() -> Iterator[AnyIds]:
@@ -156,7 +156,7 @@ def failing() -> Iterator[AnyIds]:
 
 
 def interrupted(path: Path) -> None:
-    with replacing(path) as file:
+    with atomic_replace(path) as file:
         file.write(b"new")
         raise KeyboardInterrupt
 
@@ -165,7 +165,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None
     path = tmp_path / "ids.npy"
     path.write_text("old")
     with pytest.raises(DatasetError, match="the text ends here"):
-        map_ids(failing(), DTYPE, path)
+        memmap_tokens(failing(), DTYPE, path)
     with pytest.raises(KeyboardInterrupt):
         interrupted(path)
     assert path.read_text() == "old"
@@ -175,7 +175,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None
 def test_while_it_is_written_the_old_file_stands(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
     path.write_text("old")
-    with replacing(path) as file:
+    with atomic_replace(path) as file:
         file.write(b"new")
         file.flush()
         assert path.read_text() == "old"
@@ -184,7 +184,7 @@ def test_while_it_is_written_the_old_file_stands(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"gone.ids\.npy cannot be written: No such file"):
-        map_ids(blocks(), DTYPE, tmp_path / "gone" / "ids.npy")
+        memmap_tokens(blocks(), DTYPE, tmp_path / "gone" / "ids.npy")
     with pytest.raises(DatasetError, match="cannot be written"):
         write_npz(tmp_path, IDS)
 
@@ -193,4 +193,4 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "r+b"))  # noqa: SIM115
     with pytest.raises(DatasetError, match=r"temporary file in .* No space left on device"):
-        map_ids(blocks(), DTYPE)
+        memmap_tokens(blocks(), DTYPE)

@@ -12,7 +12,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
-from gpt2_helpers.evaluation.memorization import Originality, Tally, advice, for_run
+from gpt2_helpers.evaluation.memorization import Originality, OverlapReport, advice, for_run
 from gpt2_helpers.evaluation.similarity import Match
 
 TITLES = ["Why is the sky blue?", "What did you dream of last night?", "Who are you?"]
@@ -229,12 +229,12 @@ def record(*validation: float, **more: Any) -> RunRecord:
     return RunRecord(losses=FALLING, validation_losses=measured, **more)
 
 
-GOOD = Tally(copies=0, near_copies=2, own=98)
-BAD = Tally(copies=12, near_copies=3, own=85)
+GOOD = OverlapReport(copies=0, near_copies=2, own=98)
+BAD = OverlapReport(copies=12, near_copies=3, own=85)
 
 
-@pytest.mark.parametrize("tally", [None, GOOD, Tally(0, 0, 0)])
-def test_there_is_no_advice_without_numbers_for_it(tally: Tally | None) -> None:
+@pytest.mark.parametrize("tally", [None, GOOD, OverlapReport(0, 0, 0)])
+def test_there_is_no_advice_without_numbers_for_it(tally: OverlapReport | None) -> None:
     assert advice(RunRecord(), tally, epochs=50) == []
     assert advice(record(), tally) == []
     assert advice(record(2.2), tally) == []  # one measurement shows no way
@@ -282,6 +282,6 @@ def test_a_gap_between_losses_is_told_where_validation_no_longer_falls() -> None
 
 
 def test_repeats_advise_more_variety() -> None:
-    (line,) = advice(RunRecord(), Tally(0, 0, 100, repeated_among_themselves=8))
+    (line,) = advice(RunRecord(), OverlapReport(0, 0, 100, repeated_among_themselves=8))
     assert line.startswith("8 of 100 texts repeat another of them")
-    assert advice(RunRecord(), Tally(0, 0, 100, repeated_among_themselves=2)) == []
+    assert advice(RunRecord(), OverlapReport(0, 0, 100, repeated_among_themselves=2)) == []

@@ -32,7 +32,7 @@ from gpt2_helpers.forms.widgets.errors import RefusalError
 from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
-from gpt2_helpers.system.files import finished
+from gpt2_helpers.system.files import drain
 from gpt2_helpers.training import memory
 from gpt2_helpers.training.run import FinetuneRun
 from toy_runs import SHORT, save_run, steps_kept, write_model, write_text
@@ -361,7 +361,7 @@ def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
     save_run("titles", step=4)
-    finished(run_to_drive("titles"))
+    drain(run_to_drive("titles"))
     form = short(run_name="titles", steps=1)
     assert "Google Drive" not in under(form, "run_name")
     form.form.set(restore_from="fresh")

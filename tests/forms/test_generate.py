@@ -17,7 +17,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
-from gpt2_helpers.evaluation.memorization import Tally
+from gpt2_helpers.evaluation.memorization import OverlapReport
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.forms import generate
 from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
@@ -266,7 +266,7 @@ def test_copies_are_marked_by_the_runs_own_training_data(monkeypatch: pytest.Mon
     said = "Of 3 texts, 1 is a copy of the training text, 1 near copy, and 1 the model's own."
     assert words(form.widget).count(said) == 2
     assert words(form.widget).count("Only half of it is compared.") == 2
-    assert Tally.of(form.pairs).copies == 1
+    assert OverlapReport.of(form.pairs).copies == 1
     assert opened == [Path("checkpoint/run1")]  # reading it takes its time: once
 
 

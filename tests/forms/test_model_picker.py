@@ -19,7 +19,7 @@ from gpt2_helpers.forms.widgets.errors import RefusalError
 from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
-from gpt2_helpers.system.files import finished
+from gpt2_helpers.system.files import drain
 from gpt2_helpers.training import memory
 from toy_runs import train, write_model, write_text
 from widget_texts import button, words
@@ -164,7 +164,7 @@ def test_a_run_on_drive_is_copied_here(
 ) -> None:
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
-    finished(run_to_drive("old"))
+    drain(run_to_drive("old"))
     form = ModelForm("elsewhere")
     assert offered(form)[0].startswith("old: step 2, ")
     assert offered(form)[0].endswith(", on Google Drive")

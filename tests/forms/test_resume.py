@@ -18,7 +18,7 @@ from gpt2_helpers.forms.widgets import html
 from gpt2_helpers.forms.widgets.errors import RefusalError
 from gpt2_helpers.google import drive
 from gpt2_helpers.google.drive_backup import run_to_drive
-from gpt2_helpers.system.files import finished
+from gpt2_helpers.system.files import drain
 from toy_runs import save_run, train, write_model, write_text
 from widget_texts import words
 
@@ -75,8 +75,8 @@ def test_after_a_disconnect_it_comes_from_drive_with_its_text(
     drive.mount()
     write_model()
     train(write_text("mine.txt"), run_name="mine", steps=2)
-    finished(run_to_drive("mine"))
-    finished(drive.file_to_drive("mine.txt"))
+    drain(run_to_drive("mine"))
+    drain(drive.file_to_drive("mine.txt"))
     before = Path("mine.txt").read_bytes()
     shutil.rmtree("checkpoint")
     Path("mine.txt").unlink()
@@ -124,7 +124,7 @@ def test_a_new_run_can_be_chosen_all_the_same(page: list[Any]) -> None:
 def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colaboratory: Path) -> None:
     drive.mount()
     save_run(step=4)
-    finished(run_to_drive())
+    drain(run_to_drive())
     shutil.rmtree("checkpoint")
     form = ResumeForm()
     (colaboratory / "checkpoint_run1.tar").unlink()

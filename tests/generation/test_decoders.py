@@ -13,8 +13,8 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation import decoders
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.decoders import KEPT_DECODERS, decoder_for
-from gpt2_helpers.generation.tf_decoder import GraphDecoder, GraphWeights
-from gpt2_helpers.generation.tflite_decoder import READ_AT_ONCE, LiteDecoder, LiteWeights
+from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
+from gpt2_helpers.generation.tflite_decoder import READ_AT_ONCE, TfliteDecoder, TfliteWeights
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import new_adapters
 from paths import GOLDEN
@@ -42,11 +42,11 @@ def decoder(
     request: pytest.FixtureRequest, model: GPT2, monkeypatch: pytest.MonkeyPatch
 ) -> Decoder:
     """Each kind of decoder, with three rows; it may have been used before."""
-    kind: type[Decoder] = LiteDecoder
+    kind: type[Decoder] = TfliteDecoder
     if request.param == "on a GPU":
-        monkeypatch.setattr(decoders, "uses_lite", lambda _: False)
+        monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
         monkeypatch.setattr(model, "decoders", model.__dict__.setdefault("on_a_gpu", {}))
-        kind = GraphDecoder
+        kind = TfDecoder
     decoder = decoder_for(model, 3, CONFIG.n_ctx, "float32")
     assert isinstance(decoder, kind)
     return decoder
@@ -165,24 +165,26 @@ def test_fewer_bits_give_nearly_the_same_logits(
     assert 0 < difference < off
 
 
-@pytest.mark.parametrize("kind", [LiteDecoder, GraphDecoder])
+@pytest.mark.parametrize("kind", [TfliteDecoder, TfDecoder])
 @pytest.mark.parametrize(
     ("precision", "off"), [("float32", 1e-4), ("bfloat16", 0.1)]
 )  # of the frozen weights
 def test_adapters_write_too_as_they_stand_after_each_step(
     monkeypatch: pytest.MonkeyPatch, kind: type[Decoder], precision: str, off: float
 ) -> None:
-    if kind is GraphDecoder:
-        monkeypatch.setattr(decoders, "uses_lite", lambda _: False)
+    if kind is TfDecoder:
+        monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
     model = GPT2(CONFIG, toy_weights(CONFIG), precision, frozen=True)
     decoder_for(model, 1, CONFIG.n_ctx, "float32")  # which knows nothing of what comes
-    model.adapt(new_adapters(CONFIG, 2, seed=1))
+    model.load_adapters(new_adapters(CONFIG, 2, seed=1))
     for change in (0.0, 0.1, -0.2):
         for name, adapter in model.adapters.items():
             if name.endswith("lora_b"):
                 adapter.assign_add(tf.fill(adapter.shape, change))
         model.version += 1
-        plain = GPT2(CONFIG, {name: model.merged(name).numpy() for name in model.variables})
+        plain = GPT2(
+            CONFIG, {name: model.effective_weight(name).numpy() for name in model.variables}
+        )
         expected = plain.logits(TEXTS).numpy()[:1, 8]
         decoder = decoder_for(model, 1, CONFIG.n_ctx, "float32")
         assert isinstance(decoder, kind)
@@ -194,9 +196,9 @@ def test_adapters_write_too_as_they_stand_after_each_step(
 
 def test_weights_that_decoding_takes_as_they_are_lie_in_memory_once() -> None:
     frozen = GPT2(CONFIG, toy_weights(CONFIG), "bfloat16", frozen=True)
-    frozen.adapt(new_adapters(CONFIG, 2, seed=1))
+    frozen.load_adapters(new_adapters(CONFIG, 2, seed=1))
     decoder = decoder_for(frozen, 1, CONFIG.n_ctx, "bfloat16")
-    assert isinstance(decoder, GraphDecoder)
+    assert isinstance(decoder, TfDecoder)
     named = decoder.weights.named
     copies = {name for name, own in frozen.variables.items() if named[name] is not own}
     assert copies == {name for name in named if "/h" in name and name.endswith("/w")}
@@ -263,7 +265,7 @@ def test_others_step_while_a_beginning_is_read(decoder: Decoder, whole: np.ndarr
     assert_close(ours[1], whole[1, 9])
     decoder.prefill(2, beginning)
     assert_close(logits_at(decoder, [(0, 2 + step), (1, 10), (1, 9)])[2], whole[1, 9])
-    if isinstance(decoder, LiteDecoder):
+    if isinstance(decoder, TfliteDecoder):
         assert step == 5
 
 
@@ -326,21 +328,21 @@ def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
     np.testing.assert_allclose(logits_at(again, [(0, 8)]), after, rtol=0, atol=off)
 
 
-@pytest.mark.parametrize("kind", [LiteWeights, GraphWeights])
+@pytest.mark.parametrize("kind", [TfliteWeights, TfWeights])
 def test_weights_whose_taking_over_was_stopped_are_taken_over_the_next_time(
     monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
-    if kind is GraphWeights:
-        monkeypatch.setattr(decoders, "uses_lite", lambda _: False)
+    if kind is TfWeights:
+        monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
     model = toy_model(CONFIG)
-    precision = "float32" if kind is LiteWeights else "bfloat16"
+    precision = "float32" if kind is TfliteWeights else "bfloat16"
     decoder_for(model, 1, CONFIG.n_ctx, precision)
     trained(model)
     fresh = GPT2(CONFIG, {name: value.numpy() for name, value in model.variables.items()})
     with monkeypatch.context() as stopping:
         asked: list[str] = []
 
-        def interrupted(name: str, whole: Any = model.merged) -> Any:
+        def interrupted(name: str, whole: Any = model.effective_weight) -> Any:
             asked.append(name)
             if len(asked) > 2:
                 raise KeyboardInterrupt

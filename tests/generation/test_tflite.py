@@ -54,7 +54,7 @@ def test_each_output_of_8_bits_has_a_scale_of_its_own() -> None:
 
 
 def test_rounding_keeps_zero_and_the_largest() -> None:
-    numbers, scales = tflite.rounded(np.array([[0.0, -2.0, 1.0], [0.0, 0.0, 0.0]], np.float32))
+    numbers, scales = tflite.quantize(np.array([[0.0, -2.0, 1.0], [0.0, 0.0, 0.0]], np.float32))
     assert numbers.tolist() == [[0, -127, 64], [0, 0, 0]]
     assert numbers.dtype == np.int8
     np.testing.assert_allclose(numbers[0] * scales[0], [0, -2, 1.008], atol=1e-3)

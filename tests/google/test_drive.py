@@ -16,7 +16,7 @@ import pytest
 
 from gpt2_helpers.errors import DriveError
 from gpt2_helpers.google import drive
-from gpt2_helpers.system.files import finished
+from gpt2_helpers.system.files import drain
 from paths import ROOT
 
 
@@ -148,19 +148,19 @@ def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
         assert (mounted / name).read_bytes() == Path(name).read_bytes()
         assert (mounted / name).stat().st_mtime == 1_600_000_000
         Path(name).unlink()
-        assert finished(drive.file_from_drive(name)) == Path(name)
+        assert drain(drive.file_from_drive(name)) == Path(name)
         assert Path(name).read_bytes() == name.encode() * 500_000
     shutil.rmtree("data")
-    finished(drive.file_from_drive(drive.my_drive() / "data" / "titles.csv"))
+    drain(drive.file_from_drive(drive.my_drive() / "data" / "titles.csv"))
     assert Path("data/titles.csv").is_file()
 
 
 def test_a_path_that_leads_elsewhere_goes_by_its_name(mounted: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
-    finished(drive.file_to_drive(tmp_path / "a.txt"))
-    finished(drive.file_to_drive("../a.txt"))
+    drain(drive.file_to_drive(tmp_path / "a.txt"))
+    drain(drive.file_to_drive("../a.txt"))
     assert [path.name for path in mounted.iterdir()] == ["a.txt"]
-    assert finished(drive.file_from_drive("../../a.txt")) == Path("a.txt")
+    assert drain(drive.file_from_drive("../../a.txt")) == Path("a.txt")
     assert Path("a.txt").read_text() == "a"
 
 

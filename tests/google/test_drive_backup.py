@@ -28,7 +28,7 @@ from gpt2_helpers.google.drive_backup import (
     run_to_drive,
     saved_runs,
 )
-from gpt2_helpers.system.files import finished, hash_file
+from gpt2_helpers.system.files import drain, hash_file
 from paths import GOLDEN, SUPPORT
 from toy_runs import (
     assert_same,
@@ -64,13 +64,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def to_drive(*given: Any, **options: Any) -> Path:
-    return finished(run_to_drive(*given, **options))
+    return drain(run_to_drive(*given, **options))
 
 
 def from_drive(*given: Any, **options: Any) -> list[str]:
     """The notes that were made."""
     notes: list[str] = []
-    assert finished(run_from_drive(*given, note=notes.append, **options)).is_dir()
+    assert drain(run_from_drive(*given, note=notes.append, **options)).is_dir()
     return notes
 
 
@@ -377,7 +377,7 @@ def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
 
 def brought(saved: SavedRun) -> list[str]:
     notes: list[str] = []
-    assert finished(bring_here(saved, note=notes.append)) == HERE.path
+    assert drain(bring_here(saved, note=notes.append)) == HERE.path
     return notes
 
 

@@ -19,7 +19,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.google.archive_checks import contents
 from gpt2_helpers.google.run_archive import members_of, pack, packed_size, run_files, unpack
-from gpt2_helpers.system.files import finished, hash_file
+from gpt2_helpers.system.files import drain, hash_file
 from paths import GOLDEN
 from toy_runs import assert_same, save_run, weights_of
 
@@ -36,7 +36,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def packed(folder: RunFolder = HERE, weights_only: bool = False) -> Path:
-    finished(pack(members_of(folder, weights_only), ARCHIVE))
+    drain(pack(members_of(folder, weights_only), ARCHIVE))
     return ARCHIVE
 
 
@@ -52,7 +52,7 @@ def files_of(folder: RunFolder) -> dict[str, bytes]:
 def unpacked(archive: Path = ARCHIVE, folder: RunFolder = THERE) -> list[str]:
     """The notes that were made."""
     notes: list[str] = []
-    finished(unpack(archive, folder, notes.append))
+    drain(unpack(archive, folder, notes.append))
     assert not list(folder.checkpoint_dir.glob(".part*"))
     return notes
 
@@ -180,7 +180,7 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
     members = members_of(HERE)
     (HERE.path / "run.json").write_text("")
     with pytest.raises(Gpt2Error, match=r"checkpoint_run1\.tar was not written whole"):
-        finished(pack(members, ARCHIVE))
+        drain(pack(members, ARCHIVE))
     assert {path.name: path.read_bytes() for path in Path().glob("checkpoint_*")} == before
 
 

@@ -134,7 +134,7 @@ def nodes_of_a_step(**options: Any) -> dict[str, Any]:
     config = FinetuneConfig(steps=1, batch_size=1, accumulate_gradients=1, **options)
     model = GPT2(shape, random_weights(shape), frozen=config.lora_rank > 0)
     if config.lora_rank:
-        model.adapt(new_adapters(shape, config.lora_rank, seed=0))
+        model.load_adapters(new_adapters(shape, config.lora_rank, seed=0))
     trainer = Trainer(model, np.arange(4 * shape.n_ctx) % 60, config)
     graph = trainer._train.get_concrete_function().graph.as_graph_def()
     return {node.name: node for node in graph.node}

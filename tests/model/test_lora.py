@@ -45,12 +45,12 @@ def trained_adapters(seed: int = 6) -> dict[str, np.ndarray]:
 
 def adapted(precision: str = "float32", frozen: bool = True) -> GPT2:
     model = GPT2(TOY, WEIGHTS, precision, frozen)
-    model.adapt(trained_adapters())
+    model.load_adapters(trained_adapters())
     return model
 
 
 def merged_weights(model: GPT2) -> dict[str, np.ndarray]:
-    return {name: model.merged(name).numpy() for name in model.variables}
+    return {name: model.effective_weight(name).numpy() for name in model.variables}
 
 
 # --- What they are, and what they add
@@ -72,9 +72,9 @@ def test_new_adapters_change_no_logit(precision: str) -> None:
     # But for the last bit: a product and its bias are one step where nothing comes between.
     model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     before = model.logits(IDS).numpy()
-    model.adapt(new_adapters(TOY, RANK, seed=1))
+    model.load_adapters(new_adapters(TOY, RANK, seed=1))
     np.testing.assert_allclose(model.logits(IDS), before, rtol=0, atol=1e-6)
-    model.adapt(trained_adapters())
+    model.load_adapters(trained_adapters())
     assert abs(model.logits(IDS).numpy() - before).max() > 0.1
 
 
@@ -93,16 +93,18 @@ def test_merged_weights_give_the_logits_of_the_adapted_model() -> None:
     name = "model/h1/mlp/c_fc"
     a, b = (trained_adapters()[f"{name}/lora_{kind}"] for kind in "ab")
     expected = WEIGHTS[f"{name}/w"] + SCALE * (a @ b)[None]
-    np.testing.assert_allclose(model.merged(f"{name}/w"), expected, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(model.merged(f"{name}/b"), WEIGHTS[f"{name}/b"])
+    np.testing.assert_allclose(model.effective_weight(f"{name}/w"), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model.effective_weight(f"{name}/b"), WEIGHTS[f"{name}/b"])
 
 
 def test_weights_are_merged_with_those_of_a_base_where_the_own_are_rounded() -> None:
     exact, rounded = adapted(), adapted("bfloat16")
     for name, array in WEIGHTS.items():
-        np.testing.assert_array_equal(rounded.merged(name, array), exact.merged(name))
+        np.testing.assert_array_equal(
+            rounded.effective_weight(name, array), exact.effective_weight(name)
+        )
     name = "model/h0/attn/c_proj/w"
-    assert not np.array_equal(rounded.merged(name), exact.merged(name))
+    assert not np.array_equal(rounded.effective_weight(name), exact.effective_weight(name))
 
 
 def test_what_was_merged_in_is_taken_out_again() -> None:
@@ -116,7 +118,7 @@ def test_what_was_merged_in_is_taken_out_again() -> None:
 def test_others_take_the_place_of_those_there_were() -> None:
     model = adapted()
     wider = new_adapters(TOY, 5, seed=1)
-    model.adapt(wider)
+    model.load_adapters(wider)
     assert model.adapters.keys() == wider.keys()
     plain = GPT2(TOY, WEIGHTS).logits(IDS)
     np.testing.assert_allclose(model.logits(IDS), plain, rtol=0, atol=1e-5)
@@ -222,7 +224,7 @@ def test_training_moves_the_adapters_alone(precision: str, options: dict[str, An
     model = GPT2(shape, toy_weights(shape), precision, frozen=True)
     before = {name: variable.numpy() for name, variable in model.variables.items()}
     start = new_adapters(shape, RANK, seed=1)
-    model.adapt(start)
+    model.load_adapters(start)
     steps = [step.loss for step in Trainer(model, REPEATING, config)]
     assert np.mean(steps[-3:]) < 0.97 * np.mean(steps[:3])
     for name, variable in model.variables.items():

@@ -110,7 +110,7 @@ def save_run(
     state = {"numbers": np.full(5, step)}
     model = toy_model(SHAPE, seed=step)
     if adapters:
-        model.adapt(new_adapters(SHAPE, 2, seed=step))
+        model.load_adapters(new_adapters(SHAPE, 2, seed=step))
     folder.save(model, toy_tokenizer(), step, state, RunRecord(base_model="toy", **record))
     (folder.path / f"events.out.tfevents.{step}").write_bytes(b"losses")
     return folder

@@ -16,7 +16,7 @@ import httpx
 
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.scheduler import Batcher
+from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
 
 LONG = {"prefix": "Once upon a time", "new_tokens": 200, "temperature": 1.0}
@@ -30,7 +30,7 @@ def serving(
     `step_seconds` longer than it would."""
     server = Server(session, ServeConfig(**{"port": 0, "processes": 1, **options}), key)
     if step_seconds:
-        assert isinstance(server.writer, Batcher)
+        assert isinstance(server.writer, Scheduler)
         slowed(server.writer, step_seconds)
     server.start()
     try:
@@ -40,7 +40,7 @@ def serving(
         server.stop()
 
 
-def slowed(batcher: Batcher, seconds: float) -> None:
+def slowed(batcher: Scheduler, seconds: float) -> None:
     """Let each step of a batcher take longer, as a larger model's would."""
     advance = batcher._rows.advance
 

@@ -14,13 +14,13 @@ import pytest
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.system.files import (
     PIECE,
-    Moved,
+    CopyProgress,
     copy_file,
-    discard,
+    delete_file,
+    drain,
     drop,
-    finished,
     hash_file,
-    told_hash,
+    read_sha256,
     write_hash,
     write_part,
 )
@@ -30,14 +30,18 @@ def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(2 * PIECE + 5))
     os.utime(source, (1_000_000_000, 1_000_000_000))
-    moved: list[Moved] = []
+    moved: list[CopyProgress] = []
     copying = copy_file(source, target)
     while len(moved) < 3:
         assert not target.exists()
         moved.append(next(copying))
-    digest = finished(copying)
+    digest = drain(copying)
     total = 2 * PIECE + 5
-    assert moved == [Moved(PIECE, total), Moved(2 * PIECE, total), Moved(total, total)]
+    assert moved == [
+        CopyProgress(PIECE, total),
+        CopyProgress(2 * PIECE, total),
+        CopyProgress(total, total),
+    ]
     assert target.read_bytes() == source.read_bytes()
     assert digest == hashlib.sha256(source.read_bytes()).hexdigest()
     assert target.stat().st_mtime == 1_000_000_000
@@ -85,7 +89,7 @@ def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
     path.write_bytes(b"a run")
     digest = hashlib.sha256(b"a run").hexdigest()
     os.replace(write_hash(path, digest, 5), hash_file(path))
-    assert told_hash(path) == (digest, 5)
+    assert read_sha256(path) == (digest, 5)
     if shutil.which("sha256sum"):
         command = ["sha256sum", "--check", "--strict", "run.tar.sha256"]
         assert subprocess.check_output(command, cwd=tmp_path, text=True) == "run.tar: OK\n"
@@ -93,23 +97,23 @@ def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
 
 def test_the_hash_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "run.tar"
-    assert told_hash(path) == (None, None)
+    assert read_sha256(path) == (None, None)
     hash_file(path).write_text("AB12 *run.tar\n")
-    assert told_hash(path) == ("ab12", None)
+    assert read_sha256(path) == ("ab12", None)
     hash_file(path).write_text("ab12  another.tar\n\n# a comment\n# 12 bytes\n")
-    assert told_hash(path) == (None, 12)
+    assert read_sha256(path) == (None, 12)
     hash_file(path).write_bytes(b"\xff\xfe\x00")
-    assert told_hash(path) == (None, None)
+    assert read_sha256(path) == (None, None)
 
 
-@pytest.mark.parametrize("discard", [discard, drop])
+@pytest.mark.parametrize("discard", [delete_file, drop])
 def test_what_is_discarded_takes_no_room_in_a_bin(
-    tmp_path: Path, discard: Callable[[Path], None]
+    tmp_path: Path, delete_file: Callable[[Path], None]
 ) -> None:
     path, binned = tmp_path / "file", tmp_path / "bin"
     path.write_bytes(b"large")
     os.link(path, binned)  # a bin keeps the same file under another name
-    discard(path)
-    discard(path)
+    delete_file(path)
+    delete_file(path)
     assert not path.exists()
     assert binned.stat().st_size == 0

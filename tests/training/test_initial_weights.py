@@ -57,8 +57,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     tf.config.run_functions_eagerly(False)
 
 
-def merged(model: GPT2) -> dict[str, np.ndarray]:
-    return {name: model.merged(name).numpy() for name in model.variables}
+def effective_weights(model: GPT2) -> dict[str, np.ndarray]:
+    return {name: model.effective_weight(name).numpy() for name in model.variables}
 
 
 def adapters(model: GPT2) -> dict[str, np.ndarray]:
@@ -92,7 +92,7 @@ def test_the_run_is_an_ordinary_one_with_its_adapters_beside_the_weights() -> No
     names = {path.name for path in FOLDER.iterdir()}
     kinds = ("model", "optimizer", "adapters")
     assert names >= {f"{kind}-4.{ending}" for kind in kinds for ending in ENDINGS}
-    assert_same(in_folder(), merged(run.model))
+    assert_same(in_folder(), effective_weights(run.model))
     base = weights_of(load_model("models/toy"))
     trained = {name for name, array in in_folder().items() if not np.array_equal(array, base[name])}
     assert trained == {name for name in base if "/h" in name and name.endswith("/w")}
@@ -126,10 +126,10 @@ def test_weights_are_merged_into_those_of_the_base_and_not_into_rounded_ones() -
     exact: dict[str, np.ndarray] = {}
     for step in run:
         if step.step == 1:
-            exact = {name: run.model.merged(name, base[name]).numpy() for name in base}
+            exact = {name: run.model.effective_weight(name, base[name]).numpy() for name in base}
             shutil.rmtree("models")  # from now on there are no others than the rounded ones
     assert_same(in_folder(1), exact)
-    assert_same(in_folder(4), merged(run.model))
+    assert_same(in_folder(4), effective_weights(run.model))
     name = "model/wte"  # which has no adapter
     np.testing.assert_array_equal(in_folder(1)[name], base[name])
     np.testing.assert_array_equal(in_folder(4)[name], rounded[name])
@@ -139,7 +139,7 @@ def test_every_save_is_merged_into_the_runs_own_weights_that_it_began_on() -> No
     train(steps=2)
     base = in_folder()
     for step in (run := open_run(**{**ADAM, "precision": "bfloat16"}, steps=3, save_every=1)):
-        exact = {name: run.model.merged(name, base[name]).numpy() for name in base}
+        exact = {name: run.model.effective_weight(name, base[name]).numpy() for name in base}
         assert_same(in_folder(step.step), exact)
 
 
@@ -150,10 +150,10 @@ def test_a_save_in_the_place_of_its_own_base_is_merged_only_once() -> None:
     run = open_run(**options, save_every=1)
     for step in run:
         if step.step == 2:
-            expected = {name: run.model.merged(name, base[name]).numpy() for name in base}
+            expected = {name: run.model.effective_weight(name, base[name]).numpy() for name in base}
             assert_same(in_folder(2), expected)
             assert run.folder.record().base_checkpoint == ""
-    assert_same(in_folder(4), merged(run.model))
+    assert_same(in_folder(4), effective_weights(run.model))
 
 
 def test_weights_that_are_saved_without_adapters_keep_none_of_a_time_before() -> None:
@@ -241,7 +241,7 @@ def test_a_base_that_became_another_is_not_taken(fault: str) -> None:
         save_model(model, "models/toy")
     run = open_run(**ADAM)
     assert any(f"{BASE} that the adapters stand beside is not here" in n for n in run.notes)
-    assert_near(merged(run.model), in_folder(), 1e-6)
+    assert_near(effective_weights(run.model), in_folder(), 1e-6)
 
 
 def test_the_base_is_known_again_where_the_weights_were_rounded() -> None:
@@ -282,7 +282,7 @@ def test_other_adapters_begin_anew_on_the_runs_weights(before: dict[str, Any]) -
     train(**before, optimizer="adam", steps=3)
     weights = in_folder()
     run = open_run(**ADAM, steps=2)
-    assert_same(merged(run.model), in_16_bits(weights))
+    assert_same(effective_weights(run.model), in_16_bits(weights))
     assert run.record.base_checkpoint == str(FOLDER / "model-3")
     said = "new ones of rank 2 begin" if before else "run1 has no adapters yet: those of rank 2"
     assert any(said in note and "the optimizer starts afresh" in note for note in run.notes)
@@ -314,7 +314,7 @@ def test_a_run_begins_anew_on_what_it_was_given(place: str) -> None:
     weights = in_folder() if "run1" in place else weights_of(load_model("models/toy"))
     run = open_run(**ADAM, restore_from=place, run_name="run1" if place == "fresh" else "second")
     assert run.trainer.step == 0
-    assert_same(merged(run.model), in_16_bits(weights))
+    assert_same(effective_weights(run.model), in_16_bits(weights))
     assert run.record.base_checkpoint == ("checkpoint/run1/model-4" if "run1" in place else BASE)
 
 
@@ -367,11 +367,11 @@ def test_early_stopping_goes_back_to_the_best_adapters(worsening: dict[str, Any]
     run = open_run(**worsening)
     for step in run:
         if step.is_best:
-            at_best = [merged(run.model), adapters(run.model)]
+            at_best = [effective_weights(run.model), adapters(run.model)]
     assert run.trainer.step == 8
     assert steps_kept() == adapters_kept() == {4}
     assert_same(in_folder(), at_best[0])
-    assert_same(merged(run.model), in_16_bits(at_best[0]))
+    assert_same(effective_weights(run.model), in_16_bits(at_best[0]))
     saved = RunFolder("checkpoint", "run1").adapters()
     assert saved is not None
     assert_same(dict(saved), at_best[1])
@@ -386,15 +386,15 @@ def test_going_back_across_a_change_of_rank(worsening: dict[str, Any]) -> None:
     at_best: dict[str, np.ndarray] = {}
     for step in first:
         if step.is_best:
-            at_best = merged(first.model)
+            at_best = effective_weights(first.model)
         if step.step == 6:
             break
     run, steps = train(**{**worsening, "lora_rank": 3})
     assert [step.step for step in steps] == [7, 8]
     assert steps_kept() == adapters_kept() == {4}
-    assert_same(merged(run.model), in_16_bits(at_best))
+    assert_same(effective_weights(run.model), in_16_bits(at_best))
     again = open_run(**worsening)  # with the rank that the best one has
-    assert_near(merged(again.model), at_best, 1e-6)
+    assert_near(effective_weights(again.model), at_best, 1e-6)
 
 
 # --- Texts
@@ -414,7 +414,7 @@ def texts_of_the_saved(run: FinetuneRun, step: int | None = None) -> dict[str, n
 @pytest.mark.parametrize("decoder", ["of a processor", "of a GPU"])
 def test_texts_are_those_of_the_saved_run(monkeypatch: pytest.MonkeyPatch, decoder: str) -> None:
     if decoder == "of a GPU":
-        monkeypatch.setattr("gpt2_helpers.generation.decoders.uses_lite", lambda _: False)
+        monkeypatch.setattr("gpt2_helpers.generation.decoders.runs_on_tflite", lambda _: False)
     tf.config.run_functions_eagerly(False)
     run = open_run(**{**ADAM, "learning_rate": 0.1}, save_every=2, sample_every=2, sample_length=9)
     told = [texts_of(run)]
@@ -432,5 +432,5 @@ def test_adapters_can_be_opened_by_anything_that_reads_checkpoints() -> None:
     listed = {name: tuple(s) for name, s in tf.train.list_variables(str(FOLDER / "adapters-1"))}
     assert listed == adapter_shapes(SHAPE, RANK)
     plain = GPT2(SHAPE, in_16_bits(toy_weights(SHAPE)))
-    plain.adapt(WeightsReader(FOLDER / "adapters-1"))
-    assert_same(merged(plain), merged(run.model))
+    plain.load_adapters(WeightsReader(FOLDER / "adapters-1"))
+    assert_same(effective_weights(plain), effective_weights(run.model))

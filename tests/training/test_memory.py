@@ -167,7 +167,7 @@ def test_what_a_seed_takes_on_a_gpu_is_counted_in_fp32(monkeypatch: pytest.Monke
         config, decoding_precision, version = SMALL, "bfloat16", 0
         decoders: dict[Any, Any] = {}
 
-        def merged(self, name: str) -> None: ...
+        def effective_weight(self, name: str) -> None: ...
 
     card = Gpu("/device:GPU:0", "Tesla T4", 15 * GB, (7, 5))
     monkeypatch.setattr(device, "gpus", lambda: (card,))

@@ -15,17 +15,17 @@ from typing import Any
 import httpx
 import pytest
 
-from gpt2_helpers.checkpoint.stored_model import StoredModel
+from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import SIZES, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.web import worker_pool
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import Broken
-from gpt2_helpers.web.scheduler import Batcher
+from gpt2_helpers.web.errors import EngineFailed
+from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
-from gpt2_helpers.web.worker_pool import SMALL, Writers, processes_for
+from gpt2_helpers.web.worker_pool import SMALL, WorkerPool, processes_for
 from toy import toy_model
 from web_server import LONG, address_of, events_of, metric, started, wait_until
 
@@ -39,9 +39,9 @@ def model() -> Session:
     return session
 
 
-def writers(model: Session, processes: int, **options: Any) -> Writers:
-    assert isinstance(model.writer, StoredModel)
-    return Writers(model.writer, model.tokenizer, ServeConfig(**options), processes)
+def writers(model: Session, processes: int, **options: Any) -> WorkerPool:
+    assert isinstance(model.writer, InferenceModel)
+    return WorkerPool(model.writer, model.tokenizer, ServeConfig(**options), processes)
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def client(server: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def writers_of(server: Server) -> Writers:
-    assert isinstance(server.writer, Writers)
+def writers_of(server: Server) -> WorkerPool:
+    assert isinstance(server.writer, WorkerPool)
     return server.writer
 
 
@@ -258,7 +258,7 @@ def test_a_process_that_was_lost_while_the_server_ends_is_not_waited_for(model: 
         os.kill(pid, signal.SIGKILL)
     ending.join(20)
     assert not ending.is_alive()
-    assert [type(word) for word in heard] == [Broken, Broken]
+    assert [type(word) for word in heard] == [EngineFailed, EngineFailed]
     server.stop()
 
 
@@ -321,19 +321,19 @@ def test_a_small_model_has_one_for_each_core(
     assert processes_for(small, ServeConfig(processes=1)) == 1
     assert processes_for(small, ServeConfig(processes=9, batch_size=8)) == 8
     assert processes_for(small, ServeConfig(batch_size=1)) == 1
-    large = StoredModel(SIZES["124M"], {}, "float32", "int8", Path("models/124M/model.ckpt"))
+    large = InferenceModel(SIZES["124M"], {}, "float32", "int8", Path("models/124M/model.ckpt"))
     assert large.config.n_parameters > SMALL
     assert processes_for(large, ServeConfig()) == 1
     assert processes_for(large, ServeConfig(processes=3)) == 3
-    in_tensorflow = toy_model(replace(small.config, n_layer=1))
-    assert processes_for(in_tensorflow, ServeConfig()) == 1
+    to_tensorflow = toy_model(replace(small.config, n_layer=1))
+    assert processes_for(to_tensorflow, ServeConfig()) == 1
     with pytest.raises(OptionError, match="processes=2, each of which would write on a processor"):
-        processes_for(in_tensorflow, ServeConfig(processes=2))
+        processes_for(to_tensorflow, ServeConfig(processes=2))
 
 
 def test_one_process_is_a_thread_of_the_server(model: Session) -> None:
     server = Server(model, ServeConfig(port=0, processes=1))
-    assert isinstance(server.writer, Batcher)
+    assert isinstance(server.writer, Scheduler)
     server.stop()
 
 
@@ -356,8 +356,10 @@ def test_nothing_is_imported_from_the_folder_that_one_is_in(
 
 
 def test_what_they_cannot_load_is_told(model: Session, tmp_path: Path) -> None:
-    assert isinstance(model.writer, StoredModel)
-    missing = StoredModel(model.writer.config, {}, "float32", "int8", tmp_path / "gone" / "model-1")
+    assert isinstance(model.writer, InferenceModel)
+    missing = InferenceModel(
+        model.writer.config, {}, "float32", "int8", tmp_path / "gone" / "model-1"
+    )
     with pytest.raises(Gpt2Error, match="gone") as raised:
-        Writers(missing, model.tokenizer, ServeConfig(), 2)
+        WorkerPool(missing, model.tokenizer, ServeConfig(), 2)
     assert not isinstance(raised.value, CheckpointError)  # it is told by its words

@@ -22,7 +22,7 @@ Config = TypeVar("Config", bound=Checked)
 VARIABLE_PREFIX = "GPT2_"
 
 
-class Shown:
+class Displayable:
     """What shows itself as `widget` where it is a cell's last line, in every ipywidgets."""
 
     widget: widgets.DOMWidget
@@ -33,7 +33,7 @@ class Shown:
         display(self.widget)  # type: ignore[no-untyped-call]
 
 
-class ConfigForm(Shown):
+class ConfigForm(Displayable):
     """The fields of one config dataclass, or of several, as a form.
 
     form = ConfigForm(SamplingConfig, only=("nsamples", "temperature", "seed"))

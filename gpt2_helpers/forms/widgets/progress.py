@@ -9,7 +9,7 @@ from html import escape
 import ipywidgets as widgets
 
 from gpt2_helpers.forms.widgets.style import told
-from gpt2_helpers.system.files import Moved, Result
+from gpt2_helpers.system.files import CopyProgress, Result
 
 PAUSE = 0.25  # seconds between two updates: a browser follows no faster
 
@@ -75,7 +75,7 @@ class ProgressBar:
 
 
 def shown_moving(
-    moving: Generator[Moved, None, Result], title: str, status: widgets.HTML
+    moving: Generator[CopyProgress, None, Result], title: str, status: widgets.HTML
 ) -> Result:
     """Let bytes move to their end, with how many have in `status`; what the generator returns."""
     while True:

@@ -14,10 +14,10 @@ from typing import Protocol
 
 import ipywidgets as widgets
 
-from gpt2_helpers.evaluation.memorization import Tally
-from gpt2_helpers.evaluation.similarity import COPY, OWN, Match
+from gpt2_helpers.evaluation.memorization import OverlapReport
+from gpt2_helpers.evaluation.similarity import COPY, NOVEL, Match
 from gpt2_helpers.forms.widgets.downloads import download_button
-from gpt2_helpers.forms.widgets.form import Shown
+from gpt2_helpers.forms.widgets.form import Displayable
 from gpt2_helpers.forms.widgets.style import style_sheet, told
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 
@@ -82,7 +82,7 @@ class Comparer(Protocol):
         """How `text` stands to it."""
 
 
-class TextCards(Shown):
+class TextCards(Displayable):
     """Texts that are shown as they are added, in the order of their `index` where they have one.
 
     cards = TextCards(originality, compact=True)
@@ -184,11 +184,11 @@ def counted(count: int, pairs: Sequence[tuple[str, Match]]) -> str:
     >>> counted(1, [])
     '1 text.'
     """
-    return str(Tally.of(pairs)) if pairs else f"{count:,} text{'' if count == 1 else 's'}."
+    return str(OverlapReport.of(pairs)) if pairs else f"{count:,} text{'' if count == 1 else 's'}."
 
 
 def _mark(match: Match | None) -> str:
-    if match is None or match.kind == OWN:
+    if match is None or match.kind == NOVEL:
         return ""
     if match.kind == COPY:
         words = "<b>\N{WARNING SIGN} stands in the training data</b>"

@@ -16,12 +16,12 @@ import numpy as np
 from crashes.killing import End
 from faulty_server import BadServer, running
 from gpt2_helpers.checkpoint.model_download import FILES, MIRROR_VARIABLE
-from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_stored
+from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_for_inference
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.google import archive_checks, run_archive
-from gpt2_helpers.system.files import finished, ignore, told_hash
+from gpt2_helpers.system.files import drain, ignore, read_sha256
 from gpt2_helpers.tokenizer import Tokenizer
 from toy_runs import TEXT
 
@@ -101,7 +101,7 @@ class Finetuning(Scenario):
             for array in arrays(newest).values():
                 assert np.isfinite(array).all()
             Tokenizer.load(folder.path)
-            load_stored(folder.path, "float32", "float32")
+            load_for_inference(folder.path, "float32", "float32")
             folder.record()
             assert dict(folder.training_state() or {}), "no optimizer's state beside the weights"
 
@@ -112,7 +112,7 @@ class Finetuning(Scenario):
         record, other = (self.folder(place).record() for place in (work, whole))
         assert record.losses == other.losses
         if not (work / "done").exists():  # killed after the last save: the next training tidies
-            self.folder(work).tidy()
+            self.folder(work).remove_partial()
         assert litter(self.folder(work).path) == []
 
 
@@ -218,7 +218,7 @@ def assert_whole_archive(work: Path) -> int:
 
     for archive in (archive_in(work), run_archive.before_of(archive_in(work))):
         if archive.is_file() and archive_checks.is_whole(archive):
-            told, _ = told_hash(archive)
+            told, _ = read_sha256(archive)
             assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
             return archive_checks.contents(archive).step
     raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
@@ -242,7 +242,7 @@ class Pretraining(Scenario):
             arrays(newest)
             Tokenizer.load(folder.path)
         if (work / "models" / "mine" / "model.ckpt.index").is_file():
-            load_stored(work / "models" / "mine", "float32", "float32")
+            load_for_inference(work / "models" / "mine", "float32", "float32")
 
     def check_end(self, work: Path, whole: Path) -> None:
         mine, theirs = (place / "models" / "mine" for place in (work, whole))
@@ -383,7 +383,7 @@ class ExportingFolder(Exporting):
 
     def prepare(self, work: Path, toy: Path) -> None:
         super().prepare(work, toy)
-        finished(run_archive.unpack(archive_in(work), self.folder(work), ignore))
+        drain(run_archive.unpack(archive_in(work), self.folder(work), ignore))
 
     def folder(self, work: Path) -> RunFolder:
         return RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
@@ -411,7 +411,7 @@ class ImportingFolder(Importing):
     def prepare(self, work: Path, toy: Path) -> None:
         super().prepare(work, toy)
         on_drive = RunFolder(work / "drive" / "MyDrive" / "checkpoint", "run1")
-        finished(run_archive.unpack(archive_in(work), on_drive, ignore))
+        drain(run_archive.unpack(archive_in(work), on_drive, ignore))
 
     def call(self, work: Path) -> list[Any] | None:
         if (work / "done").exists():

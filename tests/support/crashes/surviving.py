@@ -13,14 +13,14 @@ from pathlib import Path
 from crashes.killing import End, Killer, Plan
 from crashes.scenarios import Scenario
 from gpt2_helpers.google import run_archive
-from gpt2_helpers.system.files import finished
+from gpt2_helpers.system.files import drain
 from toy_runs import save_run, write_model
 
 PAUSE = 0.01  # seconds at each change of a file, so that half of all moments fall into saves
 
 
 @dataclasses.dataclass
-class Tally:
+class OverlapReport:
     """What became of one kind of work."""
 
     name: str
@@ -48,7 +48,7 @@ def write_toy(folder: Path) -> Path:
             shutil.rmtree("checkpoint", ignore_errors=True)
             run = save_run(step=step)
             if name:
-                finished(run_archive.pack(run_archive.members_of(run), Path(name)))
+                drain(run_archive.pack(run_archive.members_of(run), Path(name)))
     finally:
         os.chdir(here)
     return folder
@@ -62,13 +62,13 @@ def survive(
     kills: int,
     draw: random.Random,
     until: Callable[[], bool] = lambda: False,
-) -> Tally:
+) -> OverlapReport:
     """Kill `scenario` so often (or `until` says enough), in `folder`, and bring it to its end.
 
     AssertionError where something does not hold, with what the process printed.
     """
     began = time.monotonic()
-    tally = Tally(scenario.name)
+    tally = OverlapReport(scenario.name)
     whole = _begun(folder / "whole", scenario, toy)
     ends = _to_the_end(scenario, killer, whole, whole)
     changes = sum(end.changes for end in ends)

@@ -15,7 +15,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.tensor_bundle import BadIndexError, ForeignIndexError, read_index
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.data.csv_files import read_rows
-from gpt2_helpers.data.text_files import Journal, read_text
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import read_ids
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.google import archive_checks, run_archive
@@ -39,11 +39,11 @@ def npy(data: bytes) -> None:
 
 
 def table(data: bytes) -> None:
-    _drained(read_rows(_file("titles.csv", data), Journal()))
+    _drained(read_rows(_file("titles.csv", data), ReadReport()))
 
 
 def text(data: bytes) -> None:
-    _drained(read_text(_file("text.txt", data), Journal()))
+    _drained(read_text(_file("text.txt", data), ReadReport()))
 
 
 def hparams(data: bytes) -> None:
@@ -95,7 +95,7 @@ def feed(target: str, data: bytes) -> str:
 def seeds(target: str, folder: Path) -> None:
     """Files as they should be, to begin with."""
     from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
-    from gpt2_helpers.system.files import finished, hash_file
+    from gpt2_helpers.system.files import drain, hash_file
     from toy import toy_tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def seeds(target: str, folder: Path) -> None:
         if target == "index":
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
         else:
-            finished(run_archive.pack(run_archive.members_of(run), folder / "a"))
+            drain(run_archive.pack(run_archive.members_of(run), folder / "a"))
             hash_file(folder / "a").unlink()
     for path in place.iterdir():
         if path.is_file() and target != "tokenizer":

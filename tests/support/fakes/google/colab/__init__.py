@@ -1,7 +1,8 @@
 """A stand-in for google.colab, with its signatures and no network.
 
-Put tests/support/fakes on PYTHONPATH, set COLAB_RELEASE_TAG to anything and GPT2_DRIVE_MOUNT to where Drive
-is to be mounted. There is no `google/__init__.py` here, so that google.cloud is found beside it.
+Put tests/support/fakes on PYTHONPATH, set COLAB_RELEASE_TAG to anything and GPT2_DRIVE_MOUNT to
+the folder that Drive is mounted on. There is no `google/__init__.py` here, so that google.cloud is
+found beside it.
 What it plays is told by environment variables:
 
 FAKE_COLAB_DRIVE           the folder that is Google's side of Drive; needed for mounting
