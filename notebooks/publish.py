@@ -4,6 +4,7 @@ The repository's address stands in pyproject.toml, and nowhere else by hand. Fro
 with the version, into
 
 - each notebook's cell `badge`, after the title, and its cell `install-package`, both wholly;
+- the README's picture, file and install links, CITATION.cff, and the other URLs of pyproject.toml;
 - every link to Colaboratory and every `git clone` line, in notebooks and READMEs: whatever stands
   between host and path is replaced;
 - the place behind each link from one notebook to another, such as `[Generate](generate.ipynb)`:
@@ -38,6 +39,18 @@ BADGE_LINK = re.compile(r"\[!\[[^]]*\]\([^)]*colab-badge\.svg\)\]")
 # A link from notebook to notebook, with what an earlier run has put behind it.
 NEIGHBOUR = re.compile(r"(\[[^]]+\]\(([\w-]+)\.ipynb\))(?: \(\[in Colaboratory\]\([^)]*\)\))?")
 CLONE = re.compile(r"(?<=git clone )https?://\S+")
+# Absolute, since a package index shows the README too.
+PICTURE_LINK = re.compile(r"https://raw\.githubusercontent\.com/[^/\s]+/[^/\s]+/(?=main/)")
+FILE_LINK = re.compile(r"https://github\.com/[^/\s]+/[^/\s]+/(?=(?:blob|tree)/main/)")
+PIP_LINK = re.compile(r"(?<=git\+)https?://[^\s\"'`)]+")
+CITATION_URL = re.compile(r"(?<=^repository-code: ).*$", re.MULTILINE)
+CITATION_VERSION = re.compile(r"(?<=^version: ).*$", re.MULTILINE)
+# URLs of pyproject.toml that are made from `Repository`.
+URLS = {
+    "Documentation": "/tree/main/docs",
+    "Changelog": "/blob/main/CHANGELOG.md",
+    "Issues": "/issues",
+}
 
 # What the names in a cell's metadata may say; all else is left there by Jupyter or Colaboratory.
 CELL_METADATA = {"cellView", "tags"}
@@ -91,9 +104,13 @@ class Project:
         return self.address.partition("://")[2]
 
     @property
+    def owner_and_name(self) -> str:
+        return self.place.partition("/")[2]
+
+    @property
     def colab(self) -> str:
         """What a link to Colaboratory begins with, before the path in the repository."""
-        return f"{COLAB}{self.place.partition('/')[2]}/blob/main/"
+        return f"{COLAB}{self.owner_and_name}/blob/main/"
 
     def cell(self, template: str, name: str) -> str:
         return template.format(
@@ -109,7 +126,21 @@ class Project:
         """`text` with its links to Colaboratory and its `git clone` lines as they should be."""
         text = BADGE_LINK.sub(f"[![Open in Colaboratory]({BADGE})]", text)
         text = COLAB_LINK.sub(self.colab, text)
+        text = PICTURE_LINK.sub(f"https://raw.githubusercontent.com/{self.owner_and_name}/", text)
+        text = FILE_LINK.sub(f"{self.address}/", text)
+        text = PIP_LINK.sub(self.address, text)
         return CLONE.sub(self.address, text)
+
+    def settings(self, text: str) -> str:
+        """pyproject.toml with its other URLs made from `Repository`."""
+        for name, path in URLS.items():
+            line = f'{name} = "{self.address}{path}"'
+            text = re.sub(rf'^{name} = ".*"$', line, text, flags=re.MULTILINE)
+        return text
+
+    def citation(self, text: str) -> str:
+        """CITATION.cff with the present address and version."""
+        return CITATION_VERSION.sub(self.version, CITATION_URL.sub(self.address, text))
 
     def linked(self, text: str) -> str:
         """`text` with each link to another notebook made to work in Colaboratory too."""
@@ -155,8 +186,13 @@ def changes(root: Path) -> dict[Path, str]:
     """The files under `root` that are out of date, and what should stand in them."""
     project = Project.of(root)
     wanted = {}
-    for name in READMES:
-        wanted[root / name] = project.markdown((root / name).read_text(encoding="utf-8"))
+    rewrite = {
+        **dict.fromkeys(READMES, project.markdown),
+        "CITATION.cff": project.citation,
+        "pyproject.toml": project.settings,
+    }
+    for name, rewritten in rewrite.items():
+        wanted[root / name] = rewritten((root / name).read_text(encoding="utf-8"))
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         wanted[path] = notebook(path.read_text(encoding="utf-8"), path.stem, project)
     return {p: text for p, text in wanted.items() if p.read_text(encoding="utf-8") != text}

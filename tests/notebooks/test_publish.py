@@ -74,7 +74,7 @@ def test_a_readme_opens_every_notebook(readme: str) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What is published of this checkout, to be changed."""
-    for name in ("pyproject.toml", *publish.READMES):
+    for name in ("pyproject.toml", "CITATION.cff", *publish.READMES):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     for name in NAMES:
@@ -86,8 +86,12 @@ def copy(tmp_path: Path) -> Path:
 
 def test_another_address_goes_everywhere_and_stands_nowhere_by_hand(copy: Path) -> None:
     settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
-    assert settings.count(PROJECT.address) == 1
-    (copy / "pyproject.toml").write_text(settings.replace(PROJECT.address, ELSEWHERE), "utf-8")
+    repository = 'Repository = "{}"'
+    moved_settings = settings.replace(
+        repository.format(PROJECT.address), repository.format(ELSEWHERE)
+    )
+    assert moved_settings != settings
+    (copy / "pyproject.toml").write_text(moved_settings, "utf-8")
     moved = publish.changes(copy)
     assert {path.stem for path in moved if path.suffix == ".ipynb"} == {*NAMES}
     for path, text in moved.items():
@@ -156,6 +160,23 @@ def test_other_addresses_are_left_alone() -> None:
     assert PROJECT.markdown(text) == text
     assert PROJECT.markdown("    git clone https://x.org/y\n") == (
         f"    git clone {PROJECT.address}\n"
+    )
+
+
+def test_links_of_the_readme_use_the_address() -> None:
+    place = owner_and_name(PROJECT)
+    text = (
+        "![x](https://raw.githubusercontent.com/a/b/main/notebooks/pictures/x.png) "
+        "[docs](https://github.com/a/b/blob/main/docs/x.md) "
+        'pip install "gpt2-helpers @ git+https://github.com/a/b"'
+    )
+    assert PROJECT.markdown(text) == text.replace("a/b", place)
+
+
+def test_the_citation_has_the_address_and_the_version() -> None:
+    old = "title: t\nversion: 0.0.1\nrepository-code: https://github.com/a/b\n"
+    assert PROJECT.citation(old) == (
+        f"title: t\nversion: {PROJECT.version}\nrepository-code: {PROJECT.address}\n"
     )
 
 
