@@ -76,7 +76,7 @@ def finetuned_loss(precision: str, folder: Path, steps: int = FINETUNE.steps) ->
         precision=precision,
         steps=steps,
         warmup_steps=FINETUNE.warmup_steps * steps // FINETUNE.steps,
-        validate_every=steps,
+        eval_every=steps,
     )
     run = dataclasses.replace(RUN, run_name=precision, checkpoint_dir=str(folder))
     *_, last = FinetuneRun(TITLES, finetune, run)

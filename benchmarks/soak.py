@@ -108,9 +108,13 @@ def steps(count: int) -> Iterator[object]:
     session = Session()
     run = session.finetune(
         ROOT / "data" / "titles.csv",
-        FinetuneConfig(steps=count, accumulate_gradients=1, batch_size=2, validate_every=50),
+        FinetuneConfig(steps=count, accumulate_gradients=1, batch_size=2, eval_every=50),
         RunConfig(
-            model_name="tiny", sample_every=200, sample_length=30, save_every=100, validation="0.1"
+            model_name="tiny",
+            sample_every=200,
+            sample_length=30,
+            save_every=100,
+            validation_split=0.1,
         ),
     )
     yield from run

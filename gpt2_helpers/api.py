@@ -123,18 +123,19 @@ def finetune(
     reuse: bool = False,
     *,
     column: str | None = None,
-    drive_backup: bool = False,
+    backup_to_drive: bool = False,
     dropout: float = 0.0,
-    early_stopping: int = 0,
-    gradient_clip: float = 0.0,
+    early_stopping_patience: int = 0,
+    max_grad_norm: float = 0.0,
     legacy_tokens: bool = False,
     lora_rank: int = 0,
     precision: str = "auto",
     sample_dir: str | Path = "samples",
-    schedule: str = "constant",
+    lr_schedule: str = "constant",
     seed: int | None = None,
-    validate_every: int = 100,
-    validation: float | str | Path | None = None,
+    eval_every: int = 100,
+    validation_data: str | Path | None = None,
+    validation_split: float = 0.0,
     warmup_steps: int = 0,
     weight_decay: float | None = None,
 ) -> None:
@@ -142,8 +143,8 @@ def finetune(
 
     The result is in `checkpoint_dir/run_name` and stays loaded in `sess`. What each option means
     stands in `config`; `reuse`, once needed by TensorFlow 1, is taken and not needed. An interrupt
-    saves and returns. With `drive_backup` a disconnect costs no more than `save_every` steps: let
-    those take longer than an upload to Google Drive does.
+    saves and returns. With `backup_to_drive` a disconnect costs no more than `save_every` steps:
+    let those take longer than an upload to Google Drive does.
     """
     given = locals()
     _check(sess)

@@ -201,7 +201,7 @@ class FinetuneConfig(Checked):
     precision: str = option(
         "auto", "arithmetic; auto takes what suits this machine", choices=PRECISIONS, advanced=True
     )
-    schedule: str = option(
+    lr_schedule: str = option(
         "constant",
         "learning rate over the steps",
         choices=("constant", "linear", "cosine"),
@@ -217,7 +217,7 @@ class FinetuneConfig(Checked):
         maximum=1.0,
         advanced=True,
     )
-    gradient_clip: float = option(
+    max_grad_norm: float = option(
         0.0,
         "longest gradient norm, against sudden jumps; 0 for no limit, 1 is common",
         label="Gradient clipping",
@@ -232,14 +232,14 @@ class FinetuneConfig(Checked):
         usual=(0.0, 0.5),
         advanced=True,
     )
-    validate_every: int = option(
+    eval_every: int = option(
         100,
         "steps between two validation losses",
         label="Validate every (steps)",
         minimum=1,
         advanced=True,
     )
-    early_stopping: int = option(
+    early_stopping_patience: int = option(
         0,
         "stop after so many validation losses without a new best; 0 never",
         label="Stop early after",
@@ -273,9 +273,9 @@ class FinetuneConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.schedule != "constant" and self.steps <= 0:
+        if self.lr_schedule != "constant" and self.steps <= 0:
             raise OptionError(
-                f"schedule={self.schedule!r} needs to know its end: give steps over 0, "
+                f"lr_schedule={self.lr_schedule!r} needs to know its end: give steps over 0, "
                 f"got {self.steps}"
             )
 
@@ -341,18 +341,26 @@ class RunConfig(Checked):
     max_checkpoints: int = option(
         1, "checkpoints to keep; 0 for all", label="Checkpoints to keep", minimum=0, advanced=True
     )
-    validation: str | None = option(
-        None,
-        "share of the data (such as 0.05), or a file, to measure on and not train on",
-        label="Validation data",
+    validation_split: float = option(
+        0.0,
+        "share of the dataset held out for the validation loss, such as 0.05; 0 for none",
+        minimum=0.0,
+        maximum=1.0,
     )
-    drive_backup: bool = option(
+    validation_data: str | None = option(
+        None, "file, folder or glob for the validation loss, in place of validation_split"
+    )
+    backup_to_drive: bool = option(
         False, "copy every save to Google Drive", label="Back up to Google Drive"
     )
 
     def __post_init__(self) -> None:
-        _number_as_text(self, "validation")
         super().__post_init__()
+        if self.validation_split and self.validation_data is not None:
+            raise OptionError(
+                "give validation_split or validation_data, not both: got "
+                f"{self.validation_split:g} and {self.validation_data!r}"
+            )
         for name in ("run_name", "checkpoint_dir", "restore_from", "model_name"):
             if not getattr(self, name).strip():
                 raise OptionError(f"{name} must not be empty")

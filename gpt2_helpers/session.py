@@ -125,17 +125,17 @@ class Session:
     ) -> FinetuneRun:
         """Open a finetuning; iterating over what is returned trains. Its model is then loaded.
 
-        Where `run.drive_backup` asks for it, each save is copied to Google Drive; DriveError where
-        that cannot be done.
+        Where `run.backup_to_drive` asks for it, each save is copied to Google Drive; DriveError
+        where that cannot be done.
         """
-        if run is not None and run.drive_backup:
+        if run is not None and run.backup_to_drive:
             drive.my_drive()  # before anything takes long
         self.close()
 
         from gpt2_helpers.training.run import FinetuneRun
 
         opened = FinetuneRun(dataset, finetune, run, data)
-        if opened.run.drive_backup:
+        if opened.run.backup_to_drive:
             from gpt2_helpers.google.drive_backup import DriveBackup
 
             opened.after_save = DriveBackup(
@@ -210,7 +210,7 @@ def _save_size(run: FinetuneRun) -> int:
         numbers += trained
     if run.config.optimizer.startswith("adam"):
         numbers += 2 * trained
-    return 4 * numbers * (2 if run.config.early_stopping else 1)
+    return 4 * numbers * (2 if run.config.early_stopping_patience else 1)
 
 
 def set_threads(threads: int) -> None:

@@ -88,6 +88,16 @@ def tiny() -> Session:
 
 
 @pytest.fixture
+def uncompiled() -> Iterator[None]:
+    """Run TensorFlow eagerly: compiling takes longer than a few steps of a toy."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def colaboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """As if in Colaboratory, by the stand-in in `fakes`; the folder that is Google's side of Drive,
     which is not mounted yet."""

@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,14 +142,6 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text()
 
 
-@pytest.fixture
-def uncompiled() -> Iterator[None]:
-    """Compiling takes longer than a few steps and tokens of a toy."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A session that holds the toy, compiled once for all tests that only write with it."""
@@ -236,18 +227,19 @@ def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) ->
     }
     new: dict[str, Any] = {
         "column": None,
-        "drive_backup": True,
+        "backup_to_drive": True,
         "dropout": 0.25,
-        "early_stopping": 3,
-        "gradient_clip": 2.0,
+        "early_stopping_patience": 3,
+        "max_grad_norm": 2.0,
         "legacy_tokens": True,
         "lora_rank": 2,
         "precision": "float32",
         "sample_dir": "out",
-        "schedule": "cosine",
+        "lr_schedule": "cosine",
         "seed": 11,
-        "validate_every": 6,
-        "validation": 0.125,
+        "eval_every": 6,
+        "validation_data": None,
+        "validation_split": 0.125,
         "warmup_steps": 1,
         "weight_decay": 0.5,
     }
@@ -255,7 +247,7 @@ def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) ->
     gpt2.mount_gdrive()
     gpt2.finetune(gpt2.start_tf_sess(), "text.txt", *given.values(), **new)
     told = json.loads(Path("runs/mine/run.json").read_text())["parameters"]
-    expected = {**given, **new, "validation": "0.125"}
+    expected = {**given, **new}
     del expected["reuse"]
     assert told == expected
     assert (colaboratory / "checkpoint_mine.tar").is_file()
@@ -528,7 +520,12 @@ def test_a_finetuned_model_stays_loaded_and_its_optimizer_does_not() -> None:
 
 @pytest.mark.usefixtures("uncompiled")
 def test_finetuning_takes_paths_and_prints_a_line_each_step(capsys: Captured) -> None:
-    options = {**FEW, "steps": 2, "checkpoint_dir": Path("runs"), "validation": Path("text.txt")}
+    options = {
+        **FEW,
+        "steps": 2,
+        "checkpoint_dir": Path("runs"),
+        "validation_data": Path("text.txt"),
+    }
     gpt2.finetune(gpt2.start_tf_sess(), Path("text.txt"), **options)
     lines = capsys.readouterr().out.splitlines()
     assert [line[:4] for line in lines if line.startswith("[")] == ["[1 |", "[2 |"]
@@ -559,7 +556,7 @@ def test_a_model_that_lost_its_way_is_not_left_in_the_session(
         ({"optimizer": "adan"}, r"optimizer must be one of .* \(did you mean 'adam'\?\)"),
         ({"run_name": "a/b"}, "run_name must be a plain folder name"),
         ({"print_every": 0}, "print_every must be at least 1, got 0"),
-        ({"validation": True}, "validation must be a text"),
+        ({"validation_split": True}, "validation_split must be a number"),
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_happens(

@@ -39,7 +39,7 @@ CONFIGS: list[type] = [
 ]
 OPTIONS = [(config, field) for config in CONFIGS for field in fields_of(config)]
 # Names or numbers: they take both and keep text.
-NUMBERS_AS_TEXT = {"column", "validation"}
+NUMBERS_AS_TEXT = {"column"}
 
 
 def named(options: list[tuple[type, Field]]) -> pytest.MarkDecorator:
@@ -230,8 +230,7 @@ def test_other_conversions() -> None:
     assert SamplingConfig(include_prefix=np.False_).include_prefix is False  # type: ignore[arg-type]
     path = Path("some") / "where"
     assert RunConfig(checkpoint_dir=path).checkpoint_dir == str(path)  # type: ignore[arg-type]
-    assert RunConfig(validation=path).validation == str(path)  # type: ignore[arg-type]
-    assert RunConfig(validation=0.05).validation == "0.05"  # type: ignore[arg-type]
+    assert RunConfig(validation_data=path).validation_data == str(path)  # type: ignore[arg-type]
     assert DatasetConfig(column=2).column == "2"  # type: ignore[arg-type]
     assert DatasetConfig(column=np.int64(2)).column == "2"  # type: ignore[arg-type]
 
@@ -256,10 +255,16 @@ def test_a_width_must_divide_by_the_heads() -> None:
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_schedule_needs_an_end(schedule: str, steps: int) -> None:
-    message = refusal(FinetuneConfig, schedule=schedule, steps=steps)
+    message = refusal(FinetuneConfig, lr_schedule=schedule, steps=steps)
     assert schedule in message
     assert message.endswith(f"got {steps}")
-    assert FinetuneConfig(schedule="constant", steps=steps).steps == steps
+    assert FinetuneConfig(lr_schedule="constant", steps=steps).steps == steps
+
+
+def test_validation_is_a_share_of_the_dataset_or_another_file() -> None:
+    message = refusal(RunConfig, validation_split=0.1, validation_data="unseen.txt")
+    assert message.startswith("give validation_split or validation_data, not both")
+    assert RunConfig(validation_data="unseen.txt").validation_split == 0.0
 
 
 @pytest.mark.parametrize("name", ["run_name", "checkpoint_dir", "restore_from", "model_name"])

@@ -47,7 +47,7 @@ def test_a_line_of_progress_is_that_of_gpt_2_simple() -> None:
 
 
 def test_a_finetuning_shows_notes_lines_and_the_end(capsys: Captured) -> None:
-    run = open_run(steps=5, validation=0.2, validate_every=3)
+    run = open_run(steps=5, validation_split=0.2, eval_every=3)
     notes = list(run.notes)
     show_finetuning(run, print_every=2)
     shown = capsys.readouterr()

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,14 +45,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_model()
     write_text()
-
-
-@pytest.fixture
-def uncompiled() -> Iterator[None]:
-    """Compiling takes longer than a few steps and tokens of a toy."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 # --- The example of gpt-2-simple
@@ -287,7 +278,7 @@ def test_a_run_of_gpt_2_simple_is_loaded_and_writes() -> None:
 
 def test_every_save_is_copied_to_drive(uncompiled: None, colaboratory: Path) -> None:
     mount()
-    options = short(steps=5, save_every=2, drive_backup=True, optimizer="adam")
+    options = short(steps=5, save_every=2, backup_to_drive=True, optimizer="adam")
     run = Session().finetune("text.txt", *options)
     steps = []
     for progress in run:
@@ -307,16 +298,16 @@ def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
     shape = dataclasses.replace(SHAPE, n_embd=64)  # of which the weights are the most
     write_model("wide", shape=shape)
     sizes = []
-    for name, early_stopping in (("plain", 0), ("best", 2)):
+    for name, early_stopping_patience in (("plain", 0), ("best", 2)):
         options = short(
             steps=3,
             optimizer="adam",
             model_name="wide",
             run_name=name,
-            drive_backup=True,
-            validation=0.2,
-            validate_every=2,
-            early_stopping=early_stopping,
+            backup_to_drive=True,
+            validation_split=0.2,
+            eval_every=2,
+            early_stopping_patience=early_stopping_patience,
         )
         run = Session().finetune("text.txt", *options)
         assert len(list(run)) == 3
@@ -332,12 +323,12 @@ def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
     session = Session()
     session.load_pretrained("toy")
     with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
-        session.finetune("text.txt", *short(drive_backup=True))
+        session.finetune("text.txt", *short(backup_to_drive=True))
     assert session.is_loaded
     mount()
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
     with pytest.raises(DriveError, match="backing up run1 needs .* which has room for 0.0 MB"):
-        session.finetune("text.txt", *short(drive_backup=True))
+        session.finetune("text.txt", *short(backup_to_drive=True))
     assert not Path("checkpoint").exists()
 
 

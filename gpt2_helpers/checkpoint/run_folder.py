@@ -28,6 +28,7 @@ from gpt2_helpers.checkpoint.model_files import (
     step_of,
     write_checkpoint_state,
 )
+from gpt2_helpers.checkpoint.renamed_options import with_current_names
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.config import RunConfig
@@ -147,6 +148,7 @@ class RunFolder:
             values = json.loads(path.read_text(encoding="utf-8"))
             known = {f.name for f in dataclasses.fields(RunRecord)}
             record = RunRecord(**{name: value for name, value in values.items() if name in known})
+            record.parameters = with_current_names(record.parameters)
             record.losses = [(int(step), float(loss)) for step, loss in record.losses]
             record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
         except FileNotFoundError:

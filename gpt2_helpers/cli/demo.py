@@ -20,10 +20,10 @@ FINETUNE = FinetuneConfig(
     batch_size=8,
     accumulate_gradients=1,
     learning_rate=0.001,
-    schedule="cosine",
+    lr_schedule="cosine",
     warmup_steps=20,
     dropout=0.1,
-    validate_every=50,
+    eval_every=50,
     seed=1,
 )
 RUN = RunConfig(
@@ -33,7 +33,7 @@ RUN = RunConfig(
     restore_from="fresh",
     overwrite=True,
     sample_every=0,
-    validation="0.05",
+    validation_split=0.05,
 )
 
 

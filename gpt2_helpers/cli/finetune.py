@@ -28,7 +28,7 @@ def parser() -> Parser:
         "generate opens; the same command again goes on where it ended. Ctrl-C saves and ends.",
         (
             "titles.csv --model-name tiny --steps 200",
-            "stories/ --validation 0.05 --early-stopping 5 --sample-every 0",
+            "stories/ --validation-split 0.05 --early-stopping-patience 5 --sample-every 0",
             "titles.csv --restore-from fresh --run-name run2 --seed 1",
         ),
     )
@@ -43,7 +43,7 @@ def run(options: Namespace) -> int:
     finetune, run = config_from(FinetuneConfig, options), config_from(RunConfig, options)
     data = config_from(DatasetConfig, options)
     check_files(options.dataset)
-    if run.drive_backup:
+    if run.backup_to_drive:
         my_drive()  # refused before a model is downloaded
     load_tensorflow()
 

@@ -30,14 +30,14 @@ def parser() -> Parser:
         (
             "books/ --out models/mine",
             "books/ --out models/mine --vocab-size 8192 --n-embd 384 --n-layer 8 --n-head 6",
-            "books/ --out models/mine --validation unseen.txt --steps 20000 --seed 1",
+            "books/ --out models/mine --validation-data unseen.txt --steps 20000 --seed 1",
         ),
     )
     parser.add_argument("texts", metavar="TEXTS", help=DATASET_HELP)
     parser.add_text_option("--out", "folder for the new model", required=True, metavar="DIR")
     parser.add_config(PretrainConfig)
     parser.add_config(FinetuneConfig, defaults=PRETRAIN_FINETUNE)
-    shown = ("validation", "save_every", "print_every", "max_checkpoints")
+    shown = ("validation_split", "validation_data", "save_every", "print_every", "max_checkpoints")
     parser.add_config(RunConfig, *shown, defaults=PRETRAIN_RUN)
     parser.add_config(DatasetConfig)
     return parser
@@ -47,6 +47,8 @@ def run(options: Namespace) -> int:
     """Train, and write the model once it is done."""
     pretrain = config_from(PretrainConfig, options)
     finetune = config_from(FinetuneConfig, options, PRETRAIN_FINETUNE)
+    if "validation_data" in options and "validation_split" not in options:
+        options.validation_split = 0.0  # the default is for those who give neither
     run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
     if not options.out.strip():
         raise OptionError("out must not be empty: give a folder for the new model")
@@ -62,5 +64,5 @@ def run(options: Namespace) -> int:
         if training.interrupted:
             note("the same command goes on from there")
             return INTERRUPTED
-    print(f"the new model is in {finish(options.out, pretrain.storage)}")
+    print(f"the new model is in {finish(options.out, pretrain.dtype)}")
     return DONE

@@ -208,8 +208,8 @@ def advice(
         lines.append(str(tally))
         if not record.validation_losses:
             lines.append(
-                "Nothing was set aside to measure on: validation=0.05 would show from which step "
-                "on the model learns by heart."
+                "Nothing was set aside to measure on: validation_split=0.05 would show from which "
+                "step on the model learns by heart."
             )
         if epochs and epochs >= MANY_EPOCHS:
             lines.append(
@@ -244,7 +244,7 @@ def _of_losses(
         why = f"{apart}, and {rose}" if apart else rose
         return [
             f"{why[0].upper()}{why[1:]}: train for about {best:,} steps, or give "
-            "early_stopping=3, which keeps the best."
+            "early_stopping_patience=3, which keeps the best."
         ]
     if at_last < before[1] * (1 - RISE):
         still = (

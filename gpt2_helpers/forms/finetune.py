@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _KINDS = (FinetuneConfig, RunConfig, DatasetConfig)
 _FIRST = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
-    *("sample_every", "sample_length", "save_every", "drive_backup"),
+    *("sample_every", "sample_length", "save_every", "backup_to_drive"),
 )
 # The data picker has the column; the live view shows every step; and the rest of a page looks for
 # runs, models and samples where they usually are.
@@ -86,7 +86,7 @@ class FinetuneForm(Displayable):
             advanced=rest,
             defaults={
                 **(_WITH_GPU if gpus() else _WITHOUT_GPU),
-                "drive_backup": drive.is_mounted(),
+                "backup_to_drive": drive.is_mounted(),
                 **defaults,
             },
             choices={"model_name": MODEL_NAMES, "restore_from": _STARTS},

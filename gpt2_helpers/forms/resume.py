@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from gpt2_helpers.google.drive_backup import SavedRun
 
 # What another day decides anew, whatever the run was told when it began.
-_DECIDED_ANEW = {"steps", "run_name", "restore_from", "checkpoint_dir", "overwrite", "drive_backup"}
+_DECIDED_ANEW = {
+    "steps",
+    "run_name",
+    "restore_from",
+    "checkpoint_dir",
+    "overwrite",
+    "backup_to_drive",
+}
 
 
 class ResumeForm(Displayable):

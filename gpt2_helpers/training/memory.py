@@ -156,7 +156,7 @@ def _held_in_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str
     waiting = 0
     if finetune.accumulate_gradients > 1:
         waiting = 2 * gradients  # the sum so far, and the next one
-    elif precision == "float16" or finetune.gradient_clip:
+    elif precision == "float16" or finetune.max_grad_norm:
         waiting = 2 * gradients  # all are looked at before the first is used, scaled
     elif finetune.optimizer == "adafactor":
         waiting = gradients // 3  # by what was measured; its small steps are many, and some wait

@@ -90,7 +90,7 @@ def make_optimizer(config: FinetuneConfig, undecayed: list[tf.Variable], replica
         "learning_rate": config.learning_rate,
         "weight_decay": decay or None,
         # Each device hands in its share of the gradients: see `finetuning`.
-        "global_clipnorm": config.gradient_clip / replicas or None,
+        "global_clipnorm": config.max_grad_norm / replicas or None,
     }
     if config.optimizer in ("adam", "adamw"):
         optimizer = Adam(epsilon=1e-8, **shared)  # with decay it is AdamW

@@ -37,12 +37,13 @@ def prepare(
     """Learn the vocabulary, draw the first weights, and open the training, to be iterated over.
 
     Where an earlier call was stopped, it goes on to `finetune.steps` in all; None where it has
-    come there already. Of `run`, only the intervals and `validation` count. Raises DatasetError
-    for texts that cannot be trained on, CheckpointError where `out` holds another model.
+    come there already. Of `run`, only the intervals and the validation data count. Raises
+    DatasetError for texts that cannot be trained on, CheckpointError where `out` holds another
+    model.
 
     run = prepare("books", "models/mine")
     for progress in run: print(progress.loss)
-    print(finish("models/mine", run.validation))
+    print(finish("models/mine", pretrain.dtype))
     """
     pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
     folder = RunFolder(out, TRAINING)
@@ -94,13 +95,13 @@ def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
         )
 
 
-def finish(out: str | Path, storage: str = "float32") -> Path:
+def finish(out: str | Path, dtype: str = "float32") -> Path:
     """Write the trained model's seven files into `out`; returns it."""
     out = Path(out)
     folder = RunFolder(out, TRAINING)
     folder.require()
     Tokenizer.load(folder.path).save(out)
-    save_model(load_model(folder.path), out, dtype=storage)
+    save_model(load_model(folder.path), out, dtype=dtype)
     return out
 
 

@@ -17,7 +17,7 @@ class PretrainConfig(Checked):
     n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
     n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
     n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
-    storage: str = option(
+    dtype: str = option(
         "float32",
         "type of the stored weights; float16 halves the files, older tools want float32",
         choices=("float32", "float16"),
@@ -40,11 +40,11 @@ PRETRAIN_FINETUNE = FinetuneConfig(
     learning_rate=0.0015,
     accumulate_gradients=1,
     optimizer="adamw",
-    schedule="cosine",
+    lr_schedule="cosine",
     warmup_steps=200,
     weight_decay=0.1,
-    gradient_clip=1.0,
+    max_grad_norm=1.0,
     dropout=0.1,
-    validate_every=500,
+    eval_every=500,
 )
-PRETRAIN_RUN = RunConfig(validation="0.05", save_every=500)
+PRETRAIN_RUN = RunConfig(validation_split=0.05, save_every=500)

@@ -93,7 +93,7 @@ class FinetuneRun:
             self._resume()
         self._saved_step: int | None = self.trainer.step if resumes else None
         self._best_step: int | None = None
-        if resumes and self.config.early_stopping:
+        if resumes and self.config.early_stopping_patience:
             self._best_step = self.folder.best_step(self.record)
         self._overwrites = self.run.overwrite
         self._events: EventWriter | None = None
@@ -174,20 +174,16 @@ class FinetuneRun:
 
     def _read(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
         """What to train on and what to measure on: a share of it, or a file of its own."""
-        wish = self.run.validation or "0"
-        try:
-            share = float(wish)
-        except ValueError:
-            share = None
-        if share == 0 and self.config.early_stopping:
+        share, other = self.run.validation_split, self.run.validation_data
+        if not share and other is None and self.config.early_stopping_patience:
             raise OptionError(
-                f"early_stopping={self.config.early_stopping} needs a validation loss: "
-                "give validation= a share of the data, such as 0.1, or a file"
+                f"early_stopping_patience={self.config.early_stopping_patience} needs a validation "
+                "loss: give validation_split, such as 0.1, or validation_data"
             )
         dataset = load_dataset(path, self.tokenizer, data)
-        if share is None:
-            return dataset, load_dataset(wish, self.tokenizer, data)
-        return (dataset, None) if share == 0 else split(dataset, share)
+        if other is not None:
+            return dataset, load_dataset(other, self.tokenizer, data)
+        return split(dataset, share) if share else (dataset, None)
 
     def _resume(self) -> None:
         step = self.folder.completed_steps()
@@ -229,7 +225,7 @@ class FinetuneRun:
             self.record.validation_losses.append((step, progress.validation_loss))
             numbers["validation_loss"] = progress.validation_loss
         events.add(step, numbers)
-        best = progress.is_best and self.config.early_stopping > 0
+        best = progress.is_best and self.config.early_stopping_patience > 0
         due = bool(run.save_every and step % run.save_every == 0)
         if best:
             self._best_step = step
@@ -340,7 +336,7 @@ class FinetuneRun:
     def _diverged(self, what: str) -> Gpt2Error:
         return Gpt2Error(
             f"{what} at step {self.trainer.step} ({self._kept()}): lower learning_rate, now "
-            f"{self.config.learning_rate:g}, or set gradient_clip=1"
+            f"{self.config.learning_rate:g}, or set max_grad_norm=1"
         )
 
     def _out_of_memory(self) -> OutOfMemoryError:

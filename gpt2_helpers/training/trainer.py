@@ -47,7 +47,7 @@ class Progress:
     seconds: float  # since this call began
     seconds_left: float | None
     is_best: bool = False  # the lowest validation loss so far
-    stops_early: bool = False  # no better validation loss for `early_stopping` times
+    stops_early: bool = False  # no better validation loss for `early_stopping_patience` times
 
     @property
     def is_last(self) -> bool:
@@ -80,16 +80,16 @@ def run(
 def learning_rate_at(config: FinetuneConfig, step: int, steps: int) -> float:
     """The learning rate of step `step`, counted from 0, of a schedule of `steps`.
 
-    >>> learning_rate_at(FinetuneConfig(schedule="linear", learning_rate=1.0), 5, 10)
+    >>> learning_rate_at(FinetuneConfig(lr_schedule="linear", learning_rate=1.0), 5, 10)
     0.5
     """
     rate = config.learning_rate
     if step < config.warmup_steps:
         return rate * (step + 1) / config.warmup_steps
-    if config.schedule == "constant":
+    if config.lr_schedule == "constant":
         return rate
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    if config.schedule == "linear":
+    if config.lr_schedule == "linear":
         return rate * (1.0 - min(1.0, done))
     return rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
@@ -163,15 +163,15 @@ class Trainer:
             a_step = (recent[-1] - recent[0]) / (len(recent) - 1)
             left = None if end is None else end - self.step
             measured = self._validation is not None and (
-                self.step % config.validate_every == 0 or left == 0
+                self.step % config.eval_every == 0 or left == 0
             )
             validation_loss = self.validation_loss() if measured else None
             is_best = validation_loss is not None and validation_loss < self._best
             if validation_loss is not None:
                 self._best = min(self._best, validation_loss)
-                counts = config.early_stopping > 0 and not is_best
+                counts = config.early_stopping_patience > 0 and not is_best
                 self._since_best = self._since_best + 1 if counts else 0
-            stops_early = measured and 0 < config.early_stopping <= self._since_best
+            stops_early = measured and 0 < config.early_stopping_patience <= self._since_best
             yield Progress(
                 step=self.step,
                 steps_left=left,
@@ -203,7 +203,9 @@ class Trainer:
         """Mean loss in nats a token over the validation windows, without dropout. Raises
         DatasetError where there are none."""
         if not self._validation:
-            raise DatasetError("there is no validation text: give validation= a share or a file")
+            raise DatasetError(
+                "there is no validation text: give validation_split or validation_data"
+            )
         losses = [float(self._measure(window[None])) for window in self._validation]
         return float(np.mean(losses))
 

@@ -89,7 +89,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(toy_model(shape, scale=2.0), folder / "models" / "toy")
     (folder / "titles.csv").write_text(TITLES, encoding="utf-8")
     with _working_in(folder):
-        result = run(*finetune_arguments(), "--steps", 3, "--seed", 1, "--validation", 0.3)
+        result = run(*finetune_arguments(), "--steps", 3, "--seed", 1, "--validation-split", 0.3)
     assert result.code == 0, result.err
     assert "loss=" in result.out
     return folder
@@ -227,10 +227,10 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("finetune titles.csv --steps few", "steps must be a whole number, got 'few'"),
         ("finetune titles.csv --batch_size 0", "batch_size must be at least 1, got 0"),
         ("finetune titles.csv --optimizer adm", "(did you mean 'adam'?)"),
-        ("finetune titles.csv --schedule linear --steps 0", "give steps over 0"),
+        ("finetune titles.csv --lr-schedule linear --steps 0", "give steps over 0"),
         ("finetune titels.csv", "(did you mean 'titles.csv'?)"),
         ("finetune titles.csv --model-name toi --restore-from fresh", "(did you mean 'toy'?)"),
-        ("finetune titles.csv --early-stopping 2", "needs a validation loss"),
+        ("finetune titles.csv --early-stopping-patience 2", "needs a validation loss"),
         ("finetune titles.csv --column nothing", "no column 'nothing'"),
         ("finetune titles.csv --run-name a/b", "plain folder name"),
         ("finetune titles.csv --restore-from nowhere", "latest, fresh or a folder"),
@@ -515,7 +515,7 @@ def test_a_new_model_from_text(work: Path) -> None:
     arguments = (
         *("pretrain", "titles.csv", "--out", "models/new", "--vocab-size", 262, "--n-ctx", 8),
         *("--n-embd", 8, "--n-layer", 1, "--n-head", 2, "--batch-size", 1, "--steps", 2),
-        *("--warmup-steps", 1, "--validation", 0.2, "--precision", "float32", "--dropout", 0),
+        *("--warmup-steps", 1, "--validation-split", 0.2, "--precision", "float32", "--dropout", 0),
     )
     result = run(*arguments)
     assert result.code == 0, result.err
@@ -562,7 +562,7 @@ def test_what_a_run_holds(work: Path) -> None:
     assert rows["loss"].startswith(f"{record.losses[0][1]:.2f} at step 1, ")
     assert f"{record.losses[-1][1]:.2f} at step 3" in rows["loss"]
     assert f"{record.validation_losses[-1][1]:.2f} at step 3" in rows["validation"]
-    assert {"steps=3", "seed=1", "validation=0.3"} <= set(rows["options"].split(", "))
+    assert {"steps=3", "seed=1", "validation_split=0.3"} <= set(rows["options"].split(", "))
     assert "batch_size" not in rows["options"]  # it is the default
     assert "tensorflow " in rows["made with"]
 

@@ -244,7 +244,7 @@ def test_there_is_no_advice_without_numbers_for_it(tally: OverlapReport | None) 
 def test_copies_are_told_and_a_validation_recommended_where_there_was_none() -> None:
     told, set_aside = advice(record(), BAD)
     assert told.startswith("Of 100 texts, 12 are copies of the training text, 3 near copies")
-    assert "validation=0.05" in set_aside
+    assert "validation_split=0.05" in set_aside
     assert advice(record(3.0, 2.4, 2.395), BAD) == [told]
 
 
@@ -257,8 +257,8 @@ def test_a_validation_loss_that_rose_tells_the_best_step() -> None:
     (line,) = advice(record(3.2, 2.8, 3.1), GOOD)
     assert line == (
         "The training loss is 0.60 under the validation loss, and the validation loss was best at "
-        "step 200 of 300 (2.80, now 3.10): train for about 200 steps, or give early_stopping=3, "
-        "which keeps the best."
+        "step 200 of 300 (2.80, now 3.10): train for about 200 steps, or give "
+        "early_stopping_patience=3, which keeps the best."
     )
     (line,) = advice(RunRecord(validation_losses=record(3.2, 2.8, 3.1).validation_losses))
     assert line.startswith("The validation loss was best at step 200 of 300")

@@ -415,7 +415,7 @@ def test_a_broken_run_is_said_under_its_name() -> None:
     [
         ({"steps": "x"}, OptionError),
         ({"model_name": "unheard-of"}, CheckpointError),
-        ({"early_stopping": 3}, OptionError),
+        ({"early_stopping_patience": 3}, OptionError),
     ],
 )
 def test_what_is_wrong_stops_the_cell_with_a_sentence(

@@ -62,7 +62,7 @@ def image(widget: Any) -> Any:
 
 
 def test_a_training_is_one_widget_with_the_numbers_the_curve_and_the_end(page: list[Any]) -> None:
-    run = open_run(steps=5, validation=0.2, validate_every=3)
+    run = open_run(steps=5, validation_split=0.2, eval_every=3)
     notes = list(run.notes)
     show(run)
     (view,) = page

@@ -29,7 +29,7 @@ from gpt2_helpers.google.drive_backup import (
     saved_runs,
 )
 from gpt2_helpers.system.files import drain, hash_file
-from paths import GOLDEN, SUPPORT
+from paths import FAKES, GOLDEN, ROOT, SUPPORT
 from toy_runs import (
     assert_same,
     open_run,
@@ -549,7 +549,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.session import Session
 from toy_runs import short
 
-def killed_while_copying(moving, copied=drive_backup.finished):
+def killed_while_copying(moving, copied=drive_backup.drain):
     for moved in moving if RunFolder("checkpoint", "run1").completed_steps() == 6 else ():
         if moved.done > moved.total / 2:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -558,8 +558,8 @@ def killed_while_copying(moving, copied=drive_backup.finished):
 tf.config.run_functions_eagerly(True)
 drive.mount()
 if sys.argv[1] == "while copying":
-    drive_backup.finished = killed_while_copying
-for progress in Session().finetune("text.txt", *short(drive_backup=True, **eval(sys.argv[2]))):
+    drive_backup.drain = killed_while_copying
+for progress in Session().finetune("text.txt", *short(backup_to_drive=True, **eval(sys.argv[2]))):
     if progress.step == 7:
         os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -585,8 +585,7 @@ def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
         "optimizer": "adam",
         "learning_rate": 0.01,
     }
-    tests = SUPPORT
-    path = os.pathsep.join(map(str, (tests.parent, tests, tests / "fakes")))
+    path = os.pathsep.join(map(str, (ROOT, SUPPORT, FAKES)))
     killed = subprocess.run(
         [sys.executable, "-c", TRAINING, moment, str(options)],
         env={**os.environ, "PYTHONPATH": path, "FAKE_COLAB_LAG": str(late or "")},

@@ -183,10 +183,10 @@ THOROUGH: dict[str, Any] = {
     "batch_size": 1,
     "accumulate_gradients": 2,
     "dropout": 0.1,
-    "schedule": "cosine",
+    "lr_schedule": "cosine",
     "warmup_steps": 2,
-    "validation": 0.2,
-    "validate_every": 2,
+    "validation_split": 0.2,
+    "eval_every": 2,
 }
 
 
@@ -354,9 +354,9 @@ def worsening() -> dict[str, Any]:
         **ADAM,
         "learning_rate": 0.1,
         "dataset": "a.txt",
-        "validation": "z.txt",
-        "validate_every": 2,
-        "early_stopping": 2,
+        "validation_data": "z.txt",
+        "eval_every": 2,
+        "early_stopping_patience": 2,
         "steps": 50,
         "save_every": 1,
     }

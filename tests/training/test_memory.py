@@ -111,7 +111,7 @@ def test_what_saves_memory_is_estimated_lower(less: dict[str, Any]) -> None:
     [
         {"batch_size": 2},
         {"accumulate_gradients": 5},
-        {"gradient_clip": 1.0},
+        {"max_grad_norm": 1.0},
         {"dropout": 0.1},
         {"model": "355M"},
     ],

@@ -94,7 +94,7 @@ def test_adafactor_keeps_far_fewer_numbers_than_there_are_weights() -> None:
 def test_weight_decay_and_clipping_reach_adafactor() -> None:
     matrix, vector = tf.Variable(tf.ones([2, 2])), tf.Variable(tf.ones([2]))
     config = FinetuneConfig(
-        optimizer="adafactor", learning_rate=0.5, weight_decay=0.1, gradient_clip=1.0
+        optimizer="adafactor", learning_rate=0.5, weight_decay=0.1, max_grad_norm=1.0
     )
     optimizer = make_optimizer(config, [vector], 1)
     optimizer.build([matrix, vector])

@@ -21,13 +21,13 @@ TRAINING = FinetuneConfig(
     batch_size=2,
     accumulate_gradients=1,
     optimizer="adamw",
-    schedule="cosine",
+    lr_schedule="cosine",
     warmup_steps=2,
-    validate_every=3,
+    eval_every=3,
     seed=1,
     precision="float32",
 )
-RUN = RunConfig(validation="0.2", save_every=2)
+RUN = RunConfig(validation_split=0.2, save_every=2)
 FILES = {
     "checkpoint",
     "encoder.json",

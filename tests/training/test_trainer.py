@@ -179,10 +179,10 @@ def stopped(request: pytest.FixtureRequest) -> Stopped:
         optimizer=request.param,
         learning_rate=OPTIMIZERS[request.param],
         dropout=0.02,
-        schedule="cosine",
+        lr_schedule="cosine",
         warmup_steps=4,
-        validate_every=4,
-        gradient_clip=5.0,
+        eval_every=4,
+        max_grad_norm=5.0,
     )
     model = toy_model(ONE_LAYER)
     trainer = Trainer(model, REPEATING, config, validation=REPEATING[:60])
@@ -308,7 +308,7 @@ def test_the_gradient_is_clipped_to_its_longest_norm() -> None:
     def moved(clip: float) -> tuple[float, Weights]:
         before = weights_of(toy_model(ONE_LAYER))
         _, after = trained(
-            options(steps=1, learning_rate=1.0, gradient_clip=clip, accumulate_gradients=2)
+            options(steps=1, learning_rate=1.0, max_grad_norm=clip, accumulate_gradients=2)
         )
         change = {name: after[name] - array for name, array in before.items()}
         return math.sqrt(sum(float(np.sum(array**2)) for array in change.values())), change
@@ -374,11 +374,11 @@ def rates(steps: int = 10, **changes: Any) -> list[float]:
 
 def test_schedules() -> None:
     assert rates(4) == [1.0, 1.0, 1.0, 1.0]
-    assert rates(4, schedule="linear") == pytest.approx([1.0, 0.75, 0.5, 0.25])
+    assert rates(4, lr_schedule="linear") == pytest.approx([1.0, 0.75, 0.5, 0.25])
     cosine = [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
-    assert rates(4, schedule="cosine") == pytest.approx(cosine)
+    assert rates(4, lr_schedule="cosine") == pytest.approx(cosine)
     assert rates(4, warmup_steps=2) == pytest.approx([0.5, 1.0, 1.0, 1.0])
-    warm = rates(6, schedule="linear", warmup_steps=2)
+    warm = rates(6, lr_schedule="linear", warmup_steps=2)
     assert warm == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.5, 0.25])
 
 
@@ -387,7 +387,7 @@ def test_schedules() -> None:
 def test_a_learning_rate_stays_between_zero_and_the_one_asked_for(
     schedule: str, warmup: int
 ) -> None:
-    config = FinetuneConfig(steps=10, learning_rate=1.0, schedule=schedule, warmup_steps=warmup)
+    config = FinetuneConfig(steps=10, learning_rate=1.0, lr_schedule=schedule, warmup_steps=warmup)
     for step in range(15):  # past the end too
         assert 0 <= learning_rate_at(config, step, 10) <= 1
     assert learning_rate_at(config, 14, 10) == 0
@@ -406,7 +406,7 @@ def test_validation_loss_is_that_of_every_token_once_and_without_dropout() -> No
 
 def test_validation_is_measured_now_and_then_and_at_the_end() -> None:
     model = toy_model(ONE_LAYER)
-    trainer = Trainer(model, REPEATING, options(steps=5, validate_every=2), REPEATING[:30])
+    trainer = Trainer(model, REPEATING, options(steps=5, eval_every=2), REPEATING[:30])
     steps = list(trainer)
     measured = {s.step: s.validation_loss for s in steps if s.validation_loss is not None}
     assert list(measured) == [2, 4, 5]
@@ -426,7 +426,7 @@ def test_a_short_validation_text_is_one_window() -> None:
 
 def test_early_stopping_waits_as_often_as_it_was_told() -> None:
     # A learning rate of zero betters nothing: the first measure stays the best.
-    config = options(steps=100, learning_rate=0.0, validate_every=2, early_stopping=3)
+    config = options(steps=100, learning_rate=0.0, eval_every=2, early_stopping_patience=3)
     steps = list(Trainer(toy_model(ONE_LAYER), REPEATING, config, REPEATING[:30]))
     assert steps[-1].step == 8
     assert [step.stops_early for step in steps] == [False] * 7 + [True]
@@ -480,7 +480,7 @@ def test_training_until_interrupted_has_no_end() -> None:
 
 
 def test_steps_count_on_from_a_run_of_which_only_the_step_is_known() -> None:
-    config = options(steps=2, schedule="linear")
+    config = options(steps=2, lr_schedule="linear")
     trainer = Trainer(toy_model(ONE_LAYER), REPEATING, config)
     trainer.start_at(1000)
     steps = list(trainer)

@@ -153,7 +153,7 @@ class Stopping(Finetuning):
     losses without a new best goes on."""
 
     name = "finetune until it learns no more"
-    options = "--validation 0.2 --validate-every 2 --early-stopping 20"
+    options = "--validation-split 0.2 --eval-every 2 --early-stopping-patience 20"
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         super().check(work, end, whole)
@@ -184,7 +184,7 @@ class Backups(Finetuning):
     no more than what is between two saves."""
 
     name = "finetune with Drive"
-    options = "--drive-backup True"
+    options = "--backup-to-drive True"
 
     def prepare(self, work: Path, toy: Path) -> None:
         super().prepare(work, toy)
@@ -233,7 +233,7 @@ class Pretraining(Scenario):
         if (work / "done").exists():
             return None
         shape = "--vocab-size 300 --n-ctx 32 --n-embd 16 --n-layer 1 --n-head 2"
-        options = f"--steps {STEPS} --save-every {SAVE_EVERY} --validation 0 {shape} {FEW}"
+        options = f"--steps {STEPS} --save-every {SAVE_EVERY} --validation-split 0 {shape} {FEW}"
         return f"pretrain text.txt --out models/mine {options}".split()
 
     def check(self, work: Path, end: End, whole: Path) -> None:
