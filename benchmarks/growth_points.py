@@ -97,18 +97,19 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
 def text(work: str, path: str, vocabulary: str, processes: int) -> dict[str, Any]:
     """Seconds from a file to words, to ids, or to a dataset: `work` is split, encode or dataset."""
     from gpt2_helpers.data.dataset import load_dataset
-    from gpt2_helpers.data.tokenize import encode_pieces, pieces
-    from gpt2_helpers.tokenizer import WORDS, Tokenizer
+    from gpt2_helpers.data.tokenize import encode_texts, split_at_word_boundaries
+    from gpt2_helpers.tokenizer import WORD_PATTERN, Tokenizer
 
     tokenizer = Tokenizer.load(vocabulary)
     start = time.perf_counter()
     if work == "dataset":
         count = len(load_dataset(path, tokenizer, processes=processes).tokens)
     elif work == "encode":
-        texts = pieces(_blocks(path), PIECE)
-        count = sum(map(len, encode_pieces(texts, tokenizer, True, processes)))
+        texts = split_at_word_boundaries(_blocks(path), PIECE)
+        count = sum(map(len, encode_texts(texts, tokenizer, True, processes)))
     else:
-        count = sum(len(WORDS.findall(piece)) for piece in pieces(_blocks(path), PIECE))
+        texts = split_at_word_boundaries(_blocks(path), PIECE)
+        count = sum(len(WORD_PATTERN.findall(text)) for text in texts)
     return {"seconds": time.perf_counter() - start, "count": count}
 
 

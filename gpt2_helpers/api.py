@@ -289,7 +289,7 @@ def encode_dataset(
     encoded = datasets.encode_dataset(
         file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
     )
-    for line in encoded.report(n_ctx=0):
+    for line in encoded.describe(n_ctx=0):
         say(line)
 
 

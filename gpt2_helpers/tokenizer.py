@@ -25,8 +25,10 @@ END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
 
-WORDS = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
-_MEMO_WORDS = 500_000  # past this many distinct words the memo starts anew: flat memory
+WORD_PATTERN = regex.compile(
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+)
+_MAX_CACHED_WORDS = 500_000  # past this many distinct words the memo starts anew: flat memory
 # A longer word is merged with a heap, which there beats looking through the word for each merge,
 # and is not remembered: it is rare, and may be of any size.
 _LONG_WORD = 48
@@ -35,10 +37,10 @@ Ranks: TypeAlias = Mapping[tuple[int, int], int]  # (left id, right id) -> when 
 
 
 @lru_cache(maxsize=1)
-def byte_characters() -> dict[int, str]:
+def bytes_to_unicode() -> dict[int, str]:
     """The printable character that stands for each byte in `encoder.json` and `vocab.bpe`.
 
-    >>> byte_characters()[ord("A")], byte_characters()[ord(" ")]
+    >>> bytes_to_unicode()[ord("A")], bytes_to_unicode()[ord(" ")]
     ('A', 'Ġ')
     """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -48,17 +50,17 @@ def byte_characters() -> dict[int, str]:
     return table
 
 
-def bytes_of_pieces(pieces: Collection[str]) -> Iterator[bytes]:
+def token_bytes(pieces: Collection[str]) -> Iterator[bytes]:
     """The bytes that each piece stands for. One with other characters than those for bytes stands
     for itself, in UTF-8; CheckpointError where it can't be written so.
 
-    >>> list(bytes_of_pieces(["\u0120A", "1 000"]))
+    >>> list(token_bytes(["\u0120A", "1 000"]))
     [b' A', b'1 000']
     """
     # All of them at once first: to look at each character costs a tenth of a second.
     codes = np.frombuffer("".join(pieces).encode("utf-32-le", "surrogatepass"), "<u4")
     table = np.full(1 << 9, 256, np.uint16)
-    for byte, character in byte_characters().items():
+    for byte, character in bytes_to_unicode().items():
         table[ord(character)] = byte
     numbers = table[np.minimum(codes, len(table) - 1)]
     content, end = numbers.astype(np.uint8).tobytes(), 0
@@ -87,7 +89,7 @@ class Tokenizer:
 
         Raises CheckpointError where the two don't belong together.
         """
-        characters = byte_characters()
+        characters = bytes_to_unicode()
         self.vocabulary = vocabulary
         self.n_vocab = len(vocabulary)
         if sorted(vocabulary.values()) != list(range(self.n_vocab)):
@@ -111,7 +113,7 @@ class Tokenizer:
                     f"{brief(repr(error.args[0]))}"
                 ) from None
         self._pieces: list[bytes] = [b""] * self.n_vocab
-        for index, piece in zip(vocabulary.values(), bytes_of_pieces(vocabulary), strict=True):
+        for index, piece in zip(vocabulary.values(), token_bytes(vocabulary), strict=True):
             self._pieces[index] = piece
         self.end_of_text: int = vocabulary.get(END_OF_TEXT, self.n_vocab - 1)
         self._memo: dict[str, list[int]] = {}
@@ -181,11 +183,11 @@ class Tokenizer:
             return ids
         memo = self._memo
         ids = []
-        for word in WORDS.findall(text):
+        for word in WORD_PATTERN.findall(text):
             known = memo.get(word)
             if known is None:
                 known = self._encode_word(word)
-                if len(memo) >= _MEMO_WORDS:
+                if len(memo) >= _MAX_CACHED_WORDS:
                     memo.clear()
                 if len(word) <= _LONG_WORD:
                     memo[word] = known

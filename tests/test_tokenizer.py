@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gpt2_helpers import tokenizer as module
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
-from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 from paths import GOLDEN
 
 GOLDEN_FILE = GOLDEN / "tokenizer.json"
@@ -69,7 +69,7 @@ def plain_encode(text: str, vocabulary: dict[str, int], merges: list[tuple[str, 
         order.setdefault(pair, rank)
     ids = []
     for word in plain_words(text):
-        pieces = [byte_characters()[byte] for byte in word.encode("utf-8")]
+        pieces = [bytes_to_unicode()[byte] for byte in word.encode("utf-8")]
         while pairs := {pair for pair in zip(pieces, pieces[1:], strict=False) if pair in order}:
             chosen = min(pairs, key=order.__getitem__)
             joined: list[str] = []
@@ -88,7 +88,7 @@ def plain_encode(text: str, vocabulary: dict[str, int], merges: list[tuple[str, 
 
 def vocabulary_of(merges: list[tuple[str, str]]) -> dict[str, int]:
     """Bytes, then what the merges make, then the end, as OpenAI numbers them."""
-    pieces = [*byte_characters().values(), *(left + right for left, right in merges), END_OF_TEXT]
+    pieces = [*bytes_to_unicode().values(), *(left + right for left, right in merges), END_OF_TEXT]
     return {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
 
 
@@ -360,7 +360,7 @@ def test_half_a_character_shows_as_the_replacement_character(toy: Tokenizer) -> 
 
 
 def test_the_memo_stays_bounded(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MEMO_WORDS", 500)
+    monkeypatch.setattr(module, "_MAX_CACHED_WORDS", 500)
     text = " ".join(map("".join, itertools.product("abcdefghijklmnopqrst", repeat=3)))
     fresh = Tokenizer(toy.vocabulary, MERGES)
     before = len(pickle.dumps(fresh))
@@ -458,7 +458,7 @@ def test_an_unfit_vocabulary_is_refused(
 
 
 def test_a_piece_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    pieces = [*byte_characters().values(), "\ud800"]
+    pieces = [*bytes_to_unicode().values(), "\ud800"]
     with pytest.raises(CheckpointError, match="lone surrogate"):
         Tokenizer({piece: index for index, piece in enumerate(pieces)}, [])
 
@@ -486,7 +486,7 @@ def test_merges_that_do_not_fit_are_refused(
 
 
 def test_byte_characters_are_256_printable_ones() -> None:
-    table = byte_characters()
+    table = bytes_to_unicode()
     assert sorted(table) == list(range(256))
     assert len(set(table.values())) == 256
     assert all(character.isprintable() and character != " " for character in table.values())

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from gpt2_helpers.config import BUNDLED_MODEL, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.data.csv_files import read_rows
+from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
@@ -67,7 +67,7 @@ def main(steps: int = FINETUNE.steps) -> int:
         seed=1,
     )
     titles = [" ".join(title.split()) for title in session.generate(START_OF_TEXT, options)]
-    known = {_plain(title) for title in read_rows(TITLES, ReadReport())}
+    known = {_plain(title) for title in read_column(TITLES, ReadReport())}
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))
     say(f"\n{new} of these {NEW_TITLES} titles do not stand in {TITLES.name}.")

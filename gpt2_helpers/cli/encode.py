@@ -68,5 +68,5 @@ def run(options: Namespace) -> int:
             legacy_tokens=data.legacy_tokens,
             on_progress=move,
         )
-    print("\n".join([*encoded.report(n_ctx=0), f"encoded into {out}"]))
+    print("\n".join([*encoded.describe(n_ctx=0), f"encoded into {out}"]))
     return DONE

@@ -1,1 +1,5 @@
-"""Files to documents to token ids to training windows."""
+"""Files to documents to token ids to training windows. Knows nothing of models."""
+
+from gpt2_helpers.data.dataset import load_dataset
+
+__all__ = ["load_dataset"]

@@ -32,16 +32,16 @@ def random_windows(
 
 
 def consecutive_windows(
-    tokens: NDArray[np.integer], length: int, at_most: int
+    tokens: NDArray[np.integer], length: int, max_windows: int
 ) -> list[NDArray[np.int32]]:
-    """Up to `at_most` windows that don't overlap, spread evenly over `tokens`: for validation.
+    """Up to `max_windows` windows that don't overlap, spread evenly over `tokens`: for validation.
 
-    >>> [window.tolist() for window in consecutive_windows(np.arange(7), length=3, at_most=9)]
+    >>> [window.tolist() for window in consecutive_windows(np.arange(7), length=3, max_windows=9)]
     [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
     """
     # Each window's last id is the next one's first: every id but the first is predicted once.
     starts = np.arange(0, len(tokens) - 1, max(1, length - 1))
     starts = starts[starts + length <= len(tokens)]
-    if len(starts) > at_most:
-        starts = starts[np.linspace(0, len(starts) - 1, at_most).astype(int)]
+    if len(starts) > max_windows:
+        starts = starts[np.linspace(0, len(starts) - 1, max_windows).astype(int)]
     return [np.asarray(tokens[start : start + length], np.int32) for start in starts]

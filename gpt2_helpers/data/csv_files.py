@@ -16,8 +16,8 @@ import regex
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, nearest
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-LONGEST_FIELD = 1 << 24  # characters; Python's own limit of 131,072 is less than a chapter
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+MAX_FIELD_CHARS = 1 << 24  # characters; Python's own limit of 131,072 is less than a chapter
 _SAMPLE = 100  # rows looked at to tell a header and to compare columns
 
 _NAME = regex.compile(r"[^\W\d][\w .:/()#%&-]*(?<![.:])")
@@ -32,25 +32,25 @@ _COMMON_WORDS = (
 _COMMON_NAMES = frozenset(_COMMON_WORDS.split())
 
 
-def read_rows(
-    path: Path, journal: ReadReport, column: str | None = None, header: bool | None = None
+def read_column(
+    path: Path, report: ReadReport, column: str | None = None, header: bool | None = None
 ) -> Iterator[str]:
     """The texts of one column of a CSV or TSV file, in order; blank ones are skipped and counted.
 
     `column` names it by its header or its number from 1, and may be left out where there is but
     one. `header` says whether the first row is one; None finds out (see `looks_like_header`).
-    What was found goes into `journal`. Raises DatasetError, with the line, for a quote that is
+    What was found goes into `report`. Raises DatasetError, with the line, for a quote that is
     never closed, a row of another width, or a column that is missing or not named.
     """
-    rows = _filled_rows(path, journal)
+    rows = _filled_rows(path, report)
     sample = list(itertools.islice(rows, _SAMPLE))
     if not sample:
-        journal.add(path, "it holds no rows")
+        report.add(path, "it holds no rows")
         return
     width = len(sample[0][1])
     for line, cells in sample:
         _check_width(path, line, cells, width)
-    header, index = _layout(path, journal, [cells for _, cells in sample], column, header)
+    header, index = _layout(path, report, [cells for _, cells in sample], column, header)
     texts = blank = 0
     for line, cells in itertools.chain(sample[int(header) :], rows):
         _check_width(path, line, cells, width)
@@ -60,12 +60,12 @@ def read_rows(
         else:
             blank += 1
     if blank:
-        journal.add(path, f"{_count(blank, 'row')} with nothing in the column skipped")
+        report.add(path, f"{_count(blank, 'row')} with nothing in the column skipped")
     if not texts:
-        journal.add(path, "it holds a header and no texts" if header else "it holds no texts")
+        report.add(path, "it holds a header and no texts" if header else "it holds no texts")
 
 
-def columns(path: Path) -> dict[str, int]:
+def column_lengths(path: Path) -> dict[str, int]:
     """What `column` may be for a table, each with the characters of it in the first rows: the one
     with most is likely the text. Names where there is a header, else numbers from 1."""
     rows = [cells for _, cells in itertools.islice(_filled_rows(path, ReadReport()), _SAMPLE)]
@@ -82,7 +82,7 @@ def columns(path: Path) -> dict[str, int]:
 
 
 def _layout(
-    path: Path, journal: ReadReport, rows: list[list[str]], column: str | None, header: bool | None
+    path: Path, report: ReadReport, rows: list[list[str]], column: str | None, header: bool | None
 ) -> tuple[bool, int]:
     """Whether there is a header, and the place of the wanted column; both are said."""
     first, below = rows[0], rows[1:]
@@ -95,16 +95,16 @@ def _layout(
             if header
             else "a text, and not as a header (a row such as text or title would be one)"
         )
-        journal.add(path, f"the first row, {_shown(first)}, is taken as {taken}")
+        report.add(path, f"the first row, {_shown(first)}, is taken as {taken}")
     elif header and not seen:
-        journal.add(path, f"the first row, {_shown(first)}, was skipped (header=False keeps it)")
+        report.add(path, f"the first row, {_shown(first)}, was skipped (header=False keeps it)")
     names = first if header else None
     index = _column_index(path, column, names, below if header and below else rows)
     if len(first) > 1:
         name = f", {first[index]!r}" if header else ""
-        journal.add(path, f"column {index + 1}{name}, is the one read")
+        report.add(path, f"column {index + 1}{name}, is the one read")
     elif below and all(";" in row[0] or "\t" in row[0] for row in rows):
-        journal.add(path, "each row holds a ; or a tab: where these part columns, save as .tsv")
+        report.add(path, "each row holds a ; or a tab: where these part columns, save as .tsv")
     return header, index
 
 
@@ -194,10 +194,10 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _filled_rows(path: Path, journal: ReadReport) -> Iterator[tuple[int, list[str]]]:
+def _filled_rows(path: Path, report: ReadReport) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not blank, and a count of those that are."""
-    separator = SEPARATORS.get(path.suffix.lower(), ",")
-    reader = csv.reader(_lines(path, journal), delimiter=separator, strict=True)
+    separator = DELIMITERS.get(path.suffix.lower(), ",")
+    reader = csv.reader(_lines(path, report), delimiter=separator, strict=True)
     blank = 0
     while True:
         start = reader.line_num + 1
@@ -212,7 +212,7 @@ def _filled_rows(path: Path, journal: ReadReport) -> Iterator[tuple[int, list[st
         else:
             blank += 1
     if blank:
-        journal.add(path, f"{_count(blank, 'blank row')} skipped")
+        report.add(path, f"{_count(blank, 'blank row')} skipped")
 
 
 def _explained(path: Path, start: int, line: int, problem: str) -> str:
@@ -220,7 +220,7 @@ def _explained(path: Path, start: int, line: int, problem: str) -> str:
         return f"{path}, line {start}: a quote is opened in this row and never closed: close it"
     if "field limit" in problem:
         return (
-            f"{path}, line {start}: a field of over {LONGEST_FIELD:,} characters begins in this "
+            f"{path}, line {start}: a field of over {MAX_FIELD_CHARS:,} characters begins in this "
             "row: is a quote never closed?"
         )
     if "expected after" in problem:
@@ -232,18 +232,18 @@ def _explained(path: Path, start: int, line: int, problem: str) -> str:
     return f"{path}, line {line}: not readable as CSV: {problem}"
 
 
-def _lines(path: Path, journal: ReadReport) -> Iterator[str]:
+def _lines(path: Path, report: ReadReport) -> Iterator[str]:
     """Lines with their newline. Only `\\n` ends one: Unicode's other line ends are plain text."""
     rest, number = "", 1
-    for block in read_text(path, journal):
+    for block in read_text(path, report):
         *whole, rest = (rest + block).split("\n")
         for line in whole:
             yield line + "\n"
         number += len(whole)
-        if len(rest) > LONGEST_FIELD:
+        if len(rest) > MAX_FIELD_CHARS:
             raise DatasetError(
-                f"{path}, line {number} is longer than {LONGEST_FIELD:,} characters: is this a CSV "
-                "file? Give it the ending .txt to train on it as text"
+                f"{path}, line {number} is longer than {MAX_FIELD_CHARS:,} characters: is this a "
+                "CSV file? Give it the ending .txt to train on it as text"
             )
     if rest:
         yield rest
@@ -251,7 +251,7 @@ def _lines(path: Path, journal: ReadReport) -> Iterator[str]:
 
 def _next_row(reader: Iterator[list[str]]) -> list[str]:
     # The limit is one number for the whole process, so it is raised no longer than needed.
-    before = csv.field_size_limit(LONGEST_FIELD)
+    before = csv.field_size_limit(MAX_FIELD_CHARS)
     try:
         return next(reader)
     finally:

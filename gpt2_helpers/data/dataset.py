@@ -15,11 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.csv_files import read_rows
-from gpt2_helpers.data.documents import check_column, find_files, wrapped
+from gpt2_helpers.data.csv_files import read_column
+from gpt2_helpers.data.documents import check_column, find_files, wrap_row
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, write_npz
-from gpt2_helpers.data.token_stream import OnProgress, TokenStream, is_archive, total_size
+from gpt2_helpers.data.token_files import (
+    atomic_replace,
+    is_token_file,
+    memmap_tokens,
+    write_npz,
+)
+from gpt2_helpers.data.token_stream import OnProgress, TokenStream, total_size
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
@@ -45,12 +50,12 @@ class Dataset:
     sources: tuple[str, ...] = ()  # the files it was read from
     end_of_text: int | None = None  # the id after each document; None where marks are plain text
 
-    def report(
+    def describe(
         self, n_ctx: int, tokens_per_step: int | None = None, steps: int | None = None
     ) -> list[str]:
         """What to say before training: the notes, the amounts, and how often the data is seen.
 
-        >>> Dataset(np.arange(2000), documents=3, characters=9000).report(1024, 500, 40)
+        >>> Dataset(np.arange(2000), documents=3, characters=9000).describe(1024, 500, 40)
         ['3 documents, 2,000 tokens, 9,000 characters: 0.22 tokens a character',
         '40 steps of 500 tokens see the data 10 times']
         """
@@ -106,7 +111,7 @@ def load_dataset(
 
     Raises DatasetError for what cannot be trained on, OptionError for a column without a table.
 
-    `load_dataset("titles.csv", Tokenizer.load("models/124M")).report(n_ctx=1024)`
+    `load_dataset("titles.csv", Tokenizer.load("models/124M")).describe(n_ctx=1024)`
     """
     return _load(path, tokenizer, config, processes, cache, on_progress)
 
@@ -130,8 +135,8 @@ def _load(
     return Dataset(
         tokens=tokens,
         documents=ids.documents,
-        characters=0 if any(map(is_archive, files)) else ids.characters,
-        notes=ids.journal.notes(),
+        characters=0 if any(map(is_token_file, files)) else ids.characters,
+        notes=ids.report.notes(),
         sources=tuple(str(file) for file in files),
         end_of_text=None if config.legacy_tokens else tokenizer.end_of_text,
     )
@@ -139,7 +144,7 @@ def _load(
 
 def _process_count(processes: int | None, files: Iterable[Path]) -> int:
     if processes is None:
-        text = total_size(file for file in files if not is_archive(file))
+        text = total_size(file for file in files if not is_token_file(file))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return max(1, min(cores or 1, text // _PARALLEL_BYTES * 2))
     if processes < 1:
@@ -157,7 +162,7 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def split(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
+def train_validation_split(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
     """The data to train on, and its last `share` to measure on.
 
     The cut lies behind the nearest end of a document, where there is one within half the length of
@@ -225,13 +230,13 @@ def encode_csv(
         raise DatasetError(f"{csv_path} is {len(files)} files: give one .csv or .tsv file")
     if out.resolve() == files[0].resolve():
         raise OptionError(f"out_path must be another file than the table, got {out_path}")
-    journal = ReadReport()
+    report = ReadReport()
     with atomic_replace(out) as file:
-        for row in read_rows(files[0], journal, column, header):
-            file.write(wrapped(row, start_token, end_token).encode())
+        for row in read_column(files[0], report, column, header):
+            file.write(wrap_row(row, start_token, end_token).encode())
         if not file.tell():
-            raise DatasetError(f"{csv_path} holds no texts ({'; '.join(journal.notes())})")
-    return journal.notes()
+            raise DatasetError(f"{csv_path} holds no texts ({'; '.join(report.notes())})")
+    return report.notes()
 
 
 def encode_dataset(

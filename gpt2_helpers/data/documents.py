@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gpt2_helpers.data.csv_files import SEPARATORS, read_rows
+from gpt2_helpers.data.csv_files import DELIMITERS, read_column
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
@@ -88,7 +88,7 @@ def _missing(place: Path) -> str:
 
 def is_table(file: Path) -> bool:
     """Whether a file is read as CSV or TSV: by the ending of its name."""
-    return file.suffix.lower() in SEPARATORS
+    return file.suffix.lower() in DELIMITERS
 
 
 def check_column(files: Iterable[Path], column: str | None) -> None:
@@ -99,17 +99,19 @@ def check_column(files: Iterable[Path], column: str | None) -> None:
         )
 
 
-def wrapped(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> str:
+def wrap_row(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> str:
     """One row of a table as a document.
 
-    >>> wrapped("Why is the sky blue?")
+    >>> wrap_row("Why is the sky blue?")
     '<|startoftext|>Why is the sky blue?<|endoftext|>\\n'
     """
     return f"{start}{row}{end}\n"
 
 
-def stream(files: Iterable[Path], journal: ReadReport, column: str | None = None) -> Iterator[str]:
-    """The text of all files, in blocks that end anywhere; what was detected goes into `journal`.
+def iter_text(
+    files: Iterable[Path], report: ReadReport, column: str | None = None
+) -> Iterator[str]:
+    """The text of all files, in blocks that end anywhere; what was detected goes into `report`.
 
     Raises DatasetError for what is no text, and for tables with no or several fitting columns.
     """
@@ -117,9 +119,9 @@ def stream(files: Iterable[Path], journal: ReadReport, column: str | None = None
     for file in files:
         blocks: Iterator[str]
         if is_table(file):
-            blocks = (wrapped(row) for row in read_rows(file, journal, column))
+            blocks = (wrap_row(row) for row in read_column(file, report, column))
         else:
-            blocks = read_text(file, journal)
+            blocks = read_text(file, report)
         empty = True
         for block in blocks:
             if empty and tail and not tail.rstrip("\n").endswith(END_OF_TEXT):
@@ -127,5 +129,5 @@ def stream(files: Iterable[Path], journal: ReadReport, column: str | None = None
             empty = False
             tail = (tail + block)[-_TAIL:]
             yield block
-        if empty and not is_table(file):  # of a table, the journal says more
-            journal.add(file, "it is empty")
+        if empty and not is_table(file):  # of a table, the report says more
+            report.add(file, "it is empty")

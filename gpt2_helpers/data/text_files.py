@@ -20,10 +20,10 @@ import regex
 
 from gpt2_helpers.errors import DatasetError
 
-BLOCK = 1 << 20  # bytes read at once
+READ_SIZE = 1 << 20  # bytes read at once
 _HEAD = 1 << 16  # bytes looked at for signatures and for UTF-16 without a mark
 
-_MARKS = (  # the mark of UTF-32 LE begins with that of UTF-16 LE: it must be tried first
+_BOMS = (  # the mark of UTF-32 LE begins with that of UTF-16 LE: it must be tried first
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -92,10 +92,10 @@ class ReadReport:
     def notes(self) -> tuple[str, ...]:
         """The sentences, each with its file.
 
-        >>> journal = Journal()
+        >>> report = ReadReport()
         >>> for name in ("a.txt", "b.txt", "c.txt"):
-        ...     journal.add(Path(name), "read as Latin-1")
-        >>> journal.notes()
+        ...     report.add(Path(name), "read as Latin-1")
+        >>> report.notes()
         ('a.txt and 2 more files: read as Latin-1',)
         """
         lines = []
@@ -115,25 +115,25 @@ class Encoding:
     note: str | None = None
 
 
-def read_text(path: Path, journal: ReadReport) -> Iterator[str]:
-    """The text of a file in blocks, newlines as `\\n`; what was detected goes into `journal`.
+def read_text(path: Path, report: ReadReport) -> Iterator[str]:
+    """The text of a file in blocks, newlines as `\\n`; what was detected goes into `report`.
 
     Raises DatasetError where the file cannot be read, or holds something other than text.
     """
-    encoding = detect(path)
+    encoding = detect_encoding(path)
     if encoding.note:
-        journal.add(path, encoding.note)
-    yield from _decoded(path, encoding, journal)
+        report.add(path, encoding.note)
+    yield from _decoded(path, encoding, report)
 
 
-def detect(path: Path) -> Encoding:
+def detect_encoding(path: Path) -> Encoding:
     """The encoding of a file; it is read to its end, since one late byte can decide.
 
     Raises DatasetError for binary data, and with the line for bytes that are no text.
     """
-    with opened(path) as file:
+    with open_binary(path) as file:
         head = file.read(_HEAD)
-    for mark, codec in _MARKS:
+    for mark, codec in _BOMS:
         if head.startswith(mark):
             note = None if codec == "utf-8" else f"read as {_NAMES[codec]}"
             return Encoding(codec, len(mark), note)
@@ -157,7 +157,7 @@ def detect(path: Path) -> Encoding:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_binary(path: Path) -> Iterator[BinaryIO]:
     """A file to read bytes from; DatasetError where the system refuses."""
     try:
         with path.open("rb") as file:
@@ -166,16 +166,16 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _decoded(path: Path, encoding: Encoding, journal: ReadReport) -> Iterator[str]:
+def _decoded(path: Path, encoding: Encoding, report: ReadReport) -> Iterator[str]:
     """The file's text in blocks; UndecodableError names the line of bytes that are none."""
     decoder = codecs.getincrementaldecoder(encoding.codec)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     line = 1
-    with opened(path) as file:
-        journal.bytes_read += file.seek(encoding.skip)
+    with open_binary(path) as file:
+        report.bytes_read += file.seek(encoding.skip)
         data = b"start"
         while data:
-            data = file.read(BLOCK)
+            data = file.read(READ_SIZE)
             try:
                 characters = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
@@ -195,7 +195,7 @@ def _decoded(path: Path, encoding: Encoding, journal: ReadReport) -> Iterator[st
                     "or damaged; save its text as UTF-8, or take it out of the dataset"
                 )
             line += text.count("\n")
-            journal.bytes_read += len(data)
+            report.bytes_read += len(data)
             if text:
                 yield text
 
@@ -221,10 +221,10 @@ def _detect_single_byte(path: Path, fault: UndecodableError) -> Encoding:
     counts = np.zeros(256, np.int64)
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     others = invalid = 0
-    with opened(path) as file:
+    with open_binary(path) as file:
         data = b"start"
         while data:
-            data = file.read(BLOCK)
+            data = file.read(READ_SIZE)
             counts += np.bincount(np.frombuffer(data, np.uint8), minlength=256)
             text = decoder.decode(data, final=not data)
             others += len(text) - len(text.encode("ascii", "ignore"))

@@ -22,9 +22,14 @@ import numpy as np
 from gpt2_helpers.errors import DatasetError, brief
 from gpt2_helpers.types import AnyIds
 
-ENDINGS = (".npz", ".npy")
+_SUFFIXES = (".npz", ".npy")
 _BLOCK = 1 << 19  # ids read or written at once
 _LONGEST_HEADER = 10_000  # bytes
+
+
+def is_token_file(file: Path) -> bool:
+    """Whether a file holds ids and not text: by the ending of its name."""
+    return file.suffix.lower() in _SUFFIXES
 
 
 def memmap_tokens(
@@ -113,7 +118,7 @@ def write_npz(path: Path, tokens: AnyIds) -> None:
             entry.write(np.ascontiguousarray(tokens[start : start + _BLOCK]).tobytes())
 
 
-def read_ids(path: Path, n_vocab: int) -> Iterator[AnyIds]:
+def read_tokens(path: Path, n_vocab: int) -> Iterator[AnyIds]:
     """The ids of all arrays of an .npz or .npy file, in order, block by block.
 
     Raises DatasetError for a damaged archive, for arrays that are no row of whole numbers, and for

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.documents import stream
+from gpt2_helpers.data.documents import iter_text
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.token_files import ENDINGS, read_ids
-from gpt2_helpers.data.tokenize import encode_pieces, pieces, token_dtype
+from gpt2_helpers.data.token_files import is_token_file, read_tokens
+from gpt2_helpers.data.tokenize import encode_texts, split_at_word_boundaries, token_dtype
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
@@ -24,11 +24,6 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 20  # characters
 _TAIL = 16  # ids in which an `<|endoftext|>` of either kind shows
 
 OnProgress = Callable[[int, int], None]
-
-
-def is_archive(file: Path) -> bool:
-    """Whether a file holds ids and not text: by the ending of its name."""
-    return file.suffix.lower() in ENDINGS
 
 
 def total_size(files: Iterable[Path]) -> int:
@@ -48,7 +43,7 @@ class TokenStream:
         self.processes = processes
         self.dtype = token_dtype(tokenizer.n_vocab)
         self.special = not config.legacy_tokens
-        self.journal = ReadReport()
+        self.report = ReadReport()
         self.documents = 0
         self.characters = 0
 
@@ -65,7 +60,9 @@ class TokenStream:
         count = 0
         tail: list[int] = []
         # Each archive by itself, and the texts between two of them as one stream.
-        for _, group in itertools.groupby(files, lambda file: file if is_archive(file) else None):
+        for _, group in itertools.groupby(
+            files, lambda file: file if is_token_file(file) else None
+        ):
             begun = False
             for ids in self._group(list(group)):
                 if tail and not begun and not _ends_text(self.tokenizer.decode(tail)):
@@ -75,23 +72,25 @@ class TokenStream:
                 count += len(ids)
                 yield ids
                 if on_progress:
-                    on_progress(self.journal.bytes_read, total)
+                    on_progress(self.report.bytes_read, total)
         # Refused here and not later, so that nothing is left of a cache without use.
         if not self.documents:
-            reasons = "; ".join(self.journal.notes()[:3]) or "nothing but white space or no files"
+            reasons = "; ".join(self.report.notes()[:3]) or "nothing but white space or no files"
             raise DatasetError(f"{path} holds no text to train on ({reasons})")
         if count < 2:
             raise DatasetError(f"{path} holds a single token: training needs at least two")
 
     def _group(self, files: list[Path]) -> Iterator[AnyIds]:
-        if is_archive(files[0]):
-            yield from self._counted_ids(read_ids(files[0], self.tokenizer.n_vocab))
-            self.journal.bytes_read += total_size(files)
+        if is_token_file(files[0]):
+            yield from self._counted_ids(read_tokens(files[0], self.tokenizer.n_vocab))
+            self.report.bytes_read += total_size(files)
         else:
             size = min(max(self.config.combine, _SMALLEST_PIECE), _LARGEST_PIECE)
-            texts = pieces(stream(files, self.journal, self.config.column), size)
+            texts = split_at_word_boundaries(
+                iter_text(files, self.report, self.config.column), size
+            )
             counted = self._counted_text(texts)
-            yield from encode_pieces(counted, self.tokenizer, self.special, self.processes)
+            yield from encode_texts(counted, self.tokenizer, self.special, self.processes)
 
     def _counted_text(self, texts: Iterable[str]) -> Iterator[str]:
         within = False  # a document that has shown more than white space

@@ -27,7 +27,7 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
-LONGEST_RUN = 200_000  # characters without an end of a word after which a cut is made all the same
+MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are cut anyway
 
 # No word of the tokenizer goes on from a letter to what is none, from a digit to what is none, or
 # from anything to white space. Searched from the end; the one such place in an `<|endoftext|>` is
@@ -43,13 +43,13 @@ def token_dtype(n_vocab: int) -> np.dtype[Any]:
     return np.dtype("<u2" if n_vocab <= 1 << 16 else "<i4")
 
 
-def pieces(stream: Iterable[str], size: int) -> Iterator[str]:
+def split_at_word_boundaries(stream: Iterable[str], size: int) -> Iterator[str]:
     """The same text in pieces of about `size` characters that may be encoded one by one.
 
     They encode to the ids of the whole, and none ends within an `<|endoftext|>`. Only a run of
     over 200,000 characters without a space, digit or punctuation is cut within.
 
-    >>> list(pieces(["One two ", "three four five six seven"], size=12))
+    >>> list(split_at_word_boundaries(["One two ", "three four five six seven"], size=12))
     ['One two', ' three four', ' five six seven']
     """
     waiting: list[str] = []
@@ -69,7 +69,7 @@ def pieces(stream: Iterable[str], size: int) -> Iterator[str]:
         waiting = [text[start:]]
         length = len(text) - start
         # Without a place to cut, twice as much must come in: each try looks through it all.
-        wanted = size if length < size else min(2 * length, max(size, LONGEST_RUN))
+        wanted = size if length < size else min(2 * length, max(size, MAX_UNBROKEN_CHARS))
     if length:
         yield "".join(waiting)
 
@@ -77,7 +77,7 @@ def pieces(stream: Iterable[str], size: int) -> Iterator[str]:
 def _cut(text: str, start: int, size: int) -> int | None:
     """Where the piece that begins at `start` may end: within `size` characters, or soon after."""
     # Behind the cut stands enough text to tell an `<|endoftext|>` that begins before it.
-    limit = min(len(text) - len(END_OF_TEXT) - start, max(size, LONGEST_RUN))
+    limit = min(len(text) - len(END_OF_TEXT) - start, max(size, MAX_UNBROKEN_CHARS))
     span = min(size, limit)
     while True:
         match = _WORD_END.search(text[start : start + span + 2])
@@ -86,14 +86,14 @@ def _cut(text: str, start: int, size: int) -> int | None:
         if span == limit:
             break
         span = min(2 * span, limit)
-    if limit < LONGEST_RUN:
+    if limit < MAX_UNBROKEN_CHARS:
         return None
     end = start + limit
     special = text.find(END_OF_TEXT, end - len(END_OF_TEXT) + 1, end + len(END_OF_TEXT) - 1)
     return special if special >= 0 else end
 
 
-def encode_pieces(
+def encode_texts(
     texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
 ) -> Generator[AnyIds, None, None]:
     """The ids of each text, in order; `special` makes `<|endoftext|>` one id.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.data.csv_files import read_rows
+from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.documents import check_column, find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.data.token_stream import is_archive
+from gpt2_helpers.data.token_files import is_token_file
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.similarity import (
     COPY,
@@ -112,7 +112,7 @@ class Originality:
         for what cannot be read, and where there are only archives of ids.
         """
         files = find_files(path)
-        texts = [file for file in files if not is_archive(file)]
+        texts = [file for file in files if not is_token_file(file)]
         if not texts:
             raise DatasetError(
                 f"{path} holds ids and no text, so nothing can be compared with it: give the text "
@@ -153,7 +153,7 @@ def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, boo
     """Each training text, and whether it is a row of a table or as good as one."""
     for file in files:
         if is_table(file):
-            for row in read_rows(file, ReadReport(), column):
+            for row in read_column(file, ReadReport(), column):
                 yield row, True
             continue
         blocks, size = [], 0

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpt2_helpers.data.csv_files import columns, read_rows
+from gpt2_helpers.data.csv_files import column_lengths, read_column
 from gpt2_helpers.data.documents import find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
@@ -50,14 +50,14 @@ def look_at(path: str | Path, column: str | None = None) -> Look:
         return Look(f"an archive of encoded text, {size_of(size)}")
     if size > READ_WHOLE:
         head = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
-        names = columns(file) if is_table(file) else {}
+        names = column_lengths(file) if is_table(file) else {}
         return Look(f"a file of {size_of(size)}", _beginning(iter([head])), columns=names)
     return _look_at_table(file, column) if is_table(file) else _look_at_text(file)
 
 
 def _look_at_text(file: Path) -> Look:
-    journal = ReadReport()
-    blocks = list(read_text(file, journal))
+    report = ReadReport()
+    blocks = list(read_text(file, report))
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
@@ -65,23 +65,23 @@ def _look_at_text(file: Path) -> Look:
     return Look(
         f"{characters:,} characters in {lines + (not blocks[-1].endswith(chr(10))):,} lines",
         _beginning(iter(blocks)),
-        journal.notes(),
+        report.notes(),
         characters,
     )
 
 
 def _look_at_table(file: Path, column: str | None) -> Look:
-    names = columns(file)
+    names = column_lengths(file)
     if not names:
         raise DatasetError(f"{file} holds no rows: choose another file")
-    journal = ReadReport()
+    report = ReadReport()
     if column is None and len(names) > 1:
         column = likeliest(names)
-    rows = list(read_rows(file, journal, column))
+    rows = list(read_column(file, report, column))
     characters = sum(map(len, rows))
     beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
     amounts = f"{len(rows):,} texts, {characters:,} characters"
-    return Look(amounts, beginning, journal.notes(), characters, names)
+    return Look(amounts, beginning, report.notes(), characters, names)
 
 
 def likeliest(columns: dict[str, int]) -> str:

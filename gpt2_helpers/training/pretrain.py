@@ -13,9 +13,9 @@ from pathlib import Path
 from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.data.documents import find_files, stream
+from gpt2_helpers.data.documents import find_files, iter_text
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.tokenize import pieces
+from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
@@ -74,7 +74,8 @@ def prepare(
 def _documents(texts: str | Path, column: str | None) -> Iterator[str]:
     """The texts in runs that end between two words. The end token is left out: it is one id of its
     own, and its characters must not become pieces."""
-    for piece in pieces(stream(find_files(texts), ReadReport(), column), _PIECE):
+    stream = iter_text(find_files(texts), ReadReport(), column)
+    for piece in split_at_word_boundaries(stream, _PIECE):
         yield from piece.split(END_OF_TEXT)
 
 

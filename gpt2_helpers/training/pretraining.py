@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from gpt2_helpers.errors import DatasetError, OptionError, import_optional
 from gpt2_helpers.model.gpt2 import GPT2, random_weights
-from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 
@@ -29,14 +29,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     learner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=vocab_size - 1,
-        initial_alphabet=list(byte_characters().values()),
+        initial_alphabet=list(bytes_to_unicode().values()),
         special_tokens=[],
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
     # The learner's own numbering is not kept: bytes first, then merges, then the end, as in GPT-2.
     merges = _merges_of(learner)
-    pieces = [*byte_characters().values(), *(left + right for left, right in merges), END_OF_TEXT]
+    pieces = [*bytes_to_unicode().values(), *(left + right for left, right in merges), END_OF_TEXT]
     if len(pieces) != vocab_size:
         raise DatasetError(
             f"the text yields only {len(pieces)} pieces, fewer than vocab_size={vocab_size}: "

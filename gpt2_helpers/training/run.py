@@ -21,7 +21,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord, installed_v
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.data.dataset import Dataset, load_dataset, split
+from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
 from gpt2_helpers.generation.decoders import runs_on_tflite
 from gpt2_helpers.generation.generate import stream
@@ -118,7 +118,7 @@ class FinetuneRun:
             count = n_adapter_parameters(self.model.config, rank)
             size = f"adapters of rank {rank}, {_counted(count)} numbers beside {size}"
         self.notes.append(f"training {name}, {size}, {precision}")
-        self.notes += self.dataset.report(
+        self.notes += self.dataset.describe(
             self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
         if held_out is not None:
@@ -183,7 +183,7 @@ class FinetuneRun:
         dataset = load_dataset(path, self.tokenizer, data)
         if other is not None:
             return dataset, load_dataset(other, self.tokenizer, data)
-        return split(dataset, share) if share else (dataset, None)
+        return train_validation_split(dataset, share) if share else (dataset, None)
 
     def _resume(self) -> None:
         step = self.folder.completed_steps()

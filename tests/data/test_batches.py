@@ -92,7 +92,7 @@ def test_a_memory_map_serves_as_well(tmp_path: Path) -> None:
 @given(st.integers(2, 400), st.integers(2, 40))
 def test_consecutive_windows_predict_each_id_once(n_tokens: int, length: int) -> None:
     assume(length <= n_tokens)
-    windows = consecutive_windows(np.arange(n_tokens), length, at_most=10**6)
+    windows = consecutive_windows(np.arange(n_tokens), length, max_windows=10**6)
     predicted = np.concatenate([window[1:] for window in windows])
     # In order from the second id on; a rest too short for a window is left out.
     np.testing.assert_array_equal(predicted, np.arange(1, len(predicted) + 1))
@@ -101,15 +101,17 @@ def test_consecutive_windows_predict_each_id_once(n_tokens: int, length: int) ->
 
 
 @given(st.integers(10, 2000), st.integers(2, 10), st.integers(1, 30))
-def test_fewer_windows_are_spread_over_the_text(n_tokens: int, length: int, at_most: int) -> None:
+def test_fewer_windows_are_spread_over_the_text(
+    n_tokens: int, length: int, max_windows: int
+) -> None:
     tokens = np.arange(n_tokens)
-    every = [window.tolist() for window in consecutive_windows(tokens, length, at_most=10**6)]
-    some = [window.tolist() for window in consecutive_windows(tokens, length, at_most)]
-    assert len(some) == min(at_most, len(every))
+    every = [window.tolist() for window in consecutive_windows(tokens, length, max_windows=10**6)]
+    some = [window.tolist() for window in consecutive_windows(tokens, length, max_windows)]
+    assert len(some) == min(max_windows, len(every))
     assert all(window in every for window in some)
     places = [every.index(window) for window in some]
     assert places[0] == 0
-    if at_most > 1:
+    if max_windows > 1:
         assert places[-1] == len(every) - 1
         gaps = [after - before for before, after in pairwise(places)]
         assert all(gap > 0 for gap in gaps)
@@ -118,4 +120,4 @@ def test_fewer_windows_are_spread_over_the_text(n_tokens: int, length: int, at_m
 
 @pytest.mark.parametrize(("n_tokens", "length"), [(0, 5), (1, 5), (4, 5)])
 def test_too_little_text_has_no_window(n_tokens: int, length: int) -> None:
-    assert consecutive_windows(np.arange(n_tokens), length, at_most=5) == []
+    assert consecutive_windows(np.arange(n_tokens), length, max_windows=5) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.data import csv_files
-from gpt2_helpers.data.csv_files import looks_like_header, read_rows
+from gpt2_helpers.data.csv_files import looks_like_header, read_column
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
 
@@ -23,8 +23,8 @@ def written(folder: Path, text: str, name: str = "a.csv") -> Path:
 def rows_and_notes(
     path: Path, column: str | None = None, header: bool | None = None
 ) -> tuple[list[str], str]:
-    journal = ReadReport()
-    return list(read_rows(path, journal, column, header)), "; ".join(journal.notes())
+    report = ReadReport()
+    return list(read_column(path, report, column, header)), "; ".join(report.notes())
 
 
 def test_quotes_commas_and_newlines_stand_in_fields(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_field_may_be_as_long_as_a_book_but_not_endless(
     book = "many words\n" * 50_000  # four times Python's own limit
     rows, _ = rows_and_notes(written(tmp_path, f'text\n"{book}"\nshort\n'))
     assert rows == [book, "short"]
-    monkeypatch.setattr(csv_files, "LONGEST_FIELD", 100_000)
+    monkeypatch.setattr(csv_files, "MAX_FIELD_CHARS", 100_000)
     for endless in (f'text\n"{book}', "text\n" + "word " * 500_000):
         with pytest.raises(DatasetError, match=r"line 2.*100,000 characters"):
             rows_and_notes(written(tmp_path, endless))

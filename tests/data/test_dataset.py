@@ -17,7 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.dataset import Dataset, encode_csv, encode_dataset, load_dataset, split
+from gpt2_helpers.data.dataset import (
+    Dataset,
+    encode_csv,
+    encode_dataset,
+    load_dataset,
+    train_validation_split,
+)
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from paths import ROOT
@@ -83,7 +89,7 @@ def test_the_encoding_is_said(tmp_path: Path) -> None:
     dataset = load_dataset(tmp_path / "a.txt", TOKENIZER)
     assert decoded(dataset) == "Grüße aus Köln"
     assert "read as Latin-1" in "; ".join(dataset.notes)
-    assert dataset.report(1024)[0] == dataset.notes[0]
+    assert dataset.describe(1024)[0] == dataset.notes[0]
 
 
 def test_a_dataset_shorter_than_the_context_is_fine(tmp_path: Path) -> None:
@@ -151,7 +157,7 @@ def test_archives_of_gpt_2_simple_are_taken_as_they_are(tmp_path: Path) -> None:
     assert decoded(dataset) == "What is the best thing?"
     assert dataset.tokens.dtype == np.uint16
     assert (dataset.documents, dataset.characters) == (1, 0)
-    assert "characters" not in " ".join(dataset.report(1024))
+    assert "characters" not in " ".join(dataset.describe(1024))
 
 
 def test_archives_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
@@ -183,7 +189,7 @@ def test_encode_dataset_saves_what_load_dataset_reads(tmp_path: Path, legacy_tok
     out = tmp_path / "out" / "encoded"
     out.parent.mkdir()
     told = encode_dataset(path, TOKENIZER, out, column="text", legacy_tokens=legacy_tokens)
-    assert told.report(1024) == expected.report(1024)
+    assert told.describe(1024) == expected.describe(1024)
     assert [file.name for file in out.parent.iterdir()] == ["encoded.npz"]
     with np.load(out.with_name("encoded.npz")) as archive:  # as gpt-2-simple does
         (tokens,) = (archive[item] for item in archive.files)
@@ -296,7 +302,7 @@ def dataset_of(count: int, characters: int = 0, documents: int = 1) -> Dataset:
 
 
 def test_the_amounts_are_told() -> None:
-    first, *others = dataset_of(2_000, 8_000, 30).report(n_ctx=1024)
+    first, *others = dataset_of(2_000, 8_000, 30).describe(n_ctx=1024)
     assert first == "30 documents, 2,000 tokens, 8,000 characters: 0.25 tokens a character"
     assert others == []
 
@@ -314,12 +320,12 @@ def test_the_amounts_are_told() -> None:
     ],
 )
 def test_how_often_the_data_will_be_seen(per_step: int, steps: int | None, said: str) -> None:
-    assert dataset_of(10_000).report(1024, per_step, steps)[-1] == said
+    assert dataset_of(10_000).describe(1024, per_step, steps)[-1] == said
 
 
 def test_data_shorter_than_the_context_is_told() -> None:
-    assert "shorter than the 1,024 tokens" in " ".join(dataset_of(900).report(1024))
-    assert "shorter" not in " ".join(dataset_of(1025).report(1024))
+    assert "shorter than the 1,024 tokens" in " ".join(dataset_of(900).describe(1024))
+    assert "shorter" not in " ".join(dataset_of(1025).describe(1024))
 
 
 SAMPLES = {
@@ -339,7 +345,7 @@ def test_a_vocabulary_that_fits_badly_is_warned_of(tmp_path: Path, shared: Path,
     text, fits = SAMPLES[name]
     tokenizer = Tokenizer.load(shared / "gpt2-vocab")
     dataset = load_dataset(written(tmp_path / "a.txt", text * 100), tokenizer)
-    warnings = [line for line in dataset.report(10) if line.startswith("Warning")]
+    warnings = [line for line in dataset.describe(10) if line.startswith("Warning")]
     assert bool(warnings) is not fits
     assert fits or "fits this text badly" in warnings[0]
 
@@ -354,7 +360,7 @@ def numbers(dataset: Dataset) -> list[int]:
 def test_the_last_share_is_set_aside_at_the_end_of_a_document(tmp_path: Path) -> None:
     text = END_OF_TEXT.join(str(number) for number in range(1000, 1200))
     dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
-    train, validation = split(dataset, 0.1)
+    train, validation = train_validation_split(dataset, 0.1)
     assert numbers(train) + numbers(validation) == list(range(1000, 1200))
     assert train.tokens[-1] == END
     assert abs(len(validation.tokens) - 0.1 * len(dataset.tokens)) <= 3
@@ -367,17 +373,17 @@ def test_the_last_share_is_set_aside_at_the_end_of_a_document(tmp_path: Path) ->
 def test_rows_are_counted_right_in_both_parts(tmp_path: Path) -> None:
     rows = "".join(f"{number}\n" for number in range(1000, 1100))
     dataset = load_dataset(written(tmp_path / "a.csv", "text\n" + rows), TOKENIZER)
-    train, validation = split(dataset, 0.2)
+    train, validation = train_validation_split(dataset, 0.2)
     assert (train.documents, validation.documents) == (80, 20)
 
 
 def test_without_an_end_near_the_cut_is_where_it_falls(tmp_path: Path) -> None:
     text = "x" * 10 + END_OF_TEXT + "x" * 989
     dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
-    train, validation = split(dataset, 0.25)
+    train, validation = train_validation_split(dataset, 0.25)
     assert (len(train.tokens), len(validation.tokens)) == (750, 250)
     old = load_dataset(tmp_path / "a.txt", TOKENIZER, LEGACY)
-    train, validation = split(old, 0.5)
+    train, validation = train_validation_split(old, 0.5)
     assert len(train.tokens) == len(old.tokens) // 2
     assert min(train.documents, validation.documents) >= 1
 
@@ -385,20 +391,20 @@ def test_without_an_end_near_the_cut_is_where_it_falls(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_a_share_lies_between_0_and_1(share: float) -> None:
     with pytest.raises(OptionError, match="between 0 and 1"):
-        split(dataset_of(1000), share)
+        train_validation_split(dataset_of(1000), share)
 
 
 @pytest.mark.parametrize(("count", "share"), [(3, 0.5), (2, 0.5), (100, 0.01), (100, 0.995)])
 def test_too_little_to_split_is_said(count: int, share: float) -> None:
     with pytest.raises(DatasetError, match="too few"):
-        split(dataset_of(count), share)
+        train_validation_split(dataset_of(count), share)
 
 
 @given(ends=st.lists(st.booleans(), min_size=4, max_size=60), share=st.floats(0.01, 0.99))
 def test_a_split_loses_nothing_and_leaves_enough(ends: list[bool], share: float) -> None:
     tokens = np.where(ends, 7, 1).astype(np.uint16)
     try:
-        train, validation = split(Dataset(tokens, 1, 0, end_of_text=7), share)
+        train, validation = train_validation_split(Dataset(tokens, 1, 0, end_of_text=7), share)
     except DatasetError:
         return
     assert [*train.tokens, *validation.tokens] == tokens.tolist()
@@ -418,7 +424,7 @@ def test_any_number_of_processes_and_any_piece_gives_the_same_ids(tmp_path: Path
         config = DatasetConfig(combine=combine)
         dataset = load_dataset(tmp_path, TOKENIZER, config, processes=processes)
         assert np.array_equal(dataset.tokens, expected.tokens)
-        assert dataset.report(1024) == expected.report(1024)
+        assert dataset.describe(1024) == expected.describe(1024)
     with pytest.raises(OptionError, match="processes must be at least 1, got 0"):
         load_dataset(tmp_path, TOKENIZER, processes=0)
 

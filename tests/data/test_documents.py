@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpt2_helpers.data.documents import check_column, find_files, stream
+from gpt2_helpers.data.documents import check_column, find_files, iter_text
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, OptionError
 
@@ -96,8 +96,8 @@ def test_nothing_is_no_dataset(tmp_path: Path) -> None:
 
 
 def read(folder: Path, column: str | None = None) -> tuple[str, str]:
-    journal = ReadReport()
-    return "".join(stream(find_files(folder), journal, column)), "; ".join(journal.notes())
+    report = ReadReport()
+    return "".join(iter_text(find_files(folder), report, column)), "; ".join(report.notes())
 
 
 def test_files_are_parted_by_an_end_of_text(tmp_path: Path) -> None:

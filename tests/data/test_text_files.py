@@ -27,8 +27,8 @@ def written(folder: Path, data: bytes, name: str = "a.txt") -> Path:
 
 
 def text_and_notes(path: Path) -> tuple[str, str]:
-    journal = ReadReport()
-    return "".join(read_text(path, journal)), "; ".join(journal.notes())
+    report = ReadReport()
+    return "".join(read_text(path, report)), "; ".join(report.notes())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_read_does_not_depend_on_the_blocks(
 ) -> None:
     path = written(tmp_path_factory.getbasetemp(), b"\xef\xbb\xbf" + text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "BLOCK", block)
+        patch.setattr(text_files, "READ_SIZE", block)
         read, _ = text_and_notes(path)
     assert read == text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -154,9 +154,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_same_note_about_many_files_is_one_line(tmp_path: Path) -> None:
-    journal = ReadReport()
+    report = ReadReport()
     for number in range(5):
         path = written(tmp_path, b"caf\xe9 ", f"{number}.txt")
-        list(read_text(path, journal))
-    (note,) = journal.notes()
+        list(read_text(path, report))
+    (note,) = report.notes()
     assert note.startswith(f"{tmp_path / '0.txt'} and 4 more files: read as Latin-1")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, read_ids, write_npz
+from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, read_tokens, write_npz
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.types import AnyIds
 
@@ -19,7 +19,7 @@ DTYPE = np.dtype("<u2")
 
 
 def read(path: Path, n_vocab: int = 50257) -> list[int]:
-    return [index for block in read_ids(path, n_vocab) for index in block.tolist()]
+    return [index for block in read_tokens(path, n_vocab) for index in block.tolist()]
 
 
 def test_what_is_written_is_read_by_gpt_2_simple_s_way_and_by_ours(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 import pytest
 
 from faulty_server import Fault, running
-from gpt2_helpers.data.csv_files import columns
+from gpt2_helpers.data.csv_files import column_lengths
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, DownloadError, OptionError
 from gpt2_helpers.forms.data_picker import DataPicker
@@ -192,13 +192,13 @@ def test_a_caller_or_a_variable_names_the_column(
 def test_the_columns_of_a_table(folder: Path) -> None:
     table = folder / "t.csv"
     table.write_text(TABLE)
-    assert columns(table) == {"id": 2, "title": 36, "score": 3}
+    assert column_lengths(table) == {"id": 2, "title": 36, "score": 3}
     table.write_text("Why is that?,30\nWho knows?,4\n")
-    assert list(columns(table)) == ["1", "2"]
+    assert list(column_lengths(table)) == ["1", "2"]
     table.write_text(",title,title,7\n0,a,b,c\n")
-    assert list(columns(table)) == ["1", "2", "3", "4"]
+    assert list(column_lengths(table)) == ["1", "2", "3", "4"]
     table.write_text("\n")
-    assert columns(table) == {}
+    assert column_lengths(table) == {}
 
 
 # -- The look ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -29,7 +29,7 @@ def toy_tokenizer() -> Tokenizer:
     >>> toy_tokenizer().encode("What is the best?")
     [305, 267, 258, 291, 63]
     """
-    characters = byte_characters()
+    characters = bytes_to_unicode()
     vocabulary = {characters[byte]: byte for byte in range(256)}
     merges = []
     for word in _WORDS:

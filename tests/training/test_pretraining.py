@@ -12,7 +12,7 @@ import pytest
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, byte_characters
+from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 from gpt2_helpers.training.pretraining import bits_per_byte, new_model, train_tokenizer
 from toy import toy_model, toy_tokenizer
@@ -43,7 +43,7 @@ def trained() -> Tokenizer:
 def test_a_new_vocabulary_has_the_wanted_size(trained: Tokenizer) -> None:
     assert trained.n_vocab == len(trained.vocabulary) == 290
     assert trained.end_of_text == trained.vocabulary[END_OF_TEXT] == 289
-    assert set(byte_characters().values()) < trained.vocabulary.keys()
+    assert set(bytes_to_unicode().values()) < trained.vocabulary.keys()
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "Wholly другие words: 日本語\x00", ""])

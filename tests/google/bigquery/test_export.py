@@ -14,7 +14,7 @@ import pytest
 from bigquery_stand_in import HACKER_NEWS, Fault, StandIn, Table, running
 from gpt2_helpers.config import BUNDLED_FOLDER
 from gpt2_helpers.data.dataset import load_dataset
-from gpt2_helpers.data.documents import wrapped
+from gpt2_helpers.data.documents import wrap_row
 from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.client import sign_in
@@ -83,7 +83,7 @@ def test_finetuning_takes_the_csv_as_it_is(config: ExportConfig) -> None:
     tokenizer = Tokenizer.load(BUNDLED_FOLDER)
     data = load_dataset(config.csv_path, tokenizer)
     assert data.documents == len(KEPT)
-    assert tokenizer.decode(data.tokens.tolist()) == "".join(map(wrapped, KEPT))
+    assert tokenizer.decode(data.tokens.tolist()) == "".join(map(wrap_row, KEPT))
 
 
 @pytest.mark.usefixtures("stand_in")

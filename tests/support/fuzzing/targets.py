@@ -14,9 +14,9 @@ import numpy as np
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.tensor_bundle import BadIndexError, ForeignIndexError, read_index
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.data.csv_files import read_rows
+from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.data.token_files import read_ids
+from gpt2_helpers.data.token_files import read_tokens
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
@@ -31,15 +31,15 @@ def _drained(items: object) -> None:
 
 
 def npz(data: bytes) -> None:
-    _drained(read_ids(_file("ids.npz", data), 300))
+    _drained(read_tokens(_file("ids.npz", data), 300))
 
 
 def npy(data: bytes) -> None:
-    _drained(read_ids(_file("ids.npy", data), 300))
+    _drained(read_tokens(_file("ids.npy", data), 300))
 
 
 def table(data: bytes) -> None:
-    _drained(read_rows(_file("titles.csv", data), ReadReport()))
+    _drained(read_column(_file("titles.csv", data), ReadReport()))
 
 
 def text(data: bytes) -> None:
