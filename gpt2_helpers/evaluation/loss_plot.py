@@ -1,4 +1,4 @@
-"""A run's losses as a picture."""
+"""Loss curves of a run. Reads run.json; knows nothing about training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gpt2_helpers.errors import CheckpointError, OptionError, import_optional
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SMOOTH_PARTS = 40  # a point of the smooth line looks this part of the steps back and ahead
+SMOOTHING_WINDOWS = 40  # the smoothed curve averages 1/40 of the steps before and after a step
 
 
 def plot_loss(
@@ -22,22 +22,32 @@ def plot_loss(
     checkpoint_dir: str | Path = "checkpoint",
     destination_path: str | Path | None = None,
 ) -> Figure:
-    """Draw training and validation loss of a run, in nats a token, against its steps.
+    """Plot the training and validation loss of a run, in nats per token, over the steps.
 
-    Returns the figure, which a notebook shows; `destination_path` saves it as a picture too.
-    Raises CheckpointError for a run that is missing or has no losses written down, OptionError
-    where the picture cannot be written.
+    Args:
+        run_name: name of the run.
+        checkpoint_dir: folder that contains the run.
+        destination_path: image file to write as well; its suffix selects the format.
 
-    `plot_loss("run1", destination_path="loss.png")`
+    Returns:
+        The figure. A notebook displays it if it is the last expression of a cell.
+
+    Raises:
+        CheckpointError: if the run does not exist or has no recorded losses.
+        OptionError: if the image cannot be written.
+        MissingPackageError: if Matplotlib is not installed.
+
+    Example:
+        plot_loss("run1", destination_path="loss.png")
     """
-    needs_matplotlib()
+    require_matplotlib()
     folder = RunFolder(checkpoint_dir, run_name)
     folder.require()
     record = folder.record()
     if not record.losses:
         raise CheckpointError(
-            f"{folder.path} has no losses to draw: gpt-2-simple did not keep them; "
-            "they are there after finetuning it here"
+            f"{folder.path} has no recorded losses (gpt-2-simple did not store them): finetune it "
+            "first"
         )
     figure = draw_losses(record, run_name)
     if destination_path is not None:
@@ -45,26 +55,26 @@ def plot_loss(
     return figure
 
 
-def needs_matplotlib() -> None:
-    """MissingPackageError, with the line that installs it, where it is not there."""
-    import_optional("matplotlib", "drawing the loss")
+def require_matplotlib() -> None:
+    """Raise MissingPackageError, with the install command, if Matplotlib is not installed."""
+    import_optional("matplotlib", "plotting the loss")
 
 
 def draw_losses(record: RunRecord, title: str) -> Figure:
-    """The figure of a record that has losses, be it from a file or of a training under way."""
+    """Return the loss curves of a record, which must have at least one loss."""
     figure = _figure_class()(figsize=(7.0, 4.2), layout="constrained")
     axes = figure.add_subplot()
     steps, losses = zip(*record.losses, strict=True)
-    if len(steps) >= SMOOTH_PARTS:
+    if len(steps) >= SMOOTHING_WINDOWS:
         axes.plot(steps, losses, color="#b8c7dc", linewidth=0.8, label="each step")
-    marker = "o" if len(steps) == 1 else None  # of a line with one point nothing is to be seen
+    marker = "o" if len(steps) == 1 else None  # a line of one point is invisible
     axes.plot(steps, _smooth(losses), color="#1f5aa6", linewidth=2, marker=marker, label="training")
     if record.validation_losses:
         steps, losses = zip(*record.validation_losses, strict=True)
         best, step = min(zip(losses, steps, strict=True))
         label = f"validation (best {best:.2f} at step {step:,})"
         axes.plot(steps, losses, color="#d1690e", linewidth=2, marker="o", ms=4, label=label)
-    axes.set(xlabel="step", ylabel="loss (nats a token)", title=title)
+    axes.set(xlabel="step", ylabel="loss (nats per token)", title=title)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
@@ -73,46 +83,47 @@ def draw_losses(record: RunRecord, title: str) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """A figure as a picture for the screen."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    return picture.getvalue()
+def to_png(figure: Figure) -> bytes:
+    """Render a figure for the screen."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()
 
 
 def _save(figure: Figure, path: Path) -> None:
-    if path.is_dir():  # Matplotlib would write beside it
+    if path.is_dir():  # Matplotlib would append .png to its name
         raise OptionError(
-            f"destination_path={str(path)!r} is a folder: add a file's name, such as loss.png"
+            f"destination_path={str(path)!r} is a folder: add a file name, such as loss.png"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise OptionError(
-            f"destination_path={str(path)!r} cannot be written to: {error.strerror}: "
-            "give another place"
+            f"cannot write destination_path={str(path)!r}: {error.strerror}: choose another path"
         ) from None
-    except ValueError as error:  # an ending that names no kind of picture
+    except ValueError as error:  # an unknown image format
         raise OptionError(f"destination_path={str(path)!r}: {error}") from None
 
 
 def _smooth(losses: Sequence[float]) -> list[float]:
-    """The mean of each loss and its neighbours, before and after it alike: a line that lagged would
-    hide how far the validation loss lies above it."""
+    """Return the mean of each loss and its neighbours on both sides.
+
+    A trailing average would lag behind and hide the gap to the validation loss.
+    """
     count = len(losses)
-    reach = count // SMOOTH_PARTS
+    radius = count // SMOOTHING_WINDOWS
     sums = list(itertools.accumulate(losses, initial=0.0))
-    spans = ((max(0, place - reach), min(count, place + reach + 1)) for place in range(count))
-    return [(sums[end] - sums[start]) / (end - start) for start, end in spans]
+    windows = ((max(0, i - radius), min(count, i + radius + 1)) for i in range(count))
+    return [(sums[end] - sums[start]) / (end - start) for start, end in windows]
 
 
 def _figure_class() -> Any:
-    """A figure that shows itself as a cell's value, without pyplot, which would show it twice."""
+    """Return a Figure that notebooks display. pyplot would display it a second time."""
     from matplotlib.figure import Figure
 
     class LossFigure(Figure):
         def _repr_png_(self) -> bytes:
-            return png(self)
+            return to_png(self)
 
     return LossFigure

@@ -1,6 +1,6 @@
-"""Generated texts against their training text: how much is copied, and what the numbers advise.
+"""Memorization check: how much of the generated text is copied from the training text.
 
-Reads training data and a run's record; knows nothing of models or of how texts come about.
+Reads training data and a run's record. Knows nothing about models or generation.
 """
 
 from __future__ import annotations
@@ -17,140 +17,169 @@ from gpt2_helpers.data.token_files import is_token_file
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.similarity import (
     COPY,
-    LONGEST_SHORT,
+    MAX_SHORT_TEXT,
     NEAR_COPY,
     NOVEL,
     LongTextIndex,
     Match,
     ShortTextIndex,
-    plain,
+    normalize,
 )
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 if TYPE_CHECKING:
-    from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord  # which bring TensorFlow
+    from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord  # imports TensorFlow
 
-MOST = 50_000_000  # characters of training text that are compared
-WORTH_TELLING = 0.05  # share of copies, or of repeats, from which on there is advice
-RISE = 0.01  # share by which a loss must differ to count as higher or lower
-GAP = 0.2  # nats a token between training and validation loss that show learning by heart
-MANY_EPOCHS = 20  # how often a text is seen before that is worth a word
+MAX_CHARACTERS = 50_000_000  # of training text that are compared
+ADVICE_SHARE = 0.05  # share of copies or duplicates from which on there is advice
+LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
+OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
+MANY_EPOCHS = 20
 
-Pair = tuple[str, Match]
+TextMatch = tuple[str, Match]
 _KINDS = (COPY, NEAR_COPY, NOVEL)
 
 
 @dataclass(frozen=True)
 class OverlapReport:
-    """How many of some texts are of each kind, and how many repeat an earlier one of them."""
+    """Counts of generated texts by how much they overlap with the training text.
+
+    Attributes:
+        copies: texts that occur in the training text.
+        near_copies: texts that differ from the training text in a few words.
+        novel: all other texts.
+        duplicates: texts that repeat an earlier generated text.
+        matches: each text with its closest match, in the order of the texts.
+    """
 
     copies: int
     near_copies: int
-    own: int
-    repeated_among_themselves: int = 0
-    pairs: tuple[Pair, ...] = ()  # each text with its match, in their order
+    novel: int
+    duplicates: int = 0
+    matches: tuple[TextMatch, ...] = ()
 
     @classmethod
-    def of(cls, pairs: Iterable[Pair]) -> OverlapReport:
-        """Count texts that were compared already.
+    def from_matches(cls, matches: Iterable[TextMatch]) -> OverlapReport:
+        """Count texts that have already been compared.
 
-        >>> Tally.of([("Why?", Match("copy", "Why?", 1.0))]).copies
+        >>> OverlapReport.from_matches([("Why?", Match("copy", "Why?", 1.0))]).copies
         1
         """
-        pairs = tuple(pairs)
-        kinds = [match.kind for _, match in pairs]
-        different = {plain(text) for text, _ in pairs}
-        copies, near, own = (kinds.count(kind) for kind in _KINDS)
-        return cls(copies, near, own, len(pairs) - len(different), pairs)
+        matches = tuple(matches)
+        kinds = [match.kind for _, match in matches]
+        distinct = {normalize(text) for text, _ in matches}
+        copies, near_copies, novel = (kinds.count(kind) for kind in _KINDS)
+        return cls(copies, near_copies, novel, len(matches) - len(distinct), matches)
 
     @property
     def total(self) -> int:
-        return self.copies + self.near_copies + self.own
+        """Number of texts that were compared."""
+        return self.copies + self.near_copies + self.novel
 
-    def best_examples(self, count: int = 5) -> list[Pair]:
-        """Texts that are not the model's own, near copies first, the most similar before others."""
-        taken = [pair for pair in self.pairs if pair[1].kind != NOVEL]
-        taken.sort(key=lambda pair: (pair[1].kind == COPY, -pair[1].similarity))
-        return taken[:count]
+    def closest_examples(self, count: int = 5) -> list[TextMatch]:
+        """Return up to `count` texts that are not novel: near copies first, most similar first."""
+        found = [pair for pair in self.matches if pair[1].kind != NOVEL]
+        found.sort(key=lambda pair: (pair[1].kind == COPY, -pair[1].similarity))
+        return found[:count]
 
     def __str__(self) -> str:
-        """One sentence.
+        """Return the counts as one sentence.
 
-        >>> print(Tally(copies=12, near_copies=5, own=83, repeated_among_themselves=1))
-        Of 100 texts, 12 are copies of the training text, 5 near copies, and 83 the model's own.
+        >>> print(OverlapReport(copies=12, near_copies=5, novel=83, duplicates=1))
+        Of 100 texts, 12 are copies of the training text, 5 are near copies and 83 are novel.
         """
-        verb = "is a copy" if self.copies == 1 else "are copies"
-        near = "near copy" if self.near_copies == 1 else "near copies"
+        copies = "is a copy" if self.copies == 1 else "are copies"
+        near = "is a near copy" if self.near_copies == 1 else "are near copies"
         return (
-            f"Of {self.total:,} texts, {self.copies:,} {verb} of the training text, "
-            f"{self.near_copies:,} {near}, and {self.own:,} the model's own."
+            f"Of {self.total:,} texts, {self.copies:,} {copies} of the training text, "
+            f"{self.near_copies:,} {near} and {self.novel:,} {'is' if self.novel == 1 else 'are'} "
+            "novel."
         )
 
 
-class Originality:
-    """Training text to compare with. `notes` says in plain sentences what of it is left out.
+class TrainingTextIndex:
+    """An index of training text, to find copies and near copies in generated texts.
 
-    >>> titles = Originality(["Why is the sky blue?", "What did you dream of last night?"])
+    >>> titles = TrainingTextIndex(["Why is the sky blue?", "What did you dream of last night?"])
     >>> titles.compare("why is the sky  blue").kind
     'copy'
     >>> titles.compare("Why are some people never tired?").kind
-    'own'
+    'novel'
     """
 
     def __init__(
         self, short: Iterable[str] = (), long: Iterable[str] = (), notes: Sequence[str] = ()
     ) -> None:
-        """`short` texts are compared as wholes, `long` ones by their runs of eight words."""
+        """Index the given texts.
+
+        Args:
+            short: texts that are compared as a whole, such as titles.
+            long: texts in which passages are looked up, by sequences of eight words.
+            notes: sentences about training text that was left out.
+        """
         self.notes = tuple(notes)
         self._short, self._long = ShortTextIndex(short), LongTextIndex(long)
 
     @classmethod
-    def of_dataset(cls, path: str | Path, column: str | None = None) -> Originality:
-        """Read what a run was trained on: each row of a table is a short text, a file a long one.
+    def from_dataset(cls, path: str | Path, column: str | None = None) -> TrainingTextIndex:
+        """Index the files that a run was trained on.
 
-        A text file whose texts begin with `<|startoftext|>` is read as a table. Raises DatasetError
-        for what cannot be read, and where there are only archives of ids.
+        Each row of a table is a short text, each text file a long one. A text file whose documents
+        start with `<|startoftext|>` is read like a table.
+
+        Args:
+            path: a file, a folder or a glob pattern.
+            column: the column of a table that holds the texts.
+
+        Raises:
+            DatasetError: if the files cannot be read or contain only token ids.
         """
         files = find_files(path)
+<<<<<<< HEAD
         texts = [file for file in files if not is_token_file(file)]
         if not texts:
+=======
+        text_files = [file for file in files if not is_archive(file)]
+        if not text_files:
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
             raise DatasetError(
-                f"{path} holds ids and no text, so nothing can be compared with it: give the text "
-                "that it was encoded from"
+                f"{path} contains token ids and no text to compare with: give the text that it was "
+                "encoded from"
             )
-        check_column(texts, column)
+        check_column(text_files, column)
         notes = []
-        if len(texts) < len(files):
-            notes.append(f"{len(files) - len(texts)} of {len(files)} files hold ids: left out")
+        if len(text_files) < len(files):
+            skipped = len(files) - len(text_files)
+            notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
         short: list[str] = []
         long: list[str] = []
-        room = MOST
-        for text, is_row in _documents(texts, column):
-            (short if is_row and len(text) <= LONGEST_SHORT else long).append(text[:room])
-            room -= len(text)
-            if room < 0:
-                notes.append(f"compared with the first {MOST:,} characters only")
+        remaining = MAX_CHARACTERS
+        for text, is_row in _documents(text_files, column):
+            (short if is_row and len(text) <= MAX_SHORT_TEXT else long).append(text[:remaining])
+            remaining -= len(text)
+            if remaining < 0:
+                notes.append(f"compared with the first {MAX_CHARACTERS:,} characters only")
                 break
         return cls(short, long, notes)
 
     def compare(self, text: str) -> Match:
-        """How a generated text compares with the training text that resembles it most.
+        """Return the closest match of a generated text in the training text.
 
-        A copy equals a short text but for case, spaces and punctuation at the ends, or stands whole
-        in a long one. A near copy has at least 0.8 of similarity with a short text, or at least
-        half of its runs of eight words stand in a long one; what similarity means in each stands in
-        `similarity`.
+        A copy equals a short text except for case, whitespace and punctuation at both ends, or
+        occurs in a long text. A near copy has a similarity of at least 0.8 to a short text, or
+        shares at least half of its eight-word sequences with long texts. The module `similarity`
+        defines both measures.
         """
         matches = self._short.compare(text), self._long.compare(text)
         return max(matches, key=lambda match: (-_KINDS.index(match.kind), match.similarity))
 
-    def tally(self, texts: Iterable[str]) -> OverlapReport:
-        """Compare many texts, and count."""
-        return OverlapReport.of((text, self.compare(text)) for text in texts)
+    def report(self, texts: Iterable[str]) -> OverlapReport:
+        """Compare many texts and count the results."""
+        return OverlapReport.from_matches((text, self.compare(text)) for text in texts)
 
 
 def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, bool]]:
-    """Each training text, and whether it is a row of a table or as good as one."""
+    """Yield each training text, and whether it is a row of a table or a marked short text."""
     for file in files:
         if is_table(file):
             for row in read_column(file, ReadReport(), column):
@@ -160,7 +189,7 @@ def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, boo
         for block in read_text(file, ReadReport()):
             blocks.append(block)
             size += len(block)
-            if size > MOST:
+            if size > MAX_CHARACTERS:
                 break
         is_rows = any(START_OF_TEXT in block for block in blocks[:1])
         for text in "".join(blocks).split(END_OF_TEXT):
@@ -169,92 +198,119 @@ def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, boo
                 yield text, is_rows
 
 
-def for_run(folder: RunFolder) -> Originality:
-    """What a run was trained on, found by its run.json.
+def load_training_text(folder: RunFolder) -> TrainingTextIndex:
+    """Index the text that a run was trained on, as recorded in its run.json.
 
-    Raises DatasetError with a plain reason where that is not told, gone, or no text.
+    Raises:
+        DatasetError: if the dataset is not recorded, no longer exists or contains no text.
     """
     record = folder.record()
     if not record.dataset:
         raise DatasetError(
-            f"the run {folder.name} does not say what it was trained on, as runs of gpt-2-simple "
-            "do not: name the file to compare with"
+            f"the run {folder.name} does not record its dataset (gpt-2-simple did not store it): "
+            "give the file to compare with"
         )
-    # The dataset is told as it was given: seen from the folder that training was called in.
-    for place in (Path(record.dataset), folder.checkpoint_dir.parent / record.dataset):
+    # The recorded path is relative to the folder in which training was started.
+    for path in (Path(record.dataset), folder.checkpoint_dir.parent / record.dataset):
         try:
-            find_files(place)
+            find_files(path)
         except DatasetError:
             continue
-        return Originality.of_dataset(place, record.parameters.get("column"))
+        return TrainingTextIndex.from_dataset(path, record.parameters.get("column"))
     raise DatasetError(
-        f"{record.dataset}, on which the run {folder.name} was trained, is not here, so nothing "
-        "can be compared with it: put it back, or name the file to compare with"
+        f"cannot find {record.dataset}, the dataset of the run {folder.name}: restore it, or give "
+        "the file to compare with"
     )
 
 
 def advice(
-    record: RunRecord, tally: OverlapReport | None = None, epochs: float | None = None
+    record: RunRecord, report: OverlapReport | None = None, epochs: float | None = None
 ) -> list[str]:
-    """What to do against learning by heart, in plain sentences made from a run's own numbers.
+    """Return recommendations against overfitting, based on a run's losses and copies.
 
-    Empty where the numbers advise nothing. `epochs` is how often training saw the text.
+    Args:
+        record: the run's record.
+        report: the memorization check of texts that the run generated.
+        epochs: how many times training went through the dataset.
+
+    Returns:
+        Sentences; an empty list if there is nothing to recommend.
     """
     kept = record.checkpoints[-1] if record.checkpoints else None
     losses = [pair for pair in record.losses if kept is None or pair[0] <= kept]
-    measured = [pair for pair in record.validation_losses if kept is None or pair[0] <= kept]
+    validation = [pair for pair in record.validation_losses if kept is None or pair[0] <= kept]
     lines = []
-    if tally and tally.total and tally.copies + tally.near_copies >= WORTH_TELLING * tally.total:
-        lines.append(str(tally))
+    if (
+        report
+        and report.total
+        and report.copies + report.near_copies >= ADVICE_SHARE * report.total
+    ):
+        lines.append(str(report))
         if not record.validation_losses:
             lines.append(
+<<<<<<< HEAD
                 "Nothing was set aside to measure on: validation_split=0.05 would show from which "
                 "step on the model learns by heart."
+=======
+                "The run has no validation data: validation=0.05 would show at which step the "
+                "model starts to memorize."
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
             )
         if epochs and epochs >= MANY_EPOCHS:
             lines.append(
-                f"Training saw the text {epochs:,.0f} times: fewer steps, or more text, leave the "
-                "model less to learn by heart."
+                f"Training went through the text {epochs:,.0f} times: use fewer steps or more text "
+                "to reduce memorization."
             )
-    if len(measured) >= 2:
-        lines += _of_losses(losses, measured, ended=len(measured) == len(record.validation_losses))
-    if tally and tally.repeated_among_themselves >= max(1, WORTH_TELLING * tally.total):
+    if len(validation) >= 2:
+        is_last = len(validation) == len(record.validation_losses)
+        lines += _loss_advice(losses, validation, is_last)
+    if report and report.duplicates >= max(1, ADVICE_SHARE * report.total):
         lines.append(
-            f"{tally.repeated_among_themselves:,} of {tally.total:,} texts repeat another of them: "
-            "a higher temperature, or top_k=0 and top_p=0, makes them more varied."
+            f"{report.duplicates:,} of {report.total:,} texts repeat another one: raise the "
+            "temperature, or set top_k=0 and top_p=0, for more variety."
         )
     return lines
 
 
-def _of_losses(
-    losses: list[tuple[int, float]], measured: list[tuple[int, float]], ended: bool
+def _loss_advice(
+    losses: list[tuple[int, float]], validation: list[tuple[int, float]], is_last: bool
 ) -> list[str]:
-    """What training and validation losses advise. `ended` tells that no later ones are known."""
-    last, at_last = measured[-1]
-    best, at_best = min(measured, key=lambda pair: pair[1])
-    before = measured[-2]
-    recent = [loss for step, loss in losses if before[0] < step <= last]
-    gap = at_last - sum(recent) / len(recent) if recent else 0.0
-    apart = f"the training loss is {gap:.2f} under the validation loss" if gap >= GAP else ""
-    if at_last > at_best * (1 + RISE):
-        rose = (
-            f"the validation loss was best at step {best:,} of {last:,} ({at_best:.2f}, now "
-            f"{at_last:.2f})"
+    """Return what the losses recommend. `is_last`: no later validation loss was recorded."""
+    last_step, last_loss = validation[-1]
+    best_step, best_loss = min(validation, key=lambda pair: pair[1])
+    previous_step, previous_loss = validation[-2]
+    recent = [loss for step, loss in losses if previous_step < step <= last_step]
+    gap = last_loss - sum(recent) / len(recent) if recent else 0.0
+    gap_text = f"the training loss is {gap:.2f} below the validation loss"
+    has_gap = gap >= OVERFITTING_GAP
+    if last_loss > best_loss * (1 + LOSS_TOLERANCE):
+        rise_text = (
+            f"the validation loss was best at step {best_step:,} of {last_step:,} "
+            f"({best_loss:.2f}, now {last_loss:.2f})"
         )
-        why = f"{apart}, and {rose}" if apart else rose
+        reason = f"{gap_text}, and {rise_text}" if has_gap else rise_text
         return [
+<<<<<<< HEAD
             f"{why[0].upper()}{why[1:]}: train for about {best:,} steps, or give "
             "early_stopping_patience=3, which keeps the best."
+=======
+            f"{_capitalize(reason)}: train for about {best_step:,} steps, or set "
+            "early_stopping=3 to keep the best checkpoint."
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
         ]
-    if at_last < before[1] * (1 - RISE):
-        still = (
-            f"The validation loss was still falling at step {last:,} ({before[1]:.2f} to "
-            f"{at_last:.2f}): more steps would teach the model more."
+    if last_loss < previous_loss * (1 - LOSS_TOLERANCE):
+        still_falling = (
+            f"The validation loss was still falling at step {last_step:,} ({previous_loss:.2f} to "
+            f"{last_loss:.2f}): train for more steps."
         )
-        return [still] if ended else []
-    if apart:
+        return [still_falling] if is_last else []
+    if has_gap:
         return [
-            f"{apart[0].upper()}{apart[1:]}, which no longer falls: more steps would be learnt by "
-            "heart; more text, or dropout=0.1, helps."
+            f"{_capitalize(gap_text)}, which has stopped falling: more steps would only increase "
+            "memorization; use more text or dropout=0.1."
         ]
     return []
+
+
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,6 +1,7 @@
-"""Texts to find copies and near copies in: short ones as wholes, long ones by their runs of words.
+"""Indexes for near-duplicate detection: short texts by character trigrams, long ones by shingles.
 
-NumPy only: knows nothing of files or models. Both indexes take two to four bytes a character.
+Uses NumPy only, and knows nothing about files or models. Both indexes need two to four bytes per
+character.
 """
 
 from __future__ import annotations
@@ -14,30 +15,33 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
-COPY, NEAR_COPY, NOVEL = "copy", "near copy", "own"
-NEAR_SHORT = 0.8  # similarity with a short text from which on another is a near copy
-NEAR_LONG = 0.5  # share of a text's runs in a long one from which on it is a near copy
-RUN = 8  # words
-SHORTEST = 5  # words that say something when they stand in a long text: fewer stand in any
-LONGEST_SHORT = 1000  # characters; for longer texts, runs of words tell more
+COPY, NEAR_COPY, NOVEL = "copy", "near copy", "novel"
+NEAR_COPY_SIMILARITY = 0.8  # with a short text
+NEAR_COPY_SHARE = 0.5  # of a text's shingles that occur in long texts
+SHINGLE_WORDS = 8
+MIN_WORDS = 5  # shorter passages occur in any long text by chance
+MAX_SHORT_TEXT = 1000  # characters; shingles work better for longer texts
 
-_CHUNK = 1 << 20  # characters looked at together
-_MOST_ROWS = 1 << 16  # short texts looked at together, so that their numbers take two bytes
-_MARKS = regex.compile(f"{regex.escape(START_OF_TEXT)}|{regex.escape(END_OF_TEXT)}")
-_ENDS = regex.compile(r"^[\W_]+|[\W_]+$")
-# In scripts that put no spaces between words, each character counts as one.
-_ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = regex.compile(rf"(?V1)[{_ALONE}]|[\w--[{_ALONE}]]+")
-_GAP = regex.compile(r"\W")
-_ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+_CHUNK = 1 << 20  # characters that are processed at once
+_MAX_ROWS = 1 << 16  # texts per trigram table, so that a row number fits into two bytes
+_MARKERS = regex.compile(f"{regex.escape(START_OF_TEXT)}|{regex.escape(END_OF_TEXT)}")
+_END_PUNCTUATION = regex.compile(r"^[\W_]+|[\W_]+$")
+# These scripts don't separate words by spaces: each character counts as a word.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORD = regex.compile(rf"(?V1)[{_UNSPACED}]|[\w--[{_UNSPACED}]]+")
+_NON_WORD = regex.compile(r"\W")
+_MULTIPLIERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 @dataclass(frozen=True)
 class Match:
-    """How a text compares: its `kind` is "copy", "near copy" or "own".
+    """The closest match of a text in an index.
 
-    `nearest` is the short training text that resembles it most, or the longest passage that it
-    shares with a long one; it may be empty. `similarity` runs from 0 to 1.
+    Attributes:
+        kind: "copy", "near copy" or "novel".
+        nearest: the most similar short text, or the longest passage shared with a long text; may be
+            empty.
+        similarity: from 0 to 1.
     """
 
     kind: str
@@ -45,175 +49,185 @@ class Match:
     similarity: float
 
 
-def plain(text: str) -> str:
-    """A text without what makes no difference: marks, case, spaces, punctuation at the ends.
+def normalize(text: str) -> str:
+    """Return a text without case, markers, repeated whitespace and punctuation at both ends.
 
-    >>> plain("<|startoftext|>Why  NOT?")
+    >>> normalize("<|startoftext|>Why  NOT?")
     'why not'
     """
-    text = " ".join(_MARKS.sub(" ", text).casefold().split())
-    return _ENDS.sub("", text) or text
+    text = " ".join(_MARKERS.sub(" ", text).casefold().split())
+    return _END_PUNCTUATION.sub("", text) or text
 
 
 class ShortTextIndex:
-    """Short texts, found again by the sequences of three characters that they are made of.
+    """An index of short texts by their character trigrams.
 
-    >>> titles = ShortTexts(["Why is the sky blue?", "What did you dream of last night?"])
+    >>> titles = ShortTextIndex(["Why is the sky blue?", "What did you dream of last night?"])
     >>> titles.compare("What did you dream about last night?").nearest
     'What did you dream of last night?'
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts: list[str] = []
-        self._parts: list[_Part] = []
-        waiting, size = [], 0
+        self._tables: list[_TrigramTable] = []
+        pending, size = [], 0
         for text in texts:
-            if not (short := plain(text)):
+            if not (normalized := normalize(text)):
                 continue
             self._texts.append(text)
-            waiting.append(short)
-            size += len(short)
-            if size > _CHUNK or len(waiting) == _MOST_ROWS:
-                self._parts.append(_Part(waiting))
-                waiting, size = [], 0
-        if waiting:
-            self._parts.append(_Part(waiting))
+            pending.append(normalized)
+            size += len(normalized)
+            if size > _CHUNK or len(pending) == _MAX_ROWS:
+                self._tables.append(_TrigramTable(pending))
+                pending, size = [], 0
+        if pending:
+            self._tables.append(_TrigramTable(pending))
 
     def __len__(self) -> int:
         return len(self._texts)
 
     def compare(self, text: str) -> Match:
-        """A copy equals one of the texts in its `plain` form. Similarity is twice the number of
-        sequences of three characters that both have, divided by the sum of theirs: Dice's
-        coefficient, as Adamson and Boreham compared titles of documents with it, "The use of an
-        association measure based on character structure", 1974 (they took sequences of two)."""
-        wanted = plain(text)
+        """Return the most similar text.
+
+        A copy is equal to an indexed text after `normalize`. The similarity is Dice's coefficient:
+        twice the number of shared trigrams, divided by the sum of both texts' numbers of trigrams
+        (with bigrams in Adamson and Boreham, "The use of an association measure based on character
+        structure", 1974).
+        """
+        normalized = normalize(text)
         best = Match(NOVEL, "", 0.0)
-        if not wanted or len(wanted) > 2 * LONGEST_SHORT:
+        if not normalized or len(normalized) > 2 * MAX_SHORT_TEXT:
             return best
-        codes, _ = _sequences([wanted])
-        codes = np.unique(codes)
+        trigrams = np.unique(_trigrams([normalized])[0])
         first = 0
-        for part in self._parts:
-            scores = part.scores(codes)
+        for table in self._tables:
+            scores = table.scores(trigrams)
             highest = float(scores.max())
             if highest > best.similarity:
                 row = first + int(scores.argmax())
-                kind = NEAR_COPY if highest >= NEAR_SHORT else NOVEL
+                kind = NEAR_COPY if highest >= NEAR_COPY_SIMILARITY else NOVEL
                 best = Match(kind, self._texts[row].strip(), highest)
-            # "ha ha" and "ha ha ha" are made of the same sequences.
+            # Different texts can have the same trigrams: "ha ha" and "ha ha ha".
             for row in np.flatnonzero(scores == 1.0):
-                if plain(self._texts[first + row]) == wanted:
+                if normalize(self._texts[first + row]) == normalized:
                     return Match(COPY, self._texts[first + row].strip(), 1.0)
-            first += part.count
+            first += table.count
         return best
 
 
-class _Part:
-    """Some short texts: for each sequence of three characters, the texts that have it."""
+class _TrigramTable:
+    """For each trigram, the rows of the texts that contain it."""
 
     def __init__(self, texts: list[str]) -> None:
         self.count = len(texts)
-        codes, rows = _sequences(texts)
-        keys = np.unique(codes << np.uint64(16) | rows)  # each once a text, in the codes' order
+        trigrams, rows = _trigrams(texts)
+        keys = np.unique(trigrams << np.uint64(16) | rows)  # sorted by trigram, without duplicates
         self._rows = (keys & np.uint64(0xFFFF)).astype(np.uint16)
-        self._codes, starts = np.unique(keys >> np.uint64(16), return_index=True)
+        self._trigrams, starts = np.unique(keys >> np.uint64(16), return_index=True)
         self._starts = np.append(starts, len(keys))
         self._sizes = np.bincount(self._rows, minlength=self.count)
 
-    def scores(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
-        """The similarity of each text with one that has these sequences."""
-        places = np.searchsorted(self._codes, codes[_among(codes, self._codes)])
-        found = [self._rows[self._starts[place] : self._starts[place + 1]] for place in places]
+    def scores(self, trigrams: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """Return the similarity of each text to one with these trigrams."""
+        known = trigrams[_contains(self._trigrams, trigrams)]
+        indexes = np.searchsorted(self._trigrams, known)
+        found = [self._rows[self._starts[index] : self._starts[index + 1]] for index in indexes]
         shared = np.bincount(np.concatenate([self._rows[:0], *found]), minlength=self.count)
-        return 2.0 * shared / (self._sizes + len(codes))
+        return 2.0 * shared / (self._sizes + len(trigrams))
 
 
-def _sequences(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """A number of 48 bits for each three characters in a row, and the text that they stand in."""
+def _trigrams(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return a 48-bit hash of each trigram, and the row of the text that contains it."""
     joined = "\n".join(f" {text} " for text in texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     breaks = points == ord("\n")
     rows = np.cumsum(breaks, dtype=np.uint64)
-    whole = ~(breaks[:-2] | breaks[1:-1] | breaks[2:])
-    mixed = points[:-2] * _ODD[0] + points[1:-1] * _ODD[1] + points[2:] * _ODD[2]
-    return mixed[whole] >> np.uint64(16), rows[:-2][whole]
+    within_text = ~(breaks[:-2] | breaks[1:-1] | breaks[2:])
+    first, second, third = _MULTIPLIERS
+    hashes = points[:-2] * first + points[1:-1] * second + points[2:] * third
+    return hashes[within_text] >> np.uint64(16), rows[:-2][within_text]
 
 
 class LongTextIndex:
-    """Long texts, found again by their runs of eight words. Case and punctuation do not count."""
+    """An index of long texts by their shingles: all sequences of eight words.
+
+    Case and punctuation are ignored.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        written: list[bytes] = []
-        runs = [np.empty(0, np.uint64)]
+        parts: list[bytes] = []
+        shingles = [np.empty(0, np.uint64)]
         for text in texts:
-            last = np.empty(0, np.uint64)
-            written.append(b"\n")  # a passage does not run from one text into another
-            for words in _words_of(text):
-                written.append(_spaced(words))
-                numbers = np.concatenate([last, _numbers(words)])
-                runs.append(_runs(numbers))
-                last = numbers[max(0, len(numbers) - RUN + 1) :]
-        self._written = b"".join(written)
-        self._runs = np.concatenate(runs)
-        self._runs.sort()
+            overlap = np.empty(0, np.uint64)
+            parts.append(b"\n")  # a passage must not cross from one text into the next
+            for words in _word_chunks(text):
+                parts.append(_joined(words))
+                hashes = np.concatenate([overlap, _word_hashes(words)])
+                shingles.append(_shingles(hashes))
+                overlap = hashes[max(0, len(hashes) - SHINGLE_WORDS + 1) :]
+        self._text = b"".join(parts)
+        self._shingles = np.concatenate(shingles)
+        self._shingles.sort()
 
     def compare(self, text: str) -> Match:
-        """A copy, of five words or more, stands whole in one of the texts; the last word may be cut
-        off. Similarity is the share of a text's runs of eight words that stand there; a shorter
-        text has none."""
-        places = list(_WORD.finditer(_MARKS.sub(" ", text)))
-        words = [place[0].casefold() for place in places]
-        if len(words) < SHORTEST or not self._written:
+        """Return the longest passage that the text shares with the indexed texts.
+
+        A copy has at least five words and occurs as a whole in an indexed text; its last word may
+        be truncated. The similarity is the share of the text's shingles that occur in the index; a
+        text of fewer than eight words has none.
+        """
+        words = list(_WORD.finditer(_MARKERS.sub(" ", text)))
+        folded = [word[0].casefold() for word in words]
+        if len(words) < MIN_WORDS or not self._text:
             return Match(NOVEL, "", 0.0)
-        known = _among(_runs(_numbers(words)), self._runs)
+        known = _contains(self._shingles, _shingles(_word_hashes(folded)))
         share = float(known.mean()) if len(known) else 0.0
-        if (share >= NEAR_LONG or not len(known)) and _spaced(words) in self._written:
+        if (share >= NEAR_COPY_SHARE or not len(known)) and _joined(folded) in self._text:
             return Match(COPY, text.strip(), 1.0)
-        kind = NEAR_COPY if share >= NEAR_LONG else NOVEL
-        return Match(kind, _longest(known, places), share)
+        kind = NEAR_COPY if share >= NEAR_COPY_SHARE else NOVEL
+        return Match(kind, _longest_passage(known, words), share)
 
 
-def _among(few: NDArray[np.uint64], many: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which of `few` are found in `many`, which is sorted: np.isin would sort it again."""
-    if not len(many):
-        return np.zeros(len(few), bool)
-    return many[np.searchsorted(many, few).clip(max=len(many) - 1)] == few
+def _contains(table: NDArray[np.uint64], values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which values the sorted table contains. np.isin would sort the table every time."""
+    if not len(table):
+        return np.zeros(len(values), bool)
+    return table[np.searchsorted(table, values).clip(max=len(table) - 1)] == values
 
 
-def _words_of(text: str) -> Iterator[list[str]]:
-    """The words of a text in small letters, some at a time."""
+def _word_chunks(text: str) -> Iterator[list[str]]:
+    """Yield the words of a text in lower case, a chunk at a time."""
     start = 0
     while start < len(text):
-        gap = _GAP.search(text, start + _CHUNK)
+        gap = _NON_WORD.search(text, start + _CHUNK)
         end = gap.start() if gap else len(text)
         yield [word.casefold() for word in _WORD.findall(text, start, end)]
         start = end
 
 
-def _spaced(words: list[str]) -> bytes:
+def _joined(words: list[str]) -> bytes:
     return "".join(f" {word}" for word in words).encode("utf-8", "surrogatepass")
 
 
-def _numbers(words: list[str]) -> NDArray[np.uint64]:
+def _word_hashes(words: list[str]) -> NDArray[np.uint64]:
     return np.fromiter(map(hash, words), np.int64, len(words)).view(np.uint64)
 
 
-def _runs(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One number for each eight words in a row, fewer words give none."""
-    count = max(0, len(numbers) - RUN + 1)
-    mixed = np.zeros(count, np.uint64)
-    for place in range(RUN):
-        mixed = mixed * _ODD[0] + numbers[place : place + count]
-    return mixed
+def _shingles(word_hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a hash of every eight words in a row; none for fewer words."""
+    count = max(0, len(word_hashes) - SHINGLE_WORDS + 1)
+    hashes = np.zeros(count, np.uint64)
+    for offset in range(SHINGLE_WORDS):
+        hashes = hashes * _MULTIPLIERS[0] + word_hashes[offset : offset + count]
+    return hashes
 
 
-def _longest(known: NDArray[np.bool_], places: list[regex.Match[str]]) -> str:
-    """The longest passage of a text whose runs are all known."""
+def _longest_passage(known: NDArray[np.bool_], words: list[regex.Match[str]]) -> str:
+    """Return the longest passage whose shingles are all in the index."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]])))
     if not len(edges):
         return ""
-    begins, ends = edges[::2], edges[1::2]
-    longest = int((ends - begins).argmax())
-    first, last = places[begins[longest]], places[ends[longest] - 1 + RUN - 1]
+    starts, ends = edges[::2], edges[1::2]
+    longest = int((ends - starts).argmax())
+    first, last = words[starts[longest]], words[ends[longest] - 1 + SHINGLE_WORDS - 1]
     return first.string[first.start() : last.end()]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.forms.drive import DriveForm
     from gpt2_helpers.forms.finetune import FinetuneForm
     from gpt2_helpers.forms.generate import GenerateForm
-    from gpt2_helpers.forms.memorization import show_advice, show_originality
+    from gpt2_helpers.forms.memorization import show_advice, show_memorization
     from gpt2_helpers.forms.model_picker import ModelForm
     from gpt2_helpers.forms.resume import ResumeForm
     from gpt2_helpers.forms.setup import start
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 import_optional("ipywidgets", "a form in a notebook")
 
 # Some of them need TensorFlow, which takes seconds: each is imported when it is first used.
-_HOMES = {
+_MODULES = {
     "BigQueryForm": "bigquery",
     "ConfigForm": "widgets.form",
     "DataPicker": "data_picker",
@@ -46,7 +46,7 @@ _HOMES = {
     "download": "widgets.downloads",
     "download_button": "widgets.downloads",
     "show_advice": "memorization",
-    "show_originality": "memorization",
+    "show_memorization": "memorization",
     "start": "setup",
 }
 __all__ = [
@@ -61,12 +61,12 @@ __all__ = [
     "download",
     "download_button",
     "show_advice",
-    "show_originality",
+    "show_memorization",
     "start",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -23,7 +23,7 @@ from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.html import table
 from gpt2_helpers.forms.widgets.progress import ProgressBar
-from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.google.bigquery.client import Estimate, dry_run, sign_in
 from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
 from gpt2_helpers.google.bigquery.export import ExportProgress, export
@@ -67,8 +67,8 @@ class BigQueryForm(Displayable):
         asked = [widgets.HBox([self._action.button]), self._action.message, self._cost]
         self.widget = widgets.VBox([self.form.widget, self._summary, self._folded, *asked])
         self.widget.add_class("gpt2-form")
-        self.form.on_change(self._tell)
-        self._tell()
+        self.form.on_change(self._update)
+        self._update()
 
     @property
     def config(self) -> ExportConfig:
@@ -135,17 +135,17 @@ class BigQueryForm(Displayable):
         self._cost.value = ""
         with self._sign_in_kept_only_where_it_works():
             self.estimate = dry_run(self._signed_in(config), build(config))
-        self._cost.value = told("heading", f"The query {self.estimate.describe()}.")
+        self._cost.value = message("heading", f"The query {self.estimate.describe()}.")
         if self.estimate.billed > config.limit_bytes:
-            message = limit_too_low(self.estimate.billed, config.limit_bytes)
-            self._cost.value += told("wrong", message)
+            words = limit_too_low(self.estimate.billed, config.limit_bytes)
+            self._cost.value += message("error", words)
         else:
             limit = f"{config.limit_gb:,g} GB"
-            self._cost.value += told("note", f"That is within your limit of {limit}.")
+            self._cost.value += message("note", f"That is within your limit of {limit}.")
 
-    def _tell(self) -> None:
+    def _update(self) -> None:
         """Show the fields that matter for the source, and the query that they make."""
-        source = self.form.given("source")
+        source = self.form.raw_value("source")
         wanted = {*COMMON, *SOURCE_FIELDS.get(source, ())}
         for field in fields_of(ExportConfig):
             row = self.form.row(field.name).widget
@@ -159,9 +159,9 @@ class BigQueryForm(Displayable):
         except OptionError:
             self._summary.value = self._sql.value = ""  # the message beside the field says more
             return
-        self._summary.value = told("heading", f"{query.description}.")
+        self._summary.value = message("heading", f"{query.description}.")
         # Whole, not in a box to scroll in: it is read to be copied.
-        style = 'class="gpt2-paper" style="max-height: none"'
+        style = 'class="gpt2-excerpt" style="max-height: none"'
         self._sql.value = f"<div {style}>{escape(query.readable)}</div>"
 
 
@@ -172,7 +172,7 @@ class ExportView:
         self._bar: ProgressBar | None = None
         self._words, self._texts = widgets.HTML(), widgets.HTML()
         self._place = widgets.VBox()
-        self._words.value = told("note", "Waiting for BigQuery \u2026")
+        self._words.value = message("note", "Waiting for BigQuery \u2026")
         self.widget = widgets.VBox([style_sheet(), self._place, self._words, self._texts])
         self.widget.add_class("gpt2-form")
 
@@ -184,20 +184,20 @@ class ExportView:
             self._bar = ProgressBar(progress.total, "row")
             self._place.children = [self._bar.widget]
         self._bar.update(progress.rows)
-        self._words.value = told("note", f"{progress.describe()}.")
+        self._words.value = message("note", f"{progress.describe()}.")
         if not self._texts.value:
             self._texts.value = _table(progress.preview)
         if progress.path is not None:
             self._bar.finish()
             self._texts.value = _table(progress.preview)
-            self._words.value += told("heading", f"Written: {progress.path}")
+            self._words.value += message("heading", f"Written: {progress.path}")
             self.widget.children = [*self.widget.children, download_button(progress.path)]
 
     def fail(self) -> None:
         """That it came to no end; why is said where the cell stops."""
         if self._bar is not None:
             self._bar.finish("danger")
-        self._words.value = told("wrong", "Stopped before its end: no file was written.")
+        self._words.value = message("error", "Stopped before its end: no file was written.")
         self._texts.value = ""
 
 

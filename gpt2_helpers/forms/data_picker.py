@@ -14,11 +14,11 @@ from gpt2_helpers.data.documents import find_files
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.forms.data_preview import Look, likeliest, look_at, size_of
-from gpt2_helpers.forms.uploads import fetch, is_address, keep, uploaded
+from gpt2_helpers.forms.data_preview import DataPreview, format_size, guess_text_column, preview
+from gpt2_helpers.forms.uploads import download_into, is_url, save_upload, uploaded_files
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
 
 ENDINGS = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
@@ -67,7 +67,7 @@ class DataPicker(Displayable):
     ) -> None:
         self._folder = Path(folder)
         self._callbacks: list[Callable[[], None]] = []
-        self._look: Look | None = None
+        self._look: DataPreview | None = None
         self._has_looked = False
         self._looked_at: Any = None
         self._upload = widgets.FileUpload(
@@ -81,8 +81,8 @@ class DataPicker(Displayable):
         buttons = widgets.HBox([self._upload, again.button, again.message, self._uploaded])
         buttons.add_class("gpt2-line")
         buttons.add_class("gpt2-indent")
-        help = widgets.HTML(told("help", _UPLOAD_HELP))
-        help.add_class("gpt2-under")
+        help = widgets.HTML(message("help", _UPLOAD_HELP))
+        help.add_class("gpt2-below")
         self._shown = widgets.HTML()
         self._shown.add_class("gpt2-indent")
         found = self._found()
@@ -98,7 +98,7 @@ class DataPicker(Displayable):
         )
         self.widget = self.form.widget
         self.form.on_change(self._changed)
-        self._tell()
+        self._update()
 
     @property
     def value(self) -> str:
@@ -131,8 +131,8 @@ class DataPicker(Displayable):
         DownloadError for what cannot be fetched.
         """
         chosen = self.value
-        if is_address(chosen):
-            file = fetch(chosen, self._folder)
+        if is_url(chosen):
+            file = download_into(chosen, self._folder)
             self._choose(file)
             chosen = str(file)
         find_files(chosen)
@@ -142,7 +142,7 @@ class DataPicker(Displayable):
         """Look again for the files there are."""
         self.form.offer("dataset", self._found())
         self._looked_at = None
-        self._tell()
+        self._update()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` after each change."""
@@ -165,7 +165,7 @@ class DataPicker(Displayable):
             for file in _files_in(folder):
                 if file.resolve() not in seen:
                     seen.add(file.resolve())
-                    size = size_of(file.stat().st_size)
+                    size = format_size(file.stat().st_size)
                     offered.append((f"{where}{file.name} ({size})", str(file)))
         return [*offered, ("A path or web address, typed below", _TYPED)]
 
@@ -174,59 +174,59 @@ class DataPicker(Displayable):
         self.form.set(dataset=str(file))
 
     def _on_upload(self, _change: Any) -> None:
-        files = uploaded(self._upload.value)
+        files = uploaded_files(self._upload.value)
         if not files:
             return
         try:
-            kept = [keep(name, content, self._folder) for name, content in files]
+            kept = [save_upload(name, content, self._folder) for name, content in files]
         except Gpt2Error as error:
-            self._uploaded.value = told("wrong", str(error))
+            self._uploaded.value = message("error", str(error))
             return
-        self._uploaded.value = told("note", f"Saved as {kept[-1].name}.")
+        self._uploaded.value = message("note", f"Saved as {kept[-1].name}.")
         self._choose(kept[-1])
 
     def _changed(self) -> None:
-        self._tell()
+        self._update()
         for callback in self._callbacks:
             callback()
 
-    def _tell(self) -> None:
+    def _update(self) -> None:
         """Show what was chosen: how much it is, how it begins, or what is wrong with it."""
-        typed = self.form.given("dataset") == _TYPED
+        typed = self.form.raw_value("dataset") == _TYPED
         self.form.row("address").widget.layout.display = None if typed else "none"
-        chosen = str(self.form.given("dataset") or self.form.given("address")).strip()
-        key = (chosen, self.form.given("column"))
+        chosen = str(self.form.raw_value("dataset") or self.form.raw_value("address")).strip()
+        key = (chosen, self.form.raw_value("column"))
         if key == self._looked_at:
             return
         self._looked_at, self._look = key, None
         words = ""
-        if is_address(chosen):
-            words = told("note", "It is fetched when the next cell runs.")
+        if is_url(chosen):
+            words = message("note", "It is fetched when the next cell runs.")
         elif chosen:
             try:
                 words = self._look_at(chosen)
             except (Gpt2Error, OSError) as error:
-                words = told("wrong", str(error))
+                words = message("error", str(error))
         self._shown.value = words
         several = self._look is not None and len(self._look.columns) > 1
         self.form.row("column").widget.layout.display = None if several else "none"
 
     def _look_at(self, chosen: str) -> str:
         """Take the look, as HTML; of a table with several columns one is chosen."""
-        look = look_at(chosen)
+        look = preview(chosen)
         if len(look.columns) > 1:
-            column = self.form.given("column")
+            column = self.form.raw_value("column")
             # What a variable or a caller says stays, to be refused where it is wrong; what was
             # chosen for another table before is no choice for this one.
             if column is None or (column not in look.columns and self._has_looked):
-                column = likeliest(look.columns)
+                column = guess_text_column(look.columns)
             self.form.row("column").write(column)
             self.form.offer("column", list(look.columns))
             self._looked_at = (chosen, column)
-            look = look_at(chosen, column)
+            look = preview(chosen, column)
         self._look, self._has_looked = look, True
-        parts = [told("heading", look.amounts), told("paper", look.beginning)]
-        return "".join([*parts, *(told("note", note) for note in look.notes)])
+        parts = [message("heading", look.amounts), message("excerpt", look.beginning)]
+        return "".join([*parts, *(message("note", note) for note in look.notes)])
 
 
 def _files_in(folder: Path) -> Iterable[Path]:

@@ -16,14 +16,14 @@ from gpt2_helpers.data.documents import find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
-READ_WHOLE = 1 << 26  # bytes: what is larger is not counted, that would take long on a Drive
+MAX_BYTES_READ = 1 << 26  # bytes: what is larger is not counted, that would take long on a Drive
 _HEAD = 1 << 16
 _LINES, _CHARACTERS = 8, 700  # shown of the beginning
 _ARCHIVES = (".npz", ".npy")
 
 
 @dataclass(frozen=True)
-class Look:
+class DataPreview:
     """What there is to say of the data. `characters` is None where it was not counted."""
 
     amounts: str
@@ -33,7 +33,7 @@ class Look:
     columns: dict[str, int] = field(default_factory=dict)
 
 
-def look_at(path: str | Path, column: str | None = None) -> Look:
+def preview(path: str | Path, column: str | None = None) -> DataPreview:
     """A look at a file, a folder or a glob. Of several files only names and sizes are looked at.
 
     Raises DatasetError for what is not there or no text.
@@ -41,15 +41,16 @@ def look_at(path: str | Path, column: str | None = None) -> Look:
     place = Path(path).expanduser()
     if place.is_dir():
         # Not find_files: a person who types "/" on the way to a path must not wait for all of it.
-        return Look(f"a folder: all files in {place} and its subfolders")
+        return DataPreview(f"a folder: all files in {place} and its subfolders")
     if glob.has_magic(str(place)) and not place.is_file():
-        return Look(f"all files that match {path}")
+        return DataPreview(f"all files that match {path}")
     (file,) = find_files(place)
     size = file.stat().st_size
     if file.suffix.lower() in _ARCHIVES:
-        return Look(f"an archive of encoded text, {size_of(size)}")
-    if size > READ_WHOLE:
+        return DataPreview(f"an archive of encoded text, {format_size(size)}")
+    if size > MAX_BYTES_READ:
         head = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
+<<<<<<< HEAD
         names = column_lengths(file) if is_table(file) else {}
         return Look(f"a file of {size_of(size)}", _beginning(iter([head])), columns=names)
     return _look_at_table(file, column) if is_table(file) else _look_at_text(file)
@@ -58,11 +59,23 @@ def look_at(path: str | Path, column: str | None = None) -> Look:
 def _look_at_text(file: Path) -> Look:
     report = ReadReport()
     blocks = list(read_text(file, report))
+=======
+        names = columns(file) if is_table(file) else {}
+        return DataPreview(
+            f"a file of {format_size(size)}", _beginning(iter([head])), columns=names
+        )
+    return _preview_table(file, column) if is_table(file) else _preview_text(file)
+
+
+def _preview_text(file: Path) -> DataPreview:
+    journal = ReadReport()
+    blocks = list(read_text(file, journal))
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
     lines = sum(block.count("\n") for block in blocks)
-    return Look(
+    return DataPreview(
         f"{characters:,} characters in {lines + (not blocks[-1].endswith(chr(10))):,} lines",
         _beginning(iter(blocks)),
         report.notes(),
@@ -70,24 +83,38 @@ def _look_at_text(file: Path) -> Look:
     )
 
 
+<<<<<<< HEAD
 def _look_at_table(file: Path, column: str | None) -> Look:
     names = column_lengths(file)
+=======
+def _preview_table(file: Path, column: str | None) -> DataPreview:
+    names = columns(file)
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
     if not names:
         raise DatasetError(f"{file} holds no rows: choose another file")
     report = ReadReport()
     if column is None and len(names) > 1:
+<<<<<<< HEAD
         column = likeliest(names)
     rows = list(read_column(file, report, column))
     characters = sum(map(len, rows))
     beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
     amounts = f"{len(rows):,} texts, {characters:,} characters"
     return Look(amounts, beginning, report.notes(), characters, names)
+=======
+        column = guess_text_column(names)
+    rows = list(read_rows(file, journal, column))
+    characters = sum(map(len, rows))
+    beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
+    amounts = f"{len(rows):,} texts, {characters:,} characters"
+    return DataPreview(amounts, beginning, journal.notes(), characters, names)
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
 
 
-def likeliest(columns: dict[str, int]) -> str:
+def guess_text_column(columns: dict[str, int]) -> str:
     """The column that most likely holds the texts: the longest.
 
-    >>> likeliest({"score": 40, "title": 900})
+    >>> guess_text_column({"score": 40, "title": 900})
     'title'
     """
     return max(columns, key=lambda name: columns[name])
@@ -104,10 +131,10 @@ def _beginning(blocks: Iterator[str]) -> str:
     return shown if shown == head.strip() else f"{shown} …"
 
 
-def size_of(count: int) -> str:
+def format_size(count: int) -> str:
     """Bytes in words.
 
-    >>> size_of(42), size_of(63_000), size_of(1_250_000_000)
+    >>> format_size(42), format_size(63_000), format_size(1_250_000_000)
     ('1 KB', '63 KB', '1,250.0 MB')
     """
     return f"{max(1, round(count / 1e3)):,} KB" if count < 1e6 else f"{count / 1e6:,.1f} MB"

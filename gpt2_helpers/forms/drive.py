@@ -17,8 +17,8 @@ from gpt2_helpers.fields import Checked, option
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.html import status_line
-from gpt2_helpers.forms.widgets.progress import shown_moving
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.progress import show_copy_progress
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class DriveConfig(Checked):
 
 
 class DriveForm(Displayable):
-    """Whether to use Drive; `run()` in the next cell opens it, `keep()` at the end fills it.
+    """Whether to use Drive; `run()` in the next cell opens it, `save()` at the end fills it.
 
     drive = DriveForm()
     drive                                       # as a cell's last line: shows it
     drive.run()                                 # opens Drive, where that is wished
-    drive.keep(sess, files=["titles.txt"])      # copies, and waits until Drive has it
-    drive.keep("run1")                          # a run of checkpoint/ by its name
+    drive.save(sess, files=["titles.txt"])      # copies, and waits until Drive has it
+    drive.save("run1")                          # a run of checkpoint/ by its name
 
     The environment variables GPT2_USE_DRIVE and GPT2_WEIGHTS_ONLY go before `defaults`. What is
     mounted already is used by itself.
@@ -69,13 +69,13 @@ class DriveForm(Displayable):
         status = status_line()
         with plain_errors():
             if not self.config.use_drive:
-                status.value = told("note", "Google Drive is not used.")
+                status.value = message("note", "Google Drive is not used.")
                 return
             place = drive.mount()
             room = f"{drive.free_bytes() / 1e9:,.1f} GB are free"
-        status.value = told("note", f"Google Drive is open: {place}, {room}.")
+        status.value = message("note", f"Google Drive is open: {place}, {room}.")
 
-    def keep(
+    def save(
         self, run: str | Session | None = None, files: Iterable[str | Path | None] = ()
     ) -> None:
         """Copy a run and files to Drive, and wait until it has them; elsewhere say where they are.
@@ -89,17 +89,17 @@ class DriveForm(Displayable):
             config, paths = self.config, [Path(path) for path in files if path is not None]
             folder = None if run is None else _folder_of(run)
             if folder is None and not paths:
-                status.value = told("note", "There is nothing to keep.")
+                status.value = message("note", "There is nothing to keep.")
                 return
             if not config.use_drive:
-                status.value = told("note", _where(folder, paths))
+                status.value = message("note", _where(folder, paths))
                 return
             drive.mount()
             kept = list(self._copied(folder, paths, config, status))
             words = f"Google Drive has {' and '.join(kept)}."
             if drive.finish_upload():
                 words += " It is closed now: the cell that opens it opens it again."
-        status.value = told("note", words)
+        status.value = message("note", words)
 
     def _copied(
         self, run: Path | None, files: list[Path], config: DriveConfig, status: widgets.HTML
@@ -108,10 +108,10 @@ class DriveForm(Displayable):
 
         if run is not None:
             copying = run_to_drive(run.name, run.parent, weights_only=config.weights_only)
-            path = shown_moving(copying, f"Copying {run.name} to Google Drive", status)
+            path = show_copy_progress(copying, f"Copying {run.name} to Google Drive", status)
             yield path.name
         for path in files:
-            target = shown_moving(
+            target = show_copy_progress(
                 drive.file_to_drive(path), f"Copying {path.name} to Google Drive", status
             )
             yield target.name

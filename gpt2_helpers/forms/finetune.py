@@ -25,7 +25,7 @@ from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
 from gpt2_helpers.training import memory
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from gpt2_helpers.session import Session
 
 _KINDS = (FinetuneConfig, RunConfig, DatasetConfig)
-_FIRST = (
+_MAIN_FIELDS = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
     *("sample_every", "sample_length", "save_every", "backup_to_drive"),
 )
 # The data picker has the column; the live view shows every step; and the rest of a page looks for
 # runs, models and samples where they usually are.
-_ELSEWHERE = ("column", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
+_HIDDEN_FIELDS = ("column", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
     **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
@@ -78,11 +78,11 @@ class FinetuneForm(Displayable):
 
         self.picker = DataPicker(dataset=dataset, column=column)
         names = [field.name for kind in _KINDS for field in fields_of(kind)]
-        rest = [name for name in names if name not in (*_FIRST, *_ELSEWHERE)]
+        rest = [name for name in names if name not in (*_MAIN_FIELDS, *_HIDDEN_FIELDS)]
         self.form = ConfigForm(
             *_KINDS,
-            only=(*_FIRST, *rest),
-            hidden=_ELSEWHERE,
+            only=(*_MAIN_FIELDS, *rest),
+            hidden=_HIDDEN_FIELDS,
             advanced=rest,
             defaults={
                 **(_WITH_GPU if gpus() else _WITHOUT_GPU),
@@ -100,12 +100,12 @@ class FinetuneForm(Displayable):
         self._saves = False  # whether memory saving was chosen here, and not by hand
         self._session: Session | None = None
         self._on_drive = self._runs_on_drive()
-        self.form.on_change(self._tell)
-        self.picker.on_change(self._tell)
-        self._tell()
+        self.form.on_change(self._update)
+        self.picker.on_change(self._update)
+        self._update()
 
     @property
-    def finetune(self) -> FinetuneConfig:
+    def finetune_config(self) -> FinetuneConfig:
         """What stands in the form of the training itself; OptionError where it is wrong."""
         return self.form.config(FinetuneConfig)
 
@@ -115,7 +115,7 @@ class FinetuneForm(Displayable):
         return self.form.config(RunConfig)
 
     @property
-    def data(self) -> DatasetConfig:
+    def data_config(self) -> DatasetConfig:
         """What stands in the form of reading the data; OptionError where it is wrong."""
         return dataclasses.replace(self.form.config(DatasetConfig), column=self.picker.column)
 
@@ -133,9 +133,11 @@ class FinetuneForm(Displayable):
         from gpt2_helpers.session import Session
 
         with plain_errors():
-            finetune, run = self.finetune, self.run_config
+            finetune, run = self.finetune_config, self.run_config
             path = self.picker.path()
-            data = self.data  # after it, since a table that was fetched has its column only now
+            data = (
+                self.data_config
+            )  # after it, since a table that was fetched has its column only now
             if begins_from_base(run):
                 fetch_missing(run, say=print)
             if sess is None:
@@ -147,7 +149,7 @@ class FinetuneForm(Displayable):
                 raise
         gc.collect()  # the optimizer, twice as large as the model, is needed no longer
         self._on_drive = self._runs_on_drive()
-        self._tell()  # there is a run of this name now
+        self._update()  # there is a run of this name now
         return sess
 
     def _runs_on_drive(self) -> dict[str, int]:
@@ -159,18 +161,18 @@ class FinetuneForm(Displayable):
         runs = saved_runs(self.form.value("checkpoint_dir"))
         return {saved.name: saved.step for saved in reversed(runs) if saved.place == DRIVE}
 
-    def _tell(self) -> None:
+    def _update(self) -> None:
         """Say what the values in the form will lead to."""
         try:
-            finetune, run = self.finetune, self.run_config
+            finetune, run = self.finetune_config, self.run_config
         except OptionError:
             self._summary.value = ""  # the message beside the field says more
             return
-        self._tell_of_memory(finetune, run)
-        self._tell_of_run(run)
-        self._summary.value = told("heading", self._outlook(finetune, run))
+        self._update_memory_note(finetune, run)
+        self._update_run_note(run)
+        self._summary.value = message("heading", self._outlook(finetune, run))
 
-    def _tell_of_memory(self, finetune: FinetuneConfig, run: RunConfig) -> None:
+    def _update_memory_note(self, finetune: FinetuneConfig, run: RunConfig) -> None:
         """Say of each model whether it fits this machine, and choose memory saving where that
         makes it fit. By hand it can be chosen otherwise, until another model is."""
         plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
@@ -186,10 +188,10 @@ class FinetuneForm(Displayable):
                 self._saves = saves
                 self.form.set(use_memory_saving_gradients=saves)
                 return  # that has told all of this
-        words, warning = _told_fit(self._fits.get(known), finetune.use_memory_saving_gradients)
+        words, warning = _fit_note(self._fits.get(known), finetune.use_memory_saving_gradients)
         self.form.note("model_name", words, warning=warning)
 
-    def _tell_of_run(self, run: RunConfig) -> None:
+    def _update_run_note(self, run: RunConfig) -> None:
         """Under the name: whether there is such a run, and what will become of it."""
         try:
             words = f"{_what_becomes_of(run)} {self._further_on_drive(run)}".strip()
@@ -218,7 +220,7 @@ class FinetuneForm(Displayable):
         With 1,000 steps of 124M over 2 MB of text: "1,000 steps of 5,120 tokens, about 10 passes
         over your text".
         """
-        shape = shape_of(run)
+        shape = model_shape(run)
         if shape is None:
             return ""
         tokens = shape.n_ctx * finetune.batch_size * finetune.accumulate_gradients
@@ -235,7 +237,7 @@ class FinetuneForm(Displayable):
         return f"{words}."
 
 
-def _told_fit(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
+def _fit_note(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
     """What to say of a model where memory is saved or not, and whether it is a warning."""
     if fit is None or fit.changes == {}:
         return "", False
@@ -265,7 +267,7 @@ def _fits_here(finetune: FinetuneConfig, samples: memory.Samples | None) -> dict
     return {fit.name: fit for fit in fits}
 
 
-def shape_of(run: RunConfig) -> ModelConfig | None:
+def model_shape(run: RunConfig) -> ModelConfig | None:
     """The shape of the model that the run is to start from; None where it cannot be known yet."""
     name = OLD_NAMES.get(run.model_name, run.model_name)
     if name in SIZES:

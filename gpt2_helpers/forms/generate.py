@@ -28,7 +28,7 @@ from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
-from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, counted, discard
 from gpt2_helpers.generation.batch import Text
 from gpt2_helpers.generation.generate import in_order
@@ -38,17 +38,17 @@ from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 from gpt2_helpers.training.memory import GB, to_write
 
-FREE, SHORT = "Running text", "Short texts, such as titles"
+LONG_TEXT, SHORT = "Running text", "Short texts, such as titles"
 _PRESETS: dict[str, dict[str, Any]] = {
-    FREE: {"prefix": "", "truncate": None, "include_prefix": True},
+    LONG_TEXT: {"prefix": "", "truncate": None, "include_prefix": True},
     SHORT: {"prefix": START_OF_TEXT, "truncate": END_OF_TEXT, "include_prefix": False},
 }
 _AMOUNTS: dict[str, dict[str, Any]] = {
-    FREE: {"length": 200, "nsamples": 5, "batch_size": 5},
+    LONG_TEXT: {"length": 200, "nsamples": 5, "batch_size": 5},
     SHORT: {"length": 100, "nsamples": 20, "batch_size": 20},
 }
-_FIRST = ("prefix", "length", "temperature", "nsamples", "batch_size", "top_k", "top_p")
-_FOLDED = ("prefix_lines", "truncate", "include_prefix", "seed")
+_MAIN_FIELDS = ("prefix", "length", "temperature", "nsamples", "batch_size", "top_k", "top_p")
+_ADVANCED_FIELDS = ("prefix_lines", "truncate", "include_prefix", "seed")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class GenerateForm(Displayable):
     form.run()                       # in a cell: what the first button does, shown there
     form.to_file()                   # in a cell: what the second does; returns the file's path
     form.texts                       # what was written last
-    Tally.of(form.pairs)             # how much of it is copied
+    OverlapReport.from_matches(form.matches)             # how much of it is copied
 
     It writes with the model that `sess` holds when it is asked to. For a run that was trained on
     a table it begins with the marks that stand around short texts. Environment variables go before
@@ -103,18 +103,18 @@ class GenerateForm(Displayable):
         bulk = {f.name: defaults.pop(f.name) for f in fields_of(BulkConfig) if f.name in defaults}
         self.session = sess
         self.texts: list[str] = []
-        self.pairs: list[tuple[str, Match]] = []  # those that could be compared
+        self.matches: list[tuple[str, Match]] = []  # those that could be compared
         # By what it depends on: what compares, and what is to be said of it.
         self._compared: tuple[object, Comparer | None, str] | None = None
-        kind = SHORT if _learned_short_texts(sess) else FREE
+        kind = SHORT if _trained_on_table(sess) else LONG_TEXT
         self.kind = widgets.ToggleButtons(
-            options=[FREE, SHORT], value=kind, style={"button_width": "auto"}
+            options=[LONG_TEXT, SHORT], value=kind, style={"button_width": "auto"}
         )
         self.form = ConfigForm(
             PromptConfig,
             SamplingConfig,
-            only=(*_FIRST, *_FOLDED),
-            advanced=_FOLDED,
+            only=(*_MAIN_FIELDS, *_ADVANCED_FIELDS),
+            advanced=_ADVANCED_FIELDS,
             defaults={**_PRESETS[kind], **_AMOUNTS[kind], **defaults},
             lines={"prefix": 3},
         )
@@ -128,15 +128,15 @@ class GenerateForm(Displayable):
                 self.kind,
                 self.form.widget,
                 *(generate.button, generate.message, self._results),
-                widgets.HTML(told("heading", "Many texts at once, into a file")),
+                widgets.HTML(message("heading", "Many texts at once, into a file")),
                 self.bulk.widget,
                 *(to_file.button, to_file.message, self._file),
             ]
         )
         self.widget.add_class("gpt2-form")
         self.kind.observe(lambda change: self.form.set(**_PRESETS[change["new"]]), "value")
-        self.form.on_change(self._tell_memory)
-        self._tell_memory()
+        self.form.on_change(self._update_memory_note)
+        self._update_memory_note()
 
     def run(self) -> None:
         """Write the texts that the form asks for, and show them in this cell."""
@@ -156,7 +156,7 @@ class GenerateForm(Displayable):
         with plain_errors():
             return self._fill_file(place, nsamples, destination_path)
 
-    def _tell_memory(self) -> None:
+    def _update_memory_note(self) -> None:
         """Warn beside the batch size where so much does not fit side by side."""
         if not self.form.is_valid or not self.session.is_loaded:
             return
@@ -177,15 +177,15 @@ class GenerateForm(Displayable):
         originality, remark = self._originality()
         bar = ProgressBar(len(prompts) * config.nsamples, "text")
         cards = TextCards(originality, remark, compact=self.kind.value == SHORT)
-        writer = widgets.HTML(told("heading", f"{_name_of(self.session)} writes"))
+        writer = widgets.HTML(message("heading", f"{_model_label(self.session)} writes"))
         note.value, place.children = "", [writer, bar.widget, note, cards.widget]
         try:
-            with _told_end(bar, note), closing(self._finished(prompts, config)) as texts:
+            with _report_outcome(bar, note), closing(self._finished(prompts, config)) as texts:
                 for text in texts:
                     cards.add(text)
                     bar.update(len(cards.texts))
         finally:
-            self.texts, self.pairs = cards.texts, cards.pairs
+            self.texts, self.matches = cards.texts, cards.matches
             cards.finish()
 
     def _fill_file(
@@ -206,8 +206,8 @@ class GenerateForm(Displayable):
         originality, remark = self._originality()
         bar = ProgressBar(len(prompts) * count, "text")
         note.value, place.children = "", [style_sheet(), bar.widget, note]
-        self.texts, self.pairs, path = [], [], None
-        with _told_end(bar, note), closing(self._finished(prompts, config)) as texts:
+        self.texts, self.matches, path = [], [], None
+        with _report_outcome(bar, note), closing(self._finished(prompts, config)) as texts:
             ordered = in_order(_counted(texts, bar))
             first = next(ordered)  # what is refused shows here, before a file is begun
             path = Path(named) if named else new_file(".")
@@ -216,10 +216,10 @@ class GenerateForm(Displayable):
                     writer.write(text)
                     self.texts.append(str(text))
                     if originality is not None:
-                        self.pairs.append((str(text), originality.compare(str(text))))
+                        self.matches.append((str(text), originality.compare(str(text))))
         if path is not None:
-            counts = counted(len(self.texts), self.pairs)
-            note.value += told("heading", f"{path}: {counts}") + told("note", remark)
+            counts = counted(len(self.texts), self.matches)
+            note.value += message("heading", f"{path}: {counts}") + message("note", remark)
             place.children = [*place.children, download_button(path)]
         return path
 
@@ -242,7 +242,7 @@ class GenerateForm(Displayable):
         folder = self.session.run_folder
         if folder is None:
             return None, "Copies are not marked: what this model was trained on is not here."
-        from gpt2_helpers.evaluation.memorization import for_run
+        from gpt2_helpers.evaluation.memorization import load_training_text
 
         run = RunFolder(folder.parent, folder.name)
         try:
@@ -250,7 +250,7 @@ class GenerateForm(Displayable):
             # Training may have begun anew on another text, in the same folder.
             cause = folder, record.dataset, record.parameters.get("column"), run.completed_steps()
             if self._compared is None or self._compared[0] != cause:
-                found = for_run(run)
+                found = load_training_text(run)
                 self._compared = cause, found, " ".join(found.notes)
         except Gpt2Error as error:
             return None, f"Copies are not marked: {error}"
@@ -258,11 +258,11 @@ class GenerateForm(Displayable):
         return comparer, remark
 
 
-def _name_of(sess: Session) -> str:
+def _model_label(sess: Session) -> str:
     return sess.run_name or sess.model_name or "The model"
 
 
-def _learned_short_texts(sess: Session) -> bool:
+def _trained_on_table(sess: Session) -> bool:
     """Whether the session's run was trained on a table, whose rows stand between marks."""
     if sess.run_folder is None:
         return False
@@ -289,7 +289,7 @@ def _shown_place() -> widgets.VBox:
 
 def _begin(place: widgets.VBox) -> widgets.HTML:
     """Take away what stands in `place`, out of memory too, and say that something begins there."""
-    note = widgets.HTML(told("note", "Looking through the training data ..."))
+    note = widgets.HTML(message("note", "Looking through the training data ..."))
     before, place.children = place.children, [note]
     for child in before:
         discard(child)
@@ -297,13 +297,13 @@ def _begin(place: widgets.VBox) -> widgets.HTML:
 
 
 @contextmanager
-def _told_end(bar: ProgressBar, note: widgets.HTML) -> Iterator[None]:
+def _report_outcome(bar: ProgressBar, note: widgets.HTML) -> Iterator[None]:
     """Within it texts are written; afterwards the bar says how it ended. An interrupt ends it."""
     try:
         yield
     except KeyboardInterrupt:
         bar.finish("warning")
-        note.value = told("note", "Interrupted. The texts that were finished are here.")
+        note.value = message("note", "Interrupted. The texts that were finished are here.")
     except BaseException:
         bar.finish("danger")
         raise

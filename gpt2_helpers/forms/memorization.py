@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.html import show, table
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 
 if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 _EXAMPLES = 8
 
 
-def show_originality(sess: Session, texts: Iterable[str]) -> OverlapReport | None:
+def show_memorization(sess: Session, texts: Iterable[str]) -> OverlapReport | None:
     """Compare texts with the data of the session's run, what was held back to validate on among
     it: counts, and the closest examples.
 
     Returns the counts for `show_advice`; None, and why, where the training text is not here.
 
-    tally = show_originality(sess, writer.texts)
+    tally = show_memorization(sess, writer.texts)
     """
-    from gpt2_helpers.evaluation.memorization import for_run
+    from gpt2_helpers.evaluation.memorization import load_training_text
 
     with plain_errors():
         folder = _folder_of(sess)
         try:
-            originality = for_run(folder)
+            originality = load_training_text(folder)
         except Gpt2Error as error:
-            show(widgets.HTML(told("note", str(error))))
+            show(widgets.HTML(message("note", str(error))))
             return None
-        tally = originality.tally(texts)
+        tally = originality.report(texts)
     counts = [
         ("copies: the same words", tally.copies),
         ("near copies: a word or two differ", tally.near_copies),
-        ("the model's own", tally.own),
-        ("repeats among them", tally.repeated_among_themselves),
+        ("the model's own", tally.novel),
+        ("repeats among them", tally.duplicates),
     ]
-    shown = told("heading", str(tally)) + table(
+    shown = message("heading", str(tally)) + table(
         [(what, f"{n:,}", f"{n / max(1, tally.total):.0%}") for what, n in counts],
         head=("", "texts", "share"),
     )
-    if examples := tally.best_examples(_EXAMPLES):
-        shown += told("heading", "The closest") + table(
+    if examples := tally.closest_examples(_EXAMPLES):
+        shown += message("heading", "The closest") + table(
             [(text.strip(), match.nearest) for text, match in examples],
             head=("the model wrote", "its data has"),
         )
-    show(widgets.HTML(shown + "".join(told("note", note) for note in originality.notes)))
+    show(widgets.HTML(shown + "".join(message("note", note) for note in originality.notes)))
     return tally
 
 
@@ -66,7 +66,7 @@ def show_advice(sess: Session, tally: OverlapReport | None = None) -> None:
         record = folder.record()
         lines = advice(record, tally, record.epochs(folder.completed_steps()))
     nothing = ["Nothing in the numbers of this run speaks against it."]
-    show(widgets.HTML("".join(told("note", line) for line in lines or nothing)))
+    show(widgets.HTML("".join(message("note", line) for line in lines or nothing)))
 
 
 def _folder_of(sess: Session) -> RunFolder:

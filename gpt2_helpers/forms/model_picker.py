@@ -25,9 +25,9 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, Displayable
-from gpt2_helpers.forms.widgets.html import told_warnings
-from gpt2_helpers.forms.widgets.progress import shown_moving
-from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, style_sheet, told
+from gpt2_helpers.forms.widgets.html import warning_messages
+from gpt2_helpers.forms.widgets.progress import show_copy_progress
+from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, style_sheet
 from gpt2_helpers.training.memory import GB, to_write
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """One line of the list: a run, or a pretrained model where `saved` is None."""
 
     name: str
@@ -74,7 +74,7 @@ class ModelForm(Displayable):
         self._pretrained = pretrained
         self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
         self._session: Session | None = None
-        self._loaded: Choice | None = None  # by the button, not handed out yet
+        self._loaded: ModelChoice | None = None  # by the button, not handed out yet
         self._list = widgets.Dropdown(
             description="Model",
             layout=widgets.Layout(width="700px", max_width="100%"),
@@ -99,9 +99,9 @@ class ModelForm(Displayable):
         self._choose_by_variables()
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> ModelChoice:
         """What is chosen."""
-        chosen: Choice = self._list.value
+        chosen: ModelChoice = self._list.value
         return chosen
 
     def choose(self, name: str) -> None:
@@ -151,7 +151,7 @@ class ModelForm(Displayable):
         choice, status = self.choice, widgets.HTML()
         display(status)  # type: ignore[no-untyped-call]
         with plain_errors():
-            status.value = told("note", f"Loading {choice.name} ...")
+            status.value = message("note", f"Loading {choice.name} ...")
             try:
                 self._bring(choice, status)
                 is_run = choice.saved is not None
@@ -171,12 +171,12 @@ class ModelForm(Displayable):
         self._load(choice, None, self._status)
         self._loaded = choice
 
-    def _load(self, choice: Choice, sess: Session | None, status: widgets.HTML) -> Session:
+    def _load(self, choice: ModelChoice, sess: Session | None, status: widgets.HTML) -> Session:
         from gpt2_helpers.session import Session
 
         if sess is None:
             sess = self._session = self._session or Session()
-        status.value = told("note", f"Loading {choice.name} ...")
+        status.value = message("note", f"Loading {choice.name} ...")
         try:
             self._bring(choice, status)
             if choice.saved is None:
@@ -186,52 +186,52 @@ class ModelForm(Displayable):
         except BaseException:
             status.value = ""
             raise
-        status.value = told("note", f"{choice.name} is loaded, {_size_of(sess)}.")
+        status.value = message("note", f"{choice.name} is loaded, {_size_of(sess)}.")
         return sess
 
-    def _bring(self, choice: Choice, status: widgets.HTML) -> None:
+    def _bring(self, choice: ModelChoice, status: widgets.HTML) -> None:
         """Copy a run from Drive, or download an official model, where it is not here yet."""
         from gpt2_helpers.checkpoint.pretrained import fetch_missing
         from gpt2_helpers.google.drive_backup import DRIVE, bring_here
 
         if choice.saved is None:
             run = RunConfig(model_name=choice.name, model_dir=str(self._model_dir))
-            fetch_missing(run, say=lambda line: setattr(status, "value", told("note", line)))
+            fetch_missing(run, say=lambda line: setattr(status, "value", message("note", line)))
         elif choice.saved.place == DRIVE:
             notes: list[str] = []
             bringing = bring_here(choice.saved, self._checkpoint_dir, notes.append)
-            shown_moving(bringing, f"Copying {choice.name} from Google Drive", status)
-            self._problem.value = "".join(told("note", note) for note in notes)
+            show_copy_progress(bringing, f"Copying {choice.name} from Google Drive", status)
+            self._problem.value = "".join(message("note", note) for note in notes)
 
-    def _runs(self) -> list[Choice]:
+    def _runs(self) -> list[ModelChoice]:
         from gpt2_helpers.google.drive_backup import HERE, saved_runs
 
         notes: list[str] = []  # of Drive
         found = saved_runs(self._checkpoint_dir, notes.append)
-        self._problem.value = told_warnings(notes)
+        self._problem.value = warning_messages(notes)
         return [
-            Choice(saved.name, told_run(saved, on_drive=saved.place != HERE), saved)
+            ModelChoice(saved.name, describe_run(saved, on_drive=saved.place != HERE), saved)
             for saved in found
         ]
 
-    def _models(self) -> list[Choice]:
+    def _models(self) -> list[ModelChoice]:
         """The pretrained sizes, and what else lies in the folder of models."""
         folders = sorted(path.parent.name for path in self._model_dir.glob("*/hparams.json"))
         others = [name for name in folders if name not in (*MODEL_NAMES, *OLD_NAMES)]
-        choices = [Choice(name, f"{name}, in {self._model_dir}") for name in others]
+        choices = [ModelChoice(name, f"{name}, in {self._model_dir}") for name in others]
         for name in MODEL_NAMES:
             where = "comes with the package"
             if name in SIZES:
                 size = f"{4 * SIZES[name].n_parameters / 1e9:.1f} GB"
                 where = "is here" if name in folders else f"is downloaded first, {size}"
             what = "GPT-2 without finetuning" if name in SIZES else "a small model of novels"
-            choices.append(Choice(name, f"{name}, {what} ({where})"))
+            choices.append(ModelChoice(name, f"{name}, {what} ({where})"))
         return choices
 
-    def _choices(self) -> list[Choice]:
+    def _choices(self) -> list[ModelChoice]:
         return [choice for _, choice in self._list.options]
 
-    def _best(self, choices: list[Choice]) -> Choice:
+    def _best(self, choices: list[ModelChoice]) -> ModelChoice:
         """The newest run, else the model that suits this machine."""
         from gpt2_helpers.system.device import gpus
 
@@ -253,13 +253,13 @@ class ModelForm(Displayable):
             missing.append(value)
         if missing:
             words = f"There is no {' and no '.join(missing)} here: choose from the list."
-            self._problem.value = told("warning", words)
+            self._problem.value = message("warning", words)
 
     def _forget_status(self, _change: object = None) -> None:
         self._status.value = ""
 
 
-def _is_same(choice: Choice, other: Choice | None) -> bool:
+def _is_same(choice: ModelChoice, other: ModelChoice | None) -> bool:
     """Whether it is the same model, whatever step it has come to."""
     if other is None or choice.name != other.name:
         return False
@@ -267,7 +267,7 @@ def _is_same(choice: Choice, other: Choice | None) -> bool:
     return places[0] == places[1]
 
 
-def told_run(saved: SavedRun, *, on_drive: bool) -> str:
+def describe_run(saved: SavedRun, *, on_drive: bool) -> str:
     """A run in a line: "run1: step 1,000, loss 2.31, 24 Nov 2026 18:15, on Google Drive"."""
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 

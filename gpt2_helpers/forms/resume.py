@@ -10,12 +10,12 @@ import ipywidgets as widgets
 
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.forms.model_picker import told_run
+from gpt2_helpers.forms.model_picker import describe_run
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import Displayable
-from gpt2_helpers.forms.widgets.html import status_line, told_warnings
-from gpt2_helpers.forms.widgets.progress import shown_moving
-from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, style_sheet, told
+from gpt2_helpers.forms.widgets.html import status_line, warning_messages
+from gpt2_helpers.forms.widgets.progress import show_copy_progress
+from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, style_sheet
 from gpt2_helpers.google import drive
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.google.drive_backup import SavedRun
 
 # What another day decides anew, whatever the run was told when it began.
+<<<<<<< HEAD
 _DECIDED_ANEW = {
     "steps",
     "run_name",
@@ -31,6 +32,9 @@ _DECIDED_ANEW = {
     "overwrite",
     "backup_to_drive",
 }
+=======
+_NOT_RESUMED = {"steps", "run_name", "restore_from", "checkpoint_dir", "overwrite", "drive_backup"}
+>>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
 
 
 class ResumeForm(Displayable):
@@ -59,7 +63,7 @@ class ResumeForm(Displayable):
         notes: list[str] = []  # of Drive
         runs = saved_runs(self._checkpoint_dir, notes.append)
         options: list[tuple[str, SavedRun | None]] = [
-            (told_run(saved, on_drive=saved.place != HERE), saved) for saved in runs
+            (describe_run(saved, on_drive=saved.place != HERE), saved) for saved in runs
         ]
         self._list = widgets.Dropdown(
             options=[*options, ("begin a new one", None)],
@@ -69,9 +73,9 @@ class ResumeForm(Displayable):
         )
         if run_name is not None:
             self._list.value = next((saved for saved in runs if saved.name == run_name), None)
-        words = told_warnings(notes)
+        words = warning_messages(notes)
         if not runs:
-            words += told("note", "No earlier run was found: there is nothing to do here.")
+            words += message("note", "No earlier run was found: there is nothing to do here.")
             self._list.layout.display = "none"
         self.widget = widgets.VBox([style_sheet(), self._list, widgets.HTML(words)])
         self.widget.add_class("gpt2-form")
@@ -96,7 +100,7 @@ class ResumeForm(Displayable):
         self._record = self._dataset = None
         saved = self.chosen
         if saved is None:
-            status.value = told("note", "A new run will be begun.")
+            status.value = message("note", "A new run will be begun.")
             return
         from gpt2_helpers.checkpoint.run_folder import RunFolder
         from gpt2_helpers.google.drive_backup import bring_here
@@ -104,10 +108,10 @@ class ResumeForm(Displayable):
         with plain_errors():
             notes: list[str] = []
             bringing = bring_here(saved, self._checkpoint_dir, notes.append)
-            shown_moving(bringing, f"Copying {saved.name} from Google Drive", status)
+            show_copy_progress(bringing, f"Copying {saved.name} from Google Drive", status)
             self._record = RunFolder(self._checkpoint_dir, saved.name).record()
             self._dataset, word = _text_of(self._record, status)
-        status.value = "".join(told("note", line) for line in (*notes, word) if line)
+        status.value = "".join(message("note", line) for line in (*notes, word) if line)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -120,7 +124,7 @@ class ResumeForm(Displayable):
             for kind in (FinetuneConfig, RunConfig, DatasetConfig)
             for field in dataclasses.fields(kind)
         }
-        own = {n: v for n, v in record.parameters.items() if n in fields - _DECIDED_ANEW}
+        own = {n: v for n, v in record.parameters.items() if n in fields - _NOT_RESUMED}
         text = {"dataset": self._dataset} if self._dataset else {}
         return {**own, **text, "run_name": saved.name, "restore_from": "latest"}
 
@@ -134,5 +138,5 @@ def _text_of(record: RunRecord, status: widgets.HTML) -> tuple[Path | None, str]
         return path, ""
     if not path.is_absolute() and drive.is_mounted() and (drive.my_drive() / path).is_file():
         copying = drive.file_from_drive(path)
-        return shown_moving(copying, f"Copying {path.name} from Google Drive", status), ""
+        return show_copy_progress(copying, f"Copying {path.name} from Google Drive", status), ""
     return None, f"Its text, {path.name}, is not here: upload it in the form below."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from gpt2_helpers.forms.widgets.html import show
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
 
@@ -18,6 +18,6 @@ def start() -> None:
 
     from gpt2_helpers.system.device import describe, gpus
 
-    lines = "".join(told("note", line) for line in describe())
+    lines = "".join(message("note", line) for line in describe())
     ready = f"Ready, {'with' if gpus() else 'without'} a GPU"
-    show(widgets.HTML(told("heading", ready) + lines))
+    show(widgets.HTML(message("heading", ready) + lines))

@@ -17,14 +17,14 @@ from IPython.display import display
 from gpt2_helpers.console import outcome
 from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.evaluation import loss_plot
-from gpt2_helpers.forms.widgets.buttons import explained
+from gpt2_helpers.forms.widgets.buttons import error_text
 from gpt2_helpers.forms.widgets.progress import ProgressBar
-from gpt2_helpers.forms.widgets.style import sentence, style_sheet, told
+from gpt2_helpers.forms.widgets.style import message, sentence, style_sheet
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
-DRAWING_SHARE = 0.03  # of the time, at most, goes into drawing the curve
-MOST_SAMPLES = 5  # shown of those written at one step
-LATEST_NOTES = 3  # shown of those that come while it trains, such as one after each backup
+MAX_DRAWING_SHARE = 0.03  # of the time, at most, goes into drawing the curve
+MAX_SAMPLES = 5  # shown of those written at one step
+MAX_NEW_NOTES = 3  # shown of those that come while it trains, such as one after each backup
 WARNING = "Warning: "
 
 
@@ -74,12 +74,12 @@ class TrainingView:
             ]
         )
         self.widget.add_class("gpt2-form")
-        self._numbers.value = told("note", "The first step takes longer than the others.")
+        self._numbers.value = message("note", "The first step takes longer than the others.")
         try:
-            loss_plot.needs_matplotlib()
+            loss_plot.require_matplotlib()
         except MissingPackageError as error:
             self._no_curve(str(error))
-        self._tell_notes()
+        self._update_notes()
 
     def step(self, progress: RunProgress) -> None:
         """Show one more step."""
@@ -90,10 +90,10 @@ class TrainingView:
         if progress.saved:
             self._saved = f"Saved at step {progress.step:,}."
         if progress.samples:
-            self._tell_sample(progress)
-        self._tell_notes()
+            self._update_sample(progress)
+        self._update_notes()
         if self._bar.update(progress.step - self._first) or progress.saved:
-            self._tell_numbers(progress)
+            self._update_numbers(progress)
         if self._bar.done > 1 and time.monotonic() >= self._draw_next:
             self._draw()
 
@@ -103,7 +103,7 @@ class TrainingView:
         end = sentence(outcome(self._run))
         if self._run.interrupted:
             end += " Run this cell again to go on."
-        self._end.value = told("heading", end)
+        self._end.value = message("heading", end)
 
     def fail(self, error: BaseException) -> None:
         """Show what went wrong."""
@@ -111,43 +111,43 @@ class TrainingView:
         if isinstance(error, KeyboardInterrupt):
             words = "Stopped at once, by a second interrupt; the run is as it was last saved."
         else:
-            words = explained(error)
-        self._end.value = told("wrong", words)
+            words = error_text(error)
+        self._end.value = message("error", words)
 
     def _settle(self, style: str) -> None:
         self._bar.finish(style)
-        self._tell_notes()
+        self._update_notes()
         if self._latest is not None:
-            self._tell_numbers(self._latest)
+            self._update_numbers(self._latest)
             self._draw()
 
-    def _tell_notes(self) -> None:
+    def _update_notes(self) -> None:
         """The run's notes; of those that came while it trained, the latest."""
         notes, first = self._run.notes, self._first_notes
-        notes = notes[:first] + notes[first:][-LATEST_NOTES:]
+        notes = notes[:first] + notes[first:][-MAX_NEW_NOTES:]
         shown = "".join(
-            told("warning" if note.startswith(WARNING) else "note", note.removeprefix(WARNING))
+            message("warning" if note.startswith(WARNING) else "note", note.removeprefix(WARNING))
             for note in notes
         )
         shown += self._extra
         if shown != self._notes.value:
             self._notes.value = shown
 
-    def _tell_numbers(self, progress: RunProgress) -> None:
+    def _update_numbers(self, progress: RunProgress) -> None:
         line = (
             f"Loss {progress.loss:.2f}, on average {progress.average_loss:.2f}{self._validation}; "
             f"{progress.tokens_per_second:,.0f} tokens a second. {self._saved}"
         )
-        self._numbers.value = told("note", line)
+        self._numbers.value = message("note", line)
 
-    def _tell_sample(self, progress: RunProgress) -> None:
+    def _update_sample(self, progress: RunProgress) -> None:
         run = self._run.run
         count = len(progress.samples)
         folder = Path(run.sample_dir) / run.run_name
         kind = "Sample" if count == 1 else f"{count} samples"
         head = f"{kind} at step {progress.step:,} (all of them are in {folder})"
-        shown = (told("paper", text) or "(empty)" for text in progress.samples[:MOST_SAMPLES])
-        self._sample.value = told("heading", head) + "".join(shown)
+        shown = (message("excerpt", text) or "(empty)" for text in progress.samples[:MAX_SAMPLES])
+        self._sample.value = message("heading", head) + "".join(shown)
 
     def _draw(self) -> None:
         if not self._draws:
@@ -155,15 +155,15 @@ class TrainingView:
         began = time.monotonic()
         try:
             figure = loss_plot.draw_losses(self._run.record, self._run.folder.name)
-            self._curve.value = loss_plot.png(figure)
+            self._curve.value = loss_plot.to_png(figure)
         except Exception as error:  # a picture that fails must not end a training
-            self._no_curve(f"The curve cannot be drawn: {explained(error)}")
+            self._no_curve(f"The curve cannot be drawn: {error_text(error)}")
             return
         self._curve.layout.display = None
         ended = time.monotonic()
-        self._draw_next = ended + (ended - began) / DRAWING_SHARE
+        self._draw_next = ended + (ended - began) / MAX_DRAWING_SHARE
 
     def _no_curve(self, why: str) -> None:
         self._draws = False
-        self._extra = told("warning", why)
-        self._tell_notes()
+        self._extra = message("warning", why)
+        self._update_notes()

@@ -19,7 +19,7 @@ from gpt2_helpers.system.download import download_file
 _LONGEST_NAME = 100
 
 
-def is_address(text: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether a text is meant as an address of the web, and not as a path."""
     return text.lower().startswith(("http://", "https://"))
 
@@ -38,14 +38,14 @@ def safe_name(name: str) -> str:
     return f"{stem[: _LONGEST_NAME - len(ending)]}.{ending[:_LONGEST_NAME]}"
 
 
-def uploaded(value: Any) -> list[tuple[str, bytes]]:
+def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
     """The names and contents in a FileUpload's value: a dict in ipywidgets 7, a tuple in 8."""
     if isinstance(value, dict):
         return [(name, bytes(file["content"])) for name, file in value.items()]
     return [(file["name"], bytes(file["content"])) for file in value]
 
 
-def keep(name: str, content: bytes, folder: Path) -> Path:
+def save_upload(name: str, content: bytes, folder: Path) -> Path:
     """Write an uploaded file into `folder`, whole or not at all; DatasetError where it cannot."""
     name = safe_name(name)
     part = folder / f".{name}.uploaded"
@@ -54,7 +54,7 @@ def keep(name: str, content: bytes, folder: Path) -> Path:
     return _take_name(part, folder / name)
 
 
-def fetch(address: str, folder: Path) -> Path:
+def download_into(address: str, folder: Path) -> Path:
     """Download a file into `folder`, with a bar. DownloadError where it cannot be had, or is a
     page and no file; what had arrived is kept, and the next call goes on from there."""
     last = unquote(urlsplit(address).path).rstrip("/").rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The loss as a picture: what is drawn, where it is kept, and what a notebook shows."""
+"""Loss curves: the lines, the image file, and the display in notebooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from gpt2_helpers.errors import CheckpointError, MissingPackageError, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
 
-pytest.importorskip("matplotlib", reason="plots need matplotlib, of the extra `notebooks`")
+pytest.importorskip("matplotlib", reason="needs pip install matplotlib")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -23,7 +23,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_run(losses: list[float], validation: dict[int, float] | None = None) -> None:
-    """A run folder with these losses of steps 1, 2 and on, and weights that nobody reads here."""
+    """Create a run folder with the losses of steps 1, 2, ... and empty weight files."""
     folder = Path("checkpoint/run1")
     folder.mkdir(parents=True)
     for ending in ("index", "data-00000-of-00001"):
@@ -36,7 +36,7 @@ def write_run(losses: list[float], validation: dict[int, float] | None = None) -
 
 
 def lines_of(figure: Any) -> dict[str, list[tuple[float, float]]]:
-    """The lines by their names in the legend, as points."""
+    """Return the points of each line, by its label in the legend."""
     (axes,) = figure.axes
     lines, names = axes.get_legend_handles_labels()
     shown = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -47,49 +47,49 @@ def lines_of(figure: Any) -> dict[str, list[tuple[float, float]]]:
     }
 
 
-def test_training_and_validation_are_drawn_by_step() -> None:
+def test_training_and_validation_losses_are_plotted_by_step() -> None:
     write_run([4.0, 3.0, 2.0, 1.5], {2: 3.25, 4: 3.5})
     figure = plot_loss()
     (axes,) = figure.axes
     assert axes.get_title() == "run1"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss (nats a token)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss (nats per token)")
     assert lines_of(figure) == {
         "training": [(1, 4.0), (2, 3.0), (3, 2.0), (4, 1.5)],
         "validation (best 3.25 at step 2)": [(2, 3.25), (4, 3.5)],
     }
 
 
-def test_without_validation_there_is_none_in_the_legend() -> None:
+def test_the_legend_has_no_validation_without_validation_losses() -> None:
     write_run([4.0, 3.0])
     assert list(lines_of(plot_loss())) == ["training"]
 
 
-def test_many_steps_are_drawn_as_they_are_and_smoothed_without_lag() -> None:
+def test_many_steps_are_plotted_raw_and_smoothed_without_lag() -> None:
     falling = [10.0 - 0.01 * step for step in range(400)]
     noisy = [loss + (0.5 if step % 2 else -0.5) for step, loss in enumerate(falling)]
     write_run(noisy)
     lines = lines_of(plot_loss())
     assert [loss for _, loss in lines["each step"]] == noisy
     smooth = [loss for _, loss in lines["training"]]
-    inner = slice(10, -10)  # at the ends there are neighbours on one side only
+    inner = slice(10, -10)  # at both ends there are neighbours on one side only
     assert smooth[inner] == pytest.approx(falling[inner], abs=0.05)
     assert len(smooth) == 400
 
 
-def test_steps_are_whole_numbers() -> None:
+def test_the_step_axis_has_whole_numbers() -> None:
     write_run([4.0, 3.0, 2.5])
     (axes,) = plot_loss().axes
     assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
-def test_a_single_step_is_seen() -> None:
+def test_a_single_step_is_visible() -> None:
     write_run([4.0])
     (axes,) = plot_loss().axes
     (line,) = axes.get_lines()
     assert line.get_marker() not in (None, "None", "")
 
 
-def test_the_picture_is_written(tmp_path: Path) -> None:
+def test_the_image_is_written(tmp_path: Path) -> None:
     write_run([4.0, 3.0])
     plot_loss(destination_path="pictures/loss.png")
     assert Path("pictures/loss.png").read_bytes().startswith(PNG)
@@ -97,7 +97,7 @@ def test_the_picture_is_written(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "loss.svg").read_text(encoding="utf-8")
 
 
-def test_a_notebook_shows_the_figure_once() -> None:
+def test_a_notebook_displays_the_figure_once() -> None:
     formatters = pytest.importorskip("IPython.core.formatters", reason="needs IPython")
     from matplotlib import pyplot
 
@@ -105,24 +105,24 @@ def test_a_notebook_shows_the_figure_once() -> None:
     figure = plot_loss()
     shown, _ = formatters.DisplayFormatter().format(figure)
     assert shown["image/png"].startswith(PNG)
-    assert pyplot.get_fignums() == []  # those would be shown at the end of the cell
+    assert pyplot.get_fignums() == []  # these would be displayed at the end of the cell
 
 
-def test_a_figure_is_a_picture_by_itself() -> None:
+def test_a_figure_renders_itself_as_png() -> None:
     write_run([4.0, 3.0])
     assert plot_loss()._repr_png_().startswith(PNG)  # type: ignore[attr-defined]
 
 
-def test_a_run_without_losses_is_told_of() -> None:
+def test_a_run_without_losses_is_an_error() -> None:
     write_run([])
-    with pytest.raises(CheckpointError, match="run1 has no losses to draw"):
+    with pytest.raises(CheckpointError, match="run1 has no recorded losses"):
         plot_loss()
     (Path("checkpoint/run1") / "run.json").unlink()  # as in a run of gpt-2-simple
-    with pytest.raises(CheckpointError, match="run1 has no losses to draw"):
+    with pytest.raises(CheckpointError, match="run1 has no recorded losses"):
         plot_loss()
 
 
-def test_a_run_that_is_not_there() -> None:
+def test_a_missing_run_is_an_error() -> None:
     with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint: there are no runs yet"):
         plot_loss()
     write_run([4.0])
@@ -130,14 +130,14 @@ def test_a_run_that_is_not_there() -> None:
         plot_loss("run2")
 
 
-def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     write_run([4.0])
     for place in (tmp_path, tmp_path / "checkpoint/run1/run.json/loss.png", Path("loss.words")):
         with pytest.raises(OptionError, match=re.escape(f"destination_path={str(place)!r}")):
             plot_loss(destination_path=place)
 
 
-def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_matplotlib_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingPackageError, match="pip install"):
         plot_loss()

@@ -18,7 +18,7 @@ from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms import bigquery as forms
 from gpt2_helpers.forms.bigquery import BigQueryForm
 from gpt2_helpers.forms.widgets import buttons
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, ExportConfig
 from widget_texts import button, markup, parts, words
@@ -130,14 +130,14 @@ def test_a_cost_over_the_limit_is_told_before_it_is_run(
     made.check()
     assert re.search(r"over your limit of 1 GB.*limit_gb\) to 3\.\d+ or more", words(shown[0]))
     assert not stand_in.jobs
-    with pytest.raises(RefusalError, match=r"over your limit of 1 GB"):
+    with pytest.raises(NotebookError, match=r"over your limit of 1 GB"):
         made.run()
 
 
 def test_what_is_wrong_is_a_sentence_beside_the_button(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buttons, "QUEUED", 0.0)  # the second click is meant
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 0.0)  # the second click is meant
     stand_in.denied = {"fh-bigquery"}
     made = form(**REDDIT)
     button(made.widget, "Check the cost").click()
@@ -179,7 +179,7 @@ def test_after_a_refusal_the_next_try_signs_in_anew(
     stand_in.denied = {"fh-bigquery"}
     made = form(**REDDIT)
     for act in (made.check, made.run):
-        with pytest.raises(RefusalError):
+        with pytest.raises(NotebookError):
             act()
     assert asked == ["my-project-1"] * 2
 
@@ -224,7 +224,7 @@ def test_a_failure_stops_the_cell_with_a_sentence(
     stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
 ) -> None:
     stand_in.faults = [Fault("/queries/", 403, "quotaExceeded", "Quota exceeded", always=True)]
-    with pytest.raises(RefusalError, match="the quota of project my-project-1 is used up"):
+    with pytest.raises(NotebookError, match="the quota of project my-project-1 is used up"):
         form().run()
     assert "no file was written" in words(shown[0])
     assert not list(tmp_path.iterdir())
@@ -241,7 +241,7 @@ def test_an_interrupt_stops_the_cell_with_a_sentence(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(forms.ExportView, "show", interrupted)
-    with pytest.raises(RefusalError, match=r"interrupted: titles\.csv was not written"):
+    with pytest.raises(NotebookError, match=r"interrupted: titles\.csv was not written"):
         form().run()
     assert not list(tmp_path.iterdir())
 
@@ -249,7 +249,7 @@ def test_an_interrupt_stops_the_cell_with_a_sentence(
 def test_a_wrong_form_runs_nothing(stand_in: StandIn, shown: list[widgets.Widget]) -> None:
     made = form(source="reddit")
     for call in (made.check, made.run):
-        with pytest.raises(RefusalError, match="First month must be given"):
+        with pytest.raises(NotebookError, match="First month must be given"):
             call()
     with pytest.raises(OptionError):
         assert made.config

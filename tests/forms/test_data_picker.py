@@ -15,8 +15,8 @@ from gpt2_helpers.data.csv_files import column_lengths
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, DownloadError, OptionError
 from gpt2_helpers.forms.data_picker import DataPicker
-from gpt2_helpers.forms.data_preview import READ_WHOLE, look_at
-from gpt2_helpers.forms.uploads import fetch, keep, safe_name, uploaded
+from gpt2_helpers.forms.data_preview import MAX_BYTES_READ, preview
+from gpt2_helpers.forms.uploads import download_into, safe_name, save_upload, uploaded_files
 
 TABLE = 'id,title,score\n1,"Why, oh why?",30\n2,A longer title than that,4\n'
 
@@ -140,7 +140,7 @@ def test_a_text_can_be_chosen_beforehand(
     assert "Mine." in shown(picker)
 
 
-def test_each_change_is_told(folder: Path) -> None:
+def test_every_change_calls_back(folder: Path) -> None:
     (folder / "a.txt").write_text("text\n")
     picker, seen = DataPicker(), []
     picker.on_change(lambda: seen.append(picker.value))
@@ -234,7 +234,7 @@ def test_what_cannot_be_trained_on_is_said(
 
 def test_of_a_long_text_only_the_beginning_is_shown(folder: Path) -> None:
     (folder / "a.txt").write_text("word " * 5000 + "\nend\n")
-    look = look_at("a.txt")
+    look = preview("a.txt")
     assert look.characters == 25005
     assert len(look.beginning) < 800
     assert look.beginning.endswith("…")
@@ -243,15 +243,15 @@ def test_of_a_long_text_only_the_beginning_is_shown(folder: Path) -> None:
 def test_a_very_large_file_is_not_read_to_its_end(folder: Path) -> None:
     with (folder / "a.txt").open("wb") as file:
         file.write(b"The first line\n")
-        file.truncate(READ_WHOLE + 1)  # all that follows is a hole, which no text holds
-    look = look_at("a.txt")
+        file.truncate(MAX_BYTES_READ + 1)  # all that follows is a hole, which no text holds
+    look = preview("a.txt")
     assert look.beginning.startswith("The first line")
     assert look.amounts == "a file of 67.1 MB"
 
 
 def test_an_archive_is_not_opened(folder: Path) -> None:
     (folder / "a.npz").write_bytes(b"x" * 2_000_000)
-    assert look_at("a.npz").amounts == "an archive of encoded text, 2.0 MB"
+    assert preview("a.npz").amounts == "an archive of encoded text, 2.0 MB"
 
 
 # -- Uploads -----------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_an_upload_is_saved_and_chosen(folder: Path) -> None:
 def test_uploads_take_no_others_place(folder: Path) -> None:
     (folder / "a.b.txt").write_bytes(b"mine")
     contents = (b"yours", b"theirs", b"yours", b"mine")
-    names = [keep("a.b.txt", content, folder).name for content in contents]
+    names = [save_upload("a.b.txt", content, folder).name for content in contents]
     assert names == ["a.b-2.txt", "a.b-3.txt", "a.b-2.txt", "a.b.txt"]
     assert (folder / "a.b.txt").read_bytes() == b"mine"
     assert len(list(folder.iterdir())) == 3
@@ -279,21 +279,21 @@ def test_uploads_take_no_others_place(folder: Path) -> None:
     "name", ["../a.txt", "/etc/passwd", "..", "C:\\x\\a.txt", "~/.ssh", "a\0b"]
 )
 def test_an_upload_stays_in_its_folder(name: str, folder: Path) -> None:
-    kept = keep(name, b"text", folder)
+    kept = save_upload(name, b"text", folder)
     assert kept.parent == folder
     assert kept.read_bytes() == b"text"
     assert not kept.name.startswith((".", "~"))
 
 
 def test_a_name_is_never_too_long(folder: Path) -> None:
-    assert keep("x" * 400 + ".txt", b"text", folder).suffix == ".txt"
+    assert save_upload("x" * 400 + ".txt", b"text", folder).suffix == ".txt"
     assert len(safe_name("x." + "y" * 400)) <= 110
 
 
 def test_an_upload_that_cannot_be_saved_is_said(folder: Path) -> None:
     picker = DataPicker(folder / "gone")
     upload(picker, "a.txt", b"text")
-    assert "gpt2-wrong" in picker._uploaded.value
+    assert "gpt2-error" in picker._uploaded.value
     assert picker.value == str(sample_path("stories.txt"))
 
 
@@ -301,8 +301,8 @@ def test_the_value_of_an_upload_in_both_versions() -> None:
     content: Any = memoryview(b"text")
     seven = {"a.txt": {"metadata": {"name": "a.txt", "size": 4}, "content": b"text"}}
     eight = ({"name": "a.txt", "type": "text/plain", "size": 4, "content": content},)
-    assert uploaded(seven) == uploaded(eight) == [("a.txt", b"text")]
-    assert uploaded({}) == uploaded(()) == []
+    assert uploaded_files(seven) == uploaded_files(eight) == [("a.txt", b"text")]
+    assert uploaded_files({}) == uploaded_files(()) == []
 
 
 # -- Addresses of the web ----------------------------------------------------------------------
@@ -327,13 +327,13 @@ def test_a_page_is_refused(folder: Path) -> None:
         server.files["/a.txt"] = b"text"
         server.always["/a.txt"] = Fault(body=b"<!DOCTYPE html><p>Sign in")
         with pytest.raises(DownloadError, match="web page.*Raw"):
-            fetch(f"{server.address}/a.txt", folder)
+            download_into(f"{server.address}/a.txt", folder)
     assert not (folder / "a.txt").exists()
 
 
 def test_an_address_that_leads_nowhere_is_said(folder: Path) -> None:
     with running() as server, pytest.raises(DownloadError, match="404.*upload it here"):
-        fetch(f"{server.address}/a.txt", folder)
+        download_into(f"{server.address}/a.txt", folder)
     assert list(folder.iterdir()) == []
 
 
@@ -341,6 +341,6 @@ def test_what_is_fetched_takes_no_others_place(folder: Path) -> None:
     (folder / "a.txt").write_bytes(b"mine")
     with running() as server:
         server.files["/a.txt"] = b"theirs"
-        assert fetch(f"{server.address}/a.txt", folder).name == "a-2.txt"
-        assert fetch(f"{server.address}/a.txt", folder).name == "a-2.txt"
+        assert download_into(f"{server.address}/a.txt", folder).name == "a-2.txt"
+        assert download_into(f"{server.address}/a.txt", folder).name == "a-2.txt"
     assert (folder / "a.txt").read_bytes() == b"mine"

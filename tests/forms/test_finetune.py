@@ -27,8 +27,8 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms import training_view
-from gpt2_helpers.forms.finetune import FinetuneForm, shape_of
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.finetune import FinetuneForm, model_shape
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
@@ -100,7 +100,7 @@ def short(**options: Any) -> FinetuneForm:
 def test_without_a_gpu_it_begins_with_the_small_model_and_few_steps() -> None:
     form = FinetuneForm()
     assert form.run_config.model_name == "tiny"
-    assert (form.finetune.steps, form.finetune.learning_rate) == (100, 0.001)
+    assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (100, 0.001)
     assert form.form.is_valid
 
 
@@ -108,7 +108,7 @@ def test_with_a_gpu_it_begins_with_gpt_2(monkeypatch: pytest.MonkeyPatch) -> Non
     machine(monkeypatch, gpu=15 * GB)
     form = FinetuneForm()
     assert form.run_config.model_name == "124M"
-    assert (form.finetune.steps, form.finetune.learning_rate) == (1000, 0.0001)
+    assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (1000, 0.0001)
 
 
 def test_variables_go_before_arguments_and_arguments_before_defaults(
@@ -117,7 +117,7 @@ def test_variables_go_before_arguments_and_arguments_before_defaults(
     monkeypatch.setenv("GPT2_STEPS", "3")
     monkeypatch.setenv("GPT2_RUN_NAME", "mine")
     form = FinetuneForm("text.txt", steps=7, seed=5)
-    assert (form.finetune.steps, form.finetune.seed) == (3, 5)
+    assert (form.finetune_config.steps, form.finetune_config.seed) == (3, 5)
     assert form.run_config.run_name == "mine"
     assert form.picker.path() == "text.txt"
 
@@ -130,13 +130,13 @@ def test_every_option_stands_in_it_once() -> None:
         *("column", "print_every"),
         *("checkpoint_dir", "model_dir", "sample_dir"),
     }
-    assert form.data == DatasetConfig()
+    assert form.data_config == DatasetConfig()
 
 
 def test_the_column_is_that_of_the_picker() -> None:
     Path("t.csv").write_text("text,date\nA long enough text,1990\nAnd another one,1991\n")
-    assert FinetuneForm("t.csv").data.column == "text"
-    assert FinetuneForm("t.csv", column="date").data.column == "date"
+    assert FinetuneForm("t.csv").data_config.column == "text"
+    assert FinetuneForm("t.csv", column="date").data_config.column == "date"
 
 
 def test_the_folders_are_not_asked_for_yet_can_be_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +165,10 @@ def test_a_share_of_the_text_is_a_share(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_shapes_are_known_before_a_model_is_here() -> None:
-    assert shape_of(RunConfig(model_name="345M")) == SIZES["355M"]
-    assert shape_of(RunConfig(model_name="tiny")) is not None
-    assert shape_of(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
-    assert shape_of(RunConfig(model_name="unheard-of")) is None
+    assert model_shape(RunConfig(model_name="345M")) == SIZES["355M"]
+    assert model_shape(RunConfig(model_name="tiny")) is not None
+    assert model_shape(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
+    assert model_shape(RunConfig(model_name="unheard-of")) is None
 
 
 def lines(form: FinetuneForm) -> list[str]:
@@ -182,7 +182,7 @@ def test_each_model_says_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> Non
     form = FinetuneForm()
     assert lines(form)[1] == "124M: fits (about 3.0 GB)"
     assert "Save memory" not in under(form, "model_name")
-    assert form.finetune.use_memory_saving_gradients is False
+    assert form.finetune_config.use_memory_saving_gradients is False
 
 
 def test_memory_saving_is_chosen_where_it_makes_a_model_fit(
@@ -191,24 +191,24 @@ def test_memory_saving_is_chosen_where_it_makes_a_model_fit(
     machine(monkeypatch, gpu=15 * GB)
     needs(monkeypatch, 20 * GB, 10 * GB)
     form = FinetuneForm()
-    assert form.finetune.use_memory_saving_gradients is True
+    assert form.finetune_config.use_memory_saving_gradients is True
     assert "Save memory, among the advanced options, is on" in under(form, "model_name")
     form.form.set(use_memory_saving_gradients=False)  # by hand
     form.form.set(steps=2)
-    assert form.finetune.use_memory_saving_gradients is False
+    assert form.finetune_config.use_memory_saving_gradients is False
     assert "hardly fit without Save memory" in under(form, "model_name")
     form.form.set(model_name="tiny")
     form.form.set(model_name="355M")
-    assert form.finetune.use_memory_saving_gradients is True
+    assert form.finetune_config.use_memory_saving_gradients is True
     form.form.set(model_name="tiny")
-    assert form.finetune.use_memory_saving_gradients is False
+    assert form.finetune_config.use_memory_saving_gradients is False
 
 
 def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_USE_MEMORY_SAVING_GRADIENTS", "True")
     form = FinetuneForm()
     form.form.set(model_name="124M")
-    assert form.finetune.use_memory_saving_gradients is True
+    assert form.finetune_config.use_memory_saving_gradients is True
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
     form = FinetuneForm()
     assert words in under(form, "model_name")
     assert "gpt2-warning" in under(form, "model_name")
-    assert getattr(form.finetune, name) == getattr(FinetuneConfig(), name)
-    assert form.finetune.use_memory_saving_gradients is True
+    assert getattr(form.finetune_config, name) == getattr(FinetuneConfig(), name)
+    assert form.finetune_config.use_memory_saving_gradients is True
     form.form.set(**{name: value})
     assert "Save memory, among the advanced options, is on" in under(form, "model_name")
     assert "gpt2-warning" not in under(form, "model_name")
@@ -272,7 +272,7 @@ def test_where_memory_is_unknown_nothing_is_too_large(monkeypatch: pytest.Monkey
     form = FinetuneForm(model_name="1558M")
     assert lines(form)[-1] == "1558M"
     assert "gpt2-warning" not in under(form, "model_name")
-    assert form.finetune.use_memory_saving_gradients is False
+    assert form.finetune_config.use_memory_saving_gradients is False
 
 
 # -- Training ----------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
     form = short(steps=1)
     session = form.run()
     form.form.set(steps="x")
-    with pytest.raises(RefusalError):
+    with pytest.raises(NotebookError):
         form.run()
     assert session.is_loaded
     form.form.set(steps=1)
@@ -325,7 +325,7 @@ def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
         raise DatasetError("the loss is no number any more")
 
     monkeypatch.setattr(training_view, "show", fails)
-    with pytest.raises(RefusalError):
+    with pytest.raises(NotebookError):
         form.run()
     assert not session.is_loaded
 
@@ -341,7 +341,7 @@ def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_not
         yield
 
     monkeypatch.setattr(FinetuneRun, "__iter__", full)
-    with pytest.raises(RefusalError, match="the memory is too small for this") as caught:
+    with pytest.raises(NotebookError, match="the memory is too small for this") as caught:
         short().run()
 
     def too_large(*_: Any) -> None:
@@ -351,7 +351,7 @@ def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_not
     assert caught.value is not None  # which a notebook keeps
     assert opened[0]() is None
     monkeypatch.setattr(FinetuneRun, "__init__", too_large)
-    with pytest.raises(RefusalError, match="the memory is too small for this"):
+    with pytest.raises(NotebookError, match="the memory is too small for this"):
         short().run()
 
 
@@ -405,7 +405,7 @@ def test_a_broken_run_is_said_under_its_name() -> None:
     (Path("checkpoint") / "run1" / "model-1.index").unlink()
     form.form.set(seed=2)
     assert "though one was saved there" in under(form, "run_name")
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(NotebookError) as caught:
         form.run()
     assert isinstance(caught.value.__cause__, CheckpointError)
 
@@ -421,7 +421,7 @@ def test_a_broken_run_is_said_under_its_name() -> None:
 def test_what_is_wrong_stops_the_cell_with_a_sentence(
     options: dict[str, Any], kind: type[Exception]
 ) -> None:
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(NotebookError) as caught:
         short(**options).run()
     assert isinstance(caught.value.__cause__, kind)
     assert len(caught.value._render_traceback_()) == 1
@@ -430,7 +430,7 @@ def test_what_is_wrong_stops_the_cell_with_a_sentence(
 
 def test_a_text_that_is_not_there_stops_the_cell() -> None:
     form = FinetuneForm("gone.txt", **SHORT)
-    with pytest.raises(RefusalError, match="does not exist") as caught:
+    with pytest.raises(NotebookError, match="does not exist") as caught:
         form.run()
     assert isinstance(caught.value.__cause__, DatasetError)
 

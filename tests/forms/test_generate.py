@@ -22,7 +22,7 @@ from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.forms import generate
 from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.forms.widgets.text_cards import TextCards
 from gpt2_helpers.generation.batch import Piece, Text
 from gpt2_helpers.session import Session
@@ -39,7 +39,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.chdir(tmp_path)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(buttons, "QUEUED", -1.0)
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", -1.0)
     monkeypatch.delenv("GPT2_LENGTH", raising=False)
     write_model()
     tf.config.run_functions_eagerly(True)
@@ -114,7 +114,7 @@ def test_a_run_of_a_table_begins_with_the_marks_of_short_texts(
     config = form.form.config(SamplingConfig)
     assert (config.truncate, config.include_prefix) == ("<|endoftext|>", False)
     assert form.form.config(PromptConfig).prompts == ["<|startoftext|>"]
-    form.kind.value = generate.FREE
+    form.kind.value = generate.LONG_TEXT
     config = form.form.config(SamplingConfig)
     assert (config.truncate, config.include_prefix) == (None, True)
     assert form.form.config(PromptConfig).prompts == [""]
@@ -123,9 +123,11 @@ def test_a_run_of_a_table_begins_with_the_marks_of_short_texts(
 
 
 def test_a_run_of_running_text_and_a_pretrained_model_do_not(sess: Session) -> None:
-    assert GenerateForm(sess).kind.value == generate.FREE
-    assert GenerateForm(sess_of_run("text.txt", "What is it? " * 50)).kind.value == generate.FREE
-    assert GenerateForm(Session()).kind.value == generate.FREE
+    assert GenerateForm(sess).kind.value == generate.LONG_TEXT
+    assert (
+        GenerateForm(sess_of_run("text.txt", "What is it? " * 50)).kind.value == generate.LONG_TEXT
+    )
+    assert GenerateForm(Session()).kind.value == generate.LONG_TEXT
 
 
 def test_a_prefix_keeps_its_lines_or_each_line_is_one() -> None:
@@ -209,7 +211,7 @@ def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
     form = GenerateForm(sess, **SMALL, prefix="What is the best thing of all?")
     button(form.widget, "Generate").click()
     assert "the prefix has " in words(form.widget)
-    with pytest.raises(RefusalError, match="the prefix has ") as caught:
+    with pytest.raises(NotebookError, match="the prefix has ") as caught:
         form.run()
     assert hasattr(caught.value, "_render_traceback_")
     form.form.set(length="long")
@@ -243,7 +245,7 @@ class Pretended:
     notes = ("Only half of it is compared.",)
 
     def compare(self, text: str, /) -> Match:
-        return Match({"a": "copy", "b": "near copy"}.get(text, "own"), "near", 0.9)
+        return Match({"a": "copy", "b": "near copy"}.get(text, "novel"), "near", 0.9)
 
 
 def in_a_run(sess: Session) -> Session:
@@ -254,19 +256,19 @@ def in_a_run(sess: Session) -> Session:
 def test_copies_are_marked_by_the_runs_own_training_data(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def for_run(folder: RunFolder) -> Pretended:
+    def load_training_text(folder: RunFolder) -> Pretended:
         opened.append(folder.path)
         return Pretended()
 
-    monkeypatch.setattr(memorization, "for_run", for_run)
+    monkeypatch.setattr(memorization, "load_training_text", load_training_text)
     sess = in_a_run(Finishing((0, "a"), (1, "b"), (2, "c")))
     form = GenerateForm(sess, **SMALL)
     for label in ("Generate", "Write to a file", "Generate"):
         button(form.widget, label).click()
-    said = "Of 3 texts, 1 is a copy of the training text, 1 near copy, and 1 the model's own."
+    said = "Of 3 texts, 1 is a copy of the training text, 1 is a near copy and 1 is novel."
     assert words(form.widget).count(said) == 2
     assert words(form.widget).count("Only half of it is compared.") == 2
-    assert OverlapReport.of(form.pairs).copies == 1
+    assert OverlapReport.from_matches(form.matches).copies == 1
     assert opened == [Path("checkpoint/run1")]  # reading it takes its time: once
 
 
@@ -277,11 +279,11 @@ def test_a_run_that_was_begun_anew_is_compared_with_its_new_text() -> None:
     finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
     form = GenerateForm(finishing, **SMALL)
     button(form.widget, "Generate").click()
-    assert [match.kind for _, match in form.pairs] == ["copy", "own"]
+    assert [match.kind for _, match in form.matches] == ["copy", "novel"]
     write_text("new.csv", f"title\n{second}\n" * 30)
     train("new.csv", restore_from="fresh")
     button(form.widget, "Generate").click()
-    assert [match.kind for _, match in form.pairs] == ["own", "copy"]
+    assert [match.kind for _, match in form.matches] == ["novel", "copy"]
 
 
 def test_where_there_is_nothing_to_compare_with_it_says_why(
@@ -290,7 +292,7 @@ def test_where_there_is_nothing_to_compare_with_it_says_why(
     def gone(_folder: RunFolder) -> Pretended:
         raise DatasetError("text.txt is not there any more")
 
-    monkeypatch.setattr(memorization, "for_run", gone)
+    monkeypatch.setattr(memorization, "load_training_text", gone)
     form = GenerateForm(in_a_run(Finishing((0, "a"))), **SMALL)
     button(form.widget, "Generate").click()
     shown = words(form.widget)
@@ -351,7 +353,7 @@ def test_the_form_shows_how_many_texts_the_cell_writes(sess: Session, page: list
 def test_a_file_that_is_there_is_not_replaced(page: list[Any]) -> None:
     old = Path("old.txt")
     old.write_text("precious")
-    with pytest.raises(RefusalError, match="old.txt is there already, and is not replaced"):
+    with pytest.raises(NotebookError, match="old.txt is there already, and is not replaced"):
         GenerateForm(Finishing((0, "a"), (1, "b")), **SMALL).to_file(2, old)
     assert old.read_text() == "precious"
 
@@ -371,7 +373,7 @@ def test_what_is_refused_leaves_no_file(sess: Session, page: list[Any]) -> None:
     button(form.widget, "Write to a file").click()
     assert "the prefix has " in words(form.widget)
     for nsamples in (2, 0):
-        with pytest.raises(RefusalError, match=r"the prefix has |nsamples must be at least 1"):
+        with pytest.raises(NotebookError, match=r"the prefix has |nsamples must be at least 1"):
             form.to_file(nsamples)
     assert list(Path().glob("*.txt")) == []
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers.forms.memorization import show_advice, show_originality
+from gpt2_helpers.forms.memorization import show_advice, show_memorization
 from gpt2_helpers.forms.widgets import html
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.session import Session
 from toy_runs import train, write_model
 from widget_texts import markup, words
@@ -44,9 +44,9 @@ def session() -> Session:
 
 def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: Session) -> None:
     texts = [TITLES[1].upper(), "What is the best thing that you have been to?", "Why not?"]
-    tally = show_originality(session, texts)
+    tally = show_memorization(session, texts)
     assert tally is not None
-    assert (tally.copies, tally.near_copies, tally.own) == (1, 1, 1)
+    assert (tally.copies, tally.near_copies, tally.novel) == (1, 1, 1)
     read = words(page[-1])
     assert re.search(r"copies: the same words\s+1\s+33%", read)
     assert texts[1] in read
@@ -55,7 +55,7 @@ def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: 
 
 
 def test_the_advice_is_made_of_the_runs_numbers(page: list[Any], session: Session) -> None:
-    tally = show_originality(session, [TITLES[0]] * 9 + ["Why not?"])
+    tally = show_memorization(session, [TITLES[0]] * 9 + ["Why not?"])
     show_advice(session, tally)
     said = words(page[-1])
     assert "Of 10 texts, 9 are copies of the training text" in said
@@ -67,12 +67,12 @@ def test_where_nothing_speaks_against_it_that_is_said(page: list[Any], session: 
     assert "Nothing in the numbers" in words(page[-1])
 
 
-def test_a_training_text_that_is_gone_is_told(page: list[Any], session: Session) -> None:
+def test_a_missing_training_text_is_reported(page: list[Any], session: Session) -> None:
     Path("titles.csv").unlink()
-    assert show_originality(session, ["Why?"]) is None
+    assert show_memorization(session, ["Why?"]) is None
     assert "is not here" in words(page[-1])
 
 
 def test_a_session_without_a_run_is_refused_in_a_sentence() -> None:
-    with pytest.raises(RefusalError, match="holds no finetuned run"):
-        show_originality(Session(), ["Why?"])
+    with pytest.raises(NotebookError, match="holds no finetuned run"):
+        show_memorization(Session(), ["Why?"])

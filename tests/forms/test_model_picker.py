@@ -15,7 +15,7 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms import model_picker
 from gpt2_helpers.forms.model_picker import ModelForm
 from gpt2_helpers.forms.widgets import buttons
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
@@ -28,7 +28,7 @@ from widget_texts import button, words
 @pytest.fixture(autouse=True)
 def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(buttons, "QUEUED", -1.0)
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", -1.0)
     for name in ("GPT2_RUN_NAME", "GPT2_MODEL_NAME", "GPT2_DRIVE_MOUNT", "COLAB_RELEASE_TAG"):
         monkeypatch.delenv(name, raising=False)
     tf.config.run_functions_eagerly(True)
@@ -154,7 +154,7 @@ def test_what_is_chosen_is_served_on_a_page(page: list[Any]) -> None:
 
 @pytest.mark.usefixtures("page")
 def test_what_cannot_be_served_ends_the_cell_in_a_sentence() -> None:
-    with pytest.raises(RefusalError, match="no option 'prot'"):
+    with pytest.raises(NotebookError, match="no option 'prot'"):
         ModelForm().serve(prot=3)
 
 

@@ -15,7 +15,7 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.forms.finetune import FinetuneForm
 from gpt2_helpers.forms.resume import ResumeForm
 from gpt2_helpers.forms.widgets import html
-from gpt2_helpers.forms.widgets.errors import RefusalError
+from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google import drive
 from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.system.files import drain
@@ -65,7 +65,7 @@ def test_the_newest_run_is_gone_on_with_as_it_was(page: list[Any]) -> None:
     assert "steps" not in form.defaults
     asked = FinetuneForm(**form.defaults)
     assert asked.run_config.run_name == "mine"
-    assert asked.finetune.batch_size == 3
+    assert asked.finetune_config.batch_size == 3
     assert Path(asked.picker.path()) == Path("mine.txt")
 
 
@@ -128,7 +128,7 @@ def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colabora
     shutil.rmtree("checkpoint")
     form = ResumeForm()
     (colaboratory / "checkpoint_run1.tar").unlink()
-    with pytest.raises(RefusalError, match="no run 'run1' on Google Drive"):
+    with pytest.raises(NotebookError, match="no run 'run1' on Google Drive"):
         form.run()
 
 
@@ -141,7 +141,7 @@ def test_a_run_of_a_table_goes_on_with_its_own_column(page: list[Any]) -> None:
     form.run()
     asked = FinetuneForm(**form.defaults)
     assert asked.picker.column == "title"
-    assert asked.data.column == "title"
+    assert asked.data_config.column == "title"
 
 
 def test_what_drive_does_not_hand_out_is_said(

@@ -104,7 +104,7 @@ def test_the_latest_sample_is_shown_and_told_where_all_are(
     assert "&lt;2&gt; " not in shown
 
 
-def test_saves_are_told(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saves_are_shown(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     while_training(monkeypatch, lambda view, _: seen.append(words(view.widget)))
     show(open_run(steps=4, save_every=2))
@@ -137,7 +137,7 @@ def test_of_many_new_notes_the_latest_are_shown(page: list[Any]) -> None:
     view.step(progress)
     shown = words(view.widget)
     assert all(note in shown for note in first)
-    assert shown.count(" is copied") == training_view.LATEST_NOTES
+    assert shown.count(" is copied") == training_view.MAX_NEW_NOTES
     assert "step 99 is copied" in shown
 
 
@@ -240,12 +240,12 @@ def test_drawing_takes_a_small_part_of_the_time(
         drawn.append(now)
 
     monkeypatch.setattr(loss_plot, "draw_losses", slow)
-    monkeypatch.setattr(loss_plot, "png", lambda _figure: PNG)
+    monkeypatch.setattr(loss_plot, "to_png", lambda _figure: PNG)
     view = TrainingView(run)
     for step in range(1, 1001):
         now += 0.1
         view.step(dataclasses.replace(progress, step=step))
-    assert 5 < len(drawn) <= 1 + 100 * training_view.DRAWING_SHARE / 0.3 * 1.1
+    assert 5 < len(drawn) <= 1 + 100 * training_view.MAX_DRAWING_SHARE / 0.3 * 1.1
     before = len(drawn)
     view.finish()
     assert len(drawn) == before + 1  # the curve at the end has every step

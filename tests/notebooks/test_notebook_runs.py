@@ -19,9 +19,8 @@ import pytest
 
 from bigquery_stand_in import HACKER_NEWS, REDDIT, running, sample_tables
 from notebook_runner import Machine, Page, sources
-from paths import ROOT
+from paths import FAKES, ROOT
 
-FAKES = ROOT / "tests" / "fakes"
 PNG = b"\x89PNG\r\n"
 
 # ------------------------------------------------------------------------------ finetune, twice

@@ -45,7 +45,7 @@ def sources(path: Path, kind: str = "code") -> dict[str, str]:
 
 
 @dataclass
-class Displayable:
+class CellOutput:
     """What stands below one cell when it is done."""
 
     text: str = ""  # as read: printed, a value, or the words of widgets that are to be seen
@@ -53,7 +53,7 @@ class Displayable:
     error: str = ""  # that stopped the cell, as shown
 
 
-Page = dict[str, Displayable]
+Page = dict[str, CellOutput]
 
 
 class Machine:
@@ -116,7 +116,7 @@ class Kernel:
                 break
         return page
 
-    def run_cell(self, source: str) -> Displayable:
+    def run_cell(self, source: str) -> CellOutput:
         """Run one cell; what it shows is as it is at its end, whenever it came there."""
         outputs: list[dict[str, Any]] = []
 
@@ -134,7 +134,7 @@ class Kernel:
         reply = self._client.execute_interactive(
             source, allow_stdin=False, timeout=SLOWEST, output_hook=take
         )["content"]
-        shown = Displayable()
+        shown = CellOutput()
         for content in outputs:
             if "data" in content:
                 self._show(content["data"], shown)
@@ -154,7 +154,7 @@ class Kernel:
             if len(place) == 1:
                 state[place[0]] = bytes(buffer)
 
-    def _show(self, data: dict[str, Any], shown: Displayable) -> None:
+    def _show(self, data: dict[str, Any], shown: CellOutput) -> None:
         if view := data.get("application/vnd.jupyter.widget-view+json"):
             self._show_widget(view["model_id"], shown)
         elif "image/png" in data:
@@ -162,7 +162,7 @@ class Kernel:
         else:
             shown.text += data["text/plain"]
 
-    def _show_widget(self, name: str, shown: Displayable) -> None:
+    def _show_widget(self, name: str, shown: CellOutput) -> None:
         """The words of a widget and all in it, but for what is hidden or folded away."""
         state = self._widgets.get(name.removeprefix("IPY_MODEL_"), {})
         layout = self._widgets.get(str(state.get("layout")).removeprefix("IPY_MODEL_"), {})

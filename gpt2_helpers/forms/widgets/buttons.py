@@ -14,9 +14,9 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 
-QUEUED = 0.4  # seconds: a click within it after the end was made before the end
+QUEUED_CLICK_SECONDS = 0.4  # seconds: a click within it after the end was made before the end
 
 
 class ActionButton:
@@ -41,7 +41,7 @@ class ActionButton:
 
     def _clicked(self, _button: widgets.Button) -> None:
         # The kernel keeps a second click until the work is done, and would do it all again.
-        if self._busy or time.monotonic() - self._ended < QUEUED:
+        if self._busy or time.monotonic() - self._ended < QUEUED_CLICK_SECONDS:
             return
         self._busy = self.button.disabled = True
         self.message.value = ""
@@ -51,9 +51,9 @@ class ActionButton:
         try:
             self._work()
         except KeyboardInterrupt:
-            self.message.value = told("note", "Interrupted.")
+            self.message.value = message("note", "Interrupted.")
         except Exception as error:
-            self.message.value = told("wrong", explained(error))
+            self.message.value = message("error", error_text(error))
         finally:
             self._busy = self.button.disabled = False
             self._ended = time.monotonic()
@@ -71,10 +71,10 @@ def _in_main_thread(work: Callable[[], None]) -> None:
         loop.add_callback(work)
 
 
-def explained(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """One sentence for whatever was raised.
 
-    >>> explained(Gpt2Error("no run 'run2': there is run1"))
+    >>> error_text(Gpt2Error("no run 'run2': there is run1"))
     "no run 'run2': there is run1"
     """
     if isinstance(error, Gpt2Error):

@@ -15,10 +15,10 @@ import ipywidgets as widgets
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.forms.widgets.buttons import ActionButton
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import colab
 
-LARGEST_LINK = 4 * 10**6  # bytes: the notebook keeps them
+MAX_LINK_BYTES = 4 * 10**6  # bytes: the notebook keeps them
 
 
 def download_button(path: str | Path) -> widgets.Widget:
@@ -53,8 +53,8 @@ def _existing(path: str | Path) -> Path:
 
 def _link(path: Path) -> str:
     size = path.stat().st_size
-    if size > LARGEST_LINK:
-        return told("note", f"{path.name}, {size / 1e6:,.1f} MB, is in {path.resolve().parent}")
+    if size > MAX_LINK_BYTES:
+        return message("note", f"{path.name}, {size / 1e6:,.1f} MB, is in {path.resolve().parent}")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     content = base64.b64encode(path.read_bytes()).decode("ascii")
     name = escape(path.name)

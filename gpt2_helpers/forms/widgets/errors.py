@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
-from gpt2_helpers.forms.widgets.buttons import explained
+from gpt2_helpers.forms.widgets.buttons import error_text
 
 
-class RefusalError(Gpt2Error):
+class NotebookError(Gpt2Error):
     """An error of this package that a notebook shows as one sentence. The cell fails all the same.
 
     Python code that wants the whole story finds the error itself in `__cause__`.
@@ -30,10 +30,10 @@ def plain_errors() -> Iterator[None]:
     """
     try:
         yield
-    except RefusalError:
+    except NotebookError:
         raise
     except KeyboardInterrupt:
-        raise RefusalError("interrupted: run the cell again to do it") from None
+        raise NotebookError("interrupted: run the cell again to do it") from None
     except Exception as error:
         chain = [kept for kept in (error, error.__cause__) if kept is not None]
         if any(map(is_out_of_memory, chain)):
@@ -42,4 +42,4 @@ def plain_errors() -> Iterator[None]:
                 traceback.clear_frames(kept.__traceback__)
         elif not isinstance(error, Gpt2Error):
             raise
-        raise RefusalError(explained(error)) from error
+        raise NotebookError(error_text(error)) from error

@@ -14,8 +14,8 @@ import ipywidgets as widgets
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import Checked, Field, fields_of, parsed
-from gpt2_helpers.forms.widgets.fields import Choices, Row
-from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.field_row import Choices, FieldRow
+from gpt2_helpers.forms.widgets.style import message, style_sheet
 
 Config = TypeVar("Config", bound=Checked)
 
@@ -85,7 +85,7 @@ class ConfigForm(Displayable):
         start |= _variables(self._fields[name] for name in (*shown, *hidden))
         self._unshown = {name: value for name, value in start.items() if name not in shown}
         self._rows = {
-            name: Row(
+            name: FieldRow(
                 self._fields[name],
                 start[name],
                 self._changed,
@@ -109,16 +109,16 @@ class ConfigForm(Displayable):
         for field in fields_of(wanted):
             if field.name in self.errors:  # as it stands beside the field
                 raise OptionError(self.errors[field.name])
-        values = {f.name: self.given(f.name) for f in fields_of(wanted)}
+        values = {f.name: self.raw_value(f.name) for f in fields_of(wanted)}
         return wanted(**values)
 
     def value(self, name: str) -> Any:
         """What stands in one field; OptionError where it is wrong."""
         return self._rows[name].read() if name in self._rows else self._unshown[name]
 
-    def given(self, name: str) -> Any:
+    def raw_value(self, name: str) -> Any:
         """What stands in one field, wrong or not."""
-        return self._rows[name].given() if name in self._rows else self._unshown[name]
+        return self._rows[name].raw_value() if name in self._rows else self._unshown[name]
 
     def set(self, **values: Any) -> None:
         """Put values into fields, shown or hidden. A wrong one shows with its message."""
@@ -139,7 +139,7 @@ class ConfigForm(Displayable):
         """A remark under a field, as plain text; an empty one takes it away."""
         self._rows[name].note(text, warning=warning)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> FieldRow:
         """The widgets of a field: `.widget` is the whole row, `.control` what is typed into."""
         return self._rows[name]
 
@@ -188,19 +188,19 @@ class ConfigForm(Displayable):
                 except OptionError as error:
                     foot += self._place(str(error))
         for name, row in self._rows.items():
-            row.complain(self.errors.get(name))
-        self._foot.value = "".join(told("wrong", message) for message in foot)
+            row.set_error(self.errors.get(name))
+        self._foot.value = "".join(message("error", text) for text in foot)
         if self._advanced is not None and self.errors.keys() & {*self._folded}:
             self._advanced.selected_index = 0  # nobody finds a message that is folded away
 
-    def _place(self, message: str) -> list[str]:
+    def _place(self, error: str) -> list[str]:
         """Note a dataclass's message with its field; what is left for the foot."""
-        name, _, rest = message.partition(" ")
+        name, _, rest = error.partition(" ")
         if name in self._rows and rest.startswith("must "):
             self.errors[name] = f"{self._fields[name].label} {rest}"
             return []
-        self.errors[name if name in self._fields else ""] = message
-        return [message]
+        self.errors[name if name in self._fields else ""] = error
+        return [error]
 
 
 def _fields_by_name(kinds: Iterable[type[Checked]]) -> dict[str, Field]:

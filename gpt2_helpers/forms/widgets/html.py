@@ -8,7 +8,7 @@ from html import escape
 import ipywidgets as widgets
 from IPython.display import display
 
-from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.style import message, style_sheet
 
 
 def show(*parts: widgets.Widget) -> None:
@@ -25,9 +25,9 @@ def status_line() -> widgets.HTML:
     return line
 
 
-def told_warnings(notes: Iterable[str]) -> str:
+def warning_messages(notes: Iterable[str]) -> str:
     """Notes of trouble as HTML, which says by its looks that they are warnings."""
-    return "".join(told("warning", note.removeprefix("Warning: ")) for note in notes)
+    return "".join(message("warning", note.removeprefix("Warning: ")) for note in notes)
 
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:

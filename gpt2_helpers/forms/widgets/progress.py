@@ -8,10 +8,10 @@ from html import escape
 
 import ipywidgets as widgets
 
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.system.files import CopyProgress, Result
 
-PAUSE = 0.25  # seconds between two updates: a browser follows no faster
+UPDATE_INTERVAL = 0.25  # seconds between two updates: a browser follows no faster
 
 
 class ProgressBar:
@@ -44,7 +44,11 @@ class ProgressBar:
         now, self.done = time.monotonic(), done
         if done == self._warm_up:
             self._counted_since = now
-        if now - self._shown_at < PAUSE and done != self._total and done > self._warm_up + 1:
+        if (
+            now - self._shown_at < UPDATE_INTERVAL
+            and done != self._total
+            and done > self._warm_up + 1
+        ):
             return False
         self._shown_at = now
         self._bar.value = float(done)
@@ -74,7 +78,7 @@ class ProgressBar:
         return line
 
 
-def shown_moving(
+def show_copy_progress(
     moving: Generator[CopyProgress, None, Result], title: str, status: widgets.HTML
 ) -> Result:
     """Let bytes move to their end, with how many have in `status`; what the generator returns."""
@@ -84,7 +88,7 @@ def shown_moving(
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
-        words = told("note", f"{title}: {share}")
+        words = message("note", f"{title}: {share}")
         if words != status.value:
             status.value = words
 

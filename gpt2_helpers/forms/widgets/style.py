@@ -19,7 +19,7 @@ _CSS = """
   --gpt2-red: var(--vscode-errorForeground, var(--jp-error-color1, #d93025));
   --gpt2-amber: var(--vscode-editorWarning-foreground, var(--jp-warn-color0, #b06000));
   --gpt2-line: var(--vscode-widget-border, var(--jp-border-color2, rgba(128, 128, 128, 0.4)));
-  --gpt2-paper: var(--vscode-editorWidget-background,
+  --gpt2-excerpt: var(--vscode-editorWidget-background,
     var(--jp-layout-color2, rgba(128, 128, 128, 0.1)));
   max-width: 760px;
   overflow-x: hidden;
@@ -30,16 +30,16 @@ _CSS = """
 .gpt2-form .widget-html { height: auto; min-height: 0; }
 .gpt2-form .gpt2-heading { font-weight: 600; margin-top: 6px; }
 .gpt2-form .gpt2-help { opacity: 0.75; max-width: 560px; }
-.gpt2-form .gpt2-under .gpt2-help, .gpt2-form .gpt2-under .gpt2-note,
-.gpt2-form .gpt2-under .gpt2-warning, .gpt2-form .gpt2-indent { margin-left: 188px; }
-.gpt2-form .gpt2-wrong, .gpt2-form .gpt2-warning {
+.gpt2-form .gpt2-below .gpt2-help, .gpt2-form .gpt2-below .gpt2-note,
+.gpt2-form .gpt2-below .gpt2-warning, .gpt2-form .gpt2-indent { margin-left: 188px; }
+.gpt2-form .gpt2-error, .gpt2-form .gpt2-warning {
   border-left: 3px solid; padding: 1px 8px; margin: 2px 0; max-width: 560px;
   overflow-wrap: anywhere;
 }
-.gpt2-form .gpt2-wrong { color: var(--gpt2-red); }
+.gpt2-form .gpt2-error { color: var(--gpt2-red); }
 .gpt2-form .gpt2-warning { border-color: var(--gpt2-amber); }
-.gpt2-form .gpt2-paper {
-  background: var(--gpt2-paper); border: 1px solid var(--gpt2-line); border-radius: 3px;
+.gpt2-form .gpt2-excerpt {
+  background: var(--gpt2-excerpt); border: 1px solid var(--gpt2-line); border-radius: 3px;
   padding: 4px 8px; margin: 2px 0; max-height: 12em; overflow: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace;
 }
@@ -47,8 +47,8 @@ _CSS = """
   text-align: left; vertical-align: top; padding: 1px 12px 1px 0; overflow-wrap: anywhere;
 }
 @media (max-width: 560px) {
-  .gpt2-form .gpt2-under .gpt2-help, .gpt2-form .gpt2-under .gpt2-note,
-  .gpt2-form .gpt2-under .gpt2-warning, .gpt2-form .gpt2-indent { margin-left: 0; }
+  .gpt2-form .gpt2-below .gpt2-help, .gpt2-form .gpt2-below .gpt2-note,
+  .gpt2-form .gpt2-below .gpt2-warning, .gpt2-form .gpt2-indent { margin-left: 0; }
 }
 """
 
@@ -58,12 +58,12 @@ def style_sheet() -> widgets.HTML:
     return widgets.HTML(f"<style>{_CSS}</style>", layout=widgets.Layout(display="none"))
 
 
-def told(kind: str, text: str) -> str:
+def message(kind: str, text: str) -> str:
     """`text` as HTML of a kind that the CSS knows: help, note, warning, wrong, heading, paper.
 
     Wrong things are read out by screen readers when they appear, and marked by more than colour.
 
-    >>> told("note", "a < b")
+    >>> message("note", "a < b")
     '<div class="gpt2-note">a &lt; b</div>'
     """
     role = ' role="alert"' if kind == "wrong" else ""

@@ -18,11 +18,11 @@ from gpt2_helpers.evaluation.memorization import OverlapReport
 from gpt2_helpers.evaluation.similarity import COPY, NOVEL, Match
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.form import Displayable
-from gpt2_helpers.forms.widgets.style import style_sheet, told
+from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 
-MOST_CARDS = 100
-LONGEST_NEAREST = 200  # characters shown of a training text that is close
+MAX_CARDS = 100
+MAX_MATCH_LENGTH = 200  # characters shown of a training text that is close
 
 _CSS = """
 .gpt2-card, .gpt2-row { border: 1px solid var(--gpt2-line); border-radius: 3px; margin: 3px 0; }
@@ -42,7 +42,7 @@ _CSS = """
 .gpt2-mark { border-left: 3px solid var(--gpt2-amber); padding-left: 6px; }
 .gpt2-row .gpt2-mark { order: 3; flex: 1 0 80%; margin-left: 3em; }
 .gpt2-copy {
-  font: inherit; color: inherit; background: var(--gpt2-paper); cursor: pointer;
+  font: inherit; color: inherit; background: var(--gpt2-excerpt); cursor: pointer;
   border: 1px solid var(--gpt2-line); border-radius: 3px; padding: 0 10px; margin-left: auto;
 }
 """
@@ -101,17 +101,17 @@ class TextCards(Displayable):
         remark: str = "",
         *,
         compact: bool = False,
-        most: int = MOST_CARDS,
+        most: int = MAX_CARDS,
     ) -> None:
         self.texts: list[str] = []  # in the order of their numbers
-        self.pairs: list[tuple[str, Match]] = []  # in the order in which they came
+        self.matches: list[tuple[str, Match]] = []  # in the order in which they came
         self._numbers: list[int] = []
         self._originality, self._compact, self._most = originality, compact, most
         self._shared_layout = widgets.Layout(width="auto")
         self._cards = widgets.VBox()
         self._head, self._foot = widgets.HTML(), widgets.HTML()
         self._download = widgets.VBox()
-        self._head.value = told("note", remark)
+        self._head.value = message("note", remark)
         sheet = widgets.HTML(f"<style>{_CSS}</style>", layout=widgets.Layout(display="none"))
         self.widget = widgets.VBox(
             [style_sheet(), sheet, self._head, self._cards, self._foot, self._download]
@@ -125,7 +125,7 @@ class TextCards(Displayable):
             number = len(self.texts)
         match = self._originality.compare(str(text)) if self._originality else None
         if match is not None:
-            self.pairs.append((str(text), match))
+            self.matches.append((str(text), match))
         place = bisect.bisect(self._numbers, number)
         self._numbers.insert(place, number)
         self.texts.insert(place, str(text))
@@ -139,13 +139,13 @@ class TextCards(Displayable):
                 beyond.close()
         if len(self.texts) > self._most:
             words = f"The first {self._most} of {len(self.texts):,} texts are shown."
-            self._foot.value = told("note", words)
+            self._foot.value = message("note", words)
 
     def finish(self) -> None:
         """No more is to come: say how many are copies, and offer all texts as a file."""
         if not self.texts:
             return
-        self._foot.value += told("heading", counted(len(self.texts), self.pairs))
+        self._foot.value += message("heading", counted(len(self.texts), self.matches))
         path = new_file(tempfile.mkdtemp(prefix="gpt2-texts-"))
         with TextWriter(path, SAMPLE_DELIM if len(self.texts) > 1 else "") as writer:
             for text in self.texts:
@@ -184,7 +184,11 @@ def counted(count: int, pairs: Sequence[tuple[str, Match]]) -> str:
     >>> counted(1, [])
     '1 text.'
     """
-    return str(OverlapReport.of(pairs)) if pairs else f"{count:,} text{'' if count == 1 else 's'}."
+    return (
+        str(OverlapReport.from_matches(pairs))
+        if pairs
+        else f"{count:,} text{'' if count == 1 else 's'}."
+    )
 
 
 def _mark(match: Match | None) -> str:
@@ -194,7 +198,7 @@ def _mark(match: Match | None) -> str:
         words = "<b>\N{WARNING SIGN} stands in the training data</b>"
     else:
         nearest = match.nearest
-        if len(nearest) > LONGEST_NEAREST:
-            nearest = f"{nearest[:LONGEST_NEAREST].rstrip()} ..."
+        if len(nearest) > MAX_MATCH_LENGTH:
+            nearest = f"{nearest[:MAX_MATCH_LENGTH].rstrip()} ..."
         words = f"<b>\N{WARNING SIGN} close to a training text:</b> &ldquo;{escape(nearest)}&rdquo;"
     return f'<span class="gpt2-mark">{words}</span>'

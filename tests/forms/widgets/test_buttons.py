@@ -6,12 +6,12 @@ import pytest
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.forms.widgets import buttons
-from gpt2_helpers.forms.widgets.buttons import ActionButton, explained
+from gpt2_helpers.forms.widgets.buttons import ActionButton, error_text
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buttons, "QUEUED", -1.0)
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", -1.0)
 
 
 def failing(error: BaseException) -> ActionButton:
@@ -43,7 +43,7 @@ def test_a_click_during_the_work_is_ignored() -> None:
 
 
 def test_a_click_that_was_queued_is_ignored_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buttons, "QUEUED", 3600.0)
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 3600.0)
     seen = []
     action = ActionButton("Go", lambda: seen.append("once"))
     action.button.click()
@@ -80,6 +80,6 @@ def test_full_memory_is_told_with_what_helps() -> None:
 
     full = errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8]")
     for error in (full, MemoryError()):
-        assert "take a smaller model" in explained(error)
-    assert len(explained(ValueError("word " * 1000))) < 400
-    assert explained(ValueError()) == "ValueError"
+        assert "take a smaller model" in error_text(error)
+    assert len(error_text(ValueError("word " * 1000))) < 400
+    assert error_text(ValueError()) == "ValueError"

@@ -39,8 +39,8 @@ def test_the_link_holds_the_file_and_its_name(path: Path) -> None:
     assert base64.b64decode(match[1]) == path.read_bytes()
 
 
-def test_of_a_large_file_the_place_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "LARGEST_LINK", 5)
+def test_a_large_file_is_shown_by_its_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "MAX_LINK_BYTES", 5)
     told = download_button(path)
     assert "href" not in markup(told)
     assert str(path.parent) in words(told)

@@ -14,9 +14,9 @@ import pytest
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.fields import Checked, fields_of, option
-from gpt2_helpers.forms.widgets.errors import RefusalError, plain_errors
+from gpt2_helpers.forms.widgets.errors import NotebookError, plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm
-from gpt2_helpers.forms.widgets.style import told
+from gpt2_helpers.forms.widgets.style import message
 
 FINETUNE = (FinetuneConfig, RunConfig, DatasetConfig)
 
@@ -186,12 +186,12 @@ def test_wrong_input_stays_and_its_message_stands_beside_it(text: str) -> None:
     with pytest.raises(OptionError) as caught:
         form.value("guests")
     assert form.errors == {"guests": str(caught.value)}
-    assert told("wrong", str(caught.value)) in html(form)
+    assert message("error", str(caught.value)) in html(form)
     with pytest.raises(OptionError, match="^Guests must be"):
         form.config()
     type_into(form, "guests", "3")
     assert form.is_valid
-    assert "gpt2-wrong" not in html(form)
+    assert "gpt2-error" not in html(form)
 
 
 def test_what_does_not_fit_together_is_said_at_the_foot() -> None:
@@ -200,7 +200,7 @@ def test_what_does_not_fit_together_is_said_at_the_foot() -> None:
     assert form.is_valid
     control(form, "wine").value = True
     assert form.errors == {"": "wine=True is enough for 10 guests, got 12: buy more"}
-    assert html(form).endswith(told("wrong", form.errors[""]))
+    assert html(form).endswith(message("error", form.errors[""]))
     type_into(form, "guests", "10")
     assert form.is_valid
 
@@ -209,7 +209,7 @@ def test_what_a_class_says_of_one_field_stands_beside_that_field() -> None:
     form = ConfigForm(*FINETUNE)
     type_into(form, "run_name", "a/b")
     assert form.errors == {"run_name": "Name of the run must be a plain folder name, got 'a/b'"}
-    assert form.row("run_name").wrong == form.errors["run_name"]
+    assert form.row("run_name").error == form.errors["run_name"]
 
 
 def test_a_fold_opens_where_something_in_it_is_wrong() -> None:
@@ -302,7 +302,7 @@ def test_a_wrong_variable_shows_with_its_message(
     form = ConfigForm(Meal)
     assert form.errors.keys() == {name}
     assert repr(word) in form.errors[name] or f"got {word}" in form.errors[name]
-    assert "gpt2-wrong" in html(form)
+    assert "gpt2-error" in html(form)
 
 
 def test_a_wrong_variable_of_a_hidden_field_is_said_at_the_foot(
@@ -311,7 +311,7 @@ def test_a_wrong_variable_of_a_hidden_field_is_said_at_the_foot(
     monkeypatch.setenv("GPT2_GUESTS", "many")
     form = ConfigForm(Meal, hidden=("guests",))
     assert form.errors == {"guests": "guests must be a whole number, got 'many'"}
-    assert html(form).endswith(told("wrong", form.errors["guests"]))
+    assert html(form).endswith(message("error", form.errors["guests"]))
 
 
 def test_a_field_that_is_neither_shown_nor_hidden_asks_no_variable(
@@ -364,7 +364,7 @@ def test_a_widget_of_anothers_making_stands_under_its_field() -> None:
 def test_a_note_stands_with_the_help_and_goes_when_it_is_empty() -> None:
     form = ConfigForm(Meal)
     form.note("guests", "that is many", warning=True)
-    assert told("warning", "that is many") in html(form)
+    assert message("warning", "that is many") in html(form)
     assert "People at the table." in html(form)
     form.note("guests", "")
     assert "that is many" not in html(form)
@@ -394,14 +394,14 @@ def test_an_error_stops_the_cell_with_a_sentence(capsys: pytest.CaptureFixture[s
     session.user_ns.update(form=ConfigForm(Meal, defaults={"guests": 0}), plain=plain_errors)
     result = session.run_cell("with plain():\n    form.config()")
     assert not result.success
-    assert isinstance(result.error_in_exec, RefusalError)
+    assert isinstance(result.error_in_exec, NotebookError)
     said = capsys.readouterr()
     (line,) = (said.out + said.err).splitlines()
     assert line.endswith("Guests must be between 1 and 20, got 0")
 
 
 def test_a_full_memory_is_said_in_a_sentence_too() -> None:
-    with pytest.raises(RefusalError, match="the memory is too small for this"), plain_errors():
+    with pytest.raises(NotebookError, match="the memory is too small for this"), plain_errors():
         raise MemoryError
 
 
@@ -428,12 +428,12 @@ def test_the_forms_are_found_under_one_name() -> None:
     from gpt2_helpers import forms
 
     assert forms.ConfigForm is ConfigForm
-    assert {*forms.__all__} == {*forms._HOMES}
+    assert {*forms.__all__} == {*forms._MODULES}
     with pytest.raises(AttributeError, match="ConfgForm"):
         _ = forms.ConfgForm
 
 
-def test_without_ipywidgets_the_install_line_is_told() -> None:
+def test_missing_ipywidgets_error_has_the_install_command() -> None:
     script = (
         "import sys; sys.modules['ipywidgets'] = None\n"
         "try:\n    import gpt2_helpers.forms.widgets.form\n"

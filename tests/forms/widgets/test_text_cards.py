@@ -24,7 +24,7 @@ class Pretended:
 
     def compare(self, text: str, /) -> Match:
         kinds = {"Copied": "copy", "Close": "near copy"}
-        return Match(kinds.get(text.split()[0], "own"), "a training text <b>", 0.9)
+        return Match(kinds.get(text.split()[0], "novel"), "a training text <b>", 0.9)
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,9 @@ def test_copies_and_near_copies_are_marked_and_counted() -> None:
     assert "a training text &lt;b&gt;" in second
     assert "training" not in third
     cards.finish()
-    assert "Of 3 texts, 1 is a copy of the training text, 1 near copy, and 1" in words(cards.widget)
+    assert "Of 3 texts, 1 is a copy of the training text, 1 is a near copy and 1 is" in words(
+        cards.widget
+    )
 
 
 def test_without_a_comparison_one_line_says_why() -> None:

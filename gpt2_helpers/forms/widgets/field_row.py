@@ -15,7 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from gpt2_helpers.fields import Field, checked, parsed
-from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, sentence, told
+from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, sentence
 
 # What a dropdown offers: values, or pairs of what is shown and the value behind it.
 Choices = Sequence[Any]
@@ -23,7 +23,7 @@ Choices = Sequence[Any]
 _BITS = 64  # of a whole number, at most
 
 
-class Row:
+class FieldRow:
     """One field as widgets: `widget` shows it, `read` tells what stands there, `write` changes it.
 
     A yes or no is a checkbox, a choice a dropdown, all else a line of text (or several, `lines`);
@@ -49,20 +49,20 @@ class Row:
         self.slider: Any = self._make_slider() if offered is None else None
         self._message, self._under = widgets.HTML(), widgets.HTML()
         self._message.layout.flex = "1 1 200px"
-        self._under.add_class("gpt2-under")
+        self._under.add_class("gpt2-below")
         shown = [part for part in (self.control, self.slider, self._message) if part is not None]
         line = widgets.HBox(shown)
         line.add_class("gpt2-line")
         self.widget = widgets.VBox([line, self._under])
-        self.wrong: str | None = None
-        self.complain(None)
+        self.error: str | None = None
+        self.set_error(None)
         self.note("")
         self.write(value)
         self.control.observe(self._on_control, "value")
         if self.slider is not None:
             self.slider.observe(self._on_slider, "value")
 
-    def given(self) -> Any:
+    def raw_value(self) -> Any:
         """What stands there: a value of the field's kind, or the text that is none."""
         if self._unshown is not None:
             return self._unshown
@@ -80,7 +80,7 @@ class Row:
 
     def read(self) -> Any:
         """The value, checked; OptionError that calls the field by its label."""
-        return checked(dataclasses.replace(self.field, name=self.field.label), self.given())
+        return checked(dataclasses.replace(self.field, name=self.field.label), self.raw_value())
 
     def write(self, value: Any) -> None:
         """Let `value` stand there. One that the field refuses is shown too, as typed."""
@@ -108,16 +108,16 @@ class Row:
             self.control.options = pairs
         self.write(value)
 
-    def complain(self, message: str | None) -> None:
+    def set_error(self, text: str | None) -> None:
         """Show what is wrong beside the field; None where nothing is."""
-        self.wrong = message
-        self._message.value = told("wrong", message or "")
-        self._message.layout.display = None if message else "none"
+        self.error = text
+        self._message.value = message("error", text or "")
+        self._message.layout.display = None if text else "none"
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """A remark under the field, beside its help; an empty one takes it away."""
-        help = told("help", sentence(self.field.help))
-        self._under.value = help + told("warning" if warning else "note", text)
+        help = message("help", sentence(self.field.help))
+        self._under.value = help + message("warning" if warning else "note", text)
 
     def _make_control(self, choices: Choices | None, lines: int) -> widgets.DOMWidget:
         field = self.field
@@ -157,7 +157,7 @@ class Row:
     def _on_slider(self, change: Any) -> None:
         # A page of ipywidgets 8 moves a slider to its nearest step and tells that as a change: what
         # was typed between two steps must stay.
-        typed, step = self.given(), change["owner"].step
+        typed, step = self.raw_value(), change["owner"].step
         moved, least = change["new"], 0.501 * step
         near = isinstance(typed, (int, float)) and moved - least < typed < moved + least
         if not self._silent and not near:
@@ -169,7 +169,7 @@ class Row:
         """To the number in the box, or the nearer end; a wrong one leaves it where it is."""
         if self.slider is None:
             return
-        value = self.given()
+        value = self.raw_value()
         # Not math.isfinite, which refuses a whole number of 400 digits.
         if isinstance(value, (int, float)) and -math.inf < value < math.inf:
             value = min(max(value, self.slider.min), self.slider.max)
