@@ -135,13 +135,8 @@ class TrainingTextIndex:
             DatasetError: if the files cannot be read or contain only token ids.
         """
         files = find_files(path)
-<<<<<<< HEAD
-        texts = [file for file in files if not is_token_file(file)]
-        if not texts:
-=======
-        text_files = [file for file in files if not is_archive(file)]
+        text_files = [file for file in files if not is_token_file(file)]
         if not text_files:
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
             raise DatasetError(
                 f"{path} contains token ids and no text to compare with: give the text that it was "
                 "encoded from"
@@ -248,13 +243,8 @@ def advice(
         lines.append(str(report))
         if not record.validation_losses:
             lines.append(
-<<<<<<< HEAD
-                "Nothing was set aside to measure on: validation_split=0.05 would show from which "
-                "step on the model learns by heart."
-=======
-                "The run has no validation data: validation=0.05 would show at which step the "
-                "model starts to memorize."
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+                "The run has no validation data: validation_split=0.05 would show at which step "
+                "the model starts to memorize."
             )
         if epochs and epochs >= MANY_EPOCHS:
             lines.append(
@@ -290,13 +280,8 @@ def _loss_advice(
         )
         reason = f"{gap_text}, and {rise_text}" if has_gap else rise_text
         return [
-<<<<<<< HEAD
-            f"{why[0].upper()}{why[1:]}: train for about {best:,} steps, or give "
-            "early_stopping_patience=3, which keeps the best."
-=======
             f"{_capitalize(reason)}: train for about {best_step:,} steps, or set "
-            "early_stopping=3 to keep the best checkpoint."
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+            "early_stopping_patience=3 to keep the best checkpoint."
         ]
     if last_loss < previous_loss * (1 - LOSS_TOLERANCE):
         still_falling = (

@@ -50,17 +50,7 @@ def preview(path: str | Path, column: str | None = None) -> DataPreview:
         return DataPreview(f"an archive of encoded text, {format_size(size)}")
     if size > MAX_BYTES_READ:
         head = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
-<<<<<<< HEAD
         names = column_lengths(file) if is_table(file) else {}
-        return Look(f"a file of {size_of(size)}", _beginning(iter([head])), columns=names)
-    return _look_at_table(file, column) if is_table(file) else _look_at_text(file)
-
-
-def _look_at_text(file: Path) -> Look:
-    report = ReadReport()
-    blocks = list(read_text(file, report))
-=======
-        names = columns(file) if is_table(file) else {}
         return DataPreview(
             f"a file of {format_size(size)}", _beginning(iter([head])), columns=names
         )
@@ -68,9 +58,8 @@ def _look_at_text(file: Path) -> Look:
 
 
 def _preview_text(file: Path) -> DataPreview:
-    journal = ReadReport()
-    blocks = list(read_text(file, journal))
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+    report = ReadReport()
+    blocks = list(read_text(file, report))
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
@@ -83,32 +72,18 @@ def _preview_text(file: Path) -> DataPreview:
     )
 
 
-<<<<<<< HEAD
-def _look_at_table(file: Path, column: str | None) -> Look:
-    names = column_lengths(file)
-=======
 def _preview_table(file: Path, column: str | None) -> DataPreview:
-    names = columns(file)
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+    names = column_lengths(file)
     if not names:
         raise DatasetError(f"{file} holds no rows: choose another file")
     report = ReadReport()
     if column is None and len(names) > 1:
-<<<<<<< HEAD
-        column = likeliest(names)
+        column = guess_text_column(names)
     rows = list(read_column(file, report, column))
     characters = sum(map(len, rows))
     beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
     amounts = f"{len(rows):,} texts, {characters:,} characters"
-    return Look(amounts, beginning, report.notes(), characters, names)
-=======
-        column = guess_text_column(names)
-    rows = list(read_rows(file, journal, column))
-    characters = sum(map(len, rows))
-    beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
-    amounts = f"{len(rows):,} texts, {characters:,} characters"
-    return DataPreview(amounts, beginning, journal.notes(), characters, names)
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+    return DataPreview(amounts, beginning, report.notes(), characters, names)
 
 
 def guess_text_column(columns: dict[str, int]) -> str:

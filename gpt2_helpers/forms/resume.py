@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.google.drive_backup import SavedRun
 
 # What another day decides anew, whatever the run was told when it began.
-<<<<<<< HEAD
-_DECIDED_ANEW = {
+_NOT_RESUMED = {
     "steps",
     "run_name",
     "restore_from",
@@ -32,9 +31,6 @@ _DECIDED_ANEW = {
     "overwrite",
     "backup_to_drive",
 }
-=======
-_NOT_RESUMED = {"steps", "run_name", "restore_from", "checkpoint_dir", "overwrite", "drive_backup"}
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
 
 
 class ResumeForm(Displayable):

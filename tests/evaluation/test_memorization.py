@@ -211,19 +211,11 @@ def test_no_advice_without_a_reason(report: OverlapReport | None) -> None:
     assert advice(record(3.0, 2.4, 2.395), report) == []  # flat, and close to the training loss
 
 
-<<<<<<< HEAD
-def test_copies_are_told_and_a_validation_recommended_where_there_was_none() -> None:
-    told, set_aside = advice(record(), BAD)
-    assert told.startswith("Of 100 texts, 12 are copies of the training text, 3 near copies")
-    assert "validation_split=0.05" in set_aside
-    assert advice(record(3.0, 2.4, 2.395), BAD) == [told]
-=======
 def test_many_copies_are_reported_and_validation_is_recommended() -> None:
     copies, validation = advice(record(), BAD)
     assert copies.startswith("Of 100 texts, 12 are copies of the training text, 3 are near copies")
-    assert "validation=0.05" in validation
+    assert "validation_split=0.05" in validation
     assert advice(record(3.0, 2.4, 2.395), BAD) == [copies]
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
 
 
 def test_many_epochs_are_mentioned_if_there_are_copies() -> None:
@@ -236,15 +228,9 @@ def test_many_epochs_are_mentioned_if_there_are_copies() -> None:
 def test_a_rising_validation_loss_gives_the_best_step() -> None:
     (line,) = advice(record(3.2, 2.8, 3.1), GOOD)
     assert line == (
-<<<<<<< HEAD
-        "The training loss is 0.60 under the validation loss, and the validation loss was best at "
-        "step 200 of 300 (2.80, now 3.10): train for about 200 steps, or give "
-        "early_stopping_patience=3, which keeps the best."
-=======
         "The training loss is 0.60 below the validation loss, and the validation loss was best at "
-        "step 200 of 300 (2.80, now 3.10): train for about 200 steps, or set early_stopping=3 to "
-        "keep the best checkpoint."
->>>>>>> 9c5294c (Name the memorization check and the parts of the forms by their usual terms)
+        "step 200 of 300 (2.80, now 3.10): train for about 200 steps, or set "
+        "early_stopping_patience=3 to keep the best checkpoint."
     )
     (line,) = advice(RunRecord(validation_losses=record(3.2, 2.8, 3.1).validation_losses))
     assert line.startswith("The validation loss was best at step 200 of 300")
