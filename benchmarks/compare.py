@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import table
+from gpt2_helpers.system.files import atomic_write_text
 from peer_process import PeerProcess
 from rounds import ROOT, environment, machine
 from same_weights import other_weights
@@ -198,9 +199,7 @@ def _measure_into(
         (options.out, json.dumps(results, indent=1) + "\n"),
         (options.out.with_suffix(".md"), table.whole(results)),
     ):
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        atomic_write_text(path, text)
     for line in table.lines_of(work, known):
         print(f"  {line}", flush=True)
     print(f"  measured in {time.monotonic() - began:.0f} s", flush=True)

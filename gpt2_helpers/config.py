@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.fields import Checked, option
-from gpt2_helpers.system.files import write_text
+from gpt2_helpers.system.files import atomic_write_text
 
 
 def _number_as_text(config: Checked, name: str) -> None:
@@ -80,7 +80,7 @@ class ModelConfig(Checked):
     def save(self, folder: str | Path) -> None:
         """Write `hparams.json` into `folder`."""
         text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-        write_text(Path(folder) / "hparams.json", text)
+        atomic_write_text(Path(folder) / "hparams.json", text)
 
 
 SIZES = {

@@ -19,7 +19,7 @@ import numpy as np
 import regex
 
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief
-from gpt2_helpers.system.files import write_text
+from gpt2_helpers.system.files import atomic_write_text
 
 END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"
@@ -156,9 +156,9 @@ class Tokenizer:
     def save(self, folder: str | Path) -> None:
         """Write `encoder.json` and `vocab.bpe` into `folder`, in OpenAI's format."""
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
-        write_text(encoder, json.dumps(self.vocabulary))
+        atomic_write_text(encoder, json.dumps(self.vocabulary))
         pairs = (f"{left} {right}\n" for left, right in self.merges)
-        write_text(bpe, "#version: 0.2\n" + "".join(pairs))
+        atomic_write_text(bpe, "#version: 0.2\n" + "".join(pairs))
 
     @property
     def merges(self) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from gpt2_helpers.config import (
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.model.lora import WithoutAdapters
 from gpt2_helpers.model.variables import variable_shapes
-from gpt2_helpers.system.files import write_text
+from gpt2_helpers.system.files import atomic_write_text
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -228,4 +228,4 @@ def save_model(
 def write_checkpoint_state(folder: Path, newest: str) -> None:
     """The file `checkpoint`, by which TensorFlow's tools find the newest weights."""
     text = f'model_checkpoint_path: "{newest}"\nall_model_checkpoint_paths: "{newest}"\n'
-    write_text(folder / "checkpoint", text)
+    atomic_write_text(folder / "checkpoint", text)

@@ -33,7 +33,7 @@ from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.system.files import BEFORE, ignore, write_text
+from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
 from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -221,7 +221,7 @@ class RunFolder:
             prefix = save_model(model, self.path, name=f"model-{step}", base=base)
             if not model.adapters:
                 self._delete(step, ("adapters",))  # of a training before that saved this step
-            write_text(self.path / "counter", f"{step}\n")
+            atomic_write_text(self.path / "counter", f"{step}\n")
         except (CheckpointError, OSError) as error:
             record.checkpoints = before
             if not Path(self.path / f"model-{step}.index").is_file():
@@ -275,7 +275,7 @@ class RunFolder:
     def roll_back(self, step: int, record: RunRecord) -> None:
         """Make the checkpoint of `step` the newest: later ones are deleted."""
         write_checkpoint_state(self.path, f"model-{step}")
-        write_text(self.path / "counter", f"{step}\n")
+        atomic_write_text(self.path / "counter", f"{step}\n")
         later = record.checkpoints[record.checkpoints.index(step) + 1 :]
         for other in later:
             self._delete(other)
@@ -331,7 +331,7 @@ class RunFolder:
 
     @property
     def _before(self) -> Path:
-        return self.path.with_name(self.name + BEFORE)
+        return self.path.with_name(self.name + PREVIOUS)
 
     def _put_back(self) -> None:
         """Undo what `replaced` has renamed, where it was not the end of it: it was killed there."""
@@ -344,7 +344,7 @@ class RunFolder:
             os.replace(older, self._before)
 
     def _write_record(self, record: RunRecord) -> None:
-        write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
+        atomic_write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
 
     def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
         for kind in kinds:

@@ -19,9 +19,9 @@ from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.documents import check_column, find_files, wrap_row
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import (
-    atomic_replace,
     is_token_file,
     memmap_tokens,
+    write_dataset_file,
     write_npz,
 )
 from gpt2_helpers.data.token_stream import OnProgress, TokenStream, total_size
@@ -231,7 +231,7 @@ def encode_csv(
     if out.resolve() == files[0].resolve():
         raise OptionError(f"out_path must be another file than the table, got {out_path}")
     report = ReadReport()
-    with atomic_replace(out) as file:
+    with write_dataset_file(out) as file:
         for row in read_column(files[0], report, column, header):
             file.write(wrap_row(row, start_token, end_token).encode())
         if not file.tell():

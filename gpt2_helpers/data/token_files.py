@@ -6,9 +6,7 @@ several arrays of ids, `arr_0`, `arr_1` and on. Both directions stream: no archi
 
 from __future__ import annotations
 
-import glob
 import io
-import os
 import struct
 import tempfile
 import zipfile
@@ -20,6 +18,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from gpt2_helpers.errors import DatasetError, brief
+from gpt2_helpers.system.files import atomic_write
 from gpt2_helpers.types import AnyIds
 
 _SUFFIXES = (".npz", ".npy")
@@ -41,7 +40,7 @@ def memmap_tokens(
     goes when the array does. Raises DatasetError where it cannot be written.
     """
     if keep is not None:
-        with atomic_replace(keep) as file:
+        with write_dataset_file(keep) as file:
             count = _write_npy(file, blocks, dtype)
         return _mapped(keep, dtype, count)
     try:
@@ -71,45 +70,19 @@ def _mapped(file: Any, dtype: np.dtype[Any], count: int) -> AnyIds:
 
 
 @contextmanager
-def atomic_replace(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` once written whole, and else leaves no trace.
-
-    Raises DatasetError where it cannot be written.
-    """
-    # Hidden, so that a folder read as a dataset at the same time passes it over.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    _drop_abandoned(path)
+def write_dataset_file(path: Path) -> Iterator[BinaryIO]:
+    """`atomic_write` that raises DatasetError if `path` cannot be written."""
     try:
-        with part.open("w+b") as file:
+        with atomic_write(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
         raise _unwritable(str(path), error) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _drop_abandoned(path: Path) -> None:
-    """Delete what processes have left beside `path` that were killed while they wrote it."""
-    if os.name == "nt":  # where asking whether a process lives may end it
-        return
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        process = part.name.split(".")[-2]
-        try:
-            if process.isdecimal():
-                os.kill(int(process), 0)  # sends nothing
-        except ProcessLookupError:
-            part.unlink(missing_ok=True)
-        except OSError:  # it lives, and is another user's
-            pass
 
 
 def write_npz(path: Path, tokens: AnyIds) -> None:
     """Write `tokens` [count] as the one array of an .npz that gpt-2-simple reads as well."""
     with (
-        atomic_replace(path) as file,
+        write_dataset_file(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("arr_0.npy", "w", force_zip64=True) as entry,
     ):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gpt2_helpers.data.token_files import atomic_replace
+from gpt2_helpers.data.token_files import write_dataset_file
 from gpt2_helpers.system.download import download_file
 
 _LONGEST_NAME = 100
@@ -49,7 +49,7 @@ def save_upload(name: str, content: bytes, folder: Path) -> Path:
     """Write an uploaded file into `folder`, whole or not at all; DatasetError where it cannot."""
     name = safe_name(name)
     part = folder / f".{name}.uploaded"
-    with atomic_replace(part) as file:
+    with write_dataset_file(part) as file:
         file.write(content)
     return _take_name(part, folder / name)
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system.files import commit, flush
 
 SAMPLE_DELIM = "=" * 20 + "\n"  # between two texts
 
@@ -55,7 +56,8 @@ class TextWriter:
             if self._part is not None and not self._whole:
                 self._part.unlink()
             elif self._part is not None and not failed:
-                self._part.replace(self.path.resolve())
+                flush(self._part)
+                commit(self._part, self.path)
 
     def write(self, text: str) -> None:
         """Append one text; OptionError where the file cannot be written."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.system.files import hash_file, read_sha256
+from gpt2_helpers.system.files import read_sha256, sha256_path
 
 ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
 BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to
@@ -117,7 +117,7 @@ class _Header(tarfile.TarInfo):
 
 
 def or_not_its_hash(archive: Path) -> str:
-    return f", or delete {hash_file(archive).name} if another program put the archive there"
+    return f", or delete {sha256_path(archive).name} if another program put the archive there"
 
 
 def _number(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import DriveError, nearest
 from gpt2_helpers.google import colab
-from gpt2_helpers.system.files import BEFORE, CopyProgress, copy_file, ignore
+from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, ignore
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
 _COLABORATORYS = "/content/drive"
@@ -100,7 +100,7 @@ def mount(force_remount: bool = False) -> Path:
         if os.path.isdir(point) and not colab.is_mount(point) and os.listdir(point):
             raise DriveError(
                 f"Google Drive is to be mounted at {point}, which is an ordinary folder with files "
-                f"in it: move it away first, !mv {point} {point}{BEFORE}"
+                f"in it: move it away first, !mv {point} {point}{PREVIOUS}"
             ) from refusal
         if refusal:
             raise refusal
@@ -196,7 +196,7 @@ def file_from_drive(
             raise DriveError(f"there is no file {target} on Google Drive{_hint(source)}")
         size = source.stat().st_size
         longer = target.is_file() and target.stat().st_size > size
-        kept = target.with_name(target.name + BEFORE)
+        kept = target.with_name(target.name + PREVIOUS)
         if longer and kept.exists():
             raise DriveError(
                 f"{target} here has {target.stat().st_size:,} bytes, on Google Drive only "

@@ -28,7 +28,7 @@ from gpt2_helpers.google.drive import (
     require_space,
 )
 from gpt2_helpers.google.run_archive import before_of
-from gpt2_helpers.system.files import BEFORE, CopyProgress, copy_file, drain, ignore
+from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
 
 HERE, DRIVE = "here", "Drive"
 _PREFIX = f"{archive_checks.ROOT}_"
@@ -171,7 +171,7 @@ def _size(files: list[Path]) -> int:
 
 def _archived() -> list[str]:
     """The names of the runs that lie on Drive as archives."""
-    stems = {path.stem.removesuffix(BEFORE) for path in my_drive().glob(f"{_PREFIX}*.tar")}
+    stems = {path.stem.removesuffix(PREVIOUS) for path in my_drive().glob(f"{_PREFIX}*.tar")}
     return sorted(stem.removeprefix(_PREFIX) for stem in stems)
 
 
@@ -227,7 +227,7 @@ def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
         folder = RunFolder(checkpoint_dir, name)
         with contextlib.suppress(CheckpointError, OSError):
-            if not name.endswith(BEFORE) and (newest := _newest(folder)):
+            if not name.endswith(PREVIOUS) and (newest := _newest(folder)):
                 yield SavedRun(name, *newest, place, folder.path)
 
 

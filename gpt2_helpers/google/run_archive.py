@@ -30,18 +30,20 @@ from gpt2_helpers.google.archive_checks import (
     parts_of,
 )
 from gpt2_helpers.system.files import (
-    BEFORE,
-    PIECE,
+    CHUNK_SIZE,
+    PREVIOUS,
     CopyProgress,
+    commit,
+    delete_abandoned,
     delete_file,
-    drop,
     flush,
-    hash_file,
     ignore,
-    read_file,
+    read_chunks,
     read_sha256,
-    write_hash,
-    write_part,
+    sha256_path,
+    temporary_path,
+    write_chunks,
+    write_sha256,
 )
 from gpt2_helpers.tokenizer import TOKENIZER_FILES
 
@@ -104,21 +106,15 @@ def pack(members: list[Member], archive: Path) -> Generator[CopyProgress, None, 
     Raises OSError where `archive` cannot be written.
     """
     total = packed_size(members)
-    part, digest = yield from write_part(archive, _packed(members, total), total)
-    hash_part = None
-    try:
-        hash_part = write_hash(archive, digest, total)
+    with temporary_path(archive) as part, temporary_path(sha256_path(archive)) as hash_part:
+        digest = yield from write_chunks(part, archive.name, _packed(members, total), total)
+        write_sha256(hash_part, archive, digest, total)
         if archive.exists():
             set_aside(archive)
-        # The hash first: an archive under its own name never stands beside another one's hash.
-        os.replace(hash_part, hash_file(archive))
-        os.replace(part, archive)
-        drop(Path(f"{hash_file(before_of(archive))}.part"))  # of one that was killed
-    except BaseException:
-        for rest in (part, hash_part):
-            if rest:
-                drop(rest)
-        raise
+        # The hash first: an archive must never be found beside the hash of another one.
+        commit(hash_part, sha256_path(archive))
+        commit(part, archive)
+        delete_abandoned(sha256_path(before_of(archive)))
 
 
 def _packed(members: list[Member], total: int) -> Iterator[bytes]:
@@ -126,7 +122,7 @@ def _packed(members: list[Member], total: int) -> Iterator[bytes]:
     done = 0
     for member in members:
         yield member.header
-        yield from read_file(member.path, member.size)
+        yield from read_chunks(member.path, member.size)
         yield bytes(-member.size % BLOCK)
         done += len(member.header) + filled(member.size, BLOCK)
     yield bytes(total - done)
@@ -137,22 +133,23 @@ def set_aside(archive: Path) -> None:
 
     One cut short, as by an upload that was never finished, takes no place: it is discarded.
     """
-    before, hash_part = before_of(archive), None
+    before = before_of(archive)
     if before.exists() and not is_whole(archive):
         discard_archive(archive)
         return
     digest, size = read_sha256(archive)
-    if digest:
-        hash_part = write_hash(before, digest, size or archive.stat().st_size)
-    discard_archive(before)
-    os.replace(archive, before)
-    if hash_part:
-        os.replace(hash_part, hash_file(before))
+    with temporary_path(sha256_path(before)) as hash_part:
+        if digest:
+            write_sha256(hash_part, before, digest, size or archive.stat().st_size)
+        discard_archive(before)
+        os.replace(archive, before)
+        if digest:
+            commit(hash_part, sha256_path(before))
 
 
 def discard_archive(archive: Path) -> None:
     """Delete an archive and its hash, where they are there."""
-    delete_file(hash_file(archive))
+    delete_file(sha256_path(archive))
     delete_file(archive)
 
 
@@ -162,7 +159,7 @@ def before_of(archive: Path) -> Path:
     >>> before_of(Path("checkpoint_run1.tar")).name
     'checkpoint_run1.before.tar'
     """
-    return archive.with_name(f"{archive.stem}{BEFORE}.tar")
+    return archive.with_name(f"{archive.stem}{PREVIOUS}.tar")
 
 
 def unpack(
@@ -186,7 +183,7 @@ def unpack(
                 if expected not in (None, source.digest.hexdigest()):
                     raise CheckpointError(
                         f"{archive} is damaged: its SHA-256 is not the one in "
-                        f"{hash_file(archive).name}: copy it again, or wait until its upload is "
+                        f"{sha256_path(archive).name}: copy it again, or wait until its upload is "
                         f"done{or_not_its_hash(archive)}"
                     )
         except OSError as error:
@@ -207,7 +204,7 @@ class _Source:
         """What stands before the byte `end`, in pieces."""
         while self.done < end:
             try:
-                piece = self.file.read(min(PIECE, end - self.done))
+                piece = self.file.read(min(CHUNK_SIZE, end - self.done))
             except OSError as error:
                 raise CheckpointError(
                     f"{self.file.name} cannot be read after {self.done:,} bytes "

@@ -1,30 +1,38 @@
-"""Bytes on their way into a file that is there whole or not at all. Knows nothing of what they are.
+"""Atomic file writes, copies with progress, and SHA-256 files. Does not know what files contain.
 
-Writing and copying are generators of `CopyProgress`, one for every piece that was written,
-which return the file's SHA-256. The file is `NAME.part` until the last byte is on the disk.
+A file is written under a temporary name in the same folder and renamed once it is complete and on
+the disk, so that a reader finds either the old file or the new one. Copying is a generator of
+`CopyProgress`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
+import itertools
 import os
+import shutil
+import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from gpt2_helpers.errors import Gpt2Error
 
-PIECE = 1 << 20  # bytes read and written at a time
-BEFORE = ".before"  # behind the name of what something newer has taken the place of
+CHUNK_SIZE = 1 << 20  # bytes read and written at a time
+PREVIOUS = ".before"  # suffix of the previous version of a run, an archive or a file
+_ABANDONED_AFTER = 86400  # seconds without a change, if the process cannot be checked
+_counter = itertools.count()  # makes temporary names unique among the threads of a process
 
 
-def ignore(note: str) -> None:
-    """What becomes of a note where nobody asked for any."""
+def ignore(message: str) -> None:
+    """Default for callbacks that receive messages."""
 
 
 class CopyProgress(NamedTuple):
-    """How many bytes of how many are done."""
+    """Bytes done so far, and in total."""
 
     done: int
     total: int
@@ -33,125 +41,200 @@ class CopyProgress(NamedTuple):
 Result = TypeVar("Result")
 
 
-def drain(moving: Generator[CopyProgress, None, Result]) -> Result:
-    """Let it run to its end, unseen; what it returns."""
+def drain(copying: Generator[CopyProgress, None, Result]) -> Result:
+    """Run a generator to its end without showing its progress, and return its result."""
     while True:
         try:
-            next(moving)
+            next(copying)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
 
 
-def write_part(
-    target: Path, pieces: Iterable[bytes], total: int
-) -> Generator[CopyProgress, None, tuple[Path, str]]:
-    """Write `total` bytes beside `target`; returns the file `NAME.part` and its SHA-256.
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a new binary file that replaces `path` when the block ends.
 
-    Nothing is left of it where writing fails, which raises OSError, or where the bytes that came
-    are not as many as were announced, which raises Gpt2Error.
+    If the block raises or the process is killed, `path` keeps its old content. A symbolic link is
+    followed, and the permissions of an existing file are kept.
+
+    Args:
+        path: File to create or replace. Its folder must exist.
+
+    Yields:
+        A file open for reading and writing.
+
+    Raises:
+        OSError: The file cannot be written. `path` is unchanged.
+
+    Example:
+        with atomic_write(Path("counter")) as file:
+            file.write(b"5")
     """
-    part = target.with_name(target.name + ".part")
+    with temporary_path(path) as part:
+        with open(part, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        commit(part, path)
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    r"""Write a small text file atomically, in UTF-8 with `\n` line ends."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def temporary_path(path: Path) -> Iterator[Path]:
+    """A unique path beside `path` for an atomic write in several steps; `commit` renames it.
+
+    The file is deleted at the end of the block if it still exists. Files that killed processes left
+    behind for the same `path` are deleted first.
+    """
+    delete_abandoned(path)
+    path = Path(os.path.realpath(path))
+    # Hidden, so that a folder that is read as a dataset at the same time skips it.
+    part = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.part")
+    try:
+        yield part
+    finally:
+        delete_quietly(part)
+
+
+def commit(part: Path, path: Path) -> None:
+    """Rename `part`, which must be complete and flushed, to `path`, and flush the folder."""
+    path = Path(os.path.realpath(path))
+    with contextlib.suppress(OSError):  # there is no older file, or permissions are not supported
+        shutil.copymode(path, part)
+    os.replace(part, path)
+    with contextlib.suppress(OSError):  # some file systems refuse to flush a folder
+        flush(path.parent)
+
+
+def delete_abandoned(path: Path) -> None:
+    """Delete the temporary files of `path` that killed processes left behind."""
+    path = Path(os.path.realpath(path))
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*-*.part"):
+        process = part.name.split(".")[-2].partition("-")[0]
+        # On Drive the process may have run on another machine, so its id alone proves little.
+        with contextlib.suppress(OSError):
+            unchanged = time.time() - part.stat().st_mtime
+            if unchanged > _ABANDONED_AFTER or not _is_running(process):
+                delete_file(part)
+
+
+def _is_running(process: str) -> bool:
+    if os.name == "nt" or not process.isdecimal():  # on Windows os.kill would end the process
+        return True
+    try:
+        os.kill(int(process), 0)  # signal 0 only checks
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        pass
+    return True
+
+
+def write_chunks(
+    part: Path, name: str, chunks: Iterable[bytes], total: int
+) -> Generator[CopyProgress, None, str]:
+    """Write `total` bytes to a new file, flush it to the disk, and return its SHA-256.
+
+    Errors call the file `name`.
+
+    Raises:
+        OSError: Writing failed.
+        Gpt2Error: The chunks or the written file have another size than `total`.
+    """
     digest = hashlib.sha256()
     done = 0
-    try:
-        with open(part, "wb") as out:
-            for piece in pieces:
-                out.write(piece)
-                digest.update(piece)
-                done += len(piece)
-                yield CopyProgress(done, total)
-            out.flush()
-            os.fsync(out.fileno())
-        written = part.stat().st_size  # as the file system tells it: a mounted one may lie
-        if done != total or written != total:
-            raise Gpt2Error(
-                f"{target.name} was not written whole: {written:,} bytes of {total:,}: try again"
-            )
-    except BaseException:
-        drop(part)
-        raise
-    return part, digest.hexdigest()
+    with open(part, "wb") as out:
+        for chunk in chunks:
+            out.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            yield CopyProgress(done, total)
+        out.flush()
+        os.fsync(out.fileno())
+    written = part.stat().st_size  # a mounted file system may have lost some without an error
+    if done != total or written != total:
+        raise Gpt2Error(
+            f"{name} is incomplete: {written:,} of {total:,} bytes were written: try again"
+        )
+    return digest.hexdigest()
 
 
 def copy_file(source: Path, target: Path) -> Generator[CopyProgress, None, str]:
-    """Copy a file and its time; what stood at `target` stays until the copy is whole."""
+    """Copy a file and its modification time atomically; returns its SHA-256."""
     facts = source.stat()
-    part, digest = yield from write_part(target, read_file(source, facts.st_size), facts.st_size)
-    try:
+    with temporary_path(target) as part:
+        chunks = read_chunks(source, facts.st_size)
+        digest = yield from write_chunks(part, target.name, chunks, facts.st_size)
         with contextlib.suppress(OSError):
             os.utime(part, (facts.st_atime, facts.st_mtime))
-        os.replace(part, target)
-    except BaseException:
-        drop(part)
-        raise
+        commit(part, target)
     return digest
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    flush(part)
-    os.replace(part, path)
+def read_chunks(path: Path, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file in chunks; fewer if the file is shorter."""
+    with open(path, "rb") as file:
+        while size and (chunk := file.read(min(CHUNK_SIZE, size))):
+            size -= len(chunk)
+            yield chunk
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
+    """Wait until a file, or a folder's entries, are on the disk."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows cannot open folders, and needs no flush of them
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # which it asks for
+        return  # Windows cannot open folders and does not need this
+    # Windows flushes only files that are open for writing.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def drop(part: Path) -> None:
-    """Delete what was begun; that it cannot be deleted hides no other error."""
-    with contextlib.suppress(OSError):
-        delete_file(part)
-
-
 def delete_file(path: Path) -> None:
-    """Delete a file, where it is there. It is emptied first: on Google Drive what is deleted goes
-    into a bin, and takes room there."""
+    """Delete a file if it exists. It is truncated first: Google Drive moves deleted files to its
+    trash, where they still take up space."""
     with contextlib.suppress(OSError):
         os.truncate(path, 0)
     path.unlink(missing_ok=True)
 
 
-def read_file(path: Path, size: int) -> Iterator[bytes]:
-    """The first `size` bytes of a file in pieces, fewer where it is shorter."""
-    with open(path, "rb") as file:
-        while size and (piece := file.read(min(PIECE, size))):
-            size -= len(piece)
-            yield piece
+def delete_quietly(path: Path) -> None:
+    """Delete a file if possible; for clean-up that must not hide another error."""
+    with contextlib.suppress(OSError):
+        delete_file(path)
 
 
-def hash_file(path: Path) -> Path:
-    """The file that holds another one's SHA-256, `NAME.sha256` beside it."""
+def sha256_path(path: Path) -> Path:
+    """The file `NAME.sha256` beside a file, with its SHA-256."""
     return path.with_name(path.name + ".sha256")
 
 
-def write_hash(path: Path, digest: str, size: int) -> Path:
-    """Write the SHA-256 of a file in sha256sum's format, with its size as a comment; returns the
-    `.part` that is to become `hash_file(path)`."""
+def write_sha256(part: Path, path: Path, digest: str, size: int) -> None:
+    """Write the SHA-256 of `path` to `part`, which is to become `sha256_path(path)`.
+
+    The format is sha256sum's, with the file's size in bytes as a comment.
+    """
     line = f"# {size} bytes\n{digest}  {path.name}\n".encode()
-    part, _ = drain(write_part(hash_file(path), [line], len(line)))
-    return part
+    drain(write_chunks(part, part.name, [line], len(line)))
 
 
 def read_sha256(path: Path) -> tuple[str | None, int | None]:
-    """The SHA-256 and the size in bytes that stand beside a file, as far as they do."""
+    """The SHA-256 and the size in bytes in `sha256_path(path)`; None for what is missing."""
     digest = size = None
     try:
-        lines = hash_file(path).read_text(encoding="utf-8").splitlines()
+        lines = sha256_path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         lines = []
     for line in lines:
         first, _, rest = line.partition(" ")
         if first == "#" and rest.removesuffix(" bytes").isdecimal():
             size = int(rest.removesuffix(" bytes"))
-        elif rest[1:] == path.name:  # behind the space: another one, or a star
+        elif rest[1:] == path.name:  # after a space or, for binary mode, a star
             digest = first.lower()
     return digest, size

@@ -27,7 +27,7 @@ from gpt2_helpers.generation.decoders import runs_on_tflite
 from gpt2_helpers.generation.generate import stream
 from gpt2_helpers.model.lora import n_adapter_parameters, new_adapters
 from gpt2_helpers.system import device
-from gpt2_helpers.system.files import write_text
+from gpt2_helpers.system.files import atomic_write_text
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
@@ -271,7 +271,7 @@ class FinetuneRun:
         shown = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / f"samples-{step}", "\n".join(shown))
+            atomic_write_text(folder / f"samples-{step}", "\n".join(shown))
         except OSError as error:
             self._save()
             raise OptionError(

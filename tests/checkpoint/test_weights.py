@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.system.files import write_text
+from gpt2_helpers.system.files import atomic_write_text
 
 DATA = ".data-00000-of-00001"
 
@@ -159,7 +159,7 @@ def test_files_are_on_the_disk_before_they_get_their_names(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
     write_weights(tmp_path / "model-5", arrays())
-    write_text(tmp_path / "counter", "5")
+    atomic_write_text(tmp_path / "counter", "5")
     assert {*renamed} == {path.name for path in tmp_path.iterdir()}
     assert renamed[-2:] == ["model-5.index", "counter"]  # without its index it is no checkpoint
 
@@ -188,16 +188,16 @@ def test_a_text_is_written_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "counter"
-    write_text(path, "5\n")
+    atomic_write_text(path, "5\n")
 
     def stopped(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", stopped)
     with pytest.raises(OSError, match="No space left"):
-        write_text(path, "6\n")
+        atomic_write_text(path, "6\n")
     assert path.read_text() == "5\n"
     monkeypatch.undo()
-    write_text(path, "\u00e9\n")
+    atomic_write_text(path, "\u00e9\n")
     assert path.read_bytes() == b"\xc3\xa9\n"
     assert [p.name for p in tmp_path.iterdir()] == ["counter"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpt2_helpers.data.token_files import atomic_replace, memmap_tokens, read_tokens, write_npz
+from gpt2_helpers.data.token_files import memmap_tokens, read_tokens, write_dataset_file, write_npz
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.types import AnyIds
 
@@ -156,7 +156,7 @@ def failing() -> Iterator[AnyIds]:
 
 
 def interrupted(path: Path) -> None:
-    with atomic_replace(path) as file:
+    with write_dataset_file(path) as file:
         file.write(b"new")
         raise KeyboardInterrupt
 
@@ -175,7 +175,7 @@ def test_what_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None
 def test_while_it_is_written_the_old_file_stands(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
     path.write_text("old")
-    with atomic_replace(path) as file:
+    with write_dataset_file(path) as file:
         file.write(b"new")
         file.flush()
         assert path.read_text() == "old"

@@ -19,7 +19,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.google.archive_checks import contents
 from gpt2_helpers.google.run_archive import members_of, pack, packed_size, run_files, unpack
-from gpt2_helpers.system.files import drain, hash_file
+from gpt2_helpers.system.files import drain, sha256_path
 from paths import GOLDEN
 from toy_runs import assert_same, save_run, weights_of
 
@@ -179,7 +179,7 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
     (HERE.path / "run.json").write_text("{}")  # another process writes on
     members = members_of(HERE)
     (HERE.path / "run.json").write_text("")
-    with pytest.raises(Gpt2Error, match=r"checkpoint_run1\.tar was not written whole"):
+    with pytest.raises(Gpt2Error, match=r"checkpoint_run1\.tar is incomplete"):
         drain(pack(members, ARCHIVE))
     assert {path.name: path.read_bytes() for path in Path().glob("checkpoint_*")} == before
 
@@ -245,7 +245,7 @@ def test_an_archive_cut_short_says_how_much_is_there(cut: int, hashed: bool) -> 
     total = packed().stat().st_size
     mine = files_of(save_run(step=6, checkpoint_dir="elsewhere"))
     if not hashed:
-        hash_file(ARCHIVE).unlink()
+        sha256_path(ARCHIVE).unlink()
     os.truncate(ARCHIVE, cut)
     with pytest.raises(CheckpointError) as caught:
         unpacked()
@@ -264,7 +264,7 @@ def test_an_archive_cut_short_says_how_much_is_there(cut: int, hashed: bool) -> 
 def test_every_length_is_refused_but_the_whole_one() -> None:
     save_run()
     whole = packed().read_bytes()
-    hash_file(ARCHIVE).unlink()
+    sha256_path(ARCHIVE).unlink()
     end = contents(ARCHIVE).members[-1]
     least = end.offset_data + -(-end.size // 512) * 512 + 1024
     for length in [*range(0, least, 4099), least - 1]:
@@ -433,7 +433,7 @@ def test_a_hash_that_is_another_archives_can_be_deleted() -> None:
         out.write(bytes(100_000))
     with pytest.raises(CheckpointError, match=f"is damaged: .*{advice}"):
         unpacked()
-    hash_file(ARCHIVE).unlink()
+    sha256_path(ARCHIVE).unlink()
     unpacked()
     assert THERE.completed_steps() == 20
 

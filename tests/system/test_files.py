@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,22 +15,25 @@ import pytest
 
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.system.files import (
-    PIECE,
+    CHUNK_SIZE,
     CopyProgress,
+    atomic_write,
+    atomic_write_text,
     copy_file,
     delete_file,
+    delete_quietly,
     drain,
-    drop,
-    hash_file,
     read_sha256,
-    write_hash,
-    write_part,
+    sha256_path,
+    temporary_path,
+    write_chunks,
+    write_sha256,
 )
 
 
 def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(os.urandom(2 * PIECE + 5))
+    source.write_bytes(os.urandom(2 * CHUNK_SIZE + 5))
     os.utime(source, (1_000_000_000, 1_000_000_000))
     moved: list[CopyProgress] = []
     copying = copy_file(source, target)
@@ -36,10 +41,10 @@ def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
         assert not target.exists()
         moved.append(next(copying))
     digest = drain(copying)
-    total = 2 * PIECE + 5
+    total = 2 * CHUNK_SIZE + 5
     assert moved == [
-        CopyProgress(PIECE, total),
-        CopyProgress(2 * PIECE, total),
+        CopyProgress(CHUNK_SIZE, total),
+        CopyProgress(2 * CHUNK_SIZE, total),
         CopyProgress(total, total),
     ]
     assert target.read_bytes() == source.read_bytes()
@@ -51,15 +56,15 @@ def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["given up", "shrunk", "unreadable"])
 def test_what_stood_there_stays_where_a_copy_is_not_finished(tmp_path: Path, end: str) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(bytes(3 * PIECE))
+    source.write_bytes(bytes(3 * CHUNK_SIZE))
     target.write_bytes(b"before")
     copying = copy_file(source, target)
     next(copying)
     if end == "given up":
         copying.close()
     elif end == "shrunk":
-        os.truncate(source, PIECE + 7)
-        with pytest.raises(Gpt2Error, match=r"target was not written whole: 1,048,583 bytes of 3,"):
+        os.truncate(source, CHUNK_SIZE + 7)
+        with pytest.raises(Gpt2Error, match=r"target is incomplete: 1,048,583 of 3,"):
             list(copying)
     else:
         with pytest.raises(KeyboardInterrupt):
@@ -72,13 +77,16 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="needs a limit on files, as Linux has")
 
     def pieces() -> Iterator[bytes]:
-        yield from (bytes(PIECE), bytes(PIECE))
+        yield from (bytes(CHUNK_SIZE), bytes(CHUNK_SIZE))
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (PIECE + 10, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_SIZE + 10, before[1]))
     try:
-        with pytest.raises(OSError, match="too large"):
-            list(write_part(tmp_path / "file", pieces(), 2 * PIECE))
+        with (
+            pytest.raises(OSError, match="too large"),
+            temporary_path(tmp_path / "file") as part,
+        ):
+            list(write_chunks(part, "file", pieces(), 2 * CHUNK_SIZE))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
@@ -88,7 +96,7 @@ def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "run.tar"
     path.write_bytes(b"a run")
     digest = hashlib.sha256(b"a run").hexdigest()
-    os.replace(write_hash(path, digest, 5), hash_file(path))
+    write_sha256(sha256_path(path), path, digest, 5)
     assert read_sha256(path) == (digest, 5)
     if shutil.which("sha256sum"):
         command = ["sha256sum", "--check", "--strict", "run.tar.sha256"]
@@ -98,22 +106,79 @@ def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
 def test_the_hash_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "run.tar"
     assert read_sha256(path) == (None, None)
-    hash_file(path).write_text("AB12 *run.tar\n")
+    sha256_path(path).write_text("AB12 *run.tar\n")
     assert read_sha256(path) == ("ab12", None)
-    hash_file(path).write_text("ab12  another.tar\n\n# a comment\n# 12 bytes\n")
+    sha256_path(path).write_text("ab12  another.tar\n\n# a comment\n# 12 bytes\n")
     assert read_sha256(path) == (None, 12)
-    hash_file(path).write_bytes(b"\xff\xfe\x00")
+    sha256_path(path).write_bytes(b"\xff\xfe\x00")
     assert read_sha256(path) == (None, None)
 
 
-@pytest.mark.parametrize("discard", [delete_file, drop])
+@pytest.mark.parametrize("delete", [delete_file, delete_quietly])
 def test_what_is_discarded_takes_no_room_in_a_bin(
-    tmp_path: Path, delete_file: Callable[[Path], None]
+    tmp_path: Path, delete: Callable[[Path], None]
 ) -> None:
     path, binned = tmp_path / "file", tmp_path / "bin"
     path.write_bytes(b"large")
     os.link(path, binned)  # a bin keeps the same file under another name
-    delete_file(path)
-    delete_file(path)
+    delete(path)
+    delete(path)
     assert not path.exists()
     assert binned.stat().st_size == 0
+
+
+def test_an_atomic_write_replaces_the_file_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "counter"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+    if os.name != "nt":
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_atomic_write_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "counter"
+    atomic_write_text(path, "old")
+    with pytest.raises(TypeError), atomic_write(path) as file:
+        file.write("a text")  # type: ignore[arg-type]
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writes_of_the_same_file_do_not_collide(tmp_path: Path) -> None:
+    path = tmp_path / "counter"
+    with atomic_write(path) as first, atomic_write(path) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
+def test_an_atomic_write_follows_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    atomic_write_text(link, "text")
+    assert link.is_symlink()
+    assert target.read_text() == "text"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be checked there")
+def test_files_of_killed_processes_are_deleted_at_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "ids[1].npz"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    running, day_old = os.getppid(), 86400 * 1.1
+    abandoned = [tmp_path / f".ids[1].npz.{ended.pid}-0.part", tmp_path / ".ids[1].npz.1-7.part"]
+    kept = [tmp_path / f".ids[1].npz.{running}-0.part", tmp_path / f".ids1.npz.{ended.pid}-0.part"]
+    for part in abandoned + kept:
+        part.write_bytes(b"half")
+    os.utime(abandoned[1], (time.time() - day_old, time.time() - day_old))
+    atomic_write_text(path, "ids")
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, path])

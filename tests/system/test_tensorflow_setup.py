@@ -15,12 +15,12 @@ def said_by(script: str) -> tuple[str, str]:
 
 
 def held_back(block: str) -> str:
-    """A script with `block` quietly, and words before and after it."""
+    """A script with `block` suppress_stderr, and words before and after it."""
     return (
         "import os, sys\n"
-        "from gpt2_helpers.system.tensorflow_setup import quietly\n"
+        "from gpt2_helpers.system.tensorflow_setup import suppress_stderr\n"
         "print('before', file=sys.stderr)\n"
-        f"with quietly():\n    os.write(2, b'greetings\\n')\n    {block}\n"
+        f"with suppress_stderr():\n    os.write(2, b'greetings\\n')\n    {block}\n"
         "os.write(2, b'after\\n')\n"
         "print('done')\n"
     )
@@ -41,7 +41,7 @@ def test_they_are_shown_where_something_goes_wrong() -> None:
 def test_without_a_place_for_errors_all_goes_on(missing: str) -> None:
     script = (
         f"import os, sys; {missing}\n"
-        "from gpt2_helpers.system.tensorflow_setup import quietly\n"
-        "with quietly():\n    print('done')\n"
+        "from gpt2_helpers.system.tensorflow_setup import suppress_stderr\n"
+        "with suppress_stderr():\n    print('done')\n"
     )
     assert said_by(script) == ("done", "")

@@ -10,10 +10,9 @@ import dataclasses
 import hashlib
 import html
 import html.entities
-import os
+import io
 import re
 from collections.abc import Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.google.bigquery.client import run
 from gpt2_helpers.google.bigquery.config import ExportConfig
 from gpt2_helpers.google.bigquery.query import build
+from gpt2_helpers.system.files import atomic_write
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -86,21 +86,17 @@ def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, No
     `for progress in export(sign_in(config.project), config): print(progress.describe())`
     """
     path = Path(config.csv_path)
-    part = path.with_name(path.name + ".part")
     try:
-        yield from _write(client, config, path, part)
+        yield from _write(client, config, path)
     except OSError as error:
         raise OptionError(
             f"csv_path must be a file that can be written, got {config.csv_path!r}: "
             f"{error.strerror or error}"
         ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _write(
-    client: Client, config: ExportConfig, path: Path, part: Path
+    client: Client, config: ExportConfig, path: Path
 ) -> Generator[ExportProgress, None, None]:
     if path.is_dir():
         raise IsADirectoryError(None, "it is a folder")
@@ -108,7 +104,8 @@ def _write(
     fetched = kept = empty = short = 0
     seen: set[bytes] = set()  # digests: the texts themselves may be many
     preview: list[str] = []
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as out:
+        file = io.TextIOWrapper(out, encoding="utf-8", newline="")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([HEADER])
         yield (progress := ExportProgress())
@@ -132,13 +129,11 @@ def _write(
                     fetched, rows.total, kept, empty, short, repeated, tuple(preview)
                 )
             )
-        file.flush()
-        os.fsync(file.fileno())
-    if not kept:
-        found = "only texts that are empty or too short" if fetched else "nothing"
-        raise BigQueryError(
-            f"the query found {found}: check the spelling of what was chosen, take more months, or "
-            f"a lower minimum length. {path} was not written"
-        )
-    os.replace(part, path)
+        if not kept:
+            found = "only texts that are empty or too short" if fetched else "nothing"
+            raise BigQueryError(
+                f"the query found {found}: check the spelling of what was chosen, take more "
+                f"months, or a lower minimum length. {path} was not written"
+            )
+        file.detach()  # flushes; closing it would close `out` too early
     yield dataclasses.replace(progress, path=path)

@@ -95,7 +95,7 @@ def feed(target: str, data: bytes) -> str:
 def seeds(target: str, folder: Path) -> None:
     """Files as they should be, to begin with."""
     from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
-    from gpt2_helpers.system.files import drain, hash_file
+    from gpt2_helpers.system.files import drain, sha256_path
     from toy import toy_tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def seeds(target: str, folder: Path) -> None:
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
         else:
             drain(run_archive.pack(run_archive.members_of(run), folder / "a"))
-            hash_file(folder / "a").unlink()
+            sha256_path(folder / "a").unlink()
     for path in place.iterdir():
         if path.is_file() and target != "tokenizer":
             (folder / path.name).write_bytes(path.read_bytes())
