@@ -1,8 +1,8 @@
-"""Writes titles.csv: questions in the manner of r/AskReddit, made by the grammar beside this file.
+"""Generate titles.csv: questions in the style of r/AskReddit, from the templates in titles/.
 
     python data/make_titles.py
 
-The same code writes the same bytes, on every Python from 3.10 on.
+The output is the same, byte for byte, on every supported Python version.
 """
 
 from __future__ import annotations
@@ -12,70 +12,76 @@ import csv
 import re
 from pathlib import Path
 
-from grammar import Grammar
-from title_templates import SINGLE, TEMPLATES
-from title_words import TABLES, WORDS
+from grammar import Grammar, entries, read_source, table, word_lists
 
+FOLDER = Path(__file__).parent
+SOURCES = FOLDER / "titles"
 SEED = 20
 ROWS = 2000
-LONGEST = 200  # characters
-CONTRACTED = 2, 5  # two titles of five are written as people speak
-SPOKEN = {
+MAX_LENGTH = 200  # characters
+CONTRACTED = 2, 5  # two titles of five use contractions
+CONTRACTIONS = {
     r"hat is (?!it\b)": "hat's ",
     r"\b(do|did|does|is|would|could|was|has|had) not\b": r"\1n't",
     r"\bcannot\b": "can't",
     r"\b([Yy]ou|they) have (?=(ever|never|always)\b)": r"\1've ",
 }
-TRIES = 30  # draws of one template before it is held to have nothing new to say
+MAX_TRIES = 30  # expansions of a template before it counts as exhausted
+
+TEMPLATES = entries(read_source(SOURCES / "templates.txt"))
+QUESTIONS = entries(read_source(SOURCES / "questions.txt"))
+WORDS = word_lists(read_source(SOURCES / "words.txt"))
+TABLES = {path.stem: table(read_source(path)) for path in sorted(SOURCES.glob("tables/*.txt"))}
 
 
 def titles() -> list[str]:
-    """The titles, distinct, in random order.
+    """Return distinct titles in random order.
 
-    The templates take turns, so that none has more rows than the next while it has any left.
+    The templates take turns, so each contributes about the same number of titles until it is
+    exhausted.
     """
     grammar = Grammar(WORDS, TABLES, SEED)
-    found = dict.fromkeys(SINGLE)
+    found = dict.fromkeys(QUESTIONS)
     templates = list(TEMPLATES)
     while len(found) < ROWS:
-        fruitful = []
+        remaining = []
         for number in grammar.shuffled(len(templates)):
             title = _new_title(grammar, templates[number], found)
             if title is not None and len(found) < ROWS:
                 found[title] = None
-                fruitful.append(templates[number])
-        templates = fruitful
+                remaining.append(templates[number])
+        templates = remaining
     rows = list(found)
-    spoken, of = CONTRACTED
+    contracted, of = CONTRACTED
     return [
-        _spoken(rows[number]) if grammar.deal("spoken", of) < spoken else rows[number]
+        _contract(rows[number]) if grammar.deal("contracted", of) < contracted else rows[number]
         for number in grammar.shuffled(len(rows))
     ]
 
 
-def _spoken(title: str) -> str:
-    """`title` with contractions.
+def _contract(title: str) -> str:
+    """Return `title` with contractions.
 
-    >>> _spoken("What is the oddest thing you have ever bought and did not need?")
+    >>> _contract("What is the oddest thing you have ever bought and did not need?")
     "What's the oddest thing you've ever bought and didn't need?"
     """
-    for written, spoken in SPOKEN.items():
-        title = re.sub(written, spoken, title)
+    for pattern, replacement in CONTRACTIONS.items():
+        title = re.sub(pattern, replacement, title)
     return title
 
 
 def _new_title(grammar: Grammar, template: str, found: dict[str, None]) -> str | None:
-    """An expansion of `template` that is not among those found, or None."""
-    for _ in range(TRIES):
+    """Expand `template` to a title that is not in `found`; None if it seems exhausted."""
+    for _ in range(MAX_TRIES):
         title = grammar.expand(template)
-        if title not in found and len(title) <= LONGEST:
+        if title not in found and len(title) <= MAX_LENGTH:
             return title
     return None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the titles, one a row, under `title`.")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("titles.csv"))
+    parser = argparse.ArgumentParser(description="Generate a CSV file with the column `title`.")
+    parser.add_argument("--out", type=Path, default=FOLDER / "titles.csv", help="output file")
     out: Path = parser.parse_args().out
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
