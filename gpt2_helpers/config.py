@@ -1,7 +1,7 @@
-"""Configuration: frozen dataclasses, checked at birth. No TensorFlow, no files but hparams.json.
+"""Options as frozen, validated dataclasses. No TensorFlow; the only file is hparams.json.
 
-The command line and the forms are made from these fields, so that no option is listed twice; what
-a field carries and how it is checked stands in `fields`.
+Each option is defined here once: the command line, the forms and the docstrings of the public
+functions are generated from these fields (see `fields`).
 """
 
 from __future__ import annotations
@@ -13,32 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.files import atomic_write_text
 
 
-def _number_as_text(config: Checked, name: str) -> None:
-    """For a field that takes a name or a number: both are kept as text."""
-    value = getattr(config, name)
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        object.__setattr__(config, name, str(value))
-
-
 @dataclass(frozen=True)
-class ModelConfig(Checked):
-    """The shape of a GPT-2, as its hparams.json says it."""
+class ModelConfig(ValidatedConfig):
+    """The shape of a GPT-2 model, with the names of OpenAI's hparams.json.
 
-    n_vocab: int = option(50257, "number of token ids", minimum=1, maximum=10**7)
-    n_ctx: int = option(1024, "longest run of tokens it can see", minimum=1, maximum=10**6)
-    n_embd: int = option(768, "width of an embedding", minimum=1, maximum=10**5)
-    n_head: int = option(12, "attention heads a layer", minimum=1, maximum=10**4)
-    n_layer: int = option(12, "number of layers", minimum=1, maximum=10**4)
+    Example:
+        ModelConfig.load("models/124M").n_layer  # 12
+    """
+
+    n_vocab: int = option(50257, "vocabulary size, in tokens", minimum=1, maximum=10**7)
+    n_ctx: int = option(1024, "context length, in tokens", minimum=1, maximum=10**6)
+    n_embd: int = option(768, "embedding size", minimum=1, maximum=10**5)
+    n_head: int = option(12, "attention heads per layer", minimum=1, maximum=10**4)
+    n_layer: int = option(12, "number of transformer layers", minimum=1, maximum=10**4)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_embd % self.n_head:
             raise OptionError(
-                f"n_embd must divide evenly by n_head, got {self.n_embd} and {self.n_head}"
+                f"n_embd must be divisible by n_head, got {self.n_embd} and {self.n_head}"
             )
 
     @property
@@ -47,7 +44,7 @@ class ModelConfig(Checked):
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights.
+        """The number of weights.
 
         >>> ModelConfig().n_parameters
         124439808
@@ -58,20 +55,30 @@ class ModelConfig(Checked):
 
     @classmethod
     def load(cls, folder: str | Path) -> ModelConfig:
-        """Read `hparams.json` in `folder`; CheckpointError where it is missing or wrong."""
+        """Read `hparams.json`.
+
+        Args:
+            folder: A model folder or a run folder.
+
+        Returns:
+            The shape of the model in that folder.
+
+        Raises:
+            CheckpointError: If the file is missing, damaged or has invalid values.
+        """
         path = Path(folder) / "hparams.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise CheckpointError(
-                f"{path} is missing: a model folder holds hparams.json beside its weights"
+                f"{path} is missing: a model folder needs hparams.json next to its weights"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
             raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [n for n in names if not isinstance(values, dict) or n not in values]
         if missing:
-            raise CheckpointError(f"{path} lacks {', '.join(missing)}")
+            raise CheckpointError(f"{path} is missing {', '.join(missing)}")
         try:
             return cls(**{name: values[name] for name in names})
         except OptionError as error:
@@ -95,11 +102,20 @@ BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
 MODEL_NAMES = (BUNDLED_MODEL, *SIZES)
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-LOADING_PRECISIONS = (*PRECISIONS, "int8")  # of a model that only writes
+INFERENCE_PRECISIONS = (*PRECISIONS, "int8")  # int8 can't be trained
 
 
 def canonical_model_name(name: str) -> str:
-    """The present name of a size; OptionError with the nearest known one otherwise.
+    """The current name of a pretrained model.
+
+    Args:
+        name: A model name; OpenAI's first names, 117M and 345M, are accepted too.
+
+    Returns:
+        One of `MODEL_NAMES`.
+
+    Raises:
+        OptionError: If the name is unknown; the message suggests the most similar one.
 
     >>> canonical_model_name("117M")
     '124M'
@@ -114,119 +130,138 @@ def canonical_model_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class SamplingConfig(Checked):
-    """How texts are drawn from the model."""
+class SamplingConfig(ValidatedConfig):
+    """How texts are generated."""
 
     length: int = option(
         1023,
-        "longest text in tokens, prefix included; 100 tokens are about 75 words",
-        label="Length (tokens)",
+        "maximum number of tokens per text, including the prompt; 100 tokens are about 75 words",
+        label="Max length (tokens)",
         minimum=1,
         usual=(10, 1023),
     )
     temperature: float = option(
         0.7,
-        "how freely it writes: 0 always takes the likeliest token, 1 the model's own odds",
+        "0 always picks the most likely token; higher values give more varied texts",
         minimum=0.0,
         maximum=100.0,
         usual=(0.0, 1.5),
     )
     top_k: int = option(
         0,
-        "choose among the k likeliest tokens; 0 among all; 40 keeps odd words out",
+        "sample only from the k most likely tokens; 0 disables it, 40 is common",
         label="Top-k",
         minimum=0,
         usual=(0, 100),
     )
     top_p: float = option(
         0.0,
-        "choose among the likeliest tokens that make up this share; over 0 it overrides top_k",
+        "sample from the most likely tokens with this total probability; above 0 it replaces top_k",
         label="Top-p",
         minimum=0.0,
         maximum=1.0,
         usual=(0.0, 1.0),
     )
     nsamples: int = option(
-        1, "texts for each prefix", label="Number of texts", minimum=1, usual=(1, 100)
+        1, "texts to generate per prompt", label="Number of texts", minimum=1, usual=(1, 100)
     )
     batch_size: int = option(
         1,
-        "texts written side by side: more is faster and takes more memory",
+        "sequences generated in parallel; more is faster but needs more memory",
+        label="Sequences per batch",
         minimum=1,
         usual=(1, 50),
     )
     truncate: str | None = option(
-        None, "end each text at this text, where it comes after the prefix", label="Truncate at"
-    )
-    include_prefix: bool = option(True, "show the prefix in the text", label="Include the prefix")
+        None, "stop each text at the first occurrence of this string after the prompt",
+        label="Stop string",
+    )  # fmt: skip
+    include_prefix: bool = option(True, "start each text with its prompt", label="Include prompt")
     seed: int | None = option(
-        None, "a number: the same one gives the same texts again", minimum=0, maximum=2**63 - 1
+        None,
+        "random seed, for reproducible texts",
+        default_text="random",
+        minimum=0,
+        maximum=2**63 - 1,
     )
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(Checked):
-    """How weights are trained: all that changes the numbers, nothing of files or printing."""
+class FinetuneConfig(ValidatedConfig):
+    """How weights are trained: everything that affects the numbers, nothing about files."""
 
     steps: int = option(
-        1000, "corrections of the model to train now; 0 or less until interrupted", usual=(20, 5000)
+        1000,
+        "optimizer steps to run; 0 or less trains until interrupted",
+        label="Training steps",
+        usual=(20, 5000),
     )
     batch_size: int = option(
         1,
-        "windows of text a pass, on each device: more takes more memory",
+        "sequences per device and forward pass; more needs more memory",
+        label="Sequences per batch",
         minimum=1,
         usual=(1, 16),
     )
     learning_rate: float = option(
         0.0001,
-        "how far a step corrects the model: too little learns slowly, too much spoils it",
+        "step size of the optimizer; too low learns slowly, too high is unstable",
         minimum=0.0,
         maximum=10.0,
     )
     accumulate_gradients: int = option(
         5,
-        "passes averaged into one step: steadier; over 1 takes more memory, however many",
-        label="Passes a step",
+        "forward passes averaged into each optimizer step; any value above 1 needs more memory",
+        label="Gradient accumulation",
         minimum=1,
         usual=(1, 20),
     )
     optimizer: str = option(
         "adam",
-        "the rule by which weights are corrected; adam suits nearly always",
+        "optimization algorithm; adam is a good choice for most texts",
         choices=("adam", "adamw", "adafactor", "sgd"),
     )
     seed: int | None = option(
-        None, "a number: the same one trains the same way again", minimum=0, maximum=2**63 - 1
+        None,
+        "random seed, for reproducible training",
+        default_text="random",
+        minimum=0,
+        maximum=2**63 - 1,
     )
     precision: str = option(
-        "auto", "arithmetic; auto takes what suits this machine", choices=PRECISIONS, advanced=True
+        "auto",
+        "compute dtype; auto picks the best one for this device",
+        choices=PRECISIONS,
+        advanced=True,
     )
     lr_schedule: str = option(
         "constant",
-        "learning rate over the steps",
+        "how the learning rate decays over the training steps",
+        label="Learning-rate schedule",
         choices=("constant", "linear", "cosine"),
         advanced=True,
     )
     warmup_steps: int = option(
-        0, "steps over which the learning rate rises from zero", minimum=0, advanced=True
+        0, "steps over which the learning rate rises linearly from 0", minimum=0, advanced=True
     )
     weight_decay: float | None = option(
         None,
-        "shrinks weight matrices a little each step; by itself 0.01 for adamw, else 0",
+        "decoupled weight decay of the weight matrices",
+        default_text="0.01 for adamw, else 0",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
     )
     max_grad_norm: float = option(
         0.0,
-        "longest gradient norm, against sudden jumps; 0 for no limit, 1 is common",
-        label="Gradient clipping",
+        "clip the gradients to this global norm; 0 disables clipping, 1 is common",
+        label="Max gradient norm",
         minimum=0.0,
         advanced=True,
     )
     dropout: float = option(
         0.0,
-        "share of activations dropped in training, against learning by heart; 0.1 is common",
+        "fraction of activations dropped in training, to reduce overfitting; 0.1 is common",
         minimum=0.0,
         maximum=0.9,
         usual=(0.0, 0.5),
@@ -234,124 +269,148 @@ class FinetuneConfig(Checked):
     )
     eval_every: int = option(
         100,
-        "steps between two validation losses",
-        label="Validate every (steps)",
+        "steps between two measurements of the validation loss",
+        label="Evaluate every (steps)",
         minimum=1,
         advanced=True,
     )
     early_stopping_patience: int = option(
         0,
-        "stop after so many validation losses without a new best; 0 never",
-        label="Stop early after",
+        "stop after this many validation losses without improvement; 0 disables early stopping",
+        label="Early-stopping patience",
         minimum=0,
         advanced=True,
     )
     use_memory_saving_gradients: bool = option(
         False,
-        "compute activations twice: slower, far less memory",
+        "recompute activations in the backward pass: slower, but needs far less memory",
         label="Save memory",
         advanced=True,
     )
     only_train_transformer_layers: bool = option(
         False,
-        "leave the embeddings as they are: a little less memory",
-        label="Keep the embeddings",
+        "keep the embeddings fixed; needs a little less memory",
+        label="Freeze embeddings",
         advanced=True,
     )
     lora_rank: int = option(
         0,
-        "train adapters of this rank, in far less memory; 8 is common; 0 trains the model itself",
-        label="Adapters' rank",
+        "rank of LoRA adapters, which need far less memory; 8 is common, 0 trains all weights",
+        label="LoRA rank",
         minimum=0,
         maximum=1024,
         usual=(0, 64),
         advanced=True,
     )
     multi_gpu: bool = option(
-        False, "train on every GPU of this machine", label="Use every GPU", advanced=True
+        False, "train on every GPU of this machine", label="Use all GPUs", advanced=True
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.lr_schedule != "constant" and self.steps <= 0:
             raise OptionError(
-                f"lr_schedule={self.lr_schedule!r} needs to know its end: give steps over 0, "
-                f"got {self.steps}"
+                f"lr_schedule={self.lr_schedule!r} needs a number of steps above 0, got "
+                f"steps={self.steps}"
             )
 
 
 @dataclass(frozen=True)
-class DatasetConfig(Checked):
+class DatasetConfig(ValidatedConfig):
     """How files become token ids."""
 
     combine: int = option(
-        50000, "characters of small files encoded as one piece", minimum=1, advanced=True
+        50000,
+        "characters of consecutive small files that are encoded together",
+        label="Combine (characters)",
+        minimum=1,
+        advanced=True,
     )
     column: str | None = option(
-        None, "the CSV column to train on, by name or number from 1", label="CSV column"
+        None,
+        "CSV column to train on, by its name or its number from 1",
+        label="CSV column",
+        default_text="the only column",
     )
     legacy_tokens: bool = option(
         False,
-        "write <|endoftext|> as plain characters, as gpt-2-simple did",
-        label="gpt-2-simple's tokens",
+        "encode <|endoftext|> as plain characters, as gpt-2-simple does",
+        label="gpt-2-simple tokens",
         advanced=True,
     )
 
     def __post_init__(self) -> None:
-        _number_as_text(self, "column")
+        if isinstance(self.column, numbers.Real) and not isinstance(self.column, bool):
+            object.__setattr__(self, "column", str(self.column))
         super().__post_init__()
 
 
 @dataclass(frozen=True)
-class RunConfig(Checked):
-    """A finetuning's run folder, and what is written into it how often."""
+class RunConfig(ValidatedConfig):
+    """The folder of a finetuning run, and what is written to it how often."""
 
     model_name: str = option(
-        "124M", "model to start from: tiny, 124M, 355M, 774M, 1558M", label="Model"
+        "124M", "pretrained model to start from: tiny, 124M, 355M, 774M or 1558M", label="Model"
     )
     model_dir: str = option(
-        "models", "folder that holds the models", label="Folder of models", advanced=True
+        "models", "folder with the pretrained models", label="Models folder", advanced=True
     )
-    run_name: str = option("run1", "name of the run's folder", label="Name of the run")
+    run_name: str = option("run1", "name of the run and its folder", label="Run name")
     checkpoint_dir: str = option(
-        "checkpoint", "folder that holds the runs", label="Folder of runs", advanced=True
+        "checkpoint", "folder with the runs", label="Runs folder", advanced=True
     )
     restore_from: str = option(
         "latest",
-        "latest (this run, else the base model), fresh, or a folder with a model",
+        "latest (resume this run if it exists), fresh (the pretrained model) or a model folder",
         label="Start from",
     )
-    overwrite: bool = option(False, "drop the run's older checkpoints once a new one is whole")
+    overwrite: bool = option(
+        False, "delete the older checkpoints of this run once a new one is saved"
+    )
     save_every: int = option(
-        1000, "steps between two saves; 0 only at the end", label="Save every (steps)", minimum=0
+        1000,
+        "steps between two checkpoints; 0 saves only at the end",
+        label="Save every (steps)",
+        minimum=0,
     )
     sample_every: int = option(
-        100, "steps between two samples; 0 for none", label="Sample every (steps)", minimum=0
+        100,
+        "steps between two rounds of sample texts; 0 disables samples",
+        label="Sample every (steps)",
+        minimum=0,
     )
     sample_length: int = option(
-        1023, "tokens a sample", label="Sample length (tokens)", minimum=1, usual=(10, 1023)
+        1023,
+        "maximum number of tokens per sample text",
+        label="Sample length (tokens)",
+        minimum=1,
+        usual=(10, 1023),
     )
-    sample_num: int = option(1, "samples each time", label="Samples each time", minimum=1)
+    sample_num: int = option(1, "sample texts per round", label="Samples per round", minimum=1)
     sample_dir: str = option(
-        "samples", "folder that samples are written to", label="Folder of samples", advanced=True
+        "samples", "folder for sample texts", label="Samples folder", advanced=True
     )
     print_every: int = option(
-        1, "steps between two lines of progress", label="Print every (steps)", minimum=1
+        1, "steps between two progress lines", label="Print every (steps)", minimum=1
     )
     max_checkpoints: int = option(
-        1, "checkpoints to keep; 0 for all", label="Checkpoints to keep", minimum=0, advanced=True
+        1,
+        "newest checkpoints of this run to keep; 0 keeps all",
+        label="Checkpoints to keep",
+        minimum=0,
+        advanced=True,
     )
     validation_split: float = option(
         0.0,
-        "share of the dataset held out for the validation loss, such as 0.05; 0 for none",
+        "fraction of the dataset held out to measure the validation loss, such as 0.05; 0 for none",
         minimum=0.0,
         maximum=1.0,
     )
     validation_data: str | None = option(
-        None, "file, folder or glob for the validation loss, in place of validation_split"
+        None, "file, folder or glob to measure the validation loss on, instead of validation_split"
     )
     backup_to_drive: bool = option(
-        False, "copy every save to Google Drive", label="Back up to Google Drive"
+        False, "copy each checkpoint to Google Drive", label="Back up to Google Drive"
     )
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The fields of a config dataclass: what a face needs to show them, to read and to check them.
+"""Options as dataclass fields with metadata: default, help, label, limits and choices.
 
-Each carries metadata (`help`, `label`, `minimum`, `maximum`, `usual`, `choices`, `advanced`), from
-which the command line and the forms are made.
+The command line, the forms, the web API and the docstrings of the public functions are generated
+from these fields. This module knows none of them.
 """
 
 from __future__ import annotations
@@ -27,22 +27,38 @@ def option(
     help: str,
     *,
     label: str | None = None,
+    default_text: str | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
     usual: tuple[float, float] | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
 ) -> Any:
-    """A dataclass field that carries what a face needs to show it and `checked` to test it.
+    """A dataclass field with the metadata of an option.
 
-    `label` is its name in words, made from the name where none is given. `minimum` and `maximum`
-    are what it admits; `usual` is the range that a slider offers, narrower, and no limit.
+    Args:
+        default: The default value.
+        help: Meaning and unit in one line, without the default and without a final period.
+        label: The name shown in a form. Defaults to the field's name in words.
+        default_text: How a default of None takes effect, such as "random".
+        minimum: The smallest valid value.
+        maximum: The largest valid value.
+        usual: The range of a slider in a form; other valid values can be typed.
+        choices: The valid values, if there are only a few.
+        advanced: Whether the option is listed under "advanced options".
+
+    Returns:
+        A field for a `ValidatedConfig`.
+
+    Example:
+        steps: int = option(1000, "optimizer steps to run", label="Training steps", minimum=1)
     """
     return dataclasses.field(
         default=default,
         metadata={
             "help": help,
             "label": label,
+            "default_text": default_text,
             "minimum": minimum,
             "maximum": maximum,
             "usual": usual,
@@ -54,7 +70,7 @@ def option(
 
 @dataclass(frozen=True)
 class Field:
-    """One option as a face sees it: `kind` is int, float, bool or str; `optional` admits None."""
+    """One option, resolved: `kind` is int, float, bool or str; `optional` means it may be None."""
 
     name: str
     kind: type
@@ -62,15 +78,28 @@ class Field:
     default: Any
     help: str
     label: str
+    default_text: str | None
     minimum: float | None
     maximum: float | None
     usual: tuple[float, float] | None
     choices: tuple[str, ...] | None
     advanced: bool
 
+    @property
+    def shown_default(self) -> str:
+        """The default as text for a user.
+
+        >>> from gpt2_helpers.config import FinetuneConfig
+        >>> [field.shown_default for field in fields_of(FinetuneConfig)][:2]
+        ['1000', '1']
+        """
+        if self.default is None:
+            return self.default_text or "none"
+        return str(self.default)
+
 
 def fields_of(config_class: type) -> list[Field]:
-    """The options of a config dataclass, in order.
+    """The options of a config dataclass, in order of definition.
 
     >>> from gpt2_helpers.config import ModelConfig
     >>> [field.name for field in fields_of(ModelConfig)][:2]
@@ -79,39 +108,34 @@ def fields_of(config_class: type) -> list[Field]:
     return list(_fields_of(config_class))
 
 
-@cache
+@cache  # a server creates configs for each request
 def _fields_of(config_class: type) -> tuple[Field, ...]:
-    """Looked up once: a server makes configs for each of its requests."""
     hints = typing.get_type_hints(config_class)
     fields = []
     for field in dataclasses.fields(config_class):
         members = typing.get_args(hints[field.name]) or (hints[field.name],)
         kinds = [kind for kind in members if kind is not types.NoneType]
-        meta = field.metadata
+        label = field.metadata["label"] or field.name.replace("_", " ").capitalize()
         fields.append(
             Field(
                 name=field.name,
                 kind=kinds[0],
                 optional=len(kinds) < len(members),
                 default=field.default,
-                help=meta["help"],
-                label=meta["label"] or field.name.replace("_", " ").capitalize(),
-                minimum=meta["minimum"],
-                maximum=meta["maximum"],
-                usual=meta["usual"],
-                choices=meta["choices"],
-                advanced=meta["advanced"],
+                **{**field.metadata, "label": label},
             )
         )
     return tuple(fields)
 
 
-def parsed(field: Field, text: str) -> Any:
-    """A typed word as the field's own kind, or as it is where it is none: `checked` refuses it.
+def parse_value(field: Field, text: str) -> Any:
+    """Convert text to the field's type; text that can't be converted is returned as it is.
+
+    `validate_value` then rejects it with a message that shows what was typed.
 
     >>> from gpt2_helpers.config import FinetuneConfig
     >>> steps = fields_of(FinetuneConfig)[0]
-    >>> parsed(steps, "40"), parsed(steps, "forty")
+    >>> parse_value(steps, "40"), parse_value(steps, "forty")
     (40, 'forty')
     """
     word = text.strip().lower()
@@ -127,36 +151,50 @@ def parsed(field: Field, text: str) -> Any:
     return text
 
 
-def checked(field: Field, value: Any) -> Any:
-    """`value` as the field's own type; OptionError where the field does not admit it."""
+def validate_value(field: Field, value: Any) -> Any:
+    """Check a value and convert it to the field's type.
+
+    Args:
+        field: The option.
+        value: A Python or NumPy value; a Path is accepted for text.
+
+    Returns:
+        The value as int, float, bool, str or None.
+
+    Raises:
+        OptionError: If the type is wrong, or the value is out of range or not among the choices.
+
+    Example:
+        validate_value(steps, np.int64(40))  # 40
+    """
     if value is None and field.optional:
         return None
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()  # NumPy's number, truth value or text as Python's own
-    wanted = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
-    refusal = OptionError(f"{field.name} must be {wanted[field.kind]}, got {value!r}")
+        value = value.item()  # a NumPy scalar as a Python value
+    expected = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    type_error = OptionError(f"{field.name} must be {expected[field.kind]}, got {value!r}")
     if field.kind is bool or field.kind is str:
         if field.kind is str and isinstance(value, Path):
             value = str(value)
         if not isinstance(value, field.kind):
-            raise refusal
+            raise type_error
     else:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise refusal
+            raise type_error
         try:
             number = field.kind(value)
-            usable = number == value and math.isfinite(number)
+            exact = number == value and math.isfinite(number)
         except (TypeError, ValueError, OverflowError):
-            usable = False
-        if not usable:
-            raise refusal
+            exact = False
+        if not exact:
+            raise type_error
         value = number
         low, high = field.minimum, field.maximum
         if (low is not None and value < low) or (high is not None and value > high):
-            span = f"at least {low}" if high is None else f"at most {high}"
+            limits = f"at least {low}" if high is None else f"at most {high}"
             if low is not None and high is not None:
-                span = f"between {low} and {high}"
-            raise OptionError(f"{field.name} must be {span}, got {value}")
+                limits = f"between {low} and {high}"
+            raise OptionError(f"{field.name} must be {limits}, got {value}")
     if field.choices and value not in field.choices:
         known = ", ".join(field.choices)
         hint = nearest(str(value), field.choices)
@@ -164,9 +202,21 @@ def checked(field: Field, value: Any) -> Any:
     return value
 
 
-class Checked:
-    """Base of the config dataclasses: every field is checked and converted once, at birth."""
+class ValidatedConfig:
+    """Base of the config dataclasses: validates and converts every field on creation.
+
+    Raises:
+        OptionError: If a value is invalid; the message names the option and the value.
+
+    Example:
+        @dataclass(frozen=True)
+        class PrintConfig(ValidatedConfig):
+            copies: int = option(1, "number of copies", minimum=1)
+
+        PrintConfig(copies=0)  # OptionError: copies must be at least 1, got 0
+    """
 
     def __post_init__(self) -> None:
         for field in fields_of(type(self)):
-            object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
+            value = validate_value(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)

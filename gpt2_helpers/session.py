@@ -17,7 +17,7 @@ from gpt2_helpers.checkpoint.model_files import (
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import (
-    LOADING_PRECISIONS,
+    INFERENCE_PRECISIONS,
     DatasetConfig,
     FinetuneConfig,
     RunConfig,
@@ -172,10 +172,10 @@ class Session:
         self.base_model = base_model or None
 
     def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:
-        if precision not in LOADING_PRECISIONS:
+        if precision not in INFERENCE_PRECISIONS:
             raise OptionError(
-                f"precision must be one of {', '.join(LOADING_PRECISIONS)}, got {precision!r}"
-                f"{nearest(str(precision), LOADING_PRECISIONS)}"
+                f"precision must be one of {', '.join(INFERENCE_PRECISIONS)}, got {precision!r}"
+                f"{nearest(str(precision), INFERENCE_PRECISIONS)}"
             )
         self.close()
         tokenizer = Tokenizer.load(folder)

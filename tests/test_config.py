@@ -246,7 +246,7 @@ def test_the_edges_of_a_range_belong_to_it() -> None:
 
 
 def test_a_width_must_divide_by_the_heads() -> None:
-    expected = "n_embd must divide evenly by n_head, got 10 and 3"
+    expected = "n_embd must be divisible by n_head, got 10 and 3"
     assert refusal(ModelConfig, n_embd=10, n_head=3) == expected
     assert refusal(PretrainConfig, n_embd=10, n_head=3) == expected
     assert ModelConfig(n_embd=12, n_head=3).head_dim == 4
@@ -257,7 +257,7 @@ def test_a_width_must_divide_by_the_heads() -> None:
 def test_a_schedule_needs_an_end(schedule: str, steps: int) -> None:
     message = refusal(FinetuneConfig, lr_schedule=schedule, steps=steps)
     assert schedule in message
-    assert message.endswith(f"got {steps}")
+    assert message.endswith(f"got steps={steps}")
     assert FinetuneConfig(lr_schedule="constant", steps=steps).steps == steps
 
 
@@ -363,10 +363,10 @@ def test_hparams_may_hold_more(tmp_path: Path) -> None:
     [
         ("{", "cannot be read as JSON"),
         ("<html>", "cannot be read as JSON"),
-        ("{}", "lacks n_vocab, n_ctx, n_embd, n_head, n_layer"),
-        ("[1, 2]", "lacks n_vocab"),
-        ("null", "lacks n_vocab"),
-        ('{"n_vocab": 9, "n_ctx": 8, "n_embd": 4, "n_head": 2}', "lacks n_layer"),
+        ("{}", "is missing n_vocab, n_ctx, n_embd, n_head, n_layer"),
+        ("[1, 2]", "is missing n_vocab"),
+        ("null", "is missing n_vocab"),
+        ('{"n_vocab": 9, "n_ctx": 8, "n_embd": 4, "n_head": 2}', "is missing n_layer"),
         (
             '{"n_vocab": "9", "n_ctx": 8, "n_embd": 4, "n_head": 2, "n_layer": 1}',
             "n_vocab must be a whole number, got '9'",
@@ -377,7 +377,7 @@ def test_hparams_may_hold_more(tmp_path: Path) -> None:
         ),
         (
             '{"n_vocab": 9, "n_ctx": 8, "n_embd": 4, "n_head": 3, "n_layer": 1}',
-            "n_embd must divide evenly by n_head",
+            "n_embd must be divisible by n_head",
         ),
     ],
 )

@@ -8,7 +8,14 @@ import pytest
 
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, Field, checked, fields_of, option, parsed
+from gpt2_helpers.fields import (
+    Field,
+    ValidatedConfig,
+    fields_of,
+    option,
+    parse_value,
+    validate_value,
+)
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
@@ -20,7 +27,7 @@ OPTIONS = [
 
 
 @dataclass(frozen=True)
-class Meal(Checked):
+class Meal(ValidatedConfig):
     table_size: int = option(4, "people at the table", minimum=1, maximum=20, usual=(2, 8))
     salt: float = option(0.5, "grams of salt", label="Salt (g)", minimum=0.0)
     wine: bool = option(False, "serve wine")
@@ -57,7 +64,7 @@ def test_the_usual_range_is_no_limit() -> None:
     ],
 )
 def test_a_word_is_read_as_the_fields_kind(name: str, word: str, value: object) -> None:
-    found = parsed(FIELDS[name], word)
+    found = parse_value(FIELDS[name], word)
     assert found == value
     assert type(found) is type(value)
 
@@ -65,7 +72,7 @@ def test_a_word_is_read_as_the_fields_kind(name: str, word: str, value: object) 
 @pytest.mark.parametrize("word", ["7.5", "many", "nan", "inf", ""])
 def test_what_is_none_of_its_kind_is_refused_when_checked(word: str) -> None:
     with pytest.raises(OptionError, match="^table_size must be a whole number, got"):
-        checked(FIELDS["table_size"], parsed(FIELDS["table_size"], word))
+        validate_value(FIELDS["table_size"], parse_value(FIELDS["table_size"], word))
 
 
 @pytest.mark.parametrize("field", OPTIONS)
@@ -83,6 +90,6 @@ def test_a_usual_range_lies_within_the_limits(field: Field) -> None:
     assert field.kind in (int, float)
     low, high = field.usual
     assert low < high
-    assert checked(field, field.kind(low)) == low
-    assert checked(field, field.kind(high)) == high
+    assert validate_value(field, field.kind(low)) == low
+    assert validate_value(field, field.kind(high)) == high
     assert low <= field.default <= high

@@ -9,13 +9,13 @@ from pathlib import Path
 from gpt2_helpers.cli.command import DATASET_HELP, DONE, check_files, note
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, RunConfig
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 
 SUMMARY = "turn text into token ids once, for several finetunings"
 
 
 @dataclass(frozen=True)
-class EncodeConfig(Checked):
+class EncodeConfig(ValidatedConfig):
     """Where encoded text goes."""
 
     out_path: str = option("text_encoded.npz", "file for the token ids")

@@ -15,7 +15,7 @@ from gpt2_helpers.cli.command import DONE
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SUMMARY = "write texts with a finetuned run or a pretrained model"
 
 
 @dataclass(frozen=True)
-class OutputConfig(Checked):
+class OutputConfig(ValidatedConfig):
     """Where the texts go: to stdout by themselves."""
 
     destination_path: str | None = option(None, "file to write the texts into")

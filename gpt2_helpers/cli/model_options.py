@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli.command import note
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
-from gpt2_helpers.config import LOADING_PRECISIONS, MODEL_NAMES, RunConfig
+from gpt2_helpers.config import INFERENCE_PRECISIONS, MODEL_NAMES, RunConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.tensorflow_setup import init_gpus, load_tensorflow, suppress_stderr
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WeightsConfig(Checked):
+class WeightsConfig(ValidatedConfig):
     """Which weights of a run, and the numbers they are multiplied in."""
 
     checkpoint: str = option("latest", "the run's weights to use, such as model-500", advanced=True)
     precision: str = option(
         "auto",
         "arithmetic; auto takes what suits this machine: int8 without a GPU",
-        choices=LOADING_PRECISIONS,
+        choices=INFERENCE_PRECISIONS,
         advanced=True,
     )
 

@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from gpt2_helpers.errors import OptionError, nearest
-from gpt2_helpers.fields import TRUTH_WORDS, Checked, Field, fields_of, parsed
+from gpt2_helpers.fields import TRUTH_WORDS, Field, ValidatedConfig, fields_of, parse_value
 
 PROGRAM = "gpt2-helpers"
 _METAVARS = {int: "N", float: "X", bool: "True|False", str: "TEXT"}
 
-Config = TypeVar("Config", bound=Checked)
+Config = TypeVar("Config", bound=ValidatedConfig)
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,7 +52,9 @@ class Parser(argparse.ArgumentParser):
         self._takes: dict[str, type | None] = {"-h": None, "--help": None}
         self._advanced = self.add_argument_group("advanced options")
 
-    def add_config(self, kind: type[Checked], *only: str, defaults: Checked | None = None) -> None:
+    def add_config(
+        self, kind: type[ValidatedConfig], *only: str, defaults: ValidatedConfig | None = None
+    ) -> None:
         """Options for the fields of a config dataclass, or for those named; `defaults` replaces the
         dataclass's own in the help."""
         for field in fields_of(kind):
@@ -67,14 +69,13 @@ class Parser(argparse.ArgumentParser):
         if field.kind is bool:
             settings["nargs"] = "?"  # so that the help shows the value as one to leave out
         metavar = "{" + ",".join(field.choices) + "}" if field.choices else _METAVARS[field.kind]
-        default = "none" if field.default is None else field.default
         (self._advanced if field.advanced else self).add_argument(
             name,
             **{
                 "dest": field.name,
                 "metavar": metavar,
-                "help": f"{field.help} (default: {default})".replace("%", "%%"),
-                "type": partial(parsed, field),
+                "help": f"{field.help} (default: {field.shown_default})".replace("%", "%%"),
+                "type": partial(parse_value, field),
                 **settings,
             },
         )
@@ -132,7 +133,7 @@ class Parser(argparse.ArgumentParser):
         return waiting.popleft()
 
 
-def field_of(kind: type[Checked], name: str, **changes: Any) -> Field:
+def field_of(kind: type[ValidatedConfig], name: str, **changes: Any) -> Field:
     """One field of a config, with what a command says otherwise of it."""
     (field,) = (field for field in fields_of(kind) if field.name == name)
     return dataclasses.replace(field, **changes)

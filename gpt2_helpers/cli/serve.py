@@ -10,7 +10,7 @@ from gpt2_helpers.cli.command import DONE, note
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import BUNDLED_MODEL
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import parsed
+from gpt2_helpers.fields import parse_value
 from gpt2_helpers.web.config import ServeConfig
 
 SUMMARY = "put a finetuned run, or a pretrained model, on the web"
@@ -39,7 +39,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> int:
     """Load what is asked for, and serve it to the end."""
     if "port" not in options and (port := os.environ.get(PORT)):
-        options.port = parsed(field_of(ServeConfig, "port"), port)
+        options.port = parse_value(field_of(ServeConfig, "port"), port)
         if not isinstance(options.port, int):
             raise OptionError(f"{PORT} of the environment must be a port's number, got {port!r}")
     config = config_from(ServeConfig, options)

@@ -13,7 +13,7 @@ from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.documents import find_files
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.forms.data_preview import DataPreview, format_size, guess_text_column, preview
 from gpt2_helpers.forms.uploads import download_into, is_url, save_upload, uploaded_files
 from gpt2_helpers.forms.widgets.buttons import ActionButton
@@ -35,7 +35,7 @@ _UPLOAD_HELP = (
 
 
 @dataclass(frozen=True)
-class DataChoice(Checked):
+class DataChoice(ValidatedConfig):
     """What stands in the form."""
 
     dataset: str = option(_TYPED, "the text to learn from", label="Your text")

@@ -22,7 +22,7 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.similarity import Match
-from gpt2_helpers.fields import Checked, fields_of, option
+from gpt2_helpers.fields import ValidatedConfig, fields_of, option
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
@@ -52,7 +52,7 @@ _ADVANCED_FIELDS = ("prefix_lines", "truncate", "include_prefix", "seed")
 
 
 @dataclass(frozen=True)
-class PromptConfig(Checked):
+class PromptConfig(ValidatedConfig):
     """What the texts begin with."""
 
     prefix: str = option("", "the text goes on from here; empty: it begins as a text begins")
@@ -69,7 +69,7 @@ class PromptConfig(Checked):
 
 
 @dataclass(frozen=True)
-class BulkConfig(Checked):
+class BulkConfig(ValidatedConfig):
     """How much goes into a file."""
 
     bulk_nsamples: int = option(

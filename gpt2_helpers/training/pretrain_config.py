@@ -1,39 +1,43 @@
-"""Configuration of a model from nothing: its vocabulary and shape, and how it is trained."""
+"""Options of pretraining: the vocabulary and shape of a new model, and the training defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 
 
 @dataclass(frozen=True)
-class PretrainConfig(Checked):
-    """A new model from nothing: its vocabulary and its shape."""
+class PretrainConfig(ValidatedConfig):
+    """The vocabulary size and shape of a new model.
 
-    vocab_size: int = option(4096, "pieces of the new vocabulary", minimum=257, maximum=65536)
-    n_ctx: int = option(256, "longest run of tokens it can see", minimum=8, maximum=65536)
-    n_embd: int = option(256, "width of an embedding", minimum=8, maximum=65536)
-    n_layer: int = option(6, "number of layers", minimum=1, maximum=1000)
-    n_head: int = option(4, "attention heads a layer", minimum=1, maximum=1000)
+    Example:
+        PretrainConfig(vocab_size=8192, n_embd=384).model_config()
+    """
+
+    vocab_size: int = option(4096, "vocabulary size, in tokens", minimum=257, maximum=65536)
+    n_ctx: int = option(256, "context length, in tokens", minimum=8, maximum=65536)
+    n_embd: int = option(256, "embedding size", minimum=8, maximum=65536)
+    n_layer: int = option(6, "number of transformer layers", minimum=1, maximum=1000)
+    n_head: int = option(4, "attention heads per layer", minimum=1, maximum=1000)
     dtype: str = option(
         "float32",
-        "type of the stored weights; float16 halves the files, older tools want float32",
+        "dtype of the saved weights; float16 halves their size, older tools need float32",
         choices=("float32", "float16"),
         advanced=True,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.model_config()  # checks that the parts fit each other
+        self.model_config()  # raises OptionError if the sizes are inconsistent
 
     def model_config(self) -> ModelConfig:
-        """The shape of the model that these options make."""
+        """The shape of the new model."""
         return ModelConfig(self.vocab_size, self.n_ctx, self.n_embd, self.n_head, self.n_layer)
 
 
-# What training from nothing does unless it is told otherwise.
+# The defaults of pretraining, which differ from those of finetuning.
 PRETRAIN_FINETUNE = FinetuneConfig(
     steps=5000,
     batch_size=16,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, option
+from gpt2_helpers.fields import ValidatedConfig, option
 
 
 @dataclass(frozen=True)
-class ServeConfig(Checked):
+class ServeConfig(ValidatedConfig):
     """Where the server listens, what one request may ask for, and who may ask how often."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")

@@ -14,7 +14,14 @@ from typing import Any, NoReturn
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError, nearest
-from gpt2_helpers.fields import Checked, Field, checked, fields_of, option, parsed
+from gpt2_helpers.fields import (
+    Field,
+    ValidatedConfig,
+    fields_of,
+    option,
+    parse_value,
+    validate_value,
+)
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import WrongRequest
 
@@ -23,7 +30,7 @@ PLAIN = ("length", "temperature", "top_k", "top_p", "truncate", "include_prefix"
 
 
 @dataclass(frozen=True)
-class Beginning(Checked):
+class Beginning(ValidatedConfig):
     """What a request says beside the options of sampling."""
 
     prefix: str = option("", "text to go on from; nothing begins a new text")
@@ -33,7 +40,7 @@ class Beginning(Checked):
 
 
 @dataclass(frozen=True)
-class Completing(Checked):
+class Completing(ValidatedConfig):
     """What a request for completions says."""
 
     text: str = option("", "what stands before the cursor; the last part of it counts")
@@ -101,7 +108,7 @@ class Asking:
             value = given.get(field.name)
             value = field.default if value is None else value
             if isinstance(value, str) and field.kind is not str:
-                value = parsed(field, value)
+                value = parse_value(field, value)
             if isinstance(value, float | int) and field.maximum is not None:
                 value = min(value, type(value)(field.maximum))
             values[field.name] = value
@@ -147,7 +154,7 @@ def _checked(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
     for name, field in known.items():
         value = values.get(name, field.default)
         try:
-            found[name] = checked(field, value)
+            found[name] = validate_value(field, value)
         except OptionError as error:
             raise WrongRequest(_in_json(str(error), field, value)) from None
         if isinstance(found[name], str):

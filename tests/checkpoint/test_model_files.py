@@ -319,7 +319,7 @@ def test_a_missing_index(folder: Path) -> None:
         ({"n_layer": True}, "n_layer must be a whole number, got True"),
         ({"n_layer": [2]}, "n_layer must be a whole number, got [2]"),
         ({"n_layer": 0}, "n_layer must be between 1 and 10000, got 0"),
-        ({"n_head": 3}, "n_embd must divide evenly by n_head, got 16 and 3"),
+        ({"n_head": 3}, "n_embd must be divisible by n_head, got 16 and 3"),
     ],
 )
 def test_hparams_with_missing_or_unfit_numbers(
@@ -336,8 +336,8 @@ def test_hparams_with_missing_or_unfit_numbers(
         (b"", "cannot be read as JSON"),
         (b"<!DOCTYPE html>", "cannot be read as JSON"),
         (b"\xff\xfe{", "cannot be read as JSON"),
-        (b"[1, 2]", "lacks n_vocab, n_ctx, n_embd, n_head, n_layer"),
-        (b"null", "lacks n_vocab"),
+        (b"[1, 2]", "is missing n_vocab, n_ctx, n_embd, n_head, n_layer"),
+        (b"null", "is missing n_vocab"),
         (None, "is missing"),
     ],
 )

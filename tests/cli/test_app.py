@@ -227,7 +227,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("finetune titles.csv --steps few", "steps must be a whole number, got 'few'"),
         ("finetune titles.csv --batch_size 0", "batch_size must be at least 1, got 0"),
         ("finetune titles.csv --optimizer adm", "(did you mean 'adam'?)"),
-        ("finetune titles.csv --lr-schedule linear --steps 0", "give steps over 0"),
+        ("finetune titles.csv --lr-schedule linear --steps 0", "needs a number of steps above 0"),
         ("finetune titels.csv", "(did you mean 'titles.csv'?)"),
         ("finetune titles.csv --model-name toi --restore-from fresh", "(did you mean 'toy'?)"),
         ("finetune titles.csv --early-stopping-patience 2", "needs a validation loss"),
@@ -250,7 +250,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("encode titles.csv --model-name toi", "(did you mean 'toy'?)"),
         ("pretrain titles.csv", "--out is missing"),
         ("pretrain titles.csv --out models/toy", "holds a model already"),
-        ("pretrain titles.csv --out new --n-embd 30 --n-head 4", "divide evenly by n_head"),
+        ("pretrain titles.csv --out new --n-embd 30 --n-head 4", "divisible by n_head"),
         ("info run2", "(did you mean 'run1'?)"),
         ("info run1 run2", "no place for 'run2'"),
     ],
@@ -542,7 +542,7 @@ def test_what_is_there(work: Path) -> None:
     assert "processor: " in machine
     assert re.search(r"^  toy +[\d,]+ weights .* sees 24 tokens$", models, re.MULTILINE)
     assert re.search(r"^  tiny ", models, re.MULTILINE)
-    assert re.search(r"^  torn +unusable: .* lacks n_vocab", models, re.MULTILINE)
+    assert re.search(r"^  torn +unusable: .* is missing n_vocab", models, re.MULTILINE)
     loss = f"{RunFolder('checkpoint', 'run1').record().losses[-1][1]:.2f}"
     shown = rf"^  run1 +3 steps, loss {loss}, validation [\d.]+; toy on titles.csv$"
     assert re.search(shown, runs, re.MULTILINE)

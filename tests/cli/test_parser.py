@@ -9,7 +9,7 @@ import pytest
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, Field, fields_of
+from gpt2_helpers.fields import Field, ValidatedConfig, fields_of
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
@@ -17,12 +17,12 @@ CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainCon
 OTHER = {"n_embd": 512, "n_head": 8, "vocab_size": 5000, "dropout": 0.5, "top_p": 0.9}
 
 
-def read(*arguments: str, kind: type[Checked] = FinetuneConfig) -> Any:
+def read(*arguments: str, kind: type[ValidatedConfig] = FinetuneConfig) -> Any:
     """The config that these arguments make."""
     return config_from(kind, a_parser(kind).parse(arguments))
 
 
-def a_parser(*kinds: type[Checked]) -> Parser:
+def a_parser(*kinds: type[ValidatedConfig]) -> Parser:
     parser = Parser("test", "[FILE]", "Reads options.")
     parser.add_argument("file", nargs="?")
     for kind in kinds:
@@ -51,7 +51,7 @@ def another(field: Field) -> Any:
         for field in fields_of(kind)
     ],
 )
-def test_every_field_is_an_option(kind: type[Checked], field: Field) -> None:
+def test_every_field_is_an_option(kind: type[ValidatedConfig], field: Field) -> None:
     value = another(field)
     assert value != field.default
     with_dashes, as_named = f"--{field.name.replace('_', '-')}", f"--{field.name}"
@@ -69,21 +69,20 @@ def test_every_field_is_an_option(kind: type[Checked], field: Field) -> None:
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_without_options_all_is_by_default(kind: type[Checked]) -> None:
+def test_without_options_all_is_by_default(kind: type[ValidatedConfig]) -> None:
     assert read(kind=kind) == kind()
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_the_help_tells_of_every_field(kind: type[Checked]) -> None:
+def test_the_help_tells_of_every_field(kind: type[ValidatedConfig]) -> None:
     parser = a_parser(kind)
     plain, _, advanced = " ".join(parser.format_help().split()).partition("advanced options:")
     for field in fields_of(kind):
         place = advanced if field.advanced else plain
         assert f"--{field.name.replace('_', '-')} " in place
         # The help breaks long words too, so it is compared without spaces.
-        default = "none" if field.default is None else field.default
-        told = f"{field.help} (default: {default})"
-        assert "".join(told.split()) in "".join(place.split())
+        line = f"{field.help} (default: {field.shown_default})"
+        assert "".join(line.split()) in "".join(place.split())
 
 
 @pytest.mark.parametrize("word", ["True", "true", "yes", "YES", "1"])

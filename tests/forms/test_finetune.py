@@ -215,7 +215,7 @@ def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     ("factored", "words", "name", "value"),
     [
         (9, "It fits once Optimizer is adafactor", "optimizer", "adafactor"),
-        (20, "It fits once Adapters' rank is 8", "lora_rank", 8),
+        (20, "It fits once LoRA rank is 8", "lora_rank", 8),
     ],
 )
 def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
@@ -241,7 +241,7 @@ def test_all_that_would_make_a_model_fit_is_said(monkeypatch: pytest.MonkeyPatch
         return (9 if fits else 40) * GB
 
     monkeypatch.setattr(memory, "finetuning_bytes", estimate)
-    words = "It fits once Passes a step is 1 and Optimizer is adafactor"
+    words = "It fits once Gradient accumulation is 1 and Optimizer is adafactor"
     assert words in under(FinetuneForm(model_name="774M"), "model_name")
 
 

@@ -109,13 +109,13 @@ def test_training_shows_a_curve_and_a_sample(notebook: Notebook) -> None:
 
 @only("finetune")
 def test_a_wrong_value_is_told_beside_its_field(notebook: Notebook) -> None:
-    steps = notebook.field("finetune-form", "Steps")
+    steps = notebook.field("finetune-form", "Training steps")
     line = notebook.cell("finetune-form").locator(
-        ".gpt2-line", has=notebook.page.get_by_label("Steps", exact=True)
+        ".gpt2-line", has=notebook.page.get_by_label("Training steps", exact=True)
     )
     message = line.get_by_role("alert")
     notebook.type(steps, "ten")
-    says(message, "Steps must be a whole number, got 'ten'")
+    says(message, "Training steps must be a whole number, got 'ten'")
     notebook.type(steps, "33")
     message.wait_for(state="hidden", timeout=SOON)
     assert steps.input_value() == "33"
@@ -123,7 +123,7 @@ def test_a_wrong_value_is_told_beside_its_field(notebook: Notebook) -> None:
 
 @only("finetune")
 def test_a_value_between_two_steps_of_a_slider_stays(notebook: Notebook) -> None:
-    steps = notebook.field("finetune-form", "Steps")
+    steps = notebook.field("finetune-form", "Training steps")
     notebook.type(steps, "33")
     says(notebook.cell("finetune-form"), "33 steps of")
     notebook.page.wait_for_timeout(300)  # in which a slider's page would answer
@@ -178,7 +178,7 @@ def test_a_prefix_is_gone_on_from_in_cards_to_copy_and_download(notebook: Notebo
 def test_an_interrupt_stops_each_press_of_a_button(notebook: Notebook, lab: Lab) -> None:
     form = notebook.cell("generate-form")
     notebook.type(notebook.field("generate-form", "Number of texts"), "500")
-    notebook.type(notebook.field("generate-form", "Length (tokens)"), "1000")
+    notebook.type(notebook.field("generate-form", "Max length (tokens)"), "1000")
     for _ in range(3):
         notebook.page.wait_for_timeout(1000)  # a click at once would count as a double one
         form.get_by_role("button", name="Generate").click()

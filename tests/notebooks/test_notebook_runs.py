@@ -97,7 +97,7 @@ def test_it_writes_only_beside_itself_and_only_what_git_ignores(twice: Pages) ->
 def test_a_wrong_value_is_told_in_the_form_and_stops_the_page(tmp_path: Path) -> None:
     machine = Machine(tmp_path, {"GPT2_STEPS": "abc"})
     page = machine.run("finetune")
-    words = "Steps must be a whole number, got 'abc'"
+    words = "Training steps must be a whole number, got 'abc'"
     assert words in page["finetune-form"].text
     assert list(page)[-1] == "finetune", "what comes after it is not run"
     assert re.fullmatch(rf"✗ {re.escape(words)}[^\n]*", page["finetune"].error)

@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from gpt2_helpers.fields import Field, checked, parsed
+from gpt2_helpers.fields import Field, parse_value, validate_value
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, sentence
 
 # What a dropdown offers: values, or pairs of what is shown and the value behind it.
@@ -73,14 +73,16 @@ class FieldRow:
             return None if self.field.optional and not value else value
         if self.field.optional and not value.strip():
             return None
-        number = parsed(self.field, value)
+        number = parse_value(self.field, value)
         # What is told of memory and time multiplies and divides such a number: Python cannot.
         beyond = isinstance(number, int) and number.bit_length() > _BITS
         return value if beyond and self.field.maximum is None else number
 
     def read(self) -> Any:
         """The value, checked; OptionError that calls the field by its label."""
-        return checked(dataclasses.replace(self.field, name=self.field.label), self.raw_value())
+        return validate_value(
+            dataclasses.replace(self.field, name=self.field.label), self.raw_value()
+        )
 
     def write(self, value: Any) -> None:
         """Let `value` stand there. One that the field refuses is shown too, as typed."""

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import ipywidgets as widgets
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, Field, fields_of, parsed
+from gpt2_helpers.fields import Field, ValidatedConfig, fields_of, parse_value
 from gpt2_helpers.forms.widgets.field_row import Choices, FieldRow
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 
-Config = TypeVar("Config", bound=Checked)
+Config = TypeVar("Config", bound=ValidatedConfig)
 
 VARIABLE_PREFIX = "GPT2_"
 
@@ -63,7 +63,7 @@ class ConfigForm(Displayable):
 
     def __init__(
         self,
-        *kinds: type[Checked],
+        *kinds: type[ValidatedConfig],
         only: Iterable[str] = (),
         hidden: Iterable[str] = (),
         advanced: Iterable[str] = (),
@@ -203,7 +203,7 @@ class ConfigForm(Displayable):
         return [error]
 
 
-def _fields_by_name(kinds: Iterable[type[Checked]]) -> dict[str, Field]:
+def _fields_by_name(kinds: Iterable[type[ValidatedConfig]]) -> dict[str, Field]:
     fields: dict[str, Field] = {}
     for kind in kinds:
         for field in fields_of(kind):
@@ -219,5 +219,5 @@ def _variables(fields: Iterable[Field]) -> dict[str, Any]:
     for field in fields:
         word = os.environ.get(f"{VARIABLE_PREFIX}{field.name.upper()}")
         if word is not None:
-            values[field.name] = parsed(field, word)
+            values[field.name] = parse_value(field, word)
     return values

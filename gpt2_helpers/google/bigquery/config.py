@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Checked, fields_of, option
+from gpt2_helpers.fields import ValidatedConfig, fields_of, option
 
 GIGABYTE = 1 << 30  # bytes, as BigQuery itself counts what it reads and bills
 
@@ -27,7 +27,7 @@ _EARLIEST, _LATEST = 2005, 2100
 
 
 @dataclass(frozen=True)
-class ExportConfig(Checked):
+class ExportConfig(ValidatedConfig):
     """Which texts to export, at what cost at most, and where to.
 
     Months are kept as YYYY-MM; what another source needs is not looked at.

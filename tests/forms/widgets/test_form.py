@@ -13,7 +13,7 @@ import pytest
 
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import Gpt2Error, OptionError
-from gpt2_helpers.fields import Checked, fields_of, option
+from gpt2_helpers.fields import ValidatedConfig, fields_of, option
 from gpt2_helpers.forms.widgets.errors import NotebookError, plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm
 from gpt2_helpers.forms.widgets.style import message
@@ -22,7 +22,7 @@ FINETUNE = (FinetuneConfig, RunConfig, DatasetConfig)
 
 
 @dataclass(frozen=True)
-class Meal(Checked):
+class Meal(ValidatedConfig):
     """One option of each kind, and a rule between two of them."""
 
     guests: int = option(4, "people at the table", minimum=1, maximum=20, usual=(2, 8))
@@ -76,7 +76,7 @@ def type_into(form: ConfigForm, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kinds", [(Meal,), (SamplingConfig,), FINETUNE])
-def test_untouched_it_gives_the_defaults(kinds: tuple[type[Checked], ...]) -> None:
+def test_untouched_it_gives_the_defaults(kinds: tuple[type[ValidatedConfig], ...]) -> None:
     form = ConfigForm(*kinds)
     assert form.is_valid
     for kind in kinds:
@@ -208,7 +208,7 @@ def test_what_does_not_fit_together_is_said_at_the_foot() -> None:
 def test_what_a_class_says_of_one_field_stands_beside_that_field() -> None:
     form = ConfigForm(*FINETUNE)
     type_into(form, "run_name", "a/b")
-    assert form.errors == {"run_name": "Name of the run must be a plain folder name, got 'a/b'"}
+    assert form.errors == {"run_name": "Run name must be a plain folder name, got 'a/b'"}
     assert form.row("run_name").error == form.errors["run_name"]
 
 
