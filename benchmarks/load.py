@@ -31,8 +31,8 @@ TOKENS = 60
 GENERATE, STREAM = "/api/generate", "/api/stream"
 ROWS = 16
 CLIENTS = (1, 2, 4, 8, 16, 32)
-ASKED = {"prefix": "It was a dark night, and", "new_tokens": TOKENS, "truncate": "\x00"}
-SHORT = {"prefix": "It was", "new_tokens": 4, "temperature": 1.0}
+ASKED = {"prefix": "It was a dark night, and", "max_new_tokens": TOKENS, "truncate": "\x00"}
+SHORT = {"prefix": "It was", "max_new_tokens": 4, "temperature": 1.0}
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def build(
     show the page within theirs, as a content security policy names them.
     """
     metrics = Metrics()
-    start = start_of(session) if config.start is None else config.start
+    start = start_of(session) if config.prompt_prefix is None else config.prompt_prefix
     writer = _writer(session, config, metrics, start)
     metrics.watch(writer)
     routes = Routes(writer, metrics, ModelCard.of(session), config)

@@ -21,28 +21,28 @@ class ServeConfig(ValidatedConfig):
     batch_size: int = option(
         16, "texts written side by side, of all requests together", minimum=1, maximum=512
     )
-    processes: int = option(
+    workers: int = option(
         0,
         "processes that write, each with the model in memory once more; by itself one a core for a "
         "small model on a processor, one for each four of batch_size at most, else one",
         minimum=0,
         maximum=64,
     )
-    max_waiting: int = option(
+    max_queue: int = option(
         64, "texts that may wait for a place; requests beyond are told to come back", minimum=1
     )
     max_length: int = option(
-        1023, "most tokens that a request may ask for: as length or as new_tokens", minimum=2
+        1023, "most tokens that a request may ask for: as length or as max_new_tokens", minimum=2
     )
-    max_prefix: int = option(8000, "longest prefix, in characters", minimum=1)
+    max_prompt_chars: int = option(8000, "longest prefix, in characters", minimum=1)
     max_nsamples: int = option(8, "most texts of one request", minimum=1)
-    time_limit: float = option(
+    request_timeout: float = option(
         120.0, "seconds that a request may take, waiting included", minimum=0.1, maximum=3600
     )
     rate_limit: int = option(
         0, "requests for texts a minute from one client; 0 for no limit", minimum=0
     )
-    proxies: int = option(
+    trusted_proxies: int = option(
         0,
         "proxies in front, whose X-Forwarded-For tells the client; 1 on Cloud Run",
         minimum=0,
@@ -54,29 +54,29 @@ class ServeConfig(ValidatedConfig):
         "other sites whose pages may use /api: addresses with commas between them, or *",
         advanced=True,
     )
-    drain: float = option(
+    shutdown_timeout: float = option(
         8.0,
         "seconds that texts have to finish once the server is told to end",
         minimum=0.0,
         maximum=600,
         advanced=True,
     )
-    start: str | None = option(
+    prompt_prefix: str | None = option(
         None,
         "what is read before each prefix and not shown; by itself the mark that texts of a table "
         "were finetuned with, else nothing",
         advanced=True,
     )
-    log_requests: bool = option(
+    access_log: bool = option(
         False, "a line on stderr for each request: never what is in it", advanced=True
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_size + self.max_waiting < self.max_nsamples:
+        if self.batch_size + self.max_queue < self.max_nsamples:
             raise OptionError(
                 f"max_nsamples={self.max_nsamples} texts of one request must find a place, and "
-                f"batch_size={self.batch_size} and max_waiting={self.max_waiting} are fewer: lower "
+                f"batch_size={self.batch_size} and max_queue={self.max_queue} are fewer: lower "
                 "max_nsamples or raise one of these"
             )
         for site in self.origins:

@@ -89,7 +89,7 @@ class Writer(ABC):
     @property
     def most(self) -> int:
         """Texts that one request can ask for at once."""
-        return self._config.batch_size + self._config.max_waiting
+        return self._config.batch_size + self._config.max_queue
 
     @abstractmethod
     def start(self) -> None:
@@ -111,19 +111,19 @@ class Writer(ABC):
         config: SamplingConfig,
         hear: Listener,
         *,
-        new_tokens: int | None = None,
+        max_new_tokens: int | None = None,
         whole: bool = False,
         urgent: bool = False,
     ) -> Job:
         """Ask for `config.nsamples` texts, of which `hear` then hears, from another thread: piece
-        by piece, or with `whole` when one is finished. `new_tokens` are those after the prompt, in
-        place of `config.length`; `urgent` goes before others that wait.
+        by piece, or with `whole` when one is finished. `max_new_tokens` are those after the prompt,
+        in place of `config.length`; `urgent` goes before others that wait.
 
         Raises a Refusal where they cannot be, or where too many wait.
         """
         ids = self._tokenizer.encode(self._start_text + prompt, special=True)
-        if new_tokens is not None:
-            config = replace(config, length=len(ids) + new_tokens)
+        if max_new_tokens is not None:
+            config = replace(config, length=len(ids) + max_new_tokens)
         try:
             check_room(ids, config.length)
         except OptionError as error:
@@ -132,9 +132,9 @@ class Writer(ABC):
             raise WrongRequest(
                 f"the prefix has {len(ids)} tokens, which length counts in, and this server takes "
                 f"no length over {self._config.max_length}: send the last part of the prefix, or "
-                "ask /api/generate for new_tokens in place of length"
+                "ask /api/generate for max_new_tokens in place of length"
             ) from None
-        job = Job(hear, whole, self._config.time_limit)
+        job = Job(hear, whole, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         orders = [Order(prompt, ids, config, seed, sample) for sample in range(config.nsamples)]
         with self._wake:
@@ -143,7 +143,7 @@ class Writer(ABC):
             if self.writing + self.waiting + len(orders) > self.most:
                 raise TooManyRequests(
                     f"{self.waiting} texts wait already, and no more than "
-                    f"{self._config.max_waiting} may: ask again a little later",
+                    f"{self._config.max_queue} may: ask again a little later",
                     self._seconds_to_wait(),
                 )
             self.put(job, orders, urgent)

@@ -55,7 +55,7 @@ class SecurityMiddleware:
     ) -> None:
         self._app, self._config, self._key, self._answered = app, config, key, answered
         self._rates = Rates(config.rate_limit)
-        self._longest = OVERHEAD + BYTES_A_CHARACTER * config.max_prefix
+        self._longest = OVERHEAD + BYTES_A_CHARACTER * config.max_prompt_chars
         self._policy = POLICY.format(frames=frames)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +82,7 @@ class SecurityMiddleware:
         finally:
             seconds = time.monotonic() - began
             self._answered(scope["path"], status, seconds)
-            if self._config.log_requests:
+            if self._config.access_log:
                 line = f"{scope['method']} {scope['path']} {status} {seconds:.3f} s"
                 print(line.encode("unicode_escape").decode(), file=sys.stderr, flush=True)
 
@@ -109,10 +109,10 @@ class SecurityMiddleware:
 
     def client(self, scope: Scope) -> str:
         """Who asks: the address that the outermost of our own proxies has seen."""
-        if self._config.proxies:
+        if self._config.trusted_proxies:
             # The client may have written the first entries itself; each proxy adds one behind.
             seen = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-            return seen[max(0, len(seen) - self._config.proxies)].strip()
+            return seen[max(0, len(seen) - self._config.trusted_proxies)].strip()
         return (scope.get("client") or ("",))[0]
 
     def _counted(self, receive: Receive) -> Receive:

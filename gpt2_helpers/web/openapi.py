@@ -36,9 +36,13 @@ _TEXT = {
     "properties": {
         "text": {"type": "string"},
         "tokens": {"type": "integer", "description": "how many were written"},
-        "ended": {"type": "boolean", "description": "whether the model ended it, or its length"},
+        "finish_reason": {
+            "type": "string",
+            "enum": ["stop", "length"],
+            "description": "stop: the model or a stop string ended the text; length: the limit did",
+        },
     },
-    "required": ["text", "tokens", "ended"],
+    "required": ["text", "tokens", "finish_reason"],
 }
 
 
@@ -80,7 +84,8 @@ def document(asking: Asking) -> dict[str, Any]:
             "/api/stream": {
                 "post": _operation(
                     "The same texts as they are written, as server-sent events: `text` with index "
-                    "and text, `end` with index, tokens and ended, `error`, and at last `done`",
+                    "and text, `end` with index, tokens and finish_reason, `error`, and at last "
+                    "`done`",
                     _object({"event": {"type": "string"}, "data": {"type": "string"}}),
                     kind="text/event-stream",
                     requestBody=generating,

@@ -48,7 +48,7 @@ class Coming:
             asked.prefix,
             asked.sampling,
             hear,
-            new_tokens=asked.new_tokens,
+            max_new_tokens=asked.max_new_tokens,
             whole=whole,
             urgent=urgent,
         )
@@ -158,7 +158,8 @@ def _told(piece: Piece) -> bytes:
     if piece.text:
         told += _event("text", {"index": piece.index, "text": piece.text})
     if (whole := piece.finished) is not None:
-        about = {"index": piece.index, "tokens": whole.tokens, "ended": whole.ended}
+        reason = "stop" if whole.ended else "length"
+        about = {"index": piece.index, "tokens": whole.tokens, "finish_reason": reason}
         told += _event("end", about)
     return told
 
@@ -178,7 +179,9 @@ async def completions(writer: Writer, asked: Completing) -> list[str]:
     )
     likeliest = SamplingConfig(temperature=0.0, length=2)
     both = [
-        asyncio.ensure_future(texts(writer, Asked(prefix, sampling, asked.new_tokens), urgent=True))
+        asyncio.ensure_future(
+            texts(writer, Asked(prefix, sampling, asked.max_new_tokens), urgent=True)
+        )
         for sampling in ([likeliest, drawn] if asked.temperature else [likeliest])
     ]
     try:

@@ -161,5 +161,12 @@ async def _json_body(request: Request) -> bytes:
 
 def _told(texts: list[Text]) -> dict[str, Any]:
     return {
-        "texts": [{"text": str(text), "tokens": text.tokens, "ended": text.ended} for text in texts]
+        "texts": [
+            {
+                "text": str(text),
+                "tokens": text.tokens,
+                "finish_reason": "stop" if text.ended else "length",
+            }
+            for text in texts
+        ]
     }

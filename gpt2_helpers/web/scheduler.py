@@ -135,7 +135,7 @@ class Scheduler(Writer):
             everything = [*self._writing.values(), *self._waiting]
             for job in {asked.job for asked in everything}:
                 if now > job.deadline:
-                    limit = self._config.time_limit
+                    limit = self._config.request_timeout
                     job.refuse(
                         RequestTimeout(
                             f"this took longer than {limit:g} s: ask for a shorter length"

@@ -34,7 +34,7 @@ class Beginning(ValidatedConfig):
     """What a request says beside the options of sampling."""
 
     prefix: str = option("", "text to go on from; nothing begins a new text")
-    new_tokens: int | None = option(
+    max_new_tokens: int | None = option(
         None, "tokens to add to the prefix at most, in place of length", minimum=1
     )
 
@@ -45,7 +45,7 @@ class Completing(ValidatedConfig):
 
     text: str = option("", "what stands before the cursor; the last part of it counts")
     count: int = option(3, "how many continuations to choose from", minimum=1, maximum=5)
-    new_tokens: int = option(12, "tokens of each at most", minimum=1, maximum=60)
+    max_new_tokens: int = option(12, "tokens of each at most", minimum=1, maximum=60)
     temperature: float = option(
         0.7, "how freely it writes: 0 gives the likeliest one alone", minimum=0.0, maximum=100.0
     )
@@ -57,7 +57,7 @@ class Asked:
 
     prefix: str
     sampling: SamplingConfig
-    new_tokens: int | None = None
+    max_new_tokens: int | None = None
 
 
 class Asking:
@@ -68,7 +68,7 @@ class Asking:
         limits = {
             "length": config.max_length,
             "nsamples": config.max_nsamples,
-            "new_tokens": config.max_length - 1,
+            "max_new_tokens": config.max_length - 1,
         }
         sampling = [field for field in fields_of(SamplingConfig) if field.name != "batch_size"]
         self.generating = [
@@ -89,7 +89,7 @@ class Asking:
         values = _checked(json_object(body), self.generating)
         self._check_prefix(values["prefix"])
         sampling = {n: v for n, v in values.items() if n in SamplingConfig.__dataclass_fields__}
-        return Asked(values["prefix"], _sampling(sampling), values["new_tokens"])
+        return Asked(values["prefix"], _sampling(sampling), values["max_new_tokens"])
 
     def complete(self, body: bytes) -> Completing:
         """What the JSON of /api/complete asks for. Only the end of a long text is kept."""
@@ -97,7 +97,7 @@ class Asking:
         if "prefix" in given and "text" not in given:
             raise WrongRequest("there is no option 'prefix' here: send it as text")
         values = _checked(given, self.completing)
-        values["text"] = values["text"][-self._config.max_prefix :]
+        values["text"] = values["text"][-self._config.max_prompt_chars :]
         return Completing(**values)
 
     def as_gpt2_cloud_run(self, given: Mapping[str, Any]) -> Asked:
@@ -113,15 +113,15 @@ class Asking:
                 value = min(value, type(value)(field.maximum))
             values[field.name] = value
         values = _checked(values, self.plain)
-        prefix = values.pop("prefix")[: self._config.max_prefix]
+        prefix = values.pop("prefix")[: self._config.max_prompt_chars]
         values["truncate"] = values["truncate"] or None
         return Asked(prefix, _sampling(values))
 
     def _check_prefix(self, prefix: str) -> None:
-        if len(prefix) > self._config.max_prefix:
+        if len(prefix) > self._config.max_prompt_chars:
             raise WrongRequest(
                 f"the prefix has {len(prefix)} characters, and this server takes "
-                f"{self._config.max_prefix}: send its last part"
+                f"{self._config.max_prompt_chars}: send its last part"
             )
 
 

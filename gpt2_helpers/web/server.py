@@ -103,7 +103,9 @@ def _draining(app: object, writer: Writer, config: ServeConfig) -> uvicorn.Serve
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if not self.should_exit:
-                ending = threading.Thread(target=writer.stop, args=(config.drain,), daemon=True)
+                ending = threading.Thread(
+                    target=writer.stop, args=(config.shutdown_timeout,), daemon=True
+                )
                 ending.start()
             super().handle_exit(sig, frame)
 
@@ -117,7 +119,7 @@ def _draining(app: object, writer: Writer, config: ServeConfig) -> uvicorn.Serve
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=IDLE,
-            timeout_graceful_shutdown=round(config.drain + LONGER),
+            timeout_graceful_shutdown=round(config.shutdown_timeout + LONGER),
         )
     )
 

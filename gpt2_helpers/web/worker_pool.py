@@ -53,15 +53,15 @@ def processes_for(model: Model, config: ServeConfig) -> int:
     """How many processes are to write: as many as are asked for, else one a core for a small
     model, each with some rows. OptionError where they could not have the model."""
     if not (isinstance(model, InferenceModel) and model.prefix):
-        if config.processes > 1:
+        if config.workers > 1:
             raise OptionError(
-                f"processes={config.processes}, each of which would write on a processor, in int8 "
+                f"workers={config.workers}, each of which would write on a processor, in int8 "
                 "or float32, and this model is not loaded for that: leave processes and precision "
                 "out"
             )
         return 1
-    if config.processes:
-        return min(config.processes, config.batch_size)
+    if config.workers:
+        return min(config.workers, config.batch_size)
     is_small = model.config.n_parameters <= SMALL
     return max(1, min(device.cores(), config.batch_size // FEWEST_ROWS)) if is_small else 1
 
@@ -166,7 +166,7 @@ class WorkerPool(Writer):
             checkpoint=model.prefix.name,
             precision=model.decoding_precision,
             threads=max(1, device.cores() // processes),
-            serve=asdict(replace(config, max_nsamples=1, processes=1)),
+            serve=asdict(replace(config, max_nsamples=1, workers=1)),
         )
         self._count, self._counting = count, threading.Lock()
         self._numbers = itertools.count()

@@ -19,7 +19,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
 
-LONG = {"prefix": "Once upon a time", "new_tokens": 200, "temperature": 1.0}
+LONG = {"prefix": "Once upon a time", "max_new_tokens": 200, "temperature": 1.0}
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def serving(
 ) -> Iterator[httpx.Client]:
     """A client of a server with these options, on a port that is free. Each token takes
     `step_seconds` longer than it would."""
-    server = Server(session, ServeConfig(**{"port": 0, "processes": 1, **options}), key)
+    server = Server(session, ServeConfig(**{"port": 0, "workers": 1, **options}), key)
     if step_seconds:
         assert isinstance(server.writer, Scheduler)
         slowed(server.writer, step_seconds)

@@ -107,9 +107,9 @@ def test_several_texts_with_a_seed_are_those_of_the_package(
 def test_what_each_text_starts_with_is_read_and_not_shown(
     client: httpx.Client, tiny: Session
 ) -> None:
-    asked = {"prefix": "“I am ", "new_tokens": 20, "seed": 5}
+    asked = {"prefix": "“I am ", "max_new_tokens": 20, "seed": 5}
     said = "She turned to him. "
-    with serving(tiny, start=said) as starting:
+    with serving(tiny, prompt_prefix=said) as starting:
         (text,) = starting.post("/api/generate", json=asked).json()["texts"]
     asked["prefix"] = said + "“I am "
     (whole,) = client.post("/api/generate", json=asked).json()["texts"]
@@ -133,7 +133,11 @@ def test_a_run_of_a_table_starts_texts_as_its_rows_did(
 
 
 def test_new_tokens_are_counted_after_the_prefix(client: httpx.Client) -> None:
-    asked = {"prefix": "The garden of the house, " * 5, "new_tokens": 4, "include_prefix": False}
+    asked = {
+        "prefix": "The garden of the house, " * 5,
+        "max_new_tokens": 4,
+        "include_prefix": False,
+    }
     (text,) = client.post("/api/generate", json=asked).json()["texts"]
     assert text["tokens"] == 4
 
@@ -194,7 +198,7 @@ def test_a_prefix_for_which_no_length_is_enough(tiny: Session) -> None:
         refused = client.post("/api/generate", json={**asked, "length": 5})
         assert refused.status_code == 400
         assert "no length over 20: send the last part" in refused.json()["error"]
-        assert client.post("/api/generate", json={**asked, "new_tokens": 5}).status_code == 200
+        assert client.post("/api/generate", json={**asked, "max_new_tokens": 5}).status_code == 200
 
 
 def test_who_takes_completions_for_texts_is_told(client: httpx.Client) -> None:
@@ -203,7 +207,7 @@ def test_who_takes_completions_for_texts_is_told(client: httpx.Client) -> None:
 
 
 def test_a_prefix_over_the_limit(tiny: Session) -> None:
-    with serving(tiny, max_prefix=10) as client:
+    with serving(tiny, max_prompt_chars=10) as client:
         response = client.post("/api/generate", json={"prefix": "x" * 11})
         assert (response.status_code, "takes 10" in response.text) == (400, True)
         plain = client.get("/", params={"prefix": "x" * 11, "length": 20}).json()["text"]
@@ -219,7 +223,7 @@ def test_a_form_of_another_site_is_no_request(client: httpx.Client) -> None:
 
 
 def test_a_body_over_the_limit_is_not_read(tiny: Session) -> None:
-    with serving(tiny, max_prefix=10) as client:
+    with serving(tiny, max_prompt_chars=10) as client:
         headers = {"Content-Type": "application/json"}
         long = b" " * 100_000
         told = client.post("/api/generate", content=long, headers=headers)
@@ -253,7 +257,7 @@ def test_an_answer_may_take_longer_than_its_question(
     monkeypatch.setattr(timeouts, "SENDING", 0.3)
     with serving(tiny, step_seconds=0.02) as client:
         for path in ("/api/generate", "/api/stream"):
-            assert client.post(path, json={**LONG, "new_tokens": 40}).status_code == 200
+            assert client.post(path, json={**LONG, "max_new_tokens": 40}).status_code == 200
 
 
 def test_unknown_paths_and_methods(client: httpx.Client) -> None:
@@ -305,7 +309,9 @@ def test_a_stream_comes_while_it_is_written(tiny: Session) -> None:
 
 def test_who_leaves_takes_the_text_along(tiny: Session) -> None:
     with serving(tiny, step_seconds=0.02) as client:
-        with client.stream("POST", "/api/stream", json={**LONG, "new_tokens": 1000}) as response:
+        with client.stream(
+            "POST", "/api/stream", json={**LONG, "max_new_tokens": 1000}
+        ) as response:
             next(events_of(response))
             assert metric(client, "gpt2_texts_writing") == 1
         wait_until(lambda: metric(client, "gpt2_texts_writing") == 0, 5)
@@ -314,7 +320,7 @@ def test_who_leaves_takes_the_text_along(tiny: Session) -> None:
 
 def test_who_leaves_an_answer_takes_the_text_along(tiny: Session) -> None:
     with serving(tiny, step_seconds=0.02) as client:
-        body = json.dumps({**LONG, "new_tokens": 1000})
+        body = json.dumps({**LONG, "max_new_tokens": 1000})
         with connected(client) as left:
             left.sendall(
                 f"POST /api/generate HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
@@ -349,7 +355,7 @@ def test_completions_go_before_what_waits(tiny: Session) -> None:
         ThreadPoolExecutor(20) as pool,
     ):
         waiting = [
-            pool.submit(client.post, "/api/generate", json={**LONG, "new_tokens": 40 + 3 * n})
+            pool.submit(client.post, "/api/generate", json={**LONG, "max_new_tokens": 40 + 3 * n})
             for n in range(20)
         ]
         wait_until(lambda: metric(client, "gpt2_texts_waiting") > 5)
@@ -361,7 +367,7 @@ def test_completions_go_before_what_waits(tiny: Session) -> None:
 
 
 def test_beyond_the_queue_one_is_told_when_to_come_back(tiny: Session) -> None:
-    with serving(tiny, step_seconds=0.02, batch_size=2, max_waiting=3, max_nsamples=1) as client:
+    with serving(tiny, step_seconds=0.02, batch_size=2, max_queue=3, max_nsamples=1) as client:
         with ThreadPoolExecutor(12) as pool:
             answers = list(
                 pool.map(lambda _: client.post("/api/generate", json={"length": 30}), range(12))
@@ -376,16 +382,16 @@ def test_beyond_the_queue_one_is_told_when_to_come_back(tiny: Session) -> None:
 
 
 def test_a_request_that_finds_room_is_never_refused(tiny: Session) -> None:
-    with serving(tiny, batch_size=2, max_waiting=2, max_nsamples=4) as client:
-        asked = {"nsamples": 4, "new_tokens": 3}
+    with serving(tiny, batch_size=2, max_queue=2, max_nsamples=4) as client:
+        asked = {"nsamples": 4, "max_new_tokens": 3}
         assert client.post("/api/generate", json=asked).status_code == 200
         assert client.post("/api/complete", json={"text": "The"}).status_code == 200
     with pytest.raises(OptionError, match="max_nsamples=8 texts of one request must find a place"):
-        ServeConfig(batch_size=2, max_waiting=2)
+        ServeConfig(batch_size=2, max_queue=2)
 
 
 def test_a_request_over_its_time(tiny: Session) -> None:
-    with serving(tiny, step_seconds=0.05, time_limit=0.5) as client:
+    with serving(tiny, step_seconds=0.05, request_timeout=0.5) as client:
         response = client.post("/api/generate", json=LONG)
         assert response.status_code == 504
         assert "shorter length" in response.json()["error"]
@@ -397,7 +403,7 @@ def test_a_request_over_its_time(tiny: Session) -> None:
 
 
 def test_a_client_over_its_rate(tiny: Session) -> None:
-    with serving(tiny, rate_limit=3, proxies=1) as client:
+    with serving(tiny, rate_limit=3, trusted_proxies=1) as client:
 
         def ask(address: str) -> httpx.Response:
             forwarded = [("X-Forwarded-For", "made up"), ("X-Forwarded-For", address)]
@@ -466,7 +472,7 @@ def test_every_answer_has_a_strict_policy(client: httpx.Client) -> None:
 def test_the_log_holds_nothing_of_what_was_written(
     tiny: Session, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(tiny, log_requests=True, key="open sesame") as client:
+    with serving(tiny, access_log=True, key="open sesame") as client:
         headers = {"Authorization": "Bearer open sesame"}
         client.get("/", params={"prefix": "a secret garden", "length": 9}, headers=headers)
         client.post("/api/generate", json={"prefix": "a secret"}, headers=headers)
@@ -504,7 +510,7 @@ def test_the_description_names_every_route(client: httpx.Client) -> None:
 
 def test_metrics_count(client: httpx.Client) -> None:
     before = metric(client, "gpt2_tokens_total")
-    client.post("/api/generate", json={"new_tokens": 7, "nsamples": 2, "temperature": 0.0})
+    client.post("/api/generate", json={"max_new_tokens": 7, "nsamples": 2, "temperature": 0.0})
     assert metric(client, "gpt2_tokens_total") == before + 14
     client.get("/made-up-by-somebody")
     text = client.get("/metrics").text
@@ -530,7 +536,7 @@ def test_a_taken_port_is_told(tiny: Session) -> None:
 
 def test_options_that_do_not_go_together() -> None:
     with pytest.raises(OptionError, match="lower max_nsamples or raise one of these"):
-        ServeConfig(batch_size=1, max_waiting=1)
+        ServeConfig(batch_size=1, max_queue=1)
     with pytest.raises(OptionError, match="allow_origins must be .*got 'foo bar'"):
         ServeConfig(allow_origins="https://a.example, foo bar")
 
@@ -596,9 +602,11 @@ def test_sigterm_lets_texts_come_to_their_end(tmp_path: Path) -> None:
 
 
 def test_sigterm_refuses_what_takes_too_long(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0", "--drain", "0.5", "--max-length", "100000") as process:
+    with started(
+        tmp_path, "--port", "0", "--shutdown-timeout", "0.5", "--max-length", "100000"
+    ) as process:
         with httpx.Client(base_url=address_of(process), timeout=60) as client:
-            asked = {**LONG, "new_tokens": 90_000, "truncate": "\x00"}
+            asked = {**LONG, "max_new_tokens": 90_000, "truncate": "\x00"}
             with client.stream("POST", "/api/stream", json=asked) as response:
                 events = events_of(response)
                 next(events)

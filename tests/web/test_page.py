@@ -91,7 +91,7 @@ def test_a_text_streams_in_with_its_beginning_in_bold(chromium: Browser, tiny: S
     with serving(tiny, step_seconds=0.03) as client:
         size = {"width": 1100, "height": 760}
         opened = Opened(chromium, str(client.base_url), viewport=size)
-        opened.slide("new_tokens", 300)
+        opened.slide("max_new_tokens", 300)
         opened.page.fill("#editor", BEGINNING)
         opened.page.click("#generate")
         opened.page.locator(".result.writing", has_text=re.compile(r"night, and\s+\S+")).wait_for()
@@ -167,7 +167,7 @@ def test_all_of_it_by_keyboard(opened: Opened) -> None:
 
 def test_a_slider_changes_what_is_written(opened: Opened) -> None:
     opened.slide("temperature", 0)
-    opened.slide("new_tokens", 10)
+    opened.slide("max_new_tokens", 10)
     assert "always the likeliest" in opened.page.locator("#sliders").inner_text()
     assert opened.write() == opened.write()
     opened.slide("nsamples", 3)
@@ -198,7 +198,7 @@ def test_a_link_brings_text_and_settings_along(opened: Opened, address: str) -> 
 def test_a_link_in_the_way_of_gpt2_cloud_run_opens_the_page(opened: Opened, address: str) -> None:
     opened.go(f"{address}?prefix=The%20garden&length=20&temperature=abc")
     assert opened.page.input_value("#editor") == "The garden"
-    assert opened.page.input_value("#option-new_tokens") == "20"
+    assert opened.page.input_value("#option-max_new_tokens") == "20"
     assert opened.page.input_value("#option-temperature") == "0.7"
 
 
@@ -216,7 +216,7 @@ def test_copying_where_there_is_no_clipboard_for_pages(chromium: Browser, addres
 
 
 def test_what_is_kept_stays_and_the_rest_is_cleared(opened: Opened, address: str) -> None:
-    opened.slide("new_tokens", 10)
+    opened.slide("max_new_tokens", 10)
     kept = opened.write("The first")
     opened.page.get_by_role("button", name="Keep", exact=True).click()
     opened.write("The second")
@@ -253,7 +253,7 @@ def test_a_text_is_never_markup(opened: Opened) -> None:
         lambda route: route.fulfill(
             content_type="text/event-stream",
             body='event: text\ndata: {"index": 0, "text": "<img src=x onerror=alert(1)>"}\n\n'
-            'event: end\ndata: {"index": 0, "tokens": 3, "ended": true}\n\n'
+            'event: end\ndata: {"index": 0, "tokens": 3, "finish_reason": "stop"}\n\n'
             "event: done\ndata: {}\n\n",
         ),
     )
@@ -273,7 +273,7 @@ def test_a_text_is_never_markup(opened: Opened) -> None:
 def test_stop_keeps_what_is_written(chromium: Browser, tiny: Session) -> None:
     with serving(tiny, step_seconds=0.05) as client:
         opened = Opened(chromium, str(client.base_url))
-        opened.slide("new_tokens", 300)
+        opened.slide("max_new_tokens", 300)
         opened.page.fill("#editor", BEGINNING)
         opened.page.click("#generate")
         opened.page.locator(".result.writing", has_text=re.compile(r"night, and\s+\S+")).wait_for()
@@ -313,7 +313,7 @@ def test_a_server_that_goes_loses_nothing_that_was_written(
     with started(tmp_path, "--port", "0") as process:
         opened = Opened(chromium, address_of(process))
         kept = opened.write("The first")
-        opened.slide("new_tokens", 300)
+        opened.slide("max_new_tokens", 300)
         opened.page.fill("#editor", BEGINNING)
         opened.page.click("#generate")
         opened.page.locator(".result.writing", has_text=re.compile(r"night, and\s+\S+")).wait_for()

@@ -13,7 +13,7 @@ from gpt2_helpers.session import Session
 from web_server import serving
 
 # What is made up is often as long as may be; short texts are tried just as well.
-LIMITS: dict[str, Any] = {"max_length": 12, "max_nsamples": 2, "batch_size": 8, "max_waiting": 1000}
+LIMITS: dict[str, Any] = {"max_length": 12, "max_nsamples": 2, "batch_size": 8, "max_queue": 1000}
 
 
 def test_no_request_fails_the_server_and_every_answer_is_as_described(

@@ -29,7 +29,7 @@ from gpt2_helpers.web.worker_pool import SMALL, WorkerPool, processes_for
 from toy import toy_model
 from web_server import LONG, address_of, events_of, metric, started, wait_until
 
-ASKED = {"prefix": "It was a dark night", "new_tokens": 20, "seed": 5, "truncate": "\x00"}
+ASKED = {"prefix": "It was a dark night", "max_new_tokens": 20, "seed": 5, "truncate": "\x00"}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def writers(model: Session, processes: int, **options: Any) -> WorkerPool:
 @pytest.fixture
 def server(model: Session) -> Iterator[Server]:
     """With two rows in each of two processes."""
-    server = Server(model, ServeConfig(port=0, processes=2, batch_size=4, max_waiting=6))
+    server = Server(model, ServeConfig(port=0, workers=2, batch_size=4, max_queue=6))
     server.start()
     yield server
     server.stop()
@@ -111,7 +111,7 @@ def test_a_stream_comes_piece_by_piece(client: httpx.Client) -> None:
 
 
 def test_who_leaves_takes_the_text_along(client: httpx.Client) -> None:
-    asked = {**LONG, "new_tokens": 1000, "temperature": 0.0, "nsamples": 2}  # so it never ends
+    asked = {**LONG, "max_new_tokens": 1000, "temperature": 0.0, "nsamples": 2}  # so it never ends
     with client.stream("POST", "/api/stream", json=asked) as response:
         events = events_of(response)  # without this name it would end, and leave, here
         next(events)
@@ -124,10 +124,10 @@ def test_who_leaves_takes_the_text_along(client: httpx.Client) -> None:
 
 
 def test_a_request_over_its_time(model: Session) -> None:
-    server = Server(model, ServeConfig(port=0, processes=2, time_limit=0.3, max_length=100_000))
+    server = Server(model, ServeConfig(port=0, workers=2, request_timeout=0.3, max_length=100_000))
     server.start()
     try:
-        asked = {**LONG, "new_tokens": 90_000, "truncate": "\x00", "nsamples": 3}
+        asked = {**LONG, "max_new_tokens": 90_000, "truncate": "\x00", "nsamples": 3}
         response = httpx.post(f"{server.url}api/generate", json=asked, timeout=60)
         assert response.status_code == 504
         assert "took longer than 0.3 s" in response.json()["error"]
@@ -217,7 +217,7 @@ def test_a_process_that_cannot_begin_is_tried_again(
 
 
 def test_they_end_with_a_server_that_was_killed(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0", "--processes", "2") as process:
+    with started(tmp_path, "--port", "0", "--workers", "2") as process:
         with httpx.Client(base_url=address_of(process), timeout=60) as client:
             assert ask(client).status_code == 200
         children = children_of(process.pid)
@@ -228,7 +228,7 @@ def test_they_end_with_a_server_that_was_killed(tmp_path: Path) -> None:
 
 def test_ctrl_c_lets_texts_come_to_their_end(tmp_path: Path) -> None:
     """As a terminal sends it: to all processes at once."""
-    with started(tmp_path, "--port", "0", "--processes", "2") as process:
+    with started(tmp_path, "--port", "0", "--workers", "2") as process:
         with httpx.Client(base_url=address_of(process), timeout=60) as client:
             children = children_of(process.pid)
             with client.stream("POST", "/api/stream", json=LONG) as response:
@@ -244,7 +244,7 @@ def test_ctrl_c_lets_texts_come_to_their_end(tmp_path: Path) -> None:
 
 
 def test_a_process_that_was_lost_while_the_server_ends_is_not_waited_for(model: Session) -> None:
-    server = Server(model, ServeConfig(port=0, processes=2, batch_size=2, max_waiting=6))
+    server = Server(model, ServeConfig(port=0, workers=2, batch_size=2, max_queue=6))
     server.start()
     both = writers_of(server)
     heard: list[object] = []
@@ -263,7 +263,7 @@ def test_a_process_that_was_lost_while_the_server_ends_is_not_waited_for(model: 
 
 
 def test_a_process_that_does_not_listen_holds_up_no_one(model: Session) -> None:
-    many = writers(model, 2, max_waiting=500)
+    many = writers(model, 2, max_queue=500)
     many.start()
     for pid in many.pids:
         os.kill(pid, signal.SIGSTOP)
@@ -280,7 +280,7 @@ def test_a_process_that_does_not_listen_holds_up_no_one(model: Session) -> None:
 @pytest.mark.parametrize("line", ['{"pieces": [[0, "a"', '{"pieces": [[0]]}\n', "nonsense\n"])
 def test_a_line_that_cannot_be_read_ends_its_process(model: Session, line: str) -> None:
     """As of a process that was killed while it wrote."""
-    server = Server(model, ServeConfig(port=0, processes=2))
+    server = Server(model, ServeConfig(port=0, workers=2))
     both = writers_of(server)
     read, write = os.pipe()
     with os.fdopen(write, "w", encoding="utf-8") as stream:
@@ -304,7 +304,7 @@ def test_an_interrupt_at_the_beginning_leaves_nothing(
     monkeypatch.setattr("gpt2_helpers.web.worker_pool._Process.wait_until_ready", interrupted)
     before = set(children_of(os.getpid()))
     with pytest.raises(KeyboardInterrupt):
-        Server(model, ServeConfig(port=0, processes=2))
+        Server(model, ServeConfig(port=0, workers=2))
     assert not [pid for pid in set(children_of(os.getpid())) - before if is_alive(pid)]
 
 
@@ -318,21 +318,21 @@ def test_a_small_model_has_one_for_each_core(
     monkeypatch.setattr(device, "cores", lambda: 4)
     assert processes_for(small, ServeConfig()) == 4
     assert processes_for(small, ServeConfig(batch_size=9)) == 2
-    assert processes_for(small, ServeConfig(processes=1)) == 1
-    assert processes_for(small, ServeConfig(processes=9, batch_size=8)) == 8
+    assert processes_for(small, ServeConfig(workers=1)) == 1
+    assert processes_for(small, ServeConfig(workers=9, batch_size=8)) == 8
     assert processes_for(small, ServeConfig(batch_size=1)) == 1
     large = InferenceModel(SIZES["124M"], {}, "float32", "int8", Path("models/124M/model.ckpt"))
     assert large.config.n_parameters > SMALL
     assert processes_for(large, ServeConfig()) == 1
-    assert processes_for(large, ServeConfig(processes=3)) == 3
+    assert processes_for(large, ServeConfig(workers=3)) == 3
     to_tensorflow = toy_model(replace(small.config, n_layer=1))
     assert processes_for(to_tensorflow, ServeConfig()) == 1
-    with pytest.raises(OptionError, match="processes=2, each of which would write on a processor"):
-        processes_for(to_tensorflow, ServeConfig(processes=2))
+    with pytest.raises(OptionError, match="workers=2, each of which would write on a processor"):
+        processes_for(to_tensorflow, ServeConfig(workers=2))
 
 
 def test_one_process_is_a_thread_of_the_server(model: Session) -> None:
-    server = Server(model, ServeConfig(port=0, processes=1))
+    server = Server(model, ServeConfig(port=0, workers=1))
     assert isinstance(server.writer, Scheduler)
     server.stop()
 

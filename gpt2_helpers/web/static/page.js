@@ -31,7 +31,7 @@ async function begin() {
     if (!settings) {
       settings = new Settings(at("sliders"), told.options);
       const { prefix, length, ...values } = linked();
-      settings.set({ new_tokens: length, ...values });
+      settings.set({ max_new_tokens: length, ...values });
       if (prefix) editor.value = prefix;
     }
     at("generate").disabled = at("complete").disabled = false;
@@ -60,7 +60,7 @@ async function generate() {
             texts[index] += text;
             cards[index].written.data = texts[index].slice(shownPrefix.length);
           },
-          end: (index, about) => results.end(cards[index], about.ended ? "" : "Goes on …"),
+          end: (index, about) => results.end(cards[index], about.finish_reason === "stop" ? "" : "Truncated."),
         },
         working.signal,
       );

@@ -11,7 +11,7 @@ const SHOWN = {
       value === 0 ? "always the likeliest" : value < 0.5 ? "careful" : value < 0.9 ? "balanced"
         : value <= 1.1 ? "free" : "wild",
   },
-  new_tokens: {
+  max_new_tokens: {
     label: "Length",
     start: 60,
     range: [5, 300],
