@@ -27,17 +27,18 @@ def decoding(
     from gpt2_helpers.checkpoint.model_files import load_model
     from gpt2_helpers.config import SamplingConfig
     from gpt2_helpers.generation import generate
-    from gpt2_helpers.generation.decoders import decoder_for
+    from gpt2_helpers.generation.decoders import DecoderPool
     from gpt2_helpers.tokenizer import Tokenizer
 
     model, tokenizer = load_model(folder), Tokenizer.load(folder)
     model.decoding_precision = precision
+    decoders = DecoderPool(model)
     found: dict[str, list[list[float]]] = {}
     for batch in batches:
         config = SamplingConfig(
             length=length, nsamples=batch, batch_size=batch, top_k=40, temperature=0.7
         )
-        decoder = decoder_for(model, batch, length + 1, precision)
+        decoder = decoders.get(batch, length + 1, precision)
         step, stamps = decoder.step, [0.0]
 
         def stamped(*given: Any, step: Any = step, stamps: list[float] = stamps) -> Any:
@@ -47,13 +48,13 @@ def decoding(
         decoder.step = stamped  # type: ignore[assignment, method-assign]
         found[str(batch)] = []
         # What comes first takes memory and orders the matrices for so many rows.
-        beginning = generate.pieces(model, tokenizer, "", config)
+        beginning = generate.stream(decoders, tokenizer, "", config)
         for _ in islice(beginning, 4 * batch):
             pass
         beginning.close()  # type: ignore[attr-defined]
         for _ in range(rounds):
             stamps.clear()
-            for _ in generate.stream(model, tokenizer, "", config):
+            for _ in generate.generate(decoders, tokenizer, "", config):
                 pass
             stamps.append(time.perf_counter())
             found[str(batch)].append(np.diff(stamps)[:length].tolist())

@@ -175,7 +175,6 @@ def measure_training(case: Case) -> int:
     for _ in Trainer(model, tokens, finetune):
         if case.sample_length:  # as a run does on a processor
             write(model, device.choose_decoding_precision(), 1, case.sample_length)
-            model.decoders.clear()
     return most_held() - before
 
 
@@ -206,9 +205,9 @@ def measure_writing(case: Case) -> int:
 
 def write(model: Model, precision: str, batch_size: int, length: int) -> None:
     """So many texts of so many tokens, but for most of the steps between."""
-    from gpt2_helpers.generation.decoders import decoder_for
+    from gpt2_helpers.generation.decoders import DecoderPool
 
-    decoder = decoder_for(model, batch_size, length, precision)
+    decoder = DecoderPool(model).get(batch_size, length, precision)
     rows, configs = np.zeros(batch_size, np.int32), [SamplingConfig()] * batch_size
     prompt = [0] * (length // 2)
     for row in range(batch_size):

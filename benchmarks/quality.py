@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.cli.demo import FINETUNE, RUN, TITLES
 from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, SamplingConfig
-from gpt2_helpers.generation.decoders import decoder_for
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.generate import generate
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.run import FinetuneRun
@@ -48,8 +49,8 @@ def own_ids(model: GPT2, rows: int = ROWS, length: int = 200) -> NDArray[np.int3
     config = SamplingConfig(
         length=model.config.n_ctx, temperature=1.0, nsamples=2 * rows, batch_size=rows, seed=1
     )
-    texts = stream(model, tokenizer, "", config)
-    ids = [tokenizer.encode(text) for text in sorted(texts, key=lambda text: text.index)]
+    results = in_order(generate(DecoderPool(model), tokenizer, "", config))
+    ids = [tokenizer.encode(result.text) for result in results]
     model.decoding_precision = before
     return np.array([row[:length] for row in ids if len(row) >= length][:rows], np.int32)
 
@@ -58,7 +59,7 @@ def perplexity(model: GPT2, ids: NDArray[np.int32], precision: str) -> float:
     """exp of the mean loss of each of `ids` (rows, time) but the first of a row, as a decoder
     finds it that is given the true id at each step."""
     rows, time = ids.shape
-    decoder = decoder_for(model, rows, time, precision)
+    decoder = DecoderPool(model).get(rows, time, precision)
     losses = []
     for position in range(time - 1):
         logits = decoder.logits(ids[:, position], np.full(rows, position, np.int32))

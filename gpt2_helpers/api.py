@@ -27,8 +27,8 @@ from gpt2_helpers.console import say, show_finetuning, with_bar
 from gpt2_helpers.data import dataset as datasets
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
-from gpt2_helpers.generation.generate import in_order
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
@@ -217,21 +217,21 @@ def generate(
     prompts = _prompts(prefix)
     _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     total = len(prompts) * nsamples
-    texts = in_order(sess.generate(prompts, config))
+    results = in_order(sess.generate(prompts, config))
     if total == 1:
         sample_delim = ""
     written = []
     if destination_path is not None:
         with TextWriter(destination_path, sample_delim) as writer:
-            for text in with_bar(texts, total):
-                writer.write(text)
+            for result in with_bar(results, total):
+                writer.write(result.text)
                 if return_as_list:
-                    written.append(str(text))
+                    written.append(result.text)
     elif return_as_list:
-        written = [str(text) for text in texts]
+        written = [result.text for result in results]
     else:
-        for text in texts:
-            print(f"{text}\n{sample_delim}", end="", flush=True)
+        for result in results:
+            print(f"{result.text}\n{sample_delim}", end="", flush=True)
     return written if return_as_list else None
 
 

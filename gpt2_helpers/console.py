@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gpt2_helpers.system.progress import Bar
 
 if TYPE_CHECKING:
-    from gpt2_helpers.generation.batch import Text
+    from gpt2_helpers.generation.result import GenerationResult
     from gpt2_helpers.system.files import CopyProgress
     from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
@@ -74,9 +74,11 @@ def with_bytes(moving: Iterable[CopyProgress], title: str) -> None:
             bar.update(moved.done - bar.n)
 
 
-def with_bar(texts: Iterable[Text], total: int) -> Generator[Text, None, None]:
-    """The same texts, with a bar of how many are done."""
+def with_bar(
+    results: Iterable[GenerationResult], total: int
+) -> Generator[GenerationResult, None, None]:
+    """Yield the same results and show how many are done in a progress bar."""
     with Bar(total=total, desc="generating", unit="text") as bar:
-        for text in texts:
+        for result in results:
             bar.update()
-            yield text
+            yield result

@@ -24,9 +24,9 @@ from gpt2_helpers.config import (
     SamplingConfig,
 )
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
-from gpt2_helpers.generation.batch import Piece, Text
-from gpt2_helpers.generation.decoders import decoder_for, runs_on_tflite
-from gpt2_helpers.generation.generate import pieces, stream
+from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
+from gpt2_helpers.generation.generate import generate, stream
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
@@ -50,6 +50,7 @@ class Session:
 
     def __init__(self) -> None:
         self._model: GPT2 | InferenceModel | None = None
+        self._decoders: DecoderPool | None = None
         self._tokenizer: Tokenizer | None = None
         self.run_name: str | None = None
         self.run_folder: Path | None = None
@@ -62,18 +63,26 @@ class Session:
 
     @property
     def model(self) -> GPT2:
-        """The loaded model, with all that it can do; CheckpointError where there is none.
+        """The loaded model in TensorFlow, for training and everything else.
 
-        On a processor the session first holds what writing takes, without TensorFlow; this then
-        loads both, the model from its files once more.
+        Without a GPU, loading a model only prepares it for generation. The first use of this
+        property then loads TensorFlow, and the model again from its files.
+
+        Raises:
+            CheckpointError: No model is loaded, or its files have gone.
         """
-        if isinstance(model := self.writer, InferenceModel):
-            self._model = model = model.to_tensorflow()
+        if isinstance(model := self.inference_model, InferenceModel):
+            model = model.to_tensorflow()
+            self._model, self._decoders = model, DecoderPool(model)
         return model
 
     @property
-    def writer(self) -> GPT2 | InferenceModel:
-        """The loaded model, as far as it takes to write; CheckpointError where there is none."""
+    def inference_model(self) -> GPT2 | InferenceModel:
+        """The loaded model, in the form that generation needs.
+
+        Raises:
+            CheckpointError: No model is loaded.
+        """
         if self._model is None:
             raise CheckpointError(
                 "no model is loaded: load_gpt2(sess, run_name='run1') loads a finetuned one, "
@@ -82,9 +91,24 @@ class Session:
         return self._model
 
     @property
+    def decoders(self) -> DecoderPool:
+        """The loaded model's decoders.
+
+        Raises:
+            CheckpointError: No model is loaded.
+        """
+        assert self.inference_model is not None
+        assert self._decoders is not None
+        return self._decoders
+
+    @property
     def tokenizer(self) -> Tokenizer:
-        """The loaded model's tokenizer; CheckpointError where there is none."""
-        assert self.writer is not None
+        """The loaded model's tokenizer.
+
+        Raises:
+            CheckpointError: No model is loaded.
+        """
+        assert self.inference_model is not None
         assert self._tokenizer is not None
         return self._tokenizer
 
@@ -146,22 +170,25 @@ class Session:
                 note=opened.notes.append,
             )
         self._model, self._tokenizer = opened.model, opened.tokenizer
+        self._decoders = opened.decoders
         self._holds_run(opened.folder, opened.record.base_model)
         return opened
 
-    def generate(self, prompts: str | Sequence[str], config: SamplingConfig) -> Iterator[Text]:
-        """Texts as they finish; see `generation.stream`."""
-        return stream(self.writer, self.tokenizer, prompts, config)
-
-    def generate_pieces(
+    def generate(
         self, prompts: str | Sequence[str], config: SamplingConfig
-    ) -> Iterator[Piece]:
-        """Texts piece by piece; see `generation.pieces`."""
-        return pieces(self.writer, self.tokenizer, prompts, config)
+    ) -> Iterator[GenerationResult]:
+        """Yield texts as they finish; see `generation.generate.generate`."""
+        return generate(self.decoders, self.tokenizer, prompts, config)
+
+    def stream(
+        self, prompts: str | Sequence[str], config: SamplingConfig
+    ) -> Iterator[GenerationChunk]:
+        """Yield texts in chunks as they are generated; see `generation.generate.stream`."""
+        return stream(self.decoders, self.tokenizer, prompts, config)
 
     def close(self) -> None:
         """Let go of the model and its memory; the session can load another."""
-        self._model = self._tokenizer = None
+        self._model = self._decoders = self._tokenizer = None
         self.run_name = self.run_folder = self.base_model = self.model_name = None
         # Compiled functions and the model hold each other: only the collector frees them.
         gc.collect()
@@ -194,9 +221,10 @@ class Session:
                 f"{folder}: encoder.json has {tokenizer.n_vocab} pieces, hparams.json allows "
                 f"{model.config.n_vocab}: they don't belong together"
             )
+        decoders = DecoderPool(model)
         if isinstance(model, InferenceModel):
-            decoder_for(model, 1, 1, written)  # reads the weights, so that what is wrong is told
-        self._model, self._tokenizer = model, tokenizer
+            decoders.get(1, 1, written)  # reads the weights now, so that damage is reported here
+        self._model, self._decoders, self._tokenizer = model, decoders, tokenizer
 
 
 def _save_size(run: FinetuneRun) -> int:

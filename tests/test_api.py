@@ -19,6 +19,7 @@ import tensorflow as tf
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 from toy import toy_tokenizer
 from toy_runs import SHORT, assert_same, steps_kept, train, weights_of, write_model, write_text
@@ -277,7 +278,7 @@ def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:
     assert list(GPT_2_SIMPLE["generate"])[1:] == list(given)
     names = {field.name for field in dataclasses.fields(SamplingConfig)}
     options = SamplingConfig(**{name: given[name] for name in names})
-    expected = sorted(loaded.generate("What", options), key=lambda text: text.index)
+    expected = [result.text for result in in_order(loaded.generate("What", options))]
     assert gpt2.generate(loaded, *given.values()) == expected
     assert len(expected) == 3
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gpt2_helpers import console
 from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
-from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
 from gpt2_helpers.training.run import RunProgress
@@ -124,8 +124,8 @@ def test_lines_go_to_stdout_as_they_are(capsys: Captured) -> None:
 
 
 def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
-    texts = [Text("one"), Text("two")]
-    assert list(with_bar(texts, 2)) == texts
+    results = [GenerationResult(text, "", 0, 3, "stop") for text in ("one", "two")]
+    assert list(with_bar(results, 2)) == results
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.search(r"generating: 100%.* 2/2 \[", shown.err)
@@ -133,7 +133,7 @@ def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
 
 def test_no_thread_stays_behind_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bar, "monitor", None)  # others' bars may have begun one
-    list(with_bar([Text("one")], 1))
+    list(with_bar([GenerationResult("one", "", 0, 3, "stop")], 1))
     assert Bar.monitor is None
 
 

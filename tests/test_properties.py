@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, SamplingConfig
 from gpt2_helpers.errors import DatasetError, OptionError
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.generate import generate
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.generation.sampling import COLDEST, next_ids
-from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 from toy import toy_model, toy_tokenizer
 
@@ -104,10 +105,10 @@ def test_what_is_no_character_is_refused(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> GPT2:
+def decoders() -> DecoderPool:
     tokenizer = toy_tokenizer()
     shape = ModelConfig(tokenizer.n_vocab, n_ctx=16, n_embd=16, n_head=2, n_layer=1)
-    return toy_model(shape, scale=20)
+    return DecoderPool(toy_model(shape, scale=20))
 
 
 @settings(max_examples=40)
@@ -122,7 +123,7 @@ def model() -> GPT2:
     seed=st.integers(0, 2**31),
 )
 def test_the_rules_of_a_text(
-    model: GPT2,
+    decoders: DecoderPool,
     prefix: str,
     truncate: str | None,
     include_prefix: bool,
@@ -146,9 +147,9 @@ def test_the_rules_of_a_text(
             top_k=top_k,
             seed=seed,
         )
-        texts = sorted(stream(model, tokenizer, prefix, config), key=lambda text: text.index)
-        assert [text.index for text in texts] == list(range(nsamples))
-        found.append([str(text) for text in texts])
+        results = list(in_order(generate(decoders, tokenizer, prefix, config)))
+        assert [result.index for result in results] == list(range(nsamples))
+        found.append([result.text for result in results])
     assert found[0] == found[1]
     for text in found[0]:
         if include_prefix:

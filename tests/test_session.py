@@ -21,6 +21,7 @@ from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.google.drive import mount
 from gpt2_helpers.google.drive_backup import saved_runs
 from gpt2_helpers.session import Session, _save_size, set_threads
@@ -201,13 +202,13 @@ def test_on_a_processor_it_holds_what_writing_takes_and_makes_the_rest_when_aske
 ) -> None:
     session = Session()
     session.load_pretrained("toy", precision=precision)
-    assert isinstance(session.writer, InferenceModel)
+    assert isinstance(session.inference_model, InferenceModel)
     config = SamplingConfig(length=9, seed=1)
     texts = list(session.generate("", config))
     session.load_pretrained("toy", precision=precision)
     model = session.model
     assert session.model is model
-    assert session.writer is model  # type: ignore[comparison-overlap]  # it was another
+    assert session.inference_model is model  # type: ignore[comparison-overlap]  # it was another
     assert_same(weights_of(model), weights_of(load_model("models/toy")))
     assert model.precision == device.choose_precision(precision)
     assert model.decoding_precision == device.choose_decoding_precision(precision)
@@ -242,10 +243,10 @@ def test_texts_and_pieces_come_from_the_loaded_model() -> None:
     session = Session()
     session.load_pretrained("toy", precision="float32")
     config = SamplingConfig(length=6, nsamples=2, batch_size=2, seed=1)
-    texts = sorted(session.generate("", config), key=lambda text: text.index)
+    texts = [result.text for result in in_order(session.generate("", config))]
     joined = ["", ""]
-    for piece in session.generate_pieces("", config):
-        joined[piece.index] += piece.text
+    for chunk in session.stream("", config):
+        joined[chunk.index] += chunk.text
     assert joined == texts
 
 
@@ -267,10 +268,10 @@ def test_a_run_of_gpt_2_simple_is_loaded_and_writes() -> None:
     session = Session()
     session.load_run("old", precision="float32")
     assert session.base_model is None  # it does not say
-    (text,) = session.generate("", SamplingConfig(length=5, seed=1))
-    assert text.tokens == 5 or text.ended
+    (result,) = session.generate("", SamplingConfig(length=5, seed=1))
+    assert result.n_tokens == 5 or result.finish_reason == "stop"
     texts = gpt2.generate(session, model_name="124M", length=5, seed=1, return_as_list=True)
-    assert texts == [text]  # a base model's name is no reason to look for that model
+    assert texts == [result.text]  # a base model's name is no reason to look for that model
 
 
 # --- Google Drive

@@ -43,7 +43,7 @@ def prepare(work: Work, folder: Path, told: str) -> Any:
         written = list(session.generate("", config))
         if work.kind == "likeliest":
             return str(written[0])
-        lengths = [text.tokens for text in written]
+        lengths = [text.n_tokens for text in written]
         return lengths if texts else sum(lengths)
 
     return run

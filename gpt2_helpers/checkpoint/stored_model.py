@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,7 +35,6 @@ class InferenceModel:
     ) -> None:
         self.config, self.prefix = config, prefix
         self.precision, self.decoding_precision = precision, decoding_precision
-        self.decoders: dict[Any, Any] = {}
         self._weights = weights
 
     def effective_weight(self, name: str) -> Floats:

@@ -66,7 +66,7 @@ def main(steps: int = FINETUNE.steps) -> int:
         include_prefix=False,
         seed=1,
     )
-    titles = [" ".join(title.split()) for title in session.generate(START_OF_TEXT, options)]
+    titles = [" ".join(title.text.split()) for title in session.generate(START_OF_TEXT, options)]
     known = {_plain(title) for title in read_column(TITLES, ReadReport())}
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))

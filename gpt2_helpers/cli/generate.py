@@ -19,7 +19,7 @@ from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
-    from gpt2_helpers.generation.batch import Text
+    from gpt2_helpers.generation.result import GenerationResult
 
 SUMMARY = "write texts with a finetuned run or a pretrained model"
 
@@ -86,28 +86,28 @@ def run(options: Namespace) -> int:
     return DONE
 
 
-def _write(texts: Iterator[Text], total: int, output: OutputConfig) -> None:
+def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:
     """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
     from gpt2_helpers.console import say, with_bar
-    from gpt2_helpers.generation.generate import in_order
     from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
+    from gpt2_helpers.generation.result import in_order
 
     delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
     if total == 1:
         delimiter = ""
-    with contextlib.closing(with_bar(texts, total)) as finished:
+    with contextlib.closing(with_bar(results, total)) as finished:
         shown = in_order(finished)
         if output.destination_path is None and not output.has_folder:
-            for text in shown:
+            for result in shown:
                 with _unbroken():
-                    say(f"{text}\n{delimiter}", end="")
+                    say(f"{result.text}\n{delimiter}", end="")
             return
         first = next(shown)  # what is refused shows here, before a file is begun
         path = output.destination_path or new_file(output.folder or "gen")
         with TextWriter(path, delimiter) as writer:
-            for text in itertools.chain([first], shown):
+            for result in itertools.chain([first], shown):
                 with _unbroken():
-                    writer.write(text)
+                    writer.write(result.text)
     print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
 
 

@@ -30,9 +30,8 @@ from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, counted, discard
-from gpt2_helpers.generation.batch import Text
-from gpt2_helpers.generation.generate import in_order
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
+from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
@@ -161,7 +160,7 @@ class GenerateForm(Displayable):
         if not self.form.is_valid or not self.session.is_loaded:
             return
         config = self.form.config(SamplingConfig)
-        needed, available, place = to_write(self.session.writer, config)
+        needed, available, place = to_write(self.session.decoders, config)
         words = ""
         if available is not None and needed > available:
             words = (
@@ -180,9 +179,9 @@ class GenerateForm(Displayable):
         writer = widgets.HTML(message("heading", f"{_model_label(self.session)} writes"))
         note.value, place.children = "", [writer, bar.widget, note, cards.widget]
         try:
-            with _report_outcome(bar, note), closing(self._finished(prompts, config)) as texts:
-                for text in texts:
-                    cards.add(text)
+            with _report_outcome(bar, note), closing(self._finished(prompts, config)) as results:
+                for result in results:
+                    cards.add(result)
                     bar.update(len(cards.texts))
         finally:
             self.texts, self.matches = cards.texts, cards.matches
@@ -212,11 +211,11 @@ class GenerateForm(Displayable):
             first = next(ordered)  # what is refused shows here, before a file is begun
             path = Path(named) if named else new_file(".")
             with TextWriter(path, SAMPLE_DELIM if len(prompts) * count > 1 else "") as writer:
-                for text in itertools.chain([first], ordered):
-                    writer.write(text)
-                    self.texts.append(str(text))
+                for result in itertools.chain([first], ordered):
+                    writer.write(result.text)
+                    self.texts.append(result.text)
                     if originality is not None:
-                        self.matches.append((str(text), originality.compare(str(text))))
+                        self.matches.append((result.text, originality.compare(result.text)))
         if path is not None:
             counts = counted(len(self.texts), self.matches)
             note.value += message("heading", f"{path}: {counts}") + message("note", remark)
@@ -227,13 +226,15 @@ class GenerateForm(Displayable):
         """The prefixes and options that stand in the form; OptionError where one is wrong."""
         return self.form.config(PromptConfig).prompts, self.form.config(SamplingConfig)
 
-    def _finished(self, prompts: list[str], config: SamplingConfig) -> Generator[Text, None, None]:
+    def _finished(
+        self, prompts: list[str], config: SamplingConfig
+    ) -> Generator[GenerationResult, None, None]:
         """Texts as they finish. An interrupt is heeded between two tokens, when nothing is half
         done: then it raises KeyboardInterrupt."""
         with deferred_interrupts() as interruption:
-            for piece in self.session.generate_pieces(prompts, config):
-                if piece.finished is not None:
-                    yield piece.finished
+            for chunk in self.session.stream(prompts, config):
+                if chunk.result is not None:
+                    yield chunk.result
                 if interruption.requested:
                     raise KeyboardInterrupt
 
@@ -273,7 +274,7 @@ def _trained_on_table(sess: Session) -> bool:
     return is_table(Path(record.dataset))
 
 
-def _counted(texts: Iterator[Text], bar: ProgressBar) -> Iterator[Text]:
+def _counted(texts: Iterator[GenerationResult], bar: ProgressBar) -> Iterator[GenerationResult]:
     for done, text in enumerate(texts, 1):
         bar.update(done)
         yield text

@@ -286,9 +286,9 @@ def describe_run(saved: SavedRun, *, on_drive: bool) -> str:
 
 def _size_of(session: Session) -> str:
     """What the loaded model needs to write, and what there is."""
-    model = session.writer
+    model = session.inference_model
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed, available, place = to_write(model, SamplingConfig(length=model.config.n_ctx))
+    needed, available, place = to_write(session.decoders, SamplingConfig(length=model.config.n_ctx))
     has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"

@@ -1,12 +1,11 @@
-"""Texts in the making, side by side in one decoder: which stands in which row, and how each grows.
+"""Continuous batching: sequences join and leave the rows of a decoder between decode steps.
 
-A text may begin at any step, with a sampling of its own, and leaves its row when it ends.
+Knows nothing of where prompts come from or where texts go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,36 +13,18 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.tokenizer import Tokenizer
 
-EMPTY_TRIES = 20  # how often a text that came out empty is drawn again
+BLANK_RETRIES = 20  # how often a text that came out blank is generated again
 
 
-class Text(str):
-    """A finished text, with what is known of it.
+class Sequence:
+    """One text while it is generated.
 
-    `index` counts texts in the order of the prompts, `tokens` those that were generated, and
-    `ended` is True where the model or `truncate` ended the text, False where `length` did.
+    `seed` and `sample`, the number of the text's own random stream, determine the text whatever
+    else is in the batch. `index` identifies its chunks.
     """
-
-    index: int  # type: ignore[assignment]  # in place of str.index, which nobody looks for here
-    prompt: str
-    tokens: int
-    ended: bool
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some more of text `index`. With the last one, `finished` is that whole text."""
-
-    index: int
-    text: str
-    finished: Text | None = None
-
-
-class Draft:
-    """One text in the making. `seed` and `sample` say which of all texts it will be, whatever
-    stands beside it; `index` is what its pieces are told by."""
 
     def __init__(
         self,
@@ -55,149 +36,166 @@ class Draft:
         sample: int,
     ) -> None:
         self.index, self.prompt, self.prompt_ids, self.config = index, prompt, prompt_ids, config
-        # A stream of its own.
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
-        self.assembly = StreamingDetokenizer(prompt, config)
-        self.ids: list[int] = []  # the start token or prompt, and all since
-        self.position = 0  # of the newest id in the decoder's window; while it reads, of the next
-        self.unread: list[int] | None = None  # of which the first `position` are read
-        self.tries = 0
+        self.detokenizer = self._new_detokenizer()
+        self.ids: list[int] = []  # the end-of-text token or the prompt, and all tokens since
+        self.position = 0  # of the newest id in the context; during prefill, of the next to read
+        self.prefill_ids: list[int] | None = None  # the first `position` are in the KV cache
+        self.retries = 0
 
     @property
-    def is_reading(self) -> bool:
-        """Whether the decoder has not seen all of its beginning yet."""
-        return self.unread is not None
+    def is_prefilling(self) -> bool:
+        """Whether part of its prompt is not in the KV cache yet."""
+        return self.prefill_ids is not None
+
+    def restart(self, ids: list[int], context: list[int]) -> None:
+        """Begin with `ids`, of which the decoder sees `context`."""
+        self.ids, self.detokenizer = ids, self._new_detokenizer()
+        self.set_context(context)
+
+    def set_context(self, ids: list[int]) -> None:
+        """Prefill all of `ids` but the last, which is the input of the next step."""
+        self.prefill_ids, self.position = ids[:-1], 0
+
+    def _new_detokenizer(self) -> StreamingDetokenizer:
+        prefix = self.prompt if self.config.include_prefix else ""
+        return StreamingDetokenizer(prefix, self.config.truncate)
 
 
-class Rows:
-    """The rows of one decoder, which nobody else uses until `close`.
+class ContinuousBatch:
+    """Sequences in the rows of one decoder, which is reserved until `close`.
 
-    rows = Rows(decoder, tokenizer)
-    rows.begin(draft)
-    while rows.busy:
-        rows.read()
-        for piece in rows.advance(): ...
+    batch = ContinuousBatch(decoder, tokenizer)
+    batch.add(sequence)
+    while batch.n_active:
+        batch.prefill()
+        for chunk in batch.step(): ...
     """
 
     def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
         self._decoder, self._tokenizer = decoder, tokenizer
         self._n_ctx = decoder.config.n_ctx
-        self._drafts: list[Draft | None] = [None] * decoder.batch_size
+        self._rows: list[Sequence | None] = [None] * decoder.batch_size
         decoder.in_use = True
 
     def close(self) -> None:
-        """Leave the decoder to others."""
+        """Release the decoder."""
         self._decoder.in_use = False
 
     @property
-    def busy(self) -> int:
-        """How many texts are being written."""
-        return sum(draft is not None for draft in self._drafts)
+    def n_active(self) -> int:
+        """Number of sequences in the batch."""
+        return sum(sequence is not None for sequence in self._rows)
 
     @property
-    def ready(self) -> int:
-        """How many texts get a token with the next `advance`."""
-        return sum(draft is not None and not draft.is_reading for draft in self._drafts)
+    def n_ready(self) -> int:
+        """Number of sequences that the next `step` gives a token."""
+        return sum(sequence is not None and not sequence.is_prefilling for sequence in self._rows)
 
     @property
-    def free(self) -> int:
-        """How many texts could begin."""
-        return len(self._drafts) - self.busy
+    def n_free(self) -> int:
+        """Number of sequences that can be added."""
+        return len(self._rows) - self.n_active
 
-    def begin(self, draft: Draft) -> None:
-        """Give a text a free row; once its beginning is read, each `advance` brings a token."""
-        place = self._drafts.index(None)  # the lowest: see `advance`
-        self._drafts[place] = draft
-        self._start(draft)
+    def add(self, sequence: Sequence) -> None:
+        """Put a sequence into a free row."""
+        row = self._rows.index(None)  # the lowest, since `step` computes rows up to the last used
+        self._rows[row] = sequence
+        self._start(sequence)
 
-    def drop(self, draft: Draft) -> None:
-        """Let go of a text that nobody waits for any longer."""
-        self._drafts[self._drafts.index(draft)] = None
+    def remove(self, sequence: Sequence) -> None:
+        """Drop a sequence before it has finished."""
+        self._rows[self._rows.index(sequence)] = None
 
     def clear(self) -> None:
-        """Let go of all texts."""
-        self._drafts = [None] * len(self._drafts)
+        """Drop all sequences."""
+        self._rows = [None] * len(self._rows)
 
-    def read(self, at_most: int | None = None) -> None:
-        """Read the beginnings of texts that have begun: all, or `at_most` about so many tokens,
-        so that others need not wait for a long one."""
-        left = at_most
-        for place, draft in enumerate(self._drafts):
-            while draft and draft.unread is not None and (left is None or left > 0):
-                before = draft.position
-                draft.position = self._decoder.read(place, draft.unread, before, left)
-                left = None if left is None else left - (draft.position - before)
-                if draft.position == len(draft.unread):
-                    draft.unread = None
+    def prefill(self, max_tokens: int | None = None) -> None:
+        """Compute keys and values of the prompts of new sequences: of all, or of about
+        `max_tokens` tokens, so that a long prompt does not delay the other sequences."""
+        left = max_tokens
+        for row, sequence in enumerate(self._rows):
+            while sequence and sequence.prefill_ids is not None and (left is None or left > 0):
+                start = sequence.position
+                sequence.position = self._decoder.prefill_chunk(
+                    row, sequence.prefill_ids, start, left
+                )
+                left = None if left is None else left - (sequence.position - start)
+                if sequence.position == len(sequence.prefill_ids):
+                    sequence.prefill_ids = None
 
-    def advance(self) -> Iterator[Piece]:
-        """One more token for every text whose beginning is read."""
-        # Rows above the last text's are not computed.
-        drafts = self._drafts[: 1 + max(place for place, draft in enumerate(self._drafts) if draft)]
-        ids, positions = np.zeros(len(drafts), np.int32), np.zeros(len(drafts), np.int32)
-        uniforms = np.zeros(len(drafts), np.float32)
-        some = next(draft for draft in drafts if draft).config
-        configs = [draft.config if draft else some for draft in drafts]
-        for place, draft in enumerate(drafts):
-            if draft is not None:
-                positions[place] = draft.position  # where a row that reads may be written to
-                if not draft.is_reading:
-                    ids[place] = draft.ids[-1]
-                    uniforms[place] = draft.random.random(dtype=np.float32)
-        chosen = self._decoder.step(ids, positions, uniforms, configs)
-        for place, draft in enumerate(drafts):
-            if draft is not None and not draft.is_reading:
-                yield from self._append(place, draft, int(chosen[place]))
+    def step(self) -> Iterator[GenerationChunk]:
+        """Generate one token for each sequence that is not being prefilled."""
+        # Rows above the last sequence are not computed.
+        rows = self._rows[: 1 + max(row for row, sequence in enumerate(self._rows) if sequence)]
+        ids, positions = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
+        uniforms = np.zeros(len(rows), np.float32)
+        any_config = next(sequence for sequence in rows if sequence).config
+        configs = [sequence.config if sequence else any_config for sequence in rows]
+        for row, sequence in enumerate(rows):
+            if sequence is not None:
+                # During prefill the row writes to the position that prefill overwrites next.
+                positions[row] = sequence.position
+                if not sequence.is_prefilling:
+                    ids[row] = sequence.ids[-1]
+                    uniforms[row] = sequence.random.random(dtype=np.float32)
+        next_ids = self._decoder.step(ids, positions, uniforms, configs)
+        for row, sequence in enumerate(rows):
+            if sequence is not None and not sequence.is_prefilling:
+                yield from self._append(row, sequence, int(next_ids[row]))
 
-    def _start(self, draft: Draft) -> None:
-        draft.ids = list(draft.prompt_ids) or [self._tokenizer.end_of_text]
-        draft.assembly = StreamingDetokenizer(draft.prompt, draft.config)
-        # A prompt that fills the window, as a text that has grown to its end, keeps its last part.
-        fits = len(draft.ids) <= self._n_ctx
-        _let_see(draft, draft.ids if fits else self._recent(draft))
+    def _start(self, sequence: Sequence) -> None:
+        ids = list(sequence.prompt_ids) or [self._tokenizer.end_of_text]
+        # A prompt longer than the context keeps its last part, as a text that outgrows it does.
+        sequence.restart(ids, ids if len(ids) <= self._n_ctx else self._window(ids))
 
-    def _recent(self, draft: Draft) -> list[int]:
-        return draft.ids[-max(1, self._n_ctx // 2) :]
+    def _window(self, ids: list[int]) -> list[int]:
+        """The last half context of `ids`: where the sliding window continues."""
+        return ids[-max(1, self._n_ctx // 2) :]
 
-    def _append(self, place: int, draft: Draft, token: int) -> Iterator[Piece]:
-        draft.ids.append(token)
-        draft.position += 1
-        config = draft.config
-        generated = len(draft.ids) - max(1, len(draft.prompt_ids))
+    def _append(self, row: int, sequence: Sequence, token: int) -> Iterator[GenerationChunk]:
+        sequence.ids.append(token)
+        sequence.position += 1
+        config, detokenizer = sequence.config, sequence.detokenizer
+        n_tokens = len(sequence.ids) - max(1, len(sequence.prompt_ids))
         if token == self._tokenizer.end_of_text:
-            draft.assembly.end()
+            detokenizer.finalize()
         elif token < self._tokenizer.n_vocab:  # a model may have ids that its vocabulary lacks
-            draft.assembly.add(self._tokenizer.decode_bytes([token]))
-        ended = draft.assembly.ended
-        # The likeliest token would be the same again.
-        if ended and draft.assembly.is_blank and draft.tries < EMPTY_TRIES and config.temperature:
-            draft.tries += 1
-            self._start(draft)
+            detokenizer.add(self._tokenizer.decode_bytes([token]))
+        stopped = detokenizer.is_finished
+        # At temperature 0 the same tokens would be chosen again.
+        retry = stopped and detokenizer.is_blank and config.temperature > 0
+        if retry and sequence.retries < BLANK_RETRIES:
+            sequence.retries += 1
+            self._start(sequence)
             return
-        if ended or generated >= config.length - len(draft.prompt_ids):
-            draft.assembly.end()
-            last = draft.assembly.take()
-            text = Text(draft.assembly.taken())
-            text.index, text.prompt = draft.index, draft.prompt
-            text.tokens, text.ended = generated, ended
-            self._drafts[place] = None
-            yield Piece(draft.index, last, text)
+        if stopped or n_tokens >= config.length - len(sequence.prompt_ids):
+            detokenizer.finalize()
+            segment = detokenizer.next_segment()
+            self._rows[row] = None
+            yield GenerationChunk(
+                sequence.index,
+                segment,
+                GenerationResult(
+                    detokenizer.text,
+                    sequence.prompt,
+                    sequence.index,
+                    n_tokens,
+                    "stop" if stopped else "length",
+                ),
+            )
             return
-        if fresh := draft.assembly.take():
-            yield Piece(draft.index, fresh)
-        if draft.position >= self._n_ctx:
-            _let_see(draft, self._recent(draft))
+        if segment := detokenizer.next_segment():
+            yield GenerationChunk(sequence.index, segment)
+        if sequence.position >= self._n_ctx:
+            sequence.set_context(self._window(sequence.ids))
 
 
-def _let_see(draft: Draft, ids: list[int]) -> None:
-    """Let the draft read all of `ids` but the last, with which it then steps."""
-    draft.unread, draft.position = ids[:-1], 0
-
-
-def check_room(prompt_ids: list[int], length: int) -> None:
-    """OptionError where a prompt leaves no room in `length`, which counts it in."""
+def check_prompt_fits(prompt_ids: list[int], length: int) -> None:
+    """Raise OptionError if a prompt leaves no room in `length`, which includes the prompt."""
     if len(prompt_ids) >= length:
         raise OptionError(
-            f"the prefix has {len(prompt_ids)} tokens, and length={length} counts them in: "
-            f"give a length over {len(prompt_ids)}"
+            f"the prefix has {len(prompt_ids)} tokens and length={length} includes the prefix: "
+            f"set length to {len(prompt_ids) + 1} or more"
         )

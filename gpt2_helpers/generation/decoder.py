@@ -1,7 +1,7 @@
-"""What every decoder does: rows of tokens that grow by one at each step. Ids in, ids out, no text.
+"""The interface of decoders: rows of tokens that each grow by one token a decode step.
 
-Each row of the batch stands at a position of its own, so that a row whose text has ended can start
-another while its neighbours go on.
+Takes ids and returns ids or logits; knows nothing of text. Each row has its own position, so that
+a row whose text has finished can start another while the other rows continue.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ class Model(Protocol):
 
     config: ModelConfig
     decoding_precision: str
-    decoders: dict[Any, Any]  # those that were made for it, which live as long as it does
 
     @property
     def version(self) -> int:
-        """Counts changes of the weights."""
+        """Incremented whenever the weights change."""
 
     def effective_weight(self, name: str) -> Any:
-        """The fp32 weight of this name as an array or tensor."""
+        """The fp32 weight of this name, including its adapter's contribution, if it has one."""
 
 
 class Weights(Protocol):
-    """A model's weights as a decoder multiplies with them; several decoders share them."""
+    """A model's weights in the form that a decoder multiplies with; decoders may share them."""
 
-    def refresh(self) -> None:
-        """Take over what training has changed."""
+    def refresh(self) -> bool:
+        """Copy the model's weights if they have changed. False if that is impossible because
+        adapters were added to the model: new weights and decoders are then needed."""
 
 
 def inference_dtype(model: Model, config: SamplingConfig, batch_invariant: bool = True) -> str:
-    """What texts are written in: the model's own, but fp32 where a seed must give the same texts in
-    batches of any size, on which products of 16-bit numbers depend a little."""
-    narrow = model.decoding_precision in ("bfloat16", "float16")
-    if batch_invariant and config.seed is not None and narrow:
+    """The precision to generate in: the model's own, or fp32 if a seed must give the same texts
+    for every batch size. Products of 16-bit numbers depend slightly on the batch size."""
+    is_16_bit = model.decoding_precision in ("bfloat16", "float16")
+    if batch_invariant and config.seed is not None and is_16_bit:
         return "float32"
     return model.decoding_precision
 
 
 class Decoder(ABC):
-    """`batch_size` rows with room for `slots` tokens each. `prefill`, or `read` part by part, gives
-    a row its beginning, each `step` the token after.
+    """`batch_size` rows with room for `slots` tokens each.
 
-    Whoever steps through a text sets `in_use` until it is done: two would write over each other.
+    `prefill`, or `prefill_chunk` repeatedly, gives a row its prompt; then each `step` adds a
+    token. The user of a decoder sets `in_use` while it has sequences in it.
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, slots: int) -> None:
@@ -64,24 +64,28 @@ class Decoder(ABC):
     @property
     @abstractmethod
     def weights(self) -> Weights:
-        """What it multiplies with."""
+        """The weights that this decoder multiplies with."""
 
     def prefill(self, row: int, ids: Sequence[int]) -> None:
-        """Let row `row` have seen `ids`, at positions 0 and up. Many rows often begin alike: what
-        was computed for one of them is only copied for the next."""
-        done = self.read(row, ids, 0)
+        """Compute the keys and values of `ids` for `row`, at positions 0 and up.
+
+        The result for the same ids in another row is copied if it is still available, since many
+        texts often share a prompt.
+        """
+        done = self.prefill_chunk(row, ids, 0)
         while done < len(ids):
-            done = self.read(row, ids, done)
+            done = self.prefill_chunk(row, ids, done)
 
-    def read(self, row: int, ids: Sequence[int], done: int, at_most: int | None = None) -> int:
-        """Let row `row`, which has seen the first `done` of `ids`, see more of them, about
-        `at_most`; returns how many it has seen then.
+    def prefill_chunk(
+        self, row: int, ids: Sequence[int], start: int, max_tokens: int | None = None
+    ) -> int:
+        """Prefill about `max_tokens` of `ids` for `row`, from number `start` on.
 
-        Other rows may step before the rest is read, this one too at position `done`: what is kept
-        of that, the rest writes over.
+        Returns how many of `ids` are now prefilled. Decode steps may run between chunks, also of
+        this row at position `start`: the next chunk overwrites what they store there.
         """
         self._check_room(len(ids))
-        return self._read(row, ids, done, at_most)
+        return self._prefill_chunk(row, ids, start, max_tokens)
 
     def step(
         self,
@@ -90,26 +94,30 @@ class Decoder(ABC):
         uniforms: NDArray[np.float32],
         configs: Sequence[SamplingConfig],
     ) -> NDArray[np.int32]:
-        """Each row's token (rows) at its position (rows) -> each row's next token (rows), drawn as
-        its own config says."""
+        """Sample the next id of each row (row), given its newest id (row) and that id's position
+        (row), with the row's random number (row) and sampling options."""
         return next_ids_by_row(self.logits(ids, positions), uniforms, configs)
 
     def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
-        """Each row's token (rows) at its position (rows) -> fp32 logits (rows, n_vocab) of what
-        follows. Fewer than `batch_size` are the first rows; the others must hold no text. A row's
-        positions must follow its `prefill`, or start at 0, without a gap."""
+        """ids (row) at positions (row) -> fp32 logits (row, n_vocab) of the next ids.
+
+        Arrays shorter than `batch_size` are for the first rows; the others must be free. The
+        positions of a row must follow its prefill, or start at 0, without gaps.
+        """
         self._check_room(int(positions.max()) + 1)
         return self._logits(ids, positions)
 
     @abstractmethod
-    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int: ...
+    def _prefill_chunk(
+        self, row: int, ids: Sequence[int], start: int, max_tokens: int | None
+    ) -> int: ...
 
     @abstractmethod
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats: ...
 
     def _check_room(self, tokens: int) -> None:
-        if tokens > self.slots:  # they would be written among the next row's
+        if tokens > self.slots:  # they would overwrite the next row's
             raise OptionError(
-                f"a row of this decoder holds {self.slots} tokens, got {tokens}: "
-                "ask decoder_for for a greater length"
+                f"a row of this decoder has room for {self.slots} tokens, got {tokens}: "
+                "get a decoder with a greater length"
             )

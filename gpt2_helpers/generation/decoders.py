@@ -1,9 +1,9 @@
-"""Which decoder writes: made for what this machine has, and kept with the model."""
+"""Chooses the decoder for this device, and keeps compiled decoders for reuse."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gpt2_helpers.generation import tflite
 from gpt2_helpers.generation.decoder import Decoder, Model
@@ -17,46 +17,85 @@ SLOT_SIZES = (64, 128, 256, 512, 1024)  # caches come in few sizes, so that few 
 KEPT_DECODERS = 4
 
 
-def decoder_for(model: Model, batch_size: int, length: int, precision: str) -> Decoder:
-    """A decoder with room for `length` tokens a row; the last few are kept, compiled, with the
-    model, so that a second call starts at once. One that is `in_use` is left to its user.
+class _Key(NamedTuple):
+    batch_size: int
+    slots: int
+    precision: str
+    copy: int  # above 0 if equal decoders are in use at the same time
 
-    `precision` is float32, bfloat16, float16 or int8. On a processor float32 and int8 are
-    TensorFlow Lite's; all else is TensorFlow's own, which has no int8.
+
+class DecoderPool:
+    """The decoders of one model. The last few are kept compiled, so that later calls start at once.
+
+    pool = DecoderPool(model)
+    decoder = pool.get(batch_size=4, length=100, precision="float32")
     """
-    if not runs_on_tflite(precision):
-        precision = device.choose_precision(precision)
-    n_ctx, kept = model.config.n_ctx, model.decoders
-    slots = next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx)
-    for copy in itertools.count():
-        key = (batch_size, min(slots, n_ctx), precision, copy)
-        decoder: Decoder = kept.pop(key, None) or _new_decoder(model, key[0], key[1], precision)
-        kept[key] = decoder  # the most recently used stands last
-        if not decoder.in_use:
-            break
-    idle = [key for key, other in kept.items() if not (other.in_use or other is decoder)]
-    for key in idle[: max(0, len(kept) - KEPT_DECODERS)]:
-        del kept[key]
-    decoder.weights.refresh()
-    return decoder
 
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._decoders: dict[_Key, Decoder] = {}  # the most recently used is last
 
-def _new_decoder(model: Model, batch_size: int, slots: int, precision: str) -> Decoder:
-    """Made for these sizes; it shares its weights with others of the same precision."""
-    others = [other for key, other in model.decoders.items() if key[2] == precision]
-    shared = others[0].weights if others else None
-    if runs_on_tflite(precision):
-        return TfliteDecoder(model, batch_size, slots, shared or TfliteWeights(model, precision))
+    def __len__(self) -> int:
+        return len(self._decoders)
 
-    import tensorflow as tf
+    def get(self, batch_size: int, length: int, precision: str) -> Decoder:
+        """Return a decoder that is not in use, with the model's current weights.
 
-    from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
+        Args:
+            batch_size: Number of rows.
+            length: Tokens that a row must have room for; rounded up to one of `SLOT_SIZES`, and
+                limited to the model's context.
+            precision: float32, bfloat16, float16 or int8. Without a GPU, float32 and int8 use
+                TensorFlow Lite; everything else uses TensorFlow, which has no int8 and takes the
+                device's best precision instead.
+        """
+        if not runs_on_tflite(precision):
+            precision = device.choose_precision(precision)
+        n_ctx = self.model.config.n_ctx
+        slots = min(next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx), n_ctx)
+        for copy in itertools.count():
+            key = _Key(batch_size, slots, precision, copy)
+            decoder = self._decoders.pop(key, None) or self._new_decoder(key)
+            self._decoders[key] = decoder
+            if not decoder.in_use:
+                break
+        idle = [
+            key for key, other in self._decoders.items() if not (other.in_use or other is decoder)
+        ]
+        for key in idle[: max(0, len(self) - KEPT_DECODERS)]:
+            del self._decoders[key]
+        if not decoder.weights.refresh():
+            self.clear()
+            return self.get(batch_size, length, precision)
+        return decoder
 
-    whole = cast("GPT2", model)  # only a whole one is ever asked for what TensorFlow does
-    weights = shared or TfWeights(whole, tf.as_dtype(precision))
-    return TfDecoder(whole, batch_size, slots, weights)
+    def clear(self) -> None:
+        """Drop all decoders and the memory they hold."""
+        self._decoders.clear()
+
+    def _new_decoder(self, key: _Key) -> Decoder:
+        """Make a decoder that shares its weights with others of the same precision."""
+        model, shared = self.model, self._weights(key.precision)
+        if runs_on_tflite(key.precision):
+            tflite_weights = shared or TfliteWeights(model, key.precision)
+            return TfliteDecoder(model, key.batch_size, key.slots, tflite_weights)
+
+        import tensorflow as tf
+
+        from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
+
+        full = cast("GPT2", model)  # an InferenceModel is only made if TensorFlow Lite decodes it
+        weights = shared or TfWeights(full, tf.as_dtype(key.precision))
+        return TfDecoder(full, key.batch_size, key.slots, weights)
+
+    def _weights(self, precision: str) -> Any:
+        """The weights of an existing decoder of this precision."""
+        for key, decoder in self._decoders.items():
+            if key.precision == precision:
+                return decoder.weights
+        return None
 
 
 def runs_on_tflite(precision: str) -> bool:
-    """Whether decoding in `precision` goes through TensorFlow Lite on this machine."""
+    """Whether decoding in `precision` uses TensorFlow Lite on this machine."""
     return precision in (tflite.FLOAT, tflite.INT8) and not device.gpus() and tflite.is_available()

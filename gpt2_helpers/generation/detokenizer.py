@@ -1,71 +1,83 @@
-"""Bytes of tokens -> the text to show: where it ends, and what of it is certain."""
+"""Token bytes to displayable text: stop strings, incomplete characters, leading newlines.
+
+Knows nothing of token ids or models.
+"""
 
 from __future__ import annotations
 
 import codecs
 
-from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.tokenizer import END_OF_TEXT
 
 
 class StreamingDetokenizer:
-    """Bytes -> the text to show: ends at a stop text, waits for whole characters, skips leading
-    newlines. What was taken is never taken back; so nothing can be, until it is sure that the text
-    is not blank, since a blank one is written anew."""
+    """Turns the bytes of tokens into text that can be shown while it is generated.
 
-    def __init__(self, prompt: str, config: SamplingConfig) -> None:
+    Text is held back while it could be part of a stop string or of a character, and until it is
+    certain not to be blank, since a blank text is generated again. Text that has been returned
+    once never changes. Leading newlines are stripped.
+
+    >>> detokenizer = StreamingDetokenizer(stop=".")
+    >>> detokenizer.add(b"Yes. No")
+    >>> detokenizer.is_finished, detokenizer.next_segment()
+    (True, 'Yes')
+    """
+
+    def __init__(self, prefix: str = "", stop: str | None = None) -> None:
+        """`prefix` is shown before the text. `stop` ends it, as the end-of-text token does."""
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
-        stops = [END_OF_TEXT] + ([config.truncate] if config.truncate else [])
+        stops = [END_OF_TEXT] + ([stop] if stop else [])
         self._stops = [stop.encode("utf-8", errors="surrogatepass") for stop in stops]
         self._first_bytes = bytes({stop[0] for stop in self._stops})
-        self._held = b""  # what may become part of a stop text
-        self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._fresh = prompt if config.include_prefix else ""
-        self._taken: list[str] = []
-        self.is_blank = True  # what was generated, the prompt left aside
-        self.ended = False
+        self._held = b""  # may become part of a stop string
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._pending = prefix
+        self._segments: list[str] = []
+        self.is_blank = True  # what was generated so far, the prefix not counted
+        self.is_finished = False
 
-    def add(self, fresh: bytes) -> None:
-        """Take in a token's bytes; sets `ended` where a stop text is complete."""
-        held = self._held + fresh
-        if not any(byte in held for byte in self._first_bytes):  # as nearly always
-            self._settle(held)
+    def add(self, token: bytes) -> None:
+        """Add a token's bytes. Sets `is_finished` if they complete a stop string."""
+        held = self._held + token
+        if not any(byte in held for byte in self._first_bytes):  # the common case
+            self._decode(held)
             self._held = b""
             return
-        places = [place for stop in self._stops if (place := held.find(stop)) >= 0]
-        settled = min(places) if places else len(held) - self._stop_begun(held)
-        self._settle(held[:settled])
-        self._held = b"" if places else held[settled:]
-        if places:
-            self.end()
+        found = [start for stop in self._stops if (start := held.find(stop)) >= 0]
+        end = min(found) if found else len(held) - self._partial_stop_length(held)
+        self._decode(held[:end])
+        self._held = b"" if found else held[end:]
+        if found:
+            self.finalize()
 
-    def end(self) -> None:
-        """No more is to come: nothing is held back any longer."""
-        self._settle(self._held, final=True)
+    def finalize(self) -> None:
+        """End the text: nothing is held back any longer."""
+        self._decode(self._held, final=True)
         self._held = b""
-        self.ended = True
+        self.is_finished = True
 
-    def take(self) -> str:
-        """What can be shown now and was not yet."""
-        if self.is_blank and not self.ended:
+    def next_segment(self) -> str:
+        """Return the text that became certain since the last call; it may be empty."""
+        if self.is_blank and not self.is_finished:
             return ""
-        fresh, self._fresh = self._fresh, ""
-        if not self._taken:
-            fresh = fresh.lstrip("\n")
-        self._taken.append(fresh)
-        return fresh
+        segment, self._pending = self._pending, ""
+        if not self._segments:
+            segment = segment.lstrip("\n")
+        self._segments.append(segment)
+        return segment
 
-    def taken(self) -> str:
-        """All that was shown."""
-        return "".join(self._taken)
+    @property
+    def text(self) -> str:
+        """All segments returned so far."""
+        return "".join(self._segments)
 
-    def _settle(self, certain: bytes, final: bool = False) -> None:
-        text = self._characters.decode(certain, final)
-        self._fresh += text
+    def _decode(self, certain: bytes, final: bool = False) -> None:
+        text = self._decoder.decode(certain, final)
+        self._pending += text
         self.is_blank = self.is_blank and not text.strip()
 
-    def _stop_begun(self, held: bytes) -> int:
-        """How many of the last bytes are the beginning of a stop text."""
+    def _partial_stop_length(self, held: bytes) -> int:
+        """How many of the last bytes could be the start of a stop string."""
         return max(
             size
             for stop in self._stops

@@ -33,16 +33,22 @@ class TfWeights:
         embeddings = self.named["model/wte"]
         self.output = tf.Variable(tf.transpose(embeddings), trainable=False)  # (n_embd, n_vocab)
 
-    def refresh(self) -> None:
-        """Copy again what training has changed."""
-        version = self._model.version
+    def refresh(self) -> bool:
+        """Copy changed weights; see `Weights`."""
+        model, version = self._model, self._model.version
         if self.version == version:
-            return
-        for name, variable in self._model.variables.items():
+            return True
+        variables = model.variables
+        if any(
+            self.named[name] is variables[name] and model.has_adapter(name) for name in variables
+        ):
+            return False
+        for name, variable in variables.items():
             if self.named[name] is not variable:
-                self.named[name].assign(tf.cast(self._model.effective_weight(name), self._dtype))
+                self.named[name].assign(tf.cast(model.effective_weight(name), self._dtype))
         self.output.assign(tf.transpose(self.named["model/wte"]))
-        self.version = version  # at the end: whatever stops this leaves it to be done again
+        self.version = version  # last, so that an interrupted refresh is repeated
+        return True
 
     @cached_property
     def read(self) -> Any:
@@ -91,7 +97,9 @@ class TfDecoder(Decoder):
     def _layers(self) -> range:
         return range(self.config.n_layer)
 
-    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
+    def _prefill_chunk(
+        self, row: int, ids: Sequence[int], start: int, max_tokens: int | None
+    ) -> int:
         if not ids:
             return 0
         # In one pass, which is quick on a graphics card.

@@ -32,10 +32,11 @@ class TfliteWeights:
         self._model, self.precision = model, precision
         self._compile()
 
-    def refresh(self) -> None:
-        """Compile again what training has changed."""
+    def refresh(self) -> bool:
+        """Compile the programs again if the weights have changed; see `Weights`."""
         if self.version != self._model.version:
             self._compile()
+        return True
 
     def _compile(self) -> None:
         version = self._model.version
@@ -113,7 +114,7 @@ class TfliteDecoder(Decoder):
     def weights(self) -> TfliteWeights:
         return self._weights
 
-    def _read(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
+    def _prefill_chunk(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
         reading = _Beginning(row, self._weights.version, tuple(ids))
         if not done:
             before, self._last_read = self._last_read, None

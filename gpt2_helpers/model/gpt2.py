@@ -254,7 +254,6 @@ class GPT2:
         }
         self.adapters: dict[str, tf.Variable] = {}
         self.version = 0  # counts changes of the weights, so that copies of them know
-        self.decoders: dict[Any, Any] = {}  # decoding's compiled steps live as long as the model
         self._compile()
 
     def _compile(self) -> None:
@@ -278,8 +277,7 @@ class GPT2:
                 name: tf.Variable(array, name=name.replace("/", "_"))
                 for name, array in arrays.items()
             }
-            self.decoders.clear()  # they, and the graph of logits, know no others than there were
-            self._compile()
+            self._compile()  # the graph of logits reads the former variables
         self.version += 1
 
     def effective_weight(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:

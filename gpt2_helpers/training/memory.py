@@ -25,7 +25,7 @@ from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.model.lora import n_adapter_parameters
 
 if TYPE_CHECKING:
-    from gpt2_helpers.generation.decoder import Model
+    from gpt2_helpers.generation.decoders import DecoderPool
 
 GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
@@ -66,7 +66,7 @@ _WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
 @dataclass(frozen=True)
 class Samples:
     """What a training writes between its steps: `count` texts of `length` tokens side by side, in
-    a `precision` that `decoding.decoder_for` takes."""
+    a `precision` that `DecoderPool.get` takes."""
 
     count: int
     length: int
@@ -220,7 +220,7 @@ def generation_bytes(
     model: ModelConfig, batch_size: int, length: int, precision: str, on_gpu: bool = False
 ) -> int:
     """Bytes for writing `batch_size` texts of `length` tokens side by side, the loaded model
-    itself included. `precision` is what `decoding.decoder_for` takes.
+    itself included. `precision` is what `DecoderPool.get` takes.
 
     >>> round(generation_bytes(SIZES["355M"], 1, 100, "int8") / GB, 1)
     1.0
@@ -254,18 +254,19 @@ def _is_lite(precision: str, on_gpu: bool) -> bool:
     return precision in _LITE and not on_gpu
 
 
-def to_write(model: Model, config: SamplingConfig) -> tuple[int, int | None, str]:
+def to_write(decoders: DecoderPool, config: SamplingConfig) -> tuple[int, int | None, str]:
     """Bytes that a loaded model needs to write a batch of such texts, those it can use, and whose
     they are (see `here`)."""
     from gpt2_helpers.system.device import gpus
 
+    model = decoders.model
     precision, on_gpu = inference_dtype(model, config), bool(gpus())
     needed = generation_bytes(model.config, config.batch_size, config.length, precision, on_gpu)
     available, place = here()
     if available is not None and not on_gpu:  # what it has already need not be found once more
         if not _is_lite(precision, on_gpu):
             available += _FP32 * model.config.n_parameters
-        elif model.decoders:
+        elif len(decoders):
             available += _writing_weights(model.config, precision, on_gpu)
     return needed, available, place
 

@@ -23,8 +23,9 @@ from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
-from gpt2_helpers.generation.decoders import runs_on_tflite
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
+from gpt2_helpers.generation.generate import generate
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.model.lora import n_adapter_parameters, new_adapters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import atomic_write_text
@@ -87,6 +88,7 @@ class FinetuneRun:
             self.model = begins.open_model(self.config, precision, self.folder)
         self.notes += begins.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
+        self.decoders = DecoderPool(self.model)
         held_out = None if self.validation is None else self.validation.tokens
         self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
         if resumes:
@@ -256,8 +258,8 @@ class FinetuneRun:
         )
         try:
             # In the model's own precision: in fp32 a frozen one would be there twice.
-            texts = stream(self.model, self.tokenizer, first, config, batch_invariant=False)
-            samples = tuple(sorted(texts, key=lambda text: text.index))
+            results = generate(self.decoders, self.tokenizer, first, config, batch_invariant=False)
+            samples = tuple(result.text for result in in_order(results))
         except OutOfMemoryError as error:
             self._forget_samples()
             self._save()
@@ -284,9 +286,9 @@ class FinetuneRun:
         """On a processor what writes is made anew each time, since the weights have changed: until
         then it need not be held. On a GPU it is worth being made anew for a large model."""
         if runs_on_tflite(self.model.decoding_precision):
-            self.model.decoders.clear()
+            self.decoders.clear()
         elif is_large(self.model.config):
-            self.model.decoders.clear()
+            self.decoders.clear()
             gc.collect()  # TensorFlow's graphs hold each other
 
     def _save(self, told: bool = True) -> None:

@@ -95,8 +95,9 @@ def build(
 
 def _writer(session: Session, config: ServeConfig, metrics: Metrics, start: str) -> Writer:
     """Who writes for this server: a thread, or several processes."""
-    model, tokenizer = session.writer, session.tokenizer
+    model, tokenizer = session.inference_model, session.tokenizer
     processes = processes_for(model, config)
     if processes > 1 and isinstance(model, InferenceModel):
+        session.decoders.clear()  # the workers have their own
         return WorkerPool(model, tokenizer, config, processes, metrics.wrote, start)
-    return Scheduler(model, tokenizer, config, metrics.wrote, start)
+    return Scheduler(session.decoders, tokenizer, config, metrics.wrote, start)

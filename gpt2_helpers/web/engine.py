@@ -16,14 +16,15 @@ from typing import TypeAlias
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.generation.batch import Piece, check_room
+from gpt2_helpers.generation.batch import check_prompt_fits
+from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import RequestError, ShuttingDown, TooManyRequests, WrongRequest
 
 FIRST_GUESS = 2.0  # seconds a text takes, until some were timed
 
-Listener: TypeAlias = Callable[[Piece | RequestError], None]
+Listener: TypeAlias = Callable[[GenerationChunk | RequestError], None]
 
 
 class Job:
@@ -41,11 +42,11 @@ class Job:
             with suppress(RuntimeError):  # the reader's loop has ended
                 self.hear(refusal)
 
-    def tell(self, piece: Piece) -> None:
+    def tell(self, chunk: GenerationChunk) -> None:
         """Tell who listens of some more, if it is what he asked for."""
-        if not self.is_over and (piece.finished is not None or not self.whole):
+        if not self.is_over and (chunk.result is not None or not self.whole):
             with suppress(RuntimeError):
-                self.hear(piece)
+                self.hear(chunk)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Writer(ABC):
         if max_new_tokens is not None:
             config = replace(config, length=len(ids) + max_new_tokens)
         try:
-            check_room(ids, config.length)
+            check_prompt_fits(ids, config.length)
         except OptionError as error:
             if len(ids) < self._config.max_length:
                 raise WrongRequest(str(error)) from None

@@ -32,7 +32,7 @@ class ModelCard:
     @classmethod
     def of(cls, session: Session) -> ModelCard:
         """What is known of a session's model."""
-        model = session.writer
+        model = session.inference_model
         known: dict[str, Any] = {
             "parameters": model.config.n_parameters,
             "context": model.config.n_ctx,

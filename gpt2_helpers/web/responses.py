@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import Receive
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.generation.batch import Piece, Text
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.web.engine import Job, Writer
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.schemas import Asked, Completing
@@ -37,10 +37,10 @@ class Coming:
         self, writer: Writer, asked: Asked, whole: bool = False, urgent: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[Piece | RequestError] = asyncio.Queue()
+        self._heard: asyncio.Queue[GenerationChunk | RequestError] = asyncio.Queue()
         self._refused: RequestError | None = None
 
-        def hear(word: Piece | RequestError) -> None:
+        def hear(word: GenerationChunk | RequestError) -> None:
             loop.call_soon_threadsafe(self._heard.put_nowait, word)
 
         self._writer, self._left = writer, asked.sampling.nsamples
@@ -62,35 +62,35 @@ class Coming:
     def __aiter__(self) -> Coming:
         return self
 
-    async def __anext__(self) -> Piece:
+    async def __anext__(self) -> GenerationChunk:
         if not self._left:
             raise StopAsyncIteration
         if self._refused is None:
             word = await self._heard.get()
-            if isinstance(word, Piece):
-                self._left -= word.finished is not None
+            if isinstance(word, GenerationChunk):
+                self._left -= word.result is not None
                 return word
             self._refused = word
         raise self._refused
 
-    def at_hand(self) -> Iterator[Piece]:
+    def at_hand(self) -> Iterator[GenerationChunk]:
         """Those that have come already."""
         while self._refused is None and not self._heard.empty():
             word = self._heard.get_nowait()
-            if isinstance(word, Piece):
-                self._left -= word.finished is not None
+            if isinstance(word, GenerationChunk):
+                self._left -= word.result is not None
                 yield word
             else:
                 self._refused = word
 
 
-async def texts(writer: Writer, asked: Asked, urgent: bool = False) -> list[Text]:
+async def texts(writer: Writer, asked: Asked, urgent: bool = False) -> list[GenerationResult]:
     """All texts of a request, in order."""
-    found: dict[int, Text] = {}
+    found: dict[int, GenerationResult] = {}
     with Coming(writer, asked, whole=True, urgent=urgent) as coming:
         async for piece in coming:
-            if piece.finished is not None:
-                found[piece.index] = piece.finished
+            if piece.result is not None:
+                found[piece.index] = piece.result
     return [found[index] for index in sorted(found)]
 
 
@@ -124,7 +124,7 @@ async def events(coming: Coming, first: Callable[[], None]) -> AsyncGenerator[by
     """Pieces as server-sent events (HTML standard, 9.2): `text` for some more of a text, `end` for
     its last, `error` where it is refused midway, `done` when all is told. `first` is called once,
     with the first text."""
-    following: asyncio.Future[Piece] | None = None
+    following: asyncio.Future[GenerationChunk] | None = None
     try:
         while True:
             following = following or asyncio.ensure_future(anext(coming))
@@ -152,14 +152,17 @@ async def events(coming: Coming, first: Callable[[], None]) -> AsyncGenerator[by
             await _let_go(following)
 
 
-def _told(piece: Piece) -> bytes:
+def _told(piece: GenerationChunk) -> bytes:
     """A piece as events."""
     told = b""
     if piece.text:
         told += _event("text", {"index": piece.index, "text": piece.text})
-    if (whole := piece.finished) is not None:
-        reason = "stop" if whole.ended else "length"
-        about = {"index": piece.index, "tokens": whole.tokens, "finish_reason": reason}
+    if (result := piece.result) is not None:
+        about = {
+            "index": piece.index,
+            "tokens": result.n_tokens,
+            "finish_reason": result.finish_reason,
+        }
         told += _event("end", about)
     return told
 
@@ -189,7 +192,7 @@ async def completions(writer: Writer, asked: Completing) -> list[str]:
     finally:
         await _let_go(*both)
     shown = prefix.lstrip("\n")  # as a text shows it
-    short = (_cut(str(text).removeprefix(shown), text.ended) for text in written)
+    short = (_cut(one.text.removeprefix(shown), one.finish_reason == "stop") for one in written)
     return list(dict.fromkeys(filter(None, short)))[: asked.count]
 
 

@@ -18,7 +18,7 @@ from starlette.responses import (
 )
 from starlette.types import Receive, Scope, Send
 
-from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Writer
@@ -159,14 +159,14 @@ async def _json_body(request: Request) -> bytes:
     return await request.body()
 
 
-def _told(texts: list[Text]) -> dict[str, Any]:
+def _told(results: list[GenerationResult]) -> dict[str, Any]:
     return {
         "texts": [
             {
-                "text": str(text),
-                "tokens": text.tokens,
-                "finish_reason": "stop" if text.ended else "length",
+                "text": result.text,
+                "tokens": result.n_tokens,
+                "finish_reason": result.finish_reason,
             }
-            for text in texts
+            for result in results
         ]
     }

@@ -10,14 +10,14 @@ import itertools
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import abc, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gpt2_helpers.errors import is_out_of_memory
-from gpt2_helpers.generation.batch import Draft, Piece, Rows
-from gpt2_helpers.generation.decoder import Model
-from gpt2_helpers.generation.decoders import decoder_for
+from gpt2_helpers.generation.batch import ContinuousBatch, Sequence
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Job, Order, Writer, refuse
@@ -31,7 +31,7 @@ class _Asked:
     """One text of a job."""
 
     job: Job
-    draft: Draft
+    sequence: Sequence
     sample: int
     began: float = 0.0
 
@@ -44,7 +44,7 @@ class Scheduler(Writer):
 
     def __init__(
         self,
-        model: Model,
+        decoders: DecoderPool,
         tokenizer: Tokenizer,
         config: ServeConfig,
         count: Callable[[int], None] = lambda tokens: None,
@@ -53,11 +53,11 @@ class Scheduler(Writer):
         super().__init__(tokenizer, config, start_text)
         self._count = count
         # Prefixes may fill the model's window, however short the texts are to be.
-        n_ctx = model.config.n_ctx
-        decoder = decoder_for(model, config.batch_size, n_ctx, model.decoding_precision)
-        self._rows = Rows(decoder, tokenizer)
+        model = decoders.model
+        decoder = decoders.get(config.batch_size, model.config.n_ctx, model.decoding_precision)
+        self._batch = ContinuousBatch(decoder, tokenizer)
         self._waiting: deque[_Asked] = deque()
-        self._writing: dict[int, _Asked] = {}  # by the index of their drafts
+        self._writing: dict[int, _Asked] = {}  # by the index of their sequences
         self._indices = itertools.count()
         self._ending = False  # gives up what is not done
         self._thread = threading.Thread(target=self._run, name="gpt2-texts", daemon=True)
@@ -91,8 +91,8 @@ class Scheduler(Writer):
                 self._wake.notify_all()
             self._thread.join()
 
-    def put(self, job: Job, orders: Sequence[Order], urgent: bool = False) -> None:
-        asked = [_Asked(job, _draft(next(self._indices), one), one.sample) for one in orders]
+    def put(self, job: Job, orders: abc.Sequence[Order], urgent: bool = False) -> None:
+        asked = [_Asked(job, _sequence(next(self._indices), one), one.sample) for one in orders]
         with self._wake:
             if urgent:
                 self._waiting.extendleft(reversed(asked))
@@ -113,14 +113,14 @@ class Scheduler(Writer):
             try:
                 self._drop_what_is_over()
                 self._begin_what_fits()
-                self._rows.read(READ_AT_ONCE)
-                if tokens := self._rows.ready:
-                    self._tell(list(self._rows.advance()))
+                self._batch.prefill(READ_AT_ONCE)
+                if tokens := self._batch.n_ready:
+                    self._tell(list(self._batch.step()))
                     self._count(tokens)
             except Exception as error:  # the machine's, or a mistake of ours: others go on
                 self._give_up(_broken(error))
         self._give_up(ShuttingDown("the server has ended before this text was done"))
-        self._rows.close()
+        self._batch.close()
 
     def _await_work(self) -> bool:
         """Sleep while there is nothing to do; False when there never will be."""
@@ -142,29 +142,29 @@ class Scheduler(Writer):
                         )
                     )
             for asked in [asked for asked in self._writing.values() if asked.job.is_over]:
-                self._rows.drop(asked.draft)
-                del self._writing[asked.draft.index]
+                self._batch.remove(asked.sequence)
+                del self._writing[asked.sequence.index]
             going_on = [asked for asked in self._waiting if not asked.job.is_over]
             self._waiting.clear()
             self._waiting.extend(going_on)
 
     def _begin_what_fits(self) -> None:
-        while self._rows.free:
+        while self._batch.n_free:
             with self._wake:
                 if not self._waiting:
                     return
                 asked = self._waiting.popleft()
-                self._writing[asked.draft.index] = asked
+                self._writing[asked.sequence.index] = asked
             asked.began = time.monotonic()
-            self._rows.begin(asked.draft)
+            self._batch.add(asked.sequence)
 
-    def _tell(self, pieces: Iterable[Piece]) -> None:
-        for piece in pieces:
-            asked = self._writing[piece.index]
-            if piece.finished is not None:
-                del self._writing[piece.index]
+    def _tell(self, chunks: Iterable[GenerationChunk]) -> None:
+        for chunk in chunks:
+            asked = self._writing[chunk.index]
+            if chunk.result is not None:
+                del self._writing[chunk.index]
                 self._took(time.monotonic() - asked.began)
-            asked.job.tell(replace(piece, index=asked.sample))
+            asked.job.tell(replace(chunk, index=asked.sample))
 
     def _give_up(self, refusal: EngineFailed | ShuttingDown) -> None:
         """Let go of all that is asked for."""
@@ -172,12 +172,12 @@ class Scheduler(Writer):
             everything = [*self._writing.values(), *self._waiting]
             self._writing.clear()
             self._waiting.clear()
-        self._rows.clear()
+        self._batch.clear()
         refuse((asked.job for asked in everything), refusal)
 
 
-def _draft(index: int, order: Order) -> Draft:
-    return Draft(
+def _sequence(index: int, order: Order) -> Sequence:
+    return Sequence(
         index, order.prompt, order.ids, order.sampling, seed=order.seed, sample=order.sample
     )
 

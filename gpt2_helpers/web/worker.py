@@ -5,7 +5,7 @@ The first line says what to write with (`Setup`). Then come
     {"put": number, "order": ..., "whole": ..., "urgent": ..., "seconds": ...}
     {"cancel": [numbers]}
 and go, after {"ready": true} or {"error": text},
-    {"tokens": count, "pieces": [[number, text, null or [whole text, tokens, ended]], ...]}
+    {"tokens": count, "pieces": [[number, text, null or [whole text, tokens, finish_reason]], ...]}
     {"refused": number, "as": name of a refusal, "because": text}
 """
 
@@ -25,7 +25,8 @@ from typing import IO, Any
 from gpt2_helpers.checkpoint.model_files import load_for_inference
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.generation.batch import Piece
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
@@ -79,12 +80,12 @@ class _Telling:
         self._pieces: list[Any] = []
         self._tokens, self._told = 0, time.monotonic()
 
-    def hear(self, number: int, word: Piece | RequestError) -> None:
+    def hear(self, number: int, word: GenerationChunk | RequestError) -> None:
         if isinstance(word, RequestError):
             self._lines.tell({"refused": number, "as": type(word).__name__, "because": str(word)})
             return
-        whole = word.finished
-        end = None if whole is None else [str(whole), whole.tokens, whole.ended]
+        result = word.result
+        end = None if result is None else [result.text, result.n_tokens, result.finish_reason]
         self._pieces.append([number, word.text, end])
 
     def count(self, tokens: int) -> None:
@@ -128,7 +129,7 @@ def _batcher(setup: Setup, telling: _Telling) -> Scheduler:
     device.use_no_gpus()  # the server has looked
     model = load_for_inference(setup.folder, setup.precision, setup.precision, setup.checkpoint)
     tokenizer = Tokenizer.load(setup.folder)
-    return Scheduler(model, tokenizer, ServeConfig(**setup.serve), telling.count)
+    return Scheduler(DecoderPool(model), tokenizer, ServeConfig(**setup.serve), telling.count)
 
 
 def _order(told: Mapping[str, Any]) -> Order:
@@ -136,9 +137,9 @@ def _order(told: Mapping[str, Any]) -> Order:
 
 
 def _job(number: int, asked: Mapping[str, Any], telling: _Telling) -> Job:
-    def hear(word: Piece | RequestError) -> None:
+    def hear(word: GenerationChunk | RequestError) -> None:
         telling.hear(number, word)
-        if isinstance(word, Piece) and word.finished is not None:
+        if isinstance(word, GenerationChunk) and word.result is not None:
             job.is_over = True
 
     job = Job(hear, asked["whole"], asked["seconds"])

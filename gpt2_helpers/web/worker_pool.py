@@ -22,8 +22,8 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.errors import Gpt2Error, OptionError
-from gpt2_helpers.generation.batch import Piece, Text
 from gpt2_helpers.generation.decoder import Model
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import errors
@@ -181,7 +181,6 @@ class WorkerPool(Writer):
         except BaseException:  # an interrupt too
             end(self._processes)
             raise
-        model.decoders.clear()  # they have their own
 
     @property
     def pids(self) -> list[int]:
@@ -274,13 +273,13 @@ class WorkerPool(Writer):
         given = process.texts.get(number) if end is None else process.texts.pop(number, None)
         if given is None:  # cancelled meanwhile
             return
-        whole: Text | None = None
+        result: GenerationResult | None = None
         if end is not None:
             self._took((time.monotonic() - given.since) / given.rounds)
-            whole = Text(end[0])
-            whole.index, whole.prompt = given.order.sample, given.order.prompt
-            whole.tokens, whole.ended = end[1:]
-        given.job.tell(Piece(given.order.sample, text, whole))
+            whole, tokens, reason = end
+            order = given.order
+            result = GenerationResult(whole, order.prompt, order.sample, tokens, reason)
+        given.job.tell(GenerationChunk(given.order.sample, text, result))
 
     def _refused(self, process: _Process, said: Mapping[str, Any]) -> None:
         given = process.texts.pop(said["refused"], None)

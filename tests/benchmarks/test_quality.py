@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 import quality
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.config import BUNDLED_FOLDER, SamplingConfig
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.generate import generate
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -58,10 +60,10 @@ def test_finetuning_with_fewer_bits_learns_as_well(tmp_path: Path) -> None:
 def test_texts_in_8_bits_are_the_same_whatever_the_batch_size(model: GPT2) -> None:
     tokenizer = Tokenizer.load(BUNDLED_FOLDER)
     model.decoding_precision = "int8"
-    written = {}
+    decoders, written = DecoderPool(model), {}
     for batch_size in (1, 3, 7):
         config = SamplingConfig(length=40, nsamples=7, batch_size=batch_size, top_p=0.9, seed=5)
-        texts = list(stream(model, tokenizer, "It was late in", config))
-        written[batch_size] = sorted(texts, key=lambda text: text.index)
+        results = generate(decoders, tokenizer, "It was late in", config)
+        written[batch_size] = list(in_order(results))
     assert len({str(text) for text in written[1]}) == 7
     assert written[1] == written[3] == written[7]

@@ -24,7 +24,7 @@ from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.forms.widgets.text_cards import TextCards
-from gpt2_helpers.generation.batch import Piece, Text
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.session import Session
 from gpt2_helpers.training import memory
 from toy_runs import train, write_model, write_text
@@ -79,14 +79,13 @@ class Finishing(Session):
         self._finished, self._interrupted_after = finished, interrupted_after
         self.asked: list[Any] = []
 
-    def generate_pieces(self, prompts: Any, config: SamplingConfig) -> Iterator[Piece]:
+    def stream(self, prompts: Any, config: SamplingConfig) -> Iterator[GenerationChunk]:
         self.asked.append((prompts, config))
         for order, (index, content) in enumerate(self._finished):
-            text = Text(content)
-            text.index, text.prompt, text.tokens, text.ended = index, "", 1, True
             if order == self._interrupted_after:
                 signal.raise_signal(signal.SIGINT)
-            yield Piece(index, content, text)
+            result = GenerationResult(content, "", index, 1, "stop")
+            yield GenerationChunk(index, content, result)
 
 
 def shown_texts(widget: widgets.Widget) -> list[str]:
@@ -175,8 +174,8 @@ def test_texts_appear_as_they_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     add = TextCards.add
 
-    def watched(cards: TextCards, text: str) -> None:
-        add(cards, text)
+    def watched(cards: TextCards, result: GenerationResult) -> None:
+        add(cards, result)
         seen.append(shown_texts(form.widget))
 
     monkeypatch.setattr(TextCards, "add", watched)

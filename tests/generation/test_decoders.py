@@ -12,7 +12,7 @@ from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation import decoders
 from gpt2_helpers.generation.decoder import Decoder
-from gpt2_helpers.generation.decoders import KEPT_DECODERS, decoder_for
+from gpt2_helpers.generation.decoders import KEPT_DECODERS, DecoderPool
 from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
 from gpt2_helpers.generation.tflite_decoder import READ_AT_ONCE, TfliteDecoder, TfliteWeights
 from gpt2_helpers.model.gpt2 import GPT2
@@ -37,17 +37,21 @@ def whole(model: GPT2) -> np.ndarray:
     return model.logits(TEXTS).numpy()
 
 
+@pytest.fixture(scope="module")
+def pools(model: GPT2) -> dict[str, DecoderPool]:
+    return {device: DecoderPool(model) for device in ("on a processor", "on a GPU")}
+
+
 @pytest.fixture(params=["on a processor", "on a GPU"])
 def decoder(
-    request: pytest.FixtureRequest, model: GPT2, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, pools: dict[str, DecoderPool], monkeypatch: pytest.MonkeyPatch
 ) -> Decoder:
     """Each kind of decoder, with three rows; it may have been used before."""
     kind: type[Decoder] = TfliteDecoder
     if request.param == "on a GPU":
         monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
-        monkeypatch.setattr(model, "decoders", model.__dict__.setdefault("on_a_gpu", {}))
         kind = TfDecoder
-    decoder = decoder_for(model, 3, CONFIG.n_ctx, "float32")
+    decoder = pools[request.param].get(3, CONFIG.n_ctx, "float32")
     assert isinstance(decoder, kind)
     return decoder
 
@@ -133,7 +137,7 @@ def test_greedy_ids_are_those_of_transformers() -> None:
         expected = [golden[f"greedy_{order}"].tolist() for order in range(5)]
         prompts = [int(golden[f"prompt_{order}"]) for order in range(5)]
     # Side by side: prompts of five lengths, each until the context is full.
-    decoder = decoder_for(model, 5, model.config.n_ctx, "float32")
+    decoder = DecoderPool(model).get(5, model.config.n_ctx, "float32")
     texts = [ids[:prompt] for ids, prompt in zip(expected, prompts, strict=True)]
     for row, ids in enumerate(texts):
         decoder.prefill(row, ids[:-1])
@@ -154,7 +158,8 @@ def test_greedy_ids_are_those_of_transformers() -> None:
 def test_fewer_bits_give_nearly_the_same_logits(
     model: GPT2, whole: np.ndarray, dtype: str, off: float
 ) -> None:
-    decoder = decoder_for(model, 3, CONFIG.n_ctx, dtype)
+    pool = DecoderPool(model)
+    decoder = pool.get(3, CONFIG.n_ctx, dtype)
     for row in range(3):
         decoder.prefill(row, TEXTS[row][:10].tolist())
     difference = 0.0
@@ -175,7 +180,8 @@ def test_adapters_write_too_as_they_stand_after_each_step(
     if kind is TfDecoder:
         monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
     model = GPT2(CONFIG, toy_weights(CONFIG), precision, frozen=True)
-    decoder_for(model, 1, CONFIG.n_ctx, "float32")  # which knows nothing of what comes
+    pool = DecoderPool(model)
+    pool.get(1, CONFIG.n_ctx, "float32")  # which knows nothing of what comes
     model.load_adapters(new_adapters(CONFIG, 2, seed=1))
     for change in (0.0, 0.1, -0.2):
         for name, adapter in model.adapters.items():
@@ -186,7 +192,7 @@ def test_adapters_write_too_as_they_stand_after_each_step(
             CONFIG, {name: model.effective_weight(name).numpy() for name in model.variables}
         )
         expected = plain.logits(TEXTS).numpy()[:1, 8]
-        decoder = decoder_for(model, 1, CONFIG.n_ctx, "float32")
+        decoder = pool.get(1, CONFIG.n_ctx, "float32")
         assert isinstance(decoder, kind)
         decoder.prefill(0, TEXTS[0][:8].tolist())
         ours = logits_at(decoder, [(0, 8)])
@@ -196,8 +202,9 @@ def test_adapters_write_too_as_they_stand_after_each_step(
 
 def test_weights_that_decoding_takes_as_they_are_lie_in_memory_once() -> None:
     frozen = GPT2(CONFIG, toy_weights(CONFIG), "bfloat16", frozen=True)
+    pool = DecoderPool(frozen)
     frozen.load_adapters(new_adapters(CONFIG, 2, seed=1))
-    decoder = decoder_for(frozen, 1, CONFIG.n_ctx, "bfloat16")
+    decoder = pool.get(1, CONFIG.n_ctx, "bfloat16")
     assert isinstance(decoder, TfDecoder)
     named = decoder.weights.named
     copies = {name for name, own in frozen.variables.items() if named[name] is not own}
@@ -220,10 +227,11 @@ def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(
     precision: str, config: ModelConfig, starts: list[int]
 ) -> None:
     model = toy_model(config)
+    pool = DecoderPool(model)
     texts = np.random.default_rng(3).integers(0, config.n_vocab, (9, config.n_ctx))
     alone = []
     for text, start in zip(texts, starts, strict=True):
-        decoder = decoder_for(model, 1, config.n_ctx, precision)
+        decoder = pool.get(1, config.n_ctx, precision)
         decoder.prefill(0, text[:start].tolist())
         alone.append(
             [
@@ -231,7 +239,7 @@ def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(
                 for at in range(start, start + 8)
             ]
         )
-    together = decoder_for(model, len(texts), config.n_ctx, precision)
+    together = pool.get(len(texts), config.n_ctx, precision)
     for row, start in enumerate(starts):
         together.prefill(row, texts[row][:start].tolist())
     for step in range(8):
@@ -244,9 +252,10 @@ def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(
 def test_a_long_beginning_is_read_in_parts() -> None:
     config = ModelConfig(n_vocab=20, n_ctx=3 * READ_AT_ONCE, n_embd=8, n_head=1, n_layer=2)
     model = toy_model(config)
+    pool = DecoderPool(model)
     text = np.random.default_rng(4).integers(0, config.n_vocab, (1, config.n_ctx))
     whole = model.logits(text).numpy()[0]
-    decoder = decoder_for(model, 1, config.n_ctx, "float32")
+    decoder = pool.get(1, config.n_ctx, "float32")
     for length in (READ_AT_ONCE - 1, READ_AT_ONCE, 2 * READ_AT_ONCE + 5):
         decoder.prefill(0, text[0, :length].tolist())
         last = np.array([length], np.int32)
@@ -257,7 +266,7 @@ def test_others_step_while_a_beginning_is_read(decoder: Decoder, whole: np.ndarr
     decoder.prefill(0, TEXTS[0][:2].tolist())
     beginning, done, step = TEXTS[1][:9].tolist(), 0, 0
     while done < len(beginning):
-        done = decoder.read(1, beginning, done, 2)
+        done = decoder.prefill_chunk(1, beginning, done, 2)
         text = 1 if done == len(beginning) else 3  # what it gets meanwhile is of no matter
         ours = logits_at(decoder, [(0, 2 + step), (text, done)])
         assert_close(ours[0], whole[0, 2 + step])
@@ -293,7 +302,7 @@ def test_a_step_draws_by_the_options_it_is_given(decoder: Decoder, whole: np.nda
 
 @pytest.mark.parametrize("tokens", [CONFIG.n_ctx, 64])
 def test_a_row_takes_no_more_than_it_has_room_for(decoder: Decoder, tokens: int) -> None:
-    message = f"holds {CONFIG.n_ctx} tokens, got {tokens + 1}"
+    message = f"has room for {CONFIG.n_ctx} tokens, got {tokens + 1}"
     positions = np.array([0, tokens, 0], np.int32)
     with pytest.raises(OptionError, match=message):
         decoder.logits(np.zeros(3, np.int32), positions)
@@ -314,15 +323,16 @@ def trained(model: GPT2) -> None:
 @pytest.mark.parametrize(("dtype", "off"), [("float32", 1e-4), ("bfloat16", 0.1)])
 def test_training_changes_what_is_decoded(dtype: str, off: float) -> None:
     model = toy_model(CONFIG)
+    pool = DecoderPool(model)
     before = model.logits(TEXTS).numpy()[:1, 8]
     beginning = TEXTS[0][:8].tolist()
-    decoder = decoder_for(model, 1, CONFIG.n_ctx, dtype)
+    decoder = pool.get(1, CONFIG.n_ctx, dtype)
     decoder.prefill(0, beginning)
     np.testing.assert_allclose(logits_at(decoder, [(0, 8)]), before, rtol=0, atol=off)
     trained(model)
     after = model.logits(TEXTS).numpy()[:1, 8]
     assert abs(after - before).max() > 5 * off
-    again = decoder_for(model, 1, CONFIG.n_ctx, dtype)
+    again = pool.get(1, CONFIG.n_ctx, dtype)
     assert again is decoder  # still compiled
     again.prefill(0, beginning)  # the same beginning, with other keys and values now
     np.testing.assert_allclose(logits_at(again, [(0, 8)]), after, rtol=0, atol=off)
@@ -335,8 +345,9 @@ def test_weights_whose_taking_over_was_stopped_are_taken_over_the_next_time(
     if kind is TfWeights:
         monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
     model = toy_model(CONFIG)
+    pool = DecoderPool(model)
     precision = "float32" if kind is TfliteWeights else "bfloat16"
-    decoder_for(model, 1, CONFIG.n_ctx, precision)
+    pool.get(1, CONFIG.n_ctx, precision)
     trained(model)
     fresh = GPT2(CONFIG, {name: value.numpy() for name, value in model.variables.items()})
     with monkeypatch.context() as stopping:
@@ -348,47 +359,50 @@ def test_weights_whose_taking_over_was_stopped_are_taken_over_the_next_time(
                 raise KeyboardInterrupt
             return whole(name)
 
-        stopping.setattr(model, "merged", interrupted)
+        stopping.setattr(model, "effective_weight", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            decoder_for(model, 1, CONFIG.n_ctx, precision)
-    decoder = decoder_for(model, 1, CONFIG.n_ctx, precision)
+            pool.get(1, CONFIG.n_ctx, precision)
+    decoder = pool.get(1, CONFIG.n_ctx, precision)
     assert isinstance(decoder.weights, kind)
-    expected = logits_at(decoder_for(fresh, 1, CONFIG.n_ctx, precision), [(0, 0)])
+    expected = logits_at(DecoderPool(fresh).get(1, CONFIG.n_ctx, precision), [(0, 0)])
     assert (logits_at(decoder, [(0, 0)]) == expected).all()
 
 
 def test_only_a_few_decoders_are_kept_and_the_last_used_among_them() -> None:
     model = toy_model(CONFIG)
-    first = decoder_for(model, 1, 8, "float32")
+    pool = DecoderPool(model)
+    first = pool.get(1, 8, "float32")
     for batch_size in range(2, KEPT_DECODERS + 4):
-        decoder_for(model, batch_size, 8, "float32")
-        assert decoder_for(model, 1, 8, "float32") is first
-        assert len(model.decoders) <= KEPT_DECODERS
+        pool.get(batch_size, 8, "float32")
+        assert pool.get(1, 8, "float32") is first
+        assert len(pool) <= KEPT_DECODERS
     for batch_size in range(2, KEPT_DECODERS + 2):
-        decoder_for(model, batch_size, 8, "float32")
-    assert decoder_for(model, 1, 8, "float32") is not first
+        pool.get(batch_size, 8, "float32")
+    assert pool.get(1, 8, "float32") is not first
 
 
 def test_a_decoder_in_use_is_neither_shared_nor_dropped(whole: np.ndarray) -> None:
     model = toy_model(CONFIG)
-    mine = decoder_for(model, 1, CONFIG.n_ctx, "float32")
+    pool = DecoderPool(model)
+    mine = pool.get(1, CONFIG.n_ctx, "float32")
     mine.in_use = True
     mine.prefill(0, TEXTS[0][:5].tolist())
-    other = decoder_for(model, 1, CONFIG.n_ctx, "float32")
+    other = pool.get(1, CONFIG.n_ctx, "float32")
     assert other is not mine
     assert other.weights is mine.weights
     other.prefill(0, TEXTS[1][:7].tolist())
     for batch_size in range(2, KEPT_DECODERS + 4):
-        decoder_for(model, batch_size, CONFIG.n_ctx, "float32")
+        pool.get(batch_size, CONFIG.n_ctx, "float32")
     assert_close(logits_at(mine, [(0, 5)]), whole[:1, 5])
     mine.in_use = False
-    assert decoder_for(model, 1, CONFIG.n_ctx, "float32") is mine
+    assert pool.get(1, CONFIG.n_ctx, "float32") is mine
 
 
 def test_decoders_of_one_type_share_their_weights() -> None:
     model = toy_model(CONFIG)
+    pool = DecoderPool(model)
     one, two, half = (
-        decoder_for(model, size, 8, dtype)
+        pool.get(size, 8, dtype)
         for size, dtype in ((1, "float32"), (2, "float32"), (1, "bfloat16"))
     )
     assert one.weights is two.weights
@@ -403,4 +417,4 @@ def test_room_comes_in_few_sizes_and_never_beyond_the_context(
     n_ctx: int, length: int, slots: int
 ) -> None:
     config = ModelConfig(n_vocab=8, n_ctx=n_ctx, n_embd=4, n_head=1, n_layer=1)
-    assert decoder_for(toy_model(config), 1, length, "float32").slots == slots
+    assert DecoderPool(toy_model(config)).get(1, length, "float32").slots == slots

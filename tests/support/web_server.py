@@ -42,13 +42,13 @@ def serving(
 
 def slowed(batcher: Scheduler, seconds: float) -> None:
     """Let each step of a batcher take longer, as a larger model's would."""
-    advance = batcher._rows.advance
+    step = batcher._batch.step
 
     def slowly() -> Any:
         time.sleep(seconds)
-        return advance()
+        return step()
 
-    batcher._rows.advance = slowly  # type: ignore[method-assign]
+    batcher._batch.step = slowly  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.generate import generate
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import adapter_shapes, n_adapter_parameters
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
@@ -402,7 +403,8 @@ def test_going_back_across_a_change_of_rank(worsening: dict[str, Any]) -> None:
 
 def texts_of(run: FinetuneRun, model: GPT2 | None = None) -> dict[str, np.ndarray]:
     config = SamplingConfig(length=20, nsamples=3, batch_size=2, seed=7, top_k=20)
-    found = stream(model or run.model, run.tokenizer, "What", config)
+    decoders = DecoderPool(model) if model else run.decoders
+    found = generate(decoders, run.tokenizer, "What", config)
     return {str(text.index): np.array(str(text)) for text in found}
 
 

@@ -165,7 +165,6 @@ def test_samples_are_those_that_the_run_asks_for(monkeypatch: pytest.MonkeyPatch
 def test_what_a_seed_takes_on_a_gpu_is_counted_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     class Loaded:
         config, decoding_precision, version = SMALL, "bfloat16", 0
-        decoders: dict[Any, Any] = {}
 
         def effective_weight(self, name: str) -> None: ...
 
@@ -173,7 +172,7 @@ def test_what_a_seed_takes_on_a_gpu_is_counted_in_fp32(monkeypatch: pytest.Monke
     monkeypatch.setattr(device, "gpus", lambda: (card,))
     for seed, precision in ((None, "bfloat16"), (1, "float32")):
         config = SamplingConfig(seed=seed, batch_size=20)
-        needed, available, place = to_write(Loaded(), config)
+        needed, available, place = to_write(decoders.DecoderPool(Loaded()), config)
         assert needed == generation_bytes(SMALL, 20, config.length, precision, on_gpu=True)
         assert (available, place) == (int(USABLE_GPU * 15 * GB), "this GPU")
 

@@ -24,7 +24,6 @@ from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
-from gpt2_helpers.generation import decoders
 from gpt2_helpers.system.locks import LOCK
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training import trainer
@@ -191,14 +190,14 @@ def test_what_wrote_samples_of_a_large_model_is_given_up(monkeypatch: pytest.Mon
     run = open_run(steps=2, sample_every=1, sample_length=3)
     run.model.decoding_precision = "bfloat16"  # TensorFlow's graphs, as on a GPU
     made: list[weakref.ref[Any]] = []
-    whole = decoders.decoder_for
+    get = run.decoders.get
 
     def noted(*given: Any) -> Any:
-        decoder = whole(*given)
+        decoder = get(*given)
         made.append(weakref.ref(decoder.weights))
         return decoder
 
-    monkeypatch.setattr("gpt2_helpers.generation.generate.decoder_for", noted)
+    monkeypatch.setattr(run.decoders, "get", noted)
     for _ in run:
         assert made
         assert made[-1]() is None
@@ -686,12 +685,13 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_visible_devices([], "GPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.generation.generate import stream
+from gpt2_helpers.generation.generate import generate
 from toy_runs import open_run
 run = open_run(steps=2, batch_size=1, multi_gpu=True, sample_every=2, sample_length=3,
                model_name="small")
 steps = [[step.step, step.loss] for step in run]
-texts = list(stream(run.model, run.tokenizer, "What", SamplingConfig(length=5)))
+results = generate(run.decoders, run.tokenizer, "What", SamplingConfig(length=5))
+texts = [result.text for result in results]
 print(json.dumps({"steps": steps, "devices": run.trainer._strategy.num_replicas_in_sync,
                   "texts": texts}))
 """

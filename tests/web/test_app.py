@@ -101,7 +101,7 @@ def test_several_texts_with_a_seed_are_those_of_the_package(
     alone.load_pretrained("tiny")
     texts = sorted(alone.generate("The garden", config), key=lambda text: text.index)
     assert [one["text"] for one in told] == [str(text) for text in texts]
-    assert [one["tokens"] for one in told] == [text.tokens for text in texts]
+    assert [one["tokens"] for one in told] == [text.n_tokens for text in texts]
 
 
 def test_what_each_text_starts_with_is_read_and_not_shown(
@@ -177,7 +177,7 @@ def test_many_at_once_get_what_each_gets_alone(client: httpx.Client) -> None:
         (b'{"prefix": null}', "prefix must be a text, got null"),
         (b'{"include_prefix": "yes"}', "include_prefix must be true or false, got 'yes'"),
         (b'{"prefix": "\\ud800"}', "prefix has half of a character"),
-        (b'{"prefix": "The garden of", "length": 2}', "length=2 counts them in"),
+        (b'{"prefix": "The garden of", "length": 2}', "length=2 includes the prefix"),
         (b'{"batch_size": 3}', "there is no option 'batch_size'"),
     ],
 )

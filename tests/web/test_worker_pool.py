@@ -40,8 +40,8 @@ def model() -> Session:
 
 
 def writers(model: Session, processes: int, **options: Any) -> WorkerPool:
-    assert isinstance(model.writer, InferenceModel)
-    return WorkerPool(model.writer, model.tokenizer, ServeConfig(**options), processes)
+    assert isinstance(model.inference_model, InferenceModel)
+    return WorkerPool(model.inference_model, model.tokenizer, ServeConfig(**options), processes)
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_an_interrupt_at_the_beginning_leaves_nothing(
 def test_a_small_model_has_one_for_each_core(
     model: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = model.writer
+    small = model.inference_model
     monkeypatch.setattr(device, "cores", lambda: 4)
     assert processes_for(small, ServeConfig()) == 4
     assert processes_for(small, ServeConfig(batch_size=9)) == 2
@@ -356,9 +356,9 @@ def test_nothing_is_imported_from_the_folder_that_one_is_in(
 
 
 def test_what_they_cannot_load_is_told(model: Session, tmp_path: Path) -> None:
-    assert isinstance(model.writer, InferenceModel)
+    assert isinstance(model.inference_model, InferenceModel)
     missing = InferenceModel(
-        model.writer.config, {}, "float32", "int8", tmp_path / "gone" / "model-1"
+        model.inference_model.config, {}, "float32", "int8", tmp_path / "gone" / "model-1"
     )
     with pytest.raises(Gpt2Error, match="gone") as raised:
         WorkerPool(missing, model.tokenizer, ServeConfig(), 2)

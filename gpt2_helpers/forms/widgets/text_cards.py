@@ -20,6 +20,7 @@ from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.form import Displayable
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
+from gpt2_helpers.generation.result import GenerationResult
 
 MAX_CARDS = 100
 MAX_MATCH_LENGTH = 200  # characters shown of a training text that is close
@@ -83,11 +84,11 @@ class Comparer(Protocol):
 
 
 class TextCards(Displayable):
-    """Texts that are shown as they are added, in the order of their `index` where they have one.
+    """Texts that are shown as they are added, in the order of their `index`.
 
     cards = TextCards(originality, compact=True)
     display(cards.widget)
-    for text in session.generate("Once", config): cards.add(text)
+    for result in session.generate("Once", config): cards.add(result)
     cards.finish()
 
     `originality` marks copies; without it none are marked. `remark` is a line above the texts, such
@@ -118,19 +119,17 @@ class TextCards(Displayable):
         )
         self.widget.add_class("gpt2-form")
 
-    def add(self, text: str) -> None:
-        """Show one more text: a `generation.Text`, or any other."""
-        number = getattr(text, "index", len(self.texts))
-        if not isinstance(number, int):  # of a plain str it is a method
-            number = len(self.texts)
-        match = self._originality.compare(str(text)) if self._originality else None
+    def add(self, result: GenerationResult) -> None:
+        """Show one more text."""
+        text = result.text
+        match = self._originality.compare(text) if self._originality else None
         if match is not None:
-            self.matches.append((str(text), match))
-        place = bisect.bisect(self._numbers, number)
-        self._numbers.insert(place, number)
-        self.texts.insert(place, str(text))
+            self.matches.append((text, match))
+        place = bisect.bisect(self._numbers, result.index)
+        self._numbers.insert(place, result.index)
+        self.texts.insert(place, text)
         if place < self._most:
-            card = widgets.HTML(self._html(number + 1, text, match), layout=self._shared_layout)
+            card = widgets.HTML(self._html(result, match), layout=self._shared_layout)
             children = [*self._cards.children]
             children.insert(place, card)
             self._cards.children = children[: self._most]
@@ -156,13 +155,13 @@ class TextCards(Displayable):
         """Take it off the page, and out of memory there and here."""
         discard(self.widget)
 
-    def _html(self, number: int, text: str, match: Match | None) -> str:
-        prompt = getattr(text, "prompt", "")
-        begun = prompt if prompt and text.startswith(prompt) else ""
+    def _html(self, result: GenerationResult, match: Match | None) -> str:
+        text, prompt = result.text, result.prompt
+        begun = prompt if text.startswith(prompt) else ""
         body = (f"<b>{escape(begun)}</b>" if begun else "") + escape(text[len(begun) :])
         return (
             f'<div class="gpt2-item {"gpt2-row" if self._compact else "gpt2-card"}">'
-            f'<div class="gpt2-bar"><span class="gpt2-number">{number}</span>'
+            f'<div class="gpt2-bar"><span class="gpt2-number">{result.index + 1}</span>'
             f"{_mark(match)}{_COPY_BUTTON}</div>"
             f'<div class="gpt2-text" tabindex="0">{body}</div></div>'
         )

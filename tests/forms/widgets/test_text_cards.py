@@ -15,7 +15,7 @@ import pytest
 
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.forms.widgets.text_cards import TextCards
-from gpt2_helpers.generation.batch import Text
+from gpt2_helpers.generation.result import GenerationResult
 from widget_texts import markup, words
 
 
@@ -32,10 +32,8 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-def text(index: int, words: str, prompt: str = "") -> Text:
-    made = Text(words)
-    made.index, made.prompt, made.tokens, made.ended = index, prompt, 3, True
-    return made
+def text(index: int, words: str, prompt: str = "") -> GenerationResult:
+    return GenerationResult(words, prompt, index, 3, "stop")
 
 
 def cards_of(cards: TextCards) -> list[str]:
@@ -44,7 +42,7 @@ def cards_of(cards: TextCards) -> list[str]:
 
 def test_a_text_is_no_markup_and_its_newlines_stay() -> None:
     cards = TextCards()
-    cards.add("<script>alert(1)</script> & more\n\nin three lines")
+    cards.add(text(0, "<script>alert(1)</script> & more\n\nin three lines"))
     shown = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more\n\nin three lines"
     assert cards_of(cards) == [shown]
 
@@ -66,8 +64,8 @@ def test_texts_stand_in_their_order_however_they_finish() -> None:
 
 def test_copies_and_near_copies_are_marked_and_counted() -> None:
     cards = TextCards(Pretended())
-    for words_of_it in ("Copied text", "Close text", "Its own"):
-        cards.add(words_of_it)
+    for index, content in enumerate(("Copied text", "Close text", "Its own")):
+        cards.add(text(index, content))
     first, second, third = (card.value for card in cards._cards.children)
     assert "stands in the training data" in first
     assert "close to a training text" in second
@@ -81,7 +79,7 @@ def test_copies_and_near_copies_are_marked_and_counted() -> None:
 
 def test_without_a_comparison_one_line_says_why() -> None:
     cards = TextCards(remark="A pretrained model: its training data is not here.")
-    cards.add("Copied text")
+    cards.add(text(0, "Copied text"))
     cards.finish()
     shown = words(cards.widget)
     assert "its training data is not here" in shown
@@ -105,7 +103,7 @@ def test_of_many_texts_the_first_are_shown_and_the_file_has_all() -> None:
 
 def test_short_texts_are_lines_of_the_same_kind() -> None:
     cards = TextCards(Pretended(), compact=True)
-    cards.add("Copied title")
+    cards.add(text(0, "Copied title"))
     assert cards_of(cards) == ["Copied title"]
     assert "gpt2-row" in markup(cards.widget)
     assert "gpt2-card" not in markup(cards.widget)
@@ -118,7 +116,7 @@ def test_what_is_closed_is_gone_from_the_kernel() -> None:
     before = set(everything)
     cards = TextCards(most=5)
     for index in range(9):
-        cards.add(f"text {index}")
+        cards.add(text(index, f"text {index}"))
     cards.finish()
     cards.close()
     assert set(everything) <= before

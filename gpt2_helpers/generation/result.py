@@ -1,0 +1,56 @@
+"""What generation returns: finished texts, and the chunks in which they are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+FinishReason: TypeAlias = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """One finished text.
+
+    Attributes:
+        text: The text, with or without the prompt as `include_prefix` says.
+        prompt: The prompt it continues.
+        index: Its number, from 0, in the order of the prompts.
+        n_tokens: Number of tokens generated, the prompt not counted.
+        finish_reason: "stop" if the model or `truncate` ended the text, "length" if it reached
+            the maximum length.
+    """
+
+    text: str
+    prompt: str
+    index: int
+    n_tokens: int
+    finish_reason: FinishReason
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class GenerationChunk:
+    """The next part of text `index`. The last chunk of a text carries its `result`."""
+
+    index: int
+    text: str
+    result: GenerationResult | None = None
+
+
+def in_order(results: Iterable[GenerationResult]) -> Iterator[GenerationResult]:
+    """Yield results by index; those that finish early wait for their turn."""
+    early: dict[int, GenerationResult] = {}
+    following = 0
+    try:
+        for result in results:
+            early[result.index] = result
+            while following in early:
+                yield early.pop(following)
+                following += 1
+    except KeyboardInterrupt:  # finished texts must not be lost
+        yield from (early[index] for index in sorted(early))
+        raise
