@@ -159,16 +159,18 @@ class Session:
         from gpt2_helpers.training.run import FinetuneRun
 
         opened = FinetuneRun(dataset, finetune, run, data)
-        if opened.run.backup_to_drive:
+        if opened.run_config.backup_to_drive:
             from gpt2_helpers.google.drive_backup import DriveBackup
+            from gpt2_helpers.training.callbacks import Backup
 
-            opened.after_save = DriveBackup(
+            backup = DriveBackup(
                 opened.folder,
                 step=opened.trainer.step,
                 size=_save_size(opened),
-                overwrite=opened.run.overwrite,
+                overwrite=opened.run_config.overwrite,
                 note=opened.notes.append,
             )
+            opened.callbacks.append(Backup(backup))
         self._model, self._tokenizer = opened.model, opened.tokenizer
         self._decoders = opened.decoders
         self._holds_run(opened.folder, opened.record.base_model)

@@ -543,7 +543,7 @@ def test_a_model_that_lost_its_way_is_not_left_in_the_session(
     monkeypatch.setattr(
         "gpt2_helpers.training.trainer.Trainer._train_step", lambda *_: float("nan")
     )
-    with pytest.raises(Gpt2Error, match="the loss became nan"):
+    with pytest.raises(Gpt2Error, match="loss is nan"):
         gpt2.finetune(session, "text.txt", **FEW)
     assert not session.is_loaded
     gpt2.load_gpt2(session, precision="float32")

@@ -15,6 +15,7 @@ from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, 
 from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
+from gpt2_helpers.training.callbacks import Backup
 from gpt2_helpers.training.run import RunProgress
 from toy_runs import open_run, steps_kept, write_model, write_text
 
@@ -72,7 +73,9 @@ def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
 
 def test_a_note_made_while_training_is_shown_at_once(capsys: Captured) -> None:
     run = open_run(steps=4, save_every=2)
-    run.after_save = lambda folder: run.notes.append(f"saved {folder.completed_steps()}")
+    run.callbacks.append(
+        Backup(lambda folder: run.notes.append(f"saved {folder.completed_steps()}"))
+    )
     show_finetuning(run)
     lines = [line.partition(" |")[0] for line in capsys.readouterr().out.splitlines()]
     shown = lines[lines.index("[1") :]

@@ -139,8 +139,8 @@ def test_too_little_memory_is_told_with_what_to_lower(
     end = parent.run(tmp_path, call, Plan(memory=2 << 30))
     assert end.code == 2, end
     last = end.output.splitlines()[-1]
-    assert last.startswith("gpt2-helpers: out of memory after step 2 (the run stays at step 2): ")
-    assert "lower batch_size, now 60000, or set use_memory_saving_gradients=True" in last
+    assert last.startswith("gpt2-helpers: out of memory after step 2 (last checkpoint: step 2): ")
+    assert "lower batch_size (now 60000), set use_memory_saving_gradients=True" in last
     assert scenario.folder(tmp_path).completed_steps() == 2
 
 

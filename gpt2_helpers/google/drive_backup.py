@@ -279,7 +279,7 @@ def bring_here(
 
 
 class DriveBackup:
-    """Copies a run to Drive after each save of its training: `run.after_save = DriveBackup(...)`.
+    """Copies a run to Drive after each save of its training: `Backup(DriveBackup(...))`.
     What is there already is not copied again.
 
     A copy that fails does not end the training: `note` is told, and the next save tries again.

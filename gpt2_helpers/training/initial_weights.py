@@ -1,6 +1,6 @@
-"""What a finetuning begins with: whose weights, and adapters beside them where those are trained.
+"""The weights that a finetuning starts from: a base model's, a folder's, or the run's own.
 
-A run that goes on finds its own adapters and the weights that these stand beside. Knows no data.
+Also the LoRA adapters, new or resumed, and the base weights below them. Knows nothing of data.
 """
 
 from __future__ import annotations
@@ -20,44 +20,55 @@ from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import WithoutAdapters, adapter_shapes, new_adapters
 
-ANY_ADAPTED = "model/h0/attn/c_attn/w"  # one matrix tells whether others fit as well
+# An adapted matrix. Comparing one of them is enough to recognize the base weights.
+ADAPTED_MATRIX = "model/h0/attn/c_attn/w"
 
 
 @dataclass
 class InitialWeights:
-    """Where a finetuning starts from. `notes` says it in plain lines.
+    """Where a finetuning starts.
 
-    `trained_so` tells whether what will be trained is what the run trained before, so that its
-    optimizer goes on; `base` reads the fp32 weights that adapters stand beside. Both are known once
-    the model is open.
+    Attributes:
+        folder: Holds the tokenizer and hparams.json.
+        weights: Prefix of the checkpoint to load.
+        resumes: Whether the run itself is resumed.
+        notes: Lines for the user that say what was found.
+        same_variables: Whether the run has trained the same variables before, so that its optimizer
+            state can be restored. Set by `open_model`.
+        base: Reads the fp32 base weights below the adapters, if adapters are trained. Set by
+            `open_model`.
     """
 
-    folder: Path  # with the shape and the tokenizer
-    weights: Path  # prefix of the checkpoint
-    resumes: bool  # the run itself goes on
+    folder: Path
+    weights: Path
+    resumes: bool
     notes: list[str] = field(default_factory=list)
-    trained_so: bool = True
+    same_variables: bool = True
     base: WeightsReader | None = None
 
     def open_model(self, config: FinetuneConfig, precision: str, run: RunFolder) -> GPT2:
-        """The model as it is to be trained: itself, or frozen with adapters of `lora_rank`."""
+        """Load the model to train: the full model, or a frozen one with adapters of `lora_rank`."""
         rank, name = config.lora_rank, self.weights.name
         saved = run.adapters() if self.resumes else None
         if not rank:
             if saved is not None:
-                self._begin_anew("lora_rank=0 goes on in full, on the weights that have them")
+                self._restart_optimizer(
+                    f"{run.name} was trained with adapters, which are merged into its weights: "
+                    "lora_rank=0 trains all of them"
+                )
             return load_model(self.folder, precision, name)
         if saved is not None and saved.shapes == adapter_shapes(ModelConfig.load(run.path), rank):
-            model = self._without(saved, run.record().base_checkpoint, precision)
+            model = self._load_base(saved, run.record().base_checkpoint, precision)
             model.load_adapters(saved)
             return model
         if saved is not None:
-            self._begin_anew(f"new ones of rank {rank} begin on the weights that have them")
+            self._restart_optimizer(
+                f"{run.name} was trained with adapters of another rank, which are merged into its "
+                f"weights: training new ones of rank {rank}"
+            )
         elif self.resumes:
-            self.trained_so = False
-            self.notes.append(
-                f"{run.name} has no adapters yet: those of rank {rank} begin on its weights, and "
-                "the optimizer starts afresh"
+            self._restart_optimizer(
+                f"{run.name} has no adapters yet: training new ones of rank {rank}"
             )
         self.base = WeightsReader(self.weights)
         model = load_model(self.folder, precision, name, frozen=True)
@@ -65,70 +76,76 @@ class InitialWeights:
         model.load_adapters(new_adapters(model.config, rank, seed))
         return model
 
-    def _begin_anew(self, what: str) -> None:
-        self.trained_so = False
-        self.notes.append(
-            f"adapters were trained before: {what} merged in, and the optimizer starts afresh"
-        )
+    def _restart_optimizer(self, reason: str) -> None:
+        self.same_variables = False
+        self.notes.append(f"{reason}; the optimizer restarts")
 
-    def _without(self, saved: WeightsReader, place: str, precision: str) -> GPT2:
-        """The frozen model that the saved adapters stand beside: its own file's where that is still
-        what it was, else got back from the run's weights."""
-        base = Path(place)
-        if place and _is_base(base, WeightsReader(self.weights), saved, self.folder):
+    def _load_base(self, adapters: WeightsReader, base_checkpoint: str, precision: str) -> GPT2:
+        """The frozen base model of the saved adapters.
+
+        Read from its own checkpoint if that is unchanged. Otherwise computed from the run's
+        weights, by subtracting the adapters.
+        """
+        base = Path(base_checkpoint)
+        if base_checkpoint and _is_base(base, WeightsReader(self.weights), adapters, self.folder):
             self.base = WeightsReader(base)
             return load_model(base.parent, precision, base.name, frozen=True)
         self.notes.append(
-            f"{place or 'the model'} that the adapters stand beside is not here as it was: the "
-            "run's own weights without them are taken"
+            f"the adapters' base model ({base_checkpoint or 'not recorded'}) is missing or has "
+            "changed: using the run's weights without the adapters"
         )
-        return load_model(self.folder, precision, self.weights.name, frozen=True, without=saved)
+        return load_model(self.folder, precision, self.weights.name, frozen=True, without=adapters)
 
 
 def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
-    """Where `restore_from` says that training starts; OptionError where that is nowhere."""
+    """Where training starts according to `restore_from`. Raises OptionError if it is invalid."""
     if run.restore_from == "latest" and (newest := folder.newest()):
-        beginning = InitialWeights(folder.path, newest, resumes=True)
-        steps, base = folder.completed_steps(), folder.record().base_model
-        if steps:
-            begun = f", begun from {base}" if base else ""
-            beginning.notes.append(f"going on with {run.run_name}, {steps:,} steps so far{begun}")
-        if base and run.model_name not in (base, RunConfig.model_name):
-            beginning.notes.append(
-                f"Warning: {run.run_name} began from {base}, so model_name={run.model_name!r} "
-                "has no effect: another run_name begins a new run, restore_from='fresh' begins "
-                "this one anew"
-            )
-        return beginning
+        return InitialWeights(folder.path, newest, resumes=True, notes=_resume_notes(run, folder))
     if run.restore_from in ("latest", "fresh"):
-        place = model_folder(run.model_name, run.model_dir)
+        path = model_folder(run.model_name, run.model_dir)
     else:
-        place = Path(run.restore_from)
-    if place.is_dir():
-        return InitialWeights(place, latest_checkpoint(place), resumes=False)
-    if place.with_name(place.name + ".index").is_file():
-        return InitialWeights(place.parent, place, resumes=False)
+        path = Path(run.restore_from)
+    if path.is_dir():
+        return InitialWeights(path, latest_checkpoint(path), resumes=False)
+    if path.with_name(path.name + ".index").is_file():
+        return InitialWeights(path.parent, path, resumes=False)
     raise OptionError(
-        f"restore_from must be latest, fresh or a folder with a model, "
-        f"got {run.restore_from!r}, which is no folder"
+        f"restore_from={run.restore_from!r} is not a folder: give latest, fresh, or a folder or "
+        "checkpoint to start from"
     )
 
 
+def _resume_notes(run: RunConfig, folder: RunFolder) -> list[str]:
+    notes, base = [], folder.record().base_model
+    if steps := folder.completed_steps():
+        origin = f" (started from {base})" if base else ""
+        notes.append(f"resuming {run.run_name} at step {steps:,}{origin}")
+    if base and run.model_name not in (base, RunConfig.model_name):
+        notes.append(
+            f"Warning: {run.run_name} started from {base}, so model_name={run.model_name!r} is "
+            "ignored: use another run_name for a new run, or restore_from='fresh' to restart this "
+            "one"
+        )
+    return notes
+
+
 def _is_base(base: Path, merged: WeightsReader, adapters: WeightsReader, folder: Path) -> bool:
-    """Whether the weights at `base` are those which, with the adapters, make the merged ones: as
-    they are in the file, or as a frozen model has rounded them."""
+    """Whether the weights at `base`, with the adapters added, are the merged weights.
+
+    A frozen model rounds its weights to 16 bits, so the merged ones may come from rounded ones.
+    """
     try:
         if ModelConfig.load(base.parent) != ModelConfig.load(folder):
             return False
         reader = WeightsReader(base)
         if reader.shapes != merged.shapes:
             return False
-        small = [name for name in merged if not name.endswith("/w") and name != "model/wte"]
-        found = WithoutAdapters(merged, adapters)
+        vectors = [name for name in merged if not name.endswith("/w") and name != "model/wte"]
+        subtracted = WithoutAdapters(merged, adapters)
         return any(
             all(
-                np.allclose(found[name], _rounded(reader[name], precision), rtol=1e-5, atol=1e-6)
-                for name in (*small, ANY_ADAPTED)
+                np.allclose(subtracted[n], _round(reader[n], precision), rtol=1e-5, atol=1e-6)
+                for n in (*vectors, ADAPTED_MATRIX)
             )
             for precision in ("float32", "bfloat16", "float16")
         )
@@ -136,6 +153,6 @@ def _is_base(base: Path, merged: WeightsReader, adapters: WeightsReader, folder:
         return False
 
 
-def _rounded(array: np.ndarray, precision: str) -> np.ndarray:
+def _round(array: np.ndarray, precision: str) -> np.ndarray:
     rounded: np.ndarray = tf.cast(tf.cast(array, precision), tf.float32).numpy()
     return rounded

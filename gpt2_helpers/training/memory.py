@@ -202,6 +202,26 @@ def _activations_of_a_layer(
     return layer + (odds + 4 * row) * width, (3 * odds + 8 * row) * _FP32
 
 
+def ways_to_save_memory(config: FinetuneConfig) -> str:
+    """What to change after running out of memory, the smallest change first.
+
+    >>> ways_to_save_memory(FinetuneConfig(accumulate_gradients=1, optimizer="sgd", lora_rank=8))
+    'set use_memory_saving_gradients=True, or use a smaller model'
+    """
+    ways = []
+    if config.batch_size > 1:
+        ways.append(f"lower batch_size (now {config.batch_size})")
+    if not config.use_memory_saving_gradients:
+        ways.append("set use_memory_saving_gradients=True")
+    if config.accumulate_gradients > 1:
+        ways.append(f"set accumulate_gradients=1 (now {config.accumulate_gradients})")
+    if config.optimizer.startswith("adam"):
+        ways.append("set optimizer='adafactor'")
+    if not config.lora_rank:
+        ways.append("set lora_rank=8")
+    return ", ".join([*ways, "or use a smaller model"]) if ways else "use a smaller model"
+
+
 def is_large(model: ModelConfig) -> bool:
     """Whether what writes samples, copies of the weights among it, is worth making anew each time
     on a GPU, rather than holding it while training goes on."""

@@ -1,62 +1,62 @@
-"""One finetuning, from a dataset to a run folder: an iterator that saves, samples and keeps record.
+"""A finetuning run: puts the trainer, its callbacks and the checkpointer together.
 
-It knows nothing of printing: whoever iterates over it shows what it yields.
+Prints nothing: consumers iterate over it and show the progress it yields.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import gc
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord, installed_versions
-from gpt2_helpers.checkpoint.tensor_bundle import INDEX
-from gpt2_helpers.checkpoint.weights import WeightsReader
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
-from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError, OutOfMemoryError
-from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
-from gpt2_helpers.generation.generate import generate
-from gpt2_helpers.generation.result import in_order
-from gpt2_helpers.model.lora import n_adapter_parameters, new_adapters
+from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
-from gpt2_helpers.system.files import atomic_write_text
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.training.initial_weights import resolve_restore_from
-from gpt2_helpers.training.memory import is_large
-from gpt2_helpers.training.tensorboard import EventWriter
+from gpt2_helpers.training.callbacks import Callback, LossHistory, SampleWriter, TensorBoard
+from gpt2_helpers.training.checkpointer import Checkpointer
+from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
+from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
 
 
 @dataclass(frozen=True)
 class RunProgress(Progress):
-    """Progress of a run, with what was made of it at this step."""
+    """Progress of a run: one step's losses, its samples, and whether a checkpoint was saved."""
 
     samples: tuple[str, ...] = ()
     saved: bool = False
 
 
 class FinetuneRun:
-    """Iterate over it to train; afterwards the run folder holds the result.
+    """A finetuning run; iterating over it trains and yields a RunProgress per optimizer step.
 
-    `notes` says in plain lines what will be trained on what. `interrupted` tells whether the end
-    came by Ctrl-C; what was trained is saved all the same, as it is where the caller stops
-    iterating. `after_save`, where one is set, is called with the run's folder after each save, but
-    for those that an early stopping makes only because they are the best so far; and before the
-    first step for what is gone on with, since that may have ended before the call.
+    The run is saved at the end, also if Ctrl-C was pressed or the consumer stops iterating.
+
+    Attributes:
+        config, run_config: The options.
+        folder, record: The run folder and its record, `run.json`.
+        model, tokenizer, trainer: What is trained.
+        decoders: The pool of decoders that generate samples from the model.
+        dataset, validation: The training data and the validation data, None without validation.
+        callbacks: Called after each step and save; add your own before iterating.
+        notes: Lines for the user: what will be trained, and later events such as early stopping.
+        interrupted: Whether the run ended by Ctrl-C.
 
     run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
-    for progress in run: print(progress.step, progress.loss)
+    for progress in run:
+        print(progress.step, progress.loss)
     """
 
     def __init__(
@@ -66,117 +66,140 @@ class FinetuneRun:
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
     ) -> None:
-        """Opens the run, or the base model, and reads the data. Raises one of this package's
-        errors where something is missing or unfit; nothing has been written then."""
-        self.config, self.run = finetune or FinetuneConfig(), run or RunConfig()
-        self.folder = RunFolder(self.run.checkpoint_dir, self.run.run_name)
+        """Open the run or the base model, and read the data. Writes nothing.
+
+        Args:
+            dataset: A file or folder of texts, or an encoded dataset.
+            finetune: Training options.
+            run: Options of the run folder: where to start from, when to save and to sample.
+            data: How to read the dataset.
+
+        Raises:
+            Gpt2Error: Something is missing or invalid; the message says what.
+        """
+        self.config, self.run_config = finetune or FinetuneConfig(), run or RunConfig()
+        self.folder = RunFolder(self.run_config.checkpoint_dir, self.run_config.run_name)
         self.interrupted = False
         self.notes: list[str] = []
-        self.after_save: Callable[[RunFolder], None] | None = None
-        refuse_if_busy(self.folder.path)  # whose files may go while they are read
-        begins = self._begins = resolve_restore_from(self.run, self.folder)
-        resumes = begins.resumes
-        self.record = self.folder.record() if resumes else RunRecord()
-        self.tokenizer = Tokenizer.load(begins.folder)
+        refuse_if_busy(self.folder.path)  # its files may be deleted while they are read
+        initial = resolve_restore_from(self.run_config, self.folder)
+        self.record = self.folder.record() if initial.resumes else RunRecord()
+        self.tokenizer = Tokenizer.load(initial.folder)
         data = data or DatasetConfig()
-        if self.record.legacy_tokens:  # a run keeps the way it was begun in
+        if self.record.legacy_tokens:  # a run keeps the token format that it started with
             data = dataclasses.replace(data, legacy_tokens=True)
-        self.dataset, self.validation = self._read(dataset, data)
+        self.dataset, self.validation = self._load_data(dataset, data)
 
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
-            self.model = begins.open_model(self.config, precision, self.folder)
-        self.notes += begins.notes
+            self.model = initial.open_model(self.config, precision, self.folder)
+        self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
         held_out = None if self.validation is None else self.validation.tokens
         self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
-        if resumes:
-            self._resume()
-        self._saved_step: int | None = self.trainer.step if resumes else None
-        self._best_step: int | None = None
-        if resumes and self.config.early_stopping_patience:
-            self._best_step = self.folder.best_step(self.record)
-        self._overwrites = self.run.overwrite
-        self._events: EventWriter | None = None
-
-        self.record.dataset = str(dataset)
-        self.record.dataset_tokens = len(self.dataset.tokens)
-        self.record.tokens_per_step = self.trainer.tokens_per_step
-        if not resumes:
-            self.record.base_model = begins.folder.name
-        self.record.lora_rank = self.config.lora_rank
-        self.record.base_checkpoint = str(begins.base.prefix) if begins.base else ""
-        self.record.legacy_tokens = data.legacy_tokens
-        self.record.parameters = {
-            name: value
-            for config in (self.config, self.run, data)
-            for name, value in dataclasses.asdict(config).items()
-        }
-        self.record.versions = installed_versions()
-        name = self.record.base_model or begins.folder.name
-        size = f"{_counted(self.model.config.n_parameters)} weights"
-        if rank := self.config.lora_rank:
-            count = n_adapter_parameters(self.model.config, rank)
-            size = f"adapters of rank {rank}, {_counted(count)} numbers beside {size}"
-        self.notes.append(f"training {name}, {size}, {precision}")
-        self.notes += self.dataset.describe(
-            self.model.config.n_ctx, self.trainer.tokens_per_step, self.config.steps
+        if initial.resumes:
+            self._resume(initial)
+        self._checkpointer = Checkpointer(
+            self.folder,
+            self.trainer,
+            self.tokenizer,
+            self.record,
+            self.run_config,
+            initial.base,
+            initial.resumes,
         )
-        if held_out is not None:
-            self.notes.append(f"validation on {len(held_out):,} tokens that are not trained on")
+        self._samples = SampleWriter(
+            self.decoders, self.tokenizer, self.dataset.tokens, self.run_config, self.trainer.seed
+        )
+        self.callbacks: list[Callback] = [LossHistory(self.record)]
+        self._active_callbacks: list[Callback] = []
+        self._update_record(dataset, data, initial)
+        self._describe(precision, self.record.base_model or initial.folder.name)
 
     def __iter__(self) -> Generator[RunProgress, None, None]:
-        with ExitStack() as until_the_end:
+        with ExitStack() as stack:
             try:
                 self.folder.path.mkdir(parents=True, exist_ok=True)
-                until_the_end.enter_context(exclusive_lock(self.folder.path))
-                self._check_unchanged()
+                stack.enter_context(exclusive_lock(self.folder.path))
+                self._checkpointer.check_unchanged()
                 self.folder.remove_partial()
-                self._events = EventWriter(self.folder.path)
+                tensorboard = TensorBoard(self.folder.path)
             except (OSError, tf.errors.OpError) as error:
                 raise CheckpointError(
-                    f"the run's folder {self.folder.path} cannot be written to: "
-                    f"{getattr(error, 'strerror', None) or error}: give another checkpoint_dir"
+                    f"cannot write to the run folder {self.folder.path}: "
+                    f"{getattr(error, 'strerror', None) or error}: use another checkpoint_dir"
                 ) from None
-            yield from self._steps(self._events)
+            self._checkpointer.event_file = tensorboard.path
+            # First, since a backup copies the event file.
+            self._active_callbacks = [tensorboard, *self.callbacks]
+            yield from self._train()
 
-    def _check_unchanged(self) -> None:
-        """Others may have trained the run since it was opened."""
-        if self._saved_step is None or self.folder.completed_steps() == self._saved_step:
-            return
-        raise CheckpointError(
-            f"{self.folder.path} was at step {self._saved_step} when it was opened, and now is at "
-            f"{self.folder.completed_steps()}: open it again to go on from there"
-        )
-
-    def _steps(self, events: EventWriter) -> Generator[RunProgress, None, None]:
+    def _train(self) -> Generator[RunProgress, None, None]:
         try:
-            with deferred_interrupts() as interruption:
-                if self._saved_step and self.after_save:
-                    self.after_save(self.folder)
+            with deferred_interrupts() as interrupt:
+                if self._checkpointer.saved_step:
+                    self._report_save()  # the previous training may have ended before its backup
                 for progress in self.trainer:
-                    yield self._after_step(progress, events)
-                    if interruption.requested:
+                    yield self._after_step(progress)
+                    if interrupt.requested:
                         break
-                if self.trainer.stopped_early and self._best_step is not None:
-                    self._return_to(self._best_step)
+                if self.trainer.stopped_early and self._checkpointer.best_step is not None:
+                    self._roll_back()
                 else:
                     self._save()
-                self.interrupted = interruption.requested
-        except GeneratorExit:  # the consumer has had enough: what was trained is kept
+                self.interrupted = interrupt.requested
+        except GeneratorExit:  # the consumer stopped iterating
             self._save()
             raise
-        except OutOfMemoryError:  # of samples, which has said so
+        except OutOfMemoryError:  # raised by sampling, with its own advice
             raise
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            raise self._out_of_memory() from error
+            raise OutOfMemoryError(
+                f"out of memory after step {self.trainer.step} "
+                f"({self._checkpointer.last_saved()}): {ways_to_save_memory(self.config)}"
+            ) from error
         finally:
-            events.close()
+            for callback in self._active_callbacks:
+                callback.on_end()
 
-    def _read(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
-        """What to train on and what to measure on: a share of it, or a file of its own."""
-        share, other = self.run.validation_split, self.run.validation_data
+    def _after_step(self, progress: Progress) -> RunProgress:
+        """Record the step; save and sample if they are due."""
+        step = progress.step
+        if not math.isfinite(progress.loss):
+            raise self._checkpointer.diverged(f"loss is {progress.loss}")
+        for callback in self._active_callbacks:
+            callback.on_step(progress)
+        is_scheduled = self._checkpointer.is_scheduled(step)
+        is_best = self._checkpointer.update_best(progress)
+        if is_scheduled or is_best:
+            self._save(is_scheduled)
+        samples = self._sample(step) if self._samples.is_due(step) else ()
+        return RunProgress(**vars(progress), samples=samples, saved=is_scheduled or is_best)
+
+    def _sample(self, step: int) -> tuple[str, ...]:
+        try:
+            return self._samples.write(step)
+        except (OptionError, OutOfMemoryError):
+            self._save()
+            raise
+
+    def _save(self, scheduled: bool = True) -> None:
+        self._checkpointer.save()
+        self._report_save(scheduled)
+
+    def _report_save(self, scheduled: bool = True) -> None:
+        for callback in self._active_callbacks:
+            callback.on_save(self.folder, scheduled)
+
+    def _roll_back(self) -> None:
+        step = self._checkpointer.roll_back()
+        self._report_save()
+        self.notes.append(f"stopped early: restored the best checkpoint, step {step}")
+
+    def _load_data(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
+        """The training data and the validation data: a share of it or a file of its own."""
+        share, other = self.run_config.validation_split, self.run_config.validation_data
         if not share and other is None and self.config.early_stopping_patience:
             raise OptionError(
                 f"early_stopping_patience={self.config.early_stopping_patience} needs a validation "
@@ -187,196 +210,62 @@ class FinetuneRun:
             return dataset, load_dataset(other, self.tokenizer, data)
         return train_validation_split(dataset, share) if share else (dataset, None)
 
-    def _resume(self) -> None:
+    def _resume(self, initial: InitialWeights) -> None:
+        """Restore the trainer's state as of the newest checkpoint."""
         step = self.folder.completed_steps()
         try:
-            self._restore(step)
+            self._restore_state(step, initial.same_variables)
         except (ValueError, KeyError) as error:
             raise CheckpointError(
-                f"the optimizer's state of step {step} in {self.folder.path} is damaged ({error}): "
-                f"delete its files, optimizer-{step}.*, and it starts afresh"
+                f"the optimizer state of step {step} in {self.folder.path} is damaged ({error}): "
+                f"delete optimizer-{step}.* to restart the optimizer"
             ) from None
 
-    def _restore(self, step: int) -> None:
+    def _restore_state(self, step: int, same_variables: bool) -> None:
         self.record.forget_after(step)
         state = self.folder.training_state()
-        if state and not self._begins.trained_so:  # which the notes say
-            state = {name: state[name] for name in ("numbers", "counts")}
-            self.trainer.restore(state)
-        elif state is None:
+        if state is None:
             self.trainer.start_at(step)
             if step:
-                self.notes.append(
-                    "no optimizer state was saved with it: the optimizer starts afresh"
-                )
+                self.notes.append("no optimizer state was saved: the optimizer restarts")
+        elif not same_variables:  # the notes say so already
+            self.trainer.restore({name: state[name] for name in ("numbers", "counts")})
         elif not self.trainer.restore(state):
-            self.notes.append("the optimizer is another one than before: it starts afresh")
+            self.notes.append("the optimizer differs from the saved one: the optimizer restarts")
 
-    def _after_step(self, progress: Progress, events: EventWriter) -> RunProgress:
-        """Note, save and sample as the options say."""
-        step, run = progress.step, self.run
-        if not math.isfinite(progress.loss):
-            raise self._diverged(f"the loss became {progress.loss}")
-        self.record.losses.append((step, progress.loss))
-        numbers = {
-            "loss": progress.loss,
-            "average_loss": progress.average_loss,
-            "learning_rate": progress.learning_rate,
+    def _update_record(
+        self, dataset: str | Path, data: DatasetConfig, initial: InitialWeights
+    ) -> None:
+        record = self.record
+        record.dataset = str(dataset)
+        record.dataset_tokens = len(self.dataset.tokens)
+        record.tokens_per_step = self.trainer.tokens_per_step
+        if not initial.resumes:
+            record.base_model = initial.folder.name
+        record.lora_rank = self.config.lora_rank
+        record.base_checkpoint = str(initial.base.prefix) if initial.base else ""
+        record.legacy_tokens = data.legacy_tokens
+        record.parameters = {
+            name: value
+            for config in (self.config, self.run_config, data)
+            for name, value in dataclasses.asdict(config).items()
         }
-        if progress.validation_loss is not None:
-            self.record.validation_losses.append((step, progress.validation_loss))
-            numbers["validation_loss"] = progress.validation_loss
-        events.add(step, numbers)
-        best = progress.is_best and self.config.early_stopping_patience > 0
-        due = bool(run.save_every and step % run.save_every == 0)
-        if best:
-            self._best_step = step
-        if due or best:
-            self._save(told=due)
-        sampled = run.sample_every and step % run.sample_every == 0
-        samples = self._sample(step) if sampled else ()
-        fields = {f.name: getattr(progress, f.name) for f in dataclasses.fields(progress)}
-        return RunProgress(**fields, samples=samples, saved=due or best)
+        record.versions = installed_versions()
 
-    def _sample(self, step: int) -> tuple[str, ...]:
-        """Texts that begin with a random token of the data, written into the folder of samples."""
-        run, tokens = self.run, self.dataset.tokens
-        seed = (self.trainer.seed + step) & (2**63 - 1)
-        start = int(np.random.default_rng(seed).integers(len(tokens)))
-        first = (
-            ""
-            if tokens[start] == self.tokenizer.end_of_text
-            else (self.tokenizer.decode([int(tokens[start])]).replace("\ufffd", ""))
+    def _describe(self, precision: str, model_name: str) -> None:
+        """Add the notes that say what will be trained on what."""
+        shape, rank = self.model.config, self.config.lora_rank
+        size = f"{_format_count(shape.n_parameters)} parameters"
+        if rank:
+            count = n_adapter_parameters(shape, rank)
+            size = f"LoRA rank {rank}, {_format_count(count)} trained of {size}"
+        self.notes.append(f"training {model_name}, {size}, {precision}")
+        self.notes += self.dataset.describe(
+            shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
-        config = SamplingConfig(
-            length=run.sample_length + len(self.tokenizer.encode(first)),
-            temperature=1.0,
-            top_k=40,
-            nsamples=run.sample_num,
-            batch_size=run.sample_num,
-            seed=seed,
-        )
-        try:
-            # In the model's own precision: in fp32 a frozen one would be there twice.
-            results = generate(self.decoders, self.tokenizer, first, config, batch_invariant=False)
-            samples = tuple(result.text for result in in_order(results))
-        except OutOfMemoryError as error:
-            self._forget_samples()
-            self._save()
-            raise OutOfMemoryError(
-                f"out of memory for samples at step {step} (the training is saved): lower "
-                f"sample_length, now {run.sample_length}, or sample_num, now {run.sample_num}, or "
-                "set sample_every=0"
-            ) from error
-        self._forget_samples()
-        folder = Path(run.sample_dir) / run.run_name
-        shown = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            atomic_write_text(folder / f"samples-{step}", "\n".join(shown))
-        except OSError as error:
-            self._save()
-            raise OptionError(
-                f"samples cannot be written to {folder}: {error.strerror}: give another "
-                "sample_dir, or sample_every=0; the training is saved"
-            ) from None
-        return samples
-
-    def _forget_samples(self) -> None:
-        """On a processor what writes is made anew each time, since the weights have changed: until
-        then it need not be held. On a GPU it is worth being made anew for a large model."""
-        if runs_on_tflite(self.model.decoding_precision):
-            self.decoders.clear()
-        elif is_large(self.model.config):
-            self.decoders.clear()
-            gc.collect()  # TensorFlow's graphs hold each other
-
-    def _save(self, told: bool = True) -> None:
-        if self.trainer.step != self._saved_step:
-            self._write()
-        if self._events:
-            self._events.flush()
-        if (
-            told and self.after_save
-        ):  # also where nothing is new: what failed after a save is tried again
-            self.after_save(self.folder)
-
-    def _write(self) -> None:
-        step = self.trainer.step
-        variables = (self.model.adapters or self.model.variables).values()
-        if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
-            raise self._diverged("the weights became infinite or no numbers")
-        state, base = self.trainer.state(), self._base(step)
-        protected = {step} if self._best_step is None else {step, self._best_step}
-        in_folder = base is not None and base.prefix.parent.resolve() == self.folder.path.resolve()
-        if base is not None and in_folder and step_of(base.prefix) >= 0:
-            protected.add(step_of(base.prefix))  # what each save merges adapters into
-        if self._overwrites:
-            self.record.checkpoints = sorted(protected - {step})
-        self.folder.save(self.model, self.tokenizer, step, state, self.record, base)
-        self._saved_step = step
-        if self._overwrites and self._events:
-            self.folder.keep_only(step, self._events.path, protected)
-            self._overwrites = False  # what this training saves from now on is none of the old
-        self.folder.prune(self.run.max_checkpoints, self.record, protected)
-
-    def _base(self, step: int) -> WeightsReader | None:
-        """What reads the weights in fp32 that adapters are merged into, while it is still there and
-        this save does not take its place."""
-        base = self._begins.base
-        if base is None or not Path(f"{base.prefix}{INDEX}").is_file():
-            return None
-        if base.prefix.resolve() == (self.folder.path / f"model-{step}").resolve():
-            self._begins.base, self.record.base_checkpoint = None, ""
-        return base
-
-    def _kept(self) -> str:
-        if self._saved_step is None:
-            return "nothing was saved"
-        return f"the run stays at step {self._saved_step}"
-
-    def _diverged(self, what: str) -> Gpt2Error:
-        return Gpt2Error(
-            f"{what} at step {self.trainer.step} ({self._kept()}): lower learning_rate, now "
-            f"{self.config.learning_rate:g}, or set max_grad_norm=1"
-        )
-
-    def _out_of_memory(self) -> OutOfMemoryError:
-        """What is worth trying, the least change first."""
-        config, ways = self.config, []
-        if config.batch_size > 1:
-            ways.append(f"lower batch_size, now {config.batch_size}")
-        if not config.use_memory_saving_gradients:
-            ways.append("set use_memory_saving_gradients=True")
-        if config.accumulate_gradients > 1:
-            ways.append(f"set accumulate_gradients=1, now {config.accumulate_gradients}")
-        if config.optimizer.startswith("adam"):
-            ways.append("set optimizer='adafactor'")
-        if not config.lora_rank:
-            ways.append("set lora_rank=8")
-        return OutOfMemoryError(
-            f"out of memory after step {self.trainer.step} ({self._kept()}): "
-            f"{', or '.join([*ways, 'take a smaller model'])}"
-        )
-
-    def _return_to(self, step: int) -> None:
-        """The best checkpoint becomes the newest one, and its weights the model's."""
-        self.folder.roll_back(step, self.record)
-        weights = WeightsReader(self.folder.path / f"model-{step}")
-        for name, variable in self.model.variables.items():
-            variable.assign(tf.cast(weights[name], variable.dtype))
-        if self.model.adapters:  # what they had learned is in those weights
-            rank = self.config.lora_rank
-            self.model.load_adapters(new_adapters(self.model.config, rank, self.trainer.seed))
-            self._begins.base = weights
-        self.model.version += 1
-        self._saved_step = step
-        if self.after_save:
-            self.after_save(self.folder)
-        self.notes.append(
-            f"stopped early: the run is back at its best validation loss, step {step}"
-        )
+        if self.validation is not None:
+            self.notes.append(f"validation on {len(self.validation.tokens):,} held-out tokens")
 
 
-def _counted(count: int) -> str:
+def _format_count(count: int) -> str:
     return f"{count / 1e6:,.1f} million" if count >= 1e6 else f"{count:,}"

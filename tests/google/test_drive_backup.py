@@ -29,6 +29,7 @@ from gpt2_helpers.google.drive_backup import (
     saved_runs,
 )
 from gpt2_helpers.system.files import drain, sha256_path
+from gpt2_helpers.training.callbacks import Backup
 from paths import FAKES, GOLDEN, ROOT, SUPPORT
 from toy_runs import (
     assert_same,
@@ -479,7 +480,7 @@ def test_a_backup_that_fails_is_told_and_tried_again(
     write_model()
     write_text()
     run = open_run(steps=6, save_every=2)
-    run.after_save = backup(run.folder, run.notes)
+    run.callbacks.append(Backup(backup(run.folder, run.notes)))
     seen, place = [], os.environ["GPT2_DRIVE_MOUNT"]
     for progress in run:
         seen.append((progress.step, run.notes[-1].partition(":")[0]))
@@ -503,7 +504,7 @@ def test_what_ended_before_its_copy_is_copied_before_the_next_step(google: Path)
     for _ in range(2):
         run = open_run(steps=1, save_every=5)
         start = run.trainer.step
-        run.after_save = backup(run.folder, run.notes, step=start)
+        run.callbacks.append(Backup(backup(run.folder, run.notes, step=start)))
         for _ in run:
             copies.append([note for note in run.notes if "is copied" in note])
     assert len(copies[0]) == 1
@@ -517,7 +518,7 @@ def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) ->
     write_model()
     run = open_run(write_text("mine.txt"), steps=2, save_every=1)
     notes: list[str] = []
-    run.after_save = backup(run.folder, notes)
+    run.callbacks.append(Backup(backup(run.folder, notes)))
     for _ in run:
         pass
     copied = google / "mine.txt"
@@ -529,7 +530,7 @@ def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) ->
     # Others' texts, such as the package's samples, are found again without it.
     Path("elsewhere").mkdir()
     run = open_run(write_text("elsewhere/mine.txt").resolve(), steps=1, run_name="run2")
-    run.after_save = backup(run.folder, notes)
+    run.callbacks.append(Backup(backup(run.folder, notes)))
     for _ in run:
         pass
     assert {path.name for path in google.iterdir() if path.suffix != ".sha256"} == {

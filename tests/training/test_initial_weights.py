@@ -108,7 +108,7 @@ def test_the_run_is_an_ordinary_one_with_its_adapters_beside_the_weights() -> No
 
 def test_notes_say_how_many_numbers_are_trained() -> None:
     count, weights = n_adapter_parameters(SHAPE, RANK), SHAPE.n_parameters
-    expected = f"training toy, adapters of rank 2, {count:,} numbers beside {weights:,} weights"
+    expected = f"training toy, LoRA rank 2, {count:,} trained of {weights:,} parameters"
     assert f"{expected}, float32" in open_run(**ADAM).notes
 
 
@@ -171,7 +171,7 @@ def test_adapters_that_are_no_numbers_are_never_saved() -> None:
     for _ in range(4):
         next(training)
     spoilt.assign(spoilt * np.nan)
-    with pytest.raises(Gpt2Error, match=r"weights became .* at step 4 \(the run stays at step 3"):
+    with pytest.raises(Gpt2Error, match=r"weights are NaN .* at step 4 \(last checkpoint: step 3"):
         next(training)
     assert adapters_kept() == steps_kept() == {3}
 
@@ -212,7 +212,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped() -> None:
         )
     assert_same(adapters(whole.model), adapters(resumed.model))
     assert_same(in_folder(name="whole"), in_folder())
-    assert not any("afresh" in note or "not here" in note for note in resumed.notes)
+    assert not any("restarts" in note or "missing" in note for note in resumed.notes)
     assert resumed.folder.record().base_checkpoint == BASE
 
 
@@ -221,11 +221,11 @@ def test_without_its_base_a_run_goes_on_from_its_own_weights() -> None:
     assert losses(stopped_after_three()) == losses(steps[:3])
     shutil.rmtree("models")
     resumed, rest = train(**{**THOROUGH, "steps": 3, "seed": None})
-    assert any(f"{BASE} that the adapters stand beside is not here" in n for n in resumed.notes)
+    assert any(f"({BASE}) is missing or has changed" in n for n in resumed.notes)
     assert losses(rest) == pytest.approx(losses(steps[3:]), abs=1e-4)
     assert_near(adapters(whole.model), adapters(resumed.model), 1e-3)
     assert resumed.record.base_checkpoint == ""
-    assert not any("afresh" in note for note in resumed.notes)
+    assert not any("restarts" in note for note in resumed.notes)
 
 
 @pytest.mark.parametrize("fault", ["another", "trained on", "another shape"])
@@ -241,7 +241,7 @@ def test_a_base_that_became_another_is_not_taken(fault: str) -> None:
         matrix.assign(matrix + 0.001)
         save_model(model, "models/toy")
     run = open_run(**ADAM)
-    assert any(f"{BASE} that the adapters stand beside is not here" in n for n in run.notes)
+    assert any(f"({BASE}) is missing or has changed" in n for n in run.notes)
     assert_near(effective_weights(run.model), in_folder(), 1e-6)
 
 
@@ -267,8 +267,8 @@ def test_a_run_goes_on_in_full_from_its_merged_weights() -> None:
     assert_same(weights_of(run.model), before)
     assert not run.model.adapters
     expected = (
-        "adapters were trained before: lora_rank=0 goes on in full, on the weights that have them "
-        "merged in, and the optimizer starts afresh"
+        "run1 was trained with adapters, which are merged into its weights: lora_rank=0 trains all "
+        "of them; the optimizer restarts"
     )
     assert expected in run.notes
     assert [step.step for step in run] == [5]
@@ -285,8 +285,10 @@ def test_other_adapters_begin_anew_on_the_runs_weights(before: dict[str, Any]) -
     run = open_run(**ADAM, steps=2)
     assert_same(effective_weights(run.model), in_16_bits(weights))
     assert run.record.base_checkpoint == str(FOLDER / "model-3")
-    said = "new ones of rank 2 begin" if before else "run1 has no adapters yet: those of rank 2"
-    assert any(said in note and "the optimizer starts afresh" in note for note in run.notes)
+    said = (
+        "training new ones of rank 2" if before else "run1 has no adapters yet: training new ones"
+    )
+    assert any(said in note and "the optimizer restarts" in note for note in run.notes)
     assert not run.trainer.state()["optimizer/0"]  # no step of it was made
     assert [step.step for step in run] == [4, 5]
     # What they stand beside is kept for as long as they are trained.

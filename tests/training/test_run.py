@@ -27,6 +27,7 @@ from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, Option
 from gpt2_helpers.system.locks import LOCK
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training import trainer
+from gpt2_helpers.training.callbacks import Backup
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
 from paths import GOLDEN, SUPPORT
 from toy import toy_tokenizer
@@ -154,10 +155,10 @@ def test_events_can_be_read_by_tensorboard() -> None:
 
 def test_notes_say_what_will_be_trained_on_what() -> None:
     notes = open_run(validation_split=0.25).notes
-    assert notes[0] == f"training toy, {SHAPE.n_parameters:,} weights, float32"
+    assert notes[0] == f"training toy, {SHAPE.n_parameters:,} parameters, float32"
     amounts, validation = notes[1], notes[-1]
     trained = re.fullmatch(r"1 document, ([\d,]+) tokens, .* tokens a character", amounts)
-    held = re.fullmatch(r"validation on ([\d,]+) tokens that are not trained on", validation)
+    held = re.fullmatch(r"validation on ([\d,]+) held-out tokens", validation)
     assert trained
     assert held
     assert int(held[1]) == pytest.approx(int(trained[1]) / 3, abs=2)
@@ -186,7 +187,7 @@ def test_sampling_changes_nothing_of_the_training() -> None:
 
 @pytest.mark.usefixtures("compiled")
 def test_what_wrote_samples_of_a_large_model_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpt2_helpers.training.run.is_large", lambda config: True)
+    monkeypatch.setattr("gpt2_helpers.training.callbacks.is_large", lambda config: True)
     run = open_run(steps=2, sample_every=1, sample_length=3)
     run.model.decoding_precision = "bfloat16"  # TensorFlow's graphs, as on a GPU
     made: list[weakref.ref[Any]] = []
@@ -248,7 +249,7 @@ def test_after_each_save_the_run_can_be_copied_whole(end: str) -> None:
         tf.config.run_functions_eagerly(True)
         copies.append((folder.completed_steps(), {Event.FromString(line).step for line in read}))
 
-    run.after_save = copy
+    run.callbacks.append(Backup(copy))
     for step in run:
         if step.step == 5 and end == "interrupted":
             signal.raise_signal(signal.SIGINT)
@@ -271,7 +272,7 @@ def test_latest_goes_on_with_the_run_and_needs_no_base_model() -> None:
     shutil.rmtree("models")
     run, steps = train(steps=2)
     assert [step.step for step in steps] == [4, 5]
-    assert "going on with run1, 3 steps so far, begun from toy" in run.notes
+    assert "resuming run1 at step 3 (started from toy)" in run.notes
     assert (FOLDER / "counter").read_text() == "5\n"
     assert run.record.base_model == first.record.base_model == "toy"
     assert run.record.losses == losses(before) + losses(steps)
@@ -315,7 +316,7 @@ def test_a_run_can_start_from_any_folder_or_checkpoint(place: str, expected: str
 
 def test_a_place_that_is_no_folder_is_refused() -> None:
     with pytest.raises(
-        OptionError, match="restore_from must be latest, fresh or a folder .*'latset'"
+        OptionError, match="restore_from='latset' is not a folder: give latest, fresh, or"
     ):
         open_run(restore_from="latset")
 
@@ -325,8 +326,8 @@ def test_a_run_of_gpt_2_simple_goes_on() -> None:
     shutil.copytree(GOLDEN_RUN, FOLDER)
     run, steps = train(steps=2, model_name="124M")
     assert [step.step for step in steps] == [21, 22]
-    assert "going on with run1, 20 steps so far" in run.notes
-    assert any("starts afresh" in note for note in run.notes)
+    assert "resuming run1 at step 20" in run.notes
+    assert any("the optimizer restarts" in note for note in run.notes)
     assert steps_kept() == {20, 22}
     assert_same(in_folder(), weights_of(run.model))
 
@@ -345,7 +346,7 @@ def test_another_model_for_a_run_that_goes_on_is_told_of() -> None:
     assert not any("Warning" in note for note in open_run(model_name="124M").notes)  # the default
     run = open_run(model_name="other")
     assert any(
-        note.startswith("Warning: run1 began from toy, so model_name='other' has no effect")
+        note.startswith("Warning: run1 started from toy, so model_name='other' is ignored")
         for note in run.notes
     )
 
@@ -381,7 +382,7 @@ def test_overwrite_drops_nothing_where_nothing_new_came(restore_from: str) -> No
     old = in_folder()
     run = open_run(overwrite=True, restore_from=restore_from)
     run.model.variables["model/wte"].assign(run.model.variables["model/wte"] * np.nan)
-    with pytest.raises(Gpt2Error, match="the loss became nan"):
+    with pytest.raises(Gpt2Error, match="loss is nan"):
         list(run)
     assert steps_kept() == {2}
     assert_same(in_folder(), old)
@@ -450,7 +451,7 @@ def worsening() -> dict[str, Any]:
 def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, Any]) -> None:
     run, steps, at_best = open_run(**worsening), [], {}
     copied: list[int] = []
-    run.after_save = lambda folder: copied.append(folder.completed_steps())
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
     for step in run:
         steps.append(step)
         if step.is_best:
@@ -462,7 +463,7 @@ def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, An
     assert_same(in_folder(), at_best[2])
     assert steps_kept() == {2}
     assert (FOLDER / "counter").read_text() == "2\n"
-    assert run.notes[-1] == "stopped early: the run is back at its best validation loss, step 2"
+    assert run.notes[-1] == "stopped early: restored the best checkpoint, step 2"
     assert copied == [1, 2, 3, 4, 5, 6, 2]  # save_every, and the return to the best
     # The whole curve can still be drawn, and the run goes on from its best.
     assert [step for step, _ in run.folder.record().validation_losses] == [2, 4, 6]
@@ -480,7 +481,7 @@ def test_a_new_best_alone_is_saved_but_not_copied(save_every: int, expected: lis
         save_every=save_every,
     )
     copied: list[int] = []
-    run.after_save = lambda folder: copied.append(folder.completed_steps())
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
     saved = [step.step for step in run if step.saved]
     assert {1, 2, 4, 5} <= set(saved)  # each was the best so far
     assert copied == expected
@@ -491,7 +492,7 @@ def test_only_the_return_to_the_best_is_copied_where_nothing_else_asks_for_it(
 ) -> None:
     run = open_run(**{**worsening, "save_every": 0})
     copied: list[int] = []
-    run.after_save = lambda folder: copied.append(folder.completed_steps())
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
     assert [step.step for step in run if step.saved] == [2]
     assert copied == [2]
 
@@ -574,8 +575,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() -> 
     with pytest.raises(Gpt2Error) as caught:
         spoil(run, 3, lambda: positions.assign(positions * np.inf))
     assert str(caught.value) == (
-        "the loss became nan at step 4 (the run stays at step 2): lower learning_rate, now 0.1, "
-        "or set max_grad_norm=1"
+        "loss is nan at step 4 (last checkpoint: step 2): lower learning_rate (now 0.1) or set "
+        "max_grad_norm=1"
     )
     assert steps_kept() == {2}
     assert all(np.isfinite(array).all() for array in in_folder().values())
@@ -586,9 +587,7 @@ def test_weights_that_are_no_numbers_are_never_saved() -> None:
     # The loss of a step is that before its update: it is the last to show what the update did.
     run = open_run(steps=4, save_every=3)
     positions = run.model.variables["model/wpe"]
-    with pytest.raises(
-        Gpt2Error, match=r"the weights became .* at step 4 \(the run stays at step 3"
-    ):
+    with pytest.raises(Gpt2Error, match=r"weights are NaN .* at step 4 \(last checkpoint: step 3"):
         spoil(run, 4, lambda: positions.assign(positions * np.nan))
     assert steps_kept() == {3}
     assert all(np.isfinite(array).all() for array in in_folder().values())
@@ -656,9 +655,9 @@ def test_every_optimizer_goes_on_as_if_it_had_never_stopped(
 def test_another_optimizer_starts_afresh_and_says_so() -> None:
     train(steps=2)
     run, steps = train(steps=1, optimizer="adam")
-    assert "the optimizer is another one than before: it starts afresh" in run.notes
+    assert "the optimizer differs from the saved one: the optimizer restarts" in run.notes
     assert [step.step for step in steps] == [3]
-    assert not any("afresh" in note for note in open_run(optimizer="adam").notes)
+    assert not any("restarts" in note for note in open_run(optimizer="adam").notes)
 
 
 # --- Options that reach the training
@@ -763,14 +762,14 @@ def test_a_folder_that_cannot_be_made_is_named() -> None:
     Path("checkpoint").touch()
     run = open_run()
     with pytest.raises(
-        CheckpointError, match="checkpoint/run1 cannot be .* another checkpoint_dir"
+        CheckpointError, match="cannot write to .*checkpoint/run1.* another checkpoint_dir"
     ):
         next(iter(run))
 
 
 def test_samples_that_cannot_be_written_lose_no_training() -> None:
     Path("samples").touch()
-    with pytest.raises(OptionError, match="samples/run1: .* give another sample_dir"):
+    with pytest.raises(OptionError, match="samples/run1: .* use another sample_dir"):
         list(open_run(sample_every=2, sample_length=2))
     assert steps_kept() == {2}
 

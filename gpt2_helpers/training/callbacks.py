@@ -1,0 +1,176 @@
+"""Callbacks of a training run: recorded losses, TensorBoard, backups, and sample texts.
+
+They are called between optimizer steps. They print nothing and do not decide when to save.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.config import RunConfig, SamplingConfig
+from gpt2_helpers.errors import OptionError, OutOfMemoryError
+from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
+from gpt2_helpers.generation.generate import generate
+from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.system.files import atomic_write_text
+from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.training.memory import is_large
+from gpt2_helpers.training.tensorboard import EventWriter
+from gpt2_helpers.training.trainer import Progress
+
+
+class Callback:
+    """Base class of callbacks. Every hook does nothing by default."""
+
+    def on_step(self, progress: Progress) -> None:
+        """Called after each optimizer step, before that step is saved."""
+
+    def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        """Called after each save, and once before the first step of a resumed run.
+
+        `scheduled` is False if the checkpoint was saved only because it is the best so far. The
+        last call of a run may follow one for the same step, so that failed work can be retried.
+        """
+
+    def on_end(self) -> None:
+        """Called once when training ends, also after an error."""
+
+
+class LossHistory(Callback):
+    """Appends the losses of each step to the run's record."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+
+    def on_step(self, progress: Progress) -> None:
+        self._record.losses.append((progress.step, progress.loss))
+        if progress.validation_loss is not None:
+            self._record.validation_losses.append((progress.step, progress.validation_loss))
+
+
+class TensorBoard(Callback):
+    """Writes losses and learning rate to an event file in the run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = EventWriter(folder)
+        self.path = self._writer.path
+
+    def on_step(self, progress: Progress) -> None:
+        scalars = {
+            "loss": progress.loss,
+            "average_loss": progress.average_loss,
+            "learning_rate": progress.learning_rate,
+        }
+        if progress.validation_loss is not None:
+            scalars["validation_loss"] = progress.validation_loss
+        self._writer.add(progress.step, scalars)
+
+    def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        self._writer.flush()
+
+    def on_end(self) -> None:
+        self._writer.close()
+
+
+class Backup(Callback):
+    """Calls `copy` with the run folder after each scheduled save.
+
+    run.callbacks.append(Backup(lambda folder: print(folder.path)))
+    """
+
+    def __init__(self, copy: Callable[[RunFolder], None]) -> None:
+        self._copy = copy
+
+    def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        if scheduled:
+            self._copy(folder)
+
+
+class SampleWriter:
+    """Generates sample texts with the model in training and writes them to the sample folder."""
+
+    def __init__(
+        self,
+        decoders: DecoderPool,
+        tokenizer: Tokenizer,
+        tokens: NDArray[np.integer],
+        config: RunConfig,
+        seed: int,
+    ) -> None:
+        self._decoders, self._tokenizer, self._tokens = decoders, tokenizer, tokens
+        self._config, self._seed = config, seed
+
+    def is_due(self, step: int) -> bool:
+        """Whether `sample_every` asks for samples at this step."""
+        return bool(self._config.sample_every) and step % self._config.sample_every == 0
+
+    def write(self, step: int) -> tuple[str, ...]:
+        """Generate the samples of this step, write them to `samples-STEP`, and return them.
+
+        Each starts with a random token of the training data. Raises OutOfMemoryError if they don't
+        fit in memory, OptionError if they cannot be written.
+        """
+        config = self._config
+        samples = self._generate(step)
+        folder = Path(config.sample_dir) / config.run_name
+        blocks = (f"======== SAMPLE {n} ========\n{text}\n" for n, text in enumerate(samples, 1))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            atomic_write_text(folder / f"samples-{step}", "\n".join(blocks))
+        except OSError as error:
+            raise OptionError(
+                f"cannot write samples to {folder}: {error.strerror}: use another sample_dir or "
+                "sample_every=0 (training was saved)"
+            ) from None
+        return samples
+
+    def _generate(self, step: int) -> tuple[str, ...]:
+        config, seed = self._config, (self._seed + step) & (2**63 - 1)
+        prompt = self._random_token(seed)
+        sampling = SamplingConfig(
+            length=config.sample_length + len(self._tokenizer.encode(prompt)),
+            temperature=1.0,
+            top_k=40,
+            nsamples=config.sample_num,
+            batch_size=config.sample_num,
+            seed=seed,
+        )
+        try:
+            # Batch-invariant sampling would need an fp32 copy of a model that is frozen in 16 bits.
+            results = generate(
+                self._decoders, self._tokenizer, prompt, sampling, batch_invariant=False
+            )
+            return tuple(result.text for result in in_order(results))
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                f"out of memory while sampling at step {step} (training was saved): lower "
+                f"sample_length (now {config.sample_length}) or sample_num (now "
+                f"{config.sample_num}), or set sample_every=0"
+            ) from error
+        finally:
+            self._release_decoders()
+
+    def _random_token(self, seed: int) -> str:
+        """The text of a random token of the data; empty for `<|endoftext|>`."""
+        token = int(self._tokens[np.random.default_rng(seed).integers(len(self._tokens))])
+        if token == self._tokenizer.end_of_text:
+            return ""
+        return self._tokenizer.decode([token]).replace("\ufffd", "")
+
+    def _release_decoders(self) -> None:
+        """Free the decoders' memory until the next samples.
+
+        On a CPU they must be rebuilt then anyway, since the weights have changed. On a GPU this is
+        worth its time for large models only.
+        """
+        if runs_on_tflite(self._decoders.model.decoding_precision):
+            self._decoders.clear()
+        elif is_large(self._decoders.model.config):
+            self._decoders.clear()
+            gc.collect()  # TensorFlow graphs are part of reference cycles
