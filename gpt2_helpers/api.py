@@ -1,6 +1,8 @@
-"""gpt-2-simple's functions, by name and parameter, each a thin call of the modules under it.
+"""The public functions: those of gpt-2-simple, with the same names and parameters.
 
-What is new is keyword-only and comes after. A session can load and finetune again and again.
+This module defines finetuning and generation; the rest is in `api_session`, `api_data` and
+`api_drive`. New parameters are keyword-only and come last. Options are described in their config
+fields, from which the `Args:` sections are completed at the end of this module.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.api_data import download_gpt2, encode_csv, encode_dataset, is_gpt2_downloaded
 from gpt2_helpers.api_drive import (
     copy_checkpoint_from_gdrive,
     copy_checkpoint_to_gdrive,
@@ -19,19 +22,23 @@ from gpt2_helpers.api_drive import (
     is_mounted,
     mount_gdrive,
 )
-from gpt2_helpers.checkpoint import model_download
-from gpt2_helpers.checkpoint.model_files import model_folder
+from gpt2_helpers.api_session import (
+    get_available_gpus,
+    load_gpt2,
+    require_session,
+    reset_session,
+    start_tf_sess,
+)
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.console import say, show_finetuning, with_bar
-from gpt2_helpers.data import dataset as datasets
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
+from gpt2_helpers.console import show_finetuning, with_bar
+from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter
 from gpt2_helpers.generation.result import in_order
-from gpt2_helpers.session import Session, set_threads
-from gpt2_helpers.system import device
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.notebook import serve
 
 __all__ = [
@@ -58,42 +65,11 @@ __all__ = [
 ]
 
 
-class Unsaid(str):
-    """A parameter's default, which can be told from the same text given by a caller."""
+class Default(str):
+    """A default value that can be distinguished from the same text passed by a caller."""
 
 
-RUN_NAME, CHECKPOINT_DIR = Unsaid("run1"), Unsaid("checkpoint")
-
-
-def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") -> None:
-    """Fetch a model's seven files into `model_dir/model_name`; DownloadError where they don't come.
-
-    What is there whole is not fetched again, and a broken download goes on where it stopped.
-    """
-    model_download.download_model(model_name, model_dir)
-
-
-def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M") -> bool:
-    """Whether all seven files of a model are in `model_dir/model_name`."""
-    return model_download.is_downloaded(model_name, model_dir)
-
-
-def start_tf_sess(threads: int = -1, server: Any = None) -> Session:
-    """A new, empty session. `server`, once TensorFlow 1's, is taken and not needed."""
-    set_threads(threads)
-    return Session()
-
-
-def reset_session(sess: Session, threads: int = -1, server: Any = None) -> Session:
-    """Let go of a session's model and start a new session. Never needed before loading another."""
-    _check(sess)
-    sess.close()
-    return start_tf_sess(threads, server)
-
-
-def get_available_gpus() -> list[str]:
-    """TensorFlow's names of the GPUs that can be used."""
-    return [gpu.device for gpu in device.gpus()]
+RUN_NAME, CHECKPOINT_DIR = Default("run1"), Default("checkpoint")
 
 
 def finetune(
@@ -139,48 +115,38 @@ def finetune(
     warmup_steps: int = 0,
     weight_decay: float | None = None,
 ) -> None:
-    """Finetune a model on `dataset` (a file, folder or glob) for `steps` more steps.
+    """Finetune a model on your own text.
 
-    The result is in `checkpoint_dir/run_name` and stays loaded in `sess`. What each option means
-    stands in `config`; `reuse`, once needed by TensorFlow 1, is taken and not needed. An interrupt
-    saves and returns. With `backup_to_drive` a disconnect costs no more than `save_every` steps:
-    let those take longer than an upload to Google Drive does.
+    The run is saved in `checkpoint_dir/run_name`, and the finetuned model stays loaded in `sess`.
+    If the run already exists, training resumes for `steps` more steps and `model_name` is ignored.
+    Ctrl-C saves the run and returns. With `backup_to_drive`, a disconnect loses at most
+    `save_every` steps, provided that they take longer than uploading a checkpoint.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        dataset: File (.txt, .csv, .tsv, .jsonl, .npz ...), folder with its subfolders, or glob.
+        reuse: Ignored; accepted for compatibility with gpt-2-simple.
+
+    Raises:
+        OptionError: If an option is invalid.
+        DatasetError: If the dataset is missing or can't be trained on.
+        CheckpointError: If the model or the run is missing or damaged.
+        DriveError: If `backup_to_drive` is set and Google Drive is not mounted or full.
+        OutOfMemoryError: If the GPU or the machine runs out of memory.
+
+    Example:
+        sess = gpt2.start_tf_sess()
+        gpt2.finetune(sess, "titles.csv", model_name="124M", steps=500)
     """
     given = locals()
-    _check(sess)
+    require_session(sess)
     configs = [_config(kind, given) for kind in (FinetuneConfig, RunConfig, DatasetConfig)]
     try:
         show_finetuning(sess.finetune(dataset, *configs), print_every)
     except Gpt2Error:
-        sess.close()  # a model whose loss is no number any more writes nothing: the saved one does
+        sess.close()  # the weights may be NaN; what was saved before is intact
         raise
-    gc.collect()  # the optimizer, twice as large as the model, is needed no longer
-
-
-def load_gpt2(
-    sess: Session,
-    checkpoint: str = "latest",
-    run_name: str = "run1",
-    checkpoint_dir: str | Path = "checkpoint",
-    model_name: str | None = None,
-    model_dir: str | Path = "models",
-    multi_gpu: bool = False,
-    reuse: bool = False,
-    *,
-    precision: str = "auto",
-) -> None:
-    """Load a finetuned run, or with `model_name` a pretrained model, in place of what was loaded.
-
-    `checkpoint` names another than the newest, such as 'model-500'. `multi_gpu` and `reuse` are
-    taken and not needed.
-    """
-    _check(sess)
-    if model_name:
-        sess.load_pretrained(model_name, model_dir, precision)
-        say(f"loaded the pretrained model {model_name}")
-    else:
-        sess.load_run(run_name, checkpoint_dir, checkpoint, precision)
-        say(f"loaded {run_name}")
+    gc.collect()  # frees the optimizer state, which is twice as large as the model
 
 
 def generate(
@@ -204,13 +170,32 @@ def generate(
     top_p: float = 0.0,
     include_prefix: bool = True,
 ) -> list[str] | None:
-    """Write `nsamples` texts with a model: printed, returned as a list, or into a file.
+    """Generate texts: print them, return them as a list, or write them to a file.
 
-    Which model: the run or pretrained model that is named, loaded if it isn't; where none is, the
-    one that the session holds, else run1. A run whose base is `model_name` stays loaded. `length`
-    counts the prefix in. Several prefixes give `nsamples` texts each, in their order. `sample_dir`
-    is taken and not needed. Raises OptionError for an option that cannot be, CheckpointError where
-    there is no such model.
+    The model is the run or pretrained model that is named; it is loaded if necessary. If none is
+    named, the session's current model is used, or run1 if the session is empty. A finetuned run
+    stays loaded if `model_name` is the model that it was finetuned from.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        run_name: Name of the run to use.
+        model_name: Pretrained model to use instead of a run.
+        sample_dir: Ignored; accepted for compatibility with gpt-2-simple.
+        return_as_list: Return the texts instead of printing them.
+        destination_path: File to write the texts to, instead of printing them.
+        sample_delim: Text to write after each generated text, if there are several.
+        prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+
+    Returns:
+        The texts in the order of their prompts if `return_as_list` is set, else None.
+
+    Raises:
+        OptionError: If an option is invalid or the file can't be written.
+        CheckpointError: If the run or the model is missing or damaged.
+        OutOfMemoryError: If the GPU or the machine runs out of memory.
+
+    Example:
+        texts = gpt2.generate(sess, prefix="Once upon a time", length=100, return_as_list=True)
     """
     batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = _config(SamplingConfig, locals())
@@ -254,59 +239,31 @@ def generate_to_file(
     top_p: float = 0.0,
     include_prefix: bool = True,
 ) -> None:
-    """The same texts into the file `destination_path`, each as soon as its turn has come."""
+    """Generate texts and write them to a file, each as soon as it is complete.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        run_name: Name of the run to use.
+        model_name: Pretrained model to use instead of a run.
+        destination_path: File to write the texts to.
+        sample_delim: Text to write after each generated text, if there are several.
+        prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+
+    Raises:
+        OptionError: If an option is invalid or the file can't be written.
+        CheckpointError: If the run or the model is missing or damaged.
+        OutOfMemoryError: If the GPU or the machine runs out of memory.
+
+    Example:
+        gpt2.generate_to_file(sess, destination_path="texts.txt", nsamples=100)
+    """
     generate(**locals())
 
 
-def encode_csv(
-    csv_path: str | Path,
-    out_path: str | Path = "csv_encoded.txt",
-    header: bool = True,
-    start_token: str = START_OF_TEXT,
-    end_token: str = END_OF_TEXT,
-    *,
-    column: str | None = None,
-) -> None:
-    """Write a one-column CSV as a text file, each row between the two marks."""
-    for note in datasets.encode_csv(
-        csv_path, out_path, header, start_token, end_token, column=column
-    ):
-        say(note)
-
-
-def encode_dataset(
-    file_path: str | Path,
-    model_dir: str | Path = "models",
-    out_path: str | Path = "text_encoded.npz",
-    model_name: str = "124M",
-    combine: int = 50000,
-    *,
-    column: str | None = None,
-    legacy_tokens: bool = False,
-) -> None:
-    """Encode a dataset once, with a model's tokenizer, into an .npz that `finetune` takes."""
-    tokenizer = Tokenizer.load(model_folder(model_name, model_dir))
-    encoded = datasets.encode_dataset(
-        file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
-    )
-    for line in encoded.describe(n_ctx=0):
-        say(line)
-
-
 def _config(kind: type, given: dict[str, Any]) -> Any:
-    """A config dataclass from those of a call's arguments that are its fields."""
+    """Create a config dataclass from a function's arguments."""
     names = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    values = {name: given[name] for name in names if name in given}
-    if kind is RunConfig:
-        values = {n: str(v) if isinstance(v, Path) else v for n, v in values.items()}
-    return kind(**values)
-
-
-def _check(sess: Session) -> None:
-    if not isinstance(sess, Session):
-        raise OptionError(
-            f"sess must be a session, got {type(sess).__name__}: sess = gpt2.start_tf_sess()"
-        )
+    return kind(**{name: given[name] for name in names if name in given})
 
 
 def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
@@ -324,19 +281,31 @@ def _load_if_needed(
     model_name: str | None,
     model_dir: str | Path,
 ) -> None:
-    """Load what was named, unless the session holds it; where nothing was, keep what it holds."""
-    _check(sess)
+    """Load the named model unless the session holds it; without a name, keep what it holds."""
+    require_session(sess)
     if model_name:
-        # gpt-2-simple's callers name the base model beside a session that has been finetuned.
+        # With gpt-2-simple, callers pass the base model's name along with a finetuned session.
         base_of_run = sess.run_name is not None and sess.base_model in (None, model_name)
         if sess.model_name != model_name and not base_of_run:
             sess.load_pretrained(model_name, model_dir)
         return
     folder = RunFolder(checkpoint_dir, run_name).path
-    held = sess.is_loaded
-    if not isinstance(run_name, Unsaid):
-        held = run_name == sess.run_name
-    if not isinstance(checkpoint_dir, Unsaid):
-        held = held and folder == sess.run_folder
-    if not held:
+    is_current = sess.is_loaded
+    if not isinstance(run_name, Default):
+        is_current = run_name == sess.run_name
+    if not isinstance(checkpoint_dir, Default):
+        is_current = is_current and folder == sess.run_folder
+    if not is_current:
         sess.load_run(run_name, checkpoint_dir)
+
+
+_OPTIONS: dict[str, tuple[type, ...]] = {
+    "finetune": (FinetuneConfig, RunConfig, DatasetConfig),
+    "load_gpt2": (LoadConfig, RunConfig),
+    "generate": (SamplingConfig, RunConfig),
+    "generate_to_file": (SamplingConfig, RunConfig),
+}
+for _name in __all__:
+    document(
+        globals()[_name], *_OPTIONS.get(_name, (RunConfig, DatasetConfig)), keywords=ServeConfig
+    )

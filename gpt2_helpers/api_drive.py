@@ -1,6 +1,7 @@
-"""gpt-2-simple's calls for Google Drive, by name and parameter; what is new is keyword-only.
+"""The public functions for Google Drive: those of gpt-2-simple, with the same names and parameters.
 
-Each shows a bar of bytes and says what came of it; the work is done in `drive` and `backups`.
+New parameters are keyword-only. Each function shows a progress bar and prints the result; the work
+is done in `google.drive` and `google.drive_backup`.
 """
 
 from __future__ import annotations
@@ -12,29 +13,52 @@ from gpt2_helpers.google import drive, drive_backup
 
 
 def mount_gdrive(*, force_remount: bool = False) -> None:
-    """Mount Google Drive; Colaboratory asks for access in a window.
+    """Mount Google Drive in Colab, which asks for permission in a window.
 
-    Outside Colaboratory a folder named by the environment variable GPT2_DRIVE_MOUNT stands for
-    Drive. `force_remount` mounts it anew where it no longer answers. Raises DriveError.
+    Outside Colab, the environment variable GPT2_DRIVE_MOUNT can name a folder to use as Drive.
+
+    Args:
+        force_remount: Mount again even if Drive is mounted, for a mount that stopped responding.
+
+    Raises:
+        DriveError: If Drive can't be mounted.
+
+    Example:
+        gpt2.mount_gdrive()
     """
     say(f"Google Drive: {drive.mount(force_remount)}")
 
 
 def is_mounted() -> bool:
-    """Whether Google Drive, or the folder that stands for it, can be used now."""
+    """Whether Google Drive, or the folder used as Drive, is available.
+
+    Returns:
+        True if files can be copied to Drive now.
+
+    Example:
+        if not gpt2.is_mounted():
+            gpt2.mount_gdrive()
+    """
     return drive.is_mounted()
 
 
 def finish_upload() -> None:
-    """Wait until Google Drive has all that was copied there, and unmount it.
+    """Wait until all files are uploaded to Google Drive, then unmount it.
 
-    Copying returns before the upload is done: what a runtime has not yet sent when it ends is lost.
-    Raises DriveError where Drive does not say that it has everything.
+    Copying to Drive returns before the upload is complete. Files that are not uploaded when the
+    Colab runtime ends are lost.
+
+    Raises:
+        DriveError: If Drive does not confirm that the upload is complete.
+
+    Example:
+        gpt2.copy_checkpoint_to_gdrive("run1")
+        gpt2.finish_upload()
     """
     if drive.finish_upload():
-        say("Google Drive has everything, and is unmounted: mount_gdrive() mounts it again")
+        say("upload complete; Google Drive is unmounted: mount_gdrive() mounts it again")
     else:
-        say("nothing is mounted whose upload could be waited for")
+        say("Google Drive is not mounted: there is no upload to wait for")
 
 
 def copy_checkpoint_to_gdrive(
@@ -44,18 +68,30 @@ def copy_checkpoint_to_gdrive(
     checkpoint_dir: str | Path = "checkpoint",
     weights_only: bool = False,
 ) -> None:
-    """Copy a run to Google Drive, as `checkpoint_run1.tar` with its SHA-256 beside it.
+    """Copy the newest checkpoint of a run to Google Drive.
 
-    Its newest checkpoint goes with all that resuming needs; `weights_only` leaves out what only
-    training needs, two thirds of it. `copy_folder` makes a folder of it, `checkpoint/run1`, which
-    Drive takes more slowly. The archive that was there stays as `checkpoint_run1.before.tar`.
-    Raises DriveError where Drive is not mounted or full, CheckpointError where there is no run.
+    The copy is an archive, `checkpoint_run1.tar`, with its SHA-256 checksum in a file next to it.
+    The previous archive is kept as `checkpoint_run1.before.tar`.
+
+    Args:
+        run_name: Name of the run to copy.
+        copy_folder: Copy to a folder, `checkpoint/run1`, instead of an archive; this is slower.
+        weights_only: Leave out the optimizer state, which is two thirds of the size and only needed
+            to resume training.
+
+    Raises:
+        DriveError: If Drive is not mounted or full.
+        CheckpointError: If the run is missing or damaged.
+
+    Example:
+        gpt2.mount_gdrive()
+        gpt2.copy_checkpoint_to_gdrive("run1")
     """
     copying = drive_backup.run_to_drive(
         run_name, checkpoint_dir, weights_only=weights_only, copy_folder=copy_folder
     )
     with_bytes(copying, f"{run_name} to Google Drive")
-    say("copied; finish_upload() waits until Google Drive has it")
+    say("copied; finish_upload() waits until the upload is complete")
 
 
 def copy_checkpoint_from_gdrive(
@@ -64,11 +100,21 @@ def copy_checkpoint_from_gdrive(
     *,
     checkpoint_dir: str | Path = "checkpoint",
 ) -> None:
-    """Copy a run from Google Drive into `checkpoint_dir/run_name`, and check that it is whole.
+    """Copy a run from Google Drive to `checkpoint_dir/run_name` and verify its checksums.
 
-    The run of that name that is here stays as `run1.before`. Archives of gpt-2-simple are taken
-    too. Raises DriveError where Drive is not mounted or has no such run, CheckpointError where its
-    archive is cut short, damaged or unsafe; what is here is unchanged then.
+    A local run of the same name is kept as `run1.before`. Archives of gpt-2-simple are accepted.
+
+    Args:
+        run_name: Name of the run to copy.
+        copy_folder: Copy from a folder, `checkpoint/run1`, instead of an archive.
+
+    Raises:
+        DriveError: If Drive is not mounted or does not contain the run.
+        CheckpointError: If the copy is truncated, damaged or unsafe; local files are unchanged.
+
+    Example:
+        gpt2.mount_gdrive()
+        gpt2.copy_checkpoint_from_gdrive("run1")
     """
     copying = drive_backup.run_from_drive(
         run_name, checkpoint_dir, copy_folder=copy_folder, note=say
@@ -77,11 +123,32 @@ def copy_checkpoint_from_gdrive(
 
 
 def copy_file_to_gdrive(file_path: str | Path) -> None:
-    """Copy a file to the same relative path on Google Drive. Raises DriveError."""
+    """Copy a file to Google Drive, under the same relative path.
+
+    Args:
+        file_path: The file to copy.
+
+    Raises:
+        DriveError: If the file does not exist, or Drive is not mounted or full.
+
+    Example:
+        gpt2.copy_file_to_gdrive("titles.csv")
+    """
     with_bytes(drive.file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
-    """Copy a file from Google Drive to the same relative path here; a longer one of that name here
-    is kept as `NAME.before`. Raises DriveError where there is no such file on Drive."""
+    """Copy a file from Google Drive, to the same relative path.
+
+    A longer local file of that name is kept as `NAME.before`.
+
+    Args:
+        file_path: Path of the file on Drive, and of the copy.
+
+    Raises:
+        DriveError: If Drive is not mounted or does not contain the file.
+
+    Example:
+        gpt2.copy_file_from_gdrive("titles.csv")
+    """
     with_bytes(drive.file_from_drive(file_path, say), f"{Path(file_path).name} from Google Drive")

@@ -1,4 +1,4 @@
-"""Options as frozen, validated dataclasses. No TensorFlow; the only file is hparams.json.
+"""Options as frozen, validated dataclasses. No TensorFlow and no files.
 
 Each option is defined here once: the command line, the forms and the docstrings of the public
 functions are generated from these fields (see `fields`).
@@ -6,127 +6,41 @@ functions are generated from these fields (see `fields`).
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import numbers
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
-from gpt2_helpers.system.files import atomic_write_text
+from gpt2_helpers.model_config import (
+    BUNDLED_FOLDER,
+    BUNDLED_MODEL,
+    MODEL_NAMES,
+    OLD_NAMES,
+    SIZES,
+    ModelConfig,
+    canonical_model_name,
+)
 
-
-@dataclass(frozen=True)
-class ModelConfig(ValidatedConfig):
-    """The shape of a GPT-2 model, with the names of OpenAI's hparams.json.
-
-    Example:
-        ModelConfig.load("models/124M").n_layer  # 12
-    """
-
-    n_vocab: int = option(50257, "vocabulary size, in tokens", minimum=1, maximum=10**7)
-    n_ctx: int = option(1024, "context length, in tokens", minimum=1, maximum=10**6)
-    n_embd: int = option(768, "embedding size", minimum=1, maximum=10**5)
-    n_head: int = option(12, "attention heads per layer", minimum=1, maximum=10**4)
-    n_layer: int = option(12, "number of transformer layers", minimum=1, maximum=10**4)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_embd % self.n_head:
-            raise OptionError(
-                f"n_embd must be divisible by n_head, got {self.n_embd} and {self.n_head}"
-            )
-
-    @property
-    def head_dim(self) -> int:
-        return self.n_embd // self.n_head
-
-    @property
-    def n_parameters(self) -> int:
-        """The number of weights.
-
-        >>> ModelConfig().n_parameters
-        124439808
-        """
-        width = self.n_embd
-        layer = 12 * width * width + 13 * width
-        return (self.n_vocab + self.n_ctx) * width + self.n_layer * layer + 2 * width
-
-    @classmethod
-    def load(cls, folder: str | Path) -> ModelConfig:
-        """Read `hparams.json`.
-
-        Args:
-            folder: A model folder or a run folder.
-
-        Returns:
-            The shape of the model in that folder.
-
-        Raises:
-            CheckpointError: If the file is missing, damaged or has invalid values.
-        """
-        path = Path(folder) / "hparams.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise CheckpointError(
-                f"{path} is missing: a model folder needs hparams.json next to its weights"
-            ) from None
-        except (ValueError, OSError, RecursionError) as error:
-            raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [n for n in names if not isinstance(values, dict) or n not in values]
-        if missing:
-            raise CheckpointError(f"{path} is missing {', '.join(missing)}")
-        try:
-            return cls(**{name: values[name] for name in names})
-        except OptionError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-
-    def save(self, folder: str | Path) -> None:
-        """Write `hparams.json` into `folder`."""
-        text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-        atomic_write_text(Path(folder) / "hparams.json", text)
-
-
-SIZES = {
-    "124M": ModelConfig(),
-    "355M": ModelConfig(n_embd=1024, n_head=16, n_layer=24),
-    "774M": ModelConfig(n_embd=1280, n_head=20, n_layer=36),
-    "1558M": ModelConfig(n_embd=1600, n_head=25, n_layer=48),
-}
-OLD_NAMES = {"117M": "124M", "345M": "355M"}
-BUNDLED_MODEL = "tiny"
-BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
-MODEL_NAMES = (BUNDLED_MODEL, *SIZES)
+__all__ = [
+    "BUNDLED_FOLDER",
+    "BUNDLED_MODEL",
+    "INFERENCE_PRECISIONS",
+    "MODEL_NAMES",
+    "OLD_NAMES",
+    "PRECISIONS",
+    "SIZES",
+    "DatasetConfig",
+    "FinetuneConfig",
+    "LoadConfig",
+    "ModelConfig",
+    "RunConfig",
+    "SamplingConfig",
+    "canonical_model_name",
+]
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 INFERENCE_PRECISIONS = (*PRECISIONS, "int8")  # int8 can't be trained
-
-
-def canonical_model_name(name: str) -> str:
-    """The current name of a pretrained model.
-
-    Args:
-        name: A model name; OpenAI's first names, 117M and 345M, are accepted too.
-
-    Returns:
-        One of `MODEL_NAMES`.
-
-    Raises:
-        OptionError: If the name is unknown; the message suggests the most similar one.
-
-    >>> canonical_model_name("117M")
-    '124M'
-    """
-    name = OLD_NAMES.get(name, name)
-    if name not in MODEL_NAMES:
-        known = ", ".join(MODEL_NAMES)
-        raise OptionError(
-            f"model_name must be one of {known}, got {name!r}{nearest(name, MODEL_NAMES)}"
-        )
-    return name
 
 
 @dataclass(frozen=True)
@@ -346,6 +260,21 @@ class DatasetConfig(ValidatedConfig):
 
 
 @dataclass(frozen=True)
+class LoadConfig(ValidatedConfig):
+    """Which checkpoint of a run is loaded to generate texts, and in which precision."""
+
+    checkpoint: str = option(
+        "latest", "checkpoint of the run, such as model-500; latest is the newest", advanced=True
+    )
+    precision: str = option(
+        "auto",
+        "compute dtype; auto picks the best one for this device: int8 without a GPU",
+        choices=INFERENCE_PRECISIONS,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
 class RunConfig(ValidatedConfig):
     """The folder of a finetuning run, and what is written to it how often."""
 
@@ -361,7 +290,7 @@ class RunConfig(ValidatedConfig):
     )
     restore_from: str = option(
         "latest",
-        "latest (resume this run if it exists), fresh (the pretrained model) or a model folder",
+        "what to start from: latest (this run if it exists), fresh (the model) or a model folder",
         label="Start from",
     )
     overwrite: bool = option(

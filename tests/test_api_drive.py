@@ -34,10 +34,10 @@ def test_a_run_goes_to_drive_and_comes_back_the_next_day(
     assert gpt2.is_mounted()
     gpt2.copy_checkpoint_to_gdrive("titles")
     shown = capsys.readouterr()
-    assert shown.out.endswith("copied; finish_upload() waits until Google Drive has it\n")
+    assert shown.out.endswith("copied; finish_upload() waits until the upload is complete\n")
     assert re.search(r"titles to Google Drive: 100%.*\d+\.?\dk?/\d+\.?\dk?", shown.err)
     gpt2.finish_upload()
-    assert "Google Drive has everything, and is unmounted" in capsys.readouterr().out
+    assert "upload complete; Google Drive is unmounted" in capsys.readouterr().out
     assert not gpt2.is_mounted()
     assert sorted(path.name for path in google.iterdir()) == [
         "checkpoint_titles.tar",
@@ -93,7 +93,7 @@ def test_what_is_not_mounted_says_how(capsys: Captured) -> None:
         with pytest.raises(DriveError, match=r"call mount_gdrive\(\) and allow"):
             call()
     gpt2.finish_upload()
-    assert "nothing is mounted" in capsys.readouterr().out
+    assert "Google Drive is not mounted" in capsys.readouterr().out
 
 
 def test_a_mount_that_broke_down_is_made_anew(tmp_path: Path) -> None:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli.command import note
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
-from gpt2_helpers.config import INFERENCE_PRECISIONS, MODEL_NAMES, RunConfig
+from gpt2_helpers.config import MODEL_NAMES, LoadConfig, RunConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.tensorflow_setup import init_gpus, load_tensorflow, suppress_stderr
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
-
-
-@dataclass(frozen=True)
-class WeightsConfig(ValidatedConfig):
-    """Which weights of a run, and the numbers they are multiplied in."""
-
-    checkpoint: str = option("latest", "the run's weights to use, such as model-500", advanced=True)
-    precision: str = option(
-        "auto",
-        "arithmetic; auto takes what suits this machine: int8 without a GPU",
-        choices=INFERENCE_PRECISIONS,
-        advanced=True,
-    )
 
 
 def add_names(parser: Parser, run_by_default: bool = True) -> None:
@@ -42,13 +27,13 @@ def add_names(parser: Parser, run_by_default: bool = True) -> None:
 
 def add_folders(parser: Parser) -> None:
     """The options that say where they are, and how they are loaded."""
-    parser.add_config(WeightsConfig)
+    parser.add_config(LoadConfig)
     parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
 
 
 def loaded(options: Namespace) -> Session:
     """A session with what was named, downloaded first where it has to be."""
-    run, weights = config_from(RunConfig, options), config_from(WeightsConfig, options)
+    run, weights = config_from(RunConfig, options), config_from(LoadConfig, options)
     if "run_name" in options and "model_name" in options:
         raise OptionError(
             "run_name opens a finetuned run, model_name a pretrained model: give one of them"

@@ -27,16 +27,28 @@ def serve(
     key: str | None = None,
     **options: Any,
 ) -> Server:
-    """Serve a page to write with a run or a model, by itself the bundled one, until `stop()` of
-    what is returned, or the next call. `url` is where it is.
+    """Serve the web app and the API for a model until the next call or `stop()`.
 
-    `options` are those of `gpt2-helpers serve`; the port is one that is free. The model is loaded
-    for the page alone, so that the session can do something else meanwhile. Raises OptionError for
-    what cannot be, CheckpointError where there is no such model, MissingPackageError where the
-    packages that serve are missing.
+    The model is loaded separately, so that a session can be used at the same time. In Colab the web
+    app is shown below the cell.
 
-    server = gpt2.serve("run1")
-    server.stop()
+    Args:
+        run_name: Name of the run to serve.
+        model_name: Pretrained model to serve instead of a run; the bundled model if none is named.
+        key: API key that requests must send; None accepts all requests.
+        port: Port to listen on; 0 picks a free one. Defaults to 0.
+
+    Returns:
+        The running server; `url` is its address, and `stop()` stops it.
+
+    Raises:
+        OptionError: If an option is invalid.
+        CheckpointError: If the run or the model is missing or damaged.
+        MissingPackageError: If the packages of the web app are not installed.
+
+    Example:
+        server = gpt2.serve("run1")
+        server.stop()
     """
     known = ServeConfig.__dataclass_fields__
     for name in options:

@@ -1,0 +1,118 @@
+"""The public functions for pretrained models and datasets, with gpt-2-simple's parameters.
+
+New parameters are keyword-only and come last. These functions need no session.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpt2_helpers.checkpoint import model_download
+from gpt2_helpers.checkpoint.model_files import model_folder
+from gpt2_helpers.console import say
+from gpt2_helpers.data import dataset as datasets
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+
+
+def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") -> None:
+    """Download a pretrained model into `model_dir/model_name`.
+
+    Complete files are not downloaded again, and an interrupted download is resumed.
+
+    Args:
+        model_name: Model to download: tiny, 124M, 355M, 774M or 1558M. 124M is 0.5 GB, 355M 1.4 GB,
+            774M 3.1 GB and 1558M 6.2 GB.
+
+    Raises:
+        OptionError: If the model name is unknown.
+        DownloadError: If a file can't be downloaded or is damaged.
+
+    Example:
+        gpt2.download_gpt2(model_name="124M")
+    """
+    model_download.download_model(model_name, model_dir)
+
+
+def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M") -> bool:
+    """Whether a pretrained model is completely downloaded.
+
+    Args:
+        model_name: Name of the model.
+
+    Returns:
+        True if all seven files of the model are in `model_dir/model_name`.
+
+    Raises:
+        OptionError: If the model name is unknown.
+
+    Example:
+        if not gpt2.is_gpt2_downloaded(model_name="124M"):
+            gpt2.download_gpt2(model_name="124M")
+    """
+    return model_download.is_downloaded(model_name, model_dir)
+
+
+def encode_csv(
+    csv_path: str | Path,
+    out_path: str | Path = "csv_encoded.txt",
+    header: bool = True,
+    start_token: str = START_OF_TEXT,
+    end_token: str = END_OF_TEXT,
+    *,
+    column: str | None = None,
+) -> None:
+    """Convert a CSV or TSV file to a text file with one text per row.
+
+    Args:
+        csv_path: The CSV or TSV file.
+        out_path: Text file to write.
+        header: Skip the first row.
+        start_token: Text to write before each row.
+        end_token: Text to write after each row.
+        column: Column to convert, by its name or its number from 1.
+
+    Raises:
+        DatasetError: If the file is missing, damaged, or has several columns and none is chosen.
+        OptionError: If `out_path` can't be written.
+
+    Example:
+        gpt2.encode_csv("titles.csv", column="title")
+    """
+    for note in datasets.encode_csv(
+        csv_path, out_path, header, start_token, end_token, column=column
+    ):
+        say(note)
+
+
+def encode_dataset(
+    file_path: str | Path,
+    model_dir: str | Path = "models",
+    out_path: str | Path = "text_encoded.npz",
+    model_name: str = "124M",
+    combine: int = 50000,
+    *,
+    column: str | None = None,
+    legacy_tokens: bool = False,
+) -> None:
+    """Tokenize a dataset and save the token ids in an .npz file, which `finetune` accepts.
+
+    Args:
+        file_path: File (.txt, .csv, .tsv, .jsonl ...), folder with its subfolders, or glob.
+        out_path: File to write, with the suffix .npz.
+        model_name: Model whose tokenizer is used.
+
+    Raises:
+        DatasetError: If the dataset is missing or contains no text.
+        CheckpointError: If the model is missing or damaged.
+        OptionError: If an option is invalid or `out_path` can't be written.
+
+    Example:
+        gpt2.encode_dataset("books/", out_path="books.npz")
+        gpt2.finetune(sess, "books.npz")
+    """
+    tokenizer = Tokenizer.load(model_folder(model_name, model_dir))
+    encoded = datasets.encode_dataset(
+        file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
+    )
+    for line in encoded.describe(n_ctx=0):
+        say(line)
