@@ -19,7 +19,7 @@ import tensorflow as tf
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
-from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from toy import toy_tokenizer
 from toy_runs import SHORT, assert_same, steps_kept, train, weights_of, write_model, write_text
@@ -304,7 +304,7 @@ def test_texts_are_printed_with_the_delimiter_after_each(loaded: Session, capsys
 def test_texts_in_a_file_are_held_no_longer(
     loaded: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = (f"{n}" * 100_000 for n in range(100))
+    texts = (GenerationResult(f"{n}" * 100_000, "", n, 1, "length") for n in range(100))
     monkeypatch.setattr("gpt2_helpers.api.with_bar", lambda *_: texts)
     tracemalloc.start()
     try:
