@@ -29,7 +29,7 @@ from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
-from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, counted, discard
+from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, close_all, summary
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
@@ -217,7 +217,7 @@ class GenerateForm(Displayable):
                     if originality is not None:
                         self.matches.append((result.text, originality.compare(result.text)))
         if path is not None:
-            counts = counted(len(self.texts), self.matches)
+            counts = summary(len(self.texts), self.matches)
             note.value += message("heading", f"{path}: {counts}") + message("note", remark)
             place.children = [*place.children, download_button(path)]
         return path
@@ -293,7 +293,7 @@ def _begin(place: widgets.VBox) -> widgets.HTML:
     note = widgets.HTML(message("note", "Looking through the training data ..."))
     before, place.children = place.children, [note]
     for child in before:
-        discard(child)
+        close_all(child)
     return note
 
 

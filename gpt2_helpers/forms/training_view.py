@@ -19,7 +19,7 @@ from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.evaluation import loss_plot
 from gpt2_helpers.forms.widgets.buttons import error_text
 from gpt2_helpers.forms.widgets.progress import ProgressBar
-from gpt2_helpers.forms.widgets.style import message, sentence, style_sheet
+from gpt2_helpers.forms.widgets.style import as_sentence, message, style_sheet
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
 MAX_DRAWING_SHARE = 0.03  # of the time, at most, goes into drawing the curve
@@ -100,7 +100,7 @@ class TrainingView:
     def finish(self) -> None:
         """Show how the run ended."""
         self._settle("warning" if self._run.interrupted else "success")
-        end = sentence(outcome(self._run))
+        end = as_sentence(outcome(self._run))
         if self._run.interrupted:
             end += " Run this cell again to go on."
         self._end.value = message("heading", end)

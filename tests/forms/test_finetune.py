@@ -87,7 +87,7 @@ def needs(
 
 def under(form: FinetuneForm, name: str) -> str:
     """What stands under a field."""
-    return html.unescape(form.form.row(name)._under.value)
+    return html.unescape(form.form.row(name)._below.value)
 
 
 def short(**options: Any) -> FinetuneForm:
@@ -341,7 +341,7 @@ def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_not
         yield
 
     monkeypatch.setattr(FinetuneRun, "__iter__", full)
-    with pytest.raises(NotebookError, match="the memory is too small for this") as caught:
+    with pytest.raises(NotebookError, match="out of memory") as caught:
         short().run()
 
     def too_large(*_: Any) -> None:
@@ -351,7 +351,7 @@ def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_not
     assert caught.value is not None  # which a notebook keeps
     assert opened[0]() is None
     monkeypatch.setattr(FinetuneRun, "__init__", too_large)
-    with pytest.raises(NotebookError, match="the memory is too small for this"):
+    with pytest.raises(NotebookError, match="out of memory"):
         short().run()
 
 

@@ -1,1 +1,1 @@
-"""The parts that the forms are made of."""
+"""The building blocks of the notebook forms."""

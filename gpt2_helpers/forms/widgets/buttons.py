@@ -1,7 +1,7 @@
-"""A button and what came of its work. Knows nothing of what is done.
+"""Buttons with error handling. Knows nothing about what they do.
 
-What is raised within a widget's callback is never seen, so it is caught here and said beside the
-button. An interrupt by the notebook's menu reaches a callback as it reaches a cell.
+Exceptions in widget callbacks are never shown in a notebook, so they are caught here and shown
+beside the button. Interrupting the kernel also interrupts a callback.
 """
 
 from __future__ import annotations
@@ -16,40 +16,42 @@ import ipywidgets as widgets
 from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
 from gpt2_helpers.forms.widgets.style import message
 
-QUEUED_CLICK_SECONDS = 0.4  # seconds: a click within it after the end was made before the end
+QUEUED_CLICK_SECONDS = 0.4  # a click this soon after the end was made while the button was busy
+MAX_ERROR_LENGTH = 300  # characters of an unexpected error that are shown
 
 
 class ActionButton:
-    """`button` does `work` when it is clicked, and is not to be clicked meanwhile; `message` tells
-    what went wrong. Both stand wherever the form puts them.
+    """A button that runs an action, and a line that shows its errors.
+
+    The form places `button` and `message`. The button is disabled while the action runs.
 
     load = ActionButton("Load", lambda: session.load_run("run1"))
     display(load.button, load.message)
     """
 
-    def __init__(self, label: str, work: Callable[[], object], *, primary: bool = False) -> None:
-        self._work = work
+    def __init__(self, label: str, action: Callable[[], object], *, primary: bool = False) -> None:
+        self._action = action
         self._busy, self._ended = False, -math.inf
         self.button = widgets.Button(
             description=label,
             button_style="primary" if primary else "",
-            # Not as wide as the form, which a column would make it.
+            # A VBox would stretch the button to its own width.
             layout=widgets.Layout(width="auto", align_self="flex-start"),
         )
-        self.button.on_click(self._clicked)
+        self.button.on_click(self._on_click)
         self.message = widgets.HTML()
 
-    def _clicked(self, _button: widgets.Button) -> None:
-        # The kernel keeps a second click until the work is done, and would do it all again.
+    def _on_click(self, _button: widgets.Button) -> None:
+        # The kernel queues clicks that are made while the action runs.
         if self._busy or time.monotonic() - self._ended < QUEUED_CLICK_SECONDS:
             return
         self._busy = self.button.disabled = True
         self.message.value = ""
-        _in_main_thread(self._do)
+        _run_in_main_thread(self._run)
 
-    def _do(self) -> None:
+    def _run(self) -> None:
         try:
-            self._work()
+            self._action()
         except KeyboardInterrupt:
             self.message.value = message("note", "Interrupted.")
         except Exception as error:
@@ -59,20 +61,22 @@ class ActionButton:
             self._ended = time.monotonic()
 
 
-def _in_main_thread(work: Callable[[], None]) -> None:
-    """JupyterLab 4.4 and later lets a thread of its own take the clicks, all but the first one.
-    Interrupts reach only the main thread, so the work is done there."""
+def _run_in_main_thread(action: Callable[[], None]) -> None:
+    """Run the action in the main thread, which alone receives interrupts.
+
+    Since JupyterLab 4.4, clicks after the first one are handled in a thread of their own.
+    """
     from IPython.core.getipython import get_ipython
 
     loop = getattr(getattr(get_ipython(), "kernel", None), "io_loop", None)  # type: ignore[no-untyped-call]
     if loop is None or threading.current_thread() is threading.main_thread():
-        work()
+        action()
     else:
-        loop.add_callback(work)
+        loop.add_callback(action)
 
 
 def error_text(error: BaseException) -> str:
-    """One sentence for whatever was raised.
+    """Return one sentence for any exception.
 
     >>> error_text(Gpt2Error("no run 'run2': there is run1"))
     "no run 'run2': there is run1"
@@ -81,10 +85,11 @@ def error_text(error: BaseException) -> str:
         return str(error)
     if is_out_of_memory(error):
         return (
-            "the memory is too small for this: take a smaller model, a smaller batch size or "
-            "shorter texts; in training, choose Save memory; a session that is needed no longer "
-            "lets go of its model by sess.close()"
+            "out of memory: use a smaller model, a smaller batch size or shorter texts; for "
+            "training, turn on Save memory; sess.close() frees the model of a session that is no "
+            "longer needed"
         )
-    words = " ".join(str(error).split())
-    shown = words if len(words) <= 300 else f"{words[:300]} ..."
-    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+    text = " ".join(str(error).split())
+    if len(text) > MAX_ERROR_LENGTH:
+        text = f"{text[:MAX_ERROR_LENGTH]} ..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,7 +1,7 @@
-"""A file of the kernel's machine -> the reader's own: a button in a form, or a call in a cell.
+"""Downloads a file from the kernel's machine to the user's computer.
 
-Colaboratory sends files itself. Elsewhere the file travels in the page, as a link that holds it,
-which every front end can follow; a large one is where it is, and its place is told.
+Colab has its own download function. Other front ends get a link that contains the file. A large
+file is not embedded: its path is shown instead.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import colab
 
-MAX_LINK_BYTES = 4 * 10**6  # bytes: the notebook keeps them
+MAX_LINK_BYTES = 4 * 10**6  # a link's content is stored in the notebook
 
 
 def download_button(path: str | Path) -> widgets.Widget:
-    """What gives the file to whoever clicks on it; for a large one, words that tell its place.
+    """Return a widget that downloads a file when clicked, or shows the path of a large one.
 
-    OptionError where there is no such file.
+    Args:
+        path: an existing file.
+
+    Raises:
+        OptionError: if the file does not exist.
     """
     path = _existing(path)
     if colab.in_colaboratory():
@@ -34,7 +38,17 @@ def download_button(path: str | Path) -> widgets.Widget:
 
 
 def download(path: str | Path) -> None:
-    """Give a file to the reader, in a cell of its own: sent in Colaboratory, elsewhere a link."""
+    """Download a file from a cell: directly in Colab, elsewhere by a link below the cell.
+
+    Args:
+        path: an existing file.
+
+    Raises:
+        OptionError: if the file does not exist.
+
+    Example:
+        forms.download("titles.txt")
+    """
     path = _existing(path)
     if colab.in_colaboratory():
         colab.download_file(path)
@@ -47,7 +61,7 @@ def download(path: str | Path) -> None:
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
-        raise OptionError(f"there is no file {path}: it may have been moved or not been written")
+        raise OptionError(f"file not found: {path}: check the path, or write the file first")
     return path
 
 

@@ -1,4 +1,4 @@
-"""How a cell stops: one sentence instead of a traceback, and "Run all" goes no further."""
+"""Errors in notebook cells: one sentence instead of a traceback, and "Run all" stops."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from gpt2_helpers.forms.widgets.buttons import error_text
 
 
 class NotebookError(Gpt2Error):
-    """An error of this package that a notebook shows as one sentence. The cell fails all the same.
+    """An error that a notebook shows as one sentence. The cell still fails.
 
-    Python code that wants the whole story finds the error itself in `__cause__`.
+    `__cause__` is the original exception.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in the place of a traceback."""
+        """Return the lines that IPython prints instead of a traceback."""
         return [f"\N{BALLOT X} {self}"]
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Within it, this package's errors, an interrupt and a memory that is full leave a cell as a
-    sentence.
+    """Raise this package's errors, interrupts and out-of-memory errors as NotebookError.
 
     `with plain_errors(): form.config()`
     """
@@ -33,13 +32,13 @@ def plain_errors() -> Iterator[None]:
     except NotebookError:
         raise
     except KeyboardInterrupt:
-        raise NotebookError("interrupted: run the cell again to do it") from None
+        raise NotebookError("interrupted: run the cell again") from None
     except Exception as error:
-        chain = [kept for kept in (error, error.__cause__) if kept is not None]
+        chain = [item for item in (error, error.__cause__) if item is not None]
         if any(map(is_out_of_memory, chain)):
-            # Notebooks keep the last error, and with its frames the model that filled the memory.
-            for kept in chain:
-                traceback.clear_frames(kept.__traceback__)
+            # Notebooks keep the last exception, and its frames would keep the model in memory.
+            for item in chain:
+                traceback.clear_frames(item.__traceback__)
         elif not isinstance(error, Gpt2Error):
             raise
         raise NotebookError(error_text(error)) from error

@@ -1,7 +1,7 @@
-"""A config's field -> a row of a form. Knows one option, nothing of configs or of its neighbours.
+"""One row of a form, made from a config field. Knows nothing about other fields or configs.
 
-What is typed stays as it was typed, wrong or not, and is read by the same function as a word on
-the command line: a number box of ipywidgets would put another number in its place without a word.
+Text boxes keep invalid input and are parsed like command-line arguments. A number box of ipywidgets
+would silently replace invalid input by another number.
 """
 
 from __future__ import annotations
@@ -15,45 +15,51 @@ from typing import Any
 import ipywidgets as widgets
 
 from gpt2_helpers.fields import Field, parse_value, validate_value
-from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, sentence
+from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, as_sentence, message
 
-# What a dropdown offers: values, or pairs of what is shown and the value behind it.
+# The items of a dropdown: values, or pairs of label and value.
 Choices = Sequence[Any]
 
-_BITS = 64  # of a whole number, at most
+_MAX_BITS = 64  # of an integer without a maximum
 
 
 class FieldRow:
-    """One field as widgets: `widget` shows it, `read` tells what stands there, `write` changes it.
+    """The widgets of one field: `widget` displays it, `read` and `write` access its value.
 
-    A yes or no is a checkbox, a choice a dropdown, all else a line of text (or several, `lines`);
-    a number with a usual range has a slider beside it. `choices` makes a dropdown where the field
-    itself lists none. `changed` is called whenever the user has changed something.
+    A boolean is a checkbox, a field with choices a dropdown, any other field a text box. A number
+    with a usual range also has a slider.
+
+    Args:
+        field: the config field.
+        value: the initial value, valid or not.
+        on_change: called after each change by the user.
+        choices: items of a dropdown for a field that has no choices of its own.
+        lines: height of a text box.
     """
 
     def __init__(
         self,
         field: Field,
         value: Any,
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
         *,
         choices: Choices | None = None,
         lines: int = 1,
     ) -> None:
         self.field = field
-        self._changed = changed
+        self._on_change = on_change
         self._silent = False
-        self._unshown: Any = None  # what a checkbox was given and cannot show
-        offered = field.choices if choices is None else choices
-        self.control = self._make_control(offered, lines)
-        self.slider: Any = self._make_slider() if offered is None else None
-        self._message, self._under = widgets.HTML(), widgets.HTML()
+        self._invalid: Any = None  # a value that a checkbox cannot show
+        items = field.choices if choices is None else choices
+        self.control = self._make_control(items, lines)
+        self.slider: Any = self._make_slider() if items is None else None
+        self._message, self._below = widgets.HTML(), widgets.HTML()
         self._message.layout.flex = "1 1 200px"
-        self._under.add_class("gpt2-below")
-        shown = [part for part in (self.control, self.slider, self._message) if part is not None]
-        line = widgets.HBox(shown)
+        self._below.add_class("gpt2-below")
+        parts = [part for part in (self.control, self.slider, self._message) if part is not None]
+        line = widgets.HBox(parts)
         line.add_class("gpt2-line")
-        self.widget = widgets.VBox([line, self._under])
+        self.widget = widgets.VBox([line, self._below])
         self.error: str | None = None
         self.set_error(None)
         self.note("")
@@ -63,9 +69,9 @@ class FieldRow:
             self.slider.observe(self._on_slider, "value")
 
     def raw_value(self) -> Any:
-        """What stands there: a value of the field's kind, or the text that is none."""
-        if self._unshown is not None:
-            return self._unshown
+        """Return the parsed value, or the text itself if it cannot be parsed."""
+        if self._invalid is not None:
+            return self._invalid
         value = self.control.value
         if not isinstance(self.control, (widgets.Text, widgets.Textarea)):
             return value
@@ -74,25 +80,25 @@ class FieldRow:
         if self.field.optional and not value.strip():
             return None
         number = parse_value(self.field, value)
-        # What is told of memory and time multiplies and divides such a number: Python cannot.
-        beyond = isinstance(number, int) and number.bit_length() > _BITS
-        return value if beyond and self.field.maximum is None else number
+        # Estimates of memory and time divide by such numbers, which would overflow a float.
+        is_huge = isinstance(number, int) and number.bit_length() > _MAX_BITS
+        return value if is_huge and self.field.maximum is None else number
 
     def read(self) -> Any:
-        """The value, checked; OptionError that calls the field by its label."""
+        """Return the validated value. Raises OptionError, which names the field by its label."""
         return validate_value(
             dataclasses.replace(self.field, name=self.field.label), self.raw_value()
         )
 
     def write(self, value: Any) -> None:
-        """Let `value` stand there. One that the field refuses is shown too, as typed."""
-        with self._silence():
-            self._unshown = None
+        """Set the value. An invalid one is shown as if it had been typed."""
+        with self._silenced():
+            self._invalid = None
             if isinstance(self.control, widgets.Checkbox):
                 if isinstance(value, bool):
                     self.control.value = value
                 else:
-                    self._unshown = value
+                    self._invalid = value
             elif isinstance(self.control, widgets.Dropdown):
                 if value not in _values(self.control.options):
                     self.control.options = (*self.control.options, _pair(value))
@@ -102,45 +108,45 @@ class FieldRow:
             self._move_slider()
 
     def offer(self, choices: Choices) -> None:
-        """Another list for the dropdown; what was chosen stays chosen."""
+        """Replace the items of the dropdown and keep the selection."""
         value, pairs = self.control.value, [_pair(choice) for choice in choices]
         if pairs == list(self.control.options):
-            return  # the browser would choose the first for a moment
-        with self._silence():
+            return  # the browser would briefly select the first item
+        with self._silenced():
             self.control.options = pairs
         self.write(value)
 
     def set_error(self, text: str | None) -> None:
-        """Show what is wrong beside the field; None where nothing is."""
+        """Show an error beside the field, or none."""
         self.error = text
         self._message.value = message("error", text or "")
         self._message.layout.display = None if text else "none"
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """A remark under the field, beside its help; an empty one takes it away."""
-        help = message("help", sentence(self.field.help))
-        self._under.value = help + message("warning" if warning else "note", text)
+        """Show a note or warning below the help text; an empty one removes it."""
+        help = message("help", as_sentence(self.field.help))
+        self._below.value = help + message("warning" if warning else "note", text)
 
     def _make_control(self, choices: Choices | None, lines: int) -> widgets.DOMWidget:
         field = self.field
-        # The description is a <label> of the input in both versions: it is read out with it.
-        named = {"description": field.label, "style": {"description_width": LABEL_WIDTH}}
+        # ipywidgets 7 and 8 both make the description the <label> of the input, for screen readers.
+        label = {"description": field.label, "style": {"description_width": LABEL_WIDTH}}
         if field.kind is bool:
-            return widgets.Checkbox(layout=widgets.Layout(width="auto"), **named)
+            return widgets.Checkbox(layout=widgets.Layout(width="auto"), **label)
         width = "520px" if choices is not None or field.kind is str else "300px"
         layout = widgets.Layout(width=width, max_width="100%")
         if choices is not None:
-            return widgets.Dropdown(options=[_pair(c) for c in choices], layout=layout, **named)
+            return widgets.Dropdown(options=[_pair(c) for c in choices], layout=layout, **label)
         if lines > 1:
-            return widgets.Textarea(rows=lines, placeholder="", layout=layout, **named)
-        return widgets.Text(placeholder="", layout=layout, **named)
+            return widgets.Textarea(rows=lines, placeholder="", layout=layout, **label)
+        return widgets.Text(placeholder="", layout=layout, **label)
 
     def _make_slider(self) -> widgets.DOMWidget | None:
         if self.field.usual is None:
             return None
         low, high = self.field.usual
-        kind = widgets.IntSlider if self.field.kind is int else widgets.FloatSlider
-        return kind(
+        slider = widgets.IntSlider if self.field.kind is int else widgets.FloatSlider
+        return slider(
             value=low,
             min=low,
             max=high,
@@ -151,47 +157,47 @@ class FieldRow:
 
     def _on_control(self, _change: Any) -> None:
         if not self._silent:
-            self._unshown = None
-            with self._silence():
+            self._invalid = None
+            with self._silenced():
                 self._move_slider()
-            self._changed()
+            self._on_change()
 
     def _on_slider(self, change: Any) -> None:
-        # A page of ipywidgets 8 moves a slider to its nearest step and tells that as a change: what
-        # was typed between two steps must stay.
-        typed, step = self.raw_value(), change["owner"].step
-        moved, least = change["new"], 0.501 * step
-        near = isinstance(typed, (int, float)) and moved - least < typed < moved + least
-        if not self._silent and not near:
-            with self._silence():
-                self.control.value = f"{change['new']:.10g}"
-            self._changed()
+        # ipywidgets 8 rounds a slider to its nearest step and reports that as a change, which must
+        # not overwrite a number that was typed between two steps.
+        typed, moved = self.raw_value(), change["new"]
+        half = 0.501 * change["owner"].step
+        is_rounded = isinstance(typed, (int, float)) and moved - half < typed < moved + half
+        if not self._silent and not is_rounded:
+            with self._silenced():
+                self.control.value = f"{moved:.10g}"
+            self._on_change()
 
     def _move_slider(self) -> None:
-        """To the number in the box, or the nearer end; a wrong one leaves it where it is."""
+        """Move the slider to the number in the text box, within the slider's range."""
         if self.slider is None:
             return
         value = self.raw_value()
-        # Not math.isfinite, which refuses a whole number of 400 digits.
+        # math.isfinite raises OverflowError for an integer of 400 digits.
         if isinstance(value, (int, float)) and -math.inf < value < math.inf:
             value = min(max(value, self.slider.min), self.slider.max)
             self.slider.value = self.field.kind(value)
 
     @contextmanager
-    def _silence(self) -> Iterator[None]:
-        """What the code itself changes is no change by the user."""
-        before, self._silent = self._silent, True
+    def _silenced(self) -> Iterator[None]:
+        """Ignore changes that are made by the code and not by the user."""
+        previous, self._silent = self._silent, True
         try:
             yield
         finally:
-            self._silent = before
+            self._silent = previous
 
 
 def _pair(choice: Any) -> tuple[str, Any]:
-    """What a dropdown shows, and the value behind it."""
+    """Return the label and the value of a dropdown item."""
     if isinstance(choice, tuple):
-        shown, value = choice
-        return str(shown), value
+        label, value = choice
+        return str(label), value
     return "none" if choice is None else str(choice), choice
 
 
@@ -200,7 +206,7 @@ def _values(options: Iterable[tuple[str, Any]]) -> list[Any]:
 
 
 def _step(low: float, high: float, *, whole: bool) -> float:
-    """About a hundredth of the range, as a round number.
+    """Return about a hundredth of the range as a round number: 1, 2 or 5 times a power of ten.
 
     >>> _step(0, 1.5, whole=False), _step(0, 5000, whole=True), _step(1, 20, whole=True)
     (0.01, 50, 1)

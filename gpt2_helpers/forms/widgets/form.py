@@ -1,7 +1,7 @@
-"""Config dataclasses -> a form, and back. Knows ipywidgets, nothing of what is done with a config.
+"""Forms made from config dataclasses. Knows nothing about what is done with a config.
 
-Labels, help, ranges, choices and defaults come from the fields; what is right and wrong is said by
-the dataclasses. The form lists nothing of its own.
+Labels, help texts, ranges, choices and defaults come from the fields, and the dataclasses validate
+the values. The form defines nothing of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VARIABLE_PREFIX = "GPT2_"
 
 
 class Displayable:
-    """What shows itself as `widget` where it is a cell's last line, in every ipywidgets."""
+    """Displays its `widget` if it is the last expression of a cell, in ipywidgets 7 and 8."""
 
     widget: widgets.DOMWidget
 
@@ -34,31 +34,35 @@ class Displayable:
 
 
 class ConfigForm(Displayable):
-    """The fields of one config dataclass, or of several, as a form.
+    """A form for the fields of one or several config dataclasses.
 
     form = ConfigForm(SamplingConfig, only=("nsamples", "temperature", "seed"))
-    form                                    # as a cell's last line: shows it
+    form                                    # last line of a cell: displays the form
     form.config()                           # SamplingConfig(...), or OptionError
     form.value("seed")                      # one value, or OptionError
-    form.set(seed=1, temperature=0.9)       # as if typed; a wrong value shows with its message
+    form.set(seed=1, temperature=0.9)       # as if typed; an invalid value shows its error
     form.on_change(lambda: print(form.is_valid, form.errors))
 
-    What a field starts with is, in this order: the environment variable GPT2_ and its name in
-    capitals (GPT2_NSAMPLES=20), read as the command line reads a word; `defaults`; the field's own
-    default. A wrong variable shows as a wrong value, with its message.
+    The initial value of a field is, in this order of precedence: the environment variable GPT2_
+    plus the name in capitals (GPT2_NSAMPLES=20), parsed like a command-line argument; the value in
+    `defaults`; the default of the field. An invalid variable is shown with its error.
 
-    only      names of the fields to show, in this order; without it all, in the dataclasses' order
-    hidden    names that are not shown, yet have defaults and variables, `value` and `set`
-    advanced  names to fold away, beside those whose field says so itself
-    defaults  start values by name (of a config: `vars(config)`)
-    choices   by name, what a dropdown offers for a field that lists no choices itself: values, or
-              pairs (shown, value); `offer` changes it later
-    lines     by name, how many lines a text box has (1 without it)
-    after     by name, a widget of another's making that stands under that field
+    Fields that are neither in `only` nor in `hidden` keep their default, without a variable.
 
-    A field that is neither in `only` nor in `hidden` keeps its default and asks no variable, so
-    that the config is always whole. A name that no class has, or that two have, is a ValueError:
-    a mistake of the program's, not of a user's.
+    Args:
+        *kinds: the config dataclasses.
+        only: names of the fields to show, in this order (default: all).
+        hidden: names of fields that are not shown but can be set by `defaults`, variables and
+            `set`.
+        advanced: names of fields in the "Advanced options", besides those that are marked as such.
+        defaults: initial values by field name; `vars(config)` for those of a config.
+        choices: by field name, the items of a dropdown for a field without choices of its own:
+            values, or pairs of label and value. `offer` replaces them later.
+        lines: by field name, the height of a text box (default: 1).
+        after: by field name, a widget to place below the field.
+
+    Raises:
+        ValueError: if a name does not exist, or exists in two dataclasses.
     """
 
     def __init__(
@@ -79,16 +83,16 @@ class ConfigForm(Displayable):
         defaults, choices, lines, after = defaults or {}, choices or {}, lines or {}, after or {}
         unknown = {*shown, *hidden, *folded, *defaults, *choices, *lines, *after} - {*self._fields}
         if unknown:
-            raise ValueError(f"no such fields: {', '.join(sorted(unknown))}")
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
         folded |= {name for name in shown if self._fields[name].advanced}
         start = {name: field.default for name, field in self._fields.items()} | dict(defaults)
         start |= _variables(self._fields[name] for name in (*shown, *hidden))
-        self._unshown = {name: value for name, value in start.items() if name not in shown}
+        self._hidden = {name: value for name, value in start.items() if name not in shown}
         self._rows = {
             name: FieldRow(
                 self._fields[name],
                 start[name],
-                self._changed,
+                self._notify,
                 choices=choices.get(name),
                 lines=lines.get(name, 1),
             )
@@ -100,56 +104,62 @@ class ConfigForm(Displayable):
         self._advanced: widgets.Accordion | None = None
         self._folded = [name for name in shown if name in folded]
         self.widget = self._layout(after)
-        self._check()
+        self._validate()
 
     def config(self, kind: type[Config] | None = None) -> Config:
-        """The config that stands in the form; OptionError, as its dataclass says it, where it is
-        wrong. With several classes, `kind` says which."""
+        """Return the config with the values of the form.
+
+        Args:
+            kind: the dataclass, if the form has several (default: the first).
+
+        Raises:
+            OptionError: if a value is invalid, or values contradict each other.
+        """
         wanted: type[Any] = kind or self._kinds[0]
         for field in fields_of(wanted):
-            if field.name in self.errors:  # as it stands beside the field
+            if field.name in self.errors:  # the same text as beside the field
                 raise OptionError(self.errors[field.name])
         values = {f.name: self.raw_value(f.name) for f in fields_of(wanted)}
         return wanted(**values)
 
     def value(self, name: str) -> Any:
-        """What stands in one field; OptionError where it is wrong."""
-        return self._rows[name].read() if name in self._rows else self._unshown[name]
+        """Return the value of one field. Raises OptionError if it is invalid."""
+        return self._rows[name].read() if name in self._rows else self._hidden[name]
 
     def raw_value(self, name: str) -> Any:
-        """What stands in one field, wrong or not."""
-        return self._rows[name].raw_value() if name in self._rows else self._unshown[name]
+        """Return the value of one field, valid or not."""
+        return self._rows[name].raw_value() if name in self._rows else self._hidden[name]
 
     def set(self, **values: Any) -> None:
-        """Put values into fields, shown or hidden. A wrong one shows with its message."""
+        """Set the values of fields, shown or hidden. An invalid one is shown with its error."""
         for name, value in values.items():
             if name in self._rows:
                 self._rows[name].write(value)
-            elif name in self._unshown:
-                self._unshown[name] = value
+            elif name in self._hidden:
+                self._hidden[name] = value
             else:
-                raise ValueError(f"no such field: {name}")
-        self._changed()
+                raise ValueError(f"unknown field: {name}")
+        self._notify()
 
     def offer(self, name: str, choices: Choices) -> None:
-        """Another list for a dropdown. What was chosen stays chosen, also where it is not in it."""
+        """Replace the items of a dropdown. The selection is kept, even if it is not among them."""
         self._rows[name].offer(choices)
 
     def note(self, name: str, text: str, *, warning: bool = False) -> None:
-        """A remark under a field, as plain text; an empty one takes it away."""
+        """Show a note or warning below a field, as plain text; an empty one removes it."""
         self._rows[name].note(text, warning=warning)
 
     def row(self, name: str) -> FieldRow:
-        """The widgets of a field: `.widget` is the whole row, `.control` what is typed into."""
+        """Return the widgets of a field: `.widget` is the row, `.control` the input."""
         return self._rows[name]
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether all values are valid."""
         return not self.errors
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call `callback` after each change by hand or by `set`, when all is checked."""
+        """Call `callback` after each change, by the user or by `set`, once it is validated."""
         self._callbacks.append(callback)
 
     def _layout(self, after: Mapping[str, widgets.DOMWidget]) -> widgets.VBox:
@@ -167,13 +177,13 @@ class ConfigForm(Displayable):
         form.add_class("gpt2-form")
         return form
 
-    def _changed(self) -> None:
-        self._check()
+    def _notify(self) -> None:
+        self._validate()
         for callback in self._callbacks:
             callback()
 
-    def _check(self) -> None:
-        """Say beside each field what is wrong with it, and at the foot what fits not together."""
+    def _validate(self) -> None:
+        """Validate all values: show errors beside their fields, and contradictions at the foot."""
         self.errors = {}
         for name, row in self._rows.items():
             try:
@@ -186,15 +196,15 @@ class ConfigForm(Displayable):
                 try:
                     self.config(kind)
                 except OptionError as error:
-                    foot += self._place(str(error))
+                    foot += self._assign(str(error))
         for name, row in self._rows.items():
             row.set_error(self.errors.get(name))
         self._foot.value = "".join(message("error", text) for text in foot)
         if self._advanced is not None and self.errors.keys() & {*self._folded}:
-            self._advanced.selected_index = 0  # nobody finds a message that is folded away
+            self._advanced.selected_index = 0  # or the error would stay hidden
 
-    def _place(self, error: str) -> list[str]:
-        """Note a dataclass's message with its field; what is left for the foot."""
+    def _assign(self, error: str) -> list[str]:
+        """Assign a dataclass's error to its field. Returns the errors to show at the foot."""
         name, _, rest = error.partition(" ")
         if name in self._rows and rest.startswith("must "):
             self.errors[name] = f"{self._fields[name].label} {rest}"
@@ -208,16 +218,16 @@ def _fields_by_name(kinds: Iterable[type[ValidatedConfig]]) -> dict[str, Field]:
     for kind in kinds:
         for field in fields_of(kind):
             if field.name in fields:
-                raise ValueError(f"two of the classes have a field {field.name}")
+                raise ValueError(f"two dataclasses have a field {field.name}")
             fields[field.name] = field
     return fields
 
 
 def _variables(fields: Iterable[Field]) -> dict[str, Any]:
-    """The values that environment variables give to these fields."""
+    """Return the values of those fields that have an environment variable."""
     values = {}
     for field in fields:
-        word = os.environ.get(f"{VARIABLE_PREFIX}{field.name.upper()}")
-        if word is not None:
-            values[field.name] = parse_value(field, word)
+        text = os.environ.get(f"{VARIABLE_PREFIX}{field.name.upper()}")
+        if text is not None:
+            values[field.name] = parse_value(field, text)
     return values

@@ -1,4 +1,4 @@
-"""A bar of how much is done, with rate and remaining time. Knows nothing of what is being done."""
+"""Progress bars with rate and remaining time. Knows nothing about the work that is done."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import ipywidgets as widgets
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.system.files import CopyProgress, Result
 
-UPDATE_INTERVAL = 0.25  # seconds between two updates: a browser follows no faster
+UPDATE_INTERVAL = 0.25  # seconds between two updates in the browser
 
 
 class ProgressBar:
-    """Call `update` as often as you like: the screen follows some times a second.
+    """A progress bar that refreshes at most four times per second.
 
-    The first `warm_up` of the things to be done, in which something is compiled, tell nothing of
-    the time that the others take. `total` None is work without an end.
+    Args:
+        total: number of items, or None if there is no end.
+        unit: name of an item, such as "text".
+        warm_up: number of first items, slowed by compilation, that the rate leaves out.
 
     bar = ProgressBar(100, "text")
     bar.update(1)
@@ -27,23 +29,23 @@ class ProgressBar:
 
     def __init__(self, total: int | None, unit: str, warm_up: int = 0) -> None:
         self._total, self._unit, self._warm_up = total, unit, warm_up
-        self.began = self._counted_since = self._shown_at = time.monotonic()
+        self._started = self._rate_start = self._shown_at = time.monotonic()
         self.done = 0
         layout = widgets.Layout(width="auto", display=None if total else "none")
         self._bar = widgets.FloatProgress(0.0, min=0.0, max=float(total or 1), layout=layout)
-        self._words = widgets.HTML(escape(self._count()))
-        self.widget = widgets.VBox([self._bar, self._words])
+        self._text = widgets.HTML(escape(self._count()))
+        self.widget = widgets.VBox([self._bar, self._text])
 
     @property
     def seconds(self) -> float:
-        """Since it was made."""
-        return time.monotonic() - self.began
+        """Seconds since the bar was created."""
+        return time.monotonic() - self._started
 
     def update(self, done: int) -> bool:
-        """So many are done by now. Returns whether that was shown; where it was not, it will be."""
+        """Set the number of finished items. Returns whether the display was refreshed."""
         now, self.done = time.monotonic(), done
         if done == self._warm_up:
-            self._counted_since = now
+            self._rate_start = now
         if (
             now - self._shown_at < UPDATE_INTERVAL
             and done != self._total
@@ -52,14 +54,14 @@ class ProgressBar:
             return False
         self._shown_at = now
         self._bar.value = float(done)
-        self._words.value = escape(self._line(now))
+        self._text.value = escape(self._line(now))
         return True
 
     def finish(self, style: str = "success") -> None:
-        """Show what is done at the end, and how it ended: 'success', 'warning' or 'danger'."""
+        """Show the final state. `style` is 'success', 'warning' or 'danger'."""
         self._bar.value = float(self.done)
         self._bar.bar_style = style
-        self._words.value = escape(f"{self._count()} in {duration(self.seconds)}")
+        self._text.value = escape(f"{self._count()} in {duration(self.seconds)}")
 
     def _count(self) -> str:
         of = f" of {self._total:,}" if self._total else ""
@@ -67,11 +69,15 @@ class ProgressBar:
         return f"{self.done:,}{of} {self._unit}{plural}"
 
     def _line(self, now: float) -> str:
-        counted, spent = self.done - self._warm_up, now - self._counted_since
-        if counted <= 0 or spent <= 0:
+        counted, elapsed = self.done - self._warm_up, now - self._rate_start
+        if counted <= 0 or elapsed <= 0:
             return self._count()
-        each = spent / counted
-        rate = f"{each:.1f} s a {self._unit}" if each > 1 else f"{1 / each:,.1f} a second"
+        each = elapsed / counted
+        rate = (
+            f"{each:.1f} s per {self._unit}"
+            if each > 1
+            else f"{1 / each:,.1f} {self._unit}s per second"
+        )
         line = f"{self._count()}, {rate}"
         if self._total and self.done < self._total:
             line += f", about {duration((self._total - self.done) * each)} left"
@@ -79,31 +85,31 @@ class ProgressBar:
 
 
 def show_copy_progress(
-    moving: Generator[CopyProgress, None, Result], title: str, status: widgets.HTML
+    copying: Generator[CopyProgress, None, Result], title: str, status: widgets.HTML
 ) -> Result:
-    """Let bytes move to their end, with how many have in `status`; what the generator returns."""
+    """Run a copy to its end, show its progress in `status`, and return its result."""
     while True:
         try:
-            moved = next(moving)
+            progress = next(copying)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        share = f"{moved.done / max(1, moved.total):.0%} of {moved.total / 1e6:,.0f} MB"
-        words = message("note", f"{title}: {share}")
-        if words != status.value:
-            status.value = words
+        share = f"{progress.done / max(1, progress.total):.0%} of {progress.total / 1e6:,.0f} MB"
+        line = message("note", f"{title}: {share}")
+        if line != status.value:
+            status.value = line
 
 
 def duration(seconds: float) -> str:
-    """A span of time in words, in two of its units at most.
+    """Format a duration with at most two units.
 
     >>> duration(0.4), duration(75), duration(8000)
     ('less than a second', '1 min 15 s', '2 h 13 min')
     """
-    whole = round(seconds)
-    if whole < 1:
+    rounded = round(seconds)
+    if rounded < 1:
         return "less than a second"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60} min"

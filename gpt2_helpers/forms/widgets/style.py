@@ -1,9 +1,8 @@
-"""The looks of every form: one block of CSS, and the HTML of the small texts in it.
+"""The style of all forms: one style sheet, and the HTML of short messages. Escapes all text.
 
-Notebooks do not say whether they are light or dark in a way that all front ends share. So letters
-take the colour that stands around them, and what has a colour of its own takes it from the front
-end's variables (JupyterLab's --jp-*, VS Code's --vscode-*), with one that reads on both as the
-last resort. All text that is put into HTML is escaped here.
+There is no common way to find out whether a notebook has a light or a dark theme. So text inherits
+its color, and other colors come from variables of the front end (--jp-* in JupyterLab, --vscode-*
+in VS Code), with a fallback that is readable in both themes.
 """
 
 from __future__ import annotations
@@ -54,27 +53,31 @@ _CSS = """
 
 
 def style_sheet() -> widgets.HTML:
-    """The CSS as a widget: it must stand in the output that it is for."""
+    """Return the style sheet as a widget, which each output must contain."""
     return widgets.HTML(f"<style>{_CSS}</style>", layout=widgets.Layout(display="none"))
 
 
 def message(kind: str, text: str) -> str:
-    """`text` as HTML of a kind that the CSS knows: help, note, warning, wrong, heading, paper.
+    """Return `text` as HTML; an empty text as an empty string.
 
-    Wrong things are read out by screen readers when they appear, and marked by more than colour.
+    Screen readers announce errors. Errors and warnings are marked by a symbol besides their color.
+
+    Args:
+        kind: a CSS class without its prefix: help, note, warning, error, heading or excerpt.
+        text: plain text, which is escaped.
 
     >>> message("note", "a < b")
     '<div class="gpt2-note">a &lt; b</div>'
     """
-    role = ' role="alert"' if kind == "wrong" else ""
-    mark = {"wrong": "\u2717 ", "warning": "\u26a0 "}.get(kind, "")
-    return f'<div class="gpt2-{kind}"{role}>{mark}{escape(text)}</div>' if text else ""
+    role = ' role="alert"' if kind == "error" else ""
+    symbol = {"error": "\u2717 ", "warning": "\u26a0 "}.get(kind, "")
+    return f'<div class="gpt2-{kind}"{role}>{symbol}{escape(text)}</div>' if text else ""
 
 
-def sentence(text: str) -> str:
-    """A help text as a sentence of its own.
+def as_sentence(text: str) -> str:
+    """Return a help text as a sentence.
 
-    >>> sentence("texts for each prefix")
+    >>> as_sentence("texts for each prefix")
     'Texts for each prefix.'
     """
     return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,7 +1,7 @@
-"""Finished texts as cards, or as lines where they are short: to read, to copy, to take away.
+"""Generated texts as cards, or as rows if they are short, with copy buttons and a download.
 
-What stands in the training data is marked, by whatever can compare a text with it; how texts come
-to be is not known here. A text is never markup: all of it is escaped.
+Copies of the training text are marked if there is an index to compare with. Knows nothing about
+generation. All texts are escaped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_fi
 from gpt2_helpers.generation.result import GenerationResult
 
 MAX_CARDS = 100
-MAX_MATCH_LENGTH = 200  # characters shown of a training text that is close
+MAX_MATCH_LENGTH = 200  # characters shown of the closest training text
 
 _CSS = """
 .gpt2-card, .gpt2-row { border: 1px solid var(--gpt2-line); border-radius: 3px; margin: 3px 0; }
@@ -48,16 +48,16 @@ _CSS = """
 }
 """
 
-# The page that a notebook stands in often denies the clipboard to its frames: then an invisible
-# text is selected and copied as by hand.
+# Notebooks often deny the clipboard API to their frames. The fallback selects the text in an
+# invisible text area and runs the browser's copy command.
 _COPY = """
 const button = this;
 const text = button.closest('.gpt2-item').querySelector('.gpt2-text').textContent;
-const say = (words) => {
-  button.textContent = words;
+const showStatus = (status) => {
+  button.textContent = status;
   setTimeout(() => { button.textContent = 'Copy'; }, 2000);
 };
-const byHand = () => {
+const copyBySelection = () => {
   const area = document.createElement('textarea');
   area.value = text;
   area.style.cssText = 'position: fixed; top: 0; opacity: 0';
@@ -65,10 +65,11 @@ const byHand = () => {
   area.select();
   let copied = false;
   try { copied = document.execCommand('copy'); } finally { area.remove(); button.focus(); }
-  say(copied ? 'Copied' : 'Not allowed here');
+  showStatus(copied ? 'Copied' : 'Copying is blocked');
 };
-if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => say('Copied'), byHand);
-else byHand();
+if (navigator.clipboard) {
+  navigator.clipboard.writeText(text).then(() => showStatus('Copied'), copyBySelection);
+} else copyBySelection();
 """
 _COPY_BUTTON = (
     f'<button type="button" class="gpt2-copy" onclick="{escape(" ".join(_COPY.split()))}">'
@@ -77,42 +78,44 @@ _COPY_BUTTON = (
 
 
 class Comparer(Protocol):
-    """What compares texts with the training data."""
+    """An index of training text."""
 
     def compare(self, text: str, /) -> Match:
-        """How `text` stands to it."""
+        """Return the closest match of `text`."""
 
 
 class TextCards(Displayable):
-    """Texts that are shown as they are added, in the order of their `index`.
+    """Shows texts as they are added, sorted by their `index`.
 
-    cards = TextCards(originality, compact=True)
+    cards = TextCards(training_text, compact=True)
     display(cards.widget)
     for result in session.generate("Once", config): cards.add(result)
     cards.finish()
 
-    `originality` marks copies; without it none are marked. `remark` is a line above the texts, such
-    as why nothing is marked. `compact` is a line for each text, for titles and the like. The first
-    `most` of many are shown; all of them are in the file that `finish` offers.
+    Args:
+        training_text: marks copies; None marks nothing.
+        note: a line above the texts, for instance why copies are not marked.
+        compact: whether to show a row per text instead of a card.
+        max_cards: number of texts to show. The file that `finish` offers has all of them.
     """
 
     def __init__(
         self,
-        originality: Comparer | None = None,
-        remark: str = "",
+        training_text: Comparer | None = None,
+        note: str = "",
         *,
         compact: bool = False,
-        most: int = MAX_CARDS,
+        max_cards: int = MAX_CARDS,
     ) -> None:
-        self.texts: list[str] = []  # in the order of their numbers
-        self.matches: list[tuple[str, Match]] = []  # in the order in which they came
+        self.texts: list[str] = []  # sorted by number
+        self.matches: list[tuple[str, Match]] = []  # in the order of arrival
         self._numbers: list[int] = []
-        self._originality, self._compact, self._most = originality, compact, most
+        self._training_text, self._compact, self._max_cards = training_text, compact, max_cards
         self._shared_layout = widgets.Layout(width="auto")
         self._cards = widgets.VBox()
         self._head, self._foot = widgets.HTML(), widgets.HTML()
         self._download = widgets.VBox()
-        self._head.value = message("note", remark)
+        self._head.value = message("note", note)
         sheet = widgets.HTML(f"<style>{_CSS}</style>", layout=widgets.Layout(display="none"))
         self.widget = widgets.VBox(
             [style_sheet(), sheet, self._head, self._cards, self._foot, self._download]
@@ -120,31 +123,31 @@ class TextCards(Displayable):
         self.widget.add_class("gpt2-form")
 
     def add(self, result: GenerationResult) -> None:
-        """Show one more text."""
+        """Add one text."""
         text = result.text
-        match = self._originality.compare(text) if self._originality else None
+        match = self._training_text.compare(text) if self._training_text else None
         if match is not None:
             self.matches.append((text, match))
         place = bisect.bisect(self._numbers, result.index)
         self._numbers.insert(place, result.index)
         self.texts.insert(place, text)
-        if place < self._most:
+        if place < self._max_cards:
             card = widgets.HTML(self._html(result, match), layout=self._shared_layout)
             children = [*self._cards.children]
             children.insert(place, card)
-            self._cards.children = children[: self._most]
-            for beyond in children[self._most :]:
-                beyond.style.close()
-                beyond.close()
-        if len(self.texts) > self._most:
-            words = f"The first {self._most} of {len(self.texts):,} texts are shown."
-            self._foot.value = message("note", words)
+            self._cards.children = children[: self._max_cards]
+            for hidden in children[self._max_cards :]:
+                hidden.style.close()
+                hidden.close()
+        if len(self.texts) > self._max_cards:
+            line = f"Showing the first {self._max_cards} of {len(self.texts):,} texts."
+            self._foot.value = message("note", line)
 
     def finish(self) -> None:
-        """No more is to come: say how many are copies, and offer all texts as a file."""
+        """Show the number of copies and offer all texts as a file."""
         if not self.texts:
             return
-        self._foot.value += message("heading", counted(len(self.texts), self.matches))
+        self._foot.value += message("heading", summary(len(self.texts), self.matches))
         path = new_file(tempfile.mkdtemp(prefix="gpt2-texts-"))
         with TextWriter(path, SAMPLE_DELIM if len(self.texts) > 1 else "") as writer:
             for text in self.texts:
@@ -152,13 +155,13 @@ class TextCards(Displayable):
         self._download.children = [download_button(path)]
 
     def close(self) -> None:
-        """Take it off the page, and out of memory there and here."""
-        discard(self.widget)
+        """Remove the widgets from the page and from memory."""
+        close_all(self.widget)
 
     def _html(self, result: GenerationResult, match: Match | None) -> str:
         text, prompt = result.text, result.prompt
-        begun = prompt if text.startswith(prompt) else ""
-        body = (f"<b>{escape(begun)}</b>" if begun else "") + escape(text[len(begun) :])
+        prefix = prompt if text.startswith(prompt) else ""
+        body = (f"<b>{escape(prefix)}</b>" if prefix else "") + escape(text[len(prefix) :])
         return (
             f'<div class="gpt2-item {"gpt2-row" if self._compact else "gpt2-card"}">'
             f'<div class="gpt2-bar"><span class="gpt2-number">{result.index + 1}</span>'
@@ -167,25 +170,24 @@ class TextCards(Displayable):
         )
 
 
-def discard(widget: widgets.Widget) -> None:
-    """Close a widget and all in it, with the layouts and styles that each of them brings along: a
-    notebook keeps what is not closed."""
+def close_all(widget: widgets.Widget) -> None:
+    """Close a widget, its children, and their layouts and styles. Open ones are never freed."""
     for child in getattr(widget, "children", ()):
-        discard(child)
-    for companion in (getattr(widget, "layout", None), getattr(widget, "style", None), widget):
-        if companion is not None:
-            companion.close()
+        close_all(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()
 
 
-def counted(count: int, pairs: Sequence[tuple[str, Match]]) -> str:
-    """How many texts there are and, where they were compared, how many of them are copies.
+def summary(count: int, matches: Sequence[tuple[str, Match]]) -> str:
+    """Return the number of texts or, if they were compared, the number of copies.
 
-    >>> counted(1, [])
+    >>> summary(1, [])
     '1 text.'
     """
     return (
-        str(OverlapReport.from_matches(pairs))
-        if pairs
+        str(OverlapReport.from_matches(matches))
+        if matches
         else f"{count:,} text{'' if count == 1 else 's'}."
     )
 
@@ -194,10 +196,12 @@ def _mark(match: Match | None) -> str:
     if match is None or match.kind == NOVEL:
         return ""
     if match.kind == COPY:
-        words = "<b>\N{WARNING SIGN} stands in the training data</b>"
+        label = "<b>\N{WARNING SIGN} copy of the training text</b>"
     else:
         nearest = match.nearest
         if len(nearest) > MAX_MATCH_LENGTH:
             nearest = f"{nearest[:MAX_MATCH_LENGTH].rstrip()} ..."
-        words = f"<b>\N{WARNING SIGN} close to a training text:</b> &ldquo;{escape(nearest)}&rdquo;"
-    return f'<span class="gpt2-mark">{words}</span>'
+        label = (
+            f"<b>\N{WARNING SIGN} close to the training text:</b> &ldquo;{escape(nearest)}&rdquo;"
+        )
+    return f'<span class="gpt2-mark">{label}</span>'

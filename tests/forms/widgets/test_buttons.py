@@ -1,4 +1,4 @@
-"""Buttons: what they do once, and what they say when it goes wrong."""
+"""Buttons: single execution, and errors shown beside them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from gpt2_helpers.forms.widgets.buttons import ActionButton, error_text
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_click_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", -1.0)
 
 
 def failing(error: BaseException) -> ActionButton:
-    def work() -> None:
+    def run() -> None:
         raise error
 
-    return ActionButton("Go", work)
+    return ActionButton("Go", run)
 
 
-def test_a_click_does_the_work_and_the_button_cannot_be_clicked_meanwhile() -> None:
+def test_a_click_runs_the_action_and_disables_the_button_meanwhile() -> None:
     seen = []
     action = ActionButton("Go", lambda: seen.append(action.button.disabled))
     action.button.click()
@@ -30,19 +30,19 @@ def test_a_click_does_the_work_and_the_button_cannot_be_clicked_meanwhile() -> N
     assert action.message.value == ""
 
 
-def test_a_click_during_the_work_is_ignored() -> None:
+def test_a_click_during_the_action_is_ignored() -> None:
     seen = []
 
-    def work() -> None:
+    def run() -> None:
         seen.append("once")
         action.button.click()
 
-    action = ActionButton("Go", work)
+    action = ActionButton("Go", run)
     action.button.click()
     assert seen == ["once"]
 
 
-def test_a_click_that_was_queued_is_ignored_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queued_click_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 3600.0)
     seen = []
     action = ActionButton("Go", lambda: seen.append("once"))
@@ -51,14 +51,14 @@ def test_a_click_that_was_queued_is_ignored_too(monkeypatch: pytest.MonkeyPatch)
     assert seen == ["once"]
 
 
-def test_an_error_is_said_in_the_form_and_the_next_click_takes_it_away() -> None:
+def test_an_error_is_shown_until_the_next_click() -> None:
     errors: list[BaseException] = [OptionError("length must be <b>"), ValueError("odd\n thing")]
 
-    def work() -> None:
+    def run() -> None:
         if errors:
             raise errors.pop(0)
 
-    action = ActionButton("Go", work)
+    action = ActionButton("Go", run)
     action.button.click()
     assert "length must be &lt;b&gt;" in action.message.value
     action.button.click()
@@ -68,18 +68,18 @@ def test_an_error_is_said_in_the_form_and_the_next_click_takes_it_away() -> None
     assert action.message.value == ""
 
 
-def test_an_interrupt_ends_the_work_and_nothing_else() -> None:
+def test_an_interrupt_stops_only_the_action() -> None:
     action = failing(KeyboardInterrupt())
     action.button.click()
     assert "Interrupted." in action.message.value
     assert not action.button.disabled
 
 
-def test_full_memory_is_told_with_what_helps() -> None:
+def test_out_of_memory_error_suggests_remedies() -> None:
     from tensorflow import errors
 
     full = errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8]")
     for error in (full, MemoryError()):
-        assert "take a smaller model" in error_text(error)
+        assert "use a smaller model" in error_text(error)
     assert len(error_text(ValueError("word " * 1000))) < 400
     assert error_text(ValueError()) == "ValueError"

@@ -1,4 +1,4 @@
-"""Downloads: a link that holds the file, its place, or Colaboratory's own way."""
+"""Downloads: a link that contains the file, the path of a large file, Colab's own function."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Colaboratory, and what it sent to the browser."""
+    """The files that Colab sent to the browser."""
     found: list[Path] = []
     monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
     monkeypatch.setattr(colab, "download_file", found.append)
     return found
 
 
-def test_the_link_holds_the_file_and_its_name(path: Path) -> None:
+def test_the_link_contains_the_file_and_its_name(path: Path) -> None:
     link = markup(download_button(path))
     assert 'download="my &quot;texts&quot;.txt"' in link
     match = re.search(r'href="data:text/plain;base64,([^"]+)"', link)
@@ -41,12 +41,12 @@ def test_the_link_holds_the_file_and_its_name(path: Path) -> None:
 
 def test_a_large_file_is_shown_by_its_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "MAX_LINK_BYTES", 5)
-    told = download_button(path)
-    assert "href" not in markup(told)
-    assert str(path.parent) in words(told)
+    shown = download_button(path)
+    assert "href" not in markup(shown)
+    assert str(path.parent) in words(shown)
 
 
-def test_in_colaboratory_a_click_sends_the_file(path: Path, sent: list[Path]) -> None:
+def test_in_colab_a_click_sends_the_file(path: Path, sent: list[Path]) -> None:
     shown = download_button(path)
     assert sent == []
     button(shown, "Download my").click()
@@ -55,20 +55,18 @@ def test_in_colaboratory_a_click_sends_the_file(path: Path, sent: list[Path]) ->
     assert sent == [path, path]
 
 
-def test_what_goes_wrong_there_is_said_beside_the_button(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(_path: Path) -> None:
+def test_an_error_is_shown_beside_the_button(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_path: Path) -> None:
         raise Gpt2Error("the browser said no")
 
     monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
-    monkeypatch.setattr(colab, "download_file", refused)
+    monkeypatch.setattr(colab, "download_file", fail)
     shown = download_button(path)
     button(shown, "Download").click()
     assert "the browser said no" in words(shown)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     for call in (download_button, download):
-        with pytest.raises(OptionError, match=r"there is no file .*gone\.txt"):
+        with pytest.raises(OptionError, match=r"file not found: .*gone\.txt"):
             call(tmp_path / "gone.txt")

@@ -1,4 +1,4 @@
-"""The bar: what is done, how fast, and how long it still takes, with a clock of the test's own."""
+"""Progress bars: count, rate and remaining time, with a fake clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from widget_texts import words
 
 
 class Clock:
-    """Stands still until it is set."""
+    """A clock that a test sets."""
 
     now = 100.0
 
@@ -29,41 +29,41 @@ def shown(bar: ProgressBar) -> str:
     return words(bar.widget).strip()
 
 
-def test_the_first_step_tells_nothing_of_the_time_that_is_left(clock: Clock) -> None:
+def test_the_rate_leaves_out_the_warm_up_steps(clock: Clock) -> None:
     bar = ProgressBar(101, "step", warm_up=1)
     clock.now += 60  # compiling
     assert bar.update(1)
     assert shown(bar) == "1 of 101 steps"
     clock.now += 2
     assert bar.update(2)
-    assert shown(bar) == "2 of 101 steps, 2.0 s a step, about 3 min 18 s left"
+    assert shown(bar) == "2 of 101 steps, 2.0 s per step, about 3 min 18 s left"
     clock.now += 18
     bar.update(42)
-    assert shown(bar) == "42 of 101 steps, 2.1 a second, about 29 s left"
+    assert shown(bar) == "42 of 101 steps, 2.1 steps per second, about 29 s left"
 
 
-def test_the_screen_follows_some_times_a_second(clock: Clock) -> None:
+def test_the_display_is_refreshed_a_few_times_per_second(clock: Clock) -> None:
     bar = ProgressBar(1000, "text")
-    followed = 0
+    refreshed = 0
     for done in range(1, 501):
         clock.now += 0.01
-        followed += bar.update(done)
-    assert 10 < followed < 25
+        refreshed += bar.update(done)
+    assert 10 < refreshed < 25
     assert bar.done == 500
     bar.update(1000)
-    assert shown(bar).startswith("1,000 of 1,000 texts")  # the last one always
+    assert shown(bar).startswith("1,000 of 1,000 texts")  # the last one is always shown
 
 
-def test_work_without_an_end_has_no_bar_and_no_time_left(clock: Clock) -> None:
+def test_without_a_total_there_is_no_bar_and_no_remaining_time(clock: Clock) -> None:
     bar = ProgressBar(None, "step", warm_up=1)
     assert bar.widget.children[0].layout.display == "none"
     for done in (1, 2):
         clock.now += 4
         bar.update(done)
-    assert shown(bar) == "2 steps, 4.0 s a step"
+    assert shown(bar) == "2 steps, 4.0 s per step"
 
 
-def test_the_end_says_how_long_it_took(clock: Clock) -> None:
+def test_the_final_line_has_the_duration(clock: Clock) -> None:
     bar = ProgressBar(1, "text")
     clock.now += 75
     bar.update(1)

@@ -1,4 +1,4 @@
-"""Texts as cards: escaped, in order, marked where they are copies, and with a way to take them."""
+"""Text cards: escaping, order, marks for copies, copy buttons and the download."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from gpt2_helpers.generation.result import GenerationResult
 from widget_texts import markup, words
 
 
-class Pretended:
-    """Says what a text's first word says."""
+class FirstWordIndex:
+    """Classifies a text by its first word."""
 
     def compare(self, text: str, /) -> Match:
         kinds = {"Copied": "copy", "Close": "near copy"}
@@ -40,21 +40,21 @@ def cards_of(cards: TextCards) -> list[str]:
     return re.findall(r'<div class="gpt2-text"[^>]*>(.*?)</div>', markup(cards.widget), re.DOTALL)
 
 
-def test_a_text_is_no_markup_and_its_newlines_stay() -> None:
+def test_a_text_is_escaped_and_keeps_its_newlines() -> None:
     cards = TextCards()
     cards.add(text(0, "<script>alert(1)</script> & more\n\nin three lines"))
     shown = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more\n\nin three lines"
     assert cards_of(cards) == [shown]
 
 
-def test_the_prefix_is_bold_where_it_stands() -> None:
+def test_the_prefix_is_bold() -> None:
     cards = TextCards()
     cards.add(text(0, "Once <upon> a time", prompt="Once <upon>"))
     cards.add(text(1, "a time", prompt="Once <upon>"))
     assert cards_of(cards) == ["<b>Once &lt;upon&gt;</b> a time", "a time"]
 
 
-def test_texts_stand_in_their_order_however_they_finish() -> None:
+def test_texts_are_sorted_by_index() -> None:
     cards = TextCards()
     for index in (2, 0, 3, 1):
         cards.add(text(index, f"text {index}"))
@@ -63,12 +63,12 @@ def test_texts_stand_in_their_order_however_they_finish() -> None:
 
 
 def test_copies_and_near_copies_are_marked_and_counted() -> None:
-    cards = TextCards(Pretended())
+    cards = TextCards(FirstWordIndex())
     for index, content in enumerate(("Copied text", "Close text", "Its own")):
         cards.add(text(index, content))
     first, second, third = (card.value for card in cards._cards.children)
-    assert "stands in the training data" in first
-    assert "close to a training text" in second
+    assert "copy of the training text" in first
+    assert "close to the training text" in second
     assert "a training text &lt;b&gt;" in second
     assert "training" not in third
     cards.finish()
@@ -77,8 +77,8 @@ def test_copies_and_near_copies_are_marked_and_counted() -> None:
     )
 
 
-def test_without_a_comparison_one_line_says_why() -> None:
-    cards = TextCards(remark="A pretrained model: its training data is not here.")
+def test_without_an_index_a_note_says_why() -> None:
+    cards = TextCards(note="A pretrained model: its training data is not here.")
     cards.add(text(0, "Copied text"))
     cards.finish()
     shown = words(cards.widget)
@@ -87,13 +87,13 @@ def test_without_a_comparison_one_line_says_why() -> None:
     assert "1 text." in shown
 
 
-def test_of_many_texts_the_first_are_shown_and_the_file_has_all() -> None:
-    cards = TextCards(most=3)
+def test_only_the_first_texts_are_shown_but_the_file_has_all() -> None:
+    cards = TextCards(max_cards=3)
     for index in (5, 4, 3, 2, 1, 0):
         cards.add(text(index, f"text {index}"))
     cards.finish()
     assert cards_of(cards) == ["text 0", "text 1", "text 2"]
-    assert "The first 3 of 6 texts are shown." in words(cards.widget)
+    assert "Showing the first 3 of 6 texts." in words(cards.widget)
     match = re.search(r"base64,([^\"]+)", markup(cards.widget))
     assert match is not None
     written = base64.b64decode(match[1]).decode("utf-8")
@@ -101,20 +101,20 @@ def test_of_many_texts_the_first_are_shown_and_the_file_has_all() -> None:
     assert written == "".join(f"text {index}\n{delimiter}" for index in range(6))
 
 
-def test_short_texts_are_lines_of_the_same_kind() -> None:
-    cards = TextCards(Pretended(), compact=True)
+def test_compact_cards_are_rows() -> None:
+    cards = TextCards(FirstWordIndex(), compact=True)
     cards.add(text(0, "Copied title"))
     assert cards_of(cards) == ["Copied title"]
     assert "gpt2-row" in markup(cards.widget)
     assert "gpt2-card" not in markup(cards.widget)
 
 
-def test_what_is_closed_is_gone_from_the_kernel() -> None:
+def test_closed_widgets_are_removed_from_the_kernel() -> None:
     module: Any = widgets.widgets.widget
     everything = module._instances if hasattr(module, "_instances") else widgets.Widget.widgets
     TextCards().close()
     before = set(everything)
-    cards = TextCards(most=5)
+    cards = TextCards(max_cards=5)
     for index in range(9):
         cards.add(text(index, f"text {index}"))
     cards.finish()
@@ -122,7 +122,7 @@ def test_what_is_closed_is_gone_from_the_kernel() -> None:
     assert set(everything) <= before
 
 
-# What a copy button does is tried in a browser, where there is one.
+# The copy buttons are tested in a browser, if one is installed.
 _PAGE = """<!doctype html><meta charset="utf-8"><body>{body}<script>
 const copied = [];
 {clipboard}
@@ -142,7 +142,7 @@ setTimeout(() => {{
      "undefined"],
     ids=["allowed", "denied", "missing"],
 )  # fmt: skip
-def test_the_copy_button_copies_the_text_as_it_is(clipboard: str, tmp_path: Path) -> None:
+def test_the_copy_button_copies_the_text_unchanged(clipboard: str, tmp_path: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("needs chromium, to click on a copy button")
