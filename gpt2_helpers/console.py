@@ -63,7 +63,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
 def outcome(run: FinetuneRun) -> str:
     """How a finetuning ended, and where it is."""
     verb = "interrupted and saved" if run.interrupted else "saved"
-    return f"{verb}: {run.folder.path}, step {run.folder.completed_steps()}"
+    return f"{verb}: {run.folder.path}, step {run.folder.read().step}"
 
 
 def with_bytes(moving: Iterable[CopyProgress], title: str) -> None:

@@ -121,17 +121,17 @@ class Session:
     ) -> None:
         """Load a finetuned run, its newest checkpoint or the one named, such as 'model-500'."""
         folder = RunFolder(checkpoint_dir, run_name)
-        folder.require()
+        run = folder.require()
         if checkpoint not in (None, "latest"):
-            paths = [path.with_suffix("") for path in folder.path.glob("model*.index")]
+            paths = [path.with_suffix("") for path in run.path.glob("model*.index")]
             names = [path.name for path in sorted(paths, key=step_of)]
             if checkpoint not in names:
                 raise CheckpointError(
-                    f"no checkpoint {checkpoint!r} in {folder.path}: there are {', '.join(names)}"
+                    f"no checkpoint {checkpoint!r} in {run.path}: there are {', '.join(names)}"
                 )
-        record = folder.record()
-        self._load(folder.path, precision, checkpoint)
-        self._holds_run(folder, record.base_model)
+        base_model = run.record.base_model
+        self._load(run.path, precision, checkpoint)
+        self._holds_run(folder, base_model)
 
     def load_pretrained(
         self, model_name: str, model_dir: str | Path = "models", precision: str = "auto"

@@ -48,7 +48,7 @@ def test_a_run_goes_to_drive_and_comes_back_the_next_day(
     shutil.rmtree(tmp_path / "content")
     gpt2.mount_gdrive()
     gpt2.copy_checkpoint_from_gdrive("titles")
-    assert RunFolder("checkpoint", "titles").completed_steps() == 4
+    assert RunFolder("checkpoint", "titles").read().step == 4
     assert re.search("titles from Google Drive: 100%", capsys.readouterr().err)
 
 
@@ -58,7 +58,7 @@ def test_as_a_folder_and_in_another_place(google: Path) -> None:
     gpt2.copy_checkpoint_to_gdrive("run1", True, checkpoint_dir="runs", weights_only=True)
     assert (google / "checkpoint" / "run1" / "model-4.index").is_file()
     gpt2.copy_checkpoint_from_gdrive("run1", True, checkpoint_dir="elsewhere")
-    assert RunFolder("elsewhere", "run1").completed_steps() == 4
+    assert RunFolder("elsewhere", "run1").read().step == 4
 
 
 def test_files_go_there_and_back(google: Path, capsys: Captured) -> None:
@@ -77,7 +77,7 @@ def test_notes_are_shown(capsys: Captured) -> None:
     gpt2.mount_gdrive()
     gpt2.copy_checkpoint_to_gdrive()
     gpt2.copy_checkpoint_from_gdrive()
-    kept = "the run1 that stood there before is kept as checkpoint/run1.before"
+    kept = "the previous run1 is kept as checkpoint/run1.before"
     assert kept in capsys.readouterr().out
 
 

@@ -195,7 +195,7 @@ def test_a_dataset(
 
 RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ("weights cut short", cut(RUN / f"model-4{DATA}", 5000), "cut short or damaged"),
-    ("no weights", lambda: (RUN / f"model-4{DATA}").unlink(), "though one was saved there"),
+    ("no weights", lambda: (RUN / f"model-4{DATA}").unlink(), "although one was saved"),
     ("an index cut short", cut(RUN / "model-4.index", 99), "is no checkpoint"),
     ("an index of something else", written("checkpoint/run1/model-4.index", b"x" * 999), "is no"),
     ("a damaged number", weights("model/wpe", lambda a: a * np.nan), "NaN"),

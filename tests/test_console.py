@@ -73,9 +73,7 @@ def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
 
 def test_a_note_made_while_training_is_shown_at_once(capsys: Captured) -> None:
     run = open_run(steps=4, save_every=2)
-    run.callbacks.append(
-        Backup(lambda folder: run.notes.append(f"saved {folder.completed_steps()}"))
-    )
+    run.callbacks.append(Backup(lambda folder: run.notes.append(f"saved {folder.read().step}")))
     show_finetuning(run)
     lines = [line.partition(" |")[0] for line in capsys.readouterr().out.splitlines()]
     shown = lines[lines.index("[1") :]

@@ -141,7 +141,7 @@ def test_too_little_memory_is_told_with_what_to_lower(
     last = end.output.splitlines()[-1]
     assert last.startswith("gpt2-helpers: out of memory after step 2 (last checkpoint: step 2): ")
     assert "lower batch_size (now 60000), set use_memory_saving_gradients=True" in last
-    assert scenario.folder(tmp_path).completed_steps() == 2
+    assert scenario.folder(tmp_path).read().step == 2
 
 
 # --- Two at once, and a polite end
@@ -199,7 +199,7 @@ def test_a_second_process_is_told_and_sigterm_saves(
     step = max(steps_kept())
     assert last == f"interrupted and saved: checkpoint/run1, step {step}"
     assert main(["finetune", "text.txt", *options]) == 0  # nobody is in it any more
-    assert RunFolder("checkpoint", "run1").completed_steps() == step + 1
+    assert RunFolder("checkpoint", "run1").read().step == step + 1
 
 
 def test_a_run_that_another_has_trained_meanwhile_is_opened_again(work: Path) -> None:

@@ -356,7 +356,7 @@ def test_a_run_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(CheckpointError) as caught:
         session.load_run("title")
     assert str(caught.value) == (
-        "no run 'title' in checkpoint (did you mean 'titles'?): the runs there are: stories, titles"
+        "no run 'title' in checkpoint (did you mean 'titles'?): existing runs: stories, titles"
     )
     assert session.run_name == "titles"  # what was loaded still is
 

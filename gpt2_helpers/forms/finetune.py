@@ -128,7 +128,7 @@ class FinetuneForm(Displayable):
         session is empty then; an interrupt saves and returns.
         """
         from gpt2_helpers.checkpoint.pretrained import fetch_missing
-        from gpt2_helpers.checkpoint.run_folder import begins_from_base
+        from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
         from gpt2_helpers.forms import training_view
         from gpt2_helpers.session import Session
 
@@ -138,7 +138,7 @@ class FinetuneForm(Displayable):
             data = (
                 self.data_config
             )  # after it, since a table that was fetched has its column only now
-            if begins_from_base(run):
+            if starts_from_base_model(run):
                 fetch_missing(run, say=print)
             if sess is None:
                 sess = self._session = self._session or Session()
@@ -206,7 +206,7 @@ class FinetuneForm(Displayable):
 
         step = self._on_drive.get(run.run_name, 0)
         goes_on = run.restore_from == "latest"
-        begin = RunFolder(run.checkpoint_dir, run.run_name).completed_steps() if goes_on else 0
+        begin = RunFolder(run.checkpoint_dir, run.run_name).read().step if goes_on else 0
         if step <= begin or run.overwrite:
             return ""
         return (
@@ -285,11 +285,11 @@ def _what_becomes_of(run: RunConfig) -> str:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     folder = RunFolder(run.checkpoint_dir, run.run_name)
-    if run.restore_from == "latest" and folder.newest() is None:
+    if run.restore_from == "latest" and folder.read().checkpoint is None:
         return ""
     if run.restore_from != "latest":
         try:
-            there = folder.newest() is not None
+            there = folder.read().checkpoint is not None
         except CheckpointError:
             there = True
         if not there:
@@ -299,8 +299,9 @@ def _what_becomes_of(run: RunConfig) -> str:
             f"There is a run {run.run_name}. Training begins it anew, from the model; what it "
             f"learned before {kept}. Another name leaves it as it is."
         )
-    record = folder.record()
-    words = f"There is a run {run.run_name}, {folder.completed_steps():,} steps so far"
+    snapshot = folder.read()
+    record = snapshot.record
+    words = f"There is a run {run.run_name}, {snapshot.step:,} steps so far"
     words += f", begun from {record.base_model}" if record.base_model else ""
     words += f", on {Path(record.dataset).name}" if record.dataset else ""
     words += ". Training goes on with it"

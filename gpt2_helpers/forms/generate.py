@@ -247,9 +247,10 @@ class GenerateForm(Displayable):
 
         run = RunFolder(folder.parent, folder.name)
         try:
-            record = run.record()
+            snapshot = run.read()
+            record = snapshot.record
             # Training may have begun anew on another text, in the same folder.
-            cause = folder, record.dataset, record.parameters.get("column"), run.completed_steps()
+            cause = folder, record.dataset, record.parameters.get("column"), snapshot.step
             if self._compared is None or self._compared[0] != cause:
                 found = load_training_text(run)
                 self._compared = cause, found, " ".join(found.notes)
@@ -268,7 +269,7 @@ def _trained_on_table(sess: Session) -> bool:
     if sess.run_folder is None:
         return False
     try:
-        record = RunFolder(sess.run_folder.parent, sess.run_folder.name).record()
+        record = RunFolder(sess.run_folder.parent, sess.run_folder.name).read().record
     except Gpt2Error:
         return False
     return is_table(Path(record.dataset))

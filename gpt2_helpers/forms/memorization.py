@@ -62,9 +62,8 @@ def show_advice(sess: Session, tally: OverlapReport | None = None) -> None:
     from gpt2_helpers.evaluation.memorization import advice
 
     with plain_errors():
-        folder = _folder_of(sess)
-        record = folder.record()
-        lines = advice(record, tally, record.epochs(folder.completed_steps()))
+        run = _folder_of(sess).read()
+        lines = advice(run.record, tally, run.record.epochs(run.step))
     nothing = ["Nothing in the numbers of this run speaks against it."]
     show(widgets.HTML("".join(message("note", line) for line in lines or nothing)))
 

@@ -274,7 +274,7 @@ def describe_run(saved: SavedRun, *, on_drive: bool) -> str:
     line = f"{saved.name}: step {saved.step:,}"
     if saved.path.is_dir():
         try:
-            losses = RunFolder(saved.path.parent, saved.path.name).record().losses
+            losses = RunFolder(saved.path.parent, saved.path.name).read().record.losses
         except Gpt2Error:
             losses = []
         if losses:

@@ -19,7 +19,7 @@ from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, style_sheet
 from gpt2_helpers.google import drive
 
 if TYPE_CHECKING:
-    from gpt2_helpers.checkpoint.run_folder import RunRecord
+    from gpt2_helpers.checkpoint.run_record import RunRecord
     from gpt2_helpers.google.drive_backup import SavedRun
 
 # What another day decides anew, whatever the run was told when it began.
@@ -105,7 +105,7 @@ class ResumeForm(Displayable):
             notes: list[str] = []
             bringing = bring_here(saved, self._checkpoint_dir, notes.append)
             show_copy_progress(bringing, f"Copying {saved.name} from Google Drive", status)
-            self._record = RunFolder(self._checkpoint_dir, saved.name).record()
+            self._record = RunFolder(self._checkpoint_dir, saved.name).read().record
             self._dataset, word = _text_of(self._record, status)
         status.value = "".join(message("note", line) for line in (*notes, word) if line)
 

@@ -141,7 +141,7 @@ class TrainingView:
         self._numbers.value = message("note", line)
 
     def _update_sample(self, progress: RunProgress) -> None:
-        run = self._run.run
+        run = self._run.run_config
         count = len(progress.samples)
         folder = Path(run.sample_dir) / run.run_name
         kind = "Sample" if count == 1 else f"{count} samples"

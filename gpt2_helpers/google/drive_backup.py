@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpt2_helpers.checkpoint.run_folder import SUMS, RunFolder, run_names
+from gpt2_helpers.checkpoint.run_folder import SUMS, RunFolder, RunSnapshot, run_names
 from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error, nearest
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.google.drive import (
@@ -60,19 +60,19 @@ def run_to_drive(
     DriveError where Drive is not mounted or has no room, CheckpointError where there is no run.
     """
     drive, archive = my_drive(), archive_of(run_name)
-    folder = RunFolder(checkpoint_dir, run_name)
+    run = RunFolder(checkpoint_dir, run_name).require()
     doing = f"copying the run {run_name} to Google Drive"
     if copy_folder:
-        files = run_archive.run_files(folder, weights_only)
+        files = run_archive.run_files(run, weights_only)
         target = RunFolder(drive / archive_checks.ROOT, run_name)
         size = _size(files)
         require_space(size, doing)
-        with drive_errors(doing), target.replaced(size) as beside:
+        with drive_errors(doing), target.atomic_replace(size) as beside:
             digests = yield from _copied(files, beside)
             lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
             (beside / SUMS).write_bytes(lines.encode())
         return target.path
-    members = run_archive.members_of(folder, weights_only)
+    members = run_archive.members_of(run, weights_only)
     needed = run_archive.packed_size(members)
     with drive_errors(doing):
         _make_room(needed - free_bytes(), archive)
@@ -128,18 +128,19 @@ def run_from_drive(
 
 def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[CopyProgress, None, None]:
     """A run that lies on Drive as a folder; its hashes are checked where they were written."""
-    source = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
-    if source.newest() is None:
-        raise _missing(folder.name, run_names(source.checkpoint_dir), source.path)
+    source_folder = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
+    source = source_folder.read()
+    if source.checkpoint is None:
+        raise _missing(folder.name, run_names(source_folder.checkpoint_dir), source.path)
     files = run_archive.run_files(source)
     known = {}
     if (sums := source.path / SUMS).is_file():
         lines = sums.read_text(encoding="utf-8").splitlines()
         known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if f"{source.require().name}.index" not in known:  # as where training went on there
+    if f"{source.checkpoint.name}.index" not in known:  # as where training went on there
         known = {}
         note(f"{source.path} has no {SUMS} of its newest step: only its form is checked")
-    with folder.replaced(_size(files), note) as beside:
+    with folder.atomic_replace(_size(files), note) as beside:
         digests = yield from _copied(files, beside)
         for name, digest in known.items():
             if digests.get(name) != digest:
@@ -225,17 +226,17 @@ def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
 
 def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
-        folder = RunFolder(checkpoint_dir, name)
         with contextlib.suppress(CheckpointError, OSError):
-            if not name.endswith(PREVIOUS) and (newest := _newest(folder)):
-                yield SavedRun(name, *newest, place, folder.path)
+            run = RunFolder(checkpoint_dir, name).read()
+            if not name.endswith(PREVIOUS) and (newest := _newest(run)):
+                yield SavedRun(name, *newest, place, run.path)
 
 
-def _newest(folder: RunFolder) -> tuple[int, datetime] | None:
-    """The step of a folder's newest checkpoint, and when it was saved."""
-    if (newest := folder.newest()) is None:
+def _newest(run: RunSnapshot) -> tuple[int, datetime] | None:
+    """The step of a run's newest checkpoint, and when it was saved."""
+    if run.checkpoint is None:
         return None
-    return folder.completed_steps(), _when(Path(f"{newest}.index").stat().st_mtime)
+    return run.step, _when(Path(f"{run.checkpoint}.index").stat().st_mtime)
 
 
 def _in_archive(name: str) -> Iterator[SavedRun]:
@@ -274,7 +275,7 @@ def bring_here(
     yield from run_from_drive(
         saved.name, checkpoint_dir, copy_folder=saved.path.is_dir(), note=note
     )
-    note(f"going on with {saved.name} from Google Drive, step {folder.completed_steps():,}")
+    note(f"going on with {saved.name} from Google Drive, step {folder.read().step:,}")
     return folder.path
 
 
@@ -304,19 +305,19 @@ class DriveBackup:
                     f"begins at step {step:,}: copy_checkpoint_from_gdrive({folder.name!r}) goes "
                     "on from there, another run_name keeps both, overwrite=True drops that one"
                 )
-            if saved.path == archive and (saved.step, saved.when) == _newest(folder):
+            if saved.path == archive and (saved.step, saved.when) == _newest(folder.read()):
                 self._copied = saved.step
         with drive_errors(f"looking for room for {folder.name} on Google Drive", UNREADABLE):
             there = _size([path for path in (archive, before_of(archive)) if path.is_file()])
         require_space(2 * size - there, f"backing up {folder.name}")
 
     def __call__(self, folder: RunFolder) -> None:
-        step = folder.completed_steps()
-        if step != self._copied and not self._copy(folder, step):
+        run = folder.read()
+        if run.step != self._copied and not self._copy(folder, run.step):
             return
         if self._sends_text:
             self._sends_text = False
-            self._copy_text(Path(folder.record().dataset))
+            self._copy_text(Path(run.record.dataset))
 
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:

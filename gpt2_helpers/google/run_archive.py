@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gpt2_helpers.checkpoint.model_files import step_of
-from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.weights import SUFFIXES
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.google.archive_checks import (
@@ -50,25 +50,26 @@ from gpt2_helpers.tokenizer import TOKENIZER_FILES
 _EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
 
 
-def run_files(folder: RunFolder, weights_only: bool = False) -> list[Path]:
+def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
     """The files of a run that opening it needs, or by itself that resuming it needs.
 
     That is its newest whole checkpoint; for resuming also the optimizer's state, adapters, the
     TensorBoard events and the best checkpoint of an early stopping. CheckpointError where there is
     no run.
     """
-    newest = folder.require()
+    newest = run.checkpoint
+    assert newest is not None
     steps = [step_of(newest)]
     names = [*_EXPLAINING, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
     if not weights_only:
-        best = folder.best_step(folder.record())
+        best = run.best_step
         if best is not None and best not in steps:
             steps.append(best)
             names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
         beside = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
         names += [f"{name}{suffix}" for name in beside for suffix in reversed(SUFFIXES)]
-        names += sorted(path.name for path in folder.path.glob("events.*"))
-    return [folder.path / name for name in names if (folder.path / name).is_file()]
+        names += sorted(path.name for path in run.path.glob("events.*"))
+    return [run.path / name for name in names if (run.path / name).is_file()]
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ class Member:
     header: bytes
 
 
-def members_of(folder: RunFolder, weights_only: bool = False) -> list[Member]:
+def members_of(run: RunSnapshot, weights_only: bool = False) -> list[Member]:
     """The files of `run_files` with their headers."""
     members = []
-    for path in run_files(folder, weights_only):
+    for path in run_files(run, weights_only):
         facts = path.stat()
-        info = tarfile.TarInfo(f"{ROOT}/{folder.name}/{path.name}")
+        info = tarfile.TarInfo(f"{ROOT}/{run.name}/{path.name}")
         info.size, info.mtime = facts.st_size, int(facts.st_mtime)
         # GNU's format has room for names and sizes of any length.
         members.append(Member(path, info.size, info.tobuf(tarfile.GNU_FORMAT)))
@@ -178,7 +179,7 @@ def unpack(
     with open(archive, "rb") as file:
         source = _Source(file, archive.stat().st_size)
         try:
-            with folder.replaced(held.size, note) as beside:
+            with folder.atomic_replace(held.size, note) as beside:
                 yield from _unpacked(source, held.members, beside)
                 if expected not in (None, source.digest.hexdigest()):
                     raise CheckpointError(

@@ -92,7 +92,7 @@ def temporary_path(path: Path) -> Iterator[Path]:
     behind for the same `path` are deleted first.
     """
     delete_abandoned(path)
-    path = Path(os.path.realpath(path))
+    path = _follow_link(path)
     # Hidden, so that a folder that is read as a dataset at the same time skips it.
     part = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.part")
     try:
@@ -103,7 +103,7 @@ def temporary_path(path: Path) -> Iterator[Path]:
 
 def commit(part: Path, path: Path) -> None:
     """Rename `part`, which must be complete and flushed, to `path`, and flush the folder."""
-    path = Path(os.path.realpath(path))
+    path = _follow_link(path)
     with contextlib.suppress(OSError):  # there is no older file, or permissions are not supported
         shutil.copymode(path, part)
     os.replace(part, path)
@@ -113,7 +113,7 @@ def commit(part: Path, path: Path) -> None:
 
 def delete_abandoned(path: Path) -> None:
     """Delete the temporary files of `path` that killed processes left behind."""
-    path = Path(os.path.realpath(path))
+    path = _follow_link(path)
     for part in path.parent.glob(f".{glob.escape(path.name)}.*-*.part"):
         process = part.name.split(".")[-2].partition("-")[0]
         # On Drive the process may have run on another machine, so its id alone proves little.
@@ -121,6 +121,11 @@ def delete_abandoned(path: Path) -> None:
             unchanged = time.time() - part.stat().st_mtime
             if unchanged > _ABANDONED_AFTER or not _is_running(process):
                 delete_file(part)
+
+
+def _follow_link(path: Path) -> Path:
+    """The target of a symbolic link, which must not be replaced by a file; else `path`."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _is_running(process: str) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError, OutOfMemoryError
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite

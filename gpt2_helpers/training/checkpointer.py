@@ -10,7 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import step_of
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import RunConfig
@@ -36,7 +37,7 @@ class Checkpointer:
         record: RunRecord,
         config: RunConfig,
         base: WeightsReader | None,
-        resumed: bool,
+        resumed: RunSnapshot | None,
     ) -> None:
         """`base` reads the fp32 weights that adapters are merged into, if adapters are trained."""
         self._folder, self._record, self._config = folder, record, config
@@ -46,16 +47,18 @@ class Checkpointer:
         self._overwrite = config.overwrite
         self.event_file: Path | None = None
         self.saved_step = trainer.step if resumed else None
-        self.best_step = folder.best_step(record) if resumed and self._stops_early else None
+        self.best_step = resumed.best_step if resumed and self._stops_early else None
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if another process has trained the run since it was opened."""
-        if self.saved_step is None or self._folder.completed_steps() == self.saved_step:
+        if self.saved_step is None:
             return
-        raise CheckpointError(
-            f"{self._folder.path} was at step {self.saved_step} when it was opened and is now at "
-            f"step {self._folder.completed_steps()}: open it again to resume from there"
-        )
+        step = self._folder.read().step
+        if step != self.saved_step:
+            raise CheckpointError(
+                f"{self._folder.path} was at step {self.saved_step} when it was opened and is now "
+                f"at step {step}: open it again to resume from there"
+            )
 
     def is_scheduled(self, step: int) -> bool:
         """Whether `save_every` asks for a checkpoint at this step."""

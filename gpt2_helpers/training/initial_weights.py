@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_model, model_folder
-from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.errors import CheckpointError, OptionError
@@ -31,7 +31,7 @@ class InitialWeights:
     Attributes:
         folder: Holds the tokenizer and hparams.json.
         weights: Prefix of the checkpoint to load.
-        resumes: Whether the run itself is resumed.
+        saved: The run's saved state if training resumes it, else None.
         notes: Lines for the user that say what was found.
         same_variables: Whether the run has trained the same variables before, so that its optimizer
             state can be restored. Set by `open_model`.
@@ -41,32 +41,33 @@ class InitialWeights:
 
     folder: Path
     weights: Path
-    resumes: bool
+    saved: RunSnapshot | None = None
     notes: list[str] = field(default_factory=list)
     same_variables: bool = True
     base: WeightsReader | None = None
 
-    def open_model(self, config: FinetuneConfig, precision: str, run: RunFolder) -> GPT2:
+    def open_model(self, config: FinetuneConfig, precision: str) -> GPT2:
         """Load the model to train: the full model, or a frozen one with adapters of `lora_rank`."""
         rank, name = config.lora_rank, self.weights.name
-        saved = run.adapters() if self.resumes else None
+        run = self.saved
+        saved = run.adapters() if run is not None else None
         if not rank:
-            if saved is not None:
+            if run is not None and saved is not None:
                 self._restart_optimizer(
                     f"{run.name} was trained with adapters, which are merged into its weights: "
                     "lora_rank=0 trains all of them"
                 )
             return load_model(self.folder, precision, name)
-        if saved is not None and saved.shapes == adapter_shapes(ModelConfig.load(run.path), rank):
-            model = self._load_base(saved, run.record().base_checkpoint, precision)
-            model.load_adapters(saved)
-            return model
-        if saved is not None:
+        if run is not None and saved is not None:
+            if saved.shapes == adapter_shapes(ModelConfig.load(run.path), rank):
+                model = self._load_base(saved, run.record.base_checkpoint, precision)
+                model.load_adapters(saved)
+                return model
             self._restart_optimizer(
                 f"{run.name} was trained with adapters of another rank, which are merged into its "
                 f"weights: training new ones of rank {rank}"
             )
-        elif self.resumes:
+        elif run is not None:
             self._restart_optimizer(
                 f"{run.name} has no adapters yet: training new ones of rank {rank}"
             )
@@ -99,25 +100,26 @@ class InitialWeights:
 
 def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
     """Where training starts according to `restore_from`. Raises OptionError if it is invalid."""
-    if run.restore_from == "latest" and (newest := folder.newest()):
-        return InitialWeights(folder.path, newest, resumes=True, notes=_resume_notes(run, folder))
+    saved = folder.read() if run.restore_from == "latest" else None
+    if saved is not None and saved.checkpoint is not None:
+        return InitialWeights(saved.path, saved.checkpoint, saved, _resume_notes(run, saved))
     if run.restore_from in ("latest", "fresh"):
         path = model_folder(run.model_name, run.model_dir)
     else:
         path = Path(run.restore_from)
     if path.is_dir():
-        return InitialWeights(path, latest_checkpoint(path), resumes=False)
+        return InitialWeights(path, latest_checkpoint(path))
     if path.with_name(path.name + ".index").is_file():
-        return InitialWeights(path.parent, path, resumes=False)
+        return InitialWeights(path.parent, path)
     raise OptionError(
         f"restore_from={run.restore_from!r} is not a folder: give latest, fresh, or a folder or "
         "checkpoint to start from"
     )
 
 
-def _resume_notes(run: RunConfig, folder: RunFolder) -> list[str]:
-    notes, base = [], folder.record().base_model
-    if steps := folder.completed_steps():
+def _resume_notes(run: RunConfig, saved: RunSnapshot) -> list[str]:
+    notes, base = [], saved.record.base_model
+    if steps := saved.step:
         origin = f" (started from {base})" if base else ""
         notes.append(f"resuming {run.run_name} at step {steps:,}{origin}")
     if base and run.model_name not in (base, RunConfig.model_name):

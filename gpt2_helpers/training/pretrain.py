@@ -47,7 +47,8 @@ def prepare(
     """
     pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
     folder = RunFolder(out, TRAINING)
-    if folder.newest() is None:
+    saved = folder.read()
+    if saved.checkpoint is None:
         _check_free(Path(out))
         column = (data or DatasetConfig()).column
         tokenizer = train_tokenizer(_documents(texts, column), pretrain.vocab_size)
@@ -57,7 +58,7 @@ def prepare(
         save_model(model, folder.path, name="model-0")
     else:
         _check_shape(folder, pretrain)
-    remaining = finetune.steps - folder.completed_steps()
+    remaining = finetune.steps - saved.step
     if finetune.steps > 0 and remaining <= 0:
         return None
     steps = remaining if finetune.steps > 0 else finetune.steps

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord, installed_versions
+from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
+from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
@@ -82,8 +84,9 @@ class FinetuneRun:
         self.interrupted = False
         self.notes: list[str] = []
         refuse_if_busy(self.folder.path)  # its files may be deleted while they are read
+        self.folder.recover_interrupted_replace()
         initial = resolve_restore_from(self.run_config, self.folder)
-        self.record = self.folder.record() if initial.resumes else RunRecord()
+        self.record = initial.saved.record if initial.saved else RunRecord()
         self.tokenizer = Tokenizer.load(initial.folder)
         data = data or DatasetConfig()
         if self.record.legacy_tokens:  # a run keeps the token format that it started with
@@ -92,14 +95,14 @@ class FinetuneRun:
 
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
-            self.model = initial.open_model(self.config, precision, self.folder)
+            self.model = initial.open_model(self.config, precision)
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
         held_out = None if self.validation is None else self.validation.tokens
         self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
-        if initial.resumes:
-            self._resume(initial)
+        if initial.saved:
+            self._resume(initial.saved, initial.same_variables)
         self._checkpointer = Checkpointer(
             self.folder,
             self.trainer,
@@ -107,7 +110,7 @@ class FinetuneRun:
             self.record,
             self.run_config,
             initial.base,
-            initial.resumes,
+            initial.saved,
         )
         self._samples = SampleWriter(
             self.decoders, self.tokenizer, self.dataset.tokens, self.run_config, self.trainer.seed
@@ -210,20 +213,19 @@ class FinetuneRun:
             return dataset, load_dataset(other, self.tokenizer, data)
         return train_validation_split(dataset, share) if share else (dataset, None)
 
-    def _resume(self, initial: InitialWeights) -> None:
+    def _resume(self, saved: RunSnapshot, same_variables: bool) -> None:
         """Restore the trainer's state as of the newest checkpoint."""
-        step = self.folder.completed_steps()
+        step = saved.step
         try:
-            self._restore_state(step, initial.same_variables)
+            self._restore_state(step, saved.optimizer_state(), same_variables)
         except (ValueError, KeyError) as error:
             raise CheckpointError(
                 f"the optimizer state of step {step} in {self.folder.path} is damaged ({error}): "
                 f"delete optimizer-{step}.* to restart the optimizer"
             ) from None
 
-    def _restore_state(self, step: int, same_variables: bool) -> None:
+    def _restore_state(self, step: int, state: WeightsReader | None, same_variables: bool) -> None:
         self.record.forget_after(step)
-        state = self.folder.training_state()
         if state is None:
             self.trainer.start_at(step)
             if step:
@@ -240,7 +242,7 @@ class FinetuneRun:
         record.dataset = str(dataset)
         record.dataset_tokens = len(self.dataset.tokens)
         record.tokens_per_step = self.trainer.tokens_per_step
-        if not initial.resumes:
+        if initial.saved is None:
             record.base_model = initial.folder.name
         record.lora_rank = self.config.lora_rank
         record.base_checkpoint = str(initial.base.prefix) if initial.base else ""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder, installed_versions
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.config import BUNDLED_MODEL
 from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import Gpt2Error
@@ -48,7 +49,7 @@ class ModelCard:
         folder = RunFolder(session.run_folder.parent, session.run_name)
         base = session.base_model
         try:
-            steps: int | None = folder.completed_steps()
+            steps: int | None = folder.read().step
         except Gpt2Error:
             steps = None
         words = "GPT-2" + (f" ({base})" if base else "") + ", finetuned on somebody's own text"
@@ -63,7 +64,8 @@ def start_of(session: Session) -> str:
     if session.run_folder is None:
         return ""
     try:
-        dataset = RunFolder(session.run_folder.parent, session.run_folder.name).record().dataset
+        run = RunFolder(session.run_folder.parent, session.run_folder.name).read()
+        dataset = run.record.dataset
     except Gpt2Error:
         return ""
     return START_OF_TEXT if is_table(Path(dataset)) else ""

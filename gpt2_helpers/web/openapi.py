@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from gpt2_helpers.checkpoint.run_folder import installed_versions
+from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.fields import Field
 from gpt2_helpers.web.schemas import JSON_KINDS, Asking
 

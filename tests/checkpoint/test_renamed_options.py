@@ -56,10 +56,10 @@ def test_an_older_run_opens_resumes_and_is_shown(capsys: pytest.CaptureFixture[s
     write_text()
     options: dict[str, Any] = {"lr_schedule": "cosine", "max_grad_norm": 2.0, "eval_every": 3}
     train(steps=2, validation_split=0.25, **options)
-    recorded = RunFolder("checkpoint", "run1").record().parameters
+    recorded = RunFolder("checkpoint", "run1").read().record.parameters
     rename_back(validation="0.25")
     assert "gradient_clip" in (FOLDER / "run.json").read_text()
-    assert RunFolder("checkpoint", "run1").record().parameters == recorded
+    assert RunFolder("checkpoint", "run1").read().record.parameters == recorded
 
     assert main(["info", "run1"]) == 0
     shown = capsys.readouterr().out

@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import load_model
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord, installed_versions, run_names
+from gpt2_helpers.checkpoint.run_folder import RunFolder, run_names
+from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import CheckpointError
@@ -59,10 +60,10 @@ def steps_kept(run: RunFolder, kind: str = "model") -> set[int]:
 
 
 def test_nothing_is_made_until_something_is_saved(run: RunFolder) -> None:
-    assert run.newest() is None
-    assert run.completed_steps() == 0
-    assert run.training_state() is None
-    assert run.record() == RunRecord()
+    assert run.read().checkpoint is None
+    assert run.read().step == 0
+    assert run.read().optimizer_state() is None
+    assert run.read().record == RunRecord()
     assert not run.checkpoint_dir.exists()
 
 
@@ -76,16 +77,16 @@ def test_a_saved_run_explains_itself(run: RunFolder) -> None:
         losses=[(4, 3.5), (5, 3.25)],
         validation_losses=[(5, 3.0)],
     )
-    prefix = saved(run, 5, record=record) and run.require()
+    prefix = saved(run, 5, record=record) and run.require().checkpoint
     assert prefix == run.path / "model-5"
-    assert run.completed_steps() == 5
-    assert run.record() == record
-    assert run.record().losses == [(4, 3.5), (5, 3.25)]
+    assert run.read().step == 5
+    assert run.read().record == record
+    assert run.read().record.losses == [(4, 3.5), (5, 3.25)]
     model = load_model(run.path)
     wte = toy_model(ONE_LAYER, seed=5).variables["model/wte"].numpy()
     np.testing.assert_array_equal(model.variables["model/wte"].numpy(), wte)
     assert Tokenizer.load(run.path).vocabulary == toy_tokenizer().vocabulary
-    state = run.training_state()
+    state = run.read().optimizer_state()
     assert state is not None
     assert {name: array.tolist() for name, array in state.items()} == {
         "optimizer/0": [0.0, 1.0, 2.0],
@@ -112,8 +113,8 @@ def test_a_run_can_be_moved(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "drive").mkdir()
     shutil.move(run.path, tmp_path / "drive" / "other name")
     moved = RunFolder(tmp_path / "drive", "other name")
-    assert moved.require() == moved.path / "model-5"
-    assert moved.training_state() is not None
+    assert moved.require().checkpoint == moved.path / "model-5"
+    assert moved.read().optimizer_state() is not None
 
 
 def test_another_tokenizer_replaces_the_one_of_the_run_before(run: RunFolder) -> None:
@@ -136,10 +137,10 @@ def test_resuming_from_files_goes_on_as_if_it_had_never_stopped(run: RunFolder) 
 
     resumed = load_model(run.path)
     trainer = Trainer(resumed, tokens, dataclasses.replace(config, steps=3))
-    state = run.training_state()
+    state = run.read().optimizer_state()
     assert state is not None
     assert trainer.restore(state)
-    assert trainer.step == run.completed_steps() == 3
+    assert trainer.step == run.read().step == 3
     assert [step.loss for step in trainer] == expected
     for name, variable in model.variables.items():
         np.testing.assert_array_equal(resumed.variables[name].numpy(), variable.numpy())
@@ -150,18 +151,18 @@ def test_resuming_from_files_goes_on_as_if_it_had_never_stopped(run: RunFolder) 
 
 def test_a_run_of_gpt_2_simple_goes_on_without_optimizer_state() -> None:
     run = RunFolder(GOLDEN_RUN.parent, GOLDEN_RUN.name)
-    assert run.require() == GOLDEN_RUN / "model-20"
-    assert run.completed_steps() == 20
-    assert run.training_state() is None
-    assert run.record() == RunRecord()
+    assert run.require().checkpoint == GOLDEN_RUN / "model-20"
+    assert run.read().step == 20
+    assert run.read().optimizer_state() is None
+    assert run.read().record == RunRecord()
 
 
 def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder) -> None:
     saved(run, 7)
     os.remove(run.path / "counter")
-    assert run.completed_steps() == 7
+    assert run.read().step == 7
     (run.path / "counter").write_text("")
-    assert run.completed_steps() == 7
+    assert run.read().step == 7
 
 
 # --- What is kept
@@ -172,7 +173,7 @@ def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -
     run.prune(2, record, protected={1000})
     assert steps_kept(run) == steps_kept(run, "optimizer") == {100, 1000}
     assert not list(run.path.glob("*-9.*"))
-    assert run.require() == run.path / "model-1000"
+    assert run.require().checkpoint == run.path / "model-1000"
 
 
 def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
@@ -188,8 +189,8 @@ def test_a_run_begun_afresh_touches_no_older_checkpoint(run: RunFolder) -> None:
     record = saved(run, 10, 20)  # with a record of its own
     run.prune(1, record, protected={20})
     assert steps_kept(run) == {20, 500, 1000}
-    assert run.require() == run.path / "model-20"
-    assert run.completed_steps() == 20
+    assert run.require().checkpoint == run.path / "model-20"
+    assert run.read().step == 20
 
 
 def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder) -> None:
@@ -199,17 +200,17 @@ def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder
     run.keep_only(20, run.path / "events.out.tfevents.2")
     assert steps_kept(run) == steps_kept(run, "optimizer") == {20}
     assert [path.name for path in run.path.glob("events*")] == ["events.out.tfevents.2"]
-    assert run.require() == run.path / "model-20"
+    assert run.require().checkpoint == run.path / "model-20"
     assert load_model(run.path).config == ONE_LAYER
 
 
 def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> None:
     record = saved(run, 10, 20, 30)
     run.roll_back(20, record)
-    assert run.require() == run.path / "model-20"
-    assert run.completed_steps() == 20
+    assert run.require().checkpoint == run.path / "model-20"
+    assert run.read().step == 20
     assert steps_kept(run) == {10, 20}
-    assert run.record().checkpoints == [10, 20]
+    assert run.read().record.checkpoints == [10, 20]
 
 
 def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
@@ -226,10 +227,10 @@ def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
 
 
 def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) -> None:
-    assert run.adapters() is None
+    assert run.read().adapters() is None
     record = adapters_saved(run, 3)
-    assert run.record() == record
-    found = run.adapters()
+    assert run.read().record == record
+    found = run.read().adapters()
     assert found is not None
     assert found.shapes == adapter_shapes(ONE_LAYER, 2)
     base, name = toy_model(ONE_LAYER, seed=1), "model/h0/mlp/c_fc"
@@ -246,14 +247,14 @@ def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
     assert steps_kept(run, "adapters") == {2, 3, 4, 5}
     run.roll_back(4, record)
     assert steps_kept(run, "adapters") == {2, 3, 4}
-    newest, found = WeightsReader(run.path / "adapters-4"), run.adapters()
+    newest, found = WeightsReader(run.path / "adapters-4"), run.read().adapters()
     assert found is not None
     assert found.prefix == newest.prefix
     run.keep_only(4, run.path / "events.none", protected={2})
     assert steps_kept(run, "adapters") == {2, 4}
     run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without any
     assert steps_kept(run, "adapters") == {2}
-    assert run.adapters() is None
+    assert run.read().adapters() is None
 
 
 def test_a_save_that_fails_leaves_the_run_as_it_was(
@@ -267,10 +268,10 @@ def test_a_save_that_fails_leaves_the_run_as_it_was(
     monkeypatch.setattr("gpt2_helpers.checkpoint.run_folder.save_model", stopped)
     with pytest.raises(CheckpointError, match="the disk is full"):
         saved(run, 6, record=record)
-    assert run.require() == run.path / "model-5"
-    assert run.completed_steps() == 5
+    assert run.require().checkpoint == run.path / "model-5"
+    assert run.read().step == 5
     assert load_model(run.path).config == ONE_LAYER
-    assert run.training_state() is not None
+    assert run.read().optimizer_state() is not None
 
 
 def test_losses_of_steps_that_were_never_saved_are_forgotten() -> None:
@@ -305,7 +306,7 @@ def test_a_run_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     message = str(caught.value)
     assert message.startswith(f"no run 'title' in {tmp_path}")
     assert "did you mean 'titles'?" in message
-    assert "the runs there are: titles" in message
+    assert "existing runs: titles" in message
     with pytest.raises(CheckpointError, match="there are no runs yet"):
         RunFolder(tmp_path / "nowhere", "run1").require()
 
@@ -313,19 +314,18 @@ def test_a_run_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew_unsaid(run: RunFolder) -> None:
     saved(run, 5)
     os.remove(run.path / "model-5.data-00000-of-00001")
-    for opened in (run.newest, run.require, run.training_state):
-        with pytest.raises(CheckpointError, match="though one was saved there: copy .* again"):
+    for opened in (run.read, run.require):
+        with pytest.raises(CheckpointError, match="although one was saved: copy .* again"):
             opened()
 
 
 def test_the_step_of_the_lowest_validation_loss_that_is_still_there(run: RunFolder) -> None:
     record = RunRecord(validation_losses=[(10, 3.0), (20, 2.0), (30, 2.5)])
-    assert run.best_step(record) is None
+    assert run.read().best_step is None
     saved(run, 10, 20, 30, record=record)
-    assert run.best_step(record) == 20
+    assert run.read().best_step == 20
     os.remove(run.path / "model-20.index")
-    assert run.best_step(record) is None
-    assert run.best_step(RunRecord()) is None
+    assert run.read().best_step is None
 
 
 @pytest.mark.parametrize(
@@ -336,20 +336,20 @@ def test_a_record_that_cannot_be_read_is_named(run: RunFolder, content: str) -> 
     (run.path / "run.json").write_text(content)
     message = f"{run.path / 'run.json'} cannot be read: "
     with pytest.raises(CheckpointError, match=re.escape(message)):
-        run.record()
+        _ = run.read().record
 
 
 def test_a_record_of_a_later_version_opens(run: RunFolder) -> None:
     saved(run, 5, record=RunRecord(dataset="titles.csv"))
     path = run.path / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "something new": 1}))
-    assert run.record().dataset == "titles.csv"
+    assert run.read().record.dataset == "titles.csv"
 
 
 def test_a_damaged_optimizer_state_is_named(run: RunFolder) -> None:
     saved(run, 5)
     (run.path / "optimizer-5.data-00000-of-00001").write_bytes(b"")
-    state = run.training_state()
+    state = run.read().optimizer_state()
     assert state is not None
     with pytest.raises(CheckpointError, match="optimizer-5: the variable .* cannot be read"):
         Trainer(toy_model(ONE_LAYER), np.arange(20), FinetuneConfig()).restore(state)
@@ -361,8 +361,8 @@ def test_the_weights_tell_the_step_where_the_counter_was_not_written_any_more(
     # As after a kill between the two: counter is the last file of a save.
     saved(run, 5, 6)
     (run.path / "counter").write_text("5\n")
-    assert run.require() == run.path / "model-6"
-    assert run.completed_steps() == 6
+    assert run.require().checkpoint == run.path / "model-6"
+    assert run.read().step == 6
 
 
 def test_versions_name_what_numbers_depend_on() -> None:
@@ -375,7 +375,7 @@ def test_versions_name_what_numbers_depend_on() -> None:
 def arrive(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
     """Another run takes this one's place; the notes that were made."""
     notes: list[str] = []
-    with run.replaced(size, notes.append) as beside:
+    with run.atomic_replace(size, notes.append) as beside:
         saved(RunFolder(beside.parent, beside.name), step)
     return notes
 
@@ -383,9 +383,9 @@ def arrive(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
 def test_what_is_replaced_is_kept_until_the_next_time(run: RunFolder) -> None:
     before = RunFolder(run.checkpoint_dir, "run1.before")
     assert arrive(run, 1) == []
-    assert arrive(run, 2) == [f"the run1 that stood there before is kept as {before.path}"]
+    assert arrive(run, 2) == [f"the previous run1 is kept as {before.path}"]
     arrive(run, 3)
-    assert (run.completed_steps(), before.completed_steps()) == (3, 2)
+    assert (run.read().step, before.read().step) == (3, 2)
     assert run_names(run.checkpoint_dir) == ["run1", "run1.before"]
     assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
 
@@ -397,10 +397,10 @@ def test_a_failure_leaves_the_run_as_it_was(
     arrive(run, 1)
     arrive(run, 2)
     if fault == "error":
-        with pytest.raises(KeyboardInterrupt), run.replaced(0):
+        with pytest.raises(KeyboardInterrupt), run.atomic_replace(0):
             raise KeyboardInterrupt
     elif fault == "nothing whole":
-        with pytest.raises(CheckpointError, match="no run 'run1'"), run.replaced(0) as beside:
+        with pytest.raises(CheckpointError, match="no run 'run1'"), run.atomic_replace(0) as beside:
             (beside / "model-9.index").touch()
     elif fault == "no room":
         with pytest.raises(CheckpointError, match=r"bytes free, [\d,]+ are needed: free some sp"):
@@ -417,5 +417,31 @@ def test_a_failure_leaves_the_run_as_it_was(
         with pytest.raises(PermissionError):
             arrive(run)
     before = RunFolder(run.checkpoint_dir, "run1.before")
-    assert (run.completed_steps(), before.completed_steps()) == (2, 1)
+    assert (run.read().step, before.read().step) == (2, 1)
     assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
+
+
+def test_an_interrupted_replacement_is_read_unchanged_and_undone_on_request(run: RunFolder) -> None:
+    previous = RunFolder(run.checkpoint_dir, "run1.before")
+    arrive(run, 1)
+    arrive(run, 2)
+    # The state after a kill just before the last of the three renames.
+    replacement = run.checkpoint_dir / ".part-run1"
+    shutil.copytree(run.path, replacement / "run1")
+    os.replace(previous.path, replacement / "run1.before")
+    os.replace(run.path, previous.path)
+    before = sorted(run.checkpoint_dir.rglob("*"))
+
+    assert run_names(run.checkpoint_dir) == ["run1"]
+    snapshot = run.require()
+    assert (snapshot.name, snapshot.path, snapshot.step) == ("run1", previous.path, 2)
+    state = snapshot.optimizer_state()
+    assert state is not None
+    assert state.keys() == STATE.keys()
+    assert sorted(run.checkpoint_dir.rglob("*")) == before
+
+    run.recover_interrupted_replace()
+    assert run.require().path == run.path
+    assert (run.read().step, previous.read().step) == (2, 1)
+    arrive(run, 3)
+    assert (run.read().step, previous.read().step) == (3, 2)

@@ -285,8 +285,8 @@ def test_finetuning_goes_on_in_another_process(work: Path) -> None:
     steps = re.findall(r"^\[(\d+) \| [\d.]+\] loss=[\d.]+ avg=[\d.]+$", done.stdout, re.MULTILINE)
     assert steps == ["4", "5"]
     folder = RunFolder(work / "checkpoint", "run1")
-    assert folder.completed_steps() == 5
-    assert [step for step, _ in folder.record().losses] == [1, 2, 3, 4, 5]
+    assert folder.read().step == 5
+    assert [step for step, _ in folder.read().record.losses] == [1, 2, 3, 4, 5]
     load_model(folder.path)
     # What TensorFlow says of itself while it starts is no part of what the command says.
     assert "finetuning" in done.stderr
@@ -306,9 +306,9 @@ def test_ctrl_c_saves_and_exits_130(work: Path) -> None:
     assert "Traceback" not in said(work)
     assert b"interrupted and saved" in rest
     folder = RunFolder(work / "checkpoint", "run2")
-    assert folder.completed_steps() >= 2
-    assert int((folder.path / "counter").read_text()) == folder.completed_steps()
-    assert len(folder.record().losses) == folder.completed_steps()
+    assert folder.read().step >= 2
+    assert int((folder.path / "counter").read_text()) == folder.read().step
+    assert len(folder.read().record.losses) == folder.read().step
     load_model(folder.path)
 
 
@@ -323,7 +323,7 @@ def test_options_reach_the_run(work: Path) -> None:
     folder = RunFolder(work / "checkpoint", "run2")
     assert {path.stem for path in folder.path.glob("model-*.index")} == {"model-2", "model-4"}
     assert len(re.findall("loss=", result.out)) == 1
-    parameters = folder.record().parameters
+    parameters = folder.read().record.parameters
     assert parameters["learning_rate"] == 0.002
     assert parameters["optimizer"] == "sgd"
     assert parameters["dropout"] == 0.25
@@ -349,7 +349,7 @@ def test_a_model_that_is_missing_is_downloaded_first(work: Path) -> None:
     assert result.code == 0, result.err
     assert "gpt2-helpers: 124M is not in models yet and is downloaded first\n" in result.err
     assert {path.name for path in (work / "models/124M").iterdir()} == set(FILES)
-    assert RunFolder(work / "checkpoint", "run2").record().base_model == "124M"
+    assert RunFolder(work / "checkpoint", "run2").read().record.base_model == "124M"
     # It is there now, and a run that goes on needs no base model at all.
     assert "downloaded" not in run("generate", "--model-name", "124M", "--length", 3).err
     (work / "models/124M/model.ckpt.index").unlink()
@@ -543,7 +543,7 @@ def test_what_is_there(work: Path) -> None:
     assert re.search(r"^  toy +[\d,]+ weights .* sees 24 tokens$", models, re.MULTILINE)
     assert re.search(r"^  tiny ", models, re.MULTILINE)
     assert re.search(r"^  torn +unusable: .* is missing n_vocab", models, re.MULTILINE)
-    loss = f"{RunFolder('checkpoint', 'run1').record().losses[-1][1]:.2f}"
+    loss = f"{RunFolder('checkpoint', 'run1').read().record.losses[-1][1]:.2f}"
     shown = rf"^  run1 +3 steps, loss {loss}, validation [\d.]+; toy on titles.csv$"
     assert re.search(shown, runs, re.MULTILINE)
     assert "none yet" in run("info", "--checkpoint-dir", "elsewhere").out
@@ -553,7 +553,7 @@ def test_what_a_run_holds(work: Path) -> None:
     result = run("info", "run1")
     assert result == run("info", "--run-name", "run1")
     rows = dict(re.findall(r"^  ([\w ]+\.?\w*): +(.+)$", result.out, re.MULTILINE))
-    record = RunFolder("checkpoint", "run1").record()
+    record = RunFolder("checkpoint", "run1").read().record
     assert rows["folder"].startswith("checkpoint/run1, ")
     assert rows["checkpoints"] == "model-3 (newest)"
     assert rows["steps"] == "3"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
@@ -134,7 +135,7 @@ def test_only_the_first_part_of_a_huge_text_is_compared(monkeypatch: pytest.Monk
 def run_of(dataset: str, parameters: dict[str, Any] | None = None) -> RunFolder:
     folder = RunFolder("checkpoint", "run1")
     folder.path.mkdir(parents=True)
-    folder._write_record(RunRecord(dataset=dataset, parameters=parameters or {}))
+    RunRecord(dataset=dataset, parameters=parameters or {}).save(folder.path)
     return folder
 
 

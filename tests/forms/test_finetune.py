@@ -404,7 +404,7 @@ def test_a_broken_run_is_said_under_its_name() -> None:
     form.run()
     (Path("checkpoint") / "run1" / "model-1.index").unlink()
     form.form.set(seed=2)
-    assert "though one was saved there" in under(form, "run_name")
+    assert "although one was saved" in under(form, "run_name")
     with pytest.raises(NotebookError) as caught:
         form.run()
     assert isinstance(caught.value.__cause__, CheckpointError)

@@ -84,7 +84,7 @@ def test_after_a_disconnect_it_comes_from_drive_with_its_text(
     form = ResumeForm()
     assert "on Google Drive" in form._list.label
     form.run()
-    assert RunFolder("checkpoint", "mine").completed_steps() == 2
+    assert RunFolder("checkpoint", "mine").read().step == 2
     assert form.defaults["dataset"] == Path("mine.txt")
     assert Path("mine.txt").read_bytes() == before
     assert "going on with mine from Google Drive, step 2" in words(page[-1])

@@ -76,7 +76,7 @@ def from_drive(*given: Any, **options: Any) -> list[str]:
 
 
 def saved_at(folder: RunFolder, time: int) -> None:
-    newest = folder.require()
+    newest = folder.require().checkpoint
     os.utime(f"{newest}.index", (time, time))
 
 
@@ -116,8 +116,8 @@ def test_weights_alone_leave_out_what_only_training_needs(copy_folder: bool) -> 
     to_drive(weights_only=True, copy_folder=copy_folder)
     shutil.rmtree("checkpoint")
     from_drive(copy_folder=copy_folder)
-    assert HERE.completed_steps() == 4
-    assert HERE.training_state() is None
+    assert HERE.read().step == 4
+    assert HERE.read().optimizer_state() is None
     assert not list(HERE.path.glob("events*"))
 
 
@@ -174,7 +174,7 @@ def test_where_three_have_no_room_the_oldest_goes(
     assert [run.step for run in saved_runs("none")] == [6]
     (google / "checkpoint_run1.tar").write_bytes(b"")
     from_drive()
-    assert HERE.completed_steps() == 4
+    assert HERE.read().step == 4
 
 
 def test_where_two_have_no_room_either_nothing_goes(
@@ -224,26 +224,26 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
     (note,) = from_drive()
     assert "is cut short" in note
     assert note.endswith("; the one before it is taken")
-    assert HERE.completed_steps() == 2
+    assert HERE.read().step == 2
 
     archive.write_bytes(whole[:3000] + b"?" + whole[3001:])
     assert "is damaged" in from_drive()[0]
-    assert HERE.completed_steps() == 2
+    assert HERE.read().step == 2
 
     archive.unlink()  # killed between two renamings
     (note,) = from_drive()[:1]
     assert note == "Warning: checkpoint_run1.tar is not there; the one before it is taken"
-    assert HERE.completed_steps() == 2
+    assert HERE.read().step == 2
 
     archive.write_bytes(whole)
     from_drive()
-    assert HERE.completed_steps() == 4
+    assert HERE.read().step == 4
 
     for path in google.glob("*.tar"):
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"before\.tar is cut short: 0 bytes of [\d,]+ are"):
         from_drive()
-    assert HERE.completed_steps() == 4
+    assert HERE.read().step == 4
 
 
 @pytest.mark.parametrize("name", ["model-4.data-00000-of-00001", "run.json"])
@@ -273,7 +273,7 @@ def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: s
     shutil.rmtree("checkpoint", ignore_errors=True)
     (note,) = from_drive(copy_folder=True)
     assert "has no SHA256SUMS of its newest step" in note
-    assert HERE.completed_steps() == (4 if trained_by == "this package" else 6)
+    assert HERE.read().step == (4 if trained_by == "this package" else 6)
 
 
 @pytest.mark.usefixtures("google")
@@ -289,7 +289,7 @@ def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
     shutil.copytree(golden, google / "checkpoint" / "run1")
     (note,) = from_drive(copy_folder=True)
     assert "has no SHA256SUMS" in note
-    assert HERE.completed_steps() == 20
+    assert HERE.read().step == 20
 
 
 # --- Finding a run again
@@ -415,9 +415,9 @@ def test_what_is_further_or_newer_is_brought(
     (on_drive,) = saved_runs()
     saved_at(save_run(step=here[0]), here[1])
     brought(on_drive)
-    assert HERE.completed_steps() == taken
+    assert HERE.read().step == taken
     kept = RunFolder("checkpoint", "run1.before")
-    assert kept.completed_steps() == (here[0] if taken == there[0] else 0)
+    assert kept.read().step == (here[0] if taken == there[0] else 0)
 
 
 # --- While a run trains
@@ -551,7 +551,7 @@ from gpt2_helpers.session import Session
 from toy_runs import short
 
 def killed_while_copying(moving, copied=drive_backup.drain):
-    for moved in moving if RunFolder("checkpoint", "run1").completed_steps() == 6 else ():
+    for moved in moving if RunFolder("checkpoint", "run1").read().step == 6 else ():
         if moved.done > moved.total / 2:
             os.kill(os.getpid(), signal.SIGKILL)
     return copied(moving)

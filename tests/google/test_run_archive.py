@@ -36,7 +36,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def packed(folder: RunFolder = HERE, weights_only: bool = False) -> Path:
-    drain(pack(members_of(folder, weights_only), ARCHIVE))
+    drain(pack(members_of(folder.require(), weights_only), ARCHIVE))
     return ARCHIVE
 
 
@@ -89,9 +89,9 @@ def test_an_archive_holds_what_resuming_needs_and_nothing_stale() -> None:
 def test_the_best_checkpoint_of_an_early_stopping_goes_with_it() -> None:
     save_run(step=2)
     folder = save_run(step=4, checkpoints=[2, 4], validation_losses=[(2, 1.0), (4, 1.5)])
-    names = {path.name for path in run_files(folder)}
+    names = {path.name for path in run_files(folder.require())}
     assert names >= {f"{kind}-2.{end}" for kind in ("model", "optimizer") for end in ENDINGS}
-    assert not any("-2." in path.name for path in run_files(folder, weights_only=True))
+    assert not any("-2." in path.name for path in run_files(folder.require(), weights_only=True))
 
 
 def test_adapters_go_with_what_resuming_needs() -> None:
@@ -99,14 +99,16 @@ def test_adapters_go_with_what_resuming_needs() -> None:
         folder = save_run(
             step=step, adapters=True, checkpoints=[2], validation_losses=[(2, 1.0), (4, 1.5)]
         )
-    names = {path.name for path in run_files(folder)}
+    names = {path.name for path in run_files(folder.require())}
     assert names >= {f"adapters-{step}.{end}" for step in (2, 4) for end in ENDINGS}
-    assert not any("adapters" in path.name for path in run_files(folder, weights_only=True))
+    assert not any(
+        "adapters" in path.name for path in run_files(folder.require(), weights_only=True)
+    )
 
 
 def test_bytes_are_counted_and_known_beforehand() -> None:
     folder = save_run()
-    members = members_of(folder)
+    members = members_of(folder.require())
     moved = list(pack(members, ARCHIVE))
     total = packed_size(members)
     assert {m.total for m in moved} == {total}
@@ -173,11 +175,11 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
     packed()
     before = {path.name: path.read_bytes() for path in Path().glob("checkpoint_*")}
     save_run(step=4)
-    packing = pack(members_of(HERE), ARCHIVE)
+    packing = pack(members_of(HERE.require()), ARCHIVE)
     next(packing)
     packing.close()
     (HERE.path / "run.json").write_text("{}")  # another process writes on
-    members = members_of(HERE)
+    members = members_of(HERE.require())
     (HERE.path / "run.json").write_text("")
     with pytest.raises(Gpt2Error, match=r"checkpoint_run1\.tar is incomplete"):
         drain(pack(members, ARCHIVE))
@@ -187,7 +189,7 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
 def test_a_run_that_is_not_there_names_those_that_are() -> None:
     save_run("titles")
     with pytest.raises(CheckpointError, match=r"no run 'title' in checkpoint \(did you mean 'tit"):
-        members_of(RunFolder("checkpoint", "title"))
+        members_of(RunFolder("checkpoint", "title").require())
 
 
 # --- Unpacking
@@ -205,7 +207,7 @@ def test_a_run_comes_back_as_it_went() -> None:
     assert moved[-1] == (total, total)
     assert files_of(THERE) == files_of(folder)
     assert (THERE.path / index.name).stat().st_mtime == 1_600_000_000
-    assert THERE.training_state() is not None
+    assert THERE.read().optimizer_state() is not None
 
 
 def test_an_archive_of_gpt_2_simple_is_opened() -> None:
@@ -216,7 +218,7 @@ def test_an_archive_of_gpt_2_simple_is_opened() -> None:
     assert unpacked() == [
         "checkpoint_run1.tar has no SHA-256 beside it, so that only its form is checked"
     ]
-    assert THERE.completed_steps() == 20
+    assert THERE.read().step == 20
     assert_same(weights_of(load_model(THERE.path)), weights_of(load_model(GOLDEN_RUN)))
 
 
@@ -224,7 +226,7 @@ def test_it_becomes_a_run_of_the_name_asked_for() -> None:
     save_run("titles")
     packed(RunFolder("checkpoint", "titles"))
     unpacked(folder=THERE)
-    assert THERE.completed_steps() == 4
+    assert THERE.read().step == 4
 
 
 def test_the_run_that_stood_there_is_kept() -> None:
@@ -233,7 +235,7 @@ def test_the_run_that_stood_there_is_kept() -> None:
     for step in (6, 8):
         shutil.rmtree(THERE.path, ignore_errors=True)
         mine = files_of(save_run(step=step, checkpoint_dir="elsewhere"))
-        assert unpacked() == ["the run1 that stood there before is kept as elsewhere/run1.before"]
+        assert unpacked() == ["the previous run1 is kept as elsewhere/run1.before"]
         assert files_of(THERE) == files_of(HERE)
         assert files_of(RunFolder("elsewhere", "run1.before")) == mine
 
@@ -435,7 +437,7 @@ def test_a_hash_that_is_another_archives_can_be_deleted() -> None:
         unpacked()
     sha256_path(ARCHIVE).unlink()
     unpacked()
-    assert THERE.completed_steps() == 20
+    assert THERE.read().step == 20
 
 
 def test_an_unsafe_archive_is_refused_also_without_pythons_own_filter(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gpt2_helpers.checkpoint.model_files import save_model
-from gpt2_helpers.checkpoint.run_folder import RunFolder, RunRecord
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import new_adapters

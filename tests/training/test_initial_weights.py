@@ -97,11 +97,11 @@ def test_the_run_is_an_ordinary_one_with_its_adapters_beside_the_weights() -> No
     base = weights_of(load_model("models/toy"))
     trained = {name for name, array in in_folder().items() if not np.array_equal(array, base[name])}
     assert trained == {name for name in base if "/h" in name and name.endswith("/w")}
-    saved = RunFolder("checkpoint", "run1").adapters()
+    saved = RunFolder("checkpoint", "run1").read().adapters()
     assert saved is not None
     assert saved.shapes == adapter_shapes(SHAPE, RANK)
     assert_same(dict(saved), adapters(run.model))
-    record = RunFolder("checkpoint", "run1").record()
+    record = RunFolder("checkpoint", "run1").read().record
     assert (record.lora_rank, record.base_checkpoint) == (RANK, BASE)
     assert record.parameters["lora_rank"] == RANK
 
@@ -153,7 +153,7 @@ def test_a_save_in_the_place_of_its_own_base_is_merged_only_once() -> None:
         if step.step == 2:
             expected = {name: run.model.effective_weight(name, base[name]).numpy() for name in base}
             assert_same(in_folder(2), expected)
-            assert run.folder.record().base_checkpoint == ""
+            assert run.folder.read().record.base_checkpoint == ""
     assert_same(in_folder(4), effective_weights(run.model))
 
 
@@ -213,7 +213,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped() -> None:
     assert_same(adapters(whole.model), adapters(resumed.model))
     assert_same(in_folder(name="whole"), in_folder())
     assert not any("restarts" in note or "missing" in note for note in resumed.notes)
-    assert resumed.folder.record().base_checkpoint == BASE
+    assert resumed.folder.read().record.base_checkpoint == BASE
 
 
 def test_without_its_base_a_run_goes_on_from_its_own_weights() -> None:
@@ -254,9 +254,9 @@ def test_the_base_is_known_again_where_the_weights_were_rounded() -> None:
     shutil.move("models", "elsewhere")
     train(**options)
     shutil.move("elsewhere", "models")
-    record = run.folder.record()
+    record = run.folder.read().record
     record.base_checkpoint = BASE
-    run.folder._write_record(record)
+    record.save(run.folder.path)
     assert open_run(**options).record.base_checkpoint == BASE
 
 
@@ -273,7 +273,7 @@ def test_a_run_goes_on_in_full_from_its_merged_weights() -> None:
     assert expected in run.notes
     assert [step.step for step in run] == [5]
     assert adapters_kept() == set()
-    assert (run.folder.record().lora_rank, run.folder.record().base_checkpoint) == (0, "")
+    assert (run.folder.read().record.lora_rank, run.folder.read().record.base_checkpoint) == (0, "")
     changed = in_folder()
     assert not any(np.array_equal(changed[name], array) for name, array in before.items())
 
@@ -375,7 +375,7 @@ def test_early_stopping_goes_back_to_the_best_adapters(worsening: dict[str, Any]
     assert steps_kept() == adapters_kept() == {4}
     assert_same(in_folder(), at_best[0])
     assert_same(effective_weights(run.model), in_16_bits(at_best[0]))
-    saved = RunFolder("checkpoint", "run1").adapters()
+    saved = RunFolder("checkpoint", "run1").read().adapters()
     assert saved is not None
     assert_same(dict(saved), at_best[1])
     assert_same(texts_of(run), texts_of_the_saved(run))

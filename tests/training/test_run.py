@@ -247,7 +247,7 @@ def test_after_each_save_the_run_can_be_copied_whole(end: str) -> None:
         tf.config.run_functions_eagerly(False)  # tf.data would warn that it does not
         read = tf.data.TFRecordDataset(str(events)).as_numpy_iterator()
         tf.config.run_functions_eagerly(True)
-        copies.append((folder.completed_steps(), {Event.FromString(line).step for line in read}))
+        copies.append((folder.read().step, {Event.FromString(line).step for line in read}))
 
     run.callbacks.append(Backup(copy))
     for step in run:
@@ -286,12 +286,12 @@ def test_fresh_counts_from_zero_and_loses_nothing_before_it_saves() -> None:
     for step in open_run(steps=2, restore_from="fresh", seed=2):
         assert step.step in (1, 2)
         assert_same(in_folder(), old)
-        assert RunFolder("checkpoint", "run1").completed_steps() == 3
+        assert RunFolder("checkpoint", "run1").read().step == 3
     assert (FOLDER / "counter").read_text() == "2\n"
     assert latest_checkpoint(FOLDER) == FOLDER / "model-2"
     assert steps_kept() == {2, 3}  # what was there can still be loaded by name
     assert_same(weights_of(load_model(FOLDER, checkpoint="model-3")), old)
-    assert RunFolder("checkpoint", "run1").record().losses[0][0] == 1
+    assert RunFolder("checkpoint", "run1").read().record.losses[0][0] == 1
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_overwrite_drops_what_was_there_once_the_new_is_whole() -> None:
         assert old_events.exists() == (step.step < 6)
     assert steps_kept() == {6, 8}
     assert (FOLDER / "notes of mine.txt").exists()
-    assert RunFolder("checkpoint", "run1").record().checkpoints == [6, 8]
+    assert RunFolder("checkpoint", "run1").read().record.checkpoints == [6, 8]
     assert [step.step for step in open_run(steps=1)] == [9]
 
 
@@ -451,7 +451,7 @@ def worsening() -> dict[str, Any]:
 def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, Any]) -> None:
     run, steps, at_best = open_run(**worsening), [], {}
     copied: list[int] = []
-    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.read().step)))
     for step in run:
         steps.append(step)
         if step.is_best:
@@ -466,9 +466,9 @@ def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, An
     assert run.notes[-1] == "stopped early: restored the best checkpoint, step 2"
     assert copied == [1, 2, 3, 4, 5, 6, 2]  # save_every, and the return to the best
     # The whole curve can still be drawn, and the run goes on from its best.
-    assert [step for step, _ in run.folder.record().validation_losses] == [2, 4, 6]
+    assert [step for step, _ in run.folder.read().record.validation_losses] == [2, 4, 6]
     assert [step.step for step in open_run(**{**worsening, "steps": 1})] == [3]
-    assert [step for step, _ in RunFolder("checkpoint", "run1").record().losses] == [1, 2, 3]
+    assert [step for step, _ in RunFolder("checkpoint", "run1").read().record.losses] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("save_every", "expected"), [(0, [7]), (3, [3, 6, 7])])
@@ -481,7 +481,7 @@ def test_a_new_best_alone_is_saved_but_not_copied(save_every: int, expected: lis
         save_every=save_every,
     )
     copied: list[int] = []
-    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.read().step)))
     saved = [step.step for step in run if step.saved]
     assert {1, 2, 4, 5} <= set(saved)  # each was the best so far
     assert copied == expected
@@ -492,7 +492,7 @@ def test_only_the_return_to_the_best_is_copied_where_nothing_else_asks_for_it(
 ) -> None:
     run = open_run(**{**worsening, "save_every": 0})
     copied: list[int] = []
-    run.callbacks.append(Backup(lambda folder: copied.append(folder.completed_steps())))
+    run.callbacks.append(Backup(lambda folder: copied.append(folder.read().step)))
     assert [step.step for step in run if step.saved] == [2]
     assert copied == [2]
 
@@ -632,7 +632,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped() -> None:
     assert_goes_on(whole, steps)
     assert_same(weights_of(run.model), weights_of(resumed.model))
     assert_same(in_folder("whole"), in_folder())
-    assert resumed.folder.record().losses == run.folder.record().losses
+    assert resumed.folder.read().record.losses == run.folder.read().record.losses
 
 
 @pytest.mark.parametrize(

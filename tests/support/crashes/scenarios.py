@@ -18,6 +18,7 @@ from faulty_server import BadServer, running
 from gpt2_helpers.checkpoint.model_download import FILES, MIRROR_VARIABLE
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_for_inference
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.google import archive_checks, run_archive
@@ -67,6 +68,13 @@ def assert_same(first: Path, second: Path) -> None:
         np.testing.assert_array_equal(ours[name], array, err_msg=name)
 
 
+def newest_of(folder: RunFolder) -> Path:
+    """The prefix of the run's newest checkpoint."""
+    checkpoint = folder.require().checkpoint
+    assert checkpoint is not None
+    return checkpoint
+
+
 def litter(folder: Path) -> list[str]:
     """What only a write that is under way has any use for: empty, in the end."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.part*"))
@@ -89,27 +97,29 @@ class Finetuning(Scenario):
         )
 
     def call(self, work: Path) -> list[Any] | None:
-        left = STEPS - self.folder(work).completed_steps()
+        left = STEPS - self.folder(work).read().step
         return self.arguments(work, left).split() if left else None
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         folder = self.folder(work)
         told = [int(step) for step in re.findall(r"^\[(\d+) \|", end.output, re.MULTILINE)]
-        done = folder.completed_steps()
+        done = folder.read().step
         assert done > max(told, default=0) - SAVE_EVERY, f"step {max(told)} was told, {done} kept"
-        if newest := folder.newest():
+        if newest := folder.read().checkpoint:
             for array in arrays(newest).values():
                 assert np.isfinite(array).all()
             Tokenizer.load(folder.path)
             load_for_inference(folder.path, "float32", "float32")
-            folder.record()
-            assert dict(folder.training_state() or {}), "no optimizer's state beside the weights"
+            RunRecord.load(folder.path)
+            assert dict(folder.read().optimizer_state() or {}), (
+                "no optimizer's state beside the weights"
+            )
 
     def check_end(self, work: Path, whole: Path) -> None:
         for kind in ("model", "optimizer"):
             mine, theirs = (self.folder(place).path / f"{kind}-{STEPS}" for place in (work, whole))
             assert_same(mine, theirs)
-        record, other = (self.folder(place).record() for place in (work, whole))
+        record, other = (self.folder(place).read().record for place in (work, whole))
         assert record.losses == other.losses
         if not (work / "done").exists():  # killed after the last save: the next training tidies
             self.folder(work).remove_partial()
@@ -158,12 +168,12 @@ class Stopping(Finetuning):
     def check(self, work: Path, end: End, whole: Path) -> None:
         super().check(work, end, whole)
         folder = self.folder(work)
-        if folder.newest() and (best := folder.best_step(folder.record())) is not None:
+        if (best := folder.read().best_step) is not None:
             assert arrays(folder.path / f"model-{best}")
 
     def check_end(self, work: Path, whole: Path) -> None:
         super().check_end(work, whole)
-        record, other = (self.folder(place).record() for place in (work, whole))
+        record, other = (self.folder(place).read().record for place in (work, whole))
         assert record.validation_losses == other.validation_losses
 
 
@@ -196,7 +206,7 @@ class Backups(Finetuning):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         super().check(work, end, whole)
-        if (lost := self.folder(work).completed_steps() - SAVE_EVERY) > 0:
+        if (lost := self.folder(work).read().step - SAVE_EVERY) > 0:
             assert assert_whole_archive(work) >= lost
 
     def check_end(self, work: Path, whole: Path) -> None:
@@ -238,7 +248,7 @@ class Pretraining(Scenario):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         folder = RunFolder(work / "models" / "mine", "training")
-        if newest := folder.newest():
+        if newest := folder.read().checkpoint:
             arrays(newest)
             Tokenizer.load(folder.path)
         if (work / "models" / "mine" / "model.ckpt.index").is_file():
@@ -367,12 +377,12 @@ class Importing(Exporting):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         folder = RunFolder(work / "checkpoint", "run1")
-        assert arrays(folder.require())
-        Tokenizer.load(folder.path)
+        assert arrays(newest_of(folder))
+        Tokenizer.load(folder.read().path)
 
     def check_end(self, work: Path, whole: Path) -> None:
         mine, theirs = (RunFolder(place / "checkpoint", "run1") for place in (work, whole))
-        assert_same(mine.require(), theirs.require())
+        assert_same(newest_of(mine), newest_of(theirs))
         assert litter(work / "checkpoint") == []
 
 
@@ -395,11 +405,11 @@ class ExportingFolder(Exporting):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         folder = self.folder(work)
-        assert arrays(folder.require())
-        Tokenizer.load(folder.path)
+        assert arrays(newest_of(folder))
+        Tokenizer.load(folder.read().path)
 
     def check_end(self, work: Path, whole: Path) -> None:
-        assert_same(self.folder(work).require(), self.folder(whole).require())
+        assert_same(newest_of(self.folder(work)), newest_of(self.folder(whole)))
         assert litter(work / "drive") == []
 
 

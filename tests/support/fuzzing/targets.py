@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.tensor_bundle import BadIndexError, ForeignIndexError, read_index
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.data.csv_files import read_column
@@ -70,7 +71,7 @@ def index(data: bytes) -> None:
 
 def record(data: bytes) -> None:
     _file("run.json", data)
-    RunFolder(_PLACE.parent, _PLACE.name).record()
+    RunRecord.load(_PLACE)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -128,7 +129,7 @@ def seeds(target: str, folder: Path) -> None:
         if target == "index":
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
         else:
-            drain(run_archive.pack(run_archive.members_of(run), folder / "a"))
+            drain(run_archive.pack(run_archive.members_of(run.require()), folder / "a"))
             sha256_path(folder / "a").unlink()
     for path in place.iterdir():
         if path.is_file() and target != "tokenizer":
