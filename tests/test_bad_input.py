@@ -1,6 +1,7 @@
-"""What is typed or fed wrongly, a row a case: one line that helps, exit code 2, nothing changed.
+"""Invalid input on the command line: one helpful line, exit code 2, and no changed files.
 
-Options alone stand in `test_cli`; here are files that are damaged, foreign or hostile, and names.
+The cases are damaged, unsupported and malicious files, unknown names and invalid option values.
+tests/cli/test_app.py has the syntax of options.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from gpt2_helpers.errors import Gpt2Error
 from toy_runs import save_run, write_model
 
 MODEL, RUN = Path("models/toy"), Path("checkpoint/run1")
-BAR = r"^(encoding|finetuning|generating): .*\]"
+PROGRESS_BAR = r"^(encoding|finetuning|generating): .*\]"
 FINETUNE = "finetune {} --model-name toy --steps 1 --sample-every 0 --restore-from fresh"
-GENERATE = "generate --length 8"  # by run1
+GENERATE = "generate --length 8"  # with run1
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a folder to work in: a model, a run, a text."""
-    folder, before = tmp_path_factory.mktemp("made"), Path.cwd()
+def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a working folder: a model, a run and a table."""
+    folder, before = tmp_path_factory.mktemp("template"), Path.cwd()
     os.chdir(folder)
     try:
         write_model()
@@ -47,9 +48,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def work(made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(template: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name, body in made.items():
+    for name, body in template.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
@@ -64,16 +65,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def told(arguments: str) -> tuple[int, list[str]]:
-    """The exit code of a command, and its lines on stderr that are no bar's."""
+def run_command(arguments: str) -> tuple[int, list[str]]:
+    """Return the exit code of a command and its lines on stderr, without progress bars."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments.split())
     lines = err.getvalue().replace("\r", "\n").splitlines()
-    return code, [line for line in lines if line.strip() and not re.search(BAR, line)]
+    return code, [line for line in lines if line.strip() and not re.search(PROGRESS_BAR, line)]
 
 
-def written(name: str, body: bytes | str) -> Callable[[], None]:
+def file(name: str, body: bytes | str) -> Callable[[], None]:
     data = body.encode() if isinstance(body, str) else body
     return lambda: _write(name, data)
 
@@ -82,7 +83,7 @@ def _write(name: str, data: bytes) -> None:
     Path(name).write_bytes(data)
 
 
-def archive(name: str, member: str, body: bytes) -> Callable[[], None]:
+def zip_file(name: str, member: str, body: bytes) -> Callable[[], None]:
     def make() -> None:
         with zipfile.ZipFile(name, "w") as zipped:
             zipped.writestr(member, body)
@@ -95,13 +96,13 @@ def arrays(name: str, *values: Any, **options: Any) -> Callable[[], None]:
 
 
 def npy(shape: str, version: bytes = b"\x01\x00\x76\x00") -> Callable[[], None]:
-    """An array of ids whose header says what it likes; `version` and length come before it."""
+    """An .npy file with a false header. `version` contains the version and the header's length."""
     header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return written("ids.npy", b"\x93NUMPY" + version + header.encode() + bytes(10))
+    return file("ids.npy", b"\x93NUMPY" + version + header.encode() + bytes(10))
 
 
 def pickled() -> None:
-    """An array of objects: unpickling it would run whatever its maker likes."""
+    """An array of objects: unpickling it would run arbitrary code."""
     np.savez("ids.npz", np.array([os.getcwd, {}], dtype=object), allow_pickle=True)
 
 
@@ -114,64 +115,69 @@ def hparams(**values: Any) -> Callable[[], None]:
 
 
 def weights(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], None]:
-    """The run's weights with one array changed."""
+    """Change one array of the run's weights."""
 
     def make() -> None:
         prefix = RUN / "model-4"
-        kept = dict(WeightsReader(prefix))
-        write_weights(prefix, {**kept, name: change(kept[name])})
+        arrays = dict(WeightsReader(prefix))
+        write_weights(prefix, {**arrays, name: change(arrays[name])})
 
     return make
 
 
-def cut(path: Path, size: int) -> Callable[[], None]:
+def truncate(path: Path, size: int) -> Callable[[], None]:
     return lambda: os.truncate(path, size)
 
 
-def swapped_merges() -> None:
+def replace_merges() -> None:
     (RUN / "vocab.bpe").write_text("#version: 0.2\nzz yy\n", encoding="utf-8")
 
 
 DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
-    # name, file, how it is made, what is said
+    # name of the case, file, function that creates it, part of the message
     ("no such file", "titels.csv", lambda: None, "did you mean 'titles.csv'?"),
-    ("empty text", "x.txt", written("x.txt", ""), "no text"),
-    ("empty CSV", "x.csv", written("x.csv", ""), "no text"),
-    ("a header alone", "x.csv", written("x.csv", "title\n"), "no text"),
-    ("unequal columns", "x.csv", written("x.csv", "a,b\n1,2\n3\n"), "line 3"),
-    ("a quote never closed", "x.csv", written("x.csv", 'title\n"What is\nbest\n'), "quote"),
-    ("NUL bytes in a CSV", "x.csv", written("x.csv", b"title\nWhat\x00is\n"), "NUL"),
-    ("NUL bytes in a text", "x.txt", written("x.txt", b"What\x00is best"), "NUL"),
-    ("a field of 100 MB", "x.csv", written("x.csv", b"title\n" + b"word " * 20_000_000), "long"),
-    ("random bytes", "x.txt", written("x.txt", bytes(range(256)) * 40), "x.txt"),
-    ("a picture", "x.txt", written("x.txt", b"\x89PNG\r\n\x1a\n" + bytes(90)), "PNG"),
-    ("an archive", "x.txt", archive("x.txt", "a.txt", b"What is best?"), "zip"),
+    ("empty text", "x.txt", file("x.txt", ""), "no text"),
+    ("empty CSV", "x.csv", file("x.csv", ""), "no text"),
+    ("a header only", "x.csv", file("x.csv", "title\n"), "no text"),
+    ("unequal columns", "x.csv", file("x.csv", "a,b\n1,2\n3\n"), "line 3"),
+    ("an unclosed quote", "x.csv", file("x.csv", 'title\n"What is\nbest\n'), "quote"),
+    ("NUL bytes in a CSV", "x.csv", file("x.csv", b"title\nWhat\x00is\n"), "NUL"),
+    ("NUL bytes in a text", "x.txt", file("x.txt", b"What\x00is best"), "NUL"),
+    ("a field of 100 MB", "x.csv", file("x.csv", b"title\n" + b"word " * 20_000_000), "long"),
+    ("random bytes", "x.txt", file("x.txt", bytes(range(256)) * 40), "x.txt"),
+    ("an image", "x.txt", file("x.txt", b"\x89PNG\r\n\x1a\n" + bytes(90)), "PNG"),
+    ("an archive", "x.txt", zip_file("x.txt", "a.txt", b"What is best?"), "zip"),
     (
-        "an unknown encoding",
+        "an unsupported encoding",
         "x.txt",
-        written("x.txt", ("日本語の本" * 9).encode("shift_jis")),
+        file("x.txt", ("日本語の本" * 9).encode("shift_jis")),
         "x.txt",
     ),
-    ("an npz that is none", "x.npz", written("x.npz", b"What is best?"), "no .npz archive"),
-    ("an npz cut short", "x.npz", written("x.npz", b"PK\x03\x04" + bytes(30)), "no .npz archive"),
+    ("a text named npz", "x.npz", file("x.npz", b"What is best?"), "not an .npz archive"),
+    ("a truncated npz", "x.npz", file("x.npz", b"PK\x03\x04" + bytes(30)), "not an .npz archive"),
     ("pickled objects", "ids.npz", pickled, "token ids"),
-    ("numbers of another kind", "ids.npz", arrays("ids.npz", np.ones(5)), "float64"),
-    ("a table of ids", "ids.npz", arrays("ids.npz", np.ones((2, 2), int)), "(2, 2)"),
-    ("negative ids", "ids.npz", arrays("ids.npz", np.array([1, -5])), "never negative"),
-    ("another vocabulary", "ids.npz", arrays("ids.npz", np.array([1, 50256])), "50256"),
-    ("a member that is no array", "x.npz", archive("x.npz", "arr_0.npy", b"no"), "no array"),
-    ("fewer than no ids", "ids.npy", npy("(-5,)"), "token ids"),
-    ("a header without an end", "ids.npy", npy("(5,)", b"\x02\x00\xff\xff\xff\x7f"), "too long"),
-    ("a header that is no array's", "ids.npy", npy("{[]: 1}"), "no array"),
+    ("floats", "ids.npz", arrays("ids.npz", np.ones(5)), "float64"),
+    ("a matrix of ids", "ids.npz", arrays("ids.npz", np.ones((2, 2), int)), "(2, 2)"),
+    ("negative ids", "ids.npz", arrays("ids.npz", np.array([1, -5])), "must not be negative"),
+    ("ids of another vocabulary", "ids.npz", arrays("ids.npz", np.array([1, 50256])), "50256"),
+    (
+        "a member that is not an array",
+        "x.npz",
+        zip_file("x.npz", "arr_0.npy", b"no"),
+        "not an array",
+    ),
+    ("a negative count", "ids.npy", npy("(-5,)"), "token ids"),
+    ("an endless header", "ids.npy", npy("(5,)", b"\x02\x00\xff\xff\xff\x7f"), "too long"),
+    ("an invalid header", "ids.npy", npy("{[]: 1}"), "not an array"),
     ("an empty npz", "ids.npz", arrays("ids.npz", np.array([], int)), "no t"),
     ("one token", "ids.npz", arrays("ids.npz", np.array([1])), "at least two"),
-    ("a folder without texts", "empty", lambda: Path("empty").mkdir(), "empty"),
-    ("a glob of nothing", "*.text", lambda: None, "*.text"),
+    ("an empty folder", "empty", lambda: Path("empty").mkdir(), "empty"),
+    ("a glob without matches", "*.text", lambda: None, "*.text"),
 ]
 
 
 ENCODE = "encode {} --model-name toy --out-path new.npz"
-# Ids are not encoded again.
+# `encode` is not for files of ids.
 ROWS = [
     pytest.param(command, *row, id=f"{name}-{command.split()[0]}")
     for command in (FINETUNE, ENCODE)
@@ -186,7 +192,7 @@ def test_a_dataset(
 ) -> None:
     make()
     before = contents(work)
-    code, lines = told(command.format(file))
+    code, lines = run_command(command.format(file))
     assert (code, len(lines)) == (2, 1), lines
     assert message in lines[0]
     assert len(lines[0]) < 600
@@ -194,31 +200,31 @@ def test_a_dataset(
 
 
 RUNS: list[tuple[str, Callable[[], Any], str]] = [
-    ("weights cut short", cut(RUN / f"model-4{DATA}", 5000), "cut short or damaged"),
-    ("no weights", lambda: (RUN / f"model-4{DATA}").unlink(), "although one was saved"),
-    ("an index cut short", cut(RUN / "model-4.index", 99), "is no checkpoint"),
-    ("an index of something else", written("checkpoint/run1/model-4.index", b"x" * 999), "is no"),
-    ("a damaged number", weights("model/wpe", lambda a: a * np.nan), "NaN"),
-    ("an endless number", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),
+    ("truncated weights", truncate(RUN / f"model-4{DATA}", 5000), "cut short or damaged"),
+    ("missing weights", lambda: (RUN / f"model-4{DATA}").unlink(), "although one was saved"),
+    ("a truncated index", truncate(RUN / "model-4.index", 99), "is no checkpoint"),
+    ("another file as index", file("checkpoint/run1/model-4.index", b"x" * 999), "is no"),
+    ("NaN", weights("model/wpe", lambda a: a * np.nan), "NaN"),
+    ("infinity", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),
     ("another shape", weights("model/wpe", lambda a: a[1:]), "has shape"),
-    ("hparams that are none", written("checkpoint/run1/hparams.json", "n_ctx: 5"), "JSON"),
-    ("hparams nested too deep", written("checkpoint/run1/hparams.json", "[" * 99999), "JSON"),
-    ("hparams of a list", written("checkpoint/run1/hparams.json", "[]"), "lacks"),
-    ("hparams in another encoding", written("checkpoint/run1/hparams.json", b"\xff\xfe{"), "JSON"),
-    ("a number in words", hparams(n_layer="two"), "n_layer"),
+    ("hparams that are not JSON", file("checkpoint/run1/hparams.json", "n_ctx: 5"), "JSON"),
+    ("hparams nested too deeply", file("checkpoint/run1/hparams.json", "[" * 99999), "JSON"),
+    ("hparams that are a list", file("checkpoint/run1/hparams.json", "[]"), "lacks"),
+    ("hparams in another encoding", file("checkpoint/run1/hparams.json", b"\xff\xfe{"), "JSON"),
+    ("a word instead of a number", hparams(n_layer="two"), "n_layer"),
     ("a fraction", hparams(n_embd=16.5), "n_embd"),
-    ("a truth", hparams(n_head=True), "n_head"),
-    ("nothing", hparams(n_ctx=None), "n_ctx"),
+    ("a boolean", hparams(n_head=True), "n_head"),
+    ("null", hparams(n_ctx=None), "n_ctx"),
     ("a negative number", hparams(n_ctx=-32), "n_ctx"),
     ("an enormous number", hparams(n_embd=10**12), "n_embd"),
     ("an enormous number of layers", hparams(n_layer=10**9), "n_layer"),
-    ("another size's", hparams(n_layer=3), "h2/"),
-    ("a vocabulary that is none", written("checkpoint/run1/encoder.json", "{}"), "encoder.json"),
-    ("a vocabulary of words", written("checkpoint/run1/encoder.json", '{"a": "b"}'), "whole num"),
-    ("a vocabulary nested deep", written("checkpoint/run1/encoder.json", "[" * 99999), "read"),
-    ("merges of another model", swapped_merges, "don't belong together"),
-    ("merges that are none", written("checkpoint/run1/vocab.bpe", "a b c\nd\n"), "vocab.bpe"),
-    ("merges in another encoding", written("checkpoint/run1/vocab.bpe", b"\xff\xfe\x00"), "read"),
+    ("too many layers", hparams(n_layer=3), "h2/"),
+    ("an empty vocabulary", file("checkpoint/run1/encoder.json", "{}"), "encoder.json"),
+    ("a vocabulary without ids", file("checkpoint/run1/encoder.json", '{"a": "b"}'), "whole num"),
+    ("a vocabulary nested too deeply", file("checkpoint/run1/encoder.json", "[" * 99999), "read"),
+    ("merges of another model", replace_merges, "don't belong together"),
+    ("malformed merges", file("checkpoint/run1/vocab.bpe", "a b c\nd\n"), "vocab.bpe"),
+    ("merges in another encoding", file("checkpoint/run1/vocab.bpe", b"\xff\xfe\x00"), "read"),
     ("a larger vocabulary", hparams(n_vocab=330), "has shape"),
 ]
 
@@ -228,7 +234,7 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
     with np.errstate(all="ignore"):
         make()
     before = contents(work)
-    code, lines = told(GENERATE)
+    code, lines = run_command(GENERATE)
     assert (code, len(lines)) == (2, 1), lines
     assert message in lines[0]
     assert len(lines[0]) < 600
@@ -267,13 +273,13 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
 )
 def test_an_option(work: Path, arguments: str, message: str) -> None:
     before = contents(work)
-    code, lines = told(arguments)
+    code, lines = run_command(arguments)
     assert (code, len(lines)) == (2, 1), lines
     assert message in lines[0]
     assert contents(work) == before
 
 
-# --- Archives, which come through Google Drive
+# -- Archives from Google Drive
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 3, link: str = "") -> Any:
@@ -286,7 +292,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 3, link: str = 
 
 
 def bomb(tar: tarfile.TarFile) -> None:
-    """A header that promises more than any disk has."""
+    """A header that states a size larger than any disk."""
     info = tarfile.TarInfo("checkpoint/run1/model-4.index")
     info.size = 1 << 60
     tar.addfile(info)
@@ -304,7 +310,7 @@ def bomb(tar: tarfile.TarFile) -> None:
         member("checkpoint/run1/model-4.index", tarfile.FIFOTYPE, 0),
         bomb,
     ],
-    ids=["..", "hidden ..", "absolute", "symbolic link", "hard link", "device", "pipe", "bomb"],
+    ids=["..", "inner ..", "absolute", "symbolic link", "hard link", "device", "pipe", "bomb"],
 )
 def test_an_archive(work: Path, monkeypatch: pytest.MonkeyPatch, add: Any) -> None:
     drive = work / "drive" / "MyDrive"

@@ -1,4 +1,4 @@
-"""Token ids -> windows of ids to train on. NumPy only; the same seed and step, the same windows."""
+"""Cuts token ids into training and validation windows. Stateless; knows nothing about models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def window_length(n_tokens: int, n_ctx: int) -> int:
-    """Ids in one training window: `n_ctx` to read and one more to predict, fewer in a short text.
+    """Length of a training window: `n_ctx` inputs and one more id to predict, or the whole text.
 
     >>> window_length(100_000, 1024), window_length(60, 1024)
     (1025, 60)
@@ -18,12 +18,23 @@ def window_length(n_tokens: int, n_ctx: int) -> int:
 def random_windows(
     tokens: NDArray[np.integer], seed: int, step: int, batch_size: int, length: int
 ) -> NDArray[np.int32]:
-    """The windows of one step: `batch_size` runs of `length` ids from random places in `tokens`.
+    """Pick the windows of one training step at random positions.
 
-    They depend on nothing but `seed` and `step`, so that resuming needs no saved position.
+    They depend only on `seed` and `step`, so a run can be resumed without a saved position.
 
-    >>> random_windows(np.arange(9), seed=1, step=5, batch_size=2, length=3).shape
-    (2, 3)
+    Args:
+        tokens: All token ids, (count,).
+        seed: Random seed of the run.
+        step: Number of the optimizer step.
+        batch_size: Number of windows.
+        length: Ids per window.
+
+    Returns:
+        The windows, (batch_size, length).
+
+    Example:
+        >>> random_windows(np.arange(9), seed=1, step=5, batch_size=2, length=3).shape
+        (2, 3)
     """
     random = np.random.Generator(np.random.Philox(key=[seed, step]))
     starts = random.integers(0, len(tokens) - length + 1, size=batch_size)
@@ -34,12 +45,22 @@ def random_windows(
 def consecutive_windows(
     tokens: NDArray[np.integer], length: int, max_windows: int
 ) -> list[NDArray[np.int32]]:
-    """Up to `max_windows` windows that don't overlap, spread evenly over `tokens`: for validation.
+    """Cut the ids into windows for validation, evenly spaced if there are too many.
 
-    >>> [window.tolist() for window in consecutive_windows(np.arange(7), length=3, max_windows=9)]
-    [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
+    Args:
+        tokens: All token ids, (count,).
+        length: Ids per window. Adjacent windows share one id: the last id of one is the first
+            of the next, so every id but the first is predicted once.
+        max_windows: Maximum number of windows.
+
+    Returns:
+        The windows, each (length,); none if there are fewer than `length` ids.
+
+    Example:
+        >>> windows = consecutive_windows(np.arange(7), length=3, max_windows=9)
+        >>> [window.tolist() for window in windows]
+        [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
     """
-    # Each window's last id is the next one's first: every id but the first is predicted once.
     starts = np.arange(0, len(tokens) - 1, max(1, length - 1))
     starts = starts[starts + length <= len(tokens)]
     if len(starts) > max_windows:

@@ -1,7 +1,7 @@
-"""Files -> ids to train on, with what to say of them first. NumPy only: knows nothing of models.
+"""Datasets: files encoded as token ids for training, with a description. Knows nothing of models.
 
-The ids lie in a file that is mapped into memory, so that 1 GB of text needs no more memory than
-1 MB; how they come about is the business of `idstream`.
+The ids are stored in a memory-mapped file, so 1 GB of text needs no more memory than 1 MB.
+`token_stream` reads and encodes them.
 """
 
 from __future__ import annotations
@@ -29,67 +29,89 @@ from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
-# Measured with GPT-2's vocabulary, in tokens a character: English 0.23 to 0.3, German, French and
-# Spanish 0.4, source code 0.45, Polish, Czech and Turkish 0.57; Arabic 1.0, Russian 1.1, Greek 1.2,
-# Japanese 1.4, Hindi 1.5, Chinese 1.8, Korean 2.3.
+# Tokens per character above which the vocabulary is a poor fit for the text. Measured with GPT-2's
+# vocabulary: English 0.23 to 0.3; German, French and Spanish 0.4; source code 0.45; Polish, Czech
+# and Turkish 0.57; Arabic 1.0; Russian 1.1; Greek 1.2; Japanese 1.4; Hindi 1.5; Chinese 1.8;
+# Korean 2.3.
 POOR_FIT = 0.65
 
-_PARALLEL_BYTES = 1 << 24  # of text, under which starting processes costs more than it saves
-_BLOCK = 1 << 20  # ids looked at together
+_PARALLEL_BYTES = 1 << 24  # for less text, starting processes costs more than it saves
+_CHUNK_TOKENS = 1 << 20  # ids compared at a time
 _DEFAULTS = DatasetConfig()
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Encoded text: its ids and where they came from."""
+    """Encoded text.
 
-    tokens: AnyIds  # [count], uint16 where the vocabulary fits, else int32; mapped from a file
+    Attributes:
+        tokens: Token ids, (count,): uint16 if the vocabulary fits, otherwise int32. Memory-mapped.
+        documents: Number of documents.
+        characters: Number of characters, including the markers around table rows; 0 if unknown.
+        notes: What was detected while reading, as sentences.
+        sources: Paths of the files that were read.
+        end_of_text: The id after each document; None if the markers are encoded as plain text.
+    """
+
+    tokens: AnyIds
     documents: int
-    characters: int  # as encoded, the marks around CSV rows included; 0 where unknown
-    notes: tuple[str, ...] = ()  # what reading found out, in plain sentences
-    sources: tuple[str, ...] = ()  # the files it was read from
-    end_of_text: int | None = None  # the id after each document; None where marks are plain text
+    characters: int
+    notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    end_of_text: int | None = None
 
     def describe(
         self, n_ctx: int, tokens_per_step: int | None = None, steps: int | None = None
     ) -> list[str]:
-        """What to say before training: the notes, the amounts, and how often the data is seen.
+        """Describe the dataset before training.
 
-        >>> Dataset(np.arange(2000), documents=3, characters=9000).describe(1024, 500, 40)
-        ['3 documents, 2,000 tokens, 9,000 characters: 0.22 tokens a character',
-        '40 steps of 500 tokens see the data 10 times']
+        Args:
+            n_ctx: Context length of the model, in tokens.
+            tokens_per_step: Tokens per optimizer step. Default: no lines about training.
+            steps: Number of optimizer steps; None, 0 or less if it is not limited.
+
+        Returns:
+            Lines of text: the notes, the amounts, and how many times the data is seen.
+
+        Example:
+            >>> Dataset(np.arange(2000), documents=3, characters=9000).describe(1024, 500, 40)
+            ['3 documents, 2,000 tokens, 9,000 characters: 0.22 tokens per character',
+            '40 steps of 500 tokens: the data is seen 10 times']
         """
         count = len(self.tokens)
         lines = list(self.notes)
-        amounts = f"{_counted(self.documents, 'document')}, {_counted(count, 'token')}"
+        amounts = f"{_count(self.documents, 'document')}, {_count(count, 'token')}"
         rate = count / self.characters if self.characters else 0.0
         if rate:
-            amounts += f", {self.characters:,} characters: {rate:.2f} tokens a character"
+            amounts += f", {self.characters:,} characters: {rate:.2f} tokens per character"
         lines.append(amounts)
         if rate > POOR_FIT:
             lines.append(
-                f"Warning: the model's vocabulary fits this text badly: it takes {rate:.2f} tokens "
-                "a character, where GPT-2 takes about 0.25 for English; texts come out shorter and "
-                "worse. For another language, a model with its own vocabulary learns better: "
-                "gpt2-helpers pretrain"
+                "Warning: the model's vocabulary is a poor fit for this text: it needs "
+                f"{rate:.2f} tokens per character (about 0.25 for English), so generated texts "
+                "are shorter and worse. For another language, train a model with its own "
+                "vocabulary: gpt2-helpers pretrain"
             )
         if count <= n_ctx:
             lines.append(
-                f"the data is shorter than the {n_ctx:,} tokens the model can see at once: it is "
-                f"trained on runs of {count:,}"
+                f"the data is shorter than the model's context of {n_ctx:,} tokens: training uses "
+                f"sequences of {count:,}"
             )
         if tokens_per_step and steps and steps > 0:
             seen = steps * tokens_per_step / count
-            times = f"{seen:,.0f}" if seen >= 10 else f"{seen:.2g}"
-            often = "the data once" if times == "1" else f"the data {times} times"
-            if seen < 1:
-                often = f"{100 * seen:.2g}% of the data"
-            sees = "sees" if steps == 1 else "see"
-            lines.append(f"{_counted(steps, 'step')} of {tokens_per_step:,} tokens {sees} {often}")
+            amount = f"{_count(steps, 'step')} of {tokens_per_step:,} tokens"
+            lines.append(f"{amount}: {_describe_epochs(seen)}")
         elif tokens_per_step:
-            once = max(1, round(count / tokens_per_step))
-            lines.append(f"the data is seen once in {_counted(once, 'step')}")
+            epoch = max(1, round(count / tokens_per_step))
+            lines.append(f"the data is seen once in {_count(epoch, 'step')}")
         return lines
+
+
+def _describe_epochs(epochs: float) -> str:
+    if epochs < 1:
+        return f"{100 * epochs:.2g}% of the data is seen"
+    times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
+    return "the data is seen " + ("once" if times == "1" else f"{times} times")
 
 
 def load_dataset(
@@ -101,17 +123,31 @@ def load_dataset(
     cache: str | Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Dataset:
-    """Read and encode a file, a folder with its subfolders, or a glob.
+    """Read and encode a dataset.
 
-    Tables (.csv, .tsv) give a document a row; archives (.npz, .npy) hold ids; all else is text,
-    with an end of text between two files. `<|endoftext|>` in a text becomes its one id, unless
-    `config.legacy_tokens`. The ids are the same for any number of `processes`; None takes several
-    where the text is large. They lie in `cache`, a .npy file that is written anew, or in a
-    temporary one. `on_progress` is called with the bytes read and the bytes there are.
+    Tables (.csv, .tsv) are read row by row, a document each. Token files (.npz, .npy) are read as
+    they are. Every other file is read as text; an end of text is inserted between two files.
 
-    Raises DatasetError for what cannot be trained on, OptionError for a column without a table.
+    Args:
+        path: A file, a folder (read with its subfolders) or a glob pattern.
+        tokenizer: The tokenizer of the model to train.
+        config: Options: the column of tables, and whether `<|endoftext|>` is encoded as plain
+            characters instead of a single id.
+        processes: Number of encoding processes; the ids do not depend on it. Default: chosen by
+            the size of the text.
+        cache: The .npy file for the ids; replaced if it exists. Default: a temporary file.
+        on_progress: Called with the bytes read and the bytes in total.
 
-    `load_dataset("titles.csv", Tokenizer.load("models/124M")).describe(n_ctx=1024)`
+    Returns:
+        The dataset.
+
+    Raises:
+        DatasetError: The files cannot be read, or contain nothing to train on.
+        OptionError: `config.column` is given but there is no table, or `processes` is below 1.
+
+    Example:
+        dataset = load_dataset("titles.csv", Tokenizer.load("models/124M"))
+        print("\\n".join(dataset.describe(n_ctx=1024)))
     """
     return _load(path, tokenizer, config, processes, cache, on_progress)
 
@@ -123,20 +159,20 @@ def _load(
     processes: int | None,
     cache: str | Path | None,
     on_progress: OnProgress | None,
-    replaced: Path | None = None,
+    output: Path | None = None,
 ) -> Dataset:
-    keep = None if cache is None else Path(cache)
-    # What an earlier call wrote where this one will write is no part of the data.
-    written = [place.resolve() for place in (keep, replaced) if place]
-    files = [file for file in find_files(path) if file.resolve() not in written]
+    cache_path = None if cache is None else Path(cache)
+    # The folder may contain the output of an earlier call, which is not part of the data.
+    outputs = [file.resolve() for file in (cache_path, output) if file]
+    files = [file for file in find_files(path) if file.resolve() not in outputs]
     check_column(files, config.column)
-    ids = TokenStream(tokenizer, config, _process_count(processes, files))
-    tokens = memmap_tokens(ids.blocks(path, files, on_progress), ids.dtype, keep)
+    stream = TokenStream(tokenizer, config, _process_count(processes, files))
+    tokens = memmap_tokens(stream.read(path, files, on_progress), stream.dtype, cache_path)
     return Dataset(
         tokens=tokens,
-        documents=ids.documents,
-        characters=0 if any(map(is_token_file, files)) else ids.characters,
-        notes=ids.report.notes(),
+        documents=stream.documents,
+        characters=0 if any(map(is_token_file, files)) else stream.characters,
+        notes=stream.report.notes(),
         sources=tuple(str(file) for file in files),
         end_of_text=None if config.legacy_tokens else tokenizer.end_of_text,
     )
@@ -153,57 +189,72 @@ def _process_count(processes: int | None, files: Iterable[Path]) -> int:
 
 
 def _occurrences(tokens: AnyIds, index: int) -> int:
-    """How often an id occurs, counted in blocks: a comparison of all ids at once needs memory."""
-    parts = (tokens[start : start + _BLOCK] for start in range(0, len(tokens), _BLOCK))
-    return sum(int(np.count_nonzero(part == index)) for part in parts)
+    """How often an id occurs. Compares in chunks, to save memory."""
+    chunks = (
+        tokens[start : start + _CHUNK_TOKENS] for start in range(0, len(tokens), _CHUNK_TOKENS)
+    )
+    return sum(int(np.count_nonzero(chunk == index)) for chunk in chunks)
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def train_validation_split(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
-    """The data to train on, and its last `share` to measure on.
+def train_validation_split(dataset: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
+    """Set aside the last part of a dataset for validation.
 
-    The cut lies behind the nearest end of a document, where there is one within half the length of
-    the second part. Characters are divided in proportion. Raises OptionError for a share outside 0
-    to 1, DatasetError where a part is left with less than two tokens.
+    The split is moved to the nearest end of a document, if there is one within half the length of
+    the validation part. Characters are divided in proportion.
+
+    Args:
+        dataset: The dataset to split.
+        fraction: Size of the validation part, between 0 and 1.
+
+    Returns:
+        The training part and the validation part.
+
+    Raises:
+        OptionError: `fraction` is not between 0 and 1.
+        DatasetError: A part would have fewer than two tokens.
+
+    Example:
+        train, validation = train_validation_split(dataset, 0.05)
     """
-    if not 0 < share < 1:
-        raise OptionError(f"the share for validation must lie between 0 and 1, got {share}")
+    if not 0 < fraction < 1:
+        raise OptionError(f"validation_split must be between 0 and 1, got {fraction}")
     tokens, end = dataset.tokens, dataset.end_of_text
     count = len(tokens)
-    cut = count - round(count * share)
+    cut = count - round(count * fraction)
     ends = np.empty(0, np.int64)
     if end is not None:
         reach = (count - cut) // 2
         first = max(2, cut - reach)
-        # A cut at `first + n` leaves the id before it, at `first + n - 1`, to the first part.
+        # A cut at `first + n` assigns the id before it, at `first + n - 1`, to the first part.
         near = tokens[first - 1 : min(count - 2, cut + reach)]
         ends = first + np.flatnonzero(near == end)
     if len(ends):
         cut = int(ends[np.abs(ends - cut).argmin()])
     if cut < 2 or count - cut < 2:
         raise DatasetError(
-            f"{count:,} tokens are too few to set {share:g} of them aside for validation: give "
-            "more text, a larger share, or a file of its own"
+            f"{count:,} tokens are too few for validation_split={fraction:g}: use more text, a "
+            "larger fraction, or validation_data"
         )
-    held = max(1, round(dataset.documents * (count - cut) / count))
+    held_out = max(1, round(dataset.documents * (count - cut) / count))
     if end is not None:
-        inside = _occurrences(tokens[cut:], end)
-        unended = dataset.documents > inside + _occurrences(tokens[:cut], end)
-        held = max(1, inside + unended)
+        ended = _occurrences(tokens[cut:], end)
+        has_open_document = dataset.documents > ended + _occurrences(tokens[:cut], end)
+        held_out = max(1, ended + has_open_document)
     characters = round(dataset.characters * cut / count)
     train = dataclasses.replace(
         dataset,
         tokens=tokens[:cut],
-        documents=max(1, dataset.documents - held),
+        documents=max(1, dataset.documents - held_out),
         characters=characters,
     )
     validation = dataclasses.replace(
         dataset,
         tokens=tokens[cut:],
-        documents=held,
+        documents=held_out,
         characters=dataset.characters - characters,
         notes=(),
     )
@@ -219,23 +270,38 @@ def encode_csv(
     *,
     column: str | None = None,
 ) -> tuple[str, ...]:
-    """Write a table as a text file, each row between two marks, as gpt-2-simple does.
+    """Write a table as a text file with markers around each row, as gpt-2-simple does.
 
-    With `header` the first row is skipped. Returns the notes of what was found. Raises
-    DatasetError for a table that `load_dataset` would refuse.
+    Args:
+        csv_path: The .csv or .tsv file.
+        out_path: The text file to write, atomically.
+        header: Whether the first row is a header and is skipped.
+        start_token: Text before each row.
+        end_token: Text after each row.
+        column: Name or number of the column. Optional if there is only one column.
+
+    Returns:
+        What was detected while reading, as sentences.
+
+    Raises:
+        DatasetError: The table cannot be read, see `load_dataset`, or contains no texts.
+        OptionError: `out_path` is the table itself.
+
+    Example:
+        encode_csv("titles.csv", "titles.txt")
     """
     files = find_files(csv_path)
     out = Path(out_path)
     if len(files) > 1:
-        raise DatasetError(f"{csv_path} is {len(files)} files: give one .csv or .tsv file")
+        raise DatasetError(f"{csv_path} matches {len(files)} files: give one .csv or .tsv file")
     if out.resolve() == files[0].resolve():
-        raise OptionError(f"out_path must be another file than the table, got {out_path}")
+        raise OptionError(f"out_path must differ from the table, got {out_path}")
     report = ReadReport()
     with write_dataset_file(out) as file:
         for row in read_column(files[0], report, column, header):
             file.write(wrap_row(row, start_token, end_token).encode())
         if not file.tell():
-            raise DatasetError(f"{csv_path} holds no texts ({'; '.join(report.notes())})")
+            raise DatasetError(f"{csv_path} contains no texts ({'; '.join(report.notes())})")
     return report.notes()
 
 
@@ -250,15 +316,32 @@ def encode_dataset(
     processes: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Dataset:
-    """Encode a file, folder or glob once, into an .npz that `load_dataset` and gpt-2-simple read.
+    """Encode a dataset once, into an .npz file that `load_dataset` and gpt-2-simple can read.
 
-    `out_path` gets the ending .npz where it lacks it, and is itself no part of the data. Raises as
-    `load_dataset` does.
+    Args:
+        file_path: A file, folder or glob pattern; see `load_dataset`.
+        tokenizer: The tokenizer of the model to train.
+        out_path: The file to write; `.npz` is added if it is missing. Not read as part of a folder.
+        combine: Number of characters encoded at a time.
+        column: Name or number of the column of tables.
+        legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
+        processes: Number of encoding processes. Default: chosen by the size of the text.
+        on_progress: Called with the bytes read and the bytes in total.
+
+    Returns:
+        The dataset that was written.
+
+    Raises:
+        DatasetError: The files cannot be read, or contain nothing to train on.
+        OptionError: `column` is given but there is no table, or `processes` is below 1.
+
+    Example:
+        encode_dataset("stories/", Tokenizer.load("models/124M"), "stories.npz")
     """
     out = Path(out_path)
     if out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
     config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
-    dataset = _load(file_path, tokenizer, config, processes, None, on_progress, replaced=out)
+    dataset = _load(file_path, tokenizer, config, processes, None, on_progress, output=out)
     write_npz(out, dataset.tokens)
     return dataset

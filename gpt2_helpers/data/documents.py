@@ -1,7 +1,8 @@
-"""A dataset path -> its files -> one stream of text. Knows nothing of ids.
+"""Dataset paths: finds the files and reads them as one text stream. Knows nothing about tokens.
 
-In the stream each document ends with `<|endoftext|>`, as GPT-2 was trained: one stands between two
-files, and each row of a CSV becomes `<|startoftext|>` + text + `<|endoftext|>` + newline.
+Every document in the stream ends with `<|endoftext|>`, as in GPT-2's training data: it is inserted
+between two text files, and each row of a table becomes `<|startoftext|>` + text + `<|endoftext|>` +
+newline.
 """
 
 from __future__ import annotations
@@ -16,91 +17,96 @@ from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
-_TAIL = 64  # last characters of the stream that are looked at for an end of text
+_TAIL = 64  # characters kept to see whether the stream ends with an end of text
 
 
 def find_files(path: str | Path) -> list[Path]:
-    """The files of a dataset: a file itself, those in a folder and its subfolders, or of a glob.
+    """Find the files of a dataset.
 
-    Sorted, so that the same data always has the same order; hidden files are left out. Raises
-    DatasetError where there are none, with the nearest name there is.
+    Args:
+        path: A file; a folder, searched with its subfolders; or a glob pattern. `~` is expanded.
 
-    >>> find_files("no-such-folder/*.txt")
-    Traceback (most recent call last):
-        ...
-    gpt2_helpers.errors.DatasetError: no-such-folder/*.txt matches no file: ...
+    Returns:
+        The files, sorted, without hidden ones (a hidden file can be given by its own path).
+
+    Raises:
+        DatasetError: There is no such file; the message suggests a similar name.
+
+    Example:
+        >>> find_files("no-such-folder/*.txt")
+        Traceback (most recent call last):
+            ...
+        gpt2_helpers.errors.DatasetError: no-such-folder/*.txt matches no files: ...
     """
-    given = os.path.expanduser(path)
-    place = Path(given)
-    if not given or "\0" in given:
+    name = os.path.expanduser(path)
+    file = Path(name)
+    if not name or "\0" in name:
         raise DatasetError(f"the dataset must be a file, a folder or a glob, got {str(path)!r}")
     try:
-        if place.is_file():
-            return [place]
-        if place.is_dir():
-            return _files_in(place)
-        if place.exists():
-            raise DatasetError(f"{place} is neither a file nor a folder: give the path of one")
+        if file.is_file():
+            return [file]
+        if file.is_dir():
+            return _files_in(file)
+        if file.exists():
+            raise DatasetError(f"{file} is not a regular file or folder: give another path")
     except OSError as error:
         raise DatasetError(
-            f"{given[:80]!r} cannot be read as a file or folder: {error.strerror or error}"
+            f"{name[:80]!r} cannot be read as a file or folder: {error.strerror or error}"
         ) from None
-    if not glob.has_magic(given):
-        raise DatasetError(_missing(place))
-    files = sorted(
-        match for match in map(Path, glob.glob(given, recursive=True)) if match.is_file()
-    )
+    if not glob.has_magic(name):
+        raise DatasetError(_missing_message(file))
+    matches = map(Path, glob.glob(name, recursive=True))
+    files = sorted(match for match in matches if match.is_file())
     if not files:
         raise DatasetError(
-            f"{given} matches no file: check the folder and the ending (** also looks into "
-            "subfolders)"
+            f"{name} matches no files: check the folder and the suffix (** includes subfolders)"
         )
     return files
 
 
 def _files_in(folder: Path) -> list[Path]:
     found = []
-    # os.walk and not rglob: it passes over links to folders, which may lead in a circle.
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
+    # os.walk rather than rglob: it does not follow links to folders, which can form a cycle.
+    for parent, folders, names in os.walk(folder, onerror=_raise_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     files = sorted(file for file in found if file.is_file())
     if not files:
-        raise DatasetError(f"the folder {folder} holds no files: put the texts to train on there")
+        raise DatasetError(f"the folder {folder} contains no files: put the training texts there")
     return files
 
 
-def _refuse(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise DatasetError(f"the folder {error.filename} cannot be read: {error.strerror or error}")
 
 
-def _missing(place: Path) -> str:
-    """That a path does not exist, with how far it does, and what stands there of a similar name."""
-    first = place
+def _missing_message(path: Path) -> str:
+    """An error message with the first part of `path` that does not exist, and a similar name."""
+    first = path
     while not first.parent.exists():
         first = first.parent
     try:
         hint = nearest(first.name, (entry.name for entry in first.parent.iterdir()))
     except OSError:
         hint = ""
-    return f"{place} does not exist: there is no {first.name} in {first.parent.absolute()}{hint}"
+    return f"{path} does not exist: there is no {first.name} in {first.parent.absolute()}{hint}"
 
 
 def is_table(file: Path) -> bool:
-    """Whether a file is read as CSV or TSV: by the ending of its name."""
+    """Whether a file is read as CSV or TSV, judging by its suffix."""
     return file.suffix.lower() in DELIMITERS
 
 
 def check_column(files: Iterable[Path], column: str | None) -> None:
-    """OptionError where a column is named and no file has any."""
+    """Raise OptionError if a column is given but none of the files is a table."""
     if column is not None and not any(is_table(file) for file in files):
         raise OptionError(
-            f"column={column!r} was given, but the dataset holds no .csv or .tsv file: leave it out"
+            f"column={column!r} was given, but the dataset has no .csv or .tsv file: omit column"
         )
 
 
 def wrap_row(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> str:
-    """One row of a table as a document.
+    """Format one row of a table as a document.
 
     >>> wrap_row("Why is the sky blue?")
     '<|startoftext|>Why is the sky blue?<|endoftext|>\\n'
@@ -111,23 +117,32 @@ def wrap_row(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> st
 def iter_text(
     files: Iterable[Path], report: ReadReport, column: str | None = None
 ) -> Iterator[str]:
-    """The text of all files, in blocks that end anywhere; what was detected goes into `report`.
+    """Read all files as one stream of text.
 
-    Raises DatasetError for what is no text, and for tables with no or several fitting columns.
+    Args:
+        files: Text files and tables, in order.
+        report: Receives what was detected.
+        column: Name or number of the column to read from tables; see `read_column`.
+
+    Yields:
+        The text in chunks of any length.
+
+    Raises:
+        DatasetError: A file is not text, or a table lacks the column or needs one to be named.
     """
     tail = ""
     for file in files:
-        blocks: Iterator[str]
+        chunks: Iterator[str]
         if is_table(file):
-            blocks = (wrap_row(row) for row in read_column(file, report, column))
+            chunks = (wrap_row(row) for row in read_column(file, report, column))
         else:
-            blocks = read_text(file, report)
+            chunks = read_text(file, report)
         empty = True
-        for block in blocks:
+        for chunk in chunks:
             if empty and tail and not tail.rstrip("\n").endswith(END_OF_TEXT):
                 yield END_OF_TEXT
             empty = False
-            tail = (tail + block)[-_TAIL:]
-            yield block
-        if empty and not is_table(file):  # of a table, the report says more
-            report.add(file, "it is empty")
+            tail = (tail + chunk)[-_TAIL:]
+            yield chunk
+        if empty and not is_table(file):  # read_column reports empty tables
+            report.add(file, "is empty")

@@ -1,7 +1,7 @@
-"""Where the sample data is, in a clone of the project or installed. Knows nothing of its content.
+"""Finds the sample data in a clone of the project or an installation. Knows nothing of its content.
 
-A clone has it in `data/`. Installing copies it into `share/gpt2-helpers` of the environment, and
-notes that place in the package's metadata.
+A clone has it in `data/`. An installation has it in `share/gpt2-helpers` of the environment; the
+package's metadata records the exact location.
 """
 
 from __future__ import annotations
@@ -13,34 +13,40 @@ from pathlib import Path
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 
 SAMPLES = ("stories.txt", "titles.csv")
-PARENT = Path(__file__).parents[2]  # the clone, or the folder of installed packages
-SHARE = Path("share", "gpt2-helpers")  # as pyproject.toml says under data-files
+PARENT = Path(__file__).parents[2]  # the clone, or the site-packages folder
+SHARE = Path("share", "gpt2-helpers")  # the same as data-files in pyproject.toml
 
 
 def sample_path(name: str) -> Path:
-    """The file of a sample, whole and ready to train on.
+    """Return the path of a sample file.
 
-    Raises OptionError for a name that is none, DatasetError where the file was deleted.
+    Args:
+        name: `stories.txt` or `titles.csv`.
 
-    >>> sample_path("titles.csv").name
-    'titles.csv'
+    Raises:
+        OptionError: There is no sample of this name.
+        DatasetError: The file is missing.
+
+    Example:
+        >>> sample_path("titles.csv").name
+        'titles.csv'
     """
     if name not in SAMPLES:
-        known = ", ".join(SAMPLES)
-        raise OptionError(f"the samples are {known}, got {name!r}{nearest(name, SAMPLES)}")
-    installed = Path(sysconfig.get_path("data"), SHARE, name)
-    beside = PARENT / SHARE / name  # after pip install --target
-    for place in (PARENT / "data" / name, *_noted(name), installed, beside):
-        if place.is_file():
-            return place
+        names = ", ".join(SAMPLES)
+        raise OptionError(f"unknown sample {name!r}{nearest(name, SAMPLES)}: choose from {names}")
+    in_environment = Path(sysconfig.get_path("data"), SHARE, name)
+    in_target = PARENT / SHARE / name  # after pip install --target
+    for path in (PARENT / "data" / name, *_recorded_paths(name), in_environment, in_target):
+        if path.is_file():
+            return path
     raise DatasetError(
-        f"the sample {name} is not where it was installed, {installed}: install the package "
-        "again (pip install --force-reinstall --no-deps), or clone the project"
+        f"the sample {name} is missing from {in_environment}: reinstall the package "
+        "(pip install --force-reinstall --no-deps) or clone the project"
     )
 
 
-def _noted(name: str) -> list[Path]:
-    """Where the package's metadata says that the file was put, also with pip's --user."""
+def _recorded_paths(name: str) -> list[Path]:
+    """The location in the package's metadata, which also covers pip install --user."""
     try:
         files = metadata.files("gpt2-helpers") or []
     except metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
-"""Files -> characters: a file's encoding, and its text in blocks. Knows nothing of CSV or tokens.
+"""Text files: detects the encoding and decodes in chunks. Knows nothing about CSV or tokens.
 
-A file is UTF-8, or begins with the mark of UTF-8, UTF-16 or UTF-32, or is plainly UTF-16 without
-one, or is Western European text of one byte a character (Latin-1 or Windows-1252). Anything else is
-refused with the line where it shows: no byte is ever dropped or guessed at.
+A file is read as UTF-8, as the encoding of its byte order mark (UTF-8, UTF-16 or UTF-32), as UTF-16
+if it clearly is UTF-16 without a mark, or as Western European single-byte text (Latin-1 or
+Windows-1252). Anything else raises an error with the line number; no byte is dropped or replaced.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import regex
 
 from gpt2_helpers.errors import DatasetError
 
-READ_SIZE = 1 << 20  # bytes read at once
-_HEAD = 1 << 16  # bytes looked at for signatures and for UTF-16 without a mark
+CHUNK_SIZE = 1 << 20  # bytes read at a time
+_HEAD_SIZE = 1 << 16  # bytes searched for file signatures and for UTF-16 without a BOM
 
-_BOMS = (  # the mark of UTF-32 LE begins with that of UTF-16 LE: it must be tried first
+_BOMS = (  # UTF-32 LE before UTF-16 LE, whose BOM is a prefix of it
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_NAMES = {
+_ENCODING_NAMES = {
     "utf-8": "UTF-8",
     "utf-16-le": "UTF-16 (little-endian)",
     "utf-16-be": "UTF-16 (big-endian)",
@@ -39,13 +39,13 @@ _NAMES = {
     "latin-1": "Latin-1",
     "cp1252": "Windows-1252",
 }
-_SIGNATURES = (  # long enough that no text begins with one: an article may well begin with "ID3"
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF87a", "a GIF picture"),
-    (b"GIF89a", "a GIF picture"),
-    (b"II*\0", "a TIFF picture"),
-    (b"MM\0*", "a TIFF picture"),
+_SIGNATURES = (  # long enough that no text starts with them; an article may start with "ID3"
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf1", "an RTF document"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
@@ -57,40 +57,40 @@ _SIGNATURES = (  # long enough that no text begins with one: an article may well
     (b"Rar!\x1a\x07", "a rar archive"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (b"PAR1\x15", "a Parquet table"),
-    (b"\x7fELF", "a program"),
-    (b"ID3\x03\0", "a sound file"),
-    (b"ID3\x04\0", "a sound file"),
-    (b"OggS\0", "a sound file"),
-    (b"fLaC\0", "a sound file"),
+    (b"PAR1\x15", "a Parquet file"),
+    (b"\x7fELF", "an executable"),
+    (b"ID3\x03\0", "an audio file"),
+    (b"ID3\x04\0", "an audio file"),
+    (b"OggS\0", "an audio file"),
+    (b"fLaC\0", "an audio file"),
 )
-_RIFF = {b"WEBP": "a WebP picture", b"WAVE": "a sound file", b"AVI ": "a film"}
-# Bytes that plain text has no use for: what holds them is no text of one byte a character.
-_CONTROLS = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b"] + [127]
-_ESCAPED = regex.compile("[\udc80-\udcff]")
+_RIFF_KINDS = {b"WEBP": "a WebP image", b"WAVE": "an audio file", b"AVI ": "a video"}
+# Control characters that plain text does not use: a file with one is not single-byte text.
+_CONTROL_BYTES = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b"] + [127]
+_SURROGATE_ESCAPES = regex.compile("[\udc80-\udcff]")
 
 
 class UndecodableError(DatasetError):
-    """Bytes that are no text in the encoding they were read in; `place` is the file and line."""
+    """Bytes that are invalid in an encoding; `location` names the file and line."""
 
-    def __init__(self, place: str, problem: str) -> None:
-        super().__init__(f"{place}: {problem}")
-        self.place = place
+    def __init__(self, location: str, problem: str) -> None:
+        super().__init__(f"{location}: {problem}")
+        self.location = location
 
 
 @dataclass
 class ReadReport:
-    """What reading found out, in plain sentences, and how far it has come."""
+    """Findings about the files read so far, as sentences, and the number of bytes read."""
 
     bytes_read: int = 0
     _files: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, path: Path, sentence: str) -> None:
-        """Note a sentence about a file; the same one about many files is told once."""
+        """Add a finding about a file. The same finding about many files is reported once."""
         self._files.setdefault(sentence, []).append(str(path))
 
     def notes(self) -> tuple[str, ...]:
-        """The sentences, each with its file.
+        """The findings, each with the file it is about.
 
         >>> report = ReadReport()
         >>> for name in ("a.txt", "b.txt", "c.txt"):
@@ -108,57 +108,64 @@ class ReadReport:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to read a file: Python's name of its codec, and the bytes of the mark to pass over."""
+    """How to read a file: Python's codec name, the length of the BOM, and a note for the user."""
 
     codec: str
-    skip: int = 0
+    bom_length: int = 0
     note: str | None = None
 
 
 def read_text(path: Path, report: ReadReport) -> Iterator[str]:
-    """The text of a file in blocks, newlines as `\\n`; what was detected goes into `report`.
+    r"""Read a text file in chunks, with all line ends converted to `\n`.
 
-    Raises DatasetError where the file cannot be read, or holds something other than text.
+    Args:
+        path: File to read.
+        report: Receives the detected encoding if it is not UTF-8, and the number of bytes read.
+
+    Yields:
+        The text in chunks of any length, none of them empty.
+
+    Raises:
+        DatasetError: The file cannot be read or is not text.
+
+    Example:
+        text = "".join(read_text(Path("story.txt"), ReadReport()))
     """
     encoding = detect_encoding(path)
     if encoding.note:
         report.add(path, encoding.note)
-    yield from _decoded(path, encoding, report)
+    yield from _decode(path, encoding, report)
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """The encoding of a file; it is read to its end, since one late byte can decide.
-
-    Raises DatasetError for binary data, and with the line for bytes that are no text.
-    """
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
-    for mark, codec in _BOMS:
-        if head.startswith(mark):
-            note = None if codec == "utf-8" else f"read as {_NAMES[codec]}"
-            return Encoding(codec, len(mark), note)
+    """Detect the encoding of a file. Reads all of it, since a single late byte can decide."""
+    with _open(path) as file:
+        head = file.read(_HEAD_SIZE)
+    for bom, codec in _BOMS:
+        if head.startswith(bom):
+            note = None if codec == "utf-8" else f"read as {_ENCODING_NAMES[codec]}"
+            return Encoding(codec, len(bom), note)
     kind = next((kind for start, kind in _SIGNATURES if head.startswith(start)), None)
     if head.startswith(b"RIFF"):
-        kind = _RIFF.get(head[8:12])
+        kind = _RIFF_KINDS.get(head[8:12])
     if kind:
         raise DatasetError(
-            f"{path} is {kind}, which is no plain text: save its text as a .txt file in UTF-8, "
-            "or take it out of the dataset"
+            f"{path} is {kind}, not plain text: save its text as a .txt file in UTF-8, or remove "
+            "it from the dataset"
         )
-    codec_16 = _utf16_without_mark(head)
-    if codec_16:
-        return Encoding(codec_16, 0, f"read as {_NAMES[codec_16]}, which it plainly is")
+    utf16 = _detect_utf16_without_bom(head)
+    if utf16:
+        return Encoding(utf16, 0, f"read as {_ENCODING_NAMES[utf16]}, without a byte order mark")
     try:
-        for _ in _decoded(path, Encoding("utf-8"), ReadReport()):
+        for _ in _decode(path, Encoding("utf-8"), ReadReport()):
             pass
-    except UndecodableError as fault:
-        return _detect_single_byte(path, fault)
+    except UndecodableError as error:
+        return _detect_single_byte(path, error)
     return Encoding("utf-8")
 
 
 @contextmanager
-def open_binary(path: Path) -> Iterator[BinaryIO]:
-    """A file to read bytes from; DatasetError where the system refuses."""
+def _open(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
             yield file
@@ -166,33 +173,33 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _decoded(path: Path, encoding: Encoding, report: ReadReport) -> Iterator[str]:
-    """The file's text in blocks; UndecodableError names the line of bytes that are none."""
+def _decode(path: Path, encoding: Encoding, report: ReadReport) -> Iterator[str]:
+    """Decode a file in chunks; raises UndecodableError with the line of invalid bytes."""
     decoder = codecs.getincrementaldecoder(encoding.codec)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     line = 1
-    with open_binary(path) as file:
-        report.bytes_read += file.seek(encoding.skip)
+    with _open(path) as file:
+        report.bytes_read += file.seek(encoding.bom_length)
         data = b"start"
         while data:
-            data = file.read(READ_SIZE)
+            data = file.read(CHUNK_SIZE)
             try:
                 characters = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                before = error.object[: error.start].decode(encoding.codec)
-                line += newlines.decode(before, final=True).count("\n")
+                valid = error.object[: error.start].decode(encoding.codec)
+                line += newlines.decode(valid, final=True).count("\n")
                 bad = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
                 raise UndecodableError(
                     f"{path}, line {line}",
-                    f"{bad} is no {_NAMES[encoding.codec]}, as which the rest of the file reads: "
-                    "mend that line, or save the file as UTF-8",
+                    f"{bad} is not valid {_ENCODING_NAMES[encoding.codec]}, unlike the rest of "
+                    "the file: correct that line, or save the file as UTF-8",
                 ) from None
             text = newlines.decode(characters, final=not data)
             if "\0" in text:
                 line += text.count("\n", 0, text.index("\0"))
                 raise DatasetError(
-                    f"{path}, line {line}: a NUL byte, which no text holds: the file is binary "
-                    "or damaged; save its text as UTF-8, or take it out of the dataset"
+                    f"{path}, line {line}: contains a NUL byte, so the file is binary or damaged: "
+                    "save its text as UTF-8, or remove it from the dataset"
                 )
             line += text.count("\n")
             report.bytes_read += len(data)
@@ -200,13 +207,13 @@ def _decoded(path: Path, encoding: Encoding, report: ReadReport) -> Iterator[str
                 yield text
 
 
-def _utf16_without_mark(head: bytes) -> str | None:
-    """The UTF-16 codec of text that plainly is UTF-16: zeros in every other byte, and readable."""
+def _detect_utf16_without_bom(head: bytes) -> str | None:
+    """The UTF-16 codec if one of each two bytes is often zero and the decoded text is readable."""
     units = len(head) // 2
-    # The zeros are the upper halves of Western letters, or of spaces and digits in other scripts.
+    # Zeros are the upper bytes of Latin letters, or of spaces and digits in other scripts.
     zeros = [head[parity : 2 * units : 2].count(0) for parity in (0, 1)]
     for upper, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
-        # A single one in a short file is rather a NUL that has strayed into it.
+        # At least two: a single zero in a short file is more likely a stray NUL.
         enough = max(units / 10, 1)
         if zeros[upper] > enough and zeros[1 - upper] <= units / 100:
             text = head[: 2 * units].decode(codec, errors="replace")
@@ -216,39 +223,40 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _detect_single_byte(path: Path, fault: UndecodableError) -> Encoding:
-    """Latin-1 or Windows-1252 for a file that is no UTF-8, or `fault` where it is neither."""
+def _detect_single_byte(path: Path, not_utf8: UndecodableError) -> Encoding:
+    """Latin-1 or Windows-1252 for a file that is not UTF-8; raises `not_utf8` if it is damaged."""
     counts = np.zeros(256, np.int64)
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    others = invalid = 0
-    with open_binary(path) as file:
+    non_ascii = invalid = 0
+    with _open(path) as file:
         data = b"start"
         while data:
-            data = file.read(READ_SIZE)
+            data = file.read(CHUNK_SIZE)
             counts += np.bincount(np.frombuffer(data, np.uint8), minlength=256)
             text = decoder.decode(data, final=not data)
-            others += len(text) - len(text.encode("ascii", "ignore"))
-            invalid += len(_ESCAPED.findall(text))
-    if (others - invalid) * 5 >= invalid:
-        raise fault  # sequences that are UTF-8 hardly come about by chance: a damaged UTF-8 file
-    if counts[_CONTROLS].any():
+            non_ascii += len(text) - len(text.encode("ascii", "ignore"))
+            invalid += len(_SURROGATE_ESCAPES.findall(text))
+    if (non_ascii - invalid) * 5 >= invalid:
+        raise not_utf8  # valid UTF-8 sequences rarely occur by chance: this is damaged UTF-8
+    if counts[_CONTROL_BYTES].any():
         raise DatasetError(
-            f"{fault.place}: the bytes are no text in any encoding known here: the file is "
-            "binary or damaged; save its text as UTF-8, or take it out of the dataset"
+            f"{not_utf8.location}: not text in any supported encoding, so the file is binary or "
+            "damaged: save its text as UTF-8, or remove it from the dataset"
         )
     letters = int(counts[ord("A") : ord("Z") + 1].sum() + counts[ord("a") : ord("z") + 1].sum())
     accented = int(counts[0xC0:].sum())
-    # Western languages have few accented letters, and next to no 0xff. Cyrillic, Greek or Chinese
-    # encodings have hardly anything else, and 0xff is what fills binary data.
+    # Western languages have few accented letters and almost no 0xff. In Cyrillic, Greek or Chinese
+    # encodings most letters are in that range; binary data is often filled with 0xff.
     if (accented >= 8 and accented > letters) or counts[0xFF] * 4 > accented:
         raise DatasetError(
-            f"{fault.place}: the bytes are neither UTF-8 nor Western European text: open the "
-            "file in an editor that knows its encoding, and save it as UTF-8"
+            f"{not_utf8.location}: neither UTF-8 nor Western European text: open the file in an "
+            "editor that supports its encoding and save it as UTF-8"
         )
     codec = "cp1252" if counts[0x80:0xA0].any() else "latin-1"
-    note = f"read as {_NAMES[codec]}, since it is no UTF-8; if letters look wrong, save it as UTF-8"
+    name = _ENCODING_NAMES[codec]
+    note = f"read as {name} because it is not UTF-8; if letters look wrong, save it as UTF-8"
     encoding = Encoding(codec, 0, note)
-    if counts[[0x81, 0x8D, 0x8F, 0x90, 0x9D]].any():  # these mean nothing in Windows-1252
-        for _ in _decoded(path, encoding, ReadReport()):
-            pass  # raises at the line where the first of them stands
+    if counts[[0x81, 0x8D, 0x8F, 0x90, 0x9D]].any():  # undefined in Windows-1252
+        for _ in _decode(path, encoding, ReadReport()):
+            pass  # raises an error with the line of the first one
     return encoding

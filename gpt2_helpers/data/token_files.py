@@ -1,7 +1,10 @@
-"""AnyIds <-> files: the memory-mapped array that training reads, and .npz archives. Knows no text.
+"""Token ids in files: memory-mapped arrays and .npz archives. Knows nothing about text.
 
-An .npz archive is a zip of .npy arrays (NumPy's own formats); gpt-2-simple writes and reads one or
-several arrays of ids, `arr_0`, `arr_1` and on. Both directions stream: no archive is held whole.
+An .npz archive is a zip file of .npy arrays, both NumPy's formats [1]. gpt-2-simple writes and
+reads one or more arrays of ids, named `arr_0`, `arr_1` and so on. Files are read and written in
+chunks.
+
+[1] https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 from __future__ import annotations
@@ -22,50 +25,58 @@ from gpt2_helpers.system.files import atomic_write
 from gpt2_helpers.types import AnyIds
 
 _SUFFIXES = (".npz", ".npy")
-_BLOCK = 1 << 19  # ids read or written at once
-_LONGEST_HEADER = 10_000  # bytes
+_CHUNK_TOKENS = 1 << 19  # ids read or written at a time
+_MAX_HEADER_SIZE = 10_000  # bytes
 
 
 def is_token_file(file: Path) -> bool:
-    """Whether a file holds ids and not text: by the ending of its name."""
+    """Whether a file contains token ids rather than text, judging by its suffix."""
     return file.suffix.lower() in _SUFFIXES
 
 
 def memmap_tokens(
-    blocks: Iterable[AnyIds], dtype: np.dtype[Any], keep: Path | None = None
+    chunks: Iterable[AnyIds], dtype: np.dtype[Any], path: Path | None = None
 ) -> AnyIds:
-    """All ids of `blocks` as one array [count] that lies in a file and not in memory.
+    """Write ids to a file and map it into memory.
 
-    The file is the .npy array `keep`, there only once it is whole, or else a temporary one that
-    goes when the array does. Raises DatasetError where it cannot be written.
+    Args:
+        chunks: Arrays of ids.
+        dtype: Type of the ids in the file.
+        path: The .npy file to write, atomically. Default: a temporary file, deleted with the array.
+
+    Returns:
+        A read-only array of all ids, (count,).
+
+    Raises:
+        DatasetError: The file cannot be written.
     """
-    if keep is not None:
-        with write_dataset_file(keep) as file:
-            count = _write_npy(file, blocks, dtype)
-        return _mapped(keep, dtype, count)
+    if path is not None:
+        with write_dataset_file(path) as file:
+            count = _write_npy(file, chunks, dtype)
+        return _memmap(path, dtype, count)
     try:
         with tempfile.TemporaryFile() as file:
-            count = _write_npy(file, blocks, dtype)
-            return _mapped(file, dtype, count)  # the mapping outlives the closed file
+            count = _write_npy(file, chunks, dtype)
+            return _memmap(file, dtype, count)  # the mapping outlives the closed file
     except OSError as error:
-        raise _unwritable(f"a temporary file in {tempfile.gettempdir()}", error) from None
+        raise _write_error(f"a temporary file in {tempfile.gettempdir()}", error) from None
 
 
-def _write_npy(file: IO[bytes], blocks: Iterable[AnyIds], dtype: np.dtype[Any]) -> int:
+def _write_npy(file: IO[bytes], chunks: Iterable[AnyIds], dtype: np.dtype[Any]) -> int:
     count = 0
     file.write(_npy_header(dtype, 0))
-    for block in blocks:
-        file.write(np.ascontiguousarray(block, dtype).data)
-        count += len(block)
+    for chunk in chunks:
+        file.write(np.ascontiguousarray(chunk, dtype).data)
+        count += len(chunk)
     file.seek(0)
     file.write(_npy_header(dtype, count))
     file.flush()
     return count
 
 
-def _mapped(file: Any, dtype: np.dtype[Any], count: int) -> AnyIds:
+def _memmap(file: Any, dtype: np.dtype[Any], count: int) -> AnyIds:
     if not count:
-        return np.empty(0, dtype)  # nothing cannot be mapped
+        return np.empty(0, dtype)  # an empty array cannot be mapped
     return np.memmap(file, dtype, "r", len(_npy_header(dtype, 0)), (count,))
 
 
@@ -76,108 +87,120 @@ def write_dataset_file(path: Path) -> Iterator[BinaryIO]:
         with atomic_write(path) as file:
             yield file
     except OSError as error:
-        raise _unwritable(str(path), error) from None
+        raise _write_error(str(path), error) from None
 
 
 def write_npz(path: Path, tokens: AnyIds) -> None:
-    """Write `tokens` [count] as the one array of an .npz that gpt-2-simple reads as well."""
+    """Write `tokens` (count,) as the only array of an .npz file that gpt-2-simple can read too."""
     with (
         write_dataset_file(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("arr_0.npy", "w", force_zip64=True) as entry,
     ):
         entry.write(_npy_header(tokens.dtype, len(tokens)))
-        for start in range(0, len(tokens), _BLOCK):
-            entry.write(np.ascontiguousarray(tokens[start : start + _BLOCK]).tobytes())
+        for start in range(0, len(tokens), _CHUNK_TOKENS):
+            entry.write(np.ascontiguousarray(tokens[start : start + _CHUNK_TOKENS]).tobytes())
 
 
 def read_tokens(path: Path, n_vocab: int) -> Iterator[AnyIds]:
-    """The ids of all arrays of an .npz or .npy file, in order, block by block.
+    """Read the ids of all arrays of an .npz or .npy file, in order.
 
-    Raises DatasetError for a damaged archive, for arrays that are no row of whole numbers, and for
-    ids that are not below `n_vocab`, with the largest of them.
+    Args:
+        path: File to read.
+        n_vocab: Size of the vocabulary; every id must be smaller.
+
+    Yields:
+        The ids in chunks.
+
+    Raises:
+        DatasetError: The file is damaged, an array is not one-dimensional and integer, or an id is
+            negative or too large.
     """
     largest = n_vocab - 1
-    for block in _stored_blocks(path):
-        if block.min() < 0:
-            raise DatasetError(f"{path} holds the id {block.min()}: ids are never negative")
-        largest = max(largest, int(block.max()))
+    for chunk in _read_arrays(path):
+        if chunk.min() < 0:
+            raise DatasetError(f"{path} contains the id {chunk.min()}: ids must not be negative")
+        largest = max(largest, int(chunk.max()))
         if largest < n_vocab:
-            yield block
-    if largest >= n_vocab:  # told at the end, so that the largest of all is named
+            yield chunk
+    if largest >= n_vocab:  # raised at the end, when the largest id is known
         raise DatasetError(
-            f"{path} holds ids up to {largest}, where this model's vocabulary ends at "
+            f"{path} contains ids up to {largest}, but this model's vocabulary ends at "
             f"{n_vocab - 1}: it was encoded with another model's tokenizer; encode the text again "
             "with this one"
         )
 
 
-def _stored_blocks(path: Path) -> Iterator[AnyIds]:
+def _read_arrays(path: Path) -> Iterator[AnyIds]:
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
-                yield from _npy_blocks(path, path.name, file)
+                yield from _read_npy(path, path.name, file)
             return
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as entry:
-                    yield from _npy_blocks(path, name, entry)
+                    yield from _read_npy(path, name, entry)
     except DatasetError:
         raise
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # zipfile and what it unpacks with raise of many kinds
+    except Exception as error:  # zipfile and its decompressors raise many types
         raise DatasetError(
-            f"{path} is damaged, or no .npz archive: {brief(error)}; encode the text again"
+            f"{path} is damaged or not an .npz archive: {brief(error)}; encode the text again"
         ) from None
 
 
-def _npy_blocks(path: Path, name: str, file: IO[bytes]) -> Iterator[AnyIds]:
-    shape, dtype = _npy_form(path, name, file)
+def _read_npy(path: Path, name: str, file: IO[bytes]) -> Iterator[AnyIds]:
+    shape, dtype = _read_npy_header(path, name, file)
     if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
         raise DatasetError(
-            f"{path}: {brief(name)} holds {brief(dtype)} of shape {brief(shape)}, where a dataset "
-            "holds one row of token ids: was it made by encode_dataset?"
+            f"{path}: {brief(name)} contains {brief(dtype)} of shape {brief(shape)}, not a list of "
+            "token ids: create the file with encode_dataset"
         )
     left = shape[0]
     while left:
-        size = min(left, _BLOCK) * dtype.itemsize
+        size = min(left, _CHUNK_TOKENS) * dtype.itemsize
         data = file.read(size)
         if len(data) < size:
             raise DatasetError(
-                f"{path}: {brief(name)} ends early: the file is damaged; encode it again"
+                f"{path}: {brief(name)} is truncated: the file is damaged; encode the text again"
             )
         yield np.frombuffer(data, dtype)
         left -= size // dtype.itemsize
 
 
-def _npy_form(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape and the type that the header of an .npy file tells. It may say that it is as long
-    as it likes: no more is read than NumPy would take."""
+def _read_npy_header(
+    path: Path, name: str, file: IO[bytes]
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and dtype in the header of an .npy file.
+
+    The header states its own length, which may be false, so no more is read than NumPy accepts.
+    """
     magic = file.read(8)
-    is_first = magic[6:7] == b"\x01"  # the first version of the format
-    length = file.read(2 if is_first else 4)
+    is_version_1 = magic[6:7] == b"\x01"
+    length = file.read(2 if is_version_1 else 4)
     size = int.from_bytes(length, "little")
-    header = io.BytesIO(length + file.read(min(size, _LONGEST_HEADER)))
+    header = io.BytesIO(length + file.read(min(size, _MAX_HEADER_SIZE)))
     try:
-        if size > _LONGEST_HEADER:
-            raise ValueError("its header is too long")
+        if size > _MAX_HEADER_SIZE:
+            raise ValueError("the header is too long")
         np.lib.format.read_magic(io.BytesIO(magic))  # type: ignore[no-untyped-call]
-        reader = "read_array_header_1_0" if is_first else "read_array_header_2_0"
+        reader = "read_array_header_1_0" if is_version_1 else "read_array_header_2_0"
         shape, _, dtype = getattr(np.lib.format, reader)(header)
-    except Exception as error:  # NumPy hands on whatever Python's own parser raises
-        raise DatasetError(f"{path}: {brief(name)} is no array: {brief(error)}") from None
+    except Exception as error:  # NumPy passes on any error of Python's parser
+        raise DatasetError(f"{path}: {brief(name)} is not an array: {brief(error)}") from None
     return shape, dtype
 
 
 def _npy_header(dtype: np.dtype[Any], count: int) -> bytes:
-    """The 128 bytes before the ids in an .npy file, format 1.0: as long for any count."""
-    told = repr({"descr": dtype.str, "fortran_order": False, "shape": (count,)})
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + f"{told:<117}\n".encode()
+    """The header of an .npy file, format 1.0: 128 bytes for any count."""
+    header = repr({"descr": dtype.str, "fortran_order": False, "shape": (count,)})
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + f"{header:<117}\n".encode()
 
 
-def _unwritable(what: str, error: OSError) -> DatasetError:
+def _write_error(name: str, error: OSError) -> DatasetError:
     return DatasetError(
-        f"{what} cannot be written: {error.strerror or error}; free some space, or choose another "
+        f"{name} cannot be written: {error.strerror or error}; free some space or choose another "
         "folder"
     )

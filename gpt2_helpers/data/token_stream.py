@@ -1,6 +1,6 @@
-"""Files -> one stream of ids, and counts of what went by. Knows nothing of where the ids are kept.
+"""Reads the files of a dataset as one stream of token ids. Does not know where the ids are stored.
 
-Text is read, cut and encoded piece by piece, so that memory stays the same for 1 MB and for 1 GB.
+Text is read, split and encoded in chunks, so memory use does not depend on the size of the files.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
-_SMALLEST_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 20  # characters
-_TAIL = 16  # ids in which an `<|endoftext|>` of either kind shows
+_MIN_PART, _MAX_PART = 1 << 10, 1 << 20  # characters encoded at a time
+_TAIL = 16  # ids that are enough to recognize an `<|endoftext|>`, as one id or as seven
 
-OnProgress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]  # receives the bytes read and the bytes in total
 
 
 def total_size(files: Iterable[Path]) -> int:
-    """The bytes of all files; DatasetError where one cannot be looked at."""
+    """The total size of the files in bytes; raises DatasetError if one is not accessible."""
     try:
         return sum(file.stat().st_size for file in files)
     except OSError as error:
@@ -35,7 +35,13 @@ def total_size(files: Iterable[Path]) -> int:
 
 
 class TokenStream:
-    """Blocks of ids, read from files and encoded as they are asked for, and what was found."""
+    """Reads and encodes files lazily, and counts documents and characters on the way.
+
+    Args:
+        tokenizer: Encodes the text.
+        config: Column, token format and size of the parts encoded at a time.
+        processes: Number of encoding processes.
+    """
 
     def __init__(self, tokenizer: Tokenizer, config: DatasetConfig, processes: int) -> None:
         self.tokenizer = tokenizer
@@ -45,75 +51,83 @@ class TokenStream:
         self.special = not config.legacy_tokens
         self.report = ReadReport()
         self.documents = 0
-        self.characters = 0
+        self.characters = 0  # of text files and tables
 
-    def blocks(
-        self, path: str | Path, files: list[Path], on_progress: OnProgress | None
+    def read(
+        self, path: str | Path, files: list[Path], on_progress: OnProgress | None = None
     ) -> Iterator[AnyIds]:
-        """The ids of all files, with an end of text where one file meets the next.
+        """Yield the ids of all files, with an end of text between two files.
 
-        `path` is what the errors call them; `on_progress` is called with the bytes read and the
-        bytes there are. Raises DatasetError for what cannot be trained on.
+        Args:
+            path: Name of the dataset in error messages.
+            files: Text files, tables and token files, in order.
+            on_progress: Called with the bytes read and the bytes in total.
+
+        Raises:
+            DatasetError: The files cannot be read, or contain nothing to train on.
         """
         separator = np.array(self.tokenizer.encode(END_OF_TEXT, self.special), self.dtype)
         total = total_size(files)
         count = 0
         tail: list[int] = []
-        # Each archive by itself, and the texts between two of them as one stream.
-        for _, group in itertools.groupby(
-            files, lambda file: file if is_token_file(file) else None
-        ):
-            begun = False
-            for ids in self._group(list(group)):
-                if tail and not begun and not _ends_text(self.tokenizer.decode(tail)):
+        for group in _group_files(files):
+            first = True
+            for ids in self._read_group(group):
+                if tail and first and not _ends_document(self.tokenizer.decode(tail)):
                     yield separator
-                begun = True
+                first = False
                 tail = (tail + ids[-_TAIL:].tolist())[-_TAIL:]
                 count += len(ids)
                 yield ids
                 if on_progress:
                     on_progress(self.report.bytes_read, total)
-        # Refused here and not later, so that nothing is left of a cache without use.
+        # Raised before the stream ends, so that an unusable cache file is not kept.
         if not self.documents:
-            reasons = "; ".join(self.report.notes()[:3]) or "nothing but white space or no files"
-            raise DatasetError(f"{path} holds no text to train on ({reasons})")
+            reasons = "; ".join(self.report.notes()[:3]) or "only whitespace, or no files"
+            raise DatasetError(f"{path} contains no text to train on ({reasons})")
         if count < 2:
-            raise DatasetError(f"{path} holds a single token: training needs at least two")
+            raise DatasetError(f"{path} contains a single token: training needs at least two")
 
-    def _group(self, files: list[Path]) -> Iterator[AnyIds]:
+    def _read_group(self, files: list[Path]) -> Iterator[AnyIds]:
         if is_token_file(files[0]):
-            yield from self._counted_ids(read_tokens(files[0], self.tokenizer.n_vocab))
+            yield from self._count_ids(read_tokens(files[0], self.tokenizer.n_vocab))
             self.report.bytes_read += total_size(files)
         else:
-            size = min(max(self.config.combine, _SMALLEST_PIECE), _LARGEST_PIECE)
-            texts = split_at_word_boundaries(
-                iter_text(files, self.report, self.config.column), size
-            )
-            counted = self._counted_text(texts)
-            yield from encode_texts(counted, self.tokenizer, self.special, self.processes)
+            size = min(max(self.config.combine, _MIN_PART), _MAX_PART)
+            chunks = iter_text(files, self.report, self.config.column)
+            texts = self._count_text(split_at_word_boundaries(chunks, size))
+            yield from encode_texts(texts, self.tokenizer, self.special, self.processes)
 
-    def _counted_text(self, texts: Iterable[str]) -> Iterator[str]:
-        within = False  # a document that has shown more than white space
+    def _count_text(self, texts: Iterable[str]) -> Iterator[str]:
+        """Pass texts through, counting characters and the documents that are not blank."""
+        in_document = False
         for text in texts:
             self.characters += len(text)
             for order, part in enumerate(text.split(END_OF_TEXT)):
                 if order:
-                    within = False
-                if not within and part.strip():
+                    in_document = False
+                if not in_document and part.strip():
                     self.documents += 1
-                    within = True
+                    in_document = True
             yield text
 
-    def _counted_ids(self, blocks: Iterable[AnyIds]) -> Iterator[AnyIds]:
+    def _count_ids(self, chunks: Iterable[AnyIds]) -> Iterator[AnyIds]:
+        """Pass ids through, counting documents by their ends."""
         end = self.tokenizer.end_of_text
         last: list[int] = []
-        for ids in blocks:
+        for ids in chunks:
             self.documents += int(np.count_nonzero(ids == end))
             last = (last + ids[-_TAIL:].tolist())[-_TAIL:]
             yield ids
-        unended = last[len(last) - last[::-1].index(end) :] if end in last else last
-        self.documents += bool(self.tokenizer.decode(unended).strip())
+        rest = last[len(last) - last[::-1].index(end) :] if end in last else last
+        self.documents += bool(self.tokenizer.decode(rest).strip())
 
 
-def _ends_text(text: str) -> bool:
+def _group_files(files: list[Path]) -> Iterator[list[Path]]:
+    """Yield each token file separately, and adjacent text files together."""
+    for _, group in itertools.groupby(files, lambda file: file if is_token_file(file) else None):
+        yield list(group)
+
+
+def _ends_document(text: str) -> bool:
     return text.rstrip("\n").endswith(END_OF_TEXT)

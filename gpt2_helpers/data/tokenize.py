@@ -1,10 +1,10 @@
-"""A stream of text -> arrays of ids, in this process or in several. Knows nothing of files.
+"""Encodes a stream of text as token ids, in one process or several. Knows nothing about files.
 
-The text is cut where GPT-2's words end in any case, so that the pieces encode to the very ids that
-the whole would, whatever their size and however many processes work on them.
+The text is split only at boundaries of GPT-2's words, so the ids are those of the whole text, for
+any size of the parts and any number of processes.
 
-The processes are plain `python -c` ones and not multiprocessing's: those run the caller's script
-a second time, which fails, or trains twice, in a script without an `if __name__ == "__main__"`.
+Worker processes are started with `python -c` rather than multiprocessing, which would import the
+caller's script again: a script without `if __name__ == "__main__"` would fail or train twice.
 """
 
 from __future__ import annotations
@@ -27,60 +27,70 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
-MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are cut anyway
+MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are split anyway
 
-# No word of the tokenizer goes on from a letter to what is none, from a digit to what is none, or
-# from anything to white space. Searched from the end; the one such place in an `<|endoftext|>` is
-# passed over, for which two characters must stand behind any.
-_WORD_END = regex.compile(
+# A boundary is a place that no word of the tokenizer spans: before whitespace, between a letter and
+# another kind of character, or between a digit and another kind. The pattern searches backwards.
+# It skips the one boundary inside `<|endoftext|>`, and needs two characters after any boundary to
+# recognize it.
+_WORD_BOUNDARY = regex.compile(
     r"(?rs)(?=..)(?:(?<=\S)(?=\s)|(?<=\p{N})(?=\P{N})"
     r"|(?<=\p{L})(?=\P{L})(?!(?<=<\|endoftext)\|>))"
 )
 
 
 def token_dtype(n_vocab: int) -> np.dtype[Any]:
-    """The smallest type that holds the ids: uint16 where they fit, int32 otherwise."""
+    """The smallest dtype for token ids: uint16 if the vocabulary fits, otherwise int32."""
     return np.dtype("<u2" if n_vocab <= 1 << 16 else "<i4")
 
 
-def split_at_word_boundaries(stream: Iterable[str], size: int) -> Iterator[str]:
-    """The same text in pieces of about `size` characters that may be encoded one by one.
+def split_at_word_boundaries(chunks: Iterable[str], size: int) -> Iterator[str]:
+    """Split a stream of text into parts that can be encoded separately.
 
-    They encode to the ids of the whole, and none ends within an `<|endoftext|>`. Only a run of
-    over 200,000 characters without a space, digit or punctuation is cut within.
+    The parts encode to the same ids as the whole text, and none ends inside an `<|endoftext|>`. The
+    exception is a run of more than 200,000 characters without a word boundary, which is split
+    anywhere.
 
-    >>> list(split_at_word_boundaries(["One two ", "three four five six seven"], size=12))
-    ['One two', ' three four', ' five six seven']
+    Args:
+        chunks: The text, in chunks of any length.
+        size: Length of the parts, approximately, in characters.
+
+    Yields:
+        The parts, in order.
+
+    Example:
+        >>> list(split_at_word_boundaries(["One two ", "three four five six seven"], size=12))
+        ['One two', ' three four', ' five six seven']
     """
-    waiting: list[str] = []
-    length, wanted = 0, size
-    for block in stream:
-        waiting.append(block)
-        length += len(block)
-        if length < wanted + len(END_OF_TEXT):
+    pending: list[str] = []
+    length, needed = 0, size
+    for chunk in chunks:
+        pending.append(chunk)
+        length += len(chunk)
+        if length < needed + len(END_OF_TEXT):
             continue
-        text, start = "".join(waiting), 0
+        text, start = "".join(pending), 0
         while len(text) - start >= size + len(END_OF_TEXT):
-            end = _cut(text, start, size)
+            end = _find_split(text, start, size)
             if end is None:
                 break
             yield text[start:end]
             start = end
-        waiting = [text[start:]]
+        pending = [text[start:]]
         length = len(text) - start
-        # Without a place to cut, twice as much must come in: each try looks through it all.
-        wanted = size if length < size else min(2 * length, max(size, MAX_UNBROKEN_CHARS))
+        # Without a boundary, wait for twice as much text: each attempt searches all of it.
+        needed = size if length < size else min(2 * length, max(size, MAX_UNBROKEN_CHARS))
     if length:
-        yield "".join(waiting)
+        yield "".join(pending)
 
 
-def _cut(text: str, start: int, size: int) -> int | None:
-    """Where the piece that begins at `start` may end: within `size` characters, or soon after."""
-    # Behind the cut stands enough text to tell an `<|endoftext|>` that begins before it.
+def _find_split(text: str, start: int, size: int) -> int | None:
+    """The end of the part that starts at `start`; None if more text is needed to find one."""
+    # Enough text must follow to recognize an `<|endoftext|>` that starts before the split.
     limit = min(len(text) - len(END_OF_TEXT) - start, max(size, MAX_UNBROKEN_CHARS))
     span = min(size, limit)
     while True:
-        match = _WORD_END.search(text[start : start + span + 2])
+        match = _WORD_BOUNDARY.search(text[start : start + span + 2])
         if match:
             return start + match.start()
         if span == limit:
@@ -96,13 +106,22 @@ def _cut(text: str, start: int, size: int) -> int | None:
 def encode_texts(
     texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
 ) -> Generator[AnyIds, None, None]:
-    """The ids of each text, in order; `special` makes `<|endoftext|>` one id.
+    """Encode texts in parallel and in order.
 
-    No more than a few texts a process are held at once. Raises DatasetError where a process ends
-    before its work does, as where memory runs out.
+    Args:
+        texts: The texts; only a few per process are held at a time.
+        tokenizer: The tokenizer to use.
+        special: Whether `<|endoftext|>` becomes a single id.
+        processes: Number of processes; 1 encodes in this process.
+
+    Yields:
+        The ids of each text, as an array of `token_dtype`.
+
+    Raises:
+        DatasetError: A process ended early, for example because memory ran out.
     """
     dtype = token_dtype(tokenizer.n_vocab)
-    if processes == 1 or not sys.executable:  # an embedded Python cannot start another
+    if processes == 1 or not sys.executable:  # an embedded Python cannot start processes
         for text in texts:
             yield np.array(tokenizer.encode(text, special), dtype)
         return
@@ -117,50 +136,50 @@ def encode_texts(
             idle.put(worker)
 
     threads = ThreadPoolExecutor(processes)
-    waiting: deque[Future[AnyIds]] = deque()
+    pending: deque[Future[AnyIds]] = deque()
     try:
         for _ in range(processes):
             workers.append(_Worker(tokenizer, special))
             idle.put(workers[-1])
         for text in texts:
-            waiting.append(threads.submit(encode, text))
-            if len(waiting) > 2 * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(threads.submit(encode, text))
+            if len(pending) > 2 * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        # After an interrupt too: ending the processes is what frees the threads that wait on them.
+        # Also on an interrupt: the threads wait for the processes, so those are killed first.
         threads.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
-            worker.end()
+            worker.kill()
         threads.shutdown()
 
 
-_START = """
+_WORKER_COMMAND = """
 import json, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.path[:] = json.loads(sys.stdin.buffer.readline())
-from gpt2_helpers.data.tokenize import work
-work()
+from gpt2_helpers.data.tokenize import run_worker
+run_worker()
 """
-_UTF8 = ("utf-8", "surrogatepass")  # a text may hold what no UTF-8 can
+_UTF8 = ("utf-8", "surrogatepass")  # lone surrogates are reported by the tokenizer
 
 
 class _Worker:
-    """Another Python process that encodes one text after the other."""
+    """A Python process that encodes one text at a time."""
 
     def __init__(self, tokenizer: Tokenizer, special: bool) -> None:
-        command = [sys.executable, "-c", _START]
+        command = [sys.executable, "-c", _WORKER_COMMAND]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:
             raise DatasetError(
-                f"no further process can be started: {error.strerror or error}; try again with "
+                f"cannot start another process: {error.strerror or error}; try again with "
                 "processes=1"
             ) from None
-        places = [place for place in sys.path if isinstance(place, str)]
+        path = [entry for entry in sys.path if isinstance(entry, str)]
         setup = json.dumps([tokenizer.vocabulary, tokenizer.merges, special]).encode()
-        self._setup = json.dumps(places).encode() + b"\n" + _message(setup)
+        self._setup = json.dumps(path).encode() + b"\n" + _frame(setup)
         self._dtype = token_dtype(tokenizer.n_vocab)
 
     def encode(self, text: str) -> AnyIds:
@@ -168,52 +187,52 @@ class _Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(self._setup + _message(text.encode(*_UTF8)))
+            process.stdin.write(self._setup + _frame(text.encode(*_UTF8)))
             process.stdin.flush()
             self._setup = b""
-            return np.frombuffer(_received(process.stdout), self._dtype)
+            return np.frombuffer(_read_frame(process.stdout), self._dtype)
         except (OSError, EOFError, ValueError):
             try:
                 code = process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 code = None
             raise DatasetError(
-                f"a process that encoded text ended early (exit code {code}): was there too "
-                "little memory? Try again with processes=1"
+                f"an encoding process ended early (exit code {code}), possibly because memory ran "
+                "out: try again with processes=1"
             ) from None
 
-    def end(self) -> None:
+    def kill(self) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what was not sent is not wanted any more
+            with suppress(OSError):  # closing flushes, but nobody reads any more
                 if pipe is not None:
                     pipe.close()
         self._process.wait()
 
 
-def work() -> None:
-    """What a worker process does: ids for each text that comes in, until no more come."""
+def run_worker() -> None:
+    """Main loop of a worker process: encodes texts from stdin to stdout until stdin is closed."""
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # nothing that prints may speak between the ids
-    vocabulary, merges, special = json.loads(_received(source))
+    sys.stdout = sys.stderr  # anything printed would corrupt the stream of ids
+    vocabulary, merges, special = json.loads(_read_frame(source))
     tokenizer = Tokenizer(vocabulary, [(left, right) for left, right in merges])
     dtype = token_dtype(tokenizer.n_vocab)
     while True:
         try:
-            text = _received(source).decode(*_UTF8)
+            text = _read_frame(source).decode(*_UTF8)
         except EOFError:
             return
-        sink.write(_message(np.array(tokenizer.encode(text, special), dtype).tobytes()))
+        sink.write(_frame(np.array(tokenizer.encode(text, special), dtype).tobytes()))
         sink.flush()
 
 
-def _message(content: bytes) -> bytes:
-    """What goes through a pipe: the number of bytes, and they."""
+def _frame(content: bytes) -> bytes:
+    """A message for a pipe: the length as 8 bytes, then the content."""
     return struct.pack("<Q", len(content)) + content
 
 
-def _received(pipe: IO[bytes]) -> bytes:
-    """The content of the next message; EOFError where none comes, or not all of it."""
+def _read_frame(pipe: IO[bytes]) -> bytes:
+    """The content of the next message; raises EOFError if it is missing or incomplete."""
     head = pipe.read(8)
     if len(head) < 8:
         raise EOFError

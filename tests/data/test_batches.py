@@ -1,4 +1,4 @@
-"""Windows of ids: of the right shape, from everywhere, and the same again for a seed and step."""
+"""Training and validation windows: shape, position, and reproducibility for a seed and step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ steps = st.integers(0, 2**40)
 
 
 @given(st.integers(2, 5000), st.integers(1, 1024))
-def test_a_window_is_the_context_and_one_more_or_the_whole_text(n_tokens: int, n_ctx: int) -> None:
+def test_a_window_is_the_context_plus_one_or_the_whole_text(n_tokens: int, n_ctx: int) -> None:
     length = window_length(n_tokens, n_ctx)
     assert length <= n_tokens
     assert length == n_ctx + 1 or length == n_tokens <= n_ctx + 1
 
 
 @given(seeds, steps, st.integers(1, 8), st.integers(2, 50), st.integers(2, 50))
-def test_random_windows_are_runs_of_the_text(
+def test_random_windows_are_contiguous(
     seed: int, step: int, batch_size: int, length: int, n_tokens: int
 ) -> None:
     assume(length <= n_tokens)
@@ -39,7 +39,7 @@ def test_random_windows_are_runs_of_the_text(
     np.testing.assert_array_equal(windows, again)
 
 
-def test_other_seeds_and_steps_give_other_windows() -> None:
+def test_seeds_and_steps_give_different_windows() -> None:
     tokens = np.arange(100_000)
     starts = {
         tuple(random_windows(tokens, seed, step, 4, 10)[:, 0])
@@ -49,38 +49,38 @@ def test_other_seeds_and_steps_give_other_windows() -> None:
     assert len(starts) == 200
 
 
-def test_the_windows_of_a_step_do_not_depend_on_those_before() -> None:
-    """What was drawn in between, here or by NumPy's own generator, changes nothing."""
+def test_the_windows_of_a_step_do_not_depend_on_earlier_steps() -> None:
+    """Nor on NumPy's global random state."""
     tokens = np.arange(1000)
-    wanted = random_windows(tokens, 7, 100, 2, 5)
+    expected = random_windows(tokens, 7, 100, 2, 5)
     np.random.seed(0)
     for step in range(100):
         random_windows(tokens, 7, step, 2, 5)
-    np.testing.assert_array_equal(random_windows(tokens, 7, 100, 2, 5), wanted)
+    np.testing.assert_array_equal(random_windows(tokens, 7, 100, 2, 5), expected)
 
 
-def test_the_windows_stay_those_of_earlier_releases() -> None:
-    """A run resumed after an upgrade must read its text in the order in which it began."""
+def test_the_windows_are_those_of_earlier_releases() -> None:
+    """A run that is resumed after an upgrade must continue with the same windows."""
     starts = random_windows(np.arange(1000), seed=1, step=2, batch_size=4, length=10)[:, 0]
     assert starts.tolist() == [701, 306, 130, 353]
 
 
-def test_random_windows_come_from_the_whole_text_evenly() -> None:
+def test_random_windows_are_uniformly_distributed() -> None:
     tokens = np.arange(12)
     windows = random_windows(tokens, seed=3, step=0, batch_size=9000, length=4)
     counts = np.bincount(windows[:, 0], minlength=9)
-    assert len(counts) == 9  # the last one ends at the last id
-    # Nine places, a thousand windows each give or take five standard deviations.
+    assert len(counts) == 9  # every start, including that of the window at the end
+    # A thousand windows for each of nine starts, within five standard deviations.
     assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000 * 8 / 9)
 
 
-def test_a_text_of_one_window_is_that_window() -> None:
+def test_a_text_as_long_as_a_window_has_one_window() -> None:
     tokens = np.array([5, 6, 7])
     windows = random_windows(tokens, seed=1, step=1, batch_size=2, length=3)
     assert windows.tolist() == [[5, 6, 7], [5, 6, 7]]
 
 
-def test_a_memory_map_serves_as_well(tmp_path: Path) -> None:
+def test_windows_of_a_memory_map_are_plain_arrays(tmp_path: Path) -> None:
     path = tmp_path / "tokens.bin"
     np.arange(300, dtype=np.uint16).tofile(path)
     mapped = np.memmap(path, dtype=np.uint16, mode="r")
@@ -94,30 +94,30 @@ def test_consecutive_windows_predict_each_id_once(n_tokens: int, length: int) ->
     assume(length <= n_tokens)
     windows = consecutive_windows(np.arange(n_tokens), length, max_windows=10**6)
     predicted = np.concatenate([window[1:] for window in windows])
-    # In order from the second id on; a rest too short for a window is left out.
+    # All from the second id on, except a remainder shorter than a window.
     np.testing.assert_array_equal(predicted, np.arange(1, len(predicted) + 1))
     assert n_tokens - 1 - len(predicted) < length - 1
     assert all(window.shape == (length,) and window.dtype == np.int32 for window in windows)
 
 
 @given(st.integers(10, 2000), st.integers(2, 10), st.integers(1, 30))
-def test_fewer_windows_are_spread_over_the_text(
-    n_tokens: int, length: int, max_windows: int
-) -> None:
+def test_limited_windows_are_spread_evenly(n_tokens: int, length: int, max_windows: int) -> None:
     tokens = np.arange(n_tokens)
-    every = [window.tolist() for window in consecutive_windows(tokens, length, max_windows=10**6)]
-    some = [window.tolist() for window in consecutive_windows(tokens, length, max_windows)]
-    assert len(some) == min(max_windows, len(every))
-    assert all(window in every for window in some)
-    places = [every.index(window) for window in some]
-    assert places[0] == 0
+    all_windows = [
+        window.tolist() for window in consecutive_windows(tokens, length, max_windows=10**6)
+    ]
+    windows = [window.tolist() for window in consecutive_windows(tokens, length, max_windows)]
+    assert len(windows) == min(max_windows, len(all_windows))
+    assert all(window in all_windows for window in windows)
+    positions = [all_windows.index(window) for window in windows]
+    assert positions[0] == 0
     if max_windows > 1:
-        assert places[-1] == len(every) - 1
-        gaps = [after - before for before, after in pairwise(places)]
+        assert positions[-1] == len(all_windows) - 1
+        gaps = [after - before for before, after in pairwise(positions)]
         assert all(gap > 0 for gap in gaps)
         assert not gaps or max(gaps) - min(gaps) <= 1
 
 
 @pytest.mark.parametrize(("n_tokens", "length"), [(0, 5), (1, 5), (4, 5)])
-def test_too_little_text_has_no_window(n_tokens: int, length: int) -> None:
+def test_a_text_shorter_than_a_window_has_none(n_tokens: int, length: int) -> None:
     assert consecutive_windows(np.arange(n_tokens), length, max_windows=5) == []

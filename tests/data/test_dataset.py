@@ -1,4 +1,4 @@
-"""Datasets: what becomes of files, what is said of them, and what it costs."""
+"""Datasets: the ids of files, their description, and the memory that reading needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ END = TOKENIZER.end_of_text
 LEGACY = DatasetConfig(legacy_tokens=True)
 
 
-def written(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
     return path
@@ -44,12 +44,12 @@ def decoded(dataset: Dataset) -> str:
     return TOKENIZER.decode(dataset.tokens.tolist())
 
 
-# Texts
+# -- Text files
 
 
-def test_a_text_becomes_its_ids(tmp_path: Path) -> None:
+def test_a_text_file_is_encoded(tmp_path: Path) -> None:
     text = "What is the best thing?\n" * 100
-    dataset = load_dataset(str(written(tmp_path / "a.txt", text)), TOKENIZER)
+    dataset = load_dataset(str(write(tmp_path / "a.txt", text)), TOKENIZER)
     assert dataset.tokens.tolist() == TOKENIZER.encode(text)
     assert dataset.tokens.dtype == np.uint16
     assert (dataset.documents, dataset.characters) == (1, len(text))
@@ -57,9 +57,9 @@ def test_a_text_becomes_its_ids(tmp_path: Path) -> None:
     assert dataset.notes == ()
 
 
-def test_end_of_text_is_one_id_and_seven_in_the_old_way(tmp_path: Path) -> None:
+def test_end_of_text_is_one_id_and_several_with_legacy_tokens(tmp_path: Path) -> None:
     text = f"one{END_OF_TEXT}two{END_OF_TEXT}\nthree"
-    path = written(tmp_path / "a.txt", text)
+    path = write(tmp_path / "a.txt", text)
     dataset = load_dataset(path, TOKENIZER)
     assert dataset.tokens.tolist() == TOKENIZER.encode(text, special=True)
     assert dataset.tokens.tolist().count(END) == 2
@@ -70,10 +70,10 @@ def test_end_of_text_is_one_id_and_seven_in_the_old_way(tmp_path: Path) -> None:
     assert dataset.documents == old.documents == 3
 
 
-def test_files_of_a_folder_or_glob_are_parted_by_the_id(tmp_path: Path) -> None:
-    written(tmp_path / "b.txt", "two")
-    written(tmp_path / "a.txt", "one")
-    written(tmp_path / "sub" / "c.md", "three")
+def test_an_end_of_text_separates_the_files_of_a_folder_or_glob(tmp_path: Path) -> None:
+    write(tmp_path / "b.txt", "two")
+    write(tmp_path / "a.txt", "one")
+    write(tmp_path / "sub" / "c.md", "three")
     for path in (tmp_path, tmp_path / "**" / "*.*"):
         dataset = load_dataset(path, TOKENIZER)
         expected = "one<|endoftext|>two<|endoftext|>three"
@@ -84,7 +84,7 @@ def test_files_of_a_folder_or_glob_are_parted_by_the_id(tmp_path: Path) -> None:
     assert old.tokens.tolist() == TOKENIZER.encode(expected)
 
 
-def test_the_encoding_is_said(tmp_path: Path) -> None:
+def test_the_encoding_is_in_the_notes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Grüße aus Köln".encode("latin-1"))
     dataset = load_dataset(tmp_path / "a.txt", TOKENIZER)
     assert decoded(dataset) == "Grüße aus Köln"
@@ -92,42 +92,42 @@ def test_the_encoding_is_said(tmp_path: Path) -> None:
     assert dataset.describe(1024)[0] == dataset.notes[0]
 
 
-def test_a_dataset_shorter_than_the_context_is_fine(tmp_path: Path) -> None:
-    dataset = load_dataset(written(tmp_path / "a.txt", "xy"), TOKENIZER)
+def test_two_tokens_are_enough(tmp_path: Path) -> None:
+    dataset = load_dataset(write(tmp_path / "a.txt", "xy"), TOKENIZER)
     assert dataset.tokens.tolist() == TOKENIZER.encode("xy")
 
 
 @given(
     text=st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=2)
 )
-def test_no_character_is_lost(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = written(tmp_path_factory.getbasetemp() / "a.txt", "x\ufeff" + text + ".")
+def test_decoding_gives_the_text_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = write(tmp_path_factory.getbasetemp() / "a.txt", "x\ufeff" + text + ".")
     dataset = load_dataset(path, TOKENIZER)
     assert decoded(dataset) == "x\ufeff" + text + "."
 
 
-# Tables
+# -- Tables
 
 
-def test_rows_are_documents_between_marks(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.csv", 'title\n"one, two"\nthree\n')
+def test_rows_are_documents_between_markers(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'title\n"one, two"\nthree\n')
     dataset = load_dataset(path, TOKENIZER)
     expected = "<|startoftext|>one, two<|endoftext|>\n<|startoftext|>three<|endoftext|>\n"
     assert dataset.tokens.tolist() == TOKENIZER.encode(expected, special=True)
     assert dataset.tokens.tolist().count(END) == 2
     assert (dataset.documents, dataset.characters) == (2, len(expected))
-    assert "taken as the header" in dataset.notes[0]
+    assert "read as the header" in dataset.notes[0]
     old = load_dataset(path, TOKENIZER, LEGACY)
     assert old.tokens.tolist() == TOKENIZER.encode(expected)
 
 
-def test_the_column_is_chosen(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.tsv", "id\ttitle\n1\tone\n2\ttwo\n")
+def test_a_column_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "id\ttitle\n1\tone\n2\ttwo\n")
     dataset = load_dataset(path, TOKENIZER, DatasetConfig(column="title"))
     assert decoded(dataset) == "<|startoftext|>one<|endoftext|>\n<|startoftext|>two<|endoftext|>\n"
     with pytest.raises(DatasetError, match=r"2 columns \(id, title\)"):
         load_dataset(path, TOKENIZER)
-    path = written(tmp_path / "a.txt", "one")
+    path = write(tmp_path / "a.txt", "one")
     with pytest.raises(OptionError, match=r"no \.csv or \.tsv file"):
         load_dataset(path, TOKENIZER, DatasetConfig(column="title"))
 
@@ -137,7 +137,7 @@ ROWS = CELLS | st.sampled_from(['"', '""', ",", "\n", 'a "b" c', "a,b", " x ", "
 
 
 @given(rows=st.lists(ROWS.filter(str.strip), min_size=1))
-def test_what_csv_writes_is_what_is_read(
+def test_the_rows_of_the_csv_module_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[str]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "rows.csv"
@@ -147,10 +147,10 @@ def test_what_csv_writes_is_what_is_read(
     assert decoded(dataset) == "".join(f"{START_OF_TEXT}{row}{END_OF_TEXT}\n" for row in rows)
 
 
-# Archives
+# -- Token files
 
 
-def test_archives_of_gpt_2_simple_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_archives_of_gpt_2_simple_are_read(tmp_path: Path) -> None:
     chunks = [np.array(TOKENIZER.encode(text)) for text in ("What is", " the best", " thing?")]
     np.savez_compressed(tmp_path / "a.npz", *chunks)
     dataset = load_dataset(tmp_path / "a.npz", TOKENIZER)
@@ -160,18 +160,18 @@ def test_archives_of_gpt_2_simple_are_taken_as_they_are(tmp_path: Path) -> None:
     assert "characters" not in " ".join(dataset.describe(1024))
 
 
-def test_archives_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
+def test_archives_of_another_tokenizer_are_an_error(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", np.array([1, 2, 50256]))
     with pytest.raises(DatasetError, match="up to 50256.*another model's tokenizer"):
         load_dataset(tmp_path / "a.npz", TOKENIZER)
 
 
-def test_archives_and_texts_stand_side_by_side(tmp_path: Path) -> None:
+def test_archives_and_texts_can_be_mixed(tmp_path: Path) -> None:
     for name, text in (("b.npz", "bb"), ("c.npz", "cc<|endoftext|>")):
         np.savez(tmp_path / name, np.array(TOKENIZER.encode(text, special=True)))
-    written(tmp_path / "a.txt", "aa")
-    written(tmp_path / "d.csv", "text\ndd\n")
-    written(tmp_path / "e.txt", "ee")
+    write(tmp_path / "a.txt", "aa")
+    write(tmp_path / "d.csv", "text\ndd\n")
+    write(tmp_path / "e.txt", "ee")
     dataset = load_dataset(tmp_path, TOKENIZER)
     expected = "aa<|endoftext|>bb<|endoftext|>cc<|endoftext|>"
     expected += "<|startoftext|>dd<|endoftext|>\nee"
@@ -182,14 +182,14 @@ def test_archives_and_texts_stand_side_by_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("legacy_tokens", [False, True])
-def test_encode_dataset_saves_what_load_dataset_reads(tmp_path: Path, legacy_tokens: bool) -> None:
-    path = written(tmp_path / "a.csv", "id,text\n" + "1,What is the best?\n" * 500)
+def test_load_dataset_reads_what_encode_dataset_writes(tmp_path: Path, legacy_tokens: bool) -> None:
+    path = write(tmp_path / "a.csv", "id,text\n" + "1,What is the best?\n" * 500)
     config = DatasetConfig(column="text", legacy_tokens=legacy_tokens)
     expected = load_dataset(path, TOKENIZER, config)
     out = tmp_path / "out" / "encoded"
     out.parent.mkdir()
-    told = encode_dataset(path, TOKENIZER, out, column="text", legacy_tokens=legacy_tokens)
-    assert told.describe(1024) == expected.describe(1024)
+    encoded = encode_dataset(path, TOKENIZER, out, column="text", legacy_tokens=legacy_tokens)
+    assert encoded.describe(1024) == expected.describe(1024)
     assert [file.name for file in out.parent.iterdir()] == ["encoded.npz"]
     with np.load(out.with_name("encoded.npz")) as archive:  # as gpt-2-simple does
         (tokens,) = (archive[item] for item in archive.files)
@@ -199,8 +199,8 @@ def test_encode_dataset_saves_what_load_dataset_reads(tmp_path: Path, legacy_tok
     assert legacy_tokens or loaded.documents == 500
 
 
-def test_a_folder_does_not_read_what_is_written_into_it(tmp_path: Path) -> None:
-    written(tmp_path / "a.txt", "the best thing")
+def test_an_output_in_the_folder_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "the best thing")
     for _ in range(2):
         encode_dataset(tmp_path, TOKENIZER, tmp_path / "text_encoded.npz")
         dataset = load_dataset(tmp_path / "text_encoded.npz", TOKENIZER)
@@ -211,8 +211,8 @@ def test_a_folder_does_not_read_what_is_written_into_it(tmp_path: Path) -> None:
         assert decoded(dataset) == "the best thing"
 
 
-def test_a_failed_encoding_leaves_the_old_archive(tmp_path: Path) -> None:
-    out = written(tmp_path / "out.npz", "old")
+def test_a_failed_encoding_keeps_the_old_archive(tmp_path: Path) -> None:
+    out = write(tmp_path / "out.npz", "old")
     (tmp_path / "a.txt").write_bytes("schön\nschön\n".encode() + b"\xff")
     with pytest.raises(DatasetError, match="line 3"):
         encode_dataset(tmp_path / "a.txt", TOKENIZER, out)
@@ -220,28 +220,28 @@ def test_a_failed_encoding_leaves_the_old_archive(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"a.txt", "out.npz"}
 
 
-def test_encode_csv_writes_wrapped_rows(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.csv", 'whatever\n"one, two"\n\ntwo é\n')
+def test_encode_csv_wraps_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'whatever\n"one, two"\n\ntwo é\n')
     out = tmp_path / "csv_encoded.txt"
     notes = encode_csv(path, out)
     expected = "<|startoftext|>one, two<|endoftext|>\n<|startoftext|>two é<|endoftext|>\n"
     assert out.read_bytes().decode() == expected
-    assert "1 blank row skipped" in "; ".join(notes)
-    # By position, as gpt-2-simple has them.
+    assert "skipped 1 blank row" in "; ".join(notes)
+    # With positional arguments, as in gpt-2-simple.
     encode_csv(str(path), str(out), False, "[", "]")
     assert out.read_text(encoding="utf-8") == "[whatever]\n[one, two]\n[two é]\n"
     assert load_dataset(path, TOKENIZER).documents == 2
 
 
-def test_encode_csv_refuses_what_would_be_lost(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.csv", "id,title\n1,one\n")
-    out = written(tmp_path / "out.txt", "old")
+def test_encode_csv_keeps_existing_files_on_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,title\n1,one\n")
+    out = write(tmp_path / "out.txt", "old")
     with pytest.raises(DatasetError, match=r"2 columns \(id, title\)"):
         encode_csv(path, out)
-    with pytest.raises(OptionError, match="another file than the table"):
+    with pytest.raises(OptionError, match="out_path must differ from the table"):
         encode_csv(path, path)
-    with pytest.raises(DatasetError, match=r"holds no texts \(.*a header and no texts"):
-        encode_csv(written(tmp_path / "b.csv", "title\n"), out)
+    with pytest.raises(DatasetError, match=r"contains no texts \(.*a header but no texts"):
+        encode_csv(write(tmp_path / "b.csv", "title\n"), out)
     with pytest.raises(DatasetError, match=r"does not exist.*did you mean 'a.csv'"):
         encode_csv(tmp_path / "a.cvs", out)
     assert out.read_text() == "old"
@@ -249,82 +249,84 @@ def test_encode_csv_refuses_what_would_be_lost(tmp_path: Path) -> None:
     assert out.read_text() == "<|startoftext|>one<|endoftext|>\n"
 
 
-# What cannot be trained on
+# -- Errors
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
-        ("a.txt", b"", "holds no text to train on ({path}: it is empty)"),
-        ("a.txt", b"\xef\xbb\xbf", "holds no text to train on ({path}: it is empty)"),
-        ("a.txt", b" \n\n\t", "holds no text to train on"),
-        ("a.txt", b"<|endoftext|>\n<|endoftext|>", "holds no text to train on"),
-        ("a.txt", b"x", "holds a single token"),
-        ("a.csv", b"", "holds no text to train on ({path}: it holds no rows)"),
-        ("a.csv", b"title\n", "it holds a header and no texts"),
-        ("a.csv", b"title\n\n \n", "it holds a header and no texts"),
-        ("a.csv", b'title\n"never closed\n', "line 2: a quote is opened"),
-        ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a PNG picture"),
+        ("a.txt", b"", "contains no text to train on ({path}: is empty)"),
+        ("a.txt", b"\xef\xbb\xbf", "contains no text to train on ({path}: is empty)"),
+        ("a.txt", b" \n\n\t", "contains no text to train on"),
+        ("a.txt", b"<|endoftext|>\n<|endoftext|>", "contains no text to train on"),
+        ("a.txt", b"x", "contains a single token"),
+        ("a.csv", b"", "contains no text to train on ({path}: contains no rows)"),
+        ("a.csv", b"title\n", "contains a header but no texts"),
+        ("a.csv", b"title\n\n \n", "contains a header but no texts"),
+        ("a.csv", b'title\n"never closed\n', "line 2: a quote in this row is never closed"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a PNG image"),
         ("a.txt", "é\né\né\n".encode() + b"\xff\n", "line 4: 0xff"),
-        ("a.npz", b"PK\5\6" + b"\0" * 18, "holds no text to train on"),
+        ("a.npz", b"PK\5\6" + b"\0" * 18, "contains no text to train on"),
     ],
 )
-def test_what_holds_no_text_is_refused_in_one_line(
-    tmp_path: Path, name: str, data: bytes, said: str
+def test_unusable_files_are_an_error_of_one_line(
+    tmp_path: Path, name: str, data: bytes, message: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(DatasetError, match=re.escape(said.format(path=path))) as caught:
+    with pytest.raises(DatasetError, match=re.escape(message.format(path=path))) as caught:
         load_dataset(path, TOKENIZER)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_missing_files_and_folders_of_pictures_are_refused(tmp_path: Path) -> None:
-    written(tmp_path / "story.txt", "text")
+def test_missing_files_and_folders_of_images_are_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "story.txt", "text")
     with pytest.raises(DatasetError, match=r"does not exist.*did you mean 'story.txt'"):
         load_dataset(tmp_path / "stori.txt", TOKENIZER)
-    with pytest.raises(DatasetError, match="matches no file"):
+    with pytest.raises(DatasetError, match="matches no files"):
         load_dataset(tmp_path / "*.md", TOKENIZER)
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for number in range(3):
-        (pictures / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
-    with pytest.raises(DatasetError, match=r"0\.jpg is a JPEG picture"):
-        load_dataset(pictures, TOKENIZER)
+        (images / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
+    with pytest.raises(DatasetError, match=r"0\.jpg is a JPEG image"):
+        load_dataset(images, TOKENIZER)
 
 
-# Amounts
+# -- Descriptions
 
 
 def dataset_of(count: int, characters: int = 0, documents: int = 1) -> Dataset:
     return Dataset(np.zeros(count, np.uint16), documents, characters)
 
 
-def test_the_amounts_are_told() -> None:
+def test_the_amounts_are_described() -> None:
     first, *others = dataset_of(2_000, 8_000, 30).describe(n_ctx=1024)
-    assert first == "30 documents, 2,000 tokens, 8,000 characters: 0.25 tokens a character"
+    assert first == "30 documents, 2,000 tokens, 8,000 characters: 0.25 tokens per character"
     assert others == []
 
 
 @pytest.mark.parametrize(
-    ("per_step", "steps", "said"),
+    ("per_step", "steps", "message"),
     [
-        (5_120, 100, "100 steps of 5,120 tokens see the data 51 times"),
-        (1_000, 1, "1 step of 1,000 tokens sees 10% of the data"),
-        (1_000, 10, "10 steps of 1,000 tokens see the data once"),
-        (1_000, 25, "25 steps of 1,000 tokens see the data 2.5 times"),
+        (5_120, 100, "100 steps of 5,120 tokens: the data is seen 51 times"),
+        (1_000, 1, "1 step of 1,000 tokens: 10% of the data is seen"),
+        (1_000, 10, "10 steps of 1,000 tokens: the data is seen once"),
+        (1_000, 25, "25 steps of 1,000 tokens: the data is seen 2.5 times"),
         (1_000, -1, "the data is seen once in 10 steps"),
         (1_000, None, "the data is seen once in 10 steps"),
         (50_000, 0, "the data is seen once in 1 step"),
     ],
 )
-def test_how_often_the_data_will_be_seen(per_step: int, steps: int | None, said: str) -> None:
-    assert dataset_of(10_000).describe(1024, per_step, steps)[-1] == said
+def test_the_number_of_epochs_is_described(per_step: int, steps: int | None, message: str) -> None:
+    assert dataset_of(10_000).describe(1024, per_step, steps)[-1] == message
 
 
-def test_data_shorter_than_the_context_is_told() -> None:
-    assert "shorter than the 1,024 tokens" in " ".join(dataset_of(900).describe(1024))
+def test_data_shorter_than_the_context_is_mentioned() -> None:
+    assert "shorter than the model's context of 1,024 tokens" in " ".join(
+        dataset_of(900).describe(1024)
+    )
     assert "shorter" not in " ".join(dataset_of(1025).describe(1024))
 
 
@@ -341,25 +343,27 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_vocabulary_that_fits_badly_is_warned_of(tmp_path: Path, shared: Path, name: str) -> None:
+def test_a_poorly_fitting_vocabulary_gives_a_warning(
+    tmp_path: Path, shared: Path, name: str
+) -> None:
     text, fits = SAMPLES[name]
     tokenizer = Tokenizer.load(shared / "gpt2-vocab")
-    dataset = load_dataset(written(tmp_path / "a.txt", text * 100), tokenizer)
+    dataset = load_dataset(write(tmp_path / "a.txt", text * 100), tokenizer)
     warnings = [line for line in dataset.describe(10) if line.startswith("Warning")]
     assert bool(warnings) is not fits
-    assert fits or "fits this text badly" in warnings[0]
+    assert fits or "poor fit for this text" in warnings[0]
 
 
-# Validation
+# -- Validation
 
 
 def numbers(dataset: Dataset) -> list[int]:
     return [int(line) for line in decoded(dataset).replace(END_OF_TEXT, "\n").split()]
 
 
-def test_the_last_share_is_set_aside_at_the_end_of_a_document(tmp_path: Path) -> None:
+def test_the_split_is_at_the_end_of_a_document(tmp_path: Path) -> None:
     text = END_OF_TEXT.join(str(number) for number in range(1000, 1200))
-    dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
+    dataset = load_dataset(write(tmp_path / "a.txt", text), TOKENIZER)
     train, validation = train_validation_split(dataset, 0.1)
     assert numbers(train) + numbers(validation) == list(range(1000, 1200))
     assert train.tokens[-1] == END
@@ -370,16 +374,16 @@ def test_the_last_share_is_set_aside_at_the_end_of_a_document(tmp_path: Path) ->
     assert validation.tokens.dtype == dataset.tokens.dtype
 
 
-def test_rows_are_counted_right_in_both_parts(tmp_path: Path) -> None:
+def test_the_documents_of_both_parts_are_counted(tmp_path: Path) -> None:
     rows = "".join(f"{number}\n" for number in range(1000, 1100))
-    dataset = load_dataset(written(tmp_path / "a.csv", "text\n" + rows), TOKENIZER)
+    dataset = load_dataset(write(tmp_path / "a.csv", "text\n" + rows), TOKENIZER)
     train, validation = train_validation_split(dataset, 0.2)
     assert (train.documents, validation.documents) == (80, 20)
 
 
-def test_without_an_end_near_the_cut_is_where_it_falls(tmp_path: Path) -> None:
+def test_the_split_is_exact_without_a_nearby_end_of_a_document(tmp_path: Path) -> None:
     text = "x" * 10 + END_OF_TEXT + "x" * 989
-    dataset = load_dataset(written(tmp_path / "a.txt", text), TOKENIZER)
+    dataset = load_dataset(write(tmp_path / "a.txt", text), TOKENIZER)
     train, validation = train_validation_split(dataset, 0.25)
     assert (len(train.tokens), len(validation.tokens)) == (750, 250)
     old = load_dataset(tmp_path / "a.txt", TOKENIZER, LEGACY)
@@ -388,37 +392,37 @@ def test_without_an_end_near_the_cut_is_where_it_falls(tmp_path: Path) -> None:
     assert min(train.documents, validation.documents) >= 1
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5, float("nan")])
-def test_a_share_lies_between_0_and_1(share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
+def test_a_fraction_must_be_between_0_and_1(fraction: float) -> None:
     with pytest.raises(OptionError, match="between 0 and 1"):
-        train_validation_split(dataset_of(1000), share)
+        train_validation_split(dataset_of(1000), fraction)
 
 
-@pytest.mark.parametrize(("count", "share"), [(3, 0.5), (2, 0.5), (100, 0.01), (100, 0.995)])
-def test_too_little_to_split_is_said(count: int, share: float) -> None:
+@pytest.mark.parametrize(("count", "fraction"), [(3, 0.5), (2, 0.5), (100, 0.01), (100, 0.995)])
+def test_too_few_tokens_to_split_are_an_error(count: int, fraction: float) -> None:
     with pytest.raises(DatasetError, match="too few"):
-        train_validation_split(dataset_of(count), share)
+        train_validation_split(dataset_of(count), fraction)
 
 
-@given(ends=st.lists(st.booleans(), min_size=4, max_size=60), share=st.floats(0.01, 0.99))
-def test_a_split_loses_nothing_and_leaves_enough(ends: list[bool], share: float) -> None:
+@given(ends=st.lists(st.booleans(), min_size=4, max_size=60), fraction=st.floats(0.01, 0.99))
+def test_a_split_keeps_all_tokens(ends: list[bool], fraction: float) -> None:
     tokens = np.where(ends, 7, 1).astype(np.uint16)
     try:
-        train, validation = train_validation_split(Dataset(tokens, 1, 0, end_of_text=7), share)
+        train, validation = train_validation_split(Dataset(tokens, 1, 0, end_of_text=7), fraction)
     except DatasetError:
         return
     assert [*train.tokens, *validation.tokens] == tokens.tolist()
     assert min(len(train.tokens), len(validation.tokens)) >= 2
 
 
-# Size, processes, progress
+# -- Processes, progress and memory
 
 
-def test_any_number_of_processes_and_any_piece_gives_the_same_ids(tmp_path: Path) -> None:
+def test_the_ids_do_not_depend_on_processes_or_combine(tmp_path: Path) -> None:
     for number in range(4):
-        lines = (f"What would {n} people have\n\n to say of {number}?" for n in range(3000))
-        written(tmp_path / f"{number}.txt", " ".join(lines))
-    written(tmp_path / "9.csv", "text\n" + "".join(f'"row\n{n}"\n' for n in range(3000)))
+        lines = (f"What would {n} people have\n\n to say of {number}?" for n in range(1000))
+        write(tmp_path / f"{number}.txt", " ".join(lines))
+    write(tmp_path / "9.csv", "text\n" + "".join(f'"row\n{n}"\n' for n in range(3000)))
     expected = load_dataset(tmp_path, TOKENIZER, processes=1)
     for processes, combine in ((1, 1), (2, 5000), (3, 10**9)):
         config = DatasetConfig(combine=combine)
@@ -429,24 +433,24 @@ def test_any_number_of_processes_and_any_piece_gives_the_same_ids(tmp_path: Path
         load_dataset(tmp_path, TOKENIZER, processes=0)
 
 
-def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.txt", "\ufeff" + "the best thing é\n" * 100_000)
-    told: list[tuple[int, int]] = []
-    load_dataset(path, TOKENIZER, on_progress=lambda done, total: told.append((done, total)))
+def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "\ufeff" + "the best thing é\n" * 100_000)
+    calls: list[tuple[int, int]] = []
+    load_dataset(path, TOKENIZER, on_progress=lambda done, total: calls.append((done, total)))
     size = path.stat().st_size
-    assert told[-1] == (size, size)
-    assert told == sorted(told)
-    assert len(set(told)) > 1
+    assert calls[-1] == (size, size)
+    assert calls == sorted(calls)
+    assert len(set(calls)) > 1
 
 
-def test_ids_may_be_kept_in_a_file_of_ones_own(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.txt", "the best thing")
+def test_the_ids_can_be_cached_in_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "the best thing")
     cache = tmp_path / "ids.npy"
     dataset = load_dataset(path, TOKENIZER, cache=cache)
     assert np.load(cache).tolist() == dataset.tokens.tolist() == TOKENIZER.encode("the best thing")
     assert load_dataset(cache, TOKENIZER).tokens.tolist() == dataset.tokens.tolist()
     with pytest.raises(DatasetError):
-        load_dataset(written(tmp_path / "b.txt", ""), TOKENIZER, cache=cache)
+        load_dataset(write(tmp_path / "b.txt", ""), TOKENIZER, cache=cache)
     assert np.load(cache).tolist() == dataset.tokens.tolist()
 
 
@@ -456,7 +460,7 @@ from pathlib import Path
 from gpt2_helpers.data.dataset import load_dataset
 from gpt2_helpers.tokenizer import Tokenizer
 
-def peak():  # of this program alone: ru_maxrss begins with what the parent held
+def peak():  # not ru_maxrss, which starts with that of the parent process
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) * 1024
@@ -475,10 +479,11 @@ print(peak() - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_large_data_needs_no_more_memory_than_small_data(tmp_path: Path) -> None:
     TOKENIZER.save(tmp_path)
-    words = ["the", "best", "people", "have", "what", "ever", "thing\n", "is", "of", "ing."]
+    # Long words that repeat, which the tokenizer has cached, so that encoding is fast.
+    words = [word * (40 // len(word)) for word in ("the", "best", "people", "have", "thing", "of")]
     random.seed(1)
-    line = " ".join(random.choices(words, k=20_000))
-    small = written(tmp_path / "small.txt", line)
+    line = " ".join(random.choices([*words, "line.\n"], k=3_000))
+    small = write(tmp_path / "small.txt", line)
     with (tmp_path / "large.txt").open("w") as file:
         for _ in itertools.repeat(None, 30_000_000 // small.stat().st_size):
             file.write(line)
@@ -486,15 +491,14 @@ def test_large_data_needs_no_more_memory_than_small_data(tmp_path: Path) -> None
     np.savez_compressed(tmp_path / "large.npz", np.arange(8_000_000) % 300)  # 64 MB
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", _MEASURE, str(tmp_path)]
-    said = subprocess.check_output(command, env=environment, text=True, timeout=300)
-    text_count, archive_count, grown = map(int, said.split())
+    output = subprocess.check_output(command, env=environment, text=True, timeout=300)
+    text_count, archive_count, growth = map(int, output.split())
     assert text_count > 7_000_000
     assert archive_count == 8_000_000
-    assert grown < 20_000_000, f"{grown:,} bytes more for a text of 30 MB, or ids of 64 MB"
+    assert growth < 20_000_000, f"{growth:,} bytes more for a text of 30 MB, or ids of 64 MB"
 
 
-def test_every_refusal_is_ours(tmp_path: Path) -> None:
-    """Bytes of all kinds are read or refused, and nothing else is ever raised."""
+def test_random_bytes_raise_only_our_errors(tmp_path: Path) -> None:
     random.seed(2)
     for number in range(200):
         length = random.randrange(1, 60)
@@ -505,9 +509,9 @@ def test_every_refusal_is_ours(tmp_path: Path) -> None:
         )
         for name in ("a.txt", "a.csv", "a.npz", "a.npy"):
             (tmp_path / name).write_bytes(data)
-            refusal = ""
+            message = ""
             try:
                 load_dataset(tmp_path / name, TOKENIZER)
             except Gpt2Error as error:
-                refusal = str(error)
-            assert "\n" not in refusal
+                message = str(error)
+            assert "\n" not in message

@@ -1,4 +1,4 @@
-"""The sample data is found, in a clone and wherever an installation has put it."""
+"""The sample data is found in a clone and in every kind of installation."""
 
 from __future__ import annotations
 
@@ -21,62 +21,63 @@ else:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of installed packages, to which this one belongs, and no sample anywhere."""
+    """A site-packages folder with this package's metadata, and no sample file anywhere."""
     folder = tmp_path / "lib" / "packages"
-    noted = folder / "gpt2_helpers-0.1.0.dist-info"
-    noted.mkdir(parents=True)
-    (noted / "METADATA").write_text("Metadata-Version: 2.1\nName: gpt2-helpers\nVersion: 0.1.0\n")
+    info = folder / "gpt2_helpers-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gpt2-helpers\nVersion: 0.1.0\n")
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(samples, "PARENT", folder)
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "prefix"))
     return folder
 
 
-def put(path: Path) -> Path:
+def create(path: Path) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text("title\nWhy?\n")
     return path
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_clone_has_them_in_its_data(name: str) -> None:
+def test_a_clone_has_the_samples_in_its_data_folder(name: str) -> None:
     assert sample_path(name) == ROOT / "data" / name
     assert sample_path(name).stat().st_size > 100_000
 
 
-def test_an_installation_carries_them_all() -> None:
+def test_an_installation_includes_the_samples() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     assert table["data-files"] == {SHARE.as_posix(): [f"data/{name}" for name in SAMPLES]}
 
 
-def test_they_are_found_where_the_metadata_says(packages: Path, tmp_path: Path) -> None:
-    path = put(tmp_path / "home" / SHARE / "titles.csv")
-    record = f"../../home/{SHARE.as_posix()}/titles.csv,,\ngpt2_helpers/samples.py,,\n"
+def test_a_sample_is_found_by_the_package_metadata(packages: Path, tmp_path: Path) -> None:
+    path = create(tmp_path / "home" / SHARE / "titles.csv")
+    record = f"../../home/{SHARE.as_posix()}/titles.csv,,\ngpt2_helpers/data/samples.py,,\n"
     (packages / "gpt2_helpers-0.1.0.dist-info" / "RECORD").write_text(record)
     assert sample_path("titles.csv") == path
 
 
-def test_they_are_found_in_the_environment(packages: Path, tmp_path: Path) -> None:
-    path = put(tmp_path / "prefix" / SHARE / "titles.csv")
+def test_a_sample_is_found_in_the_environment(packages: Path, tmp_path: Path) -> None:
+    path = create(tmp_path / "prefix" / SHARE / "titles.csv")
     assert sample_path("titles.csv") == path
 
 
-def test_they_are_found_beside_packages_in_a_folder_of_their_own(packages: Path) -> None:
-    path = put(packages / SHARE / "titles.csv")
+def test_a_sample_is_found_after_an_installation_with_target(packages: Path) -> None:
+    path = create(packages / SHARE / "titles.csv")
     assert sample_path("titles.csv") == path
 
 
-def test_one_that_was_deleted_is_missed_with_its_place(packages: Path, tmp_path: Path) -> None:
-    put(tmp_path / "prefix" / SHARE / "stories.txt")
-    place = tmp_path / "prefix" / SHARE / "titles.csv"
-    with pytest.raises(DatasetError, match="not where it was installed") as caught:
+def test_a_deleted_sample_is_an_error_with_its_path(packages: Path, tmp_path: Path) -> None:
+    create(tmp_path / "prefix" / SHARE / "stories.txt")
+    missing = tmp_path / "prefix" / SHARE / "titles.csv"
+    with pytest.raises(DatasetError, match="is missing from") as caught:
         sample_path("titles.csv")
-    assert str(place) in str(caught.value)
+    assert str(missing) in str(caught.value)
 
 
-def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+def test_an_unknown_name_is_an_error_with_the_known_ones() -> None:
     with pytest.raises(OptionError) as caught:
         sample_path("title.csv")
     assert str(caught.value) == (
-        "the samples are stories.txt, titles.csv, got 'title.csv' (did you mean 'titles.csv'?)"
+        "unknown sample 'title.csv' (did you mean 'titles.csv'?): "
+        "choose from stories.txt, titles.csv"
     )

@@ -1,4 +1,4 @@
-"""Encodings: what is read, what is said of it, and what is refused with its line."""
+"""Text files: detected encodings, reports, and errors with line numbers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
-CURLY = "“Well”, she said – it’s 5 € a cup\n"
+CURLY = "“Well”, she message – it’s 5 € a cup\n"
 JAPANESE = "幸福な家庭は 1 つ\nどれも似たものだ 2\n"
 RUSSIAN = "Все счастливые семьи похожи друг на друга\n"
 
 
-def written(folder: Path, data: bytes, name: str = "a.txt") -> Path:
+def write(folder: Path, data: bytes, name: str = "a.txt") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
@@ -32,7 +32,7 @@ def text_and_notes(path: Path) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("data", "text", "said"),
+    ("data", "text", "message"),
     [
         (b"plain\n", "plain\n", ""),
         (b"ID3 tags, RIFF chunks and BZh", "ID3 tags, RIFF chunks and BZh", ""),
@@ -49,83 +49,87 @@ def text_and_notes(path: Path) -> tuple[str, str]:
         (CURLY.encode("cp1252"), CURLY, "Windows-1252"),
     ],
 )
-def test_encodings_are_found_out_and_said(
-    tmp_path: Path, data: bytes, text: str, said: str
+def test_encodings_are_detected_and_reported(
+    tmp_path: Path, data: bytes, text: str, message: str
 ) -> None:
-    path = written(tmp_path, data)
+    path = write(tmp_path, data)
     read, notes = text_and_notes(path)
     assert read == text
-    assert notes.startswith(f"{path}: read as {said}") if said else notes == ""
+    assert notes.startswith(f"{path}: read as {message}") if message else notes == ""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
-def test_newlines_of_all_systems_become_one(tmp_path: Path, encoding: str) -> None:
+def test_line_ends_of_all_systems_are_converted(tmp_path: Path, encoding: str) -> None:
     data = "é one\r\ntwo\rthree\nfour\r\r\n".encode(encoding)
-    assert text_and_notes(written(tmp_path, data))[0] == "é one\ntwo\nthree\nfour\n\n"
+    assert text_and_notes(write(tmp_path, data))[0] == "é one\ntwo\nthree\nfour\n\n"
 
 
 @given(
     text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
-    block=st.integers(1, 9),
+    size=st.integers(1, 9),
 )
-def test_what_is_read_does_not_depend_on_the_blocks(
-    tmp_path_factory: pytest.TempPathFactory, text: str, block: int
+def test_the_text_does_not_depend_on_the_chunk_size(
+    tmp_path_factory: pytest.TempPathFactory, text: str, size: int
 ) -> None:
-    path = written(tmp_path_factory.getbasetemp(), b"\xef\xbb\xbf" + text.encode())
+    path = write(tmp_path_factory.getbasetemp(), b"\xef\xbb\xbf" + text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "READ_SIZE", block)
+        patch.setattr(text_files, "CHUNK_SIZE", size)
         read, _ = text_and_notes(path)
     assert read == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def test_one_late_byte_decides_for_the_whole_file(tmp_path: Path) -> None:
-    lines = b"one line like any other\n" * 100_000  # over 2 MB: several blocks
-    read, notes = text_and_notes(written(tmp_path, lines + b"caf\xe9\n" + lines))
+def test_a_late_byte_decides_the_encoding_of_the_whole_file(tmp_path: Path) -> None:
+    lines = b"one line like any other\n" * 100_000  # over 2 MB: several chunks
+    read, notes = text_and_notes(write(tmp_path, lines + b"caf\xe9\n" + lines))
     assert "café\n" in read
     assert "Latin-1" in notes
 
 
 @pytest.mark.parametrize(
-    ("data", "line", "said"),
+    ("data", "line", "message"),
     [
-        ("höher\r\nläuft\r\nschön ".encode() + b"\xff\xfe\r\nmehr", 3, "0xff is no UTF-8"),
-        ("Ein schöner Tag\nund ein schöner Mor".encode() + b"\xc3", 2, "0xc3 is no UTF-8"),
-        (codecs.BOM_UTF8 + b"one\ntwo\n\xe9t\xe9", 3, "0xe9 is no UTF-8"),
+        ("höher\r\nläuft\r\nschön ".encode() + b"\xff\xfe\r\nmehr", 3, "0xff is not valid UTF-8"),
+        ("Ein schöner Tag\nund ein schöner Mor".encode() + b"\xc3", 2, "0xc3 is not valid UTF-8"),
+        (codecs.BOM_UTF8 + b"one\ntwo\n\xe9t\xe9", 3, "0xe9 is not valid UTF-8"),
         (
             codecs.BOM_UTF16_LE + "one\ntwo\nthree".encode("utf-16-le") + b"x",
             3,
-            "0x78 is no UTF-16",
+            "0x78 is not valid UTF-16",
         ),
-        (codecs.BOM_UTF16_BE + b"\0a\0\n\xd8\x00\0b", 2, "0xd8 0x00 is no UTF-16"),
-        (b"one\nna\xefve\n\x81\n", 3, "0x81 is no Windows-1252"),
+        (codecs.BOM_UTF16_BE + b"\0a\0\n\xd8\x00\0b", 2, "0xd8 0x00 is not valid UTF-16"),
+        (b"one\nna\xefve\n\x81\n", 3, "0x81 is not valid Windows-1252"),
         (b"one\n\xff\xff\xff\xff\n", 2, "neither UTF-8 nor Western European"),
         (b"title\n" + RUSSIAN.encode("cp1251"), 2, "neither UTF-8 nor Western European"),
         (b"title\n\n" + RUSSIAN.encode("koi8-r"), 3, "neither UTF-8 nor Western European"),
         (
             b"title\n" + ("幸福的家庭都是相似的" * 3).encode("gbk"),
             2,
-            "is no UTF-8",
+            "is not valid UTF-8",
         ),
         (b"title\n" + JAPANESE.encode("shift-jis"), 2, "neither UTF-8 nor Western European"),
-        ("Über allen Gipfeln ist Ruh\n".encode("latin-1") + b"\n\x8d\n", 3, "0x8d is no Windows"),
-        (b"one\n\x80\x02\x07\x90 \n", 2, "no text in any encoding"),
-        (b"one\ntwo\nthr\0ee\n", 3, "a NUL byte"),
-        (b"one\r\n" + b"\0" * 9, 2, "a NUL byte"),
+        (
+            "Über allen Gipfeln ist Ruh\n".encode("latin-1") + b"\n\x8d\n",
+            3,
+            "0x8d is not valid Windows",
+        ),
+        (b"one\n\x80\x02\x07\x90 \n", 2, "not text in any supported encoding"),
+        (b"one\ntwo\nthr\0ee\n", 3, "contains a NUL byte"),
+        (b"one\r\n" + b"\0" * 9, 2, "contains a NUL byte"),
     ],
 )
-def test_bytes_that_are_no_text_are_refused_with_their_line(
-    tmp_path: Path, data: bytes, line: int, said: str
+def test_undecodable_bytes_are_an_error_with_their_line(
+    tmp_path: Path, data: bytes, line: int, message: str
 ) -> None:
-    path = written(tmp_path, data)
-    with pytest.raises(DatasetError, match=re.escape(said)) as caught:
+    path = write(tmp_path, data)
+    with pytest.raises(DatasetError, match=re.escape(message)) as caught:
         text_and_notes(path)
     assert str(caught.value).startswith(f"{path}, line {line}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_broken_line_behind_the_first_block_is_counted_right(tmp_path: Path) -> None:
+def test_the_line_number_is_right_beyond_the_first_chunk(tmp_path: Path) -> None:
     lines = "früher war alles früher\n".encode() * 100_000
-    path = written(tmp_path, lines + b"\xff\n" + lines)
+    path = write(tmp_path, lines + b"\xff\n" + lines)
     with pytest.raises(DatasetError, match="line 100001: 0xff"):
         text_and_notes(path)
 
@@ -133,30 +137,30 @@ def test_a_broken_line_behind_the_first_block_is_counted_right(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0", "a PNG picture"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG picture"),
-        (b"GIF89a\1\0", "a GIF picture"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP picture"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a PNG image"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image"),
+        (b"GIF89a\1\0", "a GIF image"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
         (b"PK\x03\x04\x14\0", "a zip archive or an Office document"),
         (b"\x1f\x8b\x08\0", "a gzip archive"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"SQLite format 3\0", "an SQLite database"),
     ],
 )
-def test_pictures_and_archives_are_named(tmp_path: Path, data: bytes, kind: str) -> None:
+def test_images_and_archives_are_recognized(tmp_path: Path, data: bytes, kind: str) -> None:
     with pytest.raises(DatasetError, match=f"is {kind}"):
-        text_and_notes(written(tmp_path, data))
+        text_and_notes(write(tmp_path, data))
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read: No such file"):
         text_and_notes(tmp_path / "gone.txt")
 
 
-def test_the_same_note_about_many_files_is_one_line(tmp_path: Path) -> None:
+def test_the_same_finding_about_many_files_is_one_note(tmp_path: Path) -> None:
     report = ReadReport()
     for number in range(5):
-        path = written(tmp_path, b"caf\xe9 ", f"{number}.txt")
+        path = write(tmp_path, b"caf\xe9 ", f"{number}.txt")
         list(read_text(path, report))
     (note,) = report.notes()
     assert note.startswith(f"{tmp_path / '0.txt'} and 4 more files: read as Latin-1")

@@ -11,7 +11,6 @@ import ipywidgets as widgets
 import pytest
 
 from faulty_server import Fault, running
-from gpt2_helpers.data.csv_files import column_lengths
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, DownloadError, OptionError
 from gpt2_helpers.forms.data_picker import DataPicker
@@ -189,18 +188,6 @@ def test_a_caller_or_a_variable_names_the_column(
     assert "no column 'titel' (did you mean 'title'?)" in shown(picker)
 
 
-def test_the_columns_of_a_table(folder: Path) -> None:
-    table = folder / "t.csv"
-    table.write_text(TABLE)
-    assert column_lengths(table) == {"id": 2, "title": 36, "score": 3}
-    table.write_text("Why is that?,30\nWho knows?,4\n")
-    assert list(column_lengths(table)) == ["1", "2"]
-    table.write_text(",title,title,7\n0,a,b,c\n")
-    assert list(column_lengths(table)) == ["1", "2", "3", "4"]
-    table.write_text("\n")
-    assert column_lengths(table) == {}
-
-
 # -- The look ----------------------------------------------------------------------------------
 
 
@@ -219,7 +206,7 @@ def test_the_encoding_that_was_found_is_said(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"\x89PNG\r\n\x1a\n", "PNG picture"),
+        ("a.txt", b"\x89PNG\r\n\x1a\n", "PNG image"),
         ("a.txt", b" \n", "is empty"),
         ("a.csv", b"", "holds no rows"),
         ("a.csv", b'title\n"never closed\n', "never closed"),

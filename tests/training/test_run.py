@@ -157,12 +157,12 @@ def test_notes_say_what_will_be_trained_on_what() -> None:
     notes = open_run(validation_split=0.25).notes
     assert notes[0] == f"training toy, {SHAPE.n_parameters:,} parameters, float32"
     amounts, validation = notes[1], notes[-1]
-    trained = re.fullmatch(r"1 document, ([\d,]+) tokens, .* tokens a character", amounts)
+    trained = re.fullmatch(r"1 document, ([\d,]+) tokens, .* tokens per character", amounts)
     held = re.fullmatch(r"validation on ([\d,]+) held-out tokens", validation)
     assert trained
     assert held
     assert int(held[1]) == pytest.approx(int(trained[1]) / 3, abs=2)
-    assert notes[2].startswith("4 steps of 64 tokens see ")
+    assert notes[2].startswith("4 steps of 64 tokens: ")
 
 
 def test_samples_are_written_as_gpt_2_simple_writes_them() -> None:
