@@ -34,7 +34,8 @@ def make(folder: Path, vocabulary: Path, text: Path) -> None:
     vocabulary and text are the same."""
     from gpt2_helpers.checkpoint.model_files import save_model
     from gpt2_helpers.config import SIZES
-    from gpt2_helpers.model.gpt2 import GPT2, random_weights
+    from gpt2_helpers.model.gpt2 import GPT2
+    from gpt2_helpers.model.variables import random_weights
 
     files = {**_tokenizer_files(vocabulary), "text.txt": text.read_text(encoding="utf-8")}
     mark = hashlib.sha256(json.dumps(files).encode()).hexdigest()

@@ -23,7 +23,7 @@ from gpt2_helpers.config import (
     ModelConfig,
 )
 from gpt2_helpers.errors import CheckpointError, nearest
-from gpt2_helpers.model.lora import WithoutAdapters
+from gpt2_helpers.model.lora import UnmergedWeights
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.system.files import atomic_write_text
 
@@ -124,7 +124,7 @@ def load_model(
     from gpt2_helpers.model.gpt2 import GPT2
 
     config, weights = _fitting(Path(folder), checkpoint)
-    kept = WithoutAdapters(weights, without) if without else weights
+    kept = UnmergedWeights(weights, without) if without else weights
     return GPT2(config, kept, precision, frozen)
 
 

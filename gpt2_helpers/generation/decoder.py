@@ -41,6 +41,19 @@ class Weights(Protocol):
         adapters were added to the model: new weights and decoders are then needed."""
 
 
+CAPACITIES = (64, 128, 256, 512, 1024)  # few, so that few decoders are compiled
+
+
+def row_capacity(length: int, n_ctx: int) -> int:
+    """The number of tokens that a decoder's rows hold, for texts of `length` tokens.
+
+    >>> row_capacity(100, n_ctx=1024)
+    128
+    """
+    length = min(length, n_ctx)
+    return min(next((size for size in CAPACITIES if size >= length), n_ctx), n_ctx)
+
+
 def inference_dtype(model: Model, config: SamplingConfig, batch_invariant: bool = True) -> str:
     """The precision to generate in: the model's own, or fp32 if a seed must give the same texts
     for every batch size. Products of 16-bit numbers depend slightly on the batch size."""
@@ -51,14 +64,14 @@ def inference_dtype(model: Model, config: SamplingConfig, batch_invariant: bool 
 
 
 class Decoder(ABC):
-    """`batch_size` rows with room for `slots` tokens each.
+    """`batch_size` rows with room for `capacity` tokens each.
 
     `prefill`, or `prefill_chunk` repeatedly, gives a row its prompt; then each `step` adds a
     token. The user of a decoder sets `in_use` while it has sequences in it.
     """
 
-    def __init__(self, config: ModelConfig, batch_size: int, slots: int) -> None:
-        self.config, self.batch_size, self.slots = config, batch_size, slots
+    def __init__(self, config: ModelConfig, batch_size: int, capacity: int) -> None:
+        self.config, self.batch_size, self.capacity = config, batch_size, capacity
         self.in_use = False
 
     @property
@@ -116,8 +129,8 @@ class Decoder(ABC):
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats: ...
 
     def _check_room(self, tokens: int) -> None:
-        if tokens > self.slots:  # they would overwrite the next row's
+        if tokens > self.capacity:  # they would overwrite the next row's
             raise OptionError(
-                f"a row of this decoder has room for {self.slots} tokens, got {tokens}: "
+                f"a row of this decoder has room for {self.capacity} tokens, got {tokens}: "
                 "get a decoder with a greater length"
             )

@@ -6,20 +6,19 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gpt2_helpers.generation import tflite
-from gpt2_helpers.generation.decoder import Decoder, Model
+from gpt2_helpers.generation.decoder import Decoder, Model, row_capacity
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
 from gpt2_helpers.system import device
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
-SLOT_SIZES = (64, 128, 256, 512, 1024)  # caches come in few sizes, so that few are compiled
 KEPT_DECODERS = 4
 
 
 class _Key(NamedTuple):
     batch_size: int
-    slots: int
+    capacity: int
     precision: str
     copy: int  # above 0 if equal decoders are in use at the same time
 
@@ -43,18 +42,16 @@ class DecoderPool:
 
         Args:
             batch_size: Number of rows.
-            length: Tokens that a row must have room for; rounded up to one of `SLOT_SIZES`, and
-                limited to the model's context.
+            length: Tokens that a row must have room for; see `row_capacity`.
             precision: float32, bfloat16, float16 or int8. Without a GPU, float32 and int8 use
                 TensorFlow Lite; everything else uses TensorFlow, which has no int8 and takes the
                 device's best precision instead.
         """
         if not runs_on_tflite(precision):
             precision = device.choose_precision(precision)
-        n_ctx = self.model.config.n_ctx
-        slots = min(next((size for size in SLOT_SIZES if size >= min(length, n_ctx)), n_ctx), n_ctx)
+        capacity = row_capacity(length, self.model.config.n_ctx)
         for copy in itertools.count():
-            key = _Key(batch_size, slots, precision, copy)
+            key = _Key(batch_size, capacity, precision, copy)
             decoder = self._decoders.pop(key, None) or self._new_decoder(key)
             self._decoders[key] = decoder
             if not decoder.in_use:
@@ -78,7 +75,7 @@ class DecoderPool:
         model, shared = self.model, self._weights(key.precision)
         if runs_on_tflite(key.precision):
             tflite_weights = shared or TfliteWeights(model, key.precision)
-            return TfliteDecoder(model, key.batch_size, key.slots, tflite_weights)
+            return TfliteDecoder(model, key.batch_size, key.capacity, tflite_weights)
 
         import tensorflow as tf
 
@@ -86,7 +83,7 @@ class DecoderPool:
 
         full = cast("GPT2", model)  # an InferenceModel is only made if TensorFlow Lite decodes it
         weights = shared or TfWeights(full, tf.as_dtype(key.precision))
-        return TfDecoder(full, key.batch_size, key.slots, weights)
+        return TfDecoder(full, key.batch_size, key.capacity, weights)
 
     def _weights(self, precision: str) -> Any:
         """The weights of an existing decoder of this precision."""

@@ -24,16 +24,16 @@ UNSEEN = np.float32(-1e9)
 
 
 class KeyValueCache:
-    """Room for `slots` tokens in each of `batch_size` rows.
+    """Room for `capacity` tokens in each of `batch_size` rows.
 
     Memory is taken as rows grow: what the system hands out as zeros is not there until then. Zeros
     they must be, since no odds make nothing of what is no number.
     """
 
-    def __init__(self, config: ModelConfig, batch_size: int, slots: int) -> None:
-        slots = _in_blocks(slots)
+    def __init__(self, config: ModelConfig, batch_size: int, capacity: int) -> None:
+        capacity = _in_blocks(capacity)
         # Keys and values: (layer, 2, row, head, slot, head_dim)
-        shape = (config.n_layer, 2, batch_size, config.n_head, slots, config.head_dim)
+        shape = (config.n_layer, 2, batch_size, config.n_head, capacity, config.head_dim)
         self._numbers = np.zeros(shape, np.float32)
 
     def keep(self, layer: int, rows: NDArray[Any], positions: NDArray[Any], fresh: Floats) -> None:

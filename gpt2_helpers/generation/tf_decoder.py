@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from gpt2_helpers.generation.decoder import Decoder
-from gpt2_helpers.model.gpt2 import GPT2, attend, feed_forward, hidden_states, linear
+from gpt2_helpers.model.gpt2 import GPT2, dot_product_attention, feed_forward, hidden_states, linear
 from gpt2_helpers.model.layers import layer_norm
 from gpt2_helpers.types import Floats
 
@@ -71,14 +71,14 @@ def compiled(function: Any, *signature: Any) -> Any:
 class TfDecoder(Decoder):
     """Decodes with `TfWeights`; see `Decoder`."""
 
-    def __init__(self, model: GPT2, batch_size: int, slots: int, weights: TfWeights) -> None:
-        super().__init__(model.config, batch_size, slots)
+    def __init__(self, model: GPT2, batch_size: int, capacity: int, weights: TfWeights) -> None:
+        super().__init__(model.config, batch_size, capacity)
         self._weights = weights
         dtype = weights.output.dtype
         # A row for each slot of each head of each row of the batch: a gather then reads just the
         # slots in use, where slicing a variable that is scattered into would copy it whole first.
         n_head, head_dim = self.config.n_head, self.config.head_dim
-        shape = (batch_size * n_head * slots, head_dim)
+        shape = (batch_size * n_head * capacity, head_dim)
         self._keys, self._values = (
             [tf.Variable(tf.zeros(shape, dtype), trainable=False) for _ in self._layers()]
             for _ in range(2)
@@ -120,7 +120,7 @@ class TfDecoder(Decoder):
     def _first_slots(self, rows: tf.Tensor) -> tf.Tensor:
         """rows (n) -> where in the caches each head of each row begins (n, head)."""
         n_head = self.config.n_head
-        return (rows[:, None] * n_head + tf.range(n_head)) * self.slots
+        return (rows[:, None] * n_head + tf.range(n_head)) * self.capacity
 
     def _store_row(self, row: tf.Tensor, keys: list[tf.Tensor], values: list[tf.Tensor]) -> None:
         # (1, head, time)
@@ -136,7 +136,7 @@ class TfDecoder(Decoder):
         here = first + positions[:, None]
         used = tf.range(tf.reduce_max(positions) + 1)
         seen = first[:, :, None] + used  # (batch, head, used)
-        visible = (used[None] <= positions[:, None])[:, None, None]  # (batch, 1, 1, used)
+        mask = (used[None] <= positions[:, None])[:, None, None]  # (batch, 1, 1, used)
         heads = [self.batch_size, 3, config.n_head, config.head_dim]
         x = tf.gather(weights["model/wte"], ids) + tf.gather(weights["model/wpe"], positions)
         for layer in self._layers():  # x (batch, n_embd)
@@ -150,7 +150,9 @@ class TfDecoder(Decoder):
             values.scatter_update(tf.IndexedSlices(value, here))
             # (batch, head, used, head_dim)
             past = tf.gather(keys, seen), tf.gather(values, seen)
-            mixed = attend(query[:, :, None], *past, visible)  # (batch, head, 1, head_dim)
+            mixed = dot_product_attention(
+                query[:, :, None], *past, mask
+            )  # (batch, head, 1, head_dim)
             mixed = tf.reshape(mixed, [self.batch_size, config.n_embd])
             x = x + linear(mixed, weights, f"{name}/attn/c_proj")
             x = x + feed_forward(x, weights, name)

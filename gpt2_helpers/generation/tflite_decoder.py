@@ -104,10 +104,12 @@ class _Beginning(NamedTuple):
 class TfliteDecoder(Decoder):
     """Decodes with `TfliteWeights`; see `Decoder`."""
 
-    def __init__(self, model: Model, batch_size: int, slots: int, weights: TfliteWeights) -> None:
-        super().__init__(model.config, batch_size, slots)
+    def __init__(
+        self, model: Model, batch_size: int, capacity: int, weights: TfliteWeights
+    ) -> None:
+        super().__init__(model.config, batch_size, capacity)
         self._weights = weights
-        self._cache = KeyValueCache(self.config, batch_size, slots)
+        self._cache = KeyValueCache(self.config, batch_size, capacity)
         self._last_read: _Beginning | None = None
 
     @property

@@ -1,8 +1,8 @@
-"""Low-rank adapters: a few trained numbers beside matrices that stay. Shapes and arrays alone.
+"""LoRA adapters: shapes, initial values, and taking merged adapters out of weights again.
 
-Beside each matrix W (n_in, n_out) of a layer stand A (n_in, rank) and B (rank, n_out), and what is
-multiplied with is W + SCALE A B ("LoRA", Hu et al. 2021, with alpha twice the rank). B begins with
-zeros, so that training begins at the model itself.
+Knows nothing of TensorFlow. Each matrix W (n_in, n_out) of a layer gets an A (n_in, rank) and a B
+(rank, n_out), and is replaced by W + LORA_SCALE A B ("LoRA", Hu et al. 2021, with alpha twice the
+rank). Only A and B are trained. B is zero at first, so that training starts from the model itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from gpt2_helpers.config import ModelConfig
 
-SCALE = 2.0
+LORA_SCALE = 2.0
 MATRICES = ("attn/c_attn", "attn/c_proj", "mlp/c_fc", "mlp/c_proj")
 
 
@@ -35,7 +35,7 @@ def adapter_shapes(config: ModelConfig, rank: int) -> dict[str, tuple[int, int]]
 
 
 def n_adapter_parameters(config: ModelConfig, rank: int) -> int:
-    """How many numbers are trained.
+    """Number of trained parameters.
 
     >>> n_adapter_parameters(ModelConfig(), 8)
     1179648
@@ -44,8 +44,8 @@ def n_adapter_parameters(config: ModelConfig, rank: int) -> int:
 
 
 def new_adapters(config: ModelConfig, rank: int, seed: int) -> dict[str, np.ndarray]:
-    """Adapters that change nothing yet: A random, evenly within 1 over the root of its inputs, as
-    PyTorch draws a layer's; B zero."""
+    """Adapters that do not change the model yet: B is zero, and A uniform within 1 / sqrt(n_in),
+    as PyTorch initializes a linear layer."""
     random = np.random.default_rng(seed)
     arrays = {}
     for name, shape in adapter_shapes(config, rank).items():
@@ -56,9 +56,9 @@ def new_adapters(config: ModelConfig, rank: int, seed: int) -> dict[str, np.ndar
     return arrays
 
 
-class WithoutAdapters(Mapping[str, np.ndarray]):
-    """The weights that adapters stood beside, got back from those they were merged into: exact but
-    for the last digit of fp32. They are read one by one, as they are asked for."""
+class UnmergedWeights(Mapping[str, np.ndarray]):
+    """Weights with merged adapters subtracted again, exact up to fp32 rounding. Each weight is read
+    when it is accessed."""
 
     def __init__(
         self, merged: Mapping[str, np.ndarray], adapters: Mapping[str, np.ndarray]
@@ -71,7 +71,7 @@ class WithoutAdapters(Mapping[str, np.ndarray]):
         if f"{matrix}/lora_a" not in self._adapters:
             return weight
         a, b = (self._adapters[f"{matrix}/lora_{kind}"] for kind in "ab")
-        return weight - np.float32(SCALE) * (a @ b)[None]
+        return weight - np.float32(LORA_SCALE) * (a @ b)[None]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._merged)

@@ -1,6 +1,10 @@
-"""The names and shapes of a GPT-2's variables, as OpenAI gave them. Knows nothing of TensorFlow."""
+"""Names, shapes and initial values of a GPT-2's variables. Knows nothing of TensorFlow."""
 
 from __future__ import annotations
+
+import math
+
+import numpy as np
 
 from gpt2_helpers.config import ModelConfig
 
@@ -30,3 +34,24 @@ def variable_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         ):
             shapes |= {f"{prefix}{name}/w": (1, n_in, n_out), f"{prefix}{name}/b": (n_out,)}
     return shapes | {"model/ln_f/g": (width,), "model/ln_f/b": (width,)}
+
+
+def random_weights(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial weights as GPT-2's were drawn, from normal distributions.
+
+    The standard deviation is 0.02, and 0.01 for positions. That of projections into the residual
+    stream is divided by the square root of their number. Gains are 1 and biases 0.
+    """
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in variable_shapes(config).items():
+        if name.endswith("/g"):
+            weights[name] = np.ones(shape, np.float32)
+        elif name.endswith("/b"):
+            weights[name] = np.zeros(shape, np.float32)
+        else:
+            scale = 0.01 if name == "model/wpe" else 0.02
+            if name.endswith("c_proj/w"):
+                scale /= math.sqrt(2 * config.n_layer)
+            weights[name] = random.standard_normal(shape, np.float32) * np.float32(scale)
+    return weights

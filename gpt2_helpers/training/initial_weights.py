@@ -18,7 +18,7 @@ from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.model.lora import WithoutAdapters, adapter_shapes, new_adapters
+from gpt2_helpers.model.lora import UnmergedWeights, adapter_shapes, new_adapters
 
 # An adapted matrix. Comparing one of them is enough to recognize the base weights.
 ADAPTED_MATRIX = "model/h0/attn/c_attn/w"
@@ -143,7 +143,7 @@ def _is_base(base: Path, merged: WeightsReader, adapters: WeightsReader, folder:
         if reader.shapes != merged.shapes:
             return False
         vectors = [name for name in merged if not name.endswith("/w") and name != "model/wte"]
-        subtracted = WithoutAdapters(merged, adapters)
+        subtracted = UnmergedWeights(merged, adapters)
         return any(
             all(
                 np.allclose(subtracted[n], _round(reader[n], precision), rtol=1e-5, atol=1e-6)

@@ -21,7 +21,8 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.generation.decoder import inference_dtype
+from gpt2_helpers.generation.decoder import inference_dtype, row_capacity
+from gpt2_helpers.model.block_sizes import LOSS_IDS, LOSS_TOKENS, LOSS_TOKENS_SAVING, QUERIES
 from gpt2_helpers.model.lora import n_adapter_parameters
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ GB = 2**30
 USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
 
 _FP32, _HALF = 4, 2  # bytes
-LOSS_ROWS, SAVING_LOSS_ROWS = 1024, 256  # tokens that the loss looks at together: see `losses`
-LOSS_IDS = 8192  # and ids whose gradients it adds together
-QUERIES = 128  # and attention: see `attention`
 _WIDTH = {
     "float32": 4,
     "bfloat16": 2,
@@ -41,7 +39,6 @@ _WIDTH = {
     "int8": 1,
 }  # bytes of a number in matrix products
 _SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # what the optimizers keep, in numbers a weight
-_SLOT_SIZES = (64, 128, 256, 512, 1024)  # see `decoding`
 _LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
 _BETWEEN = 1.1  # TensorFlow Lite was measured to hold a tenth more than its parts add up to
 _ANEW = 1.4  # and so much more where it is made anew for each sample, in memory that lies scattered
@@ -169,7 +166,7 @@ def _held_in_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str
         kept, once_more = model.n_layer * layer, 0
     # Logits of one slice of the loss and their gradients. A processor without 16-bit products
     # takes the matrix into fp32 for each of its two.
-    at_once = SAVING_LOSS_ROWS if saving else LOSS_ROWS
+    at_once = LOSS_TOKENS_SAVING if saving else LOSS_TOKENS
     scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * _output_matrix(model)
     # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
     added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
@@ -248,9 +245,9 @@ def generation_bytes(
     lite = _is_lite(precision, on_gpu)
     width = _WIDTH[precision]
     longest = min(length + 1, model.n_ctx)
-    slots = min(next((s for s in _SLOT_SIZES if s >= longest), longest), model.n_ctx)
+    capacity = row_capacity(longest, model.n_ctx)
     # The keys and values of a layer, which NumPy has in fp32 and takes as rows grow.
-    seen = 2 * batch_size * (longest if lite else slots) * model.n_embd
+    seen = 2 * batch_size * (longest if lite else capacity) * model.n_embd
     seen *= _FP32 if lite else width
     scores = 4 * _FP32 * batch_size * model.n_vocab
     weights = _writing_weights(model, precision, on_gpu)

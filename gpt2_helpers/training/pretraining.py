@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2_helpers.errors import DatasetError, OptionError, import_optional
-from gpt2_helpers.model.gpt2 import GPT2, random_weights
+from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 

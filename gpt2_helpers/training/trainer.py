@@ -303,7 +303,7 @@ class Trainer:
 
     def _without_gradients(self, window: tf.Tensor) -> tf.Tensor:
         with _forgotten_gradients():
-            return self.model.loss(window, measured=True)
+            return self.model.loss(window, differentiable=False)
 
     def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         config = self.config

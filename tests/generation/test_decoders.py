@@ -410,11 +410,11 @@ def test_decoders_of_one_type_share_their_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_ctx", "length", "slots"),
+    ("n_ctx", "length", "capacity"),
     [(24, 8, 24), (24, 1000, 24), (256, 8, 64), (256, 65, 128), (2000, 1100, 2000)],
 )
 def test_room_comes_in_few_sizes_and_never_beyond_the_context(
-    n_ctx: int, length: int, slots: int
+    n_ctx: int, length: int, capacity: int
 ) -> None:
     config = ModelConfig(n_vocab=8, n_ctx=n_ctx, n_embd=4, n_head=1, n_layer=1)
-    assert DecoderPool(toy_model(config)).get(1, length, "float32").slots == slots
+    assert DecoderPool(toy_model(config)).get(1, length, "float32").capacity == capacity

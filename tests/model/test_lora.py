@@ -1,4 +1,4 @@
-"""Adapters beside a toy's matrices: what they add, their gradients, and training them alone."""
+"""LoRA adapters of a toy model: what they add, their gradients, and training only them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gpt2_helpers.config import SIZES, FinetuneConfig
 from gpt2_helpers.model import loss as loss_module
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import (
-    SCALE,
-    WithoutAdapters,
+    LORA_SCALE,
+    UnmergedWeights,
     adapter_shapes,
     n_adapter_parameters,
     new_adapters,
@@ -27,7 +27,7 @@ from toy import TOY, toy_weights
 from toy_runs import in_16_bits
 
 RANK = 3
-# As a frozen model holds them in fp32: nothing is lost by that.
+# Rounded to 16 bits, so that a frozen model stores them without loss.
 WEIGHTS = in_16_bits(toy_weights())
 IDS = np.random.default_rng(4).integers(0, TOY.n_vocab, (2, 10))
 WINDOWS = np.random.default_rng(5).integers(0, TOY.n_vocab, (3, 12))
@@ -35,7 +35,7 @@ REPEATING = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 15)
 
 
 def trained_adapters(seed: int = 6) -> dict[str, np.ndarray]:
-    """As training might leave them: neither matrix zero."""
+    """Adapters as after some training: neither matrix is zero."""
     random = np.random.default_rng(seed)
     return {
         name: random.normal(0, 0.2, shape).astype(np.float32)
@@ -53,10 +53,10 @@ def merged_weights(model: GPT2) -> dict[str, np.ndarray]:
     return {name: model.effective_weight(name).numpy() for name in model.variables}
 
 
-# --- What they are, and what they add
+# --- Shapes and contribution
 
 
-def test_each_matrix_of_each_layer_has_a_pair() -> None:
+def test_each_matrix_of_each_layer_has_a_pair_of_adapters() -> None:
     shapes = adapter_shapes(TOY, RANK)
     matrices = {n: s for n, s in variable_shapes(TOY).items() if "/h" in n and n.endswith("/w")}
     assert shapes.keys() == {n[:-2] + part for n in matrices for part in ("/lora_a", "/lora_b")}
@@ -68,8 +68,8 @@ def test_each_matrix_of_each_layer_has_a_pair() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_new_adapters_change_no_logit(precision: str) -> None:
-    # But for the last bit: a product and its bias are one step where nothing comes between.
+def test_new_adapters_do_not_change_the_logits(precision: str) -> None:
+    # Up to the last bit: without adapters TensorFlow fuses the product with adding the bias.
     model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     before = model.logits(IDS).numpy()
     model.load_adapters(new_adapters(TOY, RANK, seed=1))
@@ -78,7 +78,7 @@ def test_new_adapters_change_no_logit(precision: str) -> None:
     assert abs(model.logits(IDS).numpy() - before).max() > 0.1
 
 
-def test_new_adapters_repeat_with_their_seed() -> None:
+def test_new_adapters_depend_on_their_seed() -> None:
     first, again, other = (new_adapters(TOY, RANK, seed) for seed in (1, 1, 2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, again[name])
@@ -92,12 +92,12 @@ def test_merged_weights_give_the_logits_of_the_adapted_model() -> None:
     np.testing.assert_allclose(plain.logits(IDS), model.logits(IDS), rtol=0, atol=1e-5)
     name = "model/h1/mlp/c_fc"
     a, b = (trained_adapters()[f"{name}/lora_{kind}"] for kind in "ab")
-    expected = WEIGHTS[f"{name}/w"] + SCALE * (a @ b)[None]
+    expected = WEIGHTS[f"{name}/w"] + LORA_SCALE * (a @ b)[None]
     np.testing.assert_allclose(model.effective_weight(f"{name}/w"), expected, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(model.effective_weight(f"{name}/b"), WEIGHTS[f"{name}/b"])
 
 
-def test_weights_are_merged_with_those_of_a_base_where_the_own_are_rounded() -> None:
+def test_adapters_are_merged_into_the_weights_of_a_base_if_given() -> None:
     exact, rounded = adapted(), adapted("bfloat16")
     for name, array in WEIGHTS.items():
         np.testing.assert_array_equal(
@@ -107,15 +107,15 @@ def test_weights_are_merged_with_those_of_a_base_where_the_own_are_rounded() -> 
     assert not np.array_equal(rounded.effective_weight(name), exact.effective_weight(name))
 
 
-def test_what_was_merged_in_is_taken_out_again() -> None:
-    base = WithoutAdapters(merged_weights(adapted()), trained_adapters())
+def test_merged_adapters_are_subtracted_again() -> None:
+    base = UnmergedWeights(merged_weights(adapted()), trained_adapters())
     assert list(base) == list(variable_shapes(TOY))
     assert len(base) == len(variable_shapes(TOY))
     for name, array in WEIGHTS.items():
         np.testing.assert_allclose(base[name], array, rtol=0, atol=1e-6, err_msg=name)
 
 
-def test_others_take_the_place_of_those_there_were() -> None:
+def test_adapters_of_another_rank_replace_the_former_ones() -> None:
     model = adapted()
     wider = new_adapters(TOY, 5, seed=1)
     model.load_adapters(wider)
@@ -125,13 +125,13 @@ def test_others_take_the_place_of_those_there_were() -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "held"),
+    ("precision", "stored"),
     [("float32", "float16"), ("bfloat16", "bfloat16"), ("float16", "float16")],
 )
-def test_a_frozen_model_holds_its_weights_in_16_bits(precision: str, held: str) -> None:
+def test_a_frozen_model_stores_its_weights_in_16_bits(precision: str, stored: str) -> None:
     model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     for variable in model.variables.values():
-        assert variable.dtype == held
+        assert variable.dtype == stored
         assert not variable.trainable
     np.testing.assert_array_equal(model.logits(IDS), GPT2(TOY, WEIGHTS, precision).logits(IDS))
 
@@ -139,8 +139,8 @@ def test_a_frozen_model_holds_its_weights_in_16_bits(precision: str, held: str) 
 def test_a_weight_too_large_for_16_bits_stays_finite() -> None:
     name = "model/h0/mlp/c_fc/w"
     large = {**WEIGHTS, name: np.full_like(WEIGHTS[name], 1e6)}
-    held = GPT2(TOY, large, "float32", frozen=True).variables[name]
-    np.testing.assert_array_equal(held, np.float16(65504))
+    stored = GPT2(TOY, large, "float32", frozen=True).variables[name]
+    np.testing.assert_array_equal(stored, np.float16(65504))
 
 
 # --- Gradients
@@ -161,22 +161,22 @@ def gradients(model: GPT2, **options: Any) -> tuple[float, dict[str, np.ndarray]
 
 
 def by_the_chain_rule() -> tuple[float, dict[str, np.ndarray]]:
-    """From the gradients of the merged matrices, in the library's plain operations."""
+    """The loss, and the gradients of A and B from those of the merged matrices."""
     loss, dense = straight_gradients(merged_weights(adapted()), TOY, WINDOWS)
     adapters, expected = trained_adapters(), {}
     for name in (name[: -len("/lora_a")] for name in adapters if name.endswith("/lora_a")):
         a, b, matrix = adapters[f"{name}/lora_a"], adapters[f"{name}/lora_b"], dense[f"{name}/w"][0]
-        expected[f"{name}/lora_a"] = SCALE * matrix @ b.T
-        expected[f"{name}/lora_b"] = SCALE * a.T @ matrix
+        expected[f"{name}/lora_a"] = LORA_SCALE * matrix @ b.T
+        expected[f"{name}/lora_b"] = LORA_SCALE * a.T @ matrix
     return loss, expected
 
 
 @pytest.mark.parametrize("frozen", [True, False])
 @pytest.mark.parametrize("recompute", [True, False])
-def test_gradients_are_those_of_the_merged_model_by_the_chain_rule(
+def test_gradients_follow_from_those_of_the_merged_model_by_the_chain_rule(
     monkeypatch: pytest.MonkeyPatch, recompute: bool, frozen: bool
 ) -> None:
-    monkeypatch.setattr(loss_module, "SAVING_ROWS" if recompute else "ROWS", 10)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING" if recompute else "LOSS_TOKENS", 10)
     loss, found = gradients(adapted(frozen=frozen), recompute=recompute)
     expected_loss, expected = by_the_chain_rule()
     assert loss == pytest.approx(expected_loss, abs=1e-5)
@@ -185,17 +185,17 @@ def test_gradients_are_those_of_the_merged_model_by_the_chain_rule(
         np.testing.assert_allclose(found[name], gradient, rtol=0, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.05), ("float16", 0.01)])
-def test_gradients_in_fewer_bits_are_near(
-    monkeypatch: pytest.MonkeyPatch, precision: str, off: float
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
+def test_gradients_in_half_precision_are_close(
+    monkeypatch: pytest.MonkeyPatch, precision: str, tolerance: float
 ) -> None:
-    monkeypatch.setattr(loss_module, "SAVING_ROWS", 10)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
     loss, found = gradients(adapted(precision), recompute=True)
     expected_loss, expected = by_the_chain_rule()
-    assert loss == pytest.approx(expected_loss, rel=off)
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
-        assert error < off, name
+        assert error < tolerance, name
 
 
 # --- Training them
@@ -203,7 +203,7 @@ def test_gradients_in_fewer_bits_are_near(
 
 @pytest.fixture
 def _on_cpu() -> Iterator[None]:
-    """A GPU adds up in another order each time: only a CPU repeats to the last digit."""
+    """A GPU adds in a different order each time: only a CPU repeats to the last digit."""
     with tf.device("CPU:0"):
         yield
 
@@ -217,7 +217,7 @@ def _on_cpu() -> Iterator[None]:
         ("float32", {"optimizer": "adafactor", "learning_rate": 1.0}),
     ],
 )
-def test_training_moves_the_adapters_alone(precision: str, options: dict[str, Any]) -> None:
+def test_training_changes_only_the_adapters(precision: str, options: dict[str, Any]) -> None:
     few: dict[str, Any] = {"steps": 30, "learning_rate": 0.02, "seed": 1, "batch_size": 2}
     config = FinetuneConfig(**{**few, "accumulate_gradients": 1, "lora_rank": RANK, **options})
     shape = dataclasses.replace(TOY, n_layer=1)
@@ -240,10 +240,10 @@ def test_training_moves_the_adapters_alone(precision: str, options: dict[str, An
     [
         {"batch_size": 1, "accumulate_gradients": 2},
         {"use_memory_saving_gradients": True},
-        {"only_train_transformer_layers": True},  # what adapters leave as it is anyway
+        {"only_train_transformer_layers": True},  # adapters have no part in the embeddings
     ],
 )
-def test_options_that_change_no_number(change: dict[str, Any]) -> None:
+def test_these_options_do_not_change_the_result(change: dict[str, Any]) -> None:
     options: dict[str, Any] = {"steps": 3, "seed": 1, "batch_size": 2, "accumulate_gradients": 1}
     found = []
     for more in ({}, change):

@@ -1,4 +1,4 @@
-"""The loss in slices against the library's in one piece, alone and behind a whole model."""
+"""The loss in blocks against TensorFlow's, as a function and as the end of a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.model import loss as loss_module
-from gpt2_helpers.model.loss import mean_cross_entropy, measured_cross_entropy
-from gpt2_helpers.training.trainer import Trainer
+from gpt2_helpers.model.loss import evaluation_cross_entropy, mean_cross_entropy
 from reference_model import straight_gradients
 from toy import TOY, toy_model, toy_weights
 
@@ -22,8 +20,8 @@ TARGETS = RANDOM.integers(0, 30, 13)
 WINDOWS = RANDOM.integers(0, TOY.n_vocab, (3, 12))  # 33 tokens to predict
 
 
-def sliced(hidden: Any, embeddings: Any, trained: bool = True) -> tuple[float, Any, Any]:
-    """The loss and its gradients for both, compiled as in training."""
+def in_blocks(hidden: Any, embeddings: Any, trained: bool = True) -> tuple[float, Any, Any]:
+    """The loss and its gradients for both inputs, compiled as in training."""
 
     @tf.function(autograph=False)
     def compute(hidden: tf.Tensor, embeddings: tf.Tensor) -> Any:
@@ -36,7 +34,7 @@ def sliced(hidden: Any, embeddings: Any, trained: bool = True) -> tuple[float, A
     return float(loss), *gradients
 
 
-def in_one_piece() -> tuple[float, np.ndarray, np.ndarray]:
+def reference() -> tuple[float, np.ndarray, np.ndarray]:
     hidden, embeddings = tf.constant(HIDDEN), tf.constant(EMBEDDINGS)
     with tf.GradientTape() as tape:
         tape.watch([hidden, embeddings])
@@ -47,118 +45,94 @@ def in_one_piece() -> tuple[float, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("rows", [1, 5, 13, 256])
-def test_slices_give_the_loss_and_gradients_of_one_piece(
+def test_loss_and_gradients_in_blocks_equal_tensorflows(
     monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(loss_module, "ROWS", rows)  # the last slice may be a short one
-    loss, hidden, embeddings = sliced(HIDDEN, EMBEDDINGS)
-    expected = in_one_piece()
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", rows)  # the last block may be shorter
+    loss, hidden, embeddings = in_blocks(HIDDEN, EMBEDDINGS)
+    expected = reference()
     assert loss == pytest.approx(expected[0], abs=1e-6)
     np.testing.assert_allclose(hidden, expected[1], rtol=0, atol=1e-6)
     np.testing.assert_allclose(embeddings, expected[2], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("ids", [1, 7, 29])
-def test_gradients_of_the_embeddings_are_added_some_ids_after_others(
+def test_gradients_of_the_embeddings_are_added_in_blocks_of_ids(
     monkeypatch: pytest.MonkeyPatch, ids: int
 ) -> None:
-    monkeypatch.setattr(loss_module, "ROWS", 5)
-    monkeypatch.setattr(loss_module, "IDS", ids)  # the last may be fewer
-    _, _, embeddings = sliced(HIDDEN, EMBEDDINGS)
-    np.testing.assert_allclose(embeddings, in_one_piece()[2], rtol=0, atol=1e-6)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", 5)
+    monkeypatch.setattr(loss_module, "LOSS_IDS", ids)  # the last block may be smaller
+    _, _, embeddings = in_blocks(HIDDEN, EMBEDDINGS)
+    np.testing.assert_allclose(embeddings, reference()[2], rtol=0, atol=1e-6)
 
 
-def test_adding_changes_nothing_that_somebody_else_needs() -> None:
-    places, more = tf.constant([[2], [2], [0]]), tf.constant([1.0, 2.0, 4.0])
-
-    @tf.function(autograph=False)
-    def lone(x: tf.Tensor) -> tf.Tensor:
-        return loss_module.added_at(x * 2, places, more)
-
-    @tf.function(autograph=False)
-    def needed(x: tf.Tensor) -> Any:
-        return loss_module.added_at(x, places, more), x
-
-    np.testing.assert_array_equal(lone(tf.ones(3)), [6, 2, 5])
-    ones = tf.ones(3)
-    np.testing.assert_array_equal(needed(ones)[0], [5, 1, 4])
-    np.testing.assert_array_equal(ones, [1, 1, 1])
-
-
-def test_training_copies_no_matrix_to_add_to_it() -> None:
-    model = toy_model()
-    trainer = Trainer(model, np.tile(np.arange(20), 9), FinetuneConfig(seed=1))
-    graph = trainer._train.get_concrete_function().graph.as_graph_def()
-    nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
-    adding = {node.op for node in nodes if "Scatter" in node.op}
-    assert adding == {"ScatterNdNonAliasingAdd"}  # TensorScatterAdd copies first
-
-
-@pytest.mark.parametrize(("save_memory", "slices"), [(False, [5, 5, 3]), (True, [6, 6, 1])])
-def test_saving_memory_has_slices_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, save_memory: bool, slices: list[int]
+@pytest.mark.parametrize(("save_memory", "blocks"), [(False, [5, 5, 3]), (True, [6, 6, 1])])
+def test_saving_memory_uses_its_own_block_size(
+    monkeypatch: pytest.MonkeyPatch, save_memory: bool, blocks: list[int]
 ) -> None:
-    seen = []
+    sizes = []
 
-    def counted(hidden: tf.Tensor, *rest: Any, whole: Any = loss_module._losses) -> Any:
-        seen.append(len(hidden))
-        return whole(hidden, *rest)
+    def counted(
+        hidden: tf.Tensor, *rest: Any, compute: Any = loss_module._losses_and_d_logits
+    ) -> Any:
+        sizes.append(len(hidden))
+        return compute(hidden, *rest)
 
-    monkeypatch.setattr(loss_module, "ROWS", 5)
-    monkeypatch.setattr(loss_module, "SAVING_ROWS", 6)
-    monkeypatch.setattr(loss_module, "_losses", counted)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", 5)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 6)
+    monkeypatch.setattr(loss_module, "_losses_and_d_logits", counted)
     hidden, embeddings, targets = map(tf.constant, (HIDDEN, EMBEDDINGS, TARGETS))
     mean_cross_entropy(hidden, embeddings, targets, save_memory=save_memory)
-    assert seen == slices
+    assert sizes == blocks
 
 
-def test_embeddings_that_are_not_trained_get_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss_module, "ROWS", 5)
-    loss, hidden, embeddings = sliced(HIDDEN, EMBEDDINGS, trained=False)
-    expected = in_one_piece()
+def test_frozen_embeddings_get_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", 5)
+    loss, hidden, embeddings = in_blocks(HIDDEN, EMBEDDINGS, trained=False)
+    expected = reference()
     assert loss == pytest.approx(expected[0], abs=1e-6)
     np.testing.assert_allclose(hidden, expected[1], rtol=0, atol=1e-6)
     assert embeddings is None
 
 
 @pytest.mark.parametrize("rows", [1, 5, 13, 256])
-def test_who_only_measures_gets_the_same_loss_by_a_third_of_the_products(
+def test_evaluation_gives_the_same_loss_with_a_third_of_the_products(
     monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(loss_module, "ROWS", rows)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", rows)
 
     @tf.function(autograph=False)
     def compute(hidden: tf.Tensor, embeddings: tf.Tensor) -> Any:
-        return measured_cross_entropy(hidden, embeddings, tf.constant(TARGETS))
+        return evaluation_cross_entropy(hidden, embeddings, tf.constant(TARGETS))
 
     graph = compute.get_concrete_function(tf.constant(HIDDEN), tf.constant(EMBEDDINGS)).graph
-    parts = [node.op for f in graph.as_graph_def().library.function for node in f.node_def]
-    assert parts.count("MatMul") == 1
-    assert float(compute(HIDDEN, EMBEDDINGS)) == pytest.approx(in_one_piece()[0], abs=1e-6)
+    operations = [node.op for f in graph.as_graph_def().library.function for node in f.node_def]
+    assert operations.count("MatMul") == 1
+    assert float(compute(HIDDEN, EMBEDDINGS)) == pytest.approx(reference()[0], abs=1e-6)
 
 
-@pytest.mark.parametrize(("dtype", "off"), [("bfloat16", 0.02), ("float16", 0.003)])
-def test_fewer_bits_give_nearly_the_same(
-    monkeypatch: pytest.MonkeyPatch, dtype: str, off: float
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.02), ("float16", 0.003)])
+def test_half_precision_is_close(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, tolerance: float
 ) -> None:
-    monkeypatch.setattr(loss_module, "ROWS", 5)
-    loss, *gradients = sliced(tf.cast(HIDDEN, dtype), tf.cast(EMBEDDINGS, dtype))
-    expected = in_one_piece()
-    assert loss == pytest.approx(expected[0], rel=off)
-    for ours, theirs in zip(gradients, expected[1:], strict=True):
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS", 5)
+    loss, *gradients = in_blocks(tf.cast(HIDDEN, dtype), tf.cast(EMBEDDINGS, dtype))
+    expected = reference()
+    assert loss == pytest.approx(expected[0], rel=tolerance)
+    for ours, target in zip(gradients, expected[1:], strict=True):
         assert ours.dtype == dtype
-        assert relative_error(tf.cast(ours, tf.float32).numpy(), theirs) < off
+        assert relative_error(tf.cast(ours, tf.float32).numpy(), target) < tolerance
 
 
 def relative_error(ours: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(ours - expected) / np.linalg.norm(expected))
 
 
-# --- Behind a whole model
+# --- As the end of a model
 
 
-def of_the_training(precision: str, **options: Any) -> tuple[float, dict[str, Any]]:
-    """The loss and gradients of a toy as training that saves memory computes them."""
+def training_loss_and_gradients(precision: str, **options: Any) -> tuple[float, dict[str, Any]]:
+    """The loss and gradients of a toy model, computed as in training that saves memory."""
     model = toy_model(precision=precision)
     scale = 1024.0 if precision == "float16" else 1.0  # see `Trainer`
 
@@ -177,11 +151,11 @@ def of_the_training(precision: str, **options: Any) -> tuple[float, dict[str, An
     }
 
 
-def test_gradients_of_every_weight_are_those_of_the_plain_way(
+def test_gradients_of_every_weight_equal_the_references(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loss_module, "SAVING_ROWS", 10)
-    loss, gradients = of_the_training("float32")
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
+    loss, gradients = training_loss_and_gradients("float32")
     expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
     assert gradients.keys() == expected.keys()
@@ -189,24 +163,24 @@ def test_gradients_of_every_weight_are_those_of_the_plain_way(
         np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=1e-5, err_msg=name)
 
 
-def test_gradients_of_the_layers_are_the_same_without_those_of_the_output(
+def test_gradients_of_the_layers_do_not_depend_on_train_embeddings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loss_module, "SAVING_ROWS", 10)
-    _, gradients = of_the_training("float32", train_embeddings=False)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
+    _, gradients = training_loss_and_gradients("float32", train_embeddings=False)
     _, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
     for name in (name for name in expected if "/h" in name):
         np.testing.assert_allclose(gradients[name], expected[name], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("precision", "off"), [("bfloat16", 0.06), ("float16", 0.01)])
-def test_gradients_in_fewer_bits_are_near(
-    monkeypatch: pytest.MonkeyPatch, precision: str, off: float
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.06), ("float16", 0.01)])
+def test_gradients_in_half_precision_are_close(
+    monkeypatch: pytest.MonkeyPatch, precision: str, tolerance: float
 ) -> None:
-    monkeypatch.setattr(loss_module, "SAVING_ROWS", 10)
-    loss, gradients = of_the_training(precision)
+    monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
+    loss, gradients = training_loss_and_gradients(precision)
     expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
-    assert loss == pytest.approx(expected_loss, rel=off)
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
     for name, gradient in expected.items():
         assert gradients[name].dtype == np.float32
-        assert relative_error(gradients[name], gradient) < off, name
+        assert relative_error(gradients[name], gradient) < tolerance, name

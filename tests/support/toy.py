@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def toy_weights(
     config: ModelConfig = TOY, seed: int = 0, scale: float = 6.0
 ) -> dict[str, np.ndarray]:
     """Random weights, larger than a fresh model's, with biases and gains that matter too."""
-    from gpt2_helpers.model.gpt2 import random_weights  # tests of the tokenizer need no TensorFlow
-
     random = np.random.default_rng(seed + 1)
     weights = {}
     for name, array in random_weights(config, seed).items():

@@ -14,16 +14,11 @@ import pytest
 
 from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig, RunConfig, SamplingConfig
 from gpt2_helpers.generation import decoders
-from gpt2_helpers.model import attention, loss
 from gpt2_helpers.system import device
 from gpt2_helpers.system.device import Gpu, free_main_memory
 from gpt2_helpers.training import memory
 from gpt2_helpers.training.memory import (
     GB,
-    LOSS_IDS,
-    LOSS_ROWS,
-    QUERIES,
-    SAVING_LOSS_ROWS,
     USABLE_GPU,
     Samples,
     finetuning_bytes,
@@ -83,13 +78,6 @@ def test_generation_is_estimated_within_15_percent_of_what_was_measured(
 def test_a_gpu_writes_fp32_without_copies_for_tensorflow_lite() -> None:
     needed = [generation_bytes(SMALL, 1, 100, "float32", on_gpu=on_gpu) for on_gpu in (True, False)]
     assert needed[0] < needed[1]
-
-
-def test_what_is_counted_is_what_others_use() -> None:
-    assert (LOSS_ROWS, SAVING_LOSS_ROWS) == (loss.ROWS, loss.SAVING_ROWS)
-    assert loss.IDS == LOSS_IDS
-    assert attention.QUERIES == QUERIES
-    assert memory._SLOT_SIZES == decoders.SLOT_SIZES
 
 
 @pytest.mark.parametrize(
