@@ -1,6 +1,7 @@
-"""The structure: who may import whom, what an import costs, and that the listings tell the truth.
+"""Structure: import rules, the cost of an import, and that docs and requirements are up to date.
 
-A new package or top-level module gets a row in MAY_IMPORT and a line in the README's file tree.
+A new package or top-level module gets a row in MAY_IMPORT and a line in docs/architecture.md; a new
+module with code gets a test file of the same path.
 """
 
 from __future__ import annotations
@@ -55,14 +56,18 @@ MAY_IMPORT = {
     "__main__": "cli",
 }
 
-# What runs what it reads. A process of one's own is started without a shell.
+# Modules with code but without tests/<same path>/test_<module>.py, and where they are tested.
+TESTED_ELSEWHERE: dict[str, str] = {
+}
+
+# Modules and calls that execute what they read. Subprocesses are started without a shell.
 DANGEROUS = {"pickle", "marshal", "shelve", "dill", "joblib", "eval", "exec"}
 DANGEROUS |= {"os.system", "os.popen"}
 
-# What `import gpt2_helpers` may load beside the standard library.
+# Packages that `import gpt2_helpers` may load besides the standard library.
 LOADED_AT_IMPORT = {"gpt2_helpers", "numpy", "regex", "tqdm"}
-LONGEST_FILE = 400
-DRAWERS = {"utils", "util", "helpers", "misc", "common"}
+LONGEST_FILE = 400  # lines
+VAGUE_NAMES = {"utils", "util", "helpers", "misc", "common"}
 
 FILES = {
     path: ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -75,7 +80,7 @@ NOTEBOOKS = sorted(
 
 
 def imports_of(source: str, name: str) -> set[str]:
-    """The packages and top-level modules that the source of module `name` imports, at any depth."""
+    """Packages and top-level modules that the source of module `name` imports, also in functions."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -96,7 +101,7 @@ def imports_of(source: str, name: str) -> set[str]:
 
 
 def importable(module: str) -> set[str]:
-    """What `module` may import by MAY_IMPORT, directly and through others."""
+    """Everything that MAY_IMPORT allows `module` to import, directly and transitively."""
     named = set(MAY_IMPORT[module].split())
     return named.union(*(importable(other) for other in named))
 
@@ -111,7 +116,7 @@ def test_imports_run_one_way(module: str) -> None:
             assert not wrong, f"{path.relative_to(ROOT)} may not import {', '.join(sorted(wrong))}"
 
 
-def test_the_table_of_imports_lists_only_what_exists() -> None:
+def test_may_import_lists_only_existing_modules() -> None:
     assert MAY_IMPORT.keys() <= set(MODULES)
 
 
@@ -127,13 +132,13 @@ def test_the_table_of_imports_lists_only_what_exists() -> None:
         "def late():\n    from gpt2_helpers.config import ModelConfig",
     ],
 )
-def test_every_form_of_import_is_seen(line: str) -> None:
+def test_every_form_of_import_is_found(line: str) -> None:
     assert "config" in imports_of(line, "gpt2_helpers.errors")
 
 
-def test_the_package_itself_counts_as_a_module() -> None:
-    taken = imports_of("from gpt2_helpers import errors, finetune", "gpt2_helpers.config")
-    assert taken == {"errors", "__init__"}
+def test_a_name_of_the_package_counts_as_importing_it() -> None:
+    imported = imports_of("from gpt2_helpers import errors, finetune", "gpt2_helpers.config")
+    assert imported == {"errors", "__init__"}
 
 
 @pytest.mark.parametrize(
@@ -162,9 +167,9 @@ print(*{name.split(".")[0] for name in new} - sys.stdlib_module_names)
     )
 
 
-def test_writing_on_a_processor_loads_no_tensorflow(tmp_path: Path) -> None:
-    # Only a GPU that may be there is asked of TensorFlow.
-    pytest.importorskip("ai_edge_litert", reason="the interpreter comes with TensorFlow here")
+def test_generation_on_a_cpu_loads_no_tensorflow(tmp_path: Path) -> None:
+    # TensorFlow is needed only to look for GPUs.
+    pytest.importorskip("ai_edge_litert", reason="the interpreter is part of TensorFlow here")
     script = """
 import sys
 from gpt2_helpers.system import device
@@ -182,23 +187,23 @@ print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "m
 def test_files_stay_short() -> None:
     lengths = {name: len(path.read_text("utf-8").splitlines()) for path, name in FILES.items()}
     long = {name: length for name, length in lengths.items() if length > LONGEST_FILE}
-    assert not long, f"over {LONGEST_FILE} lines, so more than one concern: {long}"
+    assert not long, f"split these files, they have over {LONGEST_FILE} lines: {long}"
 
 
-def test_there_is_no_drawer() -> None:
-    drawers = [name for name in FILES.values() if DRAWERS & set(name.split(".")[1:])]
-    assert not drawers, f"a module is named after what it is for, not {drawers}"
+def test_no_module_has_a_vague_name() -> None:
+    vague = [name for name in FILES.values() if VAGUE_NAMES & set(name.split(".")[1:])]
+    assert not vague, f"name these modules after their purpose: {vague}"
 
 
-def test_every_file_says_what_it_is() -> None:
+def test_every_file_has_a_docstring() -> None:
     folders = ("gpt2_helpers", "tests", "data", "benchmarks", "deploy")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    silent = [
+    missing = [
         str(path.relative_to(ROOT))
         for path in sorted(paths)
         if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert not silent, f"no opening docstring: {', '.join(silent)}"
+    assert not missing, f"no module docstring: {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -212,7 +217,7 @@ def test_notebooks_are_stored_clean(path: Path) -> None:
     assert notebook["metadata"].keys() <= known, hint
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     language = notebook["metadata"].get("language_info")
-    assert language == {"name": "python"}, "without its language ruff passes a notebook by"
+    assert language == {"name": "python"}, "ruff skips a notebook without its language"
     for cell in notebook["cells"]:
         assert cell["metadata"].keys() <= {"cellView", "id", "tags"}, hint
 
@@ -223,7 +228,7 @@ def project() -> dict[str, Any]:
 
 
 def lines_of(name: str) -> set[str]:
-    """The requirements in a file of them, as written."""
+    """The lines of a requirements file without comments."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
@@ -235,7 +240,7 @@ def test_requirements_agree_with_pyproject() -> None:
     assert lines_of("requirements.txt") == needed
 
 
-def test_colaboratory_has_what_is_required() -> None:
+def test_requirements_do_not_upgrade_colab() -> None:
     pinned = {pin.name: pin for pin in map(Requirement, lines_of("constraints-colab.txt"))}
     assert "tensorflow" in pinned
     for line in lines_of("requirements.txt"):
@@ -243,28 +248,61 @@ def test_colaboratory_has_what_is_required() -> None:
         pin = pinned.get(required.name)
         version = str(pin.specifier).strip("=").replace("*", "0") if pin else None
         assert version is None or required.specifier.contains(version), (
-            f"{line} would upgrade {required.name} {version}, which Colaboratory holds"
+            f"{line} would upgrade {required.name} {version} in Colab"
         )
 
 
-def test_the_readme_draws_every_module() -> None:
-    readme = ROOT / "README.md"
-    assert readme.is_file(), "README.md is missing: it draws the tree of the files, a line a file"
-    text = readme.read_text(encoding="utf-8")
-    # A line of the tree: indented or drawn, the name first, then what it is for.
-    drawn = set(re.findall(r"^[\s│├└─]+([\w-]+(?:\.py|/))(?:\s|$)", text, re.MULTILINE))
-    wanted = {
+def test_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    # A line of the layout: indented, the name first, then its purpose.
+    named = set(re.findall(r"^ +([\w/]+(?:\.py|/)) +\S", text, re.MULTILINE))
+    present = {
         f"{module}.py" if (PACKAGE / f"{module}.py").is_file() else f"{module}/"
         for module in MODULES
     }
-    assert not wanted - drawn, f"the README's file tree lacks {', '.join(sorted(wanted - drawn))}"
-    scripts = {path.name for path in ROOT.glob("[!.]*/**/*.py")}
-    gone = {name for name in drawn if name.endswith(".py")} - scripts
-    assert not gone, f"the README's file tree draws what is not there: {', '.join(sorted(gone))}"
+    missing = present - named
+    assert not missing, f"docs/architecture.md does not name {', '.join(sorted(missing))}"
+    gone = {
+        name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())
+    } - {"gpt2_helpers/"}
+    assert not gone, f"docs/architecture.md names {', '.join(sorted(gone))}, which do not exist"
+
+
+def test_documents_name_only_files_that_exist() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+            # `../../issues` leads to a page of the repository's host, not to a file.
+            if not target.startswith("../../") and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert not broken, f"broken links: {', '.join(broken)}"
+
+
+def has_code(path: Path) -> bool:
+    """Whether a module defines a function or a class, or is more than imports and constants."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = set()
+    for path in FILES:
+        module = path.relative_to(PACKAGE)
+        test_file = ROOT / "tests" / module.parent / f"test_{module.stem.strip('_')}.py"
+        if has_code(path) and not test_file.is_file():
+            missing.add(str(module))
+    assert not missing - TESTED_ELSEWHERE.keys(), "add a test file, or a reason to TESTED_ELSEWHERE"
+    assert not TESTED_ELSEWHERE.keys() - missing, "has a test file: drop it from TESTED_ELSEWHERE"
+
+
+def test_few_modules_are_at_the_top() -> None:
+    modules = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert len(modules) <= 14, f"move some of these into a package: {', '.join(modules)}"
 
 
 def dangerous(source: str) -> set[str]:
-    """Names and options by which what is read could be run."""
+    """Names and options that could execute what is read."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -281,12 +319,12 @@ def dangerous(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=[*FILES.values()])
-def test_nothing_that_is_read_is_run(path: Path) -> None:
+def test_nothing_that_is_read_is_executed(path: Path) -> None:
     assert dangerous(path.read_text(encoding="utf-8")) == set()
 
 
 @pytest.mark.parametrize(
-    ("line", "seen"),
+    ("line", "found"),
     [
         ("import pickle", {"pickle"}),
         ("from pickle import load", {"pickle"}),
@@ -299,5 +337,5 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
         ("np.load(path, allow_pickle=False)", set()),
     ],
 )
-def test_a_way_to_run_what_is_read_is_seen(line: str, seen: set[str]) -> None:
-    assert dangerous(line) == seen
+def test_dangerous_calls_are_found(line: str, found: set[str]) -> None:
+    assert dangerous(line) == found

@@ -500,12 +500,12 @@ def cells_of(text: str, work: str) -> list[str]:
 def test_the_table_shows_ratio_aim_median_and_spread() -> None:
     cells = cells_of(table.compared(made_up()), "generate-1")
     assert cells[1] == "80 (50 to 100)"  # 100 tokens in 1.25 s
-    assert cells[2] == "**4.00x**, aim 4 met<br>20 (12.5 to 25)"
+    assert cells[2] == "**4.00x**, target 4 met<br>20 (12.5 to 25)"
 
 
 def test_of_a_peer_the_best_variant_counts() -> None:
     cells = cells_of(table.compared(made_up()), "generate-1")
-    assert cells[3] == "**1.60x**, aim 2 missed<br>50 (50 to 50) bf16"
+    assert cells[3] == "**1.60x**, target 2 missed<br>50 (50 to 50) bf16"
 
 
 def test_the_best_variant_is_the_one_that_ours_is_least_ahead_of() -> None:
@@ -520,7 +520,7 @@ def test_the_best_variant_is_the_one_that_ours_is_least_ahead_of() -> None:
 
 def test_less_memory_is_better() -> None:
     cells = cells_of(table.compared(made_up()), "memory")
-    assert cells[1:3] == ["2", "**2.25x**, aim 2.2 met<br>4.5"]
+    assert cells[1:3] == ["2", "**2.25x**, target 2.2 met<br>4.5"]
 
 
 def test_a_failure_stands_in_its_cell() -> None:
@@ -546,7 +546,7 @@ def test_the_summary_counts_aims_and_names_those_missed() -> None:
     known = ("generate-1", "memory", "cold-start")
     aims = sum(len(work.targets) for work in WORKS if work.name in known)
     missed = "Missed: generate-1 against transformers (1.60x of 2)."
-    assert text.startswith(f"2 of {aims} aims met. {missed} Without a figure: generate-1 against ")
+    assert text.startswith(f"2 of {aims} targets met. {missed} Without a figure: generate-1 against ")
     assert "generate-1 against KerasHub; generate-1 against CTranslate2 fp32; " in text
     assert "cold-start against gpt-2-simple" in text  # ours failed there
     assert text.endswith(
@@ -582,7 +582,7 @@ def test_a_text_is_told_by_its_ids_and_others_are_remarked_upon() -> None:
     results["works"]["tokenize"]["KerasHub fp32"] = theirs
     cells = cells_of(table.compared(results), "tokenize")
     assert cells[0].endswith("cold, 1,234 ids, s")
-    assert cells[4] == "**2.00x**, aim 2 met<br>2, makes 9 ids of it"
+    assert cells[4] == "**2.00x**, target 2 met<br>2, makes 9 ids of it"
 
 
 def test_how_long_texts_were_stands_beside_their_speed() -> None:
@@ -592,22 +592,29 @@ def test_how_long_texts_were_stands_beside_their_speed() -> None:
     assert f"- {OURS}: 20 (20 to 20) texts/s, 2 rounds, 19.0 tokens a text" in table.whole(results)
 
 
-def test_the_readme_gets_the_table_between_its_marks_once() -> None:
-    before = f"# Title\n\n{table.BEGIN}\nold\n{table.END}\n\nMore\n"
-    after = table.put_into(before, made_up())
-    assert after == f"# Title\n\n{table.BEGIN}\n{table.compared(made_up())}\n{table.END}\n\nMore\n"
-    assert table.put_into(after, made_up()) == after
-    with pytest.raises(SystemExit, match="no place for the results"):
-        table.put_into("# Title\n", made_up())
+def test_the_ratios_are_shown_without_targets() -> None:
+    cells = cells_of(table.ratios(made_up()), "generate-1")
+    assert cells[1:] == ["4.00x", "1.60x", "", "", ""]
 
 
-def test_the_readme_has_a_place_for_the_results() -> None:
-    readme = table.README.read_text(encoding="utf-8")
-    begin, end = readme.index(table.BEGIN), readme.index(table.END)
-    shown = readme[begin + len(table.BEGIN) : end].strip()
-    results = table.HERE / "results.json"
-    known = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {"works": {}}
-    assert shown == table.compared(known)
+def test_a_table_is_replaced_between_its_marks() -> None:
+    first, last = table.RATIOS
+    before = f"# Title\n\n{first}\nold\n{last}\n\nMore\n"
+    after = table.replace_between(before, table.RATIOS, "new")
+    assert after == f"# Title\n\n{first}\nnew\n{last}\n\nMore\n"
+    assert table.replace_between(after, table.RATIOS, "new") == after
+    with pytest.raises(SystemExit, match="no place for the table"):
+        table.replace_between("# Title\n", table.RATIOS, "new")
+
+
+def test_readme_and_docs_show_the_present_results() -> None:
+    results = json.loads((table.HERE / "results.json").read_text(encoding="utf-8"))
+    for path, marks, shown in (
+        (table.README, table.RATIOS, table.ratios(results)),
+        (table.DOCS, table.RESULTS, table.compared(results)),
+    ):
+        text = path.read_text(encoding="utf-8")
+        assert table.replace_between(text, marks, shown) == text, f"run {table.__file__} --readme"
 
 
 # --- The whole run
