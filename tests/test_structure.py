@@ -56,10 +56,6 @@ MAY_IMPORT = {
     "__main__": "cli",
 }
 
-# Modules with code but without tests/<same path>/test_<module>.py, and where they are tested.
-TESTED_ELSEWHERE: dict[str, str] = {
-}
-
 # Modules and calls that execute what they read. Subprocesses are started without a shell.
 DANGEROUS = {"pickle", "marshal", "shelve", "dill", "joblib", "eval", "exec"}
 DANGEROUS |= {"os.system", "os.popen"}
@@ -80,7 +76,7 @@ NOTEBOOKS = sorted(
 
 
 def imports_of(source: str, name: str) -> set[str]:
-    """Packages and top-level modules that the source of module `name` imports, also in functions."""
+    """Packages and top-level modules that module `name` imports, also inside functions."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -262,9 +258,9 @@ def test_architecture_names_every_module() -> None:
     }
     missing = present - named
     assert not missing, f"docs/architecture.md does not name {', '.join(sorted(missing))}"
-    gone = {
-        name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())
-    } - {"gpt2_helpers/"}
+    gone = {name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())} - {
+        "gpt2_helpers/"
+    }
     assert not gone, f"docs/architecture.md names {', '.join(sorted(gone))}, which do not exist"
 
 
@@ -277,23 +273,6 @@ def test_documents_name_only_files_that_exist() -> None:
             if not target.startswith("../../") and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert not broken, f"broken links: {', '.join(broken)}"
-
-
-def has_code(path: Path) -> bool:
-    """Whether a module defines a function or a class, or is more than imports and constants."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
-
-
-def test_every_module_has_a_test_file() -> None:
-    missing = set()
-    for path in FILES:
-        module = path.relative_to(PACKAGE)
-        test_file = ROOT / "tests" / module.parent / f"test_{module.stem.strip('_')}.py"
-        if has_code(path) and not test_file.is_file():
-            missing.add(str(module))
-    assert not missing - TESTED_ELSEWHERE.keys(), "add a test file, or a reason to TESTED_ELSEWHERE"
-    assert not TESTED_ELSEWHERE.keys() - missing, "has a test file: drop it from TESTED_ELSEWHERE"
 
 
 def test_few_modules_are_at_the_top() -> None:

@@ -546,7 +546,9 @@ def test_the_summary_counts_aims_and_names_those_missed() -> None:
     known = ("generate-1", "memory", "cold-start")
     aims = sum(len(work.targets) for work in WORKS if work.name in known)
     missed = "Missed: generate-1 against transformers (1.60x of 2)."
-    assert text.startswith(f"2 of {aims} targets met. {missed} Without a figure: generate-1 against ")
+    assert text.startswith(
+        f"2 of {aims} targets met. {missed} Without a figure: generate-1 against "
+    )
     assert "generate-1 against KerasHub; generate-1 against CTranslate2 fp32; " in text
     assert "cold-start against gpt-2-simple" in text  # ours failed there
     assert text.endswith(
