@@ -14,11 +14,11 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import google_crc32c
 import numpy as np
-
-from gpt2_helpers.checkpoint.checksums import masked_crc32c
+from numpy.typing import NDArray
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
 LARGEST_INDEX = 4 << 20  # bytes; that of the largest GPT-2 takes 30 thousand
@@ -42,6 +42,18 @@ _DTYPES = {
     23: "<u8",
 }
 Fields = dict[int, list[int | bytes]]  # a protocol buffer: field number -> what was given for it
+
+
+def masked_crc32c(data: NDArray[Any]) -> int:
+    """The CRC-32C of an array's bytes, masked as in tensorflow/core/lib/hash/crc32c.h.
+
+    The mask is for checksums that are stored within data that has a checksum itself.
+
+    >>> hex(masked_crc32c(np.frombuffer(b"123456789", np.uint8)))
+    '0xc78ab0e5'
+    """
+    crc = int(google_crc32c.value(np.ascontiguousarray(data)))
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 class BadIndexError(Exception):

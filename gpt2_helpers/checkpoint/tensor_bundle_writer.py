@@ -17,8 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.checkpoint.checksums import masked_crc32c
-from gpt2_helpers.checkpoint.tensor_bundle import DATA, FOOTER, INDEX, MAGIC, read_table
+from gpt2_helpers.checkpoint.tensor_bundle import (
+    DATA,
+    FOOTER,
+    INDEX,
+    MAGIC,
+    masked_crc32c,
+    read_table,
+)
 
 PIECE = 256 * 2**20  # bytes of tensors that are held at once, or one tensor
 _HEADER = b""  # the key of what is said of the whole bundle

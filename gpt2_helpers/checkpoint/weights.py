@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.checkpoint.checksums import masked_crc32c
 from gpt2_helpers.checkpoint.tensor_bundle import (
     DATA,
     INDEX,
     BadIndexError,
     Entry,
     ForeignIndexError,
+    masked_crc32c,
     read_index,
 )
 from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle

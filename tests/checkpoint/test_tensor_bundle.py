@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpt2_helpers.checkpoint.checksums import masked_crc32c
 from gpt2_helpers.checkpoint.tensor_bundle import (
     LARGEST_INDEX,
     BadIndexError,
     ForeignIndexError,
+    masked_crc32c,
     read_index,
 )
 from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
@@ -190,3 +190,16 @@ def test_whatever_an_entry_says_it_is_read_or_refused(
             read(tmp_path, index((b"a" + name, hostile)))
         except (BadIndexError, ForeignIndexError):
             continue
+
+
+def test_the_checksum_is_masked_as_tensorflow_does() -> None:
+    # tensorflow/core/lib/hash/crc32c.h: rotated right by 15 bits, plus a constant.
+    crc = 0xE3069283  # CRC-32C of 123456789 in RFC 3720
+    expected = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    assert masked_crc32c(np.frombuffer(b"123456789", np.uint8)) == expected
+
+
+def test_an_arrays_checksum_is_that_of_its_bytes() -> None:
+    array = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    for view in (array, array.T, array[:0]):
+        assert masked_crc32c(view) == masked_crc32c(np.frombuffer(view.tobytes(), np.uint8))
