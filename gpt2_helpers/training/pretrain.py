@@ -1,7 +1,7 @@
-"""One pretraining, from a folder of texts to a model folder in OpenAI's layout.
+"""Pretraining: from a folder of texts to a new model folder in OpenAI's layout.
 
-The training is a finetuning run that begins with random weights; it lies in the folder `training`
-inside the new model's, and goes on from there when the same call is made again.
+Trains a vocabulary, initializes the weights, and then trains like a finetuning run. That run is in
+the folder `training` of the new model and is resumed if the same call is made again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from gpt2_helpers.data.documents import find_files, iter_text
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
-from gpt2_helpers.training.pretraining import bits_per_byte, new_model, train_tokenizer
 from gpt2_helpers.training.run import FinetuneRun
+from gpt2_helpers.training.vocabulary import train_tokenizer
 
-TRAINING = "training"
-_PIECE = 1 << 20  # characters that the vocabulary is learnt from at a time
+TRAINING = "training"  # name of the run inside the new model's folder
+VOCABULARY_CHUNK = 1 << 20  # characters passed to the vocabulary training at a time
 
 
 def prepare(
@@ -34,34 +36,49 @@ def prepare(
     run: RunConfig | None = None,
     data: DatasetConfig | None = None,
 ) -> FinetuneRun | None:
-    """Learn the vocabulary, draw the first weights, and open the training, to be iterated over.
+    """Train the vocabulary, initialize the weights, and open the run that trains them.
 
-    Where an earlier call was stopped, it goes on to `finetune.steps` in all; None where it has
-    come there already. Of `run`, only the intervals and the validation data count. Raises
-    DatasetError for texts that cannot be trained on, CheckpointError where `out` holds another
-    model.
+    If an earlier call was stopped, its run is resumed.
 
-    run = prepare("books", "models/mine")
-    for progress in run: print(progress.loss)
-    print(finish("models/mine", pretrain.dtype))
+    Args:
+        texts: A file or folder of texts.
+        out: The folder for the new model.
+        pretrain: Vocabulary size and shape of the model.
+        finetune: Training options; `steps` counts those of earlier calls too.
+        run: How often to save and validate. Other options of the run are ignored.
+        data: How to read the texts.
+
+    Returns:
+        The run, or None if all steps are done.
+
+    Raises:
+        DatasetError: The texts cannot be read or are too short for the vocabulary.
+        CheckpointError: `out` contains another model.
+
+    Example:
+        run = prepare("books", "models/mine")
+        for progress in run:
+            print(progress.loss)
+        finish("models/mine")
     """
     pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
     folder = RunFolder(out, TRAINING)
     saved = folder.read()
     if saved.checkpoint is None:
-        _check_free(Path(out))
+        _check_is_free(Path(out))
         column = (data or DatasetConfig()).column
-        tokenizer = train_tokenizer(_documents(texts, column), pretrain.vocab_size)
+        tokenizer = train_tokenizer(_chunks(texts, column), pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder.path)
         save_model(model, folder.path, name="model-0")
     else:
         _check_shape(folder, pretrain)
-    remaining = finetune.steps - saved.step
-    if finetune.steps > 0 and remaining <= 0:
-        return None
-    steps = remaining if finetune.steps > 0 else finetune.steps
+    steps = finetune.steps
+    if steps > 0:
+        steps -= saved.step
+        if steps <= 0:
+            return None
     return FinetuneRun(
         texts,
         dataclasses.replace(finetune, steps=steps),
@@ -72,33 +89,19 @@ def prepare(
     )
 
 
-def _documents(texts: str | Path, column: str | None) -> Iterator[str]:
-    """The texts in runs that end between two words. The end token is left out: it is one id of its
-    own, and its characters must not become pieces."""
-    stream = iter_text(find_files(texts), ReadReport(), column)
-    for piece in split_at_word_boundaries(stream, _PIECE):
-        yield from piece.split(END_OF_TEXT)
-
-
-def _check_free(out: Path) -> None:
-    """A model that stands there already would be written over at the end."""
-    if (out / "hparams.json").exists() or any(out.glob("model*.index")):
-        raise CheckpointError(
-            f"{out} holds a model already, and no training of it to go on with: give another --out"
-        )
-
-
-def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
-    shape = ModelConfig.load(folder.path)
-    if shape != pretrain.model_config():
-        raise CheckpointError(
-            f"{folder.path} holds an unfinished model of another shape, {shape}: give that "
-            "shape to go on with it, or another --out"
-        )
-
-
 def finish(out: str | Path, dtype: str = "float32") -> Path:
-    """Write the trained model's seven files into `out`; returns it."""
+    """Write the trained model into `out`, in OpenAI's layout.
+
+    Args:
+        out: The folder given to `prepare`.
+        dtype: float32 or float16, of the saved weights.
+
+    Returns:
+        `out` as a path.
+
+    Raises:
+        CheckpointError: Nothing has been trained there.
+    """
     out = Path(out)
     folder = RunFolder(out, TRAINING)
     folder.require()
@@ -107,6 +110,34 @@ def finish(out: str | Path, dtype: str = "float32") -> Path:
     return out
 
 
-def measure(folder: str | Path, text: str) -> float:
-    """Bits per byte that the model in `folder` needs for `text`, in fp32."""
-    return bits_per_byte(load_model(folder), Tokenizer.load(folder), text)
+def new_model(config: PretrainConfig, seed: int, precision: str = "float32") -> GPT2:
+    """A GPT-2 of the given shape with random weights."""
+    shape = config.model_config()
+    return GPT2(shape, random_weights(shape, seed), precision)
+
+
+def _chunks(texts: str | Path, column: str | None) -> Iterator[str]:
+    """The texts in chunks that end between two words.
+
+    Without `<|endoftext|>`: it is one token of its own, so its characters must not become merges.
+    """
+    text = iter_text(find_files(texts), ReadReport(), column)
+    for chunk in split_at_word_boundaries(text, VOCABULARY_CHUNK):
+        yield from chunk.split(END_OF_TEXT)
+
+
+def _check_is_free(out: Path) -> None:
+    """Raise CheckpointError if `out` holds a model, which `finish` would overwrite."""
+    if (out / "hparams.json").exists() or any(out.glob("model*.index")):
+        raise CheckpointError(
+            f"{out} already contains a model without an unfinished training: use another --out"
+        )
+
+
+def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
+    shape = ModelConfig.load(folder.path)
+    if shape != pretrain.model_config():
+        raise CheckpointError(
+            f"{folder.path} contains an unfinished model of another shape, {shape}: give the same "
+            "shape to resume it, or another --out"
+        )

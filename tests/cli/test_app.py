@@ -249,7 +249,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("encode nothing.txt", "does not exist"),
         ("encode titles.csv --model-name toi", "(did you mean 'toy'?)"),
         ("pretrain titles.csv", "--out is missing"),
-        ("pretrain titles.csv --out models/toy", "holds a model already"),
+        ("pretrain titles.csv --out models/toy", "already contains a model"),
         ("pretrain titles.csv --out new --n-embd 30 --n-head 4", "divisible by n_head"),
         ("info run2", "(did you mean 'run1'?)"),
         ("info run1 run2", "no place for 'run2'"),
