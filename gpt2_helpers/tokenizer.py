@@ -1,8 +1,8 @@
-"""Text <-> token ids: GPT-2's byte-level byte-pair encoding. Knows neither models nor datasets.
+"""GPT-2's byte-level byte-pair encoding: text to token ids and back. Knows nothing about models.
 
-The method is that of "Language Models are Unsupervised Multitask Learners" (Radford et al. 2019):
-text is cut into words by a regular expression, each word's UTF-8 bytes are written as printable
-characters, and neighbouring pieces are joined in the order in which `vocab.bpe` lists them.
+The method is described in "Language Models are Unsupervised Multitask Learners" (Radford et al.,
+2019). A regular expression splits the text into words; the UTF-8 bytes of each word are represented
+by printable characters; and adjacent tokens are merged in the order of the list in `vocab.bpe`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ END_OF_TEXT = "<|endoftext|>"
 START_OF_TEXT = "<|startoftext|>"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
 
+# Splits text into words, as in OpenAI's encoder.py. A word includes the space before it.
 WORD_PATTERN = regex.compile(
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
-_MAX_CACHED_WORDS = 500_000  # past this many distinct words the memo starts anew: flat memory
-# A longer word is merged with a heap, which there beats looking through the word for each merge,
-# and is not remembered: it is rare, and may be of any size.
+_MAX_CACHED_WORDS = 500_000  # the cache is cleared at this size, to limit memory
+# Longer words are merged with a heap, which is faster for them. They are not cached, because they
+# are rare and can be of any size.
 _LONG_WORD = 48
 
-Ranks: TypeAlias = Mapping[tuple[int, int], int]  # (left id, right id) -> when they are joined
+Ranks: TypeAlias = Mapping[tuple[int, int], int]  # (left id, right id) -> position in vocab.bpe
 
 
 @lru_cache(maxsize=1)
 def bytes_to_unicode() -> dict[int, str]:
-    """The printable character that stands for each byte in `encoder.json` and `vocab.bpe`.
+    """The printable character that represents each byte in `encoder.json` and `vocab.bpe`.
 
     >>> bytes_to_unicode()[ord("A")], bytes_to_unicode()[ord(" ")]
     ('A', 'Ġ')
@@ -50,84 +51,100 @@ def bytes_to_unicode() -> dict[int, str]:
     return table
 
 
-def token_bytes(pieces: Collection[str]) -> Iterator[bytes]:
-    """The bytes that each piece stands for. One with other characters than those for bytes stands
-    for itself, in UTF-8; CheckpointError where it can't be written so.
+def token_bytes(tokens: Collection[str]) -> Iterator[bytes]:
+    """Yield the bytes of each token, given in the characters of `bytes_to_unicode`.
+
+    A token with any other character is encoded as UTF-8. Raises CheckpointError if that fails.
 
     >>> list(token_bytes(["\u0120A", "1 000"]))
     [b' A', b'1 000']
     """
-    # All of them at once first: to look at each character costs a tenth of a second.
-    codes = np.frombuffer("".join(pieces).encode("utf-32-le", "surrogatepass"), "<u4")
+    # All tokens are converted together: a loop over the characters would take 0.1 s.
+    codes = np.frombuffer("".join(tokens).encode("utf-32-le", "surrogatepass"), "<u4")
     table = np.full(1 << 9, 256, np.uint16)
     for byte, character in bytes_to_unicode().items():
         table[ord(character)] = byte
     numbers = table[np.minimum(codes, len(table) - 1)]
     content, end = numbers.astype(np.uint8).tobytes(), 0
     is_byte = (numbers < 256).tobytes()
-    for piece in pieces:
-        start, end = end, end + len(piece)
+    for token in tokens:
+        start, end = end, end + len(token)
         if b"\0" not in is_byte[start:end]:
             yield content[start:end]
             continue
         try:
-            yield piece.encode("utf-8")
+            yield token.encode("utf-8")
         except UnicodeEncodeError:
             raise CheckpointError(
-                f"encoder.json: the piece {brief(repr(piece))} holds a lone surrogate"
+                f"encoder.json: the token {brief(repr(token))} contains a lone surrogate"
             ) from None
 
 
 class Tokenizer:
-    """Encodes text as ids and decodes ids as text, with the vocabulary of one model folder.
+    """Converts between text and token ids, with the vocabulary of one model.
 
-    `Tokenizer.load("models/124M").encode("Hello world")` gives `[15496, 995]`.
+    Args:
+        vocabulary: Maps tokens, in the characters of `bytes_to_unicode`, to ids from 0.
+        merges: Pairs of tokens, in the order in which they are merged.
+
+    Attributes:
+        vocabulary: As given.
+        n_vocab: Number of tokens.
+        end_of_text: The id of `<|endoftext|>`.
+
+    Raises:
+        CheckpointError: The vocabulary is incomplete or does not match the merges.
+
+    Example:
+        tokenizer = Tokenizer.load("models/124M")
+        tokenizer.encode("Hello world")  # [15496, 995]
+        tokenizer.decode([15496, 995])  # "Hello world"
     """
 
     def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
-        """`vocabulary` maps pieces (in byte characters) to ids, `merges` lists pairs, first first.
-
-        Raises CheckpointError where the two don't belong together.
-        """
         characters = bytes_to_unicode()
         self.vocabulary = vocabulary
         self.n_vocab = len(vocabulary)
         if sorted(vocabulary.values()) != list(range(self.n_vocab)):
-            raise CheckpointError("encoder.json must number its pieces 0, 1, 2 and on, each once")
+            raise CheckpointError("encoder.json must number its tokens 0, 1, 2, ..., each once")
         self._byte_ids: list[int] = []
         for byte in range(256):
             if characters[byte] not in vocabulary:
-                raise CheckpointError(f"encoder.json lacks a piece for the byte {byte}")
+                raise CheckpointError(f"encoder.json has no token for the byte {byte}")
             self._byte_ids.append(vocabulary[characters[byte]])
-        self._ranks: dict[tuple[int, int], int] = {}  # (left id, right id) -> which merge it is
-        self._joined: list[int] = []  # and what each merge makes
+        self._ranks: dict[tuple[int, int], int] = {}  # (left id, right id) -> position of the merge
+        self._merged: list[int] = []  # the id that each merge results in
         for rank, (left, right) in enumerate(merges):
             try:
                 pair = vocabulary[left], vocabulary[right]
                 self._ranks.setdefault(pair, rank)
-                self._joined.append(vocabulary[left + right])
+                self._merged.append(vocabulary[left + right])
             except KeyError as error:
                 raise CheckpointError(
-                    f"vocab.bpe and encoder.json don't belong together: merge {rank + 1}, "
-                    f"{brief(repr(left))} + {brief(repr(right))}, needs the piece "
-                    f"{brief(repr(error.args[0]))}"
+                    f"vocab.bpe does not match encoder.json: merge {rank + 1}, {brief(repr(left))} "
+                    f"+ {brief(repr(right))}, needs the token {brief(repr(error.args[0]))}; copy "
+                    "both files from the same model"
                 ) from None
-        self._pieces: list[bytes] = [b""] * self.n_vocab
-        for index, piece in zip(vocabulary.values(), token_bytes(vocabulary), strict=True):
-            self._pieces[index] = piece
+        self._token_bytes: list[bytes] = [b""] * self.n_vocab
+        for index, token in zip(vocabulary.values(), token_bytes(vocabulary), strict=True):
+            self._token_bytes[index] = token
         self.end_of_text: int = vocabulary.get(END_OF_TEXT, self.n_vocab - 1)
-        self._memo: dict[str, list[int]] = {}
+        self._cache: dict[str, list[int]] = {}  # word -> ids
 
     @classmethod
     def load(cls, folder: str | Path) -> Tokenizer:
-        """Read `encoder.json` and `vocab.bpe` in `folder`; CheckpointError where they are unfit."""
+        """Load `encoder.json` and `vocab.bpe` from a model or run folder.
+
+        Raises:
+            CheckpointError: A file is missing or invalid.
+        """
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
         try:
             vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
             lines = bpe.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError as error:
             raise CheckpointError(
-                f"{error.filename} is missing: a model folder holds encoder.json and vocab.bpe"
+                f"{error.filename} is missing: a model folder needs encoder.json and vocab.bpe"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
             raise CheckpointError(
@@ -136,7 +153,7 @@ class Tokenizer:
         if not isinstance(vocabulary, dict) or not all(
             type(index) is int for index in vocabulary.values()
         ):
-            raise CheckpointError(f"{encoder} must map pieces of text to whole numbers")
+            raise CheckpointError(f"{encoder} must map tokens to integers")
         if lines and lines[0].startswith("#version"):
             lines = lines[1:]
         merges: list[tuple[str, str]] = []
@@ -144,7 +161,7 @@ class Tokenizer:
             left, _, right = line.partition(" ")
             if line and not (left and right):
                 raise CheckpointError(
-                    f"{bpe}: merge {number} is not two pieces: {brief(repr(line))}"
+                    f"{bpe}: merge {number} is not a pair of tokens: {brief(repr(line))}"
                 )
             if line:
                 merges.append((left, right))
@@ -162,18 +179,26 @@ class Tokenizer:
 
     @property
     def merges(self) -> list[tuple[str, str]]:
-        """The pairs of pieces that are joined, first first, in byte characters."""
-        names = {index: piece for piece, index in self.vocabulary.items()}
-        return [(names[left], names[right]) for left, right in self._ranks]
+        """The pairs of tokens in the order in which they are merged."""
+        tokens = {index: token for token, index in self.vocabulary.items()}
+        return [(tokens[left], tokens[right]) for left, right in self._ranks]
 
     def encode(self, text: str, special: bool = False) -> list[int]:
-        """The ids of `text`; with `special`, `<|endoftext|>` becomes its one id.
+        """Encode text as token ids.
 
-        Raises DatasetError where the text holds a lone surrogate, which no UTF-8 can write, and
-        OptionError for what is no text.
+        Args:
+            text: The text.
+            special: Whether `<|endoftext|>` becomes a single id. Default: it is plain text.
+
+        Returns:
+            The token ids.
+
+        Raises:
+            DatasetError: The text contains a lone surrogate, which UTF-8 cannot represent.
+            OptionError: `text` is not a str.
         """
         if not isinstance(text, str):
-            raise OptionError(f"only text can be encoded, got {type(text).__name__}: give a str")
+            raise OptionError(f"text must be a str, got {type(text).__name__}")
         if special and END_OF_TEXT in text:
             first, *rest = text.split(END_OF_TEXT)
             ids = self.encode(first)
@@ -181,42 +206,49 @@ class Tokenizer:
                 ids.append(self.end_of_text)
                 ids += self.encode(part)
             return ids
-        memo = self._memo
+        cache = self._cache
         ids = []
         for word in WORD_PATTERN.findall(text):
-            known = memo.get(word)
-            if known is None:
-                known = self._encode_word(word)
-                if len(memo) >= _MAX_CACHED_WORDS:
-                    memo.clear()
+            word_ids = cache.get(word)
+            if word_ids is None:
+                word_ids = self._encode_word(word)
+                if len(cache) >= _MAX_CACHED_WORDS:
+                    cache.clear()
                 if len(word) <= _LONG_WORD:
-                    memo[word] = known
-            ids += known
+                    cache[word] = word_ids
+            ids += word_ids
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; bytes that are no UTF-8, as after half a character, show as U+FFFD.
+        """Decode token ids as text.
 
-        Raises OptionError for an id outside the vocabulary, or what is no id.
+        Args:
+            ids: The token ids. NumPy integers are accepted.
+
+        Returns:
+            The text. Invalid UTF-8, such as an incomplete character, becomes U+FFFD.
+
+        Raises:
+            OptionError: An id is not an integer or not in the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The UTF-8 bytes of `ids`: for text that arrives piece by piece."""
-        pieces = self._pieces
+        """Decode token ids as UTF-8 bytes, for streaming. Raises OptionError like `decode`."""
+        tokens = self._token_bytes
         chunks = []
         try:
             for index in ids:
-                if not 0 <= index < len(pieces):
+                if not 0 <= index < len(tokens):
                     raise OptionError(
-                        f"token ids must lie between 0 and {len(pieces) - 1}, got {index}: "
-                        "were they made with another model's tokenizer?"
+                        f"token ids must be between 0 and {len(tokens) - 1}, got {index}: were "
+                        "they encoded with another model's tokenizer?"
                     )
-                chunks.append(pieces[index])
+                chunks.append(tokens[index])
         except OptionError:
             raise
         except (TypeError, ValueError) as error:
-            raise OptionError(f"token ids must be a list of whole numbers: {error}") from None
+            raise OptionError(f"token ids must be a list of integers: {error}") from None
         return b"".join(chunks)
 
     def _encode_word(self, word: str) -> list[int]:
@@ -224,63 +256,65 @@ class Tokenizer:
             raw = word.encode("utf-8")
         except UnicodeEncodeError as error:
             raise DatasetError(
-                f"the text holds a lone surrogate, {word[error.start]!r}, which is no character: "
-                "read the file as UTF-8 or UTF-16, or leave that character out"
+                f"the text contains a lone surrogate, {word[error.start]!r}, which is not a "
+                "character: decode the text as UTF-8 or UTF-16, or remove it"
             ) from None
         ids = [self._byte_ids[byte] for byte in raw]
-        merge = _merge_long if len(ids) > _LONG_WORD else _merge
-        return merge(ids, self._ranks, self._joined)
+        merge = _merge_with_heap if len(ids) > _LONG_WORD else _merge
+        return merge(ids, self._ranks, self._merged)
 
 
-def _merge(ids: list[int], ranks: Ranks, joined: Sequence[int]) -> list[int]:
-    """`ids` with all merges done. As in GPT-2, all places of the pair with the lowest rank are
-    joined from left to right before another pair's turn comes."""
-    none = len(joined)  # the rank of a pair that is no merge
-    found = list(map(ranks.get, itertools.pairwise(ids), itertools.repeat(none)))
-    while found and (lowest := min(found)) != none:
-        piece = joined[lowest]
-        while lowest in found:
-            place = found.index(lowest)
-            ids[place : place + 2] = [piece]
-            del found[place]
-            if place:
-                found[place - 1] = ranks.get((ids[place - 1], piece), none)
-            if place < len(found):
-                found[place] = ranks.get((piece, ids[place + 1]), none)
+def _merge(ids: list[int], ranks: Ranks, merged: Sequence[int]) -> list[int]:
+    """Apply all merges to the ids of a word.
+
+    As in GPT-2, all occurrences of the pair with the lowest rank are merged, from left to right,
+    before the next pair.
+    """
+    no_merge = len(merged)  # the rank of a pair that is not merged
+    pair_ranks = list(map(ranks.get, itertools.pairwise(ids), itertools.repeat(no_merge)))
+    while pair_ranks and (lowest := min(pair_ranks)) != no_merge:
+        token = merged[lowest]
+        while lowest in pair_ranks:
+            position = pair_ranks.index(lowest)
+            ids[position : position + 2] = [token]
+            del pair_ranks[position]
+            if position:
+                pair_ranks[position - 1] = ranks.get((ids[position - 1], token), no_merge)
+            if position < len(pair_ranks):
+                pair_ranks[position] = ranks.get((token, ids[position + 1]), no_merge)
     return ids
 
 
-def _merge_long(ids: list[int], ranks: Ranks, joined: Sequence[int]) -> list[int]:
-    """The same merges in the same order, for words too long to look through again each time: a
-    linked list of pieces and a heap of (rank, position)."""
-    before = list(range(-1, len(ids) - 1))
-    after = [*range(1, len(ids)), -1]
+def _merge_with_heap(ids: list[int], ranks: Ranks, merged: Sequence[int]) -> list[int]:
+    """`_merge` for long words, with a linked list of tokens and a heap of (rank, position)."""
+    previous = list(range(-1, len(ids) - 1))
+    following = [*range(1, len(ids)), -1]
     alive = [True] * len(ids)
-    heap: list[tuple[int, int, int, int]] = []  # rank, position, left, right
+    heap: list[tuple[int, int, int, int]] = []  # rank, position, left id, right id
 
-    def offer(left: int, right: int) -> None:
+    def push(left: int, right: int) -> None:
         rank = ranks.get((ids[left], ids[right]))
         if rank is not None:
             heapq.heappush(heap, (rank, left, ids[left], ids[right]))
 
     for position in range(len(ids) - 1):
-        offer(position, position + 1)
+        push(position, position + 1)
     while heap:
         rank, changed = heap[0][0], []
         while heap and heap[0][0] == rank:
             _, left, left_id, right_id = heapq.heappop(heap)
-            right = after[left]
+            right = following[left]
             if not alive[left] or right < 0 or ids[left] != left_id or ids[right] != right_id:
-                continue  # one of the two has been merged since
-            ids[left] = joined[rank]
+                continue  # outdated: one of the two tokens has been merged
+            ids[left] = merged[rank]
             alive[right] = False
-            after[left] = after[right]
-            if after[left] >= 0:
-                before[after[left]] = left
+            following[left] = following[right]
+            if following[left] >= 0:
+                previous[following[left]] = left
             changed.append(left)
         for left in changed:
-            if after[left] >= 0:
-                offer(left, after[left])
-            if before[left] >= 0:
-                offer(before[left], left)
-    return [piece for piece, kept in zip(ids, alive, strict=True) if kept]
+            if following[left] >= 0:
+                push(left, following[left])
+            if previous[left] >= 0:
+                push(previous[left], left)
+    return [token for token, kept in zip(ids, alive, strict=True) if kept]

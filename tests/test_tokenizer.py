@@ -1,4 +1,4 @@
-"""The tokenizer against byte-pair encoding written out plainly, Hugging Face's, and known ids."""
+"""The tokenizer against a simple implementation, Hugging Face's tokenizers, and known ids."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MERGES = [
 ]
 
 
-# -- Byte-pair encoding as one would do it by hand ---------------------------------------------
+# -- A simple implementation of byte-pair encoding ---------------------------------------------
 
 SPACES = {*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)}
 SPACES |= {0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
@@ -41,17 +41,17 @@ def kind(character: str) -> str:
 
 
 def plain_words(text: str) -> list[str]:
-    """GPT-2's words without a regular expression: a word takes the one space before it."""
+    """Split into GPT-2's words without a regular expression."""
     words = []
     start = 0
     while start < len(text):
-        first = start
+        first = start  # of the word without the space before it
         if text[start] == " " and start + 1 < len(text) and kind(text[start + 1]) != "space":
             first += 1
         end = first
         while end < len(text) and kind(text[end]) == kind(text[first]):
             end += 1
-        # Of several spaces the last is left for what follows.
+        # The last of several spaces belongs to the next word.
         if kind(text[first]) == "space" and end < len(text) and end - first > 1:
             end -= 1
         for contraction in CONTRACTIONS:
@@ -63,33 +63,33 @@ def plain_words(text: str) -> list[str]:
 
 
 def plain_encode(text: str, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> list[int]:
-    """Again and again, join the listed-first pair of neighbours wherever it stands."""
+    """Repeatedly merge all occurrences of the pair that is first in the list."""
     order: dict[tuple[str, str], int] = {}
     for rank, pair in enumerate(merges):
         order.setdefault(pair, rank)
     ids = []
     for word in plain_words(text):
-        pieces = [bytes_to_unicode()[byte] for byte in word.encode("utf-8")]
-        while pairs := {pair for pair in zip(pieces, pieces[1:], strict=False) if pair in order}:
-            chosen = min(pairs, key=order.__getitem__)
-            joined: list[str] = []
+        tokens = [bytes_to_unicode()[byte] for byte in word.encode("utf-8")]
+        while pairs := {pair for pair in zip(tokens, tokens[1:], strict=False) if pair in order}:
+            best = min(pairs, key=order.__getitem__)
+            merged: list[str] = []
             position = 0
-            while position < len(pieces):
-                if tuple(pieces[position : position + 2]) == chosen:
-                    joined.append("".join(chosen))
+            while position < len(tokens):
+                if tuple(tokens[position : position + 2]) == best:
+                    merged.append("".join(best))
                     position += 2
                 else:
-                    joined.append(pieces[position])
+                    merged.append(tokens[position])
                     position += 1
-            pieces = joined
-        ids += [vocabulary[piece] for piece in pieces]
+            tokens = merged
+        ids += [vocabulary[token] for token in tokens]
     return ids
 
 
 def vocabulary_of(merges: list[tuple[str, str]]) -> dict[str, int]:
-    """Bytes, then what the merges make, then the end, as OpenAI numbers them."""
-    pieces = [*bytes_to_unicode().values(), *(left + right for left, right in merges), END_OF_TEXT]
-    return {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    """Number the bytes, the results of the merges, and the end of text, as OpenAI does."""
+    tokens = [*bytes_to_unicode().values(), *(left + right for left, right in merges), END_OF_TEXT]
+    return {token: index for index, token in enumerate(dict.fromkeys(tokens))}
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def toy() -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def openai_folder(shared: Path) -> Path:
-    """The folder with GPT-2's own vocabulary."""
+    """The folder with GPT-2's vocabulary."""
     folder = shared / "gpt2-vocab"
     if not folder.is_dir():
-        pytest.skip("needs GPT-2's own vocabulary in ../shared/gpt2-vocab, which is not here")
+        pytest.skip("needs GPT-2's vocabulary in ../shared/gpt2-vocab")
     return folder
 
 
@@ -117,10 +117,10 @@ def openai_merges(openai_folder: Path) -> list[tuple[str, str]]:
     return [(line.split(" ")[0], line.split(" ")[1]) for line in lines]
 
 
-# -- Texts -------------------------------------------------------------------------------------
+# -- Random texts ------------------------------------------------------------------------------
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]))
-# Characters that Python knows by now: libraries of another age class the newest ones otherwise.
+# Only characters known to Python: other libraries may classify newer ones differently.
 known_character = st.characters(exclude_categories=["Cs", "Cn"])
 snippets = st.sampled_from(
     [
@@ -141,7 +141,7 @@ snippets = st.sampled_from(
         ],
     ]
 )
-written = st.lists(snippets, max_size=12).map("".join)
+mixed_text = st.lists(snippets, max_size=12).map("".join)
 long_words = st.one_of(
     st.text("ab", min_size=45, max_size=300),
     st.text("helowrd", min_size=45, max_size=300),
@@ -150,33 +150,33 @@ long_words = st.one_of(
     st.builds(lambda unit, times: unit * times, st.text("=-*a1 ", min_size=1), st.integers(1, 99)),
 )
 texts = st.one_of(
-    st.text(known_character), written, long_words, st.tuples(written, long_words).map("".join)
+    st.text(known_character), mixed_text, long_words, st.tuples(mixed_text, long_words).map("".join)
 )
 
 
 @given(any_text)
 @example("".join(map(chr, range(0x300))))
 @example("\U0010ffff\ufffe\uffff\u0378")
-def test_decode_gives_back_what_was_encoded(toy: Tokenizer, text: str) -> None:
+def test_decoding_inverts_encoding(toy: Tokenizer, text: str) -> None:
     assert toy.decode(toy.encode(text)) == text
     assert toy.decode(toy.encode(text, special=True)) == text
 
 
 @given(any_text)
-def test_decode_gives_back_what_was_encoded_by_gpt2(openai: Tokenizer, text: str) -> None:
+def test_decoding_inverts_encoding_with_gpt2_s_vocabulary(openai: Tokenizer, text: str) -> None:
     assert openai.decode(openai.encode(text)) == text
 
 
 @given(texts)
 @example("hello" * 12)
 @example("I've, you're, he'd, I'm, we'll, isn't, it's, 'S, ''ve, ' s, 'lll")
-def test_toy_ids_are_those_of_plain_byte_pair_encoding(toy: Tokenizer, text: str) -> None:
+def test_toy_ids_match_the_simple_implementation(toy: Tokenizer, text: str) -> None:
     assert toy.encode(text) == plain_encode(text, toy.vocabulary, MERGES)
 
 
 @given(texts)
 @example("I've, you're, he'd, I'm, we'll, isn't, it's, 'S, ''ve, ' s, 'lll")
-def test_gpt2_ids_are_those_of_plain_byte_pair_encoding(
+def test_gpt2_ids_match_the_simple_implementation(
     openai: Tokenizer, openai_merges: list[tuple[str, str]], text: str
 ) -> None:
     assert openai.encode(text) == plain_encode(text, openai.vocabulary, openai_merges)
@@ -184,20 +184,22 @@ def test_gpt2_ids_are_those_of_plain_byte_pair_encoding(
 
 @st.composite
 def merge_lists(draw: st.DrawFn) -> list[tuple[str, str]]:
-    """Merges over a, b and c in any order, some of them two ways to one piece."""
-    pieces = ["a", "b", "c"]
+    """Merges over a, b and c in any order; some result in the same token."""
+    tokens = ["a", "b", "c"]
     merges = []
     for _ in range(draw(st.integers(1, 12))):
-        pair = draw(st.sampled_from(pieces)), draw(st.sampled_from(pieces))
+        pair = draw(st.sampled_from(tokens)), draw(st.sampled_from(tokens))
         merges.append(pair)
-        pieces.append("".join(pair))
+        tokens.append("".join(pair))
     return draw(st.permutations(merges))
 
 
 @given(merge_lists(), st.text("abc", max_size=120))
 @example([("ab", "a"), ("a", "b")], "ab" * 40)
 @example([("a", "a")], "a" * 99)
-def test_any_list_of_merges_is_followed(merges: list[tuple[str, str]], word: str) -> None:
+def test_any_merges_match_the_simple_implementation(
+    merges: list[tuple[str, str]], word: str
+) -> None:
     vocabulary = vocabulary_of(merges)
     assert Tokenizer(vocabulary, merges).encode(word) == plain_encode(word, vocabulary, merges)
 
@@ -208,7 +210,7 @@ Encode = Callable[[str], list[int]]
 
 
 def hugging_face(folder: Path) -> Encode:
-    tokenizers = pytest.importorskip("tokenizers", reason="compares with the package tokenizers")
+    tokenizers = pytest.importorskip("tokenizers", reason="needs the package tokenizers")
     other = tokenizers.ByteLevelBPETokenizer(
         str(folder / "encoder.json"), str(folder / "vocab.bpe")
     )
@@ -228,23 +230,23 @@ def hugging_face_openai(openai_folder: Path) -> Encode:
 
 
 @given(texts)
-def test_toy_ids_are_hugging_faces(toy: Tokenizer, hugging_face_toy: Encode, text: str) -> None:
+def test_toy_ids_match_hugging_face(toy: Tokenizer, hugging_face_toy: Encode, text: str) -> None:
     assert toy.encode(text) == hugging_face_toy(text)
 
 
 @given(texts)
-def test_gpt2_ids_are_hugging_faces(
+def test_gpt2_ids_match_hugging_face(
     openai: Tokenizer, hugging_face_openai: Encode, text: str
 ) -> None:
     assert openai.encode(text) == hugging_face_openai(text)
 
 
-def test_english_at_length_is_hugging_faces(
+def test_a_long_english_text_matches_hugging_face(
     shared: Path, openai: Tokenizer, hugging_face_openai: Encode
 ) -> None:
     path = shared / "corpus" / "tinyshakespeare.txt"
     if not path.is_file():
-        pytest.skip("needs ../shared/corpus/tinyshakespeare.txt, which is not here")
+        pytest.skip("needs ../shared/corpus/tinyshakespeare.txt")
     text = path.read_text(encoding="utf-8")[:200_000]
     assert openai.encode(text) == hugging_face_openai(text)
 
@@ -265,7 +267,7 @@ def test_english_at_length_is_hugging_faces(
         ("<|startoftext|>", [27, 91, 9688, 1659, 5239, 91, 29]),
     ],
 )
-def test_ids_known_to_everyone(openai: Tokenizer, text: str, ids: list[int]) -> None:
+def test_well_known_ids(openai: Tokenizer, text: str, ids: list[int]) -> None:
     assert openai.encode(text) == ids
     assert openai.decode(ids) == text
 
@@ -278,7 +280,7 @@ def test_golden_ids(openai: Tokenizer) -> None:
         assert openai.decode(ids) == text
 
 
-def test_gpt2s_end_of_text(openai: Tokenizer) -> None:
+def test_the_end_of_text_of_gpt2(openai: Tokenizer) -> None:
     assert openai.n_vocab == 50257
     assert openai.end_of_text == 50256
     assert openai.decode([50256]) == END_OF_TEXT
@@ -287,7 +289,7 @@ def test_gpt2s_end_of_text(openai: Tokenizer) -> None:
 # -- The end token -----------------------------------------------------------------------------
 
 
-def test_end_of_text_is_one_id_only_where_asked_for(toy: Tokenizer) -> None:
+def test_end_of_text_is_one_id_only_if_special(toy: Tokenizer) -> None:
     text = f"hello{END_OF_TEXT}{END_OF_TEXT} world"
     hello, world = toy.encode("hello"), toy.encode(" world")
     end = toy.end_of_text
@@ -297,43 +299,43 @@ def test_end_of_text_is_one_id_only_where_asked_for(toy: Tokenizer) -> None:
     assert toy.decode(toy.encode(text, special=True)) == text == toy.decode(toy.encode(text))
 
 
-def test_end_of_text_alone_and_at_the_edges(toy: Tokenizer) -> None:
+def test_end_of_text_at_the_start_and_end(toy: Tokenizer) -> None:
     end = toy.end_of_text
     assert toy.encode(END_OF_TEXT, special=True) == [end]
     assert toy.encode(f"{END_OF_TEXT}a{END_OF_TEXT}", special=True) == [end, *toy.encode("a"), end]
     assert toy.encode("<|endoftext", special=True) == toy.encode("<|endoftext")
 
 
-def test_words_do_not_reach_over_an_end_of_text(toy: Tokenizer) -> None:
-    """What follows is encoded as a text of its own: the space before the token stays a space."""
+def test_an_end_of_text_ends_a_word(toy: Tokenizer) -> None:
+    """The text before it is encoded separately, so the last two spaces stay together."""
     end = toy.end_of_text
     assert toy.encode(f"a  {END_OF_TEXT}", special=True) == [*toy.encode("a  "), end]
 
 
-# -- Ids and texts that are none ---------------------------------------------------------------
+# -- Invalid input -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrong", [-1, 277, 10**30, np.int64(-1), np.int32(277), float("nan")])
-def test_an_id_outside_the_vocabulary_is_refused(toy: Tokenizer, wrong: int) -> None:
+def test_an_id_outside_the_vocabulary_is_an_error(toy: Tokenizer, wrong: int) -> None:
     assert toy.n_vocab == 277
     with pytest.raises(OptionError, match=r"between 0 and 276, got .*tokenizer\?"):
         toy.decode([0, wrong])
 
 
 @pytest.mark.parametrize("wrong", ["12", [1.0], 7, None, [None], [[1, 2]], np.zeros((2, 2), int)])
-def test_what_are_no_ids_is_refused(toy: Tokenizer, wrong: object) -> None:
-    with pytest.raises(OptionError, match="whole numbers"):
+def test_invalid_ids_are_an_error(toy: Tokenizer, wrong: object) -> None:
+    with pytest.raises(OptionError, match="must be a list of integers"):
         toy.decode(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [b"hello", None, 7, ["hello"]])
-def test_what_is_no_text_is_refused(toy: Tokenizer, wrong: object) -> None:
-    with pytest.raises(OptionError, match=f"only text.*got {type(wrong).__name__}"):
+def test_a_value_that_is_not_a_str_is_an_error(toy: Tokenizer, wrong: object) -> None:
+    with pytest.raises(OptionError, match=f"must be a str, got {type(wrong).__name__}"):
         toy.encode(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
-def test_numpy_ids_decode(toy: Tokenizer, dtype: type) -> None:
+def test_numpy_ids_are_decoded(toy: Tokenizer, dtype: type) -> None:
     ids = np.array(toy.encode("hello world"), dtype)
     assert toy.decode(ids) == "hello world"
     assert toy.decode(index for index in ids) == "hello world"
@@ -341,45 +343,45 @@ def test_numpy_ids_decode(toy: Tokenizer, dtype: type) -> None:
 
 
 @pytest.mark.parametrize("text", ["\ud800", "before \udfff after", "x\udc80" * 30])
-def test_a_lone_surrogate_is_refused(toy: Tokenizer, text: str) -> None:
+def test_a_lone_surrogate_is_an_error(toy: Tokenizer, text: str) -> None:
     with pytest.raises(DatasetError, match=r"lone surrogate, '\\ud[0-9a-f]{3}'") as caught:
         toy.encode(text)
     str(caught.value).encode("utf-8")  # can be printed
-    assert toy.encode("hello") == [toy.vocabulary["hello"]]  # and it goes on working
+    assert toy.encode("hello") == [toy.vocabulary["hello"]]  # the tokenizer still works
 
 
-def test_half_a_character_shows_as_the_replacement_character(toy: Tokenizer) -> None:
-    whole = toy.encode("hello 日")
-    assert toy.decode(whole[:-1]) == "hello \ufffd"
-    assert toy.decode(whole[:-2]) == "hello \ufffd"
-    assert toy.decode(whole[-1:]) == "\ufffd"
-    assert toy.decode_bytes(whole[:-1]) + toy.decode_bytes(whole[-1:]) == "hello 日".encode()
+def test_an_incomplete_character_becomes_the_replacement_character(toy: Tokenizer) -> None:
+    ids = toy.encode("hello 日")
+    assert toy.decode(ids[:-1]) == "hello \ufffd"
+    assert toy.decode(ids[:-2]) == "hello \ufffd"
+    assert toy.decode(ids[-1:]) == "\ufffd"
+    assert toy.decode_bytes(ids[:-1]) + toy.decode_bytes(ids[-1:]) == "hello 日".encode()
 
 
-# -- The memo ----------------------------------------------------------------------------------
+# -- The cache ---------------------------------------------------------------------------------
 
 
-def test_the_memo_stays_bounded(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_the_cache_is_limited(toy: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_CACHED_WORDS", 500)
     text = " ".join(map("".join, itertools.product("abcdefghijklmnopqrst", repeat=3)))
-    fresh = Tokenizer(toy.vocabulary, MERGES)
-    before = len(pickle.dumps(fresh))
-    first = fresh.encode(text)  # in one call, and in many
-    assert len(pickle.dumps(fresh)) - before < 40_000
+    tokenizer = Tokenizer(toy.vocabulary, MERGES)
+    before = len(pickle.dumps(tokenizer))
+    first = tokenizer.encode(text)  # in one call, then in many
+    assert len(pickle.dumps(tokenizer)) - before < 40_000
     for start in range(0, len(text), 1000):
-        fresh.encode(text[start : start + 1000])
-    assert len(pickle.dumps(fresh)) - before < 40_000
-    assert fresh.encode(text) == first == toy.encode(text)
+        tokenizer.encode(text[start : start + 1000])
+    assert len(pickle.dumps(tokenizer)) - before < 40_000
+    assert tokenizer.encode(text) == first == toy.encode(text)
 
 
-def test_huge_words_are_not_kept(toy: Tokenizer) -> None:
-    fresh = Tokenizer(toy.vocabulary, MERGES)
-    before = len(pickle.dumps(fresh))
-    assert fresh.decode(fresh.encode("ab" * 50_000)) == "ab" * 50_000
-    assert len(pickle.dumps(fresh)) - before < 1000
+def test_long_words_are_not_cached(toy: Tokenizer) -> None:
+    tokenizer = Tokenizer(toy.vocabulary, MERGES)
+    before = len(pickle.dumps(tokenizer))
+    assert tokenizer.decode(tokenizer.encode("ab" * 50_000)) == "ab" * 50_000
+    assert len(pickle.dumps(tokenizer)) - before < 1000
 
 
-def test_what_is_given_back_is_the_callers_own(toy: Tokenizer) -> None:
+def test_changing_the_result_does_not_change_the_cache(toy: Tokenizer) -> None:
     ids = toy.encode("hello")
     ids.append(0)
     assert toy.encode("hello") == ids[:-1]
@@ -390,16 +392,16 @@ def test_what_is_given_back_is_the_callers_own(toy: Tokenizer) -> None:
 
 def test_save_and_load(toy: Tokenizer, tmp_path: Path) -> None:
     toy.save(tmp_path)
-    again = Tokenizer.load(str(tmp_path))
-    assert again.vocabulary == toy.vocabulary
-    assert again.end_of_text == toy.end_of_text
+    loaded = Tokenizer.load(str(tmp_path))
+    assert loaded.vocabulary == toy.vocabulary
+    assert loaded.end_of_text == toy.end_of_text
     text = "hello world, aaaab é 😀"
-    assert again.encode(text) == toy.encode(text)
-    again.save(tmp_path)
+    assert loaded.encode(text) == toy.encode(text)
+    loaded.save(tmp_path)
     assert Tokenizer.load(tmp_path).encode(text) == toy.encode(text)
 
 
-def test_gpt2s_merges_are_saved_as_they_were(
+def test_gpt2_s_merges_are_saved_unchanged(
     openai: Tokenizer, openai_folder: Path, tmp_path: Path
 ) -> None:
     openai.save(tmp_path)
@@ -408,21 +410,21 @@ def test_gpt2s_merges_are_saved_as_they_were(
     assert json.loads(saved.read_bytes()) == json.loads(original.read_bytes())
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("head", ["", "#version: 0.2\n"])
-def test_other_programs_merge_files_load(
-    toy: Tokenizer, tmp_path: Path, head: str, ending: str
+def test_merge_files_of_other_programs_are_loaded(
+    toy: Tokenizer, tmp_path: Path, head: str, newline: str
 ) -> None:
-    """With and without the version line or a last line end, and with those of Windows."""
+    """Without the version line, without the last line end, or with Windows line ends."""
     toy.save(tmp_path)
     lines = head + "\n".join(" ".join(pair) for pair in MERGES)
-    (tmp_path / "vocab.bpe").write_bytes(lines.replace("\n", ending).encode())
+    (tmp_path / "vocab.bpe").write_bytes(lines.replace("\n", newline).encode())
     text = "hello world's aaaa"
     assert Tokenizer.load(tmp_path).encode(text) == toy.encode(text)
 
 
 @pytest.mark.parametrize("name", ["encoder.json", "vocab.bpe"])
-def test_a_missing_file_is_named(toy: Tokenizer, tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_an_error(toy: Tokenizer, tmp_path: Path, name: str) -> None:
     toy.save(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(CheckpointError, match=f"{name} is missing"):
@@ -435,19 +437,19 @@ def test_a_missing_file_is_named(toy: Tokenizer, tmp_path: Path, name: str) -> N
         (b'{"a": 0, ', "cannot be read"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b"<html>404</html>", "cannot be read"),
-        (b"[]", "whole numbers"),
-        (b'{"a": "0"}', "whole numbers"),
-        (b'{"a": 0.0}', "whole numbers"),
-        (b'{"a": true}', "whole numbers"),
-        (b"{}", "lacks a piece for the byte"),
-        (b'{"a": 0, "b": 1}', "lacks a piece for the byte 0"),
-        (b'{"a": 1, "b": 2}', "0, 1, 2 and on, each once"),
-        (b'{"a": 0, "b": 0}', "0, 1, 2 and on, each once"),
-        (b'{"a": 0, "b": -1}', "0, 1, 2 and on, each once"),
-        (b'{"a": 0, "b": 1000000000000000}', "0, 1, 2 and on, each once"),
+        (b"[]", "must map tokens to integers"),
+        (b'{"a": "0"}', "must map tokens to integers"),
+        (b'{"a": 0.0}', "must map tokens to integers"),
+        (b'{"a": true}', "must map tokens to integers"),
+        (b"{}", "has no token for the byte"),
+        (b'{"a": 0, "b": 1}', "has no token for the byte 0"),
+        (b'{"a": 1, "b": 2}', "0, 1, 2, ..., each once"),
+        (b'{"a": 0, "b": 0}', "0, 1, 2, ..., each once"),
+        (b'{"a": 0, "b": -1}', "0, 1, 2, ..., each once"),
+        (b'{"a": 0, "b": 1000000000000000}', "0, 1, 2, ..., each once"),
     ],
 )
-def test_an_unfit_vocabulary_is_refused(
+def test_an_invalid_vocabulary_is_an_error(
     toy: Tokenizer, tmp_path: Path, content: bytes, message: str
 ) -> None:
     toy.save(tmp_path)
@@ -457,24 +459,24 @@ def test_an_unfit_vocabulary_is_refused(
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_piece_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    pieces = [*bytes_to_unicode().values(), "\ud800"]
+def test_a_token_with_a_lone_surrogate_is_an_error(tmp_path: Path) -> None:
+    tokens = [*bytes_to_unicode().values(), "\ud800"]
     with pytest.raises(CheckpointError, match="lone surrogate"):
-        Tokenizer({piece: index for index, piece in enumerate(pieces)}, [])
+        Tokenizer({token: index for index, token in enumerate(tokens)}, [])
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("h e\nl x\n", r"merge 2, 'l' \+ 'x', needs the piece 'lx'"),
-        ("#version: 0.2\nzz e\n", "merge 1.*needs the piece 'zz'"),
-        ("he\n", "merge 1 is not two pieces: 'he'"),
-        ("h e\n e\n", "merge 2 is not two pieces"),
-        ("h e l\n", "needs the piece 'e l'"),
-        ("<!DOCTYPE html>\n", "needs the piece"),
+        ("h e\nl x\n", r"merge 2, 'l' \+ 'x', needs the token 'lx'"),
+        ("#version: 0.2\nzz e\n", "merge 1.*needs the token 'zz'"),
+        ("he\n", "merge 1 is not a pair of tokens: 'he'"),
+        ("h e\n e\n", "merge 2 is not a pair of tokens"),
+        ("h e l\n", "needs the token 'e l'"),
+        ("<!DOCTYPE html>\n", "needs the token"),
     ],
 )
-def test_merges_that_do_not_fit_are_refused(
+def test_invalid_merges_are_an_error(
     toy: Tokenizer, tmp_path: Path, lines: str, message: str
 ) -> None:
     toy.save(tmp_path)
@@ -485,7 +487,7 @@ def test_merges_that_do_not_fit_are_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_byte_characters_are_256_printable_ones() -> None:
+def test_each_byte_has_a_printable_character() -> None:
     table = bytes_to_unicode()
     assert sorted(table) == list(range(256))
     assert len(set(table.values())) == 256
