@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpt2_helpers.checkpoint import model_download
+from gpt2_helpers.checkpoint import pretrained
 from gpt2_helpers.checkpoint.model_files import model_folder
 from gpt2_helpers.console import say
 from gpt2_helpers.data import dataset as datasets
@@ -30,7 +30,7 @@ def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") ->
     Example:
         gpt2.download_gpt2(model_name="124M")
     """
-    model_download.download_model(model_name, model_dir)
+    pretrained.download_model(model_name, model_dir)
 
 
 def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M") -> bool:
@@ -49,7 +49,7 @@ def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M
         if not gpt2.is_gpt2_downloaded(model_name="124M"):
             gpt2.download_gpt2(model_name="124M")
     """
-    return model_download.is_downloaded(model_name, model_dir)
+    return pretrained.is_downloaded(model_name, model_dir)
 
 
 def encode_csv(

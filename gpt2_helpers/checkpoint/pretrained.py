@@ -1,24 +1,106 @@
-"""A pretrained model that was named: fetched first, where it is not here yet or not whole."""
+"""OpenAI's pretrained models: their files, where to download them, and whether they are there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import filecmp
+import os
+import shutil
+import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gpt2_helpers import config
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint
 from gpt2_helpers.config import OLD_NAMES, SIZES, RunConfig
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, DownloadError
+from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, fetch_all, room
+
+FILES = (
+    *("checkpoint", "encoder.json", "hparams.json", "model.ckpt.data-00000-of-00001"),
+    *("model.ckpt.index", "model.ckpt.meta", "vocab.bpe"),
+)
+OFFICIAL_ADDRESS = "https://openaipublic.blob.core.windows.net/gpt-2/models"
+MIRROR_VARIABLE = "GPT2_HELPERS_MIRROR"
+_ALTERNATIVE = f"or set {MIRROR_VARIABLE} to the URL of a mirror with folders such as 124M"
 
 
-def fetch_missing(run: RunConfig, say: Callable[[str], object]) -> None:
-    """Download the run's model where it is an official one and not there yet, or not whole."""
+def download_model(
+    model_name: str = "124M",
+    model_dir: str | Path = "models",
+    *,
+    progress: bool = True,
+    retry_pauses: Sequence[float] = (1.0, 4.0, 15.0),
+) -> Path:
+    """Download the seven files of a pretrained model. Interrupted downloads are resumed.
+
+    If all files exist, the network is not used; otherwise files with the size that the server
+    reports are kept. `tiny` is copied from the package. The environment variable
+    GPT2_HELPERS_MIRROR replaces OpenAI's URL, to which `/124M/encoder.json` etc. are appended.
+
+    Args:
+        model_name: 124M, 355M, 774M, 1558M or tiny.
+        model_dir: Folder for models; the files are written to `model_dir/model_name`.
+        progress: Whether to show a progress bar.
+        retry_pauses: Seconds before each retry of a file.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        OptionError: Unknown model name.
+        DownloadError: A file cannot be downloaded completely. The next call resumes.
+
+    Example:
+        download_model("124M")  # Path("models/124M")
+    """
+    size = config.canonical_model_name(model_name)
+    folder = Path(model_dir) / model_name
+    base = os.environ.get(MIRROR_VARIABLE, "").strip().rstrip("/") or OFFICIAL_ADDRESS
+    if size == config.BUNDLED_MODEL:
+        _copy_bundled(folder)
+    elif not base.lower().startswith(("https://", "http://")):
+        raise DownloadError(f"{MIRROR_VARIABLE} must begin with https:// or http://, got {base!r}")
+    elif not is_downloaded(model_name, model_dir):
+        fetch_all(_files(f"{base}/{size}", folder), folder, progress, retry_pauses)
+    else:  # a process that was killed may have left the state of a completed download
+        for name in FILES:
+            (folder / f"{name}.part.json").unlink(missing_ok=True)
+    return folder
+
+
+def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") -> bool:
+    """Whether all seven files of a model exist in `model_dir/model_name`."""
+    return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
+
+
+def download_if_missing(run: RunConfig, note: Callable[[str], object]) -> None:
+    """Download the run's base model if it is one of OpenAI's and not complete; `note` is called
+    with a message first."""
     if run.model_name not in (*SIZES, *OLD_NAMES):
         return
-
     try:
         latest_checkpoint(Path(run.model_dir) / run.model_name)
     except CheckpointError:
-        from gpt2_helpers.checkpoint.model_download import download_model
-
-        say(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
+        note(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
         download_model(run.model_name, run.model_dir)
+
+
+def _files(base: str, folder: Path) -> list[RemoteFile]:
+    # One opener for all: creating one reads the certificates.
+    opener = urllib.request.build_opener(Redirects(_ALTERNATIVE))
+    return [RemoteFile(f"{base}/{name}", folder / name, opener, _ALTERNATIVE) for name in FILES]
+
+
+def _copy_bundled(folder: Path) -> None:
+    """Copy the files of the bundled model that are missing or differ."""
+    if not is_downloaded(config.BUNDLED_FOLDER.name, config.BUNDLED_FOLDER.parent):
+        raise DownloadError(f"{config.BUNDLED_FOLDER} lacks files: reinstall gpt2-helpers")
+    files = []
+    for file in _files(str(config.BUNDLED_FOLDER), folder):
+        if not (file.path.is_file() and filecmp.cmp(file.address, file.path, shallow=False)):
+            file.size = Path(file.address).stat().st_size
+            files.append(file)
+    with room(folder, files):
+        for file in files:
+            shutil.copyfile(file.address, file.part)
+            check_and_name(file, {})

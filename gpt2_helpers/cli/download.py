@@ -27,7 +27,7 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> int:
     """Fetch what is not there yet."""
-    from gpt2_helpers.checkpoint.model_download import download_model, is_downloaded
+    from gpt2_helpers.checkpoint.pretrained import download_model, is_downloaded
 
     model_dir = config_from(RunConfig, options).model_dir
     there = is_downloaded(options.model, model_dir)

@@ -47,11 +47,11 @@ def run(options: Namespace) -> int:
     from tqdm.auto import tqdm
 
     from gpt2_helpers.checkpoint.model_files import model_folder
-    from gpt2_helpers.checkpoint.pretrained import fetch_missing
+    from gpt2_helpers.checkpoint.pretrained import download_if_missing
     from gpt2_helpers.data.dataset import encode_dataset
     from gpt2_helpers.tokenizer import Tokenizer
 
-    fetch_missing(run, note)
+    download_if_missing(run, note)
     tokenizer = Tokenizer.load(model_folder(run.model_name, run.model_dir))
     with tqdm(desc="encoding", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
 

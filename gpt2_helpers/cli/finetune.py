@@ -47,13 +47,13 @@ def run(options: Namespace) -> int:
         my_drive()  # refused before a model is downloaded
     load_tensorflow()
 
-    from gpt2_helpers.checkpoint.pretrained import fetch_missing
+    from gpt2_helpers.checkpoint.pretrained import download_if_missing
     from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
     from gpt2_helpers.console import show_finetuning
     from gpt2_helpers.session import Session
 
     if starts_from_base_model(run):
-        fetch_missing(run, note)
+        download_if_missing(run, note)
     opened = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(opened, run.print_every)
     return INTERRUPTED if opened.interrupted else DONE

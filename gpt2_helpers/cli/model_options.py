@@ -42,7 +42,7 @@ def loaded(options: Namespace) -> Session:
 
     with suppress_stderr():  # this may bring TensorFlow as well
         from gpt2_helpers.generation.decoders import runs_on_tflite
-    from gpt2_helpers.checkpoint.pretrained import fetch_missing
+    from gpt2_helpers.checkpoint.pretrained import download_if_missing
     from gpt2_helpers.session import Session
     from gpt2_helpers.system.device import choose_decoding_precision
 
@@ -50,7 +50,7 @@ def loaded(options: Namespace) -> Session:
         load_tensorflow()
     session = Session()
     if "model_name" in options:
-        fetch_missing(run, note)
+        download_if_missing(run, note)
         session.load_pretrained(run.model_name, run.model_dir, weights.precision)
     else:
         session.load_run(run.run_name, run.checkpoint_dir, weights.checkpoint, weights.precision)

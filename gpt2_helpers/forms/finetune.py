@@ -127,7 +127,7 @@ class FinetuneForm(Displayable):
         What is wrong stops the cell with a sentence, and where the training itself failed the
         session is empty then; an interrupt saves and returns.
         """
-        from gpt2_helpers.checkpoint.pretrained import fetch_missing
+        from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
         from gpt2_helpers.forms import training_view
         from gpt2_helpers.session import Session
@@ -139,7 +139,7 @@ class FinetuneForm(Displayable):
                 self.data_config
             )  # after it, since a table that was fetched has its column only now
             if starts_from_base_model(run):
-                fetch_missing(run, say=print)
+                download_if_missing(run, note=print)
             if sess is None:
                 sess = self._session = self._session or Session()
             try:

@@ -191,12 +191,14 @@ class ModelForm(Displayable):
 
     def _bring(self, choice: ModelChoice, status: widgets.HTML) -> None:
         """Copy a run from Drive, or download an official model, where it is not here yet."""
-        from gpt2_helpers.checkpoint.pretrained import fetch_missing
+        from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.google.drive_backup import DRIVE, bring_here
 
         if choice.saved is None:
             run = RunConfig(model_name=choice.name, model_dir=str(self._model_dir))
-            fetch_missing(run, say=lambda line: setattr(status, "value", message("note", line)))
+            download_if_missing(
+                run, note=lambda line: setattr(status, "value", message("note", line))
+            )
         elif choice.saved.place == DRIVE:
             notes: list[str] = []
             bringing = bring_here(choice.saved, self._checkpoint_dir, notes.append)

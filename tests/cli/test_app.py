@@ -18,10 +18,10 @@ from typing import IO
 import numpy as np
 import pytest
 
-from faulty_server import BadServer, running
+from faulty_server import FaultyServer, running
 from gpt2_helpers import __version__, config
-from gpt2_helpers.checkpoint.model_download import FILES
 from gpt2_helpers.checkpoint.model_files import load_model, save_model
+from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.cli.app import COMMANDS, main
 from gpt2_helpers.cli.parser import config_from
@@ -332,7 +332,7 @@ def test_options_reach_the_run(work: Path) -> None:
 
 
 @pytest.fixture
-def mirror(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadServer]:
+def mirror(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
     """A server on this machine that has the toy model under the name 124M."""
     with running() as server:
         for name in FILES:
@@ -362,7 +362,7 @@ def test_a_model_that_is_missing_is_downloaded_first(work: Path) -> None:
 
 @pytest.mark.parametrize("command", ["finetune", "encode"])
 def test_nothing_is_downloaded_for_a_dataset_that_is_not_there(
-    work: Path, mirror: BadServer, command: str
+    work: Path, mirror: FaultyServer, command: str
 ) -> None:
     assert "does not exist" in refusal(command, "nothing.csv", "--model-name", "124M")
     assert mirror.requests == []

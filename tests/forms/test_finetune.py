@@ -442,7 +442,7 @@ def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.Monkey
         asked.append((name, folder))
         write_model("124M")
 
-    monkeypatch.setattr("gpt2_helpers.checkpoint.model_download.download_model", download_model)
+    monkeypatch.setattr("gpt2_helpers.checkpoint.pretrained.download_model", download_model)
     form = short(model_name="124M", steps=1)
     form.run()
     form.run()

@@ -35,7 +35,7 @@ class Request:
     sent: int
 
 
-class BadServer:
+class FaultyServer:
     """`files` maps paths to bytes, `faults` maps paths to what goes wrong with each next GET.
 
     A fault under `always` comes with every GET of its path.
@@ -69,9 +69,9 @@ def md5(body: bytes) -> str:
 
 
 @contextmanager
-def running() -> Iterator[BadServer]:
+def running() -> Iterator[FaultyServer]:
     """A server on a free port of this machine, stopped at the end."""
-    bad = BadServer()
+    bad = FaultyServer()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

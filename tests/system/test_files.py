@@ -145,7 +145,7 @@ def test_an_atomic_write_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "counter"
     atomic_write_text(path, "old")
     with pytest.raises(TypeError), atomic_write(path) as file:
-        file.write("a text")  # type: ignore[arg-type]
+        file.write("a text")  # type: ignore[call-overload]
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

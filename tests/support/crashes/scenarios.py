@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from crashes.killing import End
-from faulty_server import BadServer, running
-from gpt2_helpers.checkpoint.model_download import FILES, MIRROR_VARIABLE
+from faulty_server import FaultyServer, running
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_for_inference
+from gpt2_helpers.checkpoint.pretrained import FILES, MIRROR_VARIABLE
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.weights import WeightsReader
@@ -434,7 +434,7 @@ class Downloading(Scenario):
 
     name = "download"
 
-    def __init__(self, server: BadServer) -> None:
+    def __init__(self, server: FaultyServer) -> None:
         self._content = {
             name: random.Random(order).randbytes(300_000 if "data" in name else 900)
             for order, name in enumerate(FILES)
