@@ -1,4 +1,4 @@
-"""The choice of a text to train on: what is here, an upload, a path or an address of the web."""
+"""Data picker: chooses training text from local files, uploads, paths and web addresses."""
 
 from __future__ import annotations
 
@@ -21,42 +21,48 @@ from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
 
-ENDINGS = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
+SUFFIXES = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
 _SAMPLES = {
-    "stories.txt": "Sample: a play in many parts (stories.txt)",
-    "titles.csv": "Sample: titles of questions (titles.csv)",
+    "stories.txt": "Sample: a play (stories.txt)",
+    "titles.csv": "Sample: question titles (titles.csv)",
 }
-_OF_A_PROJECT = ("requirements", "constraints", "readme", "license", "changelog")
-_TYPED = ""  # the choice of what stands in the box below
+_PROJECT_FILES = ("requirements", "constraints", "readme", "license", "changelog")
+_TYPED = ""  # the item that refers to the text box below
 _UPLOAD_HELP = (
-    "Upload takes files of up to about 10 MB. Drag a larger one into the list of files at the left "
-    "of the page (in Colaboratory: the folder symbol), then press Look again."
+    "Files of up to about 10 MB can be uploaded here. Drag a larger file into the file browser on "
+    "the left (in Colab: the folder icon), then press Refresh."
 )
 
 
 @dataclass(frozen=True)
 class DataChoice(ValidatedConfig):
-    """What stands in the form."""
+    """The values of the form."""
 
-    dataset: str = option(_TYPED, "the text to learn from", label="Your text")
+    dataset: str = option(
+        _TYPED, "plain text, a table, or a file of encoded text", label="Training text"
+    )
     address: str = option(
         "",
-        "a file, a folder, a pattern such as texts/*.txt, or a web address (https://...)",
-        label="Path or address",
+        "a file, a folder, a pattern such as texts/*.txt, or a URL (https://...)",
+        label="Path or URL",
     )
 
 
 class DataPicker(Displayable):
-    """A form that ends in the path of a text, table, archive or folder to train on.
+    """A form to choose the training text, with a preview.
 
     picker = DataPicker()
-    picker                       # as a cell's last line: shows it
+    picker                       # last line of a cell: displays the form
     load_dataset(picker.path(), tokenizer, DatasetConfig(column=picker.column))
 
-    Offered are the samples, and the files in `folder`, in the folder `data` beside it and at the
-    top of a mounted Google Drive; `dataset` is chosen at first, and of a table `column`, without
-    it the longest. Uploads and what is fetched go into `folder`. The environment variable
-    GPT2_DATASET takes a path or an address, GPT2_COLUMN the column of a table.
+    It lists the samples and the files in `folder`, in a folder `data` beside it, and at the top
+    level of a mounted Google Drive. The environment variables GPT2_DATASET (a path or URL) and
+    GPT2_COLUMN override the arguments.
+
+    Args:
+        folder: where to list files, and to save uploads and downloads.
+        dataset: the initial choice: a path, or the name of a sample.
+        column: the initial column of a table (default: the one with the most text).
     """
 
     def __init__(
@@ -67,68 +73,69 @@ class DataPicker(Displayable):
     ) -> None:
         self._folder = Path(folder)
         self._callbacks: list[Callable[[], None]] = []
-        self._look: DataPreview | None = None
-        self._has_looked = False
-        self._looked_at: Any = None
+        self._preview: DataPreview | None = None
+        self._has_preview = False
+        self._previewed: Any = None
         self._upload = widgets.FileUpload(
-            accept=",".join(ENDINGS),
+            accept=",".join(SUFFIXES),
             description="Upload a file",
             layout=widgets.Layout(width="auto"),
         )
         self._upload.observe(self._on_upload, "value")
         self._uploaded = widgets.HTML()
-        again = ActionButton("Look again", self.refresh)
-        buttons = widgets.HBox([self._upload, again.button, again.message, self._uploaded])
+        refresh = ActionButton("Refresh", self.refresh)
+        buttons = widgets.HBox([self._upload, refresh.button, refresh.message, self._uploaded])
         buttons.add_class("gpt2-line")
         buttons.add_class("gpt2-indent")
         help = widgets.HTML(message("help", _UPLOAD_HELP))
         help.add_class("gpt2-below")
         self._shown = widgets.HTML()
         self._shown.add_class("gpt2-indent")
-        found = self._found()
+        items = self._items()
         if dataset in _SAMPLES and not self._folder.joinpath(dataset).is_file():
             dataset = sample_path(str(dataset))
         self.form = ConfigForm(
             DataChoice,
             DatasetConfig,
             only=("dataset", "address", "column"),
-            defaults={"dataset": str(dataset or found[0][1]), "column": column},
-            choices={"dataset": found, "column": [None]},
+            defaults={"dataset": str(dataset or items[0][1]), "column": column},
+            choices={"dataset": items, "column": [None]},
             after={"dataset": widgets.VBox([buttons, help]), "column": self._shown},
         )
         self.widget = self.form.widget
-        self.form.on_change(self._changed)
+        self.form.on_change(self._notify)
         self._update()
 
     @property
     def value(self) -> str:
-        """The path or address as it was chosen; OptionError where nothing is."""
+        """The chosen path or URL. Raises OptionError if nothing is chosen."""
         chosen: str = self.form.value("dataset") or self.form.value("address").strip()
         if not chosen:
             raise OptionError(
-                "no text to train on was chosen: choose one, upload one, or type where it is"
+                "no training text chosen: select a file, upload one, or type a path or URL"
             )
         return chosen
 
     @property
     def column(self) -> str | None:
-        """The column of a table with several, else None."""
-        known = self._look.columns if self._look else {}
-        if self._look and len(known) < 2:
+        """The chosen column of a table, or None for data with a single column."""
+        if self._preview and len(self._preview.columns) < 2:
             return None
         column: str | None = self.form.value("column")
         return column
 
     @property
     def characters(self) -> int | None:
-        """How many characters there are to train on, where that is known."""
-        return self._look.characters if self._look else None
+        """Number of characters of the training text, or None if unknown."""
+        return self._preview.characters if self._preview else None
 
     def path(self) -> str:
-        """What `load_dataset` takes. An address is fetched first, with a bar.
+        """Return the path for `load_dataset`. A URL is downloaded first, with a progress bar.
 
-        Raises OptionError where nothing is chosen, DatasetError for what is not there or no text,
-        DownloadError for what cannot be fetched.
+        Raises:
+            OptionError: if nothing is chosen.
+            DatasetError: if the file does not exist or contains no text.
+            DownloadError: if the URL cannot be downloaded.
         """
         chosen = self.value
         if is_url(chosen):
@@ -139,38 +146,38 @@ class DataPicker(Displayable):
         return chosen
 
     def refresh(self) -> None:
-        """Look again for the files there are."""
-        self.form.offer("dataset", self._found())
-        self._looked_at = None
+        """List the files again."""
+        self.form.offer("dataset", self._items())
+        self._previewed = None
         self._update()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` after each change."""
         self._callbacks.append(callback)
 
-    def _found(self) -> list[tuple[str, str]]:
-        """What is offered: pairs of words and path."""
-        offered, seen = [], set()
-        for name, words in _SAMPLES.items():
+    def _items(self) -> list[tuple[str, str]]:
+        """Return the items of the dropdown: pairs of label and path."""
+        items, seen = [], set()
+        for name, label in _SAMPLES.items():
             try:
                 sample = sample_path(name)
             except DatasetError:
-                continue  # deleted: there is enough else to train on
-            offered.append((words, str(sample)))
+                continue  # the sample was deleted
+            items.append((label, str(sample)))
             seen.add(sample.resolve())
         places = [("", self._folder), ("", self._folder / ".." / "data")]
         if drive.is_mounted():
             places.append(("Drive: ", drive.my_drive()))
-        for where, folder in places:
+        for prefix, folder in places:
             for file in _files_in(folder):
                 if file.resolve() not in seen:
                     seen.add(file.resolve())
                     size = format_size(file.stat().st_size)
-                    offered.append((f"{where}{file.name} ({size})", str(file)))
-        return [*offered, ("A path or web address, typed below", _TYPED)]
+                    items.append((f"{prefix}{file.name} ({size})", str(file)))
+        return [*items, ("Other path or URL", _TYPED)]
 
     def _choose(self, file: Path) -> None:
-        self.form.offer("dataset", self._found())
+        self.form.offer("dataset", self._items())
         self.form.set(dataset=str(file))
 
     def _on_upload(self, _change: Any) -> None:
@@ -185,58 +192,58 @@ class DataPicker(Displayable):
         self._uploaded.value = message("note", f"Saved as {kept[-1].name}.")
         self._choose(kept[-1])
 
-    def _changed(self) -> None:
+    def _notify(self) -> None:
         self._update()
         for callback in self._callbacks:
             callback()
 
     def _update(self) -> None:
-        """Show what was chosen: how much it is, how it begins, or what is wrong with it."""
+        """Show a preview of the chosen text, or what is wrong with it."""
         typed = self.form.raw_value("dataset") == _TYPED
         self.form.row("address").widget.layout.display = None if typed else "none"
         chosen = str(self.form.raw_value("dataset") or self.form.raw_value("address")).strip()
         key = (chosen, self.form.raw_value("column"))
-        if key == self._looked_at:
+        if key == self._previewed:
             return
-        self._looked_at, self._look = key, None
-        words = ""
+        self._previewed, self._preview = key, None
+        shown = ""
         if is_url(chosen):
-            words = message("note", "It is fetched when the next cell runs.")
+            shown = message("note", "The file is downloaded when the next cell runs.")
         elif chosen:
             try:
-                words = self._look_at(chosen)
+                shown = self._show_preview(chosen)
             except (Gpt2Error, OSError) as error:
-                words = message("error", str(error))
-        self._shown.value = words
-        several = self._look is not None and len(self._look.columns) > 1
+                shown = message("error", str(error))
+        self._shown.value = shown
+        several = self._preview is not None and len(self._preview.columns) > 1
         self.form.row("column").widget.layout.display = None if several else "none"
 
-    def _look_at(self, chosen: str) -> str:
-        """Take the look, as HTML; of a table with several columns one is chosen."""
-        look = preview(chosen)
-        if len(look.columns) > 1:
+    def _show_preview(self, chosen: str) -> str:
+        """Return the preview as HTML. Selects a column if the table has several."""
+        found = preview(chosen)
+        if len(found.columns) > 1:
             column = self.form.raw_value("column")
-            # What a variable or a caller says stays, to be refused where it is wrong; what was
-            # chosen for another table before is no choice for this one.
-            if column is None or (column not in look.columns and self._has_looked):
-                column = guess_text_column(look.columns)
+            # A column that was chosen for the previous table is dropped. One from a variable or an
+            # argument is kept, so that a wrong name shows an error.
+            if column is None or (column not in found.columns and self._has_preview):
+                column = guess_text_column(found.columns)
             self.form.row("column").write(column)
-            self.form.offer("column", list(look.columns))
-            self._looked_at = (chosen, column)
-            look = preview(chosen, column)
-        self._look, self._has_looked = look, True
-        parts = [message("heading", look.amounts), message("excerpt", look.beginning)]
-        return "".join([*parts, *(message("note", note) for note in look.notes)])
+            self.form.offer("column", list(found.columns))
+            self._previewed = (chosen, column)
+            found = preview(chosen, column)
+        self._preview, self._has_preview = found, True
+        parts = [message("heading", found.size), message("excerpt", found.excerpt)]
+        return "".join([*parts, *(message("note", note) for note in found.notes)])
 
 
 def _files_in(folder: Path) -> Iterable[Path]:
-    """The files at the top of a folder that look like something to train on."""
+    """Return the files in a folder that look like training text."""
     try:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError:
         return []
     return [
         file
         for file in files
-        if file.is_file() and not file.name.lower().startswith((".", *_OF_A_PROJECT))
+        if file.is_file() and not file.name.lower().startswith((".", *_PROJECT_FILES))
     ]

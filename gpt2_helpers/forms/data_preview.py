@@ -1,6 +1,6 @@
-"""A short look at data before it is trained on: how much there is, how it begins, how it is read.
+"""Preview of training data: size, first lines, and how the file is read.
 
-Reads files and gives plain text: knows no widgets.
+Reads files and returns plain text. Knows nothing about widgets.
 """
 
 from __future__ import annotations
@@ -16,43 +16,51 @@ from gpt2_helpers.data.documents import find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
-MAX_BYTES_READ = 1 << 26  # bytes: what is larger is not counted, that would take long on a Drive
-_HEAD = 1 << 16
-_LINES, _CHARACTERS = 8, 700  # shown of the beginning
-_ARCHIVES = (".npz", ".npy")
+MAX_BYTES_READ = 1 << 26  # larger files are not counted, which would be slow on Google Drive
+_HEAD_BYTES = 1 << 16
+_MAX_LINES, _MAX_CHARACTERS = 8, 700  # of the excerpt
+_TOKEN_FILES = (".npz", ".npy")
 
 
 @dataclass(frozen=True)
 class DataPreview:
-    """What there is to say of the data. `characters` is None where it was not counted."""
+    """What the form shows about training data.
 
-    amounts: str
-    beginning: str = ""
+    Attributes:
+        size: the amount of text in words.
+        excerpt: the first lines.
+        notes: how the file was read, such as its encoding.
+        characters: number of characters, or None if they were not counted.
+        columns: the columns of a table, with their total lengths.
+    """
+
+    size: str
+    excerpt: str = ""
     notes: tuple[str, ...] = ()
     characters: int | None = None
     columns: dict[str, int] = field(default_factory=dict)
 
 
 def preview(path: str | Path, column: str | None = None) -> DataPreview:
-    """A look at a file, a folder or a glob. Of several files only names and sizes are looked at.
+    """Preview a file. A folder or a glob pattern is only described.
 
-    Raises DatasetError for what is not there or no text.
+    Raises DatasetError if the file does not exist or contains no text.
     """
     place = Path(path).expanduser()
     if place.is_dir():
-        # Not find_files: a person who types "/" on the way to a path must not wait for all of it.
+        # find_files would be slow while a user types a path that starts with "/".
         return DataPreview(f"a folder: all files in {place} and its subfolders")
     if glob.has_magic(str(place)) and not place.is_file():
         return DataPreview(f"all files that match {path}")
     (file,) = find_files(place)
     size = file.stat().st_size
-    if file.suffix.lower() in _ARCHIVES:
-        return DataPreview(f"an archive of encoded text, {format_size(size)}")
+    if file.suffix.lower() in _TOKEN_FILES:
+        return DataPreview(f"a file of encoded text, {format_size(size)}")
     if size > MAX_BYTES_READ:
-        head = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
-        names = column_lengths(file) if is_table(file) else {}
+        head = file.open("rb").read(_HEAD_BYTES).decode("utf-8", errors="replace")
+        columns = column_lengths(file) if is_table(file) else {}
         return DataPreview(
-            f"a file of {format_size(size)}", _beginning(iter([head])), columns=names
+            f"a file of {format_size(size)}", _excerpt(iter([head])), columns=columns
         )
     return _preview_table(file, column) if is_table(file) else _preview_text(file)
 
@@ -63,31 +71,28 @@ def _preview_text(file: Path) -> DataPreview:
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
-    lines = sum(block.count("\n") for block in blocks)
-    return DataPreview(
-        f"{characters:,} characters in {lines + (not blocks[-1].endswith(chr(10))):,} lines",
-        _beginning(iter(blocks)),
-        report.notes(),
-        characters,
-    )
+    newlines = sum(block.count("\n") for block in blocks)
+    lines = newlines + (not blocks[-1].endswith("\n"))
+    size = f"{characters:,} characters in {lines:,} lines"
+    return DataPreview(size, _excerpt(iter(blocks)), report.notes(), characters)
 
 
 def _preview_table(file: Path, column: str | None) -> DataPreview:
-    names = column_lengths(file)
-    if not names:
-        raise DatasetError(f"{file} holds no rows: choose another file")
+    columns = column_lengths(file)
+    if not columns:
+        raise DatasetError(f"{file} has no rows: choose another file")
     report = ReadReport()
-    if column is None and len(names) > 1:
-        column = guess_text_column(names)
+    if column is None and len(columns) > 1:
+        column = guess_text_column(columns)
     rows = list(read_column(file, report, column))
     characters = sum(map(len, rows))
-    beginning = _beginning(f"{row}\n" for row in itertools.islice(rows, _LINES))
-    amounts = f"{len(rows):,} texts, {characters:,} characters"
-    return DataPreview(amounts, beginning, report.notes(), characters, names)
+    excerpt = _excerpt(f"{row}\n" for row in itertools.islice(rows, _MAX_LINES))
+    size = f"{len(rows):,} texts, {characters:,} characters"
+    return DataPreview(size, excerpt, report.notes(), characters, columns)
 
 
 def guess_text_column(columns: dict[str, int]) -> str:
-    """The column that most likely holds the texts: the longest.
+    """Return the column that most likely contains the texts: the longest one.
 
     >>> guess_text_column({"score": 40, "title": 900})
     'title'
@@ -95,19 +100,19 @@ def guess_text_column(columns: dict[str, int]) -> str:
     return max(columns, key=lambda name: columns[name])
 
 
-def _beginning(blocks: Iterator[str]) -> str:
-    """The first lines, and no more of a long one than can be taken in."""
+def _excerpt(blocks: Iterator[str]) -> str:
+    """Return the first lines, truncated if they are long."""
     head = ""
     for block in blocks:
         head += block
-        if len(head) > _CHARACTERS:
+        if len(head) > _MAX_CHARACTERS:
             break
-    shown = "\n".join(head.lstrip().split("\n")[:_LINES])[:_CHARACTERS].rstrip()
+    shown = "\n".join(head.lstrip().split("\n")[:_MAX_LINES])[:_MAX_CHARACTERS].rstrip()
     return shown if shown == head.strip() else f"{shown} …"
 
 
 def format_size(count: int) -> str:
-    """Bytes in words.
+    """Format a number of bytes.
 
     >>> format_size(42), format_size(63_000), format_size(1_250_000_000)
     ('1 KB', '63 KB', '1,250.0 MB')

@@ -1,4 +1,4 @@
-"""How many texts are copies of the training text, with examples, and what the numbers advise."""
+"""Shows the memorization check of generated texts, and the advice based on it."""
 
 from __future__ import annotations
 
@@ -17,63 +17,86 @@ if TYPE_CHECKING:
     from gpt2_helpers.evaluation.memorization import OverlapReport
     from gpt2_helpers.session import Session
 
-_EXAMPLES = 8
+_MAX_EXAMPLES = 8
 
 
 def show_memorization(sess: Session, texts: Iterable[str]) -> OverlapReport | None:
-    """Compare texts with the data of the session's run, what was held back to validate on among
-    it: counts, and the closest examples.
+    """Compare texts with the training text of the session's run; show counts and closest matches.
 
-    Returns the counts for `show_advice`; None, and why, where the training text is not here.
+    Validation data counts as training text here.
 
-    tally = show_memorization(sess, writer.texts)
+    Args:
+        sess: a session with a finetuned run.
+        texts: generated texts.
+
+    Returns:
+        The counts, for `show_advice`. None, with a note in the cell, if the training text is
+        missing.
+
+    Raises:
+        NotebookError: if the session has no finetuned run.
+
+    Example:
+        report = forms.show_memorization(sess, writer.texts)
     """
     from gpt2_helpers.evaluation.memorization import load_training_text
 
     with plain_errors():
-        folder = _folder_of(sess)
+        folder = _run_folder(sess)
         try:
-            originality = load_training_text(folder)
+            training_text = load_training_text(folder)
         except Gpt2Error as error:
             show(widgets.HTML(message("note", str(error))))
             return None
-        tally = originality.report(texts)
+        report = training_text.report(texts)
     counts = [
-        ("copies: the same words", tally.copies),
-        ("near copies: a word or two differ", tally.near_copies),
-        ("the model's own", tally.novel),
-        ("repeats among them", tally.duplicates),
+        ("Copies: the same words", report.copies),
+        ("Near copies: differ in a word or two", report.near_copies),
+        ("Novel", report.novel),
+        ("Duplicates of another generated text", report.duplicates),
     ]
-    shown = message("heading", str(tally)) + table(
-        [(what, f"{n:,}", f"{n / max(1, tally.total):.0%}") for what, n in counts],
-        head=("", "texts", "share"),
+    shown = message("heading", str(report)) + table(
+        [(label, f"{n:,}", f"{n / max(1, report.total):.0%}") for label, n in counts],
+        head=("", "Texts", "Share"),
     )
-    if examples := tally.closest_examples(_EXAMPLES):
-        shown += message("heading", "The closest") + table(
+    if examples := report.closest_examples(_MAX_EXAMPLES):
+        shown += message("heading", "Closest matches") + table(
             [(text.strip(), match.nearest) for text, match in examples],
-            head=("the model wrote", "its data has"),
+            head=("Generated", "Training text"),
         )
-    show(widgets.HTML(shown + "".join(message("note", note) for note in originality.notes)))
-    return tally
+    shown += "".join(message("note", note) for note in training_text.notes)
+    show(widgets.HTML(shown))
+    return report
 
 
-def show_advice(sess: Session, tally: OverlapReport | None = None) -> None:
-    """Say what the run's losses and the counts advise against learning by heart."""
+def show_advice(sess: Session, report: OverlapReport | None = None) -> None:
+    """Show what the run's losses and the memorization check recommend.
+
+    Args:
+        sess: a session with a finetuned run.
+        report: the result of `show_memorization`.
+
+    Raises:
+        NotebookError: if the session has no finetuned run.
+
+    Example:
+        forms.show_advice(sess, report)
+    """
     from gpt2_helpers.evaluation.memorization import advice
 
     with plain_errors():
-        run = _folder_of(sess).read()
-        lines = advice(run.record, tally, run.record.epochs(run.step))
-    nothing = ["Nothing in the numbers of this run speaks against it."]
-    show(widgets.HTML("".join(message("note", line) for line in lines or nothing)))
+        run = _run_folder(sess).read()
+        lines = advice(run.record, report, run.record.epochs(run.step))
+    lines = lines or ["The losses and the memorization check show no problem."]
+    show(widgets.HTML("".join(message("note", line) for line in lines)))
 
 
-def _folder_of(sess: Session) -> RunFolder:
+def _run_folder(sess: Session) -> RunFolder:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     if sess.run_folder is None:
         raise OptionError(
-            "the session holds no finetuned run: load one, and there is a training text to "
-            "compare with"
+            "the session has no finetuned run, so there is no training text to compare with: load "
+            "a run first"
         )
     return RunFolder(sess.run_folder.parent, sess.run_folder.name)

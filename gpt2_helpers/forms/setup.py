@@ -1,4 +1,4 @@
-"""The beginning of a notebook: TensorFlow is started, and what this machine has is shown."""
+"""Notebook setup: starts TensorFlow and shows the hardware."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
 
 def start() -> None:
-    """Start TensorFlow, which takes some seconds, and show this machine in a few lines.
+    """Start TensorFlow, which takes a few seconds, and show the hardware.
 
-    `forms.start()`
+    Example:
+        forms.start()
     """
     load_tensorflow()
 
     from gpt2_helpers.system.device import describe, gpus
 
     lines = "".join(message("note", line) for line in describe())
-    ready = f"Ready, {'with' if gpus() else 'without'} a GPU"
-    show(widgets.HTML(message("heading", ready) + lines))
+    heading = f"Ready, {'with' if gpus() else 'without'} a GPU"
+    show(widgets.HTML(message("heading", heading) + lines))

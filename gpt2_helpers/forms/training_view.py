@@ -1,7 +1,6 @@
-"""What a notebook shows while a model trains: one widget, updated in place. It trains nothing.
+"""Live view of a training run: one widget that is updated in place. Knows nothing about training.
 
-The widget says at any time what is now, and keeps nothing of what was: a run of a day leaves no
-larger notebook than a run of a minute.
+The widget shows only the current state, so a notebook does not grow with the length of the run.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import as_sentence, message, style_sheet
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
-MAX_DRAWING_SHARE = 0.03  # of the time, at most, goes into drawing the curve
-MAX_SAMPLES = 5  # shown of those written at one step
-MAX_NEW_NOTES = 3  # shown of those that come while it trains, such as one after each backup
+MAX_DRAWING_SHARE = 0.03  # of the time is spent on plotting, at most
+MAX_SAMPLES = 5  # shown per step
+MAX_NEW_NOTES = 3  # shown of the notes that arrive during training, such as backups
 WARNING = "Warning: "
 
 
 def show(run: FinetuneRun) -> None:
-    """Train to the end and show how it goes, in one widget.
+    """Train to the end and show the progress in one widget.
 
-    An interrupt by the notebook's menu saves and returns. What goes wrong is said in the widget
-    and raised, so that the cells after it don't go on.
+    Interrupting the kernel saves the run and returns. An error is shown in the widget and raised,
+    so that "Run all" stops.
     """
     view = TrainingView(run)
     display(view.widget)  # type: ignore[no-untyped-call]
     try:
-        # Closed here and not some time later: the run is saved also where showing fails.
+        # closing() saves the run immediately, even if the view raises an error.
         with closing(iter(run)) as steps:
             for progress in steps:
                 view.step(progress)
@@ -48,7 +47,7 @@ def show(run: FinetuneRun) -> None:
 
 
 class TrainingView:
-    """The widget and what stands in it; `step` for each step, then `finish` or `fail`."""
+    """The widget of a run. Call `step` after each step, then `finish` or `fail`."""
 
     def __init__(self, run: FinetuneRun) -> None:
         self._run = run
@@ -60,8 +59,8 @@ class TrainingView:
         self._notes, self._numbers, self._sample, self._end = (widgets.HTML() for _ in range(4))
         layout = widgets.Layout(width="640px", max_width="100%", display="none")
         self._curve = widgets.Image(format="png", layout=layout)
-        self._draws, self._draw_next = True, -math.inf
-        self._extra = ""
+        self._can_plot, self._next_plot = True, -math.inf
+        self._plot_warning = ""
         self.widget = widgets.VBox(
             [
                 style_sheet(),
@@ -74,19 +73,19 @@ class TrainingView:
             ]
         )
         self.widget.add_class("gpt2-form")
-        self._numbers.value = message("note", "The first step takes longer than the others.")
+        self._numbers.value = message("note", "The first step takes longer than the rest.")
         try:
             loss_plot.require_matplotlib()
         except MissingPackageError as error:
-            self._no_curve(str(error))
+            self._disable_plot(str(error))
         self._update_notes()
 
     def step(self, progress: RunProgress) -> None:
         """Show one more step."""
         self._latest = progress
         if progress.validation_loss is not None:
-            at = f"step {progress.step:,}"
-            self._validation = f", validation {progress.validation_loss:.2f} at {at}"
+            loss, step = progress.validation_loss, progress.step
+            self._validation = f", validation loss {loss:.2f} at step {step:,}"
         if progress.saved:
             self._saved = f"Saved at step {progress.step:,}."
         if progress.samples:
@@ -94,49 +93,49 @@ class TrainingView:
         self._update_notes()
         if self._bar.update(progress.step - self._first) or progress.saved:
             self._update_numbers(progress)
-        if self._bar.done > 1 and time.monotonic() >= self._draw_next:
-            self._draw()
+        if self._bar.done > 1 and time.monotonic() >= self._next_plot:
+            self._plot()
 
     def finish(self) -> None:
-        """Show how the run ended."""
-        self._settle("warning" if self._run.interrupted else "success")
+        """Show the result of the run."""
+        self._show_final_state("warning" if self._run.interrupted else "success")
         end = as_sentence(outcome(self._run))
         if self._run.interrupted:
-            end += " Run this cell again to go on."
+            end += " Run this cell again to continue."
         self._end.value = message("heading", end)
 
     def fail(self, error: BaseException) -> None:
-        """Show what went wrong."""
-        self._settle("danger")
+        """Show an error."""
+        self._show_final_state("danger")
         if isinstance(error, KeyboardInterrupt):
-            words = "Stopped at once, by a second interrupt; the run is as it was last saved."
+            text = "Stopped by a second interrupt; changes since the last save are lost."
         else:
-            words = error_text(error)
-        self._end.value = message("error", words)
+            text = error_text(error)
+        self._end.value = message("error", text)
 
-    def _settle(self, style: str) -> None:
+    def _show_final_state(self, style: str) -> None:
         self._bar.finish(style)
         self._update_notes()
         if self._latest is not None:
             self._update_numbers(self._latest)
-            self._draw()
+            self._plot()
 
     def _update_notes(self) -> None:
-        """The run's notes; of those that came while it trained, the latest."""
+        """Show the run's initial notes and the latest of the others."""
         notes, first = self._run.notes, self._first_notes
         notes = notes[:first] + notes[first:][-MAX_NEW_NOTES:]
         shown = "".join(
             message("warning" if note.startswith(WARNING) else "note", note.removeprefix(WARNING))
             for note in notes
         )
-        shown += self._extra
+        shown += self._plot_warning
         if shown != self._notes.value:
             self._notes.value = shown
 
     def _update_numbers(self, progress: RunProgress) -> None:
         line = (
-            f"Loss {progress.loss:.2f}, on average {progress.average_loss:.2f}{self._validation}; "
-            f"{progress.tokens_per_second:,.0f} tokens a second. {self._saved}"
+            f"Loss {progress.loss:.2f}, average {progress.average_loss:.2f}{self._validation}; "
+            f"{progress.tokens_per_second:,.0f} tokens per second. {self._saved}"
         )
         self._numbers.value = message("note", line)
 
@@ -145,25 +144,25 @@ class TrainingView:
         count = len(progress.samples)
         folder = Path(run.sample_dir) / run.run_name
         kind = "Sample" if count == 1 else f"{count} samples"
-        head = f"{kind} at step {progress.step:,} (all of them are in {folder})"
+        head = f"{kind} at step {progress.step:,} (all samples are in {folder})"
         shown = (message("excerpt", text) or "(empty)" for text in progress.samples[:MAX_SAMPLES])
         self._sample.value = message("heading", head) + "".join(shown)
 
-    def _draw(self) -> None:
-        if not self._draws:
+    def _plot(self) -> None:
+        if not self._can_plot:
             return
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             figure = loss_plot.draw_losses(self._run.record, self._run.folder.name)
             self._curve.value = loss_plot.to_png(figure)
-        except Exception as error:  # a picture that fails must not end a training
-            self._no_curve(f"The curve cannot be drawn: {error_text(error)}")
+        except Exception as error:  # a failing plot must not stop the training
+            self._disable_plot(f"The loss cannot be plotted: {error_text(error)}")
             return
         self._curve.layout.display = None
         ended = time.monotonic()
-        self._draw_next = ended + (ended - began) / MAX_DRAWING_SHARE
+        self._next_plot = ended + (ended - started) / MAX_DRAWING_SHARE
 
-    def _no_curve(self, why: str) -> None:
-        self._draws = False
-        self._extra = message("warning", why)
+    def _disable_plot(self, reason: str) -> None:
+        self._can_plot = False
+        self._plot_warning = message("warning", reason)
         self._update_notes()

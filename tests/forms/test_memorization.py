@@ -1,4 +1,4 @@
-"""How many texts are copies, shown with examples, and the advice of a run's own numbers."""
+"""The memorization check in a notebook: counts, closest matches and advice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TITLES = ["What is the best thing that you ever have been to?", "How would <b>th
 
 @pytest.fixture(autouse=True)
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What cells displayed."""
+    """The displayed widgets."""
     shown: list[Any] = []
     monkeypatch.setattr(html, "display", shown.append)
     monkeypatch.chdir(tmp_path)
@@ -33,7 +33,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]
 
 @pytest.fixture
 def session() -> Session:
-    """It holds a run that was trained on the two titles, often."""
+    """A session with a run that was trained on the two titles for many steps."""
     write_model()
     Path("titles.csv").write_text("title\n" + "\n".join(TITLES) + "\n", encoding="utf-8")
     train("titles.csv", steps=30, run_name="titles")
@@ -44,35 +44,35 @@ def session() -> Session:
 
 def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: Session) -> None:
     texts = [TITLES[1].upper(), "What is the best thing that you have been to?", "Why not?"]
-    tally = show_memorization(session, texts)
-    assert tally is not None
-    assert (tally.copies, tally.near_copies, tally.novel) == (1, 1, 1)
+    report = show_memorization(session, texts)
+    assert report is not None
+    assert (report.copies, report.near_copies, report.novel) == (1, 1, 1)
     read = words(page[-1])
-    assert re.search(r"copies: the same words\s+1\s+33%", read)
+    assert re.search(r"Copies: the same words\s+1\s+33%", read)
     assert texts[1] in read
     assert TITLES[0] in read
-    assert "<b>" not in markup(page[-1]).lower(), "what the model writes is never markup"
+    assert "<b>" not in markup(page[-1]).lower(), "generated text must be escaped"
 
 
-def test_the_advice_is_made_of_the_runs_numbers(page: list[Any], session: Session) -> None:
-    tally = show_memorization(session, [TITLES[0]] * 9 + ["Why not?"])
-    show_advice(session, tally)
-    said = words(page[-1])
-    assert "Of 10 texts, 9 are copies of the training text" in said
-    assert "Training saw the text" in said
+def test_advice_is_based_on_losses_and_copies(page: list[Any], session: Session) -> None:
+    report = show_memorization(session, [TITLES[0]] * 9 + ["Why not?"])
+    show_advice(session, report)
+    shown = words(page[-1])
+    assert "Of 10 texts, 9 are copies of the training text" in shown
+    assert "Training went through the text" in shown
 
 
-def test_where_nothing_speaks_against_it_that_is_said(page: list[Any], session: Session) -> None:
+def test_without_problems_there_is_no_advice(page: list[Any], session: Session) -> None:
     show_advice(session)
-    assert "Nothing in the numbers" in words(page[-1])
+    assert "show no problem" in words(page[-1])
 
 
 def test_a_missing_training_text_is_reported(page: list[Any], session: Session) -> None:
     Path("titles.csv").unlink()
     assert show_memorization(session, ["Why?"]) is None
-    assert "is not here" in words(page[-1])
+    assert "cannot find titles.csv" in words(page[-1])
 
 
-def test_a_session_without_a_run_is_refused_in_a_sentence() -> None:
-    with pytest.raises(NotebookError, match="holds no finetuned run"):
+def test_a_session_without_a_run_is_an_error() -> None:
+    with pytest.raises(NotebookError, match="has no finetuned run"):
         show_memorization(Session(), ["Why?"])

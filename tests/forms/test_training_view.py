@@ -1,4 +1,4 @@
-"""What is shown while a model trains: one widget, in place, and what it says at each end."""
+"""The live view of a training run: updates in place, notes, samples, plot and final states."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was displayed."""
+    """The displayed widgets."""
     shown: list[Any] = []
     monkeypatch.setattr(training_view, "display", shown.append)
     return shown
@@ -46,14 +46,14 @@ def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def while_training(
     monkeypatch: pytest.MonkeyPatch, do: Callable[[TrainingView, RunProgress], None]
 ) -> None:
-    """Do something after each step that is shown."""
+    """Call `do` after each step that is shown."""
     step = TrainingView.step
 
-    def and_more(view: TrainingView, progress: RunProgress) -> None:
+    def step_and_do(view: TrainingView, progress: RunProgress) -> None:
         step(view, progress)
         do(view, progress)
 
-    monkeypatch.setattr(TrainingView, "step", and_more)
+    monkeypatch.setattr(TrainingView, "step", step_and_do)
 
 
 def image(widget: Any) -> Any:
@@ -61,7 +61,7 @@ def image(widget: Any) -> Any:
     return found
 
 
-def test_a_training_is_one_widget_with_the_numbers_the_curve_and_the_end(page: list[Any]) -> None:
+def test_the_widget_shows_losses_plot_and_result(page: list[Any]) -> None:
     run = open_run(steps=5, validation_split=0.2, eval_every=3)
     notes = list(run.notes)
     show(run)
@@ -71,15 +71,15 @@ def test_a_training_is_one_widget_with_the_numbers_the_curve_and_the_end(page: l
         assert note in shown
     losses = [loss for _, loss in run.record.losses]
     assert len(losses) == 5
-    assert f"Loss {losses[-1]:.2f}, on average" in shown
-    assert f"validation {run.record.validation_losses[-1][1]:.2f} at step 5;" in shown
+    assert f"Loss {losses[-1]:.2f}, average" in shown
+    assert f"validation loss {run.record.validation_losses[-1][1]:.2f} at step 5;" in shown
     assert "5 of 5 steps in " in shown
     assert "Saved: checkpoint/run1, step 5." in shown
     assert bytes(image(view).value).startswith(PNG)
     assert image(view).layout.display is None
 
 
-def test_it_is_updated_in_place(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_widget_is_updated_in_place(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = set()
     while_training(
         monkeypatch, lambda view, _: sizes.add((len(page), len(list(parts(view.widget)))))
@@ -88,7 +88,7 @@ def test_it_is_updated_in_place(page: list[Any], monkeypatch: pytest.MonkeyPatch
     assert len(sizes) == 1
 
 
-def test_the_latest_sample_is_shown_and_told_where_all_are(
+def test_the_latest_samples_are_shown_with_their_folder(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = FinetuneRun._sample
@@ -99,7 +99,7 @@ def test_the_latest_sample_is_shown_and_told_where_all_are(
     monkeypatch.setattr(FinetuneRun, "_sample", marked)
     show(open_run(steps=3, sample_every=1, sample_num=2, sample_length=4, run_name="<mine>"))
     shown = markup(page[0])
-    assert "2 samples at step 3 (all of them are in samples/&lt;mine&gt;)" in shown
+    assert "2 samples at step 3 (all samples are in samples/&lt;mine&gt;)" in shown
     assert shown.count("&lt;3&gt; ") == 2
     assert "&lt;2&gt; " not in shown
 
@@ -113,7 +113,7 @@ def test_saves_are_shown(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> No
     assert "Saved at step 4." in seen[3]
 
 
-def test_a_new_note_is_shown_at_once(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_note_is_shown_immediately(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run(steps=4)
     seen = []
 
@@ -128,7 +128,7 @@ def test_a_new_note_is_shown_at_once(page: list[Any], monkeypatch: pytest.Monkey
     assert "gpt2-warning" in markup(page[0])
 
 
-def test_of_many_new_notes_the_latest_are_shown(page: list[Any]) -> None:
+def test_only_the_latest_new_notes_are_shown(page: list[Any]) -> None:
     run = open_run()
     first = list(run.notes)
     progress = list(run)[-1]
@@ -141,9 +141,7 @@ def test_of_many_new_notes_the_latest_are_shown(page: list[Any]) -> None:
     assert "step 99 is copied" in shown
 
 
-def test_full_memory_is_told_in_a_sentence(
-    page: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_is_one_sentence(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run()
 
     def full(_rate: float) -> float:
@@ -155,7 +153,7 @@ def test_full_memory_is_told_in_a_sentence(
     assert "out of memory after step 0 (nothing was saved)" in words(page[0])
 
 
-def test_training_without_an_end_has_no_bar_and_an_interrupt_saves(
+def test_endless_training_has_no_bar_and_saves_on_interrupt(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_view: TrainingView, progress: RunProgress) -> None:
@@ -167,14 +165,16 @@ def test_training_without_an_end_has_no_bar_and_an_interrupt_saves(
     shown = words(page[0])
     assert "3 steps in " in shown
     assert " left" not in shown
-    assert "Interrupted and saved: checkpoint/run1, step 3. Run this cell again to go on." in shown
+    assert (
+        "Interrupted and saved: checkpoint/run1, step 3. Run this cell again to continue." in shown
+    )
     assert steps_kept() == {3}
     show(open_run(steps=2))  # the same cell again
     assert "Saved: checkpoint/run1, step 5." in words(page[1])
     assert "2 of 2 steps" in words(page[1])
 
 
-def test_an_error_is_told_and_raised(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_shown_and_raised(page: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run(learning_rate=10.0, steps=4)
     monkeypatch.setattr(
         run.trainer, "_train_step", lambda rate: 1.0 if run.trainer.step < 2 else float("nan")
@@ -185,7 +185,7 @@ def test_an_error_is_told_and_raised(page: list[Any], monkeypatch: pytest.Monkey
     assert "2 of 4 steps in" in words(page[0])
 
 
-def test_where_showing_fails_the_run_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_run_is_saved_if_the_view_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_view, "display", lambda _widget: None)
     handler = signal.getsignal(signal.SIGINT)
 
@@ -201,7 +201,7 @@ def test_where_showing_fails_the_run_is_saved(monkeypatch: pytest.MonkeyPatch) -
     del caught
 
 
-def test_a_curve_that_cannot_be_drawn_ends_no_training(
+def test_a_failing_plot_does_not_stop_the_training(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
@@ -210,11 +210,11 @@ def test_a_curve_that_cannot_be_drawn_ends_no_training(
     monkeypatch.setattr(loss_plot, "draw_losses", broken)
     show(open_run())
     shown = words(page[0])
-    assert "The curve cannot be drawn: RuntimeError: no fonts" in shown
+    assert "The loss cannot be plotted: RuntimeError: no fonts" in shown
     assert "Saved: checkpoint/run1, step 4." in shown
 
 
-def test_without_matplotlib_it_trains_without_a_curve(
+def test_without_matplotlib_there_is_no_plot(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -223,7 +223,7 @@ def test_without_matplotlib_it_trains_without_a_curve(
     assert image(page[0]).layout.display == "none"
 
 
-def test_drawing_takes_a_small_part_of_the_time(
+def test_plotting_takes_a_small_share_of_the_time(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = open_run()
@@ -246,14 +246,14 @@ def test_drawing_takes_a_small_part_of_the_time(
     assert 5 < len(drawn) <= 1 + 100 * training_view.MAX_DRAWING_SHARE / 0.3 * 1.1
     before = len(drawn)
     view.finish()
-    assert len(drawn) == before + 1  # the curve at the end has every step
+    assert len(drawn) == before + 1  # the final plot has every step
 
 
-def test_a_long_run_leaves_no_larger_notebook_than_a_short_one(page: list[Any]) -> None:
+def test_the_view_does_not_grow_with_the_number_of_steps(page: list[Any]) -> None:
     run = open_run()
     progress = dataclasses.replace(list(run)[-1], samples=("a sample",), saved=True)
     view = TrainingView(run)
-    view._draws = False
+    view._can_plot = False
     sizes = []
     for step in range(1000, 4000):
         view.step(dataclasses.replace(progress, step=step))

@@ -163,7 +163,7 @@ def test_another_machine_finds_the_run_on_drive_and_goes_on(days: Days) -> None:
     assert re.search("Go on with: test: step 10, .*on Google Drive", page["resume-form"].text)
     assert "going on with test from Google Drive, step 10" in page["resume"].text
     assert "There is a run test, 10 steps so far" in page["finetune-form"].text
-    assert "Your text: mine.txt" in page["finetune-form"].text
+    assert "Training text: mine.txt" in page["finetune-form"].text
     assert "Saved: checkpoint/test, step 20." in page["finetune"].text
     record = record_of(days.again)
     assert record["dataset"] == "mine.txt"
@@ -281,7 +281,7 @@ def test_a_denied_table_stops_the_page_with_a_sentence(tmp_path: Path) -> None:
 
 def test_short_texts_are_trained_on_what_was_exported(titles: Titles) -> None:
     page = whole("reddit_titles", titles.titles)
-    assert "Your text: titles.csv" in page["finetune-form"].text
+    assert "Training text: titles.csv" in page["finetune-form"].text
     assert record_of(titles.machine)["dataset"] == "titles.csv"
     assert re.search(r"validation \d\.\d\d at step 40", page["finetune"].text)
     for cell in ("finetune", "plot"):
