@@ -29,10 +29,10 @@ def rows_and_notes(
 
 def test_fields_may_contain_quotes_commas_and_newlines(tmp_path: Path) -> None:
     path = write(
-        tmp_path, 'title\r\n"Hello, world"\r\nHe message "hi"\r\n"two\r\nlines, ""quoted"""\r\nlast'
+        tmp_path, 'title\r\n"Hello, world"\r\nHe said "hi"\r\n"two\r\nlines, ""quoted"""\r\nlast'
     )
     rows, _ = rows_and_notes(path)
-    assert rows == ["Hello, world", 'He message "hi"', 'two\nlines, "quoted"', "last"]
+    assert rows == ["Hello, world", 'He said "hi"', 'two\nlines, "quoted"', "last"]
 
 
 def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_column_is_given_by_name_or_number(tmp_path: Path, column: str) -> Non
 
 
 def test_a_column_name_in_the_first_row_makes_it_the_header(tmp_path: Path) -> None:
-    path = write(tmp_path, "What they message,Who message it\nHello there,Ann\nBye now,Bob\n")
-    assert rows_and_notes(path, "What they message")[0] == ["Hello there", "Bye now"]
+    path = write(tmp_path, "What they said,Who said it\nHello there,Ann\nBye now,Bob\n")
+    assert rows_and_notes(path, "What they said")[0] == ["Hello there", "Bye now"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_blank_rows_are_skipped_and_reported(tmp_path: Path) -> None:
             ", line 5: text after a closing quote (its row",
         ),
         ('title\none\n"two\nthree\n"four"\n', "starts at line 3"),
-        ('title\n"Hello," he message\n', ", line 2: text after a closing quote: write"),
+        ('title\n"Hello," he said\n', ", line 2: text after a closing quote: write"),
         ("title\none\ntwo, three\nfour\n", ", line 3: 2 columns, but the first row has 1"),
         ("one, two\nthree\n", ", line 2: 1 column, but the first row has 2"),
         ("title\n" + "x\n" * 500 + "one, two\n", ", line 502: 2 columns"),

@@ -15,7 +15,7 @@ from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
-CURLY = "“Well”, she message – it’s 5 € a cup\n"
+CURLY = "“Well”, she said – it’s 5 € a cup\n"
 JAPANESE = "幸福な家庭は 1 つ\nどれも似たものだ 2\n"
 RUSSIAN = "Все счастливые семьи похожи друг на друга\n"
 

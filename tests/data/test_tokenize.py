@@ -42,26 +42,26 @@ def encode(texts: Iterator[str], special: bool = True, processes: int = 1) -> li
     return [index for ids in arrays for index in ids.tolist()]
 
 
-@given(blocks=st.lists(TEXTS, max_size=6), size=st.integers(1, 40), special=st.booleans())
+@given(chunks=st.lists(TEXTS, max_size=6), size=st.integers(1, 40), special=st.booleans())
 def test_the_parts_encode_to_the_ids_of_the_whole(
-    blocks: list[str], size: int, special: bool
+    chunks: list[str], size: int, special: bool
 ) -> None:
-    text = "".join(blocks)
-    parts = list(split_at_word_boundaries(blocks, size))
+    text = "".join(chunks)
+    parts = list(split_at_word_boundaries(chunks, size))
     assert "".join(parts) == text
     assert encode(iter(parts), special) == TOKENIZER.encode(text, special)
 
 
-@given(blocks=st.lists(TEXTS, max_size=6), size=st.integers(1, 40))
-def test_no_split_inside_an_end_of_text(blocks: list[str], size: int) -> None:
-    parts = list(split_at_word_boundaries(blocks, size))
-    assert sum(part.count(END_OF_TEXT) for part in parts) == "".join(blocks).count(END_OF_TEXT)
+@given(chunks=st.lists(TEXTS, max_size=6), size=st.integers(1, 40))
+def test_no_split_inside_an_end_of_text(chunks: list[str], size: int) -> None:
+    parts = list(split_at_word_boundaries(chunks, size))
+    assert sum(part.count(END_OF_TEXT) for part in parts) == "".join(chunks).count(END_OF_TEXT)
 
 
 def test_the_parts_have_about_the_requested_size() -> None:
     words = ["the best thing ever "] * 5000
-    for blocks in (words, ["".join(words)]):
-        lengths = [len(part) for part in split_at_word_boundaries(blocks, 1000)]
+    for chunks in (words, ["".join(words)]):
+        lengths = [len(part) for part in split_at_word_boundaries(chunks, 1000)]
         assert len(lengths) > 90
         assert 990 <= min(lengths[:-1]) <= max(lengths) <= 1000 + 2 * len(words[0])
 
@@ -69,9 +69,9 @@ def test_the_parts_have_about_the_requested_size() -> None:
 def test_a_long_run_without_boundaries_is_split_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
     longest = 20_000
     monkeypatch.setattr(tokenize, "MAX_UNBROKEN_CHARS", longest)
-    blocks = ["幸" * 1000] * 50
-    parts = list(split_at_word_boundaries(blocks, 1000))
-    assert "".join(parts) == "".join(blocks)
+    chunks = ["幸" * 1000] * 50
+    parts = list(split_at_word_boundaries(chunks, 1000))
+    assert "".join(parts) == "".join(chunks)
     assert max(map(len, parts)) <= longest + 2000
     ends = [END_OF_TEXT] * (2 * longest // len(END_OF_TEXT))
     assert len(encode(split_at_word_boundaries(ends, 1000))) == len(ends)
@@ -102,10 +102,10 @@ def test_texts_are_read_lazily() -> None:
             read += 1
             yield "the best thing ever"
 
-    blocks = encode_texts(endless(), TOKENIZER, True, 2)
+    arrays = encode_texts(endless(), TOKENIZER, True, 2)
     for _ in range(10):
-        assert TOKENIZER.decode(next(blocks).tolist()) == "the best thing ever"
-    blocks.close()
+        assert TOKENIZER.decode(next(arrays).tolist()) == "the best thing ever"
+    arrays.close()
     assert read <= 10 + 6
 
 
@@ -120,22 +120,22 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /
 @needs_proc
 def test_closing_the_generator_ends_its_processes() -> None:
     before = children()
-    blocks = encode_texts(itertools.repeat("the best"), TOKENIZER, True, 2)
-    next(blocks)
+    arrays = encode_texts(itertools.repeat("the best"), TOKENIZER, True, 2)
+    next(arrays)
     assert len(children() - before) == 2
-    blocks.close()
+    arrays.close()
     assert children() <= before
 
 
 @needs_proc
 def test_a_killed_process_is_an_error() -> None:
     before = children()
-    blocks = encode_texts(itertools.repeat("the best"), TOKENIZER, True, 2)
-    next(blocks)
+    arrays = encode_texts(itertools.repeat("the best"), TOKENIZER, True, 2)
+    next(arrays)
     for pid in children() - before:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(DatasetError, match=r"ended early \(exit code -9\)"):
-        list(blocks)
+        list(arrays)
     assert children() <= before
 
 
@@ -167,5 +167,5 @@ def test_a_script_without_a_main_guard_runs_once_and_loads_no_tensorflow(tmp_pat
 def test_the_parts_encode_to_the_ids_of_the_whole_with_openai_s_vocabulary(shared: Path) -> None:
     tokenizer = Tokenizer.load(shared / "gpt2-vocab")
     text = (shared / "corpus" / "tinyshakespeare.txt").read_text(encoding="utf-8")[:200_000]
-    blocks = encode_texts(split_at_word_boundaries([text], 5000), tokenizer, True, 1)
-    assert np.concatenate(list(blocks)).tolist() == tokenizer.encode(text)
+    arrays = encode_texts(split_at_word_boundaries([text], 5000), tokenizer, True, 1)
+    assert np.concatenate(list(arrays)).tolist() == tokenizer.encode(text)
