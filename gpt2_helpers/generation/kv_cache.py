@@ -1,7 +1,7 @@
-"""Keys and values of the tokens so far, row by row, and attention over them in NumPy.
+"""Keys and values of the tokens so far, and attention over them in NumPy.
 
-A row's numbers do not depend on those beside it, not in their last bit either: odds are summed in
-blocks of one size.
+A row's results do not depend on the other rows, not even in the last bit: attention weights are
+always summed in blocks of one size.
 """
 
 from __future__ import annotations
@@ -16,77 +16,80 @@ from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats
 
-# Attention looks at a multiple of so many keys, those not yet written masked. Most of its time goes
-# into reading them out of memory, so that fewer to a block are better than more.
-KEYS_AT_ONCE = 8
-WORTH_THREADS = 1_000_000  # products of an attention that are worth a second thread
-UNSEEN = np.float32(-1e9)
+# Attention reads keys up to a multiple of this number, those not yet stored masked. It is bound by
+# memory bandwidth, so small blocks are better than large ones.
+KEY_BLOCK = 8
+MIN_PARALLEL_PRODUCTS = 1_000_000  # of an attention that a second thread makes faster
+MASKED = np.float32(-1e9)
 
 
 class KeyValueCache:
-    """Room for `capacity` tokens in each of `batch_size` rows.
+    """Room for the keys and values of `capacity` tokens in each of `batch_size` rows.
 
-    Memory is taken as rows grow: what the system hands out as zeros is not there until then. Zeros
-    they must be, since no odds make nothing of what is no number.
+    Memory is used only as rows grow, since the system provides zeroed pages on first access. The
+    unused part must be zeros: masked values are multiplied by 0, and NaN times 0 is NaN.
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, capacity: int) -> None:
-        capacity = _in_blocks(capacity)
-        # Keys and values: (layer, 2, row, head, slot, head_dim)
+        capacity = _round_up(capacity)
+        # (layer, key or value, row, head, token, head_dim)
         shape = (config.n_layer, 2, batch_size, config.n_head, capacity, config.head_dim)
-        self._numbers = np.zeros(shape, np.float32)
+        self._cache = np.zeros(shape, np.float32)
 
-    def keep(self, layer: int, rows: NDArray[Any], positions: NDArray[Any], fresh: Floats) -> None:
-        """Keys and values `fresh` (n, 2, head, head_dim) of n tokens, which stand in `rows` (n) at
+    def store(
+        self, layer: int, rows: NDArray[Any], positions: NDArray[Any], keys_values: Floats
+    ) -> None:
+        """Store the keys and values (n, 2, head, head_dim) of n tokens, which are in `rows` (n) at
         `positions` (n)."""
-        self._numbers[layer][:, rows, :, positions] = fresh
+        self._cache[layer][:, rows, :, positions] = keys_values
 
     def copy(self, source: int, target: int, tokens: int) -> None:
-        """Let row `target` begin with the first `tokens` of row `source`."""
-        self._numbers[:, :, target, :, :tokens] = self._numbers[:, :, source, :, :tokens]
+        """Copy the first `tokens` of row `source` to row `target`."""
+        self._cache[:, :, target, :, :tokens] = self._cache[:, :, source, :, :tokens]
 
-    def attend(self, layer: int, rows: slice, query: Floats, unseen: Floats) -> Floats:
-        """query (row, head, time, head_dim) of `rows` over their first keys -> the same shape.
+    def attend(self, layer: int, rows: slice, query: Floats, mask: Floats) -> Floats:
+        """Attention of query (row, head, time, head_dim) over the keys of `rows` -> the same shape.
 
-        `unseen` (row * head, time, used) is as `unseen_after` makes it, and tells by its size how
-        many keys there are to look at.
+        `mask` (row * head, time, keys) is made by `additive_mask`. Its size is the number of keys
+        to read.
         """
         *_, time, head_dim = query.shape
-        used = unseen.shape[-1]
-        # A row and a head in one, so that threads share them evenly: (row * head, used, head_dim)
+        n_keys = mask.shape[-1]
+        # Rows and heads in one axis, so that threads share them evenly:
+        # (row * head, keys, head_dim)
         keys, values = (
-            part[rows].reshape(-1, *part.shape[2:])[:, :used] for part in self._numbers[layer]
+            part[rows].reshape(-1, *part.shape[2:])[:, :n_keys] for part in self._cache[layer]
         )
         scaled = (query * np.float32(head_dim**-0.5)).reshape(-1, time, head_dim)
-        mixed = np.empty_like(scaled)
+        output = np.empty_like(scaled)
 
         def attend(part: slice) -> None:
-            mixed[part] = _attended(scaled[part], keys[part], values[part], unseen[part])
+            output[part] = _attention(scaled[part], keys[part], values[part], mask[part])
 
-        parallel_for(attend, len(scaled), scaled.size * used >= WORTH_THREADS)
-        return mixed.reshape(query.shape)
-
-
-def unseen_after(positions: NDArray[Any]) -> Floats:
-    """For tokens at `positions` (...), each of which sees those before it and itself: 0 for a key
-    that may be seen, else `UNSEEN` (..., used)."""
-    used = _in_blocks(int(positions.max()) + 1)
-    return np.where(np.arange(used) > positions[..., None], UNSEEN, np.float32(0))
+        parallel_for(attend, len(scaled), scaled.size * n_keys >= MIN_PARALLEL_PRODUCTS)
+        return output.reshape(query.shape)
 
 
-def _attended(query: Floats, keys: Floats, values: Floats, unseen: Floats) -> Floats:
-    """Attention of query (n, time, head_dim) over keys and values (n, used, head_dim)."""
-    odds = np.matmul(query, keys.swapaxes(1, 2))
-    odds += unseen  # (n, time, used)
-    odds -= odds.max(axis=-1, keepdims=True)
-    np.exp(odds, out=odds)
-    mixed = np.matmul(odds, values)
-    # Block by block, so that the order does not depend on how many zeros follow.
-    blocks = odds.reshape(*odds.shape[:2], -1, KEYS_AT_ONCE)
-    mixed /= np.add.reduce(blocks.transpose(2, 0, 1, 3)).sum(axis=-1, keepdims=True)
-    return mixed
+def additive_mask(positions: NDArray[Any]) -> Floats:
+    """The causal mask of tokens at `positions` (...), to be added to their scores (..., keys): 0
+    for keys up to the token's own, `MASKED` for later ones."""
+    n_keys = _round_up(int(positions.max()) + 1)
+    return np.where(np.arange(n_keys) > positions[..., None], MASKED, np.float32(0))
 
 
-def _in_blocks(tokens: int) -> int:
-    """So many tokens, rounded up to what attention looks at."""
-    return math.ceil(tokens / KEYS_AT_ONCE) * KEYS_AT_ONCE
+def _attention(query: Floats, keys: Floats, values: Floats, mask: Floats) -> Floats:
+    """query (n, time, head_dim), keys and values (n, keys, head_dim) -> (n, time, head_dim)."""
+    weights = np.matmul(query, keys.swapaxes(1, 2))  # (n, time, keys)
+    weights += mask
+    weights -= weights.max(axis=-1, keepdims=True)
+    np.exp(weights, out=weights)
+    output = np.matmul(weights, values)
+    # Summed block by block, so that the order does not depend on the number of masked keys.
+    blocks = weights.reshape(*weights.shape[:2], -1, KEY_BLOCK)
+    output /= np.add.reduce(blocks.transpose(2, 0, 1, 3)).sum(axis=-1, keepdims=True)
+    return output
+
+
+def _round_up(tokens: int) -> int:
+    """The next multiple of `KEY_BLOCK`."""
+    return math.ceil(tokens / KEY_BLOCK) * KEY_BLOCK

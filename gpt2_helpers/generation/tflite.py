@@ -1,14 +1,14 @@
-"""Small TensorFlow Lite programs around matrices that don't change. Knows nothing of GPT-2.
+"""Builds small TensorFlow Lite programs around constant matrices. Knows nothing of GPT-2.
 
-On a processor TensorFlow Lite multiplies through XNNPACK, which orders a matrix once for all the
-products to come and has kernels for 8-bit numbers. TensorFlow's own converter takes a minute for
-what is written here in a second, straight into TensorFlow Lite's format (a flatbuffer of the tables
-in tensorflow/compiler/mlir/lite/schema/schema.fbs).
+On a CPU, TensorFlow Lite multiplies with XNNPACK, which packs a matrix once for all its products
+and has kernels for 8-bit integers. TensorFlow's own converter takes a minute for what is written
+here in a second, directly in TensorFlow Lite's format (a flatbuffer of the tables in
+tensorflow/compiler/mlir/lite/schema/schema.fbs).
 
-An 8-bit matrix has one scale for each of its outputs, and each row that it is multiplied with is
-rounded to 8 bits by a scale and a zero point of its own, at that moment. Dettmers et al. 2022
-("LLM.int8()", table 1, "zeropoint vector-wise") measured what that costs a model of 125 million
-weights: perplexity 25.72 in place of 25.65.
+An 8-bit matrix has one scale per output. Each row that is multiplied with it is quantized when the
+program runs, with its own scale and zero point. For a model of 125 million parameters this raises
+perplexity from 25.65 to 25.72 (Dettmers et al. 2022, "LLM.int8()", table 1, "zeropoint
+vector-wise").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.types import Floats
 
-try:  # a package of its own, loaded in a fiftieth of the time that TensorFlow takes
+try:  # the standalone package, which loads fifty times as fast as TensorFlow
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter
 except ImportError:
@@ -34,24 +34,24 @@ except ImportError:
         Interpreter = None
 
 FLOAT, INT8 = "float32", "int8"
-_ALIGNED = 16  # bytes: a matrix begins at a multiple of them
-_PART = 1 << 15  # numbers that are rounded at a time
+_ALIGNMENT = 16  # of a matrix in the file, in bytes
+_QUANTIZE_BLOCK = 1 << 15  # numbers quantized at a time
 
 
 def is_available() -> bool:
-    """Whether there is an interpreter of such programs, by itself or within TensorFlow."""
+    """Whether an interpreter is installed, as a package or as part of TensorFlow."""
     return Interpreter is not None
 
 
 class Program:
-    """A compiled program: arrays of as many rows as one likes in, arrays of as many out.
+    """A compiled program: arrays with any number of rows in, arrays with as many rows out.
 
-    Made by `Builder.program`. Two callers must not be in it at the same time.
+    Made by `Builder.program`. Not thread-safe.
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it will move to a package of its own
+            warnings.simplefilter("ignore")  # of its move to another package
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
         self._inputs = [
@@ -65,7 +65,7 @@ class Program:
         """inputs, each (rows, n) -> outputs, each (rows, n)."""
         rows = len(inputs[0])
         if rows != self._rows:
-            self._rows = 0  # of no known shape, should one of these steps fail
+            self._rows = 0  # unknown if one of the next calls fails
             for index, width in self._inputs:
                 self._interpreter.resize_tensor_input(index, [rows, width])
             self._interpreter.allocate_tensors()
@@ -77,7 +77,7 @@ class Program:
 
 
 class Builder:
-    """Writes a program: each method adds a step and returns its result, a number that names it.
+    """Builds a program: each method adds an operation and returns the number of its result.
 
     build = Builder(INT8)
     x = build.input(768)
@@ -95,7 +95,7 @@ class Builder:
         self._model.subgraphs = [self._graph]
         self._model.buffers = [schema.BufferT()]  # the first one is empty by definition
         self._model.operatorCodes = []
-        self._matrices: list[tuple[Any, NDArray[Any]]] = []  # buffers, and what will be in them
+        self._matrices: list[tuple[Any, NDArray[Any]]] = []  # buffers and their content
 
     def input(self, width: int) -> int:
         """An input (rows, width)."""
@@ -107,50 +107,50 @@ class Builder:
         options.keepNumDims = True
         if self._precision == INT8:
             options.asymmetricQuantizeInputs = True
-            weights = self._matrix(*quantize(matrix))
+            weight = self._matrix(*quantize(matrix))
         else:
-            weights = self._matrix(np.ascontiguousarray(matrix))
-        inputs = [x, weights, -1 if bias is None else self._constant(bias)]
-        return self._step("FULLY_CONNECTED", inputs, len(matrix), options)
+            weight = self._matrix(np.ascontiguousarray(matrix))
+        inputs = [x, weight, -1 if bias is None else self._constant(bias)]
+        return self._operation("FULLY_CONNECTED", inputs, len(matrix), options)
 
     def layer_norm(self, x: int, gain: Floats, bias: Floats, epsilon: float) -> int:
-        """Each row to mean 0 and variance 1, then scaled and shifted."""
-        centred = self._step("SUB", [x, self._mean(x)], self._width(x))
-        variance = self._mean(self.multiply(centred, centred))
-        steady = self.add(variance, self._constant(np.array([epsilon], np.float32)))
-        normal = self.multiply(centred, self._step("RSQRT", [steady], 1))
+        """Normalize each row to mean 0 and variance 1, then scale and shift it."""
+        centered = self._operation("SUB", [x, self._mean(x)], self._width(x))
+        variance = self._mean(self.multiply(centered, centered))
+        stabilized = self.add(variance, self._constant(np.array([epsilon], np.float32)))
+        normal = self.multiply(centered, self._operation("RSQRT", [stabilized], 1))
         return self.add(self.multiply(normal, self._constant(gain)), self._constant(bias))
 
     def gelu(self, x: int) -> int:
-        """GELU in its tanh form, written with the sigmoid; see `activations.gelu`. TensorFlow
-        Lite's own is the slower one."""
+        """GELU in its tanh form, computed with the sigmoid (see `model.layers.gelu`), which is
+        faster than TensorFlow Lite's own operator."""
         outer = 2.0 * math.sqrt(2.0 / math.pi)
         factors = np.array([[0.044715 * outer], [outer]], np.float32)
-        square, one = self._constant(factors[0]), self._constant(factors[1])
-        slope = self.add(self.multiply(self.multiply(x, x), square), one)
-        gate = self._step("LOGISTIC", [self.multiply(slope, x)], self._width(x))
+        inner_factor, outer_factor = self._constant(factors[0]), self._constant(factors[1])
+        factor = self.add(self.multiply(self.multiply(x, x), inner_factor), outer_factor)
+        gate = self._operation("LOGISTIC", [self.multiply(factor, x)], self._width(x))
         return self.multiply(gate, x)
 
     def add(self, a: int, b: int) -> int:
-        """The sum of two results; one may be a single number or column."""
-        return self._step("ADD", [a, b], self._width(a))
+        """The sum of two results, of which `b` may be a single number or column."""
+        return self._operation("ADD", [a, b], self._width(a))
 
     def multiply(self, a: int, b: int) -> int:
-        """The product of two results, number by number."""
-        return self._step("MUL", [a, b], self._width(a))
+        """The elementwise product of two results."""
+        return self._operation("MUL", [a, b], self._width(a))
 
     def program(self, inputs: Sequence[int], outputs: Sequence[int], threads: int) -> Program:
-        """What was written, ready to run on `threads` threads."""
+        """Compile the program to run on `threads` threads."""
         self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
-        # Matrices follow the flatbuffer, which says where: so they are copied once, not thrice.
-        # How long it is does not depend on those numbers, as long as they are not 0.
+        # Matrices follow the flatbuffer, which holds their offsets: this copies them once instead
+        # of three times. Its length does not depend on the offsets, as long as they are not 0.
         head = len(self._packed())
         parts: list[Any] = []
         for buffer, matrix in self._matrices:
             start = head + sum(len(part) for part in parts)
-            gap = -start % _ALIGNED
-            parts += [bytes(gap), matrix.reshape(-1).view(np.uint8).data]
-            buffer.offset, buffer.size = start + gap, matrix.nbytes
+            padding = -start % _ALIGNMENT
+            parts += [bytes(padding), matrix.reshape(-1).view(np.uint8).data]
+            buffer.offset, buffer.size = start + padding, matrix.nbytes
         content = b"".join([self._packed(), *parts])
         self._matrices.clear()
         return Program(content, threads)
@@ -170,10 +170,10 @@ class Builder:
         """The mean of each row (rows, 1)."""
         options = schema.ReducerOptionsT()
         options.keepDims = True
-        return self._step("MEAN", [x, self._constant(np.array([1], np.int32))], 1, options)
+        return self._operation("MEAN", [x, self._constant(np.array([1], np.int32))], 1, options)
 
-    def _step(self, name: str, inputs: list[int], width: int, options: Any = None) -> int:
-        """Add the operator `name` with one result (rows, width)."""
+    def _operation(self, name: str, inputs: list[int], width: int, options: Any = None) -> int:
+        """Add the operator `name`, which has one result (rows, width)."""
         code = getattr(schema.BuiltinOperator, name)
         codes = self._model.operatorCodes
         if all(known.builtinCode != code for known in codes):
@@ -199,21 +199,22 @@ class Builder:
         tensor.shape, tensor.buffer = list(shape), buffer
         tensor.type = schema.TensorType.FLOAT32
         tensor.name = f"tensor{len(self._graph.tensors)}"
-        if not buffer:  # rows may be more than one
+        if not buffer:  # the number of rows is variable
             tensor.shapeSignature = [-1, *shape[1:]]
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
     def _constant(self, array: NDArray[Any]) -> int:
-        """A small array that stays."""
-        buffer, number = self._stored(array)
+        """Add a small constant array, stored in the flatbuffer."""
+        buffer, number = self._buffer_and_tensor(array)
         buffer.data = array.reshape(-1).view(np.uint8)
         return number
 
     def _matrix(self, array: NDArray[Any], scales: Floats | None = None) -> int:
-        """A large one. `scales`, one for each of its rows, mark one of 8-bit numbers."""
-        buffer, number = self._stored(array)
-        buffer.offset = buffer.size = _ALIGNED
+        """Add a large constant matrix, stored after the flatbuffer. An 8-bit matrix has `scales`,
+        one for each of its rows."""
+        buffer, number = self._buffer_and_tensor(array)
+        buffer.offset = buffer.size = _ALIGNMENT
         self._matrices.append((buffer, array))
         if scales is not None:
             tensor = self._graph.tensors[number]
@@ -223,8 +224,8 @@ class Builder:
             tensor.quantization.quantizedDimension = 0
         return number
 
-    def _stored(self, array: NDArray[Any]) -> tuple[Any, int]:
-        """A new buffer, and the tensor of this array's shape and type that is in it."""
+    def _buffer_and_tensor(self, array: NDArray[Any]) -> tuple[Any, int]:
+        """Add a buffer, and a tensor of this array's shape and type that reads it."""
         buffer = schema.BufferT()
         self._model.buffers.append(buffer)
         number = self._tensor(array.shape, len(self._model.buffers) - 1)
@@ -233,31 +234,31 @@ class Builder:
 
 
 def quantize(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """matrix (n_out, n_in) -> the same in 8-bit numbers, and the scale of each output (n_out).
+    """matrix (n_out, n_in) -> 8-bit integers (n_out, n_in), and the scale of each output (n_out).
 
-    >>> rounded(np.array([[127.0, -12.7]], np.float32))
+    >>> quantize(np.array([[127.0, -12.7]], np.float32))
     (array([[127, -13]], dtype=int8), array([1.], dtype=float32))
     """
     n_out, n_in = matrix.shape
     numbers = np.empty(matrix.shape, np.int8)
-    # In parts that stay in a processor's cache, and as they lie in memory.
+    # In blocks that fit in a CPU cache, in the order of memory.
     if matrix.flags.c_contiguous:
         scales = np.empty(n_out, np.float32)
-        for part in _parts(n_out, n_in):
+        for part in _blocks(n_out, n_in):
             scales[part] = _scales(matrix[part].T)
-            fractions = matrix[part] / scales[part, None]
-            numbers[part] = np.rint(fractions, out=fractions)
+            scaled = matrix[part] / scales[part, None]
+            numbers[part] = np.rint(scaled, out=scaled)
     else:
         scales = _scales(matrix.T)
-        for part in _parts(n_in, n_out):
-            fractions = matrix.T[part] / scales
-            numbers[:, part] = np.rint(fractions, out=fractions).T
+        for part in _blocks(n_in, n_out):
+            scaled = matrix.T[part] / scales
+            numbers[:, part] = np.rint(scaled, out=scaled).T
     return numbers, scales
 
 
-def _parts(count: int, width: int) -> Iterator[slice]:
-    """So many rows of this width in parts."""
-    rows = max(1, _PART // width)
+def _blocks(count: int, width: int) -> Iterator[slice]:
+    """Slices of `count` rows of this width."""
+    rows = max(1, _QUANTIZE_BLOCK // width)
     return (slice(first, first + rows) for first in range(0, count, rows))
 
 

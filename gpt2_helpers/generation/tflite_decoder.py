@@ -1,8 +1,7 @@
-"""One token at a time on a processor: the layers' products as TensorFlow Lite programs, attention
-in NumPy (`kv_cache`). Ids in, logits out, no text.
+"""Decoding on a CPU: matrix products as TensorFlow Lite programs, attention in NumPy (`kv_cache`).
 
-A row's numbers do not depend on those beside it, not in their last bit either: the products are
-whole numbers or summed in one order.
+Ids in, logits out. A row's logits do not depend on the other rows, not even in the last bit: the
+products are products of integers, or summed in a fixed order.
 """
 
 from __future__ import annotations
@@ -15,18 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.generation.decoder import Decoder, Model
-from gpt2_helpers.generation.kv_cache import KeyValueCache, unseen_after
+from gpt2_helpers.generation.kv_cache import KeyValueCache, additive_mask
 from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import suppress_stderr
 from gpt2_helpers.types import Floats
 
-READ_AT_ONCE = 256  # tokens of a beginning that are read in one pass
+PREFILL_CHUNK = 256  # tokens of a prompt in one pass
 
 
 class TfliteWeights:
-    """A model's products, compiled, and its embeddings. `precision` is float32 or int8."""
+    """The model's matrix products as compiled programs, and its embeddings.
+
+    Attributes:
+        precision: float32 or int8.
+        positions: Position embeddings (n_ctx, n_embd).
+        tokens: Token embeddings (n_vocab, n_embd).
+        first: The program before the first attention.
+        between: The programs between two attentions.
+        last: The program after the last attention, which ends with the logits.
+        version: The model's version that they were compiled from.
+    """
 
     def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
@@ -41,10 +50,10 @@ class TfliteWeights:
     def _compile(self) -> None:
         version = self._model.version
         with suppress_stderr(), ThreadPoolExecutor(device.cores()) as pool:
-            ending = pool.submit(self._last)  # takes the longest, so it begins first
+            future = pool.submit(self._last_program)  # takes the longest, so it starts first
             first, *between = pool.map(self._program, range(self._model.config.n_layer))
-            tokens, last = ending.result()
-        # All at once, and the version at the end: whatever stops this leaves it to be done again.
+            tokens, last = future.result()
+        # Assigned together, the version last, so that an interrupted compilation is repeated.
         self.positions, self.tokens = self._array("model/wpe"), tokens
         self.first, self.between, self.last = first, between, last
         self.version = version
@@ -53,38 +62,41 @@ class TfliteWeights:
         array: Floats = np.asarray(self._model.effective_weight(name))
         return array
 
-    def _last(self) -> tuple[Floats, Program]:
-        """The token embeddings, and the program after the last attention, which ends with them."""
+    def _last_program(self) -> tuple[Floats, Program]:
+        """The token embeddings, and the program after the last attention, which multiplies with
+        them."""
         tokens = self._array("model/wte")
         return tokens, self._program(self._model.config.n_layer, tokens)
 
-    def _program(self, order: int, tokens: Floats | None = None) -> Program:
-        """The products between two attentions: the end of layer `order` - 1 and the beginning of
-        layer `order`. Before the first there are only embeddings, after the last the output by
-        `tokens`.
+    def _program(self, number: int, tokens: Floats | None = None) -> Program:
+        """The products between two attentions: the rest of layer `number` - 1, and the start of
+        layer `number`.
 
-        x, mixed (rows, n_embd) -> x (rows, n_embd), query key value (rows, 3 n_embd)
+        The first program takes embeddings alone. The last one is given the token embeddings and
+        returns logits.
+
+        x, attention's output (rows, n_embd) -> x (rows, n_embd), query key value (rows, 3 n_embd)
         """
         width = self._model.config.n_embd
         build = Builder(self.precision)
-        x = beginning = build.input(width)
-        inputs = [beginning]
-        if order:
-            mixed = build.input(width)
-            inputs.append(mixed)
-            layer = f"model/h{order - 1}"
-            x = build.add(x, self._dense(build, mixed, f"{layer}/attn/c_proj"))
-            hidden = self._dense(build, self._norm(build, x, f"{layer}/ln_2"), f"{layer}/mlp/c_fc")
-            x = build.add(x, self._dense(build, build.gelu(hidden), f"{layer}/mlp/c_proj"))
+        x = build.input(width)
+        inputs = [x]
+        if number:
+            attended = build.input(width)
+            inputs.append(attended)
+            layer = f"model/h{number - 1}"
+            x = build.add(x, self._linear(build, attended, f"{layer}/attn/c_proj"))
+            hidden = self._linear(build, self._norm(build, x, f"{layer}/ln_2"), f"{layer}/mlp/c_fc")
+            x = build.add(x, self._linear(build, build.gelu(hidden), f"{layer}/mlp/c_proj"))
         if tokens is not None:
             logits = build.dense(self._norm(build, x, "model/ln_f"), tokens)
             return build.program(inputs, [logits], device.cores())
-        layer = f"model/h{order}"
-        parts = self._dense(build, self._norm(build, x, f"{layer}/ln_1"), f"{layer}/attn/c_attn")
-        outputs = [x, parts] if order else [parts]
+        layer = f"model/h{number}"
+        qkv = self._linear(build, self._norm(build, x, f"{layer}/ln_1"), f"{layer}/attn/c_attn")
+        outputs = [x, qkv] if number else [qkv]
         return build.program(inputs, outputs, device.cores())
 
-    def _dense(self, build: Builder, x: int, name: str) -> int:
+    def _linear(self, build: Builder, x: int, name: str) -> int:
         matrix = self._array(f"{name}/w")[0].T  # OpenAI's is (1, n_in, n_out)
         return build.dense(x, matrix, self._array(f"{name}/b"))
 
@@ -93,8 +105,8 @@ class TfliteWeights:
         return build.layer_norm(x, gain, bias, LAYER_NORM_EPSILON)
 
 
-class _Beginning(NamedTuple):
-    """A row that has just read its beginning, and the weights' version it was read by."""
+class _Prefill(NamedTuple):
+    """A finished prefill: its row, the version of the weights, and the ids."""
 
     row: int
     version: int
@@ -110,60 +122,62 @@ class TfliteDecoder(Decoder):
         super().__init__(model.config, batch_size, capacity)
         self._weights = weights
         self._cache = KeyValueCache(self.config, batch_size, capacity)
-        self._last_read: _Beginning | None = None
+        self._last_prefill: _Prefill | None = None  # whose keys and values are still in its row
 
     @property
     def weights(self) -> TfliteWeights:
         return self._weights
 
-    def _prefill_chunk(self, row: int, ids: Sequence[int], done: int, at_most: int | None) -> int:
-        reading = _Beginning(row, self._weights.version, tuple(ids))
-        if not done:
-            before, self._last_read = self._last_read, None
-            if before is not None and before[1:] == reading[1:]:
-                if before.row != row:
-                    self._cache.copy(before.row, row, len(ids))
-                self._last_read = reading
+    def _prefill_chunk(
+        self, row: int, ids: Sequence[int], start: int, max_tokens: int | None
+    ) -> int:
+        prefill = _Prefill(row, self._weights.version, tuple(ids))
+        if not start:
+            last, self._last_prefill = self._last_prefill, None
+            if last is not None and last[1:] == prefill[1:]:
+                if last.row != row:
+                    self._cache.copy(last.row, row, len(ids))
+                self._last_prefill = prefill
                 return len(ids)
         if not ids:
             return 0
-        stop = min(len(ids), done + min(READ_AT_ONCE, at_most or READ_AT_ONCE))
-        self._read_more(row, np.array(ids[done:stop]), done)
-        if stop == len(ids):
-            self._last_read = reading
-        return stop
+        end = min(len(ids), start + min(PREFILL_CHUNK, max_tokens or PREFILL_CHUNK))
+        self._store_keys_values(row, np.array(ids[start:end]), start)
+        if end == len(ids):
+            self._last_prefill = prefill
+        return end
 
-    def _read_more(self, row: int, ids: NDArray[np.int32], start: int) -> None:
-        """Keep keys and values of `ids` (time), which stand from `start` on, for row `row`."""
+    def _store_keys_values(self, row: int, ids: NDArray[np.int32], start: int) -> None:
+        """Compute and store the keys and values of `ids` (time) at positions from `start` on."""
         time, n_head = len(ids), self.config.n_head
         rows, positions = np.full(time, row), np.arange(start, start + time)
-        unseen = unseen_after(positions)  # (time, used)
-        unseen = np.broadcast_to(unseen, (n_head, *unseen.shape))
+        mask = additive_mask(positions)  # (time, keys)
+        mask = np.broadcast_to(mask, (n_head, *mask.shape))
         x = self._weights.tokens[ids] + self._weights.positions[positions]  # (time, n_embd)
-        (parts,) = self._weights.first(x)
+        (qkv,) = self._weights.first(x)
         for layer, program in enumerate([*self._weights.between, None]):
-            parts = parts.reshape(time, 3, n_head, -1)
-            self._cache.keep(layer, rows, positions, parts[:, 1:])
-            if program is not None:  # after the last keys and values nothing more is needed
-                query = parts[:, 0].swapaxes(0, 1)[None]  # (1, head, time, head_dim)
-                mixed = self._cache.attend(layer, slice(row, row + 1), query, unseen)
-                x, parts = program(x, mixed[0].swapaxes(0, 1).reshape(time, -1))
+            qkv = qkv.reshape(time, 3, n_head, -1)
+            self._cache.store(layer, rows, positions, qkv[:, 1:])
+            if program is not None:  # after the last keys and values nothing else is needed
+                query = qkv[:, 0].swapaxes(0, 1)[None]  # (1, head, time, head_dim)
+                attended = self._cache.attend(layer, slice(row, row + 1), query, mask)
+                x, qkv = program(x, attended[0].swapaxes(0, 1).reshape(time, -1))
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         batch, rows = len(ids), np.arange(len(ids))
-        read = self._last_read
-        if read is not None and read.row < batch and positions[read.row] < len(read.ids):
-            self._last_read = None  # another text begins in that row
+        last = self._last_prefill
+        if last is not None and last.row < batch and positions[last.row] < len(last.ids):
+            self._last_prefill = None  # the row overwrites it with another text
         n_head = self.config.n_head
-        unseen = unseen_after(positions[:, None])  # (row, 1, used)
-        unseen = np.repeat(unseen, n_head, axis=0)  # (row * head, 1, used)
+        mask = additive_mask(positions[:, None])  # (row, 1, keys)
+        mask = np.repeat(mask, n_head, axis=0)  # (row * head, 1, keys)
         x = self._weights.tokens[ids] + self._weights.positions[positions]  # (batch, n_embd)
-        (parts,) = self._weights.first(x)
+        (qkv,) = self._weights.first(x)
         for layer, program in enumerate([*self._weights.between, self._weights.last]):
-            parts = parts.reshape(batch, 3, n_head, -1)
-            self._cache.keep(layer, rows, positions, parts[:, 1:])
-            query = parts[:, 0, :, None]  # (batch, head, 1, head_dim)
-            mixed = self._cache.attend(layer, slice(batch), query, unseen)
-            *rest, parts = program(x, mixed.reshape(batch, -1))
+            qkv = qkv.reshape(batch, 3, n_head, -1)
+            self._cache.store(layer, rows, positions, qkv[:, 1:])
+            query = qkv[:, 0, :, None]  # (batch, head, 1, head_dim)
+            attended = self._cache.attend(layer, slice(batch), query, mask)
+            *rest, qkv = program(x, attended.reshape(batch, -1))
             x = rest[0] if rest else x
-        return parts
+        return qkv  # of the last program: the logits

@@ -1,4 +1,4 @@
-"""TensorFlow Lite's programs against the same written down in NumPy."""
+"""TensorFlow Lite programs against the same computation in NumPy."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ def dense(precision: str, matrix: Floats, bias: Floats | None = None) -> Program
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 20, 65])
 @pytest.mark.parametrize("biased", [False, True])
-def test_float_products_are_numpys(rows: int, biased: bool) -> None:
+def test_float_products_equal_numpys(rows: int, biased: bool) -> None:
     matrix, bias, x = normal(48, 30), normal(48), normal(rows, 30)
     (ours,) = dense(FLOAT, matrix, bias if biased else None)(x)
     expected = x @ matrix.T + (bias if biased else 0)
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_products_of_8_bits_are_off_by_their_rounding_alone() -> None:
+def test_8_bit_products_differ_only_by_rounding() -> None:
     matrix, bias, x = normal(100, 64), normal(100), normal(5, 64)
     (ours,) = dense(INT8, matrix, bias)(x)
     exact = x @ matrix.T + bias
-    # Each factor is off by half a step at most, steps being a 127th and a 255th of the range.
+    # Each factor is off by at most half a step, which is 1/127 of the largest weight of an output
+    # and 1/255 of the range of an input row.
     steps = abs(matrix).max(1) / 127, np.ptp(x, axis=1) / 255
-    most = 0.5 * (abs(x).sum(1)[:, None] * steps[0] + abs(matrix).sum(1) * steps[1][:, None])
-    assert (abs(ours - exact) <= 1.1 * most).all()
+    bound = 0.5 * (abs(x).sum(1)[:, None] * steps[0] + abs(matrix).sum(1) * steps[1][:, None])
+    assert (abs(ours - exact) <= 1.1 * bound).all()
     assert 0 < np.linalg.norm(ours - exact) < 0.02 * np.linalg.norm(exact)
 
 
-def test_each_output_of_8_bits_has_a_scale_of_its_own() -> None:
+def test_each_output_of_an_8_bit_matrix_has_its_own_scale() -> None:
     matrix = normal(3, 64) * np.array([[1e-3], [1.0], [1e3]], np.float32)
     x = normal(2, 64)
     (ours,) = dense(INT8, matrix)(x)
@@ -53,7 +54,7 @@ def test_each_output_of_8_bits_has_a_scale_of_its_own() -> None:
     assert (np.linalg.norm(ours - exact, axis=0) < 0.05 * np.linalg.norm(exact, axis=0)).all()
 
 
-def test_rounding_keeps_zero_and_the_largest() -> None:
+def test_quantization_keeps_zero_and_the_largest_weight() -> None:
     numbers, scales = tflite.quantize(np.array([[0.0, -2.0, 1.0], [0.0, 0.0, 0.0]], np.float32))
     assert numbers.tolist() == [[0, -127, 64], [0, 0, 0]]
     assert numbers.dtype == np.int8
@@ -61,7 +62,7 @@ def test_rounding_keeps_zero_and_the_largest() -> None:
 
 
 @pytest.mark.parametrize("precision", [FLOAT, INT8])
-def test_a_rows_result_is_the_same_to_the_last_bit_beside_others(precision: str) -> None:
+def test_a_rows_result_is_the_same_to_the_last_bit_whatever_the_other_rows_are(precision: str) -> None:
     program = dense(precision, normal(300, 64), normal(300))
     x = normal(40, 64)
     (together,) = program(x)
@@ -71,7 +72,7 @@ def test_a_rows_result_is_the_same_to_the_last_bit_beside_others(precision: str)
             assert (some == together[first : first + rows]).all()
 
 
-def test_norm_and_gelu_are_those_of_the_model() -> None:
+def test_layer_norm_and_gelu_equal_the_models() -> None:
     build = Builder()
     x = build.input(24)
     gain, bias = normal(24), normal(24)
@@ -84,7 +85,7 @@ def test_norm_and_gelu_are_those_of_the_model() -> None:
     np.testing.assert_allclose(gelu, layers.gelu(tf.constant(rows)).numpy(), atol=1e-5)
 
 
-def test_a_program_takes_and_gives_several_arrays() -> None:
+def test_a_program_may_have_several_inputs_and_outputs() -> None:
     build = Builder()
     a, b = build.input(4), build.input(4)
     program = build.program([a, b], [build.multiply(a, b), build.add(a, b)], threads=1)
@@ -95,7 +96,7 @@ def test_a_program_takes_and_gives_several_arrays() -> None:
         np.testing.assert_allclose(total, first + second, rtol=1e-6)
 
 
-def test_what_a_program_gave_is_not_overwritten_by_its_next_run() -> None:
+def test_outputs_are_not_overwritten_by_the_next_run() -> None:
     program = dense(FLOAT, np.eye(3, dtype=np.float32))
     (first,) = program(np.ones((1, 3), np.float32))
     program(np.zeros((1, 3), np.float32))

@@ -1,0 +1,62 @@
+"""The decoder of a CPU: bit-exact rows, and prompts in chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from decoding import assert_close
+from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK
+from toy import toy_model
+
+NARROW = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
+WIDE_AS_124M = ModelConfig(n_vocab=200, n_ctx=640, n_embd=768, n_head=12, n_layer=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "starts"),
+    [
+        (NARROW, [0, 3, 90, 31, 32, 33, 50, 64, 1]),
+        (WIDE_AS_124M, [0, 5, 630, 300, 255, 257, 511, 64, 1]),
+    ],
+)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_row_is_the_same_to_the_last_bit_whatever_the_other_rows_are(
+    precision: str, config: ModelConfig, starts: list[int]
+) -> None:
+    pool = DecoderPool(toy_model(config))
+    texts = np.random.default_rng(3).integers(0, config.n_vocab, (9, config.n_ctx))
+    alone = []
+    for text, start in zip(texts, starts, strict=True):
+        decoder = pool.get(1, config.n_ctx, precision)
+        decoder.prefill(0, text[:start].tolist())
+        alone.append(
+            [
+                decoder.logits(text[at : at + 1].astype(np.int32), np.array([at], np.int32))[0]
+                for at in range(start, start + 8)
+            ]
+        )
+    together = pool.get(len(texts), config.n_ctx, precision)
+    for row, start in enumerate(starts):
+        together.prefill(row, texts[row][:start].tolist())
+    for step in range(8):
+        positions = np.array(starts, np.int32) + step
+        ids = texts[np.arange(len(texts)), positions].astype(np.int32)
+        for row, logits in enumerate(together.logits(ids, positions)):
+            assert (logits == alone[row][step]).all()
+
+
+def test_a_long_prompt_is_prefilled_in_chunks() -> None:
+    config = ModelConfig(n_vocab=20, n_ctx=3 * PREFILL_CHUNK, n_embd=8, n_head=1, n_layer=2)
+    model = toy_model(config)
+    pool = DecoderPool(model)
+    text = np.random.default_rng(4).integers(0, config.n_vocab, (1, config.n_ctx))
+    expected_logits = model.logits(text).numpy()[0]
+    decoder = pool.get(1, config.n_ctx, "float32")
+    for length in (PREFILL_CHUNK - 1, PREFILL_CHUNK, 2 * PREFILL_CHUNK + 5):
+        decoder.prefill(0, text[0, :length].tolist())
+        last = np.array([length], np.int32)
+        ours = decoder.logits(text[0, last].astype(np.int32), last)[0]
+        assert_close(ours, expected_logits[length])
