@@ -1,6 +1,6 @@
-"""`python -m gpt2_helpers` is the command gpt2-helpers."""
+"""Run the command line with `python -m gpt2_helpers`."""
 
-from gpt2_helpers.cli.app import main
+from gpt2_helpers.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

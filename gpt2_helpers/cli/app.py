@@ -1,7 +1,7 @@
-"""The command gpt2-helpers: picks the subcommand, and turns how it ends into an exit code.
+"""Command-line entry point: runs a subcommand and converts errors to messages and exit codes.
 
-Only here do errors become lines on stderr. Results go to stdout, notes and bars to stderr. What
-the subcommands take and do stands in `commands`, a file each.
+Results go to stdout; messages and progress bars go to stderr. The arguments and behaviour of each
+subcommand are defined in a module of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from gpt2_helpers.cli.command import DONE, INTERRUPTED, Command, note
 from gpt2_helpers.cli.parser import PROGRAM
 from gpt2_helpers.errors import Gpt2Error, OptionError, is_out_of_memory, nearest
 
-REFUSED, PIPE_CLOSED = 2, 141  # exit codes; the second is what a program gets that SIGPIPE ends
+FAILED = 2  # exit code of an error
+PIPE_CLOSED = 141  # exit code of a program that SIGPIPE terminates
 
 COMMANDS: dict[str, Command] = {
     "finetune": finetune,
@@ -33,22 +34,19 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command with these arguments, by itself those of the process.
-
-    Returns the exit code: 0, 2 where something was refused, 130 after an interrupt, 141 where the
-    pipe behind stdout was closed.
+    """Run the command line; see `gpt2_helpers.cli.main`.
 
     >>> main(["--version"])
     gpt2-helpers ...
     0
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are no results
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides its start-up messages
     for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:  # closed from the start, as by 2>&- in a shell
-            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as we run
-            setattr(sys, stream, nowhere)
+        if getattr(sys, stream) is None:  # closed by the caller, such as with 2>&- in a shell
+            devnull = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, stream, devnull)
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        # UTF-8 as in every file that is written, and not what this machine's language prefers.
+        # UTF-8 as in the files that are written, whatever the locale.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         with warnings.catch_warnings():
@@ -58,30 +56,30 @@ def main(argv: list[str] | None = None) -> int:
         return code
     except Gpt2Error as error:
         note(error)
-        return REFUSED
+        return FAILED
     except KeyboardInterrupt:
         note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more at its end, and would tell of the closed pipe then.
+        # Python flushes stdout at exit, which would print another error.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except OSError as error:
-        plain = error.strerror and error.filename
-        note(f"{error.filename}: {error.strerror}" if plain else error.strerror or error)
-        return REFUSED
+        has_file = error.strerror and error.filename
+        note(f"{error.filename}: {error.strerror}" if has_file else error.strerror or error)
+        return FAILED
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        note("out of memory: take a smaller model, a smaller batch size or shorter texts")
-        return REFUSED
+        note("out of memory: use a smaller model, a smaller batch size or shorter texts")
+        return FAILED
 
 
 def _run(arguments: list[str]) -> int:
     if not arguments:
         print(_help(), file=sys.stderr)
-        return REFUSED
+        return FAILED
     name, *rest = arguments
     if name in ("-h", "--help"):
         print(_help())
@@ -91,12 +89,12 @@ def _run(arguments: list[str]) -> int:
         return DONE
     if name not in COMMANDS:
         raise OptionError(
-            f"there is no command {name!r}{nearest(name, COMMANDS)}: {PROGRAM} --help lists them"
+            f"unknown command {name!r}{nearest(name, COMMANDS)}: see {PROGRAM} --help"
         )
     command = COMMANDS[name]
     try:
         options = command.parser().parse(rest)
-    except SystemExit:  # its help was asked for and printed
+    except SystemExit:  # argparse has printed the help
         return DONE
     return command.run(options)
 
@@ -110,13 +108,13 @@ Finetune GPT-2 on your own text and generate from it.
 commands:
 {commands}
 
-{PROGRAM} COMMAND --help explains a command; {PROGRAM} --version shows the version.
-Option names take dashes or underscores: --model-name is --model_name.
+{PROGRAM} COMMAND --help describes a command; {PROGRAM} --version shows the version.
+Option names accept dashes and underscores: --model-name is the same as --model_name.
 
-begin with:
+examples:
   {PROGRAM} finetune data/titles.csv --model-name tiny --steps 200
   {PROGRAM} generate --nsamples 5 --length 60"""
 
 
-def _show_warning(message: Warning | str, *about: Any, **more: Any) -> None:
+def _show_warning(message: Warning | str, *args: Any, **kwargs: Any) -> None:
     note(message)

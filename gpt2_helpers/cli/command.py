@@ -1,7 +1,6 @@
-"""The subcommands of gpt2-helpers, a file each: `parser()` is its arguments, `run()` what it does.
+"""The interface of a subcommand, and what several subcommands share.
 
-Importing them, and asking for their help, loads no TensorFlow: `run` imports what it needs. Here
-stands what several of them share.
+Importing a subcommand or printing its help doesn't load TensorFlow: `run` imports what it needs.
 """
 
 from __future__ import annotations
@@ -13,28 +12,28 @@ from typing import Protocol
 from gpt2_helpers.cli.parser import PROGRAM, Parser
 
 DONE, INTERRUPTED = 0, 130  # exit codes
-DATASET_HELP = "file (.txt, .csv, .tsv, .npz ...), folder with its subfolders, or quoted glob"
+DATASET_HELP = "file (.txt, .csv, .jsonl, .npz ...), folder with its subfolders, or quoted glob"
 
 
 class Command(Protocol):
-    """What each of these modules is."""
+    """The interface of a subcommand's module; `SUMMARY` is its line in the help."""
 
     SUMMARY: str
 
     def parser(self) -> Parser:
-        """The arguments it takes."""
+        """The parser of its arguments."""
 
     def run(self, options: Namespace) -> int:
-        """Do it; returns the exit code."""
+        """Run it with parsed arguments; returns the exit code."""
 
 
 def check_files(dataset: str) -> None:
-    """Refuse a path that leads nowhere before anything takes long."""
+    """Raise DatasetError for a missing dataset before any slow work starts."""
     from gpt2_helpers.data.documents import find_files
 
     find_files(dataset)
 
 
 def note(message: object) -> None:
-    """One line on stderr, whatever is in the message."""
+    """Print a message to stderr, on one line."""
     print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)

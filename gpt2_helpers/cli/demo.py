@@ -1,4 +1,4 @@
-"""`make demo`: finetune the bundled model on titles and show what it has learnt."""
+"""`make demo`: finetune the bundled model on story titles and generate new ones."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ RUN = RunConfig(
 
 
 def main(steps: int = FINETUNE.steps) -> int:
-    """Finetune, draw the loss, print new titles; returns the process's exit code."""
+    """Finetune, plot the loss and print new titles; returns the exit code."""
     if not TITLES.is_file():
         raise Gpt2Error(f"{TITLES} is missing: the demo runs from a clone of the project")
-    load_tensorflow()  # before anything imports it, so that its greetings are held back
+    load_tensorflow()  # first, to hide its start-up messages
     from gpt2_helpers.console import say, show_finetuning
     from gpt2_helpers.evaluation.loss_plot import plot_loss
     from gpt2_helpers.session import Session
@@ -70,18 +70,18 @@ def main(steps: int = FINETUNE.steps) -> int:
     known = {_plain(title) for title in read_column(TITLES, ReadReport())}
     new = sum(_plain(title) not in known for title in titles)
     say("\n".join(f"  {title}" for title in titles))
-    say(f"\n{new} of these {NEW_TITLES} titles do not stand in {TITLES.name}.")
+    say(f"\n{new} of these {NEW_TITLES} titles are not in {TITLES.name}.")
     say(
-        f"More of them: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
+        f"For more: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
         f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60 "
         f'--prefix "{START_OF_TEXT}" --truncate "{END_OF_TEXT}" --include-prefix False'
     )
-    say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or the notebooks.")
+    say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or a notebook.")
     return 0
 
 
 def _plain(title: str) -> str:
-    """A title without what makes no difference between two: case and spaces."""
+    """A title in lower case with single spaces, for comparison."""
     return " ".join(title.lower().split())
 
 

@@ -1,4 +1,4 @@
-"""gpt2-helpers encode: text -> the token ids of a model, in an .npz that finetune takes."""
+"""gpt2-helpers encode: tokenize a dataset once, for several finetuning runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, RunConfig
 from gpt2_helpers.fields import ValidatedConfig, option
 
-SUMMARY = "turn text into token ids once, for several finetunings"
+SUMMARY = "tokenize a dataset once, for several finetuning runs"
 
 
 @dataclass(frozen=True)
 class EncodeConfig(ValidatedConfig):
-    """Where encoded text goes."""
+    """Where token ids are saved."""
 
-    out_path: str = option("text_encoded.npz", "file for the token ids")
+    out_path: str = option("text_encoded.npz", "file to save the token ids in")
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """The parser of its arguments."""
     parser = Parser(
         "encode",
         "DATASET",
-        "Turn text into the token ids of a model, once, for several finetunings. finetune takes\n"
-        "the .npz file in place of the text, with any model of the same vocabulary.",
+        "Tokenize a dataset and save the token ids in an .npz file, which finetune accepts\n"
+        "instead of the text, with any model that has the same vocabulary.",
         ("stories/ --out-path stories.npz", "titles.csv --column title --model-name tiny"),
     )
     parser.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
@@ -38,7 +38,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> int:
-    """Encode, and say what was found."""
+    """Encode the dataset and print a report."""
     data, run = config_from(DatasetConfig, options), config_from(RunConfig, options)
     out = Path(config_from(EncodeConfig, options).out_path)
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
@@ -55,9 +55,9 @@ def run(options: Namespace) -> int:
     tokenizer = Tokenizer.load(model_folder(run.model_name, run.model_dir))
     with tqdm(desc="encoding", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
 
-        def move(read: int, there: int) -> None:
-            bar.total = there
-            bar.update(read - bar.n)
+        def update(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
         encoded = encode_dataset(
             options.dataset,
@@ -66,7 +66,7 @@ def run(options: Namespace) -> int:
             data.combine,
             column=data.column,
             legacy_tokens=data.legacy_tokens,
-            on_progress=move,
+            on_progress=update,
         )
-    print("\n".join([*encoded.describe(n_ctx=0), f"encoded into {out}"]))
+    print("\n".join([*encoded.describe(n_ctx=0), f"saved in {out}"]))
     return DONE

@@ -1,4 +1,4 @@
-"""gpt2-helpers finetune: a dataset and a model -> a run folder."""
+"""gpt2-helpers finetune: finetune a model on a dataset."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.google.drive import my_drive
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
-SUMMARY = "train a model further on your own text"
+SUMMARY = "finetune a model on your own text"
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """The parser of its arguments."""
     parser = Parser(
         "finetune",
         "DATASET",
-        "Train a model further on your own text. The result is a folder, checkpoint/run1, that\n"
-        "generate opens; the same command again goes on where it ended. Ctrl-C saves and ends.",
+        "Finetune a model on your own text and save it in checkpoint/run1, for generate. Run\n"
+        "the same command again to resume training. Ctrl-C saves and stops.",
         (
             "titles.csv --model-name tiny --steps 200",
             "stories/ --validation-split 0.05 --early-stopping-patience 5 --sample-every 0",
@@ -39,12 +39,12 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> int:
-    """Train to the end, or until Ctrl-C, which saves."""
+    """Train until the last step or Ctrl-C, and save."""
     finetune, run = config_from(FinetuneConfig, options), config_from(RunConfig, options)
     data = config_from(DatasetConfig, options)
     check_files(options.dataset)
     if run.backup_to_drive:
-        my_drive()  # refused before a model is downloaded
+        my_drive()  # raises DriveError before a model is downloaded
     load_tensorflow()
 
     from gpt2_helpers.checkpoint.pretrained import download_if_missing
@@ -54,6 +54,6 @@ def run(options: Namespace) -> int:
 
     if starts_from_base_model(run):
         download_if_missing(run, note)
-    opened = Session().finetune(options.dataset, finetune, run, data)
-    show_finetuning(opened, run.print_every)
-    return INTERRUPTED if opened.interrupted else DONE
+    training = Session().finetune(options.dataset, finetune, run, data)
+    show_finetuning(training, run.print_every)
+    return INTERRUPTED if training.interrupted else DONE

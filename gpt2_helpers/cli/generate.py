@@ -1,4 +1,4 @@
-"""gpt2-helpers generate: a run or a model -> texts on stdout, or in one file or several."""
+"""gpt2-helpers generate: generate texts and print them or write them to files."""
 
 from __future__ import annotations
 
@@ -21,39 +21,47 @@ from gpt2_helpers.system.interrupts import deferred_interrupts
 if TYPE_CHECKING:
     from gpt2_helpers.generation.result import GenerationResult
 
-SUMMARY = "write texts with a finetuned run or a pretrained model"
+SUMMARY = "generate texts with a finetuned or pretrained model"
 
 
 @dataclass(frozen=True)
 class OutputConfig(ValidatedConfig):
-    """Where the texts go: to stdout by themselves."""
+    """Where the texts are written."""
 
-    destination_path: str | None = option(None, "file to write the texts into")
-    nfiles: int | None = option(None, "files to write, nsamples texts in each", minimum=1)
-    folder: str | None = option(None, "folder of those files; by itself gen")
-    sample_delim: str | None = option(None, "what stands between two texts; by itself a line of =")
+    destination_path: str | None = option(
+        None, "file to write the texts to", default_text="printed to stdout"
+    )
+    nfiles: int | None = option(
+        None,
+        "number of files to write, named by date and time, with nsamples texts each",
+        minimum=1,
+    )
+    folder: str | None = option(None, "folder for these files", default_text="gen")
+    sample_delim: str | None = option(
+        None, "text to write after each generated text", default_text="a line of 20 ="
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.destination_path and self.has_folder:
             raise OptionError(
-                "destination_path names one file, nfiles and folder ask for files that are named "
-                "by the time: give one or the other"
+                "give destination_path for one file, or nfiles and folder for files named by date "
+                "and time, not both"
             )
 
     @property
     def has_folder(self) -> bool:
-        """Whether files named by the time are asked for."""
+        """Whether to write files named by date and time."""
         return self.nfiles is not None or self.folder is not None
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """The parser of its arguments."""
     parser = Parser(
         "generate",
         "",
-        "Write texts with a finetuned run, or with a pretrained model. They are printed, or\n"
-        "written into one file (--destination-path) or several (--nfiles).",
+        "Generate texts with a finetuned run or a pretrained model, and print them or write\n"
+        "them to one file (--destination-path) or several (--nfiles).",
         (
             "--run-name run1 --nsamples 5 --length 100 --temperature 0.8",
             '--prefix "<|startoftext|>" --include-prefix False --nsamples 9 --batch-size 9',
@@ -62,32 +70,32 @@ def parser() -> Parser:
     )
     parser.add_text_option(
         "--prefix",
-        "text to go on from; given again, nsamples texts for each",
+        "prompt that the texts continue; repeat it for several prompts (default: no prompt)",
         action="append",
         metavar="TEXT",
     )
-    model_options.add_names(parser)
+    model_options.add_model_options(parser)
     parser.add_config(SamplingConfig)
     parser.add_config(OutputConfig)
-    model_options.add_folders(parser)
+    model_options.add_loading_options(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Load what is asked for, and write."""
+    """Load the model and generate."""
     sampling, output = config_from(SamplingConfig, options), config_from(OutputConfig, options)
-    session = model_options.loaded(options)
+    session = model_options.load_session(options)
     prompts = getattr(options, "prefix", [""])
     total = len(prompts) * sampling.nsamples
-    for order in range(output.nfiles or 1):
-        if sampling.seed is not None and order:  # the same seed would write the same file again
+    for number in range(output.nfiles or 1):
+        if sampling.seed is not None and number:  # the same seed would repeat the first file
             sampling = dataclasses.replace(sampling, seed=(sampling.seed + 1) % 2**63)
         _write(session.generate(prompts, sampling), total, output)
     return DONE
 
 
 def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:
-    """Each text as soon as it is finished, and whole even where Ctrl-C comes."""
+    """Write each text as soon as it is finished; Ctrl-C never cuts one off."""
     from gpt2_helpers.console import say, with_bar
     from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
     from gpt2_helpers.generation.result import in_order
@@ -99,21 +107,21 @@ def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig
         shown = in_order(finished)
         if output.destination_path is None and not output.has_folder:
             for result in shown:
-                with _unbroken():
+                with _without_interrupts():
                     say(f"{result.text}\n{delimiter}", end="")
             return
-        first = next(shown)  # what is refused shows here, before a file is begun
+        first = next(shown)  # invalid options raise here, before a file is created
         path = output.destination_path or new_file(output.folder or "gen")
         with TextWriter(path, delimiter) as writer:
             for result in itertools.chain([first], shown):
-                with _unbroken():
+                with _without_interrupts():
                     writer.write(result.text)
     print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
 
 
 @contextlib.contextmanager
-def _unbroken() -> Iterator[None]:
-    """What is done within it is done whole; an interrupt comes after."""
+def _without_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C until the end of the block."""
     with deferred_interrupts() as interruption:
         yield
     if interruption.requested:

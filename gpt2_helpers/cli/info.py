@@ -1,4 +1,4 @@
-"""gpt2-helpers info: what this machine has, which models and runs are there, what a run holds."""
+"""gpt2-helpers info: show this machine, the available models and runs, or one run."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.system.tensorflow_setup import init_gpus
 
-SUMMARY = "show this machine, and the models and runs that are there"
+SUMMARY = "show this machine, the available models and runs, or one run"
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """The parser of its arguments."""
     parser = Parser(
         "info",
         "[RUN]",
-        "Show what this machine has and will use, and the models and runs that are there; or,\n"
-        "with the name of a run, what its folder holds and how it came to be.",
+        "Show this machine's devices and memory and the available models and runs; or, with\n"
+        "the name of a run, its checkpoints, losses and options.",
         ("", "run1", "--checkpoint-dir /data/checkpoint"),
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help="name of a run")
-    parser.add_field(field_of(RunConfig, "run_name", default=None, help="the same as an option"))
+    parser.add_field(field_of(RunConfig, "run_name", default=None, help="the same as RUN"))
     parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Print it."""
+    """Print the overview, or the details of a run."""
     if "run" in options:
         options.run_name = options.run
     run = config_from(RunConfig, options)
@@ -55,17 +55,17 @@ def run(options: Namespace) -> int:
 
 
 def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
-    """This machine, the models in `model_dir` with the bundled one, the runs, newest first."""
+    """Describe this machine, the models, and the runs, newest first."""
     from gpt2_helpers.checkpoint.run_folder import run_names
     from gpt2_helpers.checkpoint.run_record import installed_versions
     from gpt2_helpers.system import device
 
     versions = {name: v for name, v in installed_versions().items() if name != "gpt2-helpers"}
-    runs = [(name, _run_in_short(checkpoint_dir, name)) for name in run_names(checkpoint_dir)]
+    runs = [(name, _run_summary(checkpoint_dir, name)) for name in run_names(checkpoint_dir)]
     return [
-        f"gpt2-helpers {__version__}, {_listed(versions)}",
+        f"gpt2-helpers {__version__}, {_join(versions)}",
         *device.describe(),
-        *_what_fits(device.choose_precision()),
+        *_models_that_fit(device.choose_precision()),
         "",
         f"models in {model_dir}:",
         *_table(list(_models(model_dir))),
@@ -75,8 +75,8 @@ def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
     ]
 
 
-def _what_fits(precision: str) -> list[str]:
-    """Which sizes can be finetuned here; nothing where the memory is not known."""
+def _models_that_fit(precision: str) -> list[str]:
+    """Which models can be finetuned here; empty if the memory size is unknown."""
     from gpt2_helpers.training import memory
 
     available, place = memory.here()
@@ -85,13 +85,13 @@ def _what_fits(precision: str) -> list[str]:
     samples = memory.samples_of(RunConfig(), "auto")
     fits = memory.what_fits(available, precision=precision, place=place, samples=samples)
     return [
-        f"finetuning by the defaults, samples included, in {available / memory.GB:.1f} GB:",
+        f"finetuning with default options, including samples, in {available / memory.GB:.1f} GB:",
         *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
     ]
 
 
 def _as_options(changes: Mapping[str, Any] | None) -> str:
-    """ ": --lora-rank 8 --use-memory-saving-gradients", as `finetune` takes them."""
+    """Options for the command line, such as ": --lora-rank 8 --use-memory-saving-gradients"."""
     words = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
         for name, value in (changes or {}).items()
@@ -100,7 +100,7 @@ def _as_options(changes: Mapping[str, Any] | None) -> str:
 
 
 def _models(model_dir: Path) -> Iterator[tuple[str, str]]:
-    """Name and shape of each model that can be used."""
+    """Yield the name and shape of each available model."""
     folders = {path.parent.name: path.parent for path in model_dir.glob("*/hparams.json")}
     folders.setdefault(BUNDLED_MODEL, BUNDLED_FOLDER)
     for name, folder in sorted(folders.items()):
@@ -111,7 +111,7 @@ def _models(model_dir: Path) -> Iterator[tuple[str, str]]:
             yield name, f"unusable: {error}"
 
 
-def _run_in_short(checkpoint_dir: Path, name: str) -> str:
+def _run_summary(checkpoint_dir: Path, name: str) -> str:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     try:
@@ -133,7 +133,7 @@ def _run_in_short(checkpoint_dir: Path, name: str) -> str:
 
 
 def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
-    """What a run's folder holds and how it came to be; CheckpointError where there is none."""
+    """Describe a run; raises CheckpointError if it doesn't exist."""
     from gpt2_helpers.checkpoint.run_folder import RunFolder
     from gpt2_helpers.checkpoint.run_record import RunRecord
 
@@ -149,14 +149,14 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
         ("steps:", f"{run.step:,}"),
     ]
     if record == RunRecord():
-        return _table([*rows, ("run.json:", "none, as in runs of gpt-2-simple")])
+        return _table([*rows, ("run.json:", "none (trained with gpt-2-simple)")])
     rows += [
-        ("begun from:", record.base_model),
+        ("base model:", record.base_model),
         ("dataset:", record.dataset),
-        ("loss:", _losses(record.losses)),
-        ("validation:", _losses(record.validation_losses)),
-        ("options:", _listed(_chosen(record.parameters), "=") or "all as they are by themselves"),
-        ("made with:", _listed(record.versions)),
+        ("loss:", _describe_losses(record.losses)),
+        ("validation:", _describe_losses(record.validation_losses)),
+        ("options:", _join(_changed_options(record.parameters), "=") or "all default"),
+        ("made with:", _join(record.versions)),
     ]
     return _table([row for row in rows if row[1]])
 
@@ -166,23 +166,23 @@ def _shape(config: ModelConfig) -> str:
     weights = f"{count / 1e6:,.1f} million" if count >= 100_000 else f"{count:,}"
     return (
         f"{weights} weights (n_layer {config.n_layer}, n_embd {config.n_embd}), vocabulary "
-        f"{config.n_vocab:,}, sees {config.n_ctx:,} tokens"
+        f"{config.n_vocab:,}, context {config.n_ctx:,} tokens"
     )
 
 
-def _losses(losses: Sequence[tuple[int, float]]) -> str:
+def _describe_losses(losses: Sequence[tuple[int, float]]) -> str:
     if not losses:
         return ""
-    (first, begun), (last, ended) = losses[0], losses[-1]
+    (first_step, first), (last_step, last) = losses[0], losses[-1]
     step, lowest = min(losses, key=lambda pair: pair[1])
     return (
-        f"{begun:.2f} at step {first:,}, {ended:.2f} at step {last:,}, "
+        f"{first:.2f} at step {first_step:,}, {last:.2f} at step {last_step:,}, "
         f"lowest {lowest:.2f} at step {step:,}"
     )
 
 
-def _chosen(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Those of a run's options that are not the defaults."""
+def _changed_options(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run that differ from the defaults."""
     defaults = {
         field.name: field.default
         for kind in (FinetuneConfig, RunConfig, DatasetConfig)
@@ -195,8 +195,8 @@ def _chosen(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _listed(values: dict[str, Any], between: str = " ") -> str:
-    return ", ".join(f"{name}{between}{value}" for name, value in values.items())
+def _join(values: dict[str, Any], separator: str = " ") -> str:
+    return ", ".join(f"{name}{separator}{value}" for name, value in values.items())
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

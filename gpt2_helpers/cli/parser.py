@@ -1,7 +1,6 @@
-"""Config dataclasses <-> the options of a command. Knows argparse, nothing of what a command does.
+"""Command-line options generated from config dataclasses. Knows argparse, but no command.
 
-An option is named, explained and given its default by its field, and checked by the dataclass that
-it goes into: nothing is listed or tested twice.
+An option's name, help and default come from its field; its value is validated by the dataclass.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ Config = TypeVar("Config", bound=ValidatedConfig)
 
 
 class Parser(argparse.ArgumentParser):
-    """The arguments of one command. What cannot be read raises OptionError, in one line.
+    """The argument parser of one command. Invalid arguments raise OptionError.
 
-    Option names take dashes or underscores; a value may begin with a dash; `--overwrite` alone
-    means True and leaves the word behind it to others.
+    Option names accept dashes and underscores, values may start with a dash, and `--overwrite`
+    without a value means True.
 
     >>> from gpt2_helpers.config import SamplingConfig
-    >>> parser = Parser("generate", "", "Writes texts.")
+    >>> parser = Parser("generate", "", "Generate texts.")
     >>> parser.add_config(SamplingConfig)
     >>> config_from(SamplingConfig, parser.parse(["--top_k", "40"])).top_k
     40
@@ -39,35 +38,37 @@ class Parser(argparse.ArgumentParser):
         self, command: str, arguments: str, description: str, examples: Iterable[str] = ()
     ) -> None:
         prog = f"{PROGRAM} {command}"
-        shown = "\n".join(f"  {prog} {example}".rstrip() for example in examples)
+        lines = "\n".join(f"  {prog} {example}".rstrip() for example in examples)
         super().__init__(
             prog=prog,
             usage=" ".join(f"{prog} {arguments} [OPTION ...]".split()),
             description=description,
-            epilog=f"examples:\n{shown}" if shown else None,
+            epilog=f"examples:\n{lines}" if lines else None,
             formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=30),
             argument_default=argparse.SUPPRESS,
-            allow_abbrev=False,  # a shortened name would become another option's one day
+            allow_abbrev=False,  # an abbreviation could become ambiguous with a new option
         )
-        self._takes: dict[str, type | None] = {"-h": None, "--help": None}
+        self._kinds: dict[str, type | None] = {"-h": None, "--help": None}
         self._advanced = self.add_argument_group("advanced options")
 
     def add_config(
         self, kind: type[ValidatedConfig], *only: str, defaults: ValidatedConfig | None = None
     ) -> None:
-        """Options for the fields of a config dataclass, or for those named; `defaults` replaces the
-        dataclass's own in the help."""
+        """Add an option for every field of a config dataclass, or for those in `only`.
+
+        `defaults` replaces the default values of the fields in the help.
+        """
         for field in fields_of(kind):
             if field.name in only or not only:
                 default = getattr(defaults, field.name) if defaults else field.default
                 self.add_field(dataclasses.replace(field, default=default))
 
     def add_field(self, field: Field, **settings: Any) -> None:
-        """One option; `settings` go to argparse's `add_argument`."""
+        """Add one option; `settings` are passed to argparse's `add_argument`."""
         name = f"--{field.name.replace('_', '-')}"
-        self._takes[name] = field.kind
+        self._kinds[name] = field.kind
         if field.kind is bool:
-            settings["nargs"] = "?"  # so that the help shows the value as one to leave out
+            settings["nargs"] = "?"  # shown as optional in the help
         metavar = "{" + ",".join(field.choices) + "}" if field.choices else _METAVARS[field.kind]
         (self._advanced if field.advanced else self).add_argument(
             name,
@@ -81,60 +82,61 @@ class Parser(argparse.ArgumentParser):
         )
 
     def add_text_option(self, name: str, help: str, **settings: Any) -> None:
-        """An option that is no field of a config: its text is taken as it stands."""
-        self._takes[name] = str
+        """Add an option that isn't a field of a config; its value is the text as given."""
+        self._kinds[name] = str
         self.add_argument(name, help=help.replace("%", "%%"), **settings)
 
     def parse(self, arguments: Iterable[str]) -> argparse.Namespace:
-        """Read the arguments; only what was given stands in the result."""
+        """Parse the arguments; the result contains only the options that were given."""
         given = list(arguments)
         options, unknown = self.parse_known_args(self._joined(given))
         if unknown:
             before = dict(zip(given[1:], given, strict=False)).get(unknown[0], "")
-            if self._takes.get(before.replace("_", "-")) is bool:
-                self.error(f"{before} takes True or False, got {unknown[0]!r}")
-            self.error(f"there is no place for {unknown[0]!r}")
+            if self._kinds.get(before.replace("_", "-")) is bool:
+                self.error(f"{before} must be True or False, got {unknown[0]!r}")
+            self.error(f"unexpected argument {unknown[0]!r}")
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the arguments, and say where the right ones stand."""
+        """Raise OptionError, with a pointer to the help."""
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
             message = f"{missing} is missing"
-        raise OptionError(f"{message}: {self.prog} --help shows what it takes")
+        raise OptionError(f"{message}: see {self.prog} --help")
 
     def _joined(self, arguments: Iterable[str]) -> list[str]:
-        """The same arguments, each option written as `--its-name=value`, which argparse cannot
-        take for anything else."""
+        """Rewrite each option as `--name=value`, which argparse can't misread."""
         joined: list[str] = []
-        waiting = deque(arguments)
-        while waiting:
-            argument = waiting.popleft()
+        remaining = deque(arguments)
+        while remaining:
+            argument = remaining.popleft()
             if argument == "--":
-                return [*joined, argument, *waiting]
+                return [*joined, argument, *remaining]
             name, equals, value = argument.partition("=")
             name = name.replace("_", "-")
-            if not argument.startswith("--") or (name in self._takes and not self._takes[name]):
+            if not argument.startswith("--") or (name in self._kinds and not self._kinds[name]):
                 joined.append(argument)
                 continue
-            if name not in self._takes:
-                self.error(f"there is no option {name}{nearest(name, self._takes)}")
+            if name not in self._kinds:
+                self.error(f"unknown option {name}{nearest(name, self._kinds)}")
             if not equals:
-                value = self._next_value(name, waiting)
+                value = self._next_value(name, remaining)
             joined.append(f"{name}={value}")
         return joined
 
-    def _next_value(self, name: str, waiting: deque[str]) -> str:
-        """The value that stands behind an option's name, taken out of `waiting`."""
-        if self._takes[name] is bool:
-            return waiting.popleft() if waiting and waiting[0].lower() in TRUTH_WORDS else "True"
-        if not waiting or waiting[0].partition("=")[0].replace("_", "-") in self._takes:
+    def _next_value(self, name: str, remaining: deque[str]) -> str:
+        """Remove and return the value that follows an option's name."""
+        if self._kinds[name] is bool:
+            return (
+                remaining.popleft() if remaining and remaining[0].lower() in TRUTH_WORDS else "True"
+            )
+        if not remaining or remaining[0].partition("=")[0].replace("_", "-") in self._kinds:
             self.error(f"{name} needs a value")
-        return waiting.popleft()
+        return remaining.popleft()
 
 
 def field_of(kind: type[ValidatedConfig], name: str, **changes: Any) -> Field:
-    """One field of a config, with what a command says otherwise of it."""
+    """One field of a config, with some of its attributes replaced."""
     (field,) = (field for field in fields_of(kind) if field.name == name)
     return dataclasses.replace(field, **changes)
 
@@ -142,7 +144,7 @@ def field_of(kind: type[ValidatedConfig], name: str, **changes: Any) -> Field:
 def config_from(
     kind: type[Config], options: argparse.Namespace, defaults: Config | None = None
 ) -> Config:
-    """The config with what was given; OptionError where it refuses a value."""
+    """Create a config from parsed options; raises OptionError for an invalid value."""
     values = dict(vars(defaults)) if defaults else {}
     for field in fields_of(kind):
         if field.name in options:

@@ -1,4 +1,4 @@
-"""gpt2-helpers pretrain: texts -> a new model with a vocabulary of its own."""
+"""gpt2-helpers pretrain: train a new model from scratch, with its own vocabulary."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 
-SUMMARY = "make a new model from nothing but text"
+SUMMARY = "train a new model from scratch"
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """The parser of its arguments."""
     parser = Parser(
         "pretrain",
         "TEXTS --out DIR",
-        "Make a new model from nothing but text, in any language: its vocabulary first, then its\n"
-        "weights. DIR then works wherever a model does. Ctrl-C saves; the same command goes on.",
+        "Train a new model from scratch on text in any language: first its vocabulary, then its\n"
+        "weights. DIR can be used like any model. Ctrl-C saves; the same command resumes.",
         (
             "books/ --out models/mine",
             "books/ --out models/mine --vocab-size 8192 --n-embd 384 --n-layer 8 --n-head 6",
-            "books/ --out models/mine --validation-data unseen.txt --steps 20000 --seed 1",
+            "books/ --out models/mine --validation-data held-out.txt --steps 20000 --seed 1",
         ),
     )
     parser.add_argument("texts", metavar="TEXTS", help=DATASET_HELP)
     parser.add_text_option("--out", "folder for the new model", required=True, metavar="DIR")
     parser.add_config(PretrainConfig)
     parser.add_config(FinetuneConfig, defaults=PRETRAIN_FINETUNE)
-    shown = ("validation_split", "validation_data", "save_every", "print_every", "max_checkpoints")
-    parser.add_config(RunConfig, *shown, defaults=PRETRAIN_RUN)
+    names = ("validation_split", "validation_data", "save_every", "print_every", "max_checkpoints")
+    parser.add_config(RunConfig, *names, defaults=PRETRAIN_RUN)
     parser.add_config(DatasetConfig)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Train, and write the model once it is done."""
+    """Train, and save the model after the last step."""
     pretrain = config_from(PretrainConfig, options)
     finetune = config_from(FinetuneConfig, options, PRETRAIN_FINETUNE)
     if "validation_data" in options and "validation_split" not in options:
-        options.validation_split = 0.0  # the default is for those who give neither
+        options.validation_split = 0.0
     run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
     if not options.out.strip():
         raise OptionError("out must not be empty: give a folder for the new model")
@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
     if training is not None:
         show_finetuning(training, run.print_every)
         if training.interrupted:
-            note("the same command goes on from there")
+            note("run the same command to resume")
             return INTERRUPTED
     print(f"the new model is in {finish(options.out, pretrain.dtype)}")
     return DONE

@@ -30,9 +30,9 @@ def parser() -> Parser:
             "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",
         ),
     )
-    model_options.add_names(parser, run_by_default=False)
+    model_options.add_model_options(parser, run_by_default=False)
     parser.add_config(ServeConfig)
-    model_options.add_folders(parser)
+    model_options.add_loading_options(parser)
     return parser
 
 
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
         if "checkpoint" in options:
             raise OptionError("--checkpoint is one of a run's: give its --run-name too")
         options.model_name = BUNDLED_MODEL
-    session = model_options.loaded(options)
+    session = model_options.load_session(options)
 
     from gpt2_helpers.web.server import Server
 

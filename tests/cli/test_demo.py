@@ -1,4 +1,4 @@
-"""The demo: what a newcomer sees first."""
+"""The demo: its output, and running it twice."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from gpt2_helpers.cli import demo
 from gpt2_helpers.errors import Gpt2Error
 
 
-def test_demo_draws_the_loss_and_prints_ten_titles(
+@pytest.mark.usefixtures("uncompiled")
+def test_the_demo_plots_the_loss_and_prints_ten_titles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):  # it works again when run again
+    for _ in range(2):  # the second run overwrites the first
         assert demo.main(steps=2) == 0
         shown = capsys.readouterr().out
         assert (tmp_path / "demo" / "loss.png").read_bytes().startswith(b"\x89PNG")
         titles = [line for line in shown.splitlines() if line.startswith("  ")]
         assert len(titles) == 10
-        count = re.search(r"(\d+) of these 10 titles do not stand in titles.csv", shown)
+        count = re.search(r"(\d+) of these 10 titles are not in titles.csv", shown)
         assert count is not None
         assert 0 <= int(count[1]) <= 10
 
 
-def test_demo_says_that_it_needs_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_needs_the_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "TITLES", Path("nowhere/titles.csv"))
     with pytest.raises(Gpt2Error, match=r"titles\.csv is missing"):
         demo.main(steps=1)

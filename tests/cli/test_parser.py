@@ -153,13 +153,16 @@ def test_a_large_seed_keeps_every_digit() -> None:
         (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
         (["--optimizer", "adm"], "did you mean 'adam'"),
         (["--multi-gpu=perhaps"], "multi_gpu must be True or False, got 'perhaps'"),
-        (["--stpes", "5"], "no option --stpes .did you mean '--steps'"),
-        (["--step", "5"], "no option --step .did you mean '--steps'"),  # never taken for --steps
+        (["--stpes", "5"], "unknown option --stpes .did you mean '--steps'"),
+        (
+            ["--step", "5"],
+            "unknown option --step .did you mean '--steps'",
+        ),  # never taken for --steps
         (["--steps"], "--steps needs a value"),
         (["--steps", "--seed", "1"], "--steps needs a value"),
-        (["one", "two"], "no place for 'two'"),
-        (["one", "--multi_gpu", "maybe"], "--multi_gpu takes True or False, got 'maybe'"),
-        (["-s", "5"], "no place for '-s'"),
+        (["one", "two"], "unexpected argument 'two'"),
+        (["one", "--multi_gpu", "maybe"], "--multi_gpu must be True or False, got 'maybe'"),
+        (["-s", "5"], "unexpected argument '-s'"),
     ],
 )
 def test_what_is_refused(arguments: list[str], message: str) -> None:

@@ -1,0 +1,99 @@
+"""gpt2-helpers generate: texts on stdout and in files."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from command_line import (
+    process,
+    run,
+    stderr_of,
+    stdout_of,
+)
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.generation.output_file import SAMPLE_DELIM
+from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.session import Session
+
+
+def texts_of(workspace: Path, prompts: list[str], **options: object) -> list[str]:
+    """The texts of the Python API with the same options, in order."""
+    session = Session()
+    session.load_run("run1", workspace / "checkpoint")
+    results = session.generate(prompts, SamplingConfig(**options))  # type: ignore[arg-type]
+    return [result.text for result in in_order(results)]
+
+
+def test_stdout_has_only_the_texts(workspace: Path) -> None:
+    texts = texts_of(workspace, [""], nsamples=3, batch_size=2, length=12, seed=5)
+    result = run("generate", "--nsamples", 3, "--batch_size", 2, "--length", 12, "--seed", 5)
+    assert result.code == 0
+    assert result.out == "".join(f"{text}\n{SAMPLE_DELIM}" for text in texts)
+    assert "generating" in result.err
+
+
+def test_a_single_text_has_no_delimiter(workspace: Path) -> None:
+    (text,) = texts_of(workspace, ["What"], length=12, seed=5)
+    result = run("generate", "--prefix", "What", "--length", 12, "--seed", 5)
+    assert result.out == f"{text}\n"
+    assert text.startswith("What")
+
+
+def test_several_prompts_and_a_custom_delimiter(workspace: Path) -> None:
+    options = {"nsamples": 2, "batch_size": 4, "length": 14, "seed": 2, "include_prefix": False}
+    texts = texts_of(workspace, ["What", "How is\nthat"], **options)
+    result = run(
+        *("generate", "--prefix", "What", "--prefix", "How is\nthat", "--nsamples", 2),
+        *("--batch-size", 4, "--length", 14, "--seed", 2, "--include-prefix", "False"),
+        *("--sample-delim", "-----"),
+    )
+    assert len(texts) == 4
+    assert result.out == "".join(f"{text}\n-----" for text in texts)
+
+
+def test_texts_in_one_file(workspace: Path) -> None:
+    arguments = ("generate", "--nsamples", 4, "--length", 9, "--seed", 8)
+    printed = run(*arguments).out
+    result = run(*arguments, "--destination-path", "new/out.txt")
+    assert result.out == "4 texts in new/out.txt\n"
+    assert (workspace / "new/out.txt").read_bytes().decode() == printed
+
+
+def test_texts_in_several_files(workspace: Path) -> None:
+    arguments = ("generate", "--nsamples", 2, "--length", 9, "--seed", 8)
+    first, again = run(*arguments, "--nfiles", 3), run(*arguments, "--folder", "gen")
+    assert (first.code, again.code) == (0, 0)
+    names = re.findall("^2 texts in (.+)$", first.out + again.out, re.MULTILINE)
+    files = [workspace / name for name in names]
+    assert sorted(files) == sorted((workspace / "gen").iterdir())
+    assert len(set(files)) == 4  # none was overwritten, although created in the same second
+    assert all(re.fullmatch(r"gpt2_gentext_\d{8}_\d{6}(_\d+)?\.txt", f.name) for f in files)
+    contents = [file.read_bytes() for file in files]
+    assert contents[0].decode() == run(*arguments).out == contents[3].decode()
+    assert len(set(contents[:3])) == 3
+
+
+def test_a_warning_is_one_line_on_stderr(workspace: Path) -> None:
+    """A prompt longer than the context is a Python warning, shown without its source line."""
+    result = run("generate", "--prefix", "z" * 30, "--length", 32)
+    assert result.code == 0
+    (line,) = (line for line in result.err.splitlines() if "prefix" in line)
+    assert "gpt2-helpers: the prefix has 30 tokens" in line
+    assert "Warning" not in result.err
+
+
+def test_ctrl_c_leaves_complete_texts(workspace: Path) -> None:
+    arguments = ("generate", "--nsamples", 10**4, "--length", 9, "--prefix", "ä")
+    # stdout is UTF-8 even if the locale has another encoding.
+    with process(workspace, *arguments, PYTHONIOENCODING="ascii") as started:
+        written = stdout_of(started).readline()
+        started.send_signal(signal.SIGINT)
+        written += stdout_of(started).read()
+        code = started.wait(timeout=300)
+    assert code == 130, stderr_of(workspace)
+    assert stderr_of(workspace).splitlines()[-1] == "gpt2-helpers: interrupted"
+    assert "Traceback" not in stderr_of(workspace)
+    assert written.decode().startswith("ä")
+    assert written.decode().endswith(f"\n{SAMPLE_DELIM}")
