@@ -11,8 +11,8 @@ import pytest
 
 from command_line import FINETUNE, TITLES, run
 from faulty_server import FaultyServer, running
-from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.checkpoint.model_files import save_model
+from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.config import ModelConfig
 from toy import toy_model, toy_tokenizer
 

@@ -11,7 +11,6 @@ from gpt2_helpers.cli import demo
 from gpt2_helpers.errors import Gpt2Error
 
 
-@pytest.mark.usefixtures("uncompiled")
 def test_the_demo_plots_the_loss_and_prints_ten_titles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,8 +22,8 @@ from command_line import (
     stdout_of,
 )
 from faulty_server import FaultyServer
-from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 
 
