@@ -57,7 +57,7 @@ def read_column(
     rows = _nonblank_rows(path, report)
     sample = list(itertools.islice(rows, _SAMPLE_ROWS))
     if not sample:
-        report.add(path, "contains no rows")
+        report.add(path, "no rows")
         return
     width = len(sample[0][1])
     for line, cells in sample:
@@ -74,7 +74,7 @@ def read_column(
     if blank:
         report.add(path, f"skipped {_count(blank, 'row')} with an empty column")
     if not texts:
-        report.add(path, "contains a header but no texts" if header else "contains no texts")
+        report.add(path, "a header but no texts" if header else "no texts")
 
 
 def column_lengths(path: Path) -> dict[str, int]:

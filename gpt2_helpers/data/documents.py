@@ -145,4 +145,4 @@ def iter_text(
             tail = (tail + chunk)[-_TAIL:]
             yield chunk
         if empty and not is_table(file):  # read_column reports empty tables
-            report.add(file, "is empty")
+            report.add(file, "empty")

@@ -191,10 +191,10 @@ def test_the_length_of_a_field_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "contains no rows"),
-        ("\n\n \n", "contains no rows"),
-        ("title\n", "contains a header but no texts"),
-        ("title\n\n\n", "contains a header but no texts"),
+        ("", "no rows"),
+        ("\n\n \n", "no rows"),
+        ("title\n", "a header but no texts"),
+        ("title\n\n\n", "a header but no texts"),
     ],
 )
 def test_a_table_without_texts_is_reported(tmp_path: Path, text: str, message: str) -> None:

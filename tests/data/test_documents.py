@@ -141,8 +141,8 @@ def test_empty_files_are_skipped_and_reported(tmp_path: Path) -> None:
     )
     text, notes = read(tmp_path)
     assert text == "one<|endoftext|>four"
-    assert "0.txt and 1 more file: is empty" in notes
-    assert "3.csv: contains a header but no texts" in notes
+    assert "0.txt and 1 more file: empty" in notes
+    assert "3.csv: a header but no texts" in notes
 
 
 def test_an_image_among_the_texts_is_an_error(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_progress_ends_with_the_total_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"data contains no text to train on \(.*a.txt: is empty\)"),
+        ("", r"data contains no text to train on \(.*a\.txt: empty\)"),
         (" \n", r"data contains no text to train on \(only whitespace, or no files\)"),
         ("x", "data contains a single token: training needs at least two"),
     ],
