@@ -28,8 +28,9 @@ from gpt2_helpers.config import (
     SamplingConfig,
 )
 from gpt2_helpers.generation.decoder import Model
+from gpt2_helpers.generation.memory import generation_bytes
 from gpt2_helpers.system import device
-from gpt2_helpers.training.memory import finetuning_bytes, generation_bytes, samples_of
+from gpt2_helpers.training.memory import finetuning_bytes, sample_settings
 from rounds import machine, most_held, run
 
 GB = 2**30
@@ -56,7 +57,7 @@ class Case:
             return generation_bytes(model, self.batch_size, self.length, self.precision)
         samples = None
         if self.sample_length:
-            samples = samples_of(RunConfig(sample_length=self.sample_length), "auto")
+            samples = sample_settings(RunConfig(sample_length=self.sample_length), "auto")
         return finetuning_bytes(model, self.finetune(), self.precision, samples)
 
     def finetune(self) -> FinetuneConfig:

@@ -77,15 +77,16 @@ def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
 
 def _models_that_fit(precision: str) -> list[str]:
     """Which models can be finetuned here; empty if the memory size is unknown."""
-    from gpt2_helpers.training import memory
+    from gpt2_helpers.generation.memory import GB, available_memory
+    from gpt2_helpers.training.memory import fit_models, sample_settings
 
-    available, place = memory.here()
+    available, location = available_memory()
     if available is None:
         return []
-    samples = memory.samples_of(RunConfig(), "auto")
-    fits = memory.what_fits(available, precision=precision, place=place, samples=samples)
+    samples = sample_settings(RunConfig(), "auto")
+    fits = fit_models(available, precision=precision, location=location, samples=samples)
     return [
-        f"finetuning with default options, including samples, in {available / memory.GB:.1f} GB:",
+        f"finetuning with default options, including samples, in {available / GB:.1f} GB:",
         *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
     ]
 

@@ -26,8 +26,14 @@ from gpt2_helpers.forms.data_picker import DataPicker
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
+from gpt2_helpers.generation.memory import available_memory
 from gpt2_helpers.google import drive
-from gpt2_helpers.training import memory
+from gpt2_helpers.training.memory import (
+    ModelFit,
+    SampleSettings,
+    fit_models,
+    sample_settings,
+)
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -96,7 +102,7 @@ class FinetuneForm(Displayable):
         self.widget = widgets.VBox([self.form.widget, self._summary])
         self.widget.add_class("gpt2-form")
         self._fitted: object = None  # what the list of models was last made for
-        self._fits: dict[str, memory.Fit] = {}
+        self._fits: dict[str, ModelFit] = {}
         self._saves = False  # whether memory saving was chosen here, and not by hand
         self._session: Session | None = None
         self._on_drive = self._runs_on_drive()
@@ -176,7 +182,7 @@ class FinetuneForm(Displayable):
         """Say of each model whether it fits this machine, and choose memory saving where that
         makes it fit. By hand it can be chosen otherwise, until another model is."""
         plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
-        samples = memory.samples_of(run, finetune.precision)
+        samples = sample_settings(run, finetune.precision)
         cause = run.model_name, dataclasses.replace(plain, steps=1), samples
         known = OLD_NAMES.get(run.model_name, run.model_name)
         if cause != self._fitted:
@@ -237,7 +243,7 @@ class FinetuneForm(Displayable):
         return f"{words}."
 
 
-def _fit_note(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
+def _fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
     """What to say of a model where memory is saved or not, and whether it is a warning."""
     if fit is None or fit.changes == {}:
         return "", False
@@ -255,15 +261,15 @@ def _fit_note(fit: memory.Fit | None, saves: bool) -> tuple[str, bool]:
     return "It will hardly fit without Save memory, among the advanced options.", True
 
 
-def _fits_here(finetune: FinetuneConfig, samples: memory.Samples | None) -> dict[str, memory.Fit]:
+def _fits_here(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
     """By name, how finetuning each model fits this machine; none where its memory is unknown."""
     from gpt2_helpers.system.device import choose_precision
 
-    available, place = memory.here()
+    available, location = available_memory()
     if available is None:
         return {}
     precision = choose_precision(finetune.precision)
-    fits = memory.what_fits(available, finetune, precision, place, samples)
+    fits = fit_models(available, finetune, precision, location, samples)
     return {fit.name: fit for fit in fits}
 
 

@@ -30,12 +30,12 @@ from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, close_all, summary
+from gpt2_helpers.generation.memory import GB, estimate_generation
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
-from gpt2_helpers.training.memory import GB, to_write
 
 LONG_TEXT, SHORT = "Running text", "Short texts, such as titles"
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -160,7 +160,7 @@ class GenerateForm(Displayable):
         if not self.form.is_valid or not self.session.is_loaded:
             return
         config = self.form.config(SamplingConfig)
-        needed, available, place = to_write(self.session.decoders, config)
+        needed, available, place = estimate_generation(self.session.decoders, config)
         words = ""
         if available is not None and needed > available:
             words = (

@@ -28,7 +28,7 @@ from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, Displayable
 from gpt2_helpers.forms.widgets.html import warning_messages
 from gpt2_helpers.forms.widgets.progress import show_copy_progress
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, style_sheet
-from gpt2_helpers.training.memory import GB, to_write
+from gpt2_helpers.generation.memory import GB, estimate_generation
 
 if TYPE_CHECKING:
     from gpt2_helpers.google.drive_backup import SavedRun
@@ -291,6 +291,8 @@ def _size_of(session: Session) -> str:
     model = session.inference_model
     count = model.config.n_parameters
     weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed, available, place = to_write(session.decoders, SamplingConfig(length=model.config.n_ctx))
+    needed, available, place = estimate_generation(
+        session.decoders, SamplingConfig(length=model.config.n_ctx)
+    )
     has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
     return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"

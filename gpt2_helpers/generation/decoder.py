@@ -41,6 +41,8 @@ class Weights(Protocol):
         adapters were added to the model: new weights and decoders are then needed."""
 
 
+# Precisions that TensorFlow Lite generates in, on machines without a GPU.
+TFLITE_PRECISIONS = ("float32", "int8")
 CAPACITIES = (64, 128, 256, 512, 1024)  # few, so that few decoders are compiled
 
 

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gpt2_helpers.generation import tflite
-from gpt2_helpers.generation.decoder import Decoder, Model, row_capacity
+from gpt2_helpers.generation.decoder import TFLITE_PRECISIONS, Decoder, Model, row_capacity
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
 from gpt2_helpers.system import device
 
@@ -95,4 +95,4 @@ class DecoderPool:
 
 def runs_on_tflite(precision: str) -> bool:
     """Whether decoding in `precision` uses TensorFlow Lite on this machine."""
-    return precision in (tflite.FLOAT, tflite.INT8) and not device.gpus() and tflite.is_available()
+    return precision in TFLITE_PRECISIONS and not device.gpus() and tflite.is_available()

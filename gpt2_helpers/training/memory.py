@@ -1,8 +1,7 @@
-"""How much memory a finetuning or a generation needs, and what fits. Shapes in, bytes out.
+"""Estimates of the memory that finetuning takes, and the options that make a model fit.
 
-The terms are those of `model` and `finetuning`; how often each of them is held at the worst moment
-was set by measuring (see benchmarks/memory.py). That was on a CPU: on a GPU the same tensors are
-held.
+Takes shapes and returns bytes; loads no TensorFlow. How often each tensor is held at the peak was
+fitted to measurements on a CPU (benchmarks/memory.py); a GPU holds the same tensors.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
@@ -19,51 +18,46 @@ from gpt2_helpers.config import (
     FinetuneConfig,
     ModelConfig,
     RunConfig,
-    SamplingConfig,
 )
-from gpt2_helpers.generation.decoder import inference_dtype, row_capacity
+from gpt2_helpers.generation.memory import (
+    BYTES_PER_NUMBER,
+    FP32_BYTES,
+    GB,
+    generation_bytes,
+    graph_bytes,
+    uses_tflite,
+)
 from gpt2_helpers.model.block_sizes import LOSS_IDS, LOSS_TOKENS, LOSS_TOKENS_SAVING, QUERIES
 from gpt2_helpers.model.lora import n_adapter_parameters
 
-if TYPE_CHECKING:
-    from gpt2_helpers.generation.decoders import DecoderPool
+FROZEN_BYTES = 2  # per weight of a frozen model
+LARGE_MODEL = 500_000_000  # parameters
+SAMPLING_OVERHEAD = 1.4  # measured: decoders rebuilt for each sample fragment the memory
+OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # numbers kept per trained weight
 
-GB = 2**30
-USABLE_GPU = 0.92  # of a card's memory; the rest is the driver's and what lies scattered
-
-_FP32, _HALF = 4, 2  # bytes
-_WIDTH = {
-    "float32": 4,
-    "bfloat16": 2,
-    "float16": 2,
-    "int8": 1,
-}  # bytes of a number in matrix products
-_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # what the optimizers keep, in numbers a weight
-_LITE = ("float32", "int8")  # see `decoding`: what TensorFlow Lite writes in on a processor
-_BETWEEN = 1.1  # TensorFlow Lite was measured to hold a tenth more than its parts add up to
-_ANEW = 1.4  # and so much more where it is made anew for each sample, in memory that lies scattered
-_DEFAULTS = FinetuneConfig()
 _SAVING = {"use_memory_saving_gradients": True}
 _ONE_PASS = {"accumulate_gradients": 1}
-_FACTORED = {"optimizer": "adafactor"}
-# What makes a model fit, the least change first, and how it is called.
-_WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
+_ADAFACTOR = {"optimizer": "adafactor"}
+# Changes of options that lower the memory, the smallest change first, and how they are called.
+_SAVINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("", {}),
     (" with memory saving", _SAVING),
     (" with accumulate_gradients=1 and memory saving", {**_ONE_PASS, **_SAVING}),
-    (" with adafactor and memory saving", {**_FACTORED, **_SAVING}),
+    (" with adafactor and memory saving", {**_ADAFACTOR, **_SAVING}),
     (
         " with adafactor, accumulate_gradients=1 and memory saving",
-        {**_FACTORED, **_ONE_PASS, **_SAVING},
+        {**_ADAFACTOR, **_ONE_PASS, **_SAVING},
     ),
     (" with lora_rank=8", {"lora_rank": 8, **_SAVING}),
 )
 
 
 @dataclass(frozen=True)
-class Samples:
-    """What a training writes between its steps: `count` texts of `length` tokens side by side, in
-    a `precision` that `DecoderPool.get` takes."""
+class SampleSettings:
+    """The samples that a run generates between steps: `count` texts of `length` tokens in parallel.
+
+    `precision` is as `DecoderPool.get` takes it.
+    """
 
     count: int
     length: int
@@ -71,48 +65,85 @@ class Samples:
     on_gpu: bool = False
 
 
-def samples_of(run: RunConfig, precision: str) -> Samples | None:
-    """What a run writes on this machine, trained in `precision` (auto among them); None where it
-    writes nothing."""
+def sample_settings(run: RunConfig, precision: str) -> SampleSettings | None:
+    """The samples of a run on this machine; None if it generates none.
+
+    `precision` is that of training, which may be auto.
+    """
     from gpt2_helpers.system.device import choose_decoding_precision, gpus
 
     if not run.sample_every:
         return None
-    writing = choose_decoding_precision(precision)
-    return Samples(run.sample_num, run.sample_length, writing, bool(gpus()))
+    inference_precision = choose_decoding_precision(precision)
+    return SampleSettings(run.sample_num, run.sample_length, inference_precision, bool(gpus()))
 
 
 def finetuning_bytes(
     model: ModelConfig,
     finetune: FinetuneConfig,
     precision: str,
-    samples: Samples | None = None,
+    samples: SampleSettings | None = None,
 ) -> int:
-    """Bytes at the worst moment of a finetuning, on each device: of a training step, or of the
-    `samples` after it. `precision` is one of float32, bfloat16 and float16.
+    """Estimate the peak memory of finetuning, on each device.
 
-    >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
-    >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
-    1.9
+    Args:
+        model: The model's shape.
+        finetune: The training options.
+        precision: float32, bfloat16 or float16.
+        samples: The samples generated between steps, if any.
+
+    Returns:
+        Bytes.
+
+    Example:
+        >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
+        >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
+        1.9
     """
-    between = _held_between_steps(model, finetune, precision)
-    step = between + _held_in_a_step(model, finetune, precision)
+    between_steps = _bytes_between_steps(model, finetune, precision)
+    step = between_steps + _bytes_of_a_step(model, finetune, precision)
     if samples is None:
         return int(step)
-    writing = generation_bytes(
+    sampling = generation_bytes(
         model, samples.count, samples.length, samples.precision, samples.on_gpu
     )
-    if _is_lite(samples.precision, samples.on_gpu):
-        return int(step + _ANEW * writing)
-    writing -= _FP32 * model.n_parameters  # the model itself, which is there
+    if uses_tflite(samples.precision, samples.on_gpu):
+        return int(step + SAMPLING_OVERHEAD * sampling)
+    sampling -= FP32_BYTES * model.n_parameters  # the model itself is loaded already
     if samples.on_gpu and is_large(model):
-        # What wrote is given up each time, and lies where tensors of the step did.
-        return int(max(step, between + writing))
-    return int(step + writing)
+        # Decoders are freed after each sample and reuse the memory of the step's tensors.
+        return int(max(step, between_steps + sampling))
+    return int(step + sampling)
 
 
-def _trained(model: ModelConfig, finetune: FinetuneConfig) -> int:
-    """How many numbers are trained."""
+def is_large(model: ModelConfig) -> bool:
+    """Whether a GPU should free the decoders after each sample, despite the time to rebuild them.
+
+    They include a copy of the weights.
+    """
+    return model.n_parameters >= LARGE_MODEL
+
+
+def _bytes_between_steps(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
+    """Weights, optimizer state and graph."""
+    width = BYTES_PER_NUMBER[precision]
+    trained = _n_trained(model, finetune)
+    if finetune.lora_rank:
+        weights = FROZEN_BYTES * model.n_parameters + FP32_BYTES * trained
+        if width == FP32_BYTES:
+            # Frozen weights cast to fp32: the embedding, and one layer's matrices at a time.
+            weights += _embedding_bytes(model) + 2 * FP32_BYTES * 4 * model.n_embd**2
+    else:
+        # In fp32, and cast to the precision of the products.
+        weights = (FP32_BYTES + (width < FP32_BYTES) * width) * model.n_parameters
+    # Attention in blocks and recomputed activations make the graph larger.
+    mb_per_layer = 6 + model.n_ctx // 256 + 2 * finetune.use_memory_saving_gradients
+    graph = graph_bytes(model, fixed_mb=40, mb_per_layer=mb_per_layer)
+    return weights + FP32_BYTES * _optimizer_numbers(model, finetune, trained) + graph
+
+
+def _n_trained(model: ModelConfig, finetune: FinetuneConfig) -> int:
+    """The number of trained parameters."""
     if finetune.lora_rank:
         return n_adapter_parameters(model, finetune.lora_rank)
     if finetune.only_train_transformer_layers:
@@ -120,83 +151,152 @@ def _trained(model: ModelConfig, finetune: FinetuneConfig) -> int:
     return model.n_parameters
 
 
-def _output_matrix(model: ModelConfig) -> int:
-    """Bytes of it, or of its gradients, in fp32."""
-    return _FP32 * model.n_vocab * model.n_embd
+def _embedding_bytes(model: ModelConfig) -> int:
+    """Bytes of the token embedding in fp32, or of its gradient."""
+    return FP32_BYTES * model.n_vocab * model.n_embd
 
 
-def _held_between_steps(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
-    """Weights, what the optimizer keeps, and the graph."""
-    width = _WIDTH[precision]
-    narrow = width < _FP32
-    trained = _trained(model, finetune)
-    if finetune.lora_rank:
-        weights = _HALF * model.n_parameters + _FP32 * trained
-        if not narrow:  # as they are multiplied: the embeddings for all, a layer's for each product
-            weights += _output_matrix(model) + 2 * _FP32 * 4 * model.n_embd**2
-    else:
-        # The second as they are multiplied.
-        weights = (_FP32 + narrow * width) * model.n_parameters
+def _optimizer_numbers(model: ModelConfig, finetune: FinetuneConfig, trained: int) -> int:
+    """How many numbers the optimizer keeps.
+
+    Adafactor keeps one per row and column of a matrix, and one per element of a vector.
+    """
+    if finetune.optimizer == "adafactor":
+        return model.n_vocab + model.n_ctx + 29 * model.n_layer * model.n_embd
+    return OPTIMIZER_SLOTS[finetune.optimizer] * trained
+
+
+def _bytes_of_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
+    """Gradients, activations and the loss's tensors, at the peak of a step."""
+    width = BYTES_PER_NUMBER[precision]
+    half = width < FP32_BYTES
     saving = finetune.use_memory_saving_gradients
-    graph = _graph(model, 40, 6 + model.n_ctx // 256 + 2 * saving)  # with attention's blocks
-    return weights + _FP32 * _state(model, finetune, trained) + graph
-
-
-def _held_in_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
-    """Gradients, activations and what the loss needs, at the worst moment."""
-    width = _WIDTH[precision]
-    narrow = width < _FP32
-    saving = finetune.use_memory_saving_gradients
-    gradients = _FP32 * _trained(model, finetune)
-    trains_output = not (finetune.lora_rank or finetune.only_train_transformer_layers)
-    output = _output_matrix(model) * trains_output
-    waiting = 0
+    gradients = FP32_BYTES * _n_trained(model, finetune)
+    trains_embedding = not (finetune.lora_rank or finetune.only_train_transformer_layers)
+    embedding_gradient = _embedding_bytes(model) * trains_embedding
+    pending = 0
     if finetune.accumulate_gradients > 1:
-        waiting = 2 * gradients  # the sum so far, and the next one
+        pending = 2 * gradients  # the sum so far and the next summand
     elif precision == "float16" or finetune.max_grad_norm:
-        waiting = 2 * gradients  # all are looked at before the first is used, scaled
+        pending = 2 * gradients  # all are needed before the first is applied, scaled
     elif finetune.optimizer == "adafactor":
-        waiting = gradients // 3  # by what was measured; its small steps are many, and some wait
+        pending = gradients // 3  # measured: its many small operations leave some waiting
 
-    layer, backwards = _activations_of_a_layer(model, finetune, width)
+    layer, layer_backward = _layer_activation_bytes(model, finetune, width)
     tokens = finetune.batch_size * model.n_ctx
     if saving:
-        kept, once_more = model.n_layer * tokens * model.n_embd * width, layer
+        stored, recomputed = model.n_layer * tokens * model.n_embd * width, layer
     else:
-        kept, once_more = model.n_layer * layer, 0
-    # Logits of one slice of the loss and their gradients. A processor without 16-bit products
-    # takes the matrix into fp32 for each of its two.
-    at_once = LOSS_TOKENS_SAVING if saving else LOSS_TOKENS
-    scores = min(tokens, at_once) * model.n_vocab * 2 * _FP32 + narrow * 2 * _output_matrix(model)
-    # The sum of the slices' gradients, what is added to it for some ids, and that before its cast.
-    added = min(output, _FP32 * LOSS_IDS * model.n_embd) * (tokens > at_once)
-    sums = output + added + narrow * output * width // _FP32
-    return waiting + max(
-        kept + scores + sums,  # between the two passes
-        kept + once_more + backwards + output,  # the way back begins
-        (2 + 2 * narrow) * output,  # and ends, with the largest weight's update
+        stored, recomputed = model.n_layer * layer, 0
+    # Logits of one block of the loss and their gradients. CPUs without 16-bit products cast the
+    # embedding to fp32 for each of two products.
+    block = LOSS_TOKENS_SAVING if saving else LOSS_TOKENS
+    logits = min(tokens, block) * model.n_vocab * 2 * FP32_BYTES
+    logits += half * 2 * _embedding_bytes(model)
+    # The sum of the blocks' embedding gradients, the summand for some ids, and its uncast copy.
+    summand = min(embedding_gradient, FP32_BYTES * LOSS_IDS * model.n_embd) * (tokens > block)
+    loss_gradients = embedding_gradient + summand + half * embedding_gradient * width // FP32_BYTES
+    return pending + max(
+        stored + logits + loss_gradients,  # in the loss
+        stored + recomputed + layer_backward + embedding_gradient,  # at the start of backward
+        (2 + 2 * half) * embedding_gradient,  # at its end, updating the largest weight
     )
 
 
-def _activations_of_a_layer(
+def _layer_activation_bytes(
     model: ModelConfig, finetune: FinetuneConfig, width: int
 ) -> tuple[int, int]:
-    """What a layer keeps for its gradients, and what these pass through, with numbers of so many
-    bytes."""
-    narrow = width < _FP32
+    """Bytes that a layer stores for the backward pass, and that its backward pass takes."""
+    half = width < FP32_BYTES
     tokens = finetune.batch_size * model.n_ctx
-    row = tokens * model.n_embd
-    odds = tokens * model.n_ctx * model.n_head  # what attention gives each token for each other
-    # In rows: the insides of both norms, in fp32; then what the matrices multiply, which are both
-    # norms, query, key, value, what is mixed, and twice the wide middle. Below is what attention
-    # keeps of its own: the odds, and rows as many as were measured.
-    layer = row * (2 * _FP32 + 14 * width)
+    hidden = tokens * model.n_embd
+    attention = tokens * model.n_ctx * model.n_head  # attention weights
+    # In units of hidden states: inside both layer norms, in fp32; then the inputs of the matrix
+    # products: both norms' outputs, query, key, value, attention output, and the MLP twice.
+    # Attention's own tensors are below; how many hidden states they include was measured.
+    layer = hidden * (2 * FP32_BYTES + 14 * width)
     if finetune.dropout:
-        layer += odds * (_FP32 + narrow * width) + (2 * odds + 4 * row) * width
-        return layer, (4 * odds + 8 * row) * _FP32
-    # In blocks of queries: see `attention`.
-    odds = odds * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
-    return layer + (odds + 4 * row) * width, (3 * odds + 8 * row) * _FP32
+        layer += attention * (FP32_BYTES + half * width) + (2 * attention + 4 * hidden) * width
+        return layer, (4 * attention + 8 * hidden) * FP32_BYTES
+    # Attention in blocks of queries skips most of what the causal mask hides.
+    attention = attention * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
+    return layer + (attention + 4 * hidden) * width, (3 * attention + 8 * hidden) * FP32_BYTES
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """Whether finetuning a model fits in memory.
+
+    Attributes:
+        name: The model's name.
+        needed: Bytes, after the changes.
+        changes: Options to set so that it fits; empty if it fits as it is, None if nothing helps.
+        line: The result in words.
+    """
+
+    name: str
+    needed: int
+    changes: Mapping[str, Any] | None
+    line: str
+
+
+def fit_models(
+    available: int,
+    finetune: FinetuneConfig | None = None,
+    precision: str = "float32",
+    location: str = "this machine",
+    samples: SampleSettings | None = None,
+) -> list[ModelFit]:
+    """Find out for every model size whether finetuning fits in memory, or what makes it fit.
+
+    Args:
+        available: Bytes.
+        finetune: The training options; defaults to those of `finetune`.
+        precision: float32, bfloat16 or float16.
+        location: What the lines call the memory's owner: see `available_memory`.
+        samples: The samples generated between steps, if any.
+
+    Returns:
+        One entry for the bundled model and for each of OpenAI's.
+
+    Example:
+        >>> one_pass = FinetuneConfig(accumulate_gradients=1)
+        >>> for fit in fit_models(8 * GB, one_pass, location="this GPU"):
+        ...     print(fit.line)
+        tiny: fits (about 0.2 GB)
+        124M: fits (about 3.1 GB)
+        355M: fits (about 7.5 GB)
+        774M: fits with adafactor and memory saving (about 5.0 GB)
+        1558M: fits with lora_rank=8 (about 4.7 GB)
+    """
+    finetune = finetune or FinetuneConfig()
+    return [
+        _fit_model(name, model, available, finetune, precision, location, samples)
+        for name, model in {BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER), **SIZES}.items()
+    ]
+
+
+def _fit_model(
+    name: str,
+    model: ModelConfig,
+    available: int,
+    finetune: FinetuneConfig,
+    precision: str,
+    location: str,
+    samples: SampleSettings | None,
+) -> ModelFit:
+    for description, options in _SAVINGS:
+        config = dataclasses.replace(finetune, **options)
+        needed = finetuning_bytes(model, config, precision, samples)
+        if needed <= available:
+            changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
+            line = f"{name}: fits{description} (about {needed / GB:.1f} GB)"
+            return ModelFit(name, needed, changes, line)
+    line = (
+        f"{name}: needs {needed / GB:,.1f} GB even{description}, "
+        f"{location} has {available / GB:,.1f}"
+    )
+    return ModelFit(name, needed, None, line)
 
 
 def ways_to_save_memory(config: FinetuneConfig) -> str:
@@ -217,148 +317,3 @@ def ways_to_save_memory(config: FinetuneConfig) -> str:
     if not config.lora_rank:
         ways.append("set lora_rank=8")
     return ", ".join([*ways, "or use a smaller model"]) if ways else "use a smaller model"
-
-
-def is_large(model: ModelConfig) -> bool:
-    """Whether what writes samples, copies of the weights among it, is worth making anew each time
-    on a GPU, rather than holding it while training goes on."""
-    return model.n_parameters >= 500_000_000
-
-
-def _state(model: ModelConfig, finetune: FinetuneConfig, trained: int) -> int:
-    """How many numbers the optimizer keeps; Adafactor one a row and one a column of a matrix, and
-    one for each number of a vector."""
-    if finetune.optimizer == "adafactor":
-        return model.n_vocab + model.n_ctx + 29 * model.n_layer * model.n_embd
-    return _SLOTS[finetune.optimizer] * trained
-
-
-def generation_bytes(
-    model: ModelConfig, batch_size: int, length: int, precision: str, on_gpu: bool = False
-) -> int:
-    """Bytes for writing `batch_size` texts of `length` tokens side by side, the loaded model
-    itself included. `precision` is what `DecoderPool.get` takes.
-
-    >>> round(generation_bytes(SIZES["355M"], 1, 100, "int8") / GB, 1)
-    1.0
-    """
-    lite = _is_lite(precision, on_gpu)
-    width = _WIDTH[precision]
-    longest = min(length + 1, model.n_ctx)
-    capacity = row_capacity(longest, model.n_ctx)
-    # The keys and values of a layer, which NumPy has in fp32 and takes as rows grow.
-    seen = 2 * batch_size * (longest if lite else capacity) * model.n_embd
-    seen *= _FP32 if lite else width
-    scores = 4 * _FP32 * batch_size * model.n_vocab
-    weights = _writing_weights(model, precision, on_gpu)
-    if lite:
-        return int(_BETWEEN * (weights + model.n_layer * seen + scores))
-    return weights + (model.n_layer + 1) * seen + scores + _graph(model, 20, 9)
-
-
-def _writing_weights(model: ModelConfig, precision: str, on_gpu: bool) -> int:
-    """Bytes of weights in the forms that writing needs."""
-    width = _WIDTH[precision]
-    output = model.n_vocab * model.n_embd
-    if _is_lite(precision, on_gpu):
-        # Each program, and beside it its matrices once more, in the order of their products.
-        return 2 * width * model.n_parameters + _FP32 * output
-    copies = (width < _FP32) * width * model.n_parameters + width * output  # turned once for all
-    return _FP32 * model.n_parameters + copies
-
-
-def _is_lite(precision: str, on_gpu: bool) -> bool:
-    return precision in _LITE and not on_gpu
-
-
-def to_write(decoders: DecoderPool, config: SamplingConfig) -> tuple[int, int | None, str]:
-    """Bytes that a loaded model needs to write a batch of such texts, those it can use, and whose
-    they are (see `here`)."""
-    from gpt2_helpers.system.device import gpus
-
-    model = decoders.model
-    precision, on_gpu = inference_dtype(model, config), bool(gpus())
-    needed = generation_bytes(model.config, config.batch_size, config.length, precision, on_gpu)
-    available, place = here()
-    if available is not None and not on_gpu:  # what it has already need not be found once more
-        if not _is_lite(precision, on_gpu):
-            available += _FP32 * model.config.n_parameters
-        elif len(decoders):
-            available += _writing_weights(model.config, precision, on_gpu)
-    return needed, available, place
-
-
-def _graph(model: ModelConfig, megabytes: int, a_layer: int) -> int:
-    """What the description of the computation takes; on a GPU, where it stays in main memory, the
-    libraries take about as much."""
-    return (megabytes + a_layer * model.n_layer) * 2**20
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Whether finetuning a size fits: `line` says it, `needed` is the bytes it takes.
-
-    `changes` are the options to set so that it fits: none where it fits as it is, and None where
-    nothing helps.
-    """
-
-    name: str
-    needed: int
-    changes: Mapping[str, Any] | None
-    line: str
-
-
-def what_fits(
-    available: int,
-    finetune: FinetuneConfig = _DEFAULTS,
-    precision: str = "float32",
-    place: str = "this machine",
-    samples: Samples | None = None,
-) -> list[Fit]:
-    """For the bundled model and each of OpenAI's sizes, whether finetuning it fits in `available`
-    bytes with its `samples`, or what would make it fit. `place` is what the lines call the
-    memory's owner.
-
-    >>> for fit in what_fits(8 * GB, FinetuneConfig(accumulate_gradients=1), place="this GPU"):
-    ...     print(fit.line)
-    tiny: fits (about 0.2 GB)
-    124M: fits (about 3.1 GB)
-    355M: fits (about 7.5 GB)
-    774M: fits with adafactor and memory saving (about 5.0 GB)
-    1558M: fits with lora_rank=8 (about 4.7 GB)
-    """
-    return [
-        _fit(name, model, available, finetune, precision, place, samples)
-        for name, model in {BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER), **SIZES}.items()
-    ]
-
-
-def _fit(
-    name: str,
-    model: ModelConfig,
-    available: int,
-    finetune: FinetuneConfig,
-    precision: str,
-    place: str,
-    samples: Samples | None,
-) -> Fit:
-    for words, options in _WAYS:
-        config = dataclasses.replace(finetune, **options)
-        needed = finetuning_bytes(model, config, precision, samples)
-        if needed <= available:
-            changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
-            line = f"{name}: fits{words} (about {needed / GB:.1f} GB)"
-            return Fit(name, needed, changes, line)
-    line = f"{name}: needs {needed / GB:,.1f} GB even{words}, {place} has {available / GB:,.1f}"
-    return Fit(name, needed, None, line)
-
-
-def here() -> tuple[int | None, str]:
-    """Bytes that a model can use on this machine, and whose they are: the first GPU's where there
-    is one, else those of main memory that are free. None where the system does not tell."""
-    from gpt2_helpers.system import device  # which brings TensorFlow where there may be a GPU
-
-    if cards := device.gpus():
-        memory = cards[0].memory
-        return (None if memory is None else int(USABLE_GPU * memory)), "this GPU"
-    return device.free_main_memory(), "this machine"

@@ -14,6 +14,9 @@ from command_line import (
 )
 from gpt2_helpers import __version__
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.generation import memory
+from gpt2_helpers.generation.memory import GB
+from gpt2_helpers.system import device
 from paths import GOLDEN
 
 
@@ -75,3 +78,17 @@ def test_a_damaged_run_does_not_hide_the_others(workspace: Path) -> None:
     lines = run("info").out.splitlines()
     assert any(line.startswith("  run1  3 steps, loss") for line in lines)
     assert any(line.startswith("  run2  unusable: ") for line in lines)
+
+
+def test_models_that_fit(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
+    monkeypatch.setattr(device, "choose_precision", lambda: "float16")
+    monkeypatch.setattr(memory, "available_memory", lambda: (8 * GB, "this machine"))
+    shown = run("info").out
+    assert "finetuning with default options, including samples, in 8.0 GB:" in shown
+    assert re.search(
+        r"\n  774M: fits with lora_rank=8 \(about .* GB\): "
+        r"--lora-rank 8 --use-memory-saving-gradients\n",
+        shown,
+    )
+    monkeypatch.setattr(memory, "available_memory", lambda: (None, "this GPU"))
+    assert "finetuning with" not in run("info").out

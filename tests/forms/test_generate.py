@@ -24,9 +24,9 @@ from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.forms.widgets.text_cards import TextCards
+from gpt2_helpers.generation import memory
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.session import Session
-from gpt2_helpers.training import memory
 from toy_runs import train, write_model, write_text
 from widget_texts import button, markup, parts, words
 
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
 def test_a_batch_that_needs_too_much_memory_is_warned_of(
     sess: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "here", lambda: (100 * 2**20, "this GPU"))
+    monkeypatch.setattr(memory, "available_memory", lambda: (100 * 2**20, "this GPU"))
     form = GenerateForm(sess, **SMALL)
     assert "side by side need" not in words(form.widget)
     form.form.set(batch_size=50_000)

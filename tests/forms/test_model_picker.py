@@ -20,7 +20,6 @@ from gpt2_helpers.google.drive_backup import run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import drain
-from gpt2_helpers.training import memory
 from toy_runs import train, write_model, write_text
 from widget_texts import button, words
 
@@ -203,7 +202,6 @@ def test_a_pretrained_model_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_weights_that_are_loaded_count_as_room_for_the_model(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "GB", 1000)
     monkeypatch.setattr(model_picker, "GB", 1000)
     monkeypatch.setattr(device, "free_main_memory", lambda: 1_000_000)
     ModelForm().run()

@@ -62,7 +62,9 @@ def test_quantization_keeps_zero_and_the_largest_weight() -> None:
 
 
 @pytest.mark.parametrize("precision", [FLOAT, INT8])
-def test_a_rows_result_is_the_same_to_the_last_bit_whatever_the_other_rows_are(precision: str) -> None:
+def test_a_rows_result_is_the_same_to_the_last_bit_whatever_the_other_rows_are(
+    precision: str,
+) -> None:
     program = dense(precision, normal(300, 64), normal(300))
     x = normal(40, 64)
     (together,) = program(x)

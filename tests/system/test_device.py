@@ -14,7 +14,13 @@ import tensorflow as tf
 from gpt2_helpers.config import PRECISIONS
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system import device
-from gpt2_helpers.system.device import Gpu, choose_precision, describe, training_strategy
+from gpt2_helpers.system.device import (
+    Gpu,
+    choose_precision,
+    describe,
+    free_main_memory,
+    training_strategy,
+)
 
 
 def has_gpus(patch: pytest.MonkeyPatch, *capabilities: tuple[int, int] | None) -> None:
@@ -226,3 +232,43 @@ def test_several_cards_are_asked_for_and_there_are_fewer(
         OptionError, match=f"two GPUs or more, this machine has {len(capabilities)}"
     ):
         training_strategy(multi_gpu=True)
+
+
+@pytest.fixture
+def meminfo(tmp_path: Path) -> Path:
+    path = tmp_path / "meminfo"
+    path.write_text("MemTotal: 9 kB\nMemFree: 3 kB\nMemAvailable: 7 kB\n")
+    return path
+
+
+def test_free_main_memory_is_what_the_system_reports(meminfo: Path, tmp_path: Path) -> None:
+    assert free_main_memory(meminfo) == 7 * 1024
+    meminfo.write_text("MemTotal: 9 kB\n")
+    assert free_main_memory(meminfo) is None
+    assert free_main_memory(tmp_path / "none") is None
+
+
+def test_free_main_memory_respects_a_container_limit(meminfo: Path, tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("6144\n")
+    (tmp_path / "memory.current").write_text("1024\n")
+    assert free_main_memory(meminfo, tmp_path) == 5 * 1024
+    # The page cache of files is freed on demand.
+    (tmp_path / "memory.stat").write_text("anon 512\nfile 512\ninactive_file 512\n")
+    assert free_main_memory(meminfo, tmp_path) == 5 * 1024 + 512
+    (tmp_path / "memory.stat").unlink()
+    (tmp_path / "memory.current").write_text("9999\n")
+    assert free_main_memory(meminfo, tmp_path) == 0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_main_memory(meminfo, tmp_path) == 7 * 1024
+
+
+def test_free_main_memory_respects_a_cgroup_v1_limit(meminfo: Path, tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("6144\n")
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("1024\n")
+    stat = "cache 512\ninactive_file 256\ntotal_inactive_file 512\n"
+    (tmp_path / "memory" / "memory.stat").write_text(stat)
+    assert free_main_memory(meminfo, tmp_path) == 5 * 1024 + 256
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert free_main_memory(meminfo, tmp_path) == 7 * 1024
+    assert free_main_memory(tmp_path / "none", tmp_path) is None
