@@ -70,7 +70,7 @@ soak: $(VENV) ## memory over 10,000 texts, 2,000 steps and 50 models, half an ho
 .PHONY: load-test
 load-test: $(VENV) ## how much the web app writes for how many at once, and made-up requests
 	@.venv/bin/python benchmarks/load.py
-	@.venv/bin/python -m pytest -q -rs tests/web/test_schemas.py
+	@.venv/bin/python -m pytest -q -rs tests/web/test_openapi_schema.py
 
 # Nothing else should compute meanwhile.
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""gpt2-helpers serve: a run or a model -> a page and routes on the web."""
+"""gpt2-helpers serve: the web app for a run or a pretrained model."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import parse_value
 from gpt2_helpers.web.config import ServeConfig
 
-SUMMARY = "put a finetuned run, or a pretrained model, on the web"
-KEY, PORT = "GPT2_SERVE_KEY", "PORT"
+SUMMARY = "serve a finetuned run or a pretrained model on the web"
+KEY, PORT = "GPT2_SERVE_KEY", "PORT"  # environment variables
 
 
 def parser() -> Parser:
-    """The arguments it takes."""
+    """Return the argument parser of the command."""
     parser = Parser(
         "serve",
         "",
-        "Serve a page to write with a model, and routes for programs, until Ctrl-C or SIGTERM; by\n"
-        f"itself the bundled model, for this machine alone. {KEY} is a key to ask for.",
+        "Serve a page to write with a model and a JSON API until Ctrl-C or SIGTERM. Without\n"
+        "arguments the bundled model is served, on this machine only. If the environment variable\n"
+        f"{KEY} is set, requests must send its value as API key.",
         (
             "",
             "--run-name run1",
@@ -37,15 +38,15 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> int:
-    """Load what is asked for, and serve it to the end."""
+    """Load the model and serve it until the process is interrupted."""
     if "port" not in options and (port := os.environ.get(PORT)):
         options.port = parse_value(field_of(ServeConfig, "port"), port)
         if not isinstance(options.port, int):
-            raise OptionError(f"{PORT} of the environment must be a port's number, got {port!r}")
+            raise OptionError(f"environment variable {PORT} must be a port number, got {port!r}")
     config = config_from(ServeConfig, options)
     if "run_name" not in options and "model_name" not in options:
         if "checkpoint" in options:
-            raise OptionError("--checkpoint is one of a run's: give its --run-name too")
+            raise OptionError("--checkpoint needs a run: add --run-name")
         options.model_name = BUNDLED_MODEL
     session = model_options.load_session(options)
 
@@ -54,7 +55,7 @@ def run(options: Namespace) -> int:
     server = Server(session, config, os.environ.get(KEY))
     print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
     if config.host in ("0.0.0.0", "::", ""):
-        note(f"other machines reach it by this one's address, at port {server.port}")
+        note(f"other machines can connect to port {server.port} of this machine's address")
     server.run()
-    note("ended")
+    note("server stopped")
     return DONE

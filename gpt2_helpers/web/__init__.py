@@ -1,7 +1,21 @@
-"""The web app: a model behind routes and a page, written by one thread for many readers at once.
+"""The web app: a page and a JSON API in front of one model, with continuous batching.
 
-request -> asking      JSON or a query -> what is asked for, checked
-        -> batching    texts of all requests side by side, joined and left between two tokens
-        -> answers     texts as JSON, as pieces, as completions
-around it: guards (who may ask, how much, how often), metrics, the page
+A request passes through these modules, outermost first:
+
+    server        uvicorn; timeouts closes connections that send too slowly
+    middleware    security headers, API key, body size, rate limit, access log
+    routes        one handler per route, registered in app
+    schemas       JSON or query string -> GenerateRequest or CompleteRequest, validated
+    responses     submits the request to the engine; chunks -> JSON or server-sent events
+    engine        tokenizes the prompt, checks the queue, makes one SequenceSpec per text
+    scheduler     a background thread that runs the batch and passes chunks back
+
+A web request becomes sequences of the running batch in two steps: `Engine.submit` (engine.py)
+queues a `SequenceSpec` for each text, and `Scheduler._admit_waiting` (scheduler.py) adds queued
+sequences to the batch between two decode steps. With several workers, `WorkerPool` (worker_pool.py)
+takes the scheduler's place and sends each sequence to a `worker` process, which runs a scheduler
+of its own.
+
+Beside them: config (the options of `gpt2-helpers serve`), errors, metrics, model_info, openapi,
+notebook (`gpt2.serve`) and static/ (the page).
 """

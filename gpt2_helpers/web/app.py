@@ -1,4 +1,4 @@
-"""The app: routes, their guards, and who writes, who lives as long as it does."""
+"""The ASGI app: routes, error handlers, middleware, and a lifespan that runs the engine."""
 
 from __future__ import annotations
 
@@ -16,88 +16,103 @@ from starlette.types import ASGIApp
 from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Writer
+from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.metrics import Metrics
-from gpt2_helpers.web.middleware import SecurityMiddleware, refused
-from gpt2_helpers.web.model_info import ModelCard, start_of
-from gpt2_helpers.web.routes import GONE, PAGE, Routes
+from gpt2_helpers.web.middleware import SecurityMiddleware, error_response
+from gpt2_helpers.web.model_info import ModelInfo, default_prompt_prefix
+from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, STATIC, Routes
 from gpt2_helpers.web.scheduler import Scheduler
-from gpt2_helpers.web.worker_pool import WorkerPool, processes_for
+from gpt2_helpers.web.worker_pool import WorkerPool, worker_count
 
-# What pages of other sites may ask for, where the guards let them.
-SHARED = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
+CORS_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
 
 
-def build(
-    session: Session, config: ServeConfig, key: str | None = None, frames: str = "'self'"
-) -> tuple[ASGIApp, Writer]:
-    """The ASGI app for a session's model, which nobody else may use meanwhile, and its writer.
+def create_app(
+    session: Session,
+    config: ServeConfig,
+    key: str | None = None,
+    frame_ancestors: str = "'self'",
+) -> tuple[ASGIApp, Engine]:
+    """Create the app for a session's model.
 
-    `key` is what requests for texts must bring, where it is given; `frames` are the sites that may
-    show the page within theirs, as a content security policy names them.
+    Args:
+        session: the session, which nothing else may use while the app runs.
+        config: the options of the server.
+        key: the API key that requests must send. Defaults to none.
+        frame_ancestors: the sites that may embed the page, in the syntax of a content security
+            policy.
+
+    Returns:
+        The ASGI app, and its engine.
     """
     metrics = Metrics()
-    start = start_of(session) if config.prompt_prefix is None else config.prompt_prefix
-    writer = _writer(session, config, metrics, start)
-    metrics.watch(writer)
-    routes = Routes(writer, metrics, ModelCard.of(session), config)
+    engine = _create_engine(session, config, metrics)
+    metrics.watch(engine)
+    routes = Routes(engine, metrics, ModelInfo.of(session), config)
 
     @asynccontextmanager
-    async def writing(_: Starlette) -> AsyncIterator[None]:
-        writer.start()
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        engine.start()
         yield
-        writer.stop()
-
-    def answers_refusal(_: Request, refusal: Exception) -> Response:
-        assert isinstance(refusal, RequestError)
-        return refused(refusal)
-
-    def answers_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        path, allowed = request.url.path, (error.headers or {}).get("Allow", "another method")
-        words = {
-            404: f"there is nothing at {path}: /docs lists what there is",
-            405: f"{path} does not take {request.method}: send {allowed.replace(', ', ' or ')}",
-        }
-        message = words.get(error.status_code, error.detail)
-        return JSONResponse({"error": message}, error.status_code, error.headers)
-
-    def has_left(_: Request, error: Exception) -> Response:
-        return Response(status_code=GONE)  # in the middle of its own body
+        engine.stop()
 
     app = Starlette(
         routes=[
-            Route("/", routes.plain, methods=["GET", "POST", "HEAD"]),
+            Route("/", routes.root, methods=["GET", "POST", "HEAD"]),
             Route("/api/generate", routes.generate, methods=["POST"]),
             Route("/api/stream", routes.stream, methods=["POST"]),
             Route("/api/complete", routes.complete, methods=["POST"]),
             Route("/api/model", routes.model),
-            Route("/healthz", routes.healthy),
+            Route("/healthz", routes.health),
             Route("/readyz", routes.ready),
             Route("/metrics", routes.metrics),
             Route("/how", routes.how),
             Route("/docs", routes.docs),
-            Route("/openapi.json", routes.description),
-            *(Route(path, routes.allowed, methods=["OPTIONS"]) for path in SHARED),
-            Mount("/page", StaticFiles(directory=PAGE)),
+            Route("/openapi.json", routes.openapi),
+            *(Route(path, routes.preflight, methods=["OPTIONS"]) for path in CORS_PATHS),
+            Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        lifespan=writing,
+        lifespan=lifespan,
         exception_handlers={
-            RequestError: answers_refusal,
-            HTTPException: answers_http,
-            ClientDisconnect: has_left,
+            RequestError: _on_request_error,
+            HTTPException: _on_http_exception,
+            ClientDisconnect: _on_disconnect,
         },
     )
-    app.router.redirect_slashes = False  # which would lead out of https behind a proxy
-    return SecurityMiddleware(app, config, key, metrics.answered, frames), writer
+    # A redirect would have the scheme http even behind a proxy that terminates TLS.
+    app.router.redirect_slashes = False
+    return SecurityMiddleware(app, config, key, metrics.count_request, frame_ancestors), engine
 
 
-def _writer(session: Session, config: ServeConfig, metrics: Metrics, start: str) -> Writer:
-    """Who writes for this server: a thread, or several processes."""
-    model, tokenizer = session.inference_model, session.tokenizer
-    processes = processes_for(model, config)
-    if processes > 1 and isinstance(model, InferenceModel):
+def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> Engine:
+    """Return a thread or several worker processes, whichever suits the model and the options."""
+    prompt_prefix = config.prompt_prefix
+    if prompt_prefix is None:
+        prompt_prefix = default_prompt_prefix(session)
+    model, tokenizer, on_tokens = session.inference_model, session.tokenizer, metrics.count_tokens
+    workers = worker_count(model, config)
+    if workers > 1 and isinstance(model, InferenceModel):
         session.decoders.clear()  # the workers have their own
-        return WorkerPool(model, tokenizer, config, processes, metrics.wrote, start)
-    return Scheduler(session.decoders, tokenizer, config, metrics.wrote, start)
+        return WorkerPool(model, tokenizer, config, workers, on_tokens, prompt_prefix)
+    return Scheduler(session.decoders, tokenizer, config, on_tokens, prompt_prefix)
+
+
+def _on_request_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return error_response(error)
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path, allowed = request.url.path, (error.headers or {}).get("Allow", "another method")
+    messages = {
+        404: f"not found: {path}; see /docs for the routes",
+        405: f"{path} does not accept {request.method}: use {allowed.replace(', ', ' or ')}",
+    }
+    message = messages.get(error.status_code, error.detail)
+    return JSONResponse({"error": message}, error.status_code, error.headers)
+
+
+def _on_disconnect(_: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)  # while its body was read

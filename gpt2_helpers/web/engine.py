@@ -1,6 +1,7 @@
-"""Who writes the texts of all requests: what is asked for -> orders, where there is room for them.
+"""Engine interface: queues the sequences of each request and reports their chunks.
 
-`batching` writes them in this process, `processes` in several others. Knows nothing of HTTP.
+`scheduler` implements it with a thread, `worker_pool` with several processes. Knows nothing of
+HTTP.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -20,154 +21,176 @@ from gpt2_helpers.generation.batch import check_prompt_fits
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import RequestError, ShuttingDown, TooManyRequests, WrongRequest
+from gpt2_helpers.web.errors import BadRequest, RequestError, ServiceUnavailable, TooManyRequests
 
-FIRST_GUESS = 2.0  # seconds a text takes, until some were timed
+INITIAL_SEQUENCE_SECONDS = 2.0  # assumed duration of a sequence until some have been timed
 
-Listener: TypeAlias = Callable[[GenerationChunk | RequestError], None]
+OutputCallback: TypeAlias = Callable[[GenerationChunk | RequestError], None]
 
 
-class Job:
-    """The texts of one request; the pieces that `hear` is called with count them from 0."""
+class Request:
+    """A submitted request: one or more sequences, whose output goes to `on_output`.
 
-    def __init__(self, hear: Listener, whole: bool, time_limit: float) -> None:
-        self.hear, self.whole = hear, whole
-        self.deadline = time.monotonic() + time_limit
-        self.is_over = False  # nobody waits for more of it
+    Chunks are numbered from 0 by sequence. Without `stream` only the last chunk of each sequence
+    is passed on.
+    """
 
-    def refuse(self, refusal: RequestError) -> None:
-        """Tell who listens that no more will come."""
-        if not self.is_over:
-            self.is_over = True
-            with suppress(RuntimeError):  # the reader's loop has ended
-                self.hear(refusal)
+    def __init__(self, on_output: OutputCallback, stream: bool, timeout: float) -> None:
+        self.stream = stream
+        self.deadline = time.monotonic() + timeout
+        self.is_done = False  # failed or cancelled: no more output
+        self._on_output = on_output
 
-    def tell(self, chunk: GenerationChunk) -> None:
-        """Tell who listens of some more, if it is what he asked for."""
-        if not self.is_over and (chunk.result is not None or not self.whole):
-            with suppress(RuntimeError):
-                self.hear(chunk)
+    def fail(self, error: RequestError) -> None:
+        """Pass an error on and end the request; does nothing if it has ended."""
+        if not self.is_done:
+            self.is_done = True
+            self._call(error)
+
+    def emit(self, chunk: GenerationChunk) -> None:
+        """Pass a chunk on if the client wants it."""
+        if not self.is_done and (self.stream or chunk.result is not None):
+            self._call(chunk)
+
+    def _call(self, output: GenerationChunk | RequestError) -> None:
+        with suppress(RuntimeError):  # the client's event loop is closed
+            self._on_output(output)
 
 
 @dataclass(frozen=True)
-class Order:
-    """One text of a job, which will be the same wherever it is written."""
+class SequenceSpec:
+    """One sequence of a request. Its text does not depend on which worker generates it."""
 
     prompt: str
-    ids: list[int]  # of the prompt and what is read before it
+    ids: list[int]  # of the prompt, including the prompt prefix
     sampling: SamplingConfig
     seed: int
-    sample: int  # which of the job's texts
+    sample: int  # index within the request
 
 
-class Writer(ABC):
-    """Writes with one model for many: `start`, then `submit` from any thread, then `stop`.
+class Engine(ABC):
+    """Generates for many requests with one model.
 
-    `start_text` is read before each prompt, and not shown.
+    Call `start`, then `submit` from any thread, then `stop`. `prompt_prefix` is put before every
+    prompt and left out of the texts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: ServeConfig, start_text: str) -> None:
-        self._tokenizer, self._config, self._start_text = tokenizer, config, start_text
-        self._wake = threading.Condition()
-        self._closing = False  # takes no more
-        self._seconds_a_text = FIRST_GUESS
+    def __init__(self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str) -> None:
+        self._tokenizer, self._config, self._prompt_prefix = tokenizer, config, prompt_prefix
+        self._condition = threading.Condition()
+        self._closed = False  # accepts no more requests
+        self._sequence_seconds = INITIAL_SEQUENCE_SECONDS  # moving average
 
     @property
     @abstractmethod
     def waiting(self) -> int:
-        """Texts that wait for a row."""
+        """Number of queued sequences."""
 
     @property
     @abstractmethod
-    def writing(self) -> int:
-        """Texts that are being written."""
+    def running(self) -> int:
+        """Number of sequences in the batch."""
 
     @property
     @abstractmethod
-    def is_open(self) -> bool:
-        """Whether requests are taken."""
+    def is_ready(self) -> bool:
+        """Whether requests are accepted."""
 
     @property
-    def most(self) -> int:
-        """Texts that one request can ask for at once."""
+    def capacity(self) -> int:
+        """Maximum number of sequences, running or queued."""
         return self._config.batch_size + self._config.max_queue
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to write."""
+        """Start generating in the background."""
 
     @abstractmethod
-    def stop(self, drain: float = 0.0) -> None:
-        """Take no more, give what is not done yet `drain` seconds, then end."""
+    def stop(self, timeout: float = 0.0) -> None:
+        """Reject new requests, give running ones `timeout` seconds to finish, then end."""
 
     def close(self) -> None:
-        """Take no more requests. What was asked for is still written."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify_all()
+        """Reject new requests. Those already submitted still run."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
 
     def submit(
         self,
         prompt: str,
         config: SamplingConfig,
-        hear: Listener,
+        on_output: OutputCallback,
         *,
         max_new_tokens: int | None = None,
-        whole: bool = False,
+        stream: bool = True,
         urgent: bool = False,
-    ) -> Job:
-        """Ask for `config.nsamples` texts, of which `hear` then hears, from another thread: piece
-        by piece, or with `whole` when one is finished. `max_new_tokens` are those after the prompt,
-        in place of `config.length`; `urgent` goes before others that wait.
+    ) -> Request:
+        """Queue `config.nsamples` sequences.
 
-        Raises a Refusal where they cannot be, or where too many wait.
+        Args:
+            prompt: the text to continue.
+            config: sampling options.
+            on_output: called from a background thread with each chunk, or with an error at most
+                once.
+            max_new_tokens: tokens after the prompt, in place of `config.length`.
+            stream: whether to report every chunk, or only the last one of each sequence.
+            urgent: whether to queue before all others.
+
+        Returns:
+            The request, for `cancel`.
+
+        Raises:
+            BadRequest: if the prompt leaves no room for a new token.
+            TooManyRequests: if the queue is full.
+            ServiceUnavailable: if the engine has been closed.
         """
-        ids = self._tokenizer.encode(self._start_text + prompt, special=True)
+        ids = self._tokenizer.encode(self._prompt_prefix + prompt, special=True)
         if max_new_tokens is not None:
             config = replace(config, length=len(ids) + max_new_tokens)
         try:
             check_prompt_fits(ids, config.length)
         except OptionError as error:
             if len(ids) < self._config.max_length:
-                raise WrongRequest(str(error)) from None
-            raise WrongRequest(
-                f"the prefix has {len(ids)} tokens, which length counts in, and this server takes "
-                f"no length over {self._config.max_length}: send the last part of the prefix, or "
-                "ask /api/generate for max_new_tokens in place of length"
+                raise BadRequest(str(error)) from None
+            raise BadRequest(
+                f"the prefix has {len(ids)} tokens, which count towards length, and the maximum "
+                f"length of this server is {self._config.max_length}: send only the last part of "
+                "the prefix, or use max_new_tokens of /api/generate instead of length"
             ) from None
-        job = Job(hear, whole, self._config.request_timeout)
+        request = Request(on_output, stream, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
-        orders = [Order(prompt, ids, config, seed, sample) for sample in range(config.nsamples)]
-        with self._wake:
-            if self._closing:
-                raise ShuttingDown("this server is about to end: ask again in a few seconds")
-            if self.writing + self.waiting + len(orders) > self.most:
+        samples = range(config.nsamples)
+        specs = [SequenceSpec(prompt, ids, config, seed, sample) for sample in samples]
+        with self._condition:
+            if self._closed:
+                raise ServiceUnavailable("the server is shutting down: retry in a few seconds")
+            if self.running + self.waiting + len(specs) > self.capacity:
                 raise TooManyRequests(
-                    f"{self.waiting} texts wait already, and no more than "
-                    f"{self._config.max_queue} may: ask again a little later",
-                    self._seconds_to_wait(),
+                    f"queue full ({self.waiting} of {self._config.max_queue}): retry later",
+                    self._estimate_wait(),
                 )
-            self.put(job, orders, urgent)
-        return job
+            self.enqueue(request, specs, urgent)
+        return request
 
     @abstractmethod
-    def put(self, job: Job, orders: Sequence[Order], urgent: bool = False) -> None:
-        """Let these texts of a job be written, before others that wait where they are `urgent`."""
+    def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
+        """Queue sequences of a request, at the front if `urgent`."""
 
     @abstractmethod
-    def cancel(self, job: Job) -> None:
-        """Write no more of it: nobody is there to read."""
+    def cancel(self, request: Request) -> None:
+        """Stop generating for a request; it gets no more output."""
 
-    def _took(self, seconds: float) -> None:
-        """A text was written in that time."""
-        self._seconds_a_text += 0.1 * (seconds - self._seconds_a_text)
+    def _record_duration(self, seconds: float) -> None:
+        """Update the average time that a sequence takes."""
+        self._sequence_seconds += 0.1 * (seconds - self._sequence_seconds)
 
-    def _seconds_to_wait(self) -> int:
+    def _estimate_wait(self) -> int:
+        """Seconds until the queue should have room."""
         rounds = 1 + self.waiting / self._config.batch_size
-        return max(1, min(60, round(rounds * self._seconds_a_text)))
+        return max(1, min(60, round(rounds * self._sequence_seconds)))
 
 
-def refuse(jobs: Iterable[Job], refusal: RequestError) -> None:
-    """Refuse each of them once."""
-    for job in set(jobs):
-        job.refuse(refusal)
+def fail_all(requests: Iterable[Request], error: RequestError) -> None:
+    """Fail each request once."""
+    for request in set(requests):
+        request.fail(error)

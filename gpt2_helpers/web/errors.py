@@ -1,4 +1,4 @@
-"""Why a request gets no text: each with its HTTP status, and when to come back."""
+"""Errors of a request, each with its HTTP status. The message is sent to the client."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from gpt2_helpers.errors import Gpt2Error
 
 
 class RequestError(Gpt2Error):
-    """A request that is not answered. `retry_after` is in seconds."""
+    """A request that cannot be served. `retry_after` is in seconds."""
 
     status = 400
     retry_after: int | None = None
 
 
-class WrongRequest(RequestError):
-    """What is asked for cannot be."""
+class BadRequest(RequestError):
+    """Malformed JSON, an unknown parameter or an invalid value."""
 
 
 class Unauthorized(RequestError):
-    """The key is missing or another one."""
+    """The API key is missing or wrong."""
 
     status = 401
 
 
 class PayloadTooLarge(RequestError):
-    """A body over the limit."""
+    """The body exceeds the size limit."""
 
     status = 413
 
 
-class WrongType(RequestError):
-    """A body that says it is no JSON."""
+class UnsupportedMediaType(RequestError):
+    """The body is not declared as JSON."""
 
     status = 415
 
 
 class TooManyRequests(RequestError):
-    """More than may wait, or more than one client may ask."""
+    """The queue is full, or the client exceeds its rate limit."""
 
     status = 429
 
@@ -45,19 +45,19 @@ class TooManyRequests(RequestError):
 
 
 class EngineFailed(RequestError):
-    """The model failed."""
+    """The model raised an exception, or its worker process died."""
 
     status = 500
 
 
-class ShuttingDown(RequestError):
-    """The server is about to end."""
+class ServiceUnavailable(RequestError):
+    """The server is shutting down."""
 
     status = 503
     retry_after = 5
 
 
 class RequestTimeout(RequestError):
-    """The time limit is over."""
+    """The request took longer than `request_timeout`."""
 
     status = 504

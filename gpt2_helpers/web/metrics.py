@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, the queue, tokens and how long it all takes."""
+"""Prometheus metrics: requests, queue, tokens and durations."""
 
 from __future__ import annotations
 
@@ -7,71 +7,74 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gpt2_helpers.web.engine import Writer
+from gpt2_helpers.web.engine import Engine
 
-WINDOW = 10.0  # seconds over which tokens a second are counted
+WINDOW = 10.0  # seconds over which tokens per second are averaged
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ROUTES = {"/", "/api/generate", "/api/stream", "/api/complete", "/api/model"}
-BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)  # seconds
 
 
 class Metrics:
-    """Counts for one server; every name begins with gpt2_."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "gpt2_requests", "Answered requests", ["route", "status"], registry=self._registry
+            "gpt2_requests",
+            "Requests by route and status",
+            ["route", "status"],
+            registry=self._registry,
         )
-        self._seconds = Histogram(
+        self._durations = Histogram(
             "gpt2_request_seconds",
-            "Time from a request to the end of its answer",
+            "Duration of a request until the end of its response",
             ["route"],
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._first = Histogram(
-            "gpt2_first_piece_seconds",
-            "Time from a request for a stream to its first text",
+        self._first_text = Histogram(
+            "gpt2_time_to_first_text_seconds",
+            "Time from a streaming request to its first text",
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._tokens = Counter("gpt2_tokens", "Tokens written", registry=self._registry)
-        self._recent: deque[tuple[float, int]] = deque()
+        self._tokens = Counter("gpt2_tokens", "Generated tokens", registry=self._registry)
+        self._recent: deque[tuple[float, int]] = deque()  # (time, tokens)
 
-    def watch(self, writer: Writer) -> None:
-        """Show how many texts wait and are being written, and how fast, whenever it is asked."""
+    def watch(self, engine: Engine) -> None:
+        """Report the engine's load; the values are read at each scrape."""
         for name, help, value in (
-            ("gpt2_texts_waiting", "Texts that wait for a place", lambda: writer.waiting),
-            ("gpt2_texts_writing", "Texts that are being written", lambda: writer.writing),
+            ("gpt2_sequences_waiting", "Sequences in the queue", lambda: engine.waiting),
+            ("gpt2_sequences_running", "Sequences in the batch", lambda: engine.running),
             (
                 "gpt2_tokens_per_second",
-                f"Tokens a second in the last {WINDOW:g} s",
+                f"Generated tokens per second over the last {WINDOW:g} s",
                 self._tokens_per_second,
             ),
         ):
             Gauge(name, help, registry=self._registry).set_function(value)
 
-    def wrote(self, tokens: int) -> None:
-        """Count the tokens of one step."""
+    def count_tokens(self, tokens: int) -> None:
+        """Count newly generated tokens."""
         self._tokens.inc(tokens)
         now = time.monotonic()
         self._recent.append((now, tokens))
         while self._recent[0][0] < now - WINDOW:
             self._recent.popleft()
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request. Names that a stranger made up are not remembered."""
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request. Unknown paths share a label, so that clients cannot fill the memory."""
         route = route if route in ROUTES else "other"
         self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._durations.labels(route).observe(seconds)
 
-    def first_piece(self, seconds: float) -> None:
-        """Count how long a reader waited for the first text."""
-        self._first.observe(seconds)
+    def observe_first_text(self, seconds: float) -> None:
+        """Record how long a streaming client waited for its first text."""
+        self._first_text.observe(seconds)
 
-    def shown(self) -> bytes:
-        """All of it in Prometheus's text format."""
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def _tokens_per_second(self) -> float:

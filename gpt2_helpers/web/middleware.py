@@ -1,6 +1,6 @@
-"""What stands before every route: headers, keys, limits of size and rate, and a line in the log.
+"""ASGI middleware: security headers, API key, CORS, body size, rate limit and access log.
 
-Plain ASGI, so that a stream passes through piece by piece.
+Plain ASGI instead of starlette's BaseHTTPMiddleware, so that streams pass through unbuffered.
 """
 
 from __future__ import annotations
@@ -19,119 +19,122 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, TooManyRequests, Unauthorized
 
-OVERHEAD = 4096  # bytes of a body beside its prefix
-BYTES_A_CHARACTER = 12  # at most, as JSON may write one
-REMEMBERED = 10_000  # clients, the last seen
-OPEN_TO_ALL = ("/healthz", "/readyz", "/page", "/how", "/docs", "/openapi.json")  # and the page
-WRITING = ("/", "/api/generate", "/api/stream", "/api/complete")
+BODY_OVERHEAD = 4096  # bytes of a body besides its prompt
+BYTES_PER_CHARACTER = 12  # at most, as a JSON surrogate pair: \\uXXXX\\uXXXX
+MAX_TRACKED_CLIENTS = 10_000  # the most recent ones
+# No key needed; the page itself, GET / from a browser, neither.
+PUBLIC_PATHS = ("/healthz", "/readyz", "/static", "/how", "/docs", "/openapi.json")
+RATE_LIMITED_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete")
 
-# Everything comes from this server, and nothing that stands in a page is run.
-POLICY = (
+# Everything comes from this server, and inline scripts never run.
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {frames}"
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {frame_ancestors}"
 )
 
 
-def refused(refusal: RequestError) -> JSONResponse:
-    """A refusal as an answer."""
+def error_response(error: RequestError) -> JSONResponse:
+    """Return an error as JSON, with its status and headers."""
     headers = {}
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = str(refusal.retry_after)
-    if isinstance(refusal, Unauthorized):
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": str(refusal)}, refusal.status, headers)
+    return JSONResponse({"error": str(error)}, error.status, headers)
 
 
 class SecurityMiddleware:
-    """Wraps an app. `answered` hears each request's path, status and seconds."""
+    """Wraps the app. Calls `on_response` with the path, status and seconds of each request."""
 
     def __init__(
         self,
         app: ASGIApp,
         config: ServeConfig,
         key: str | None,
-        answered: Callable[[str, int, float], None],
-        frames: str = "'self'",
+        on_response: Callable[[str, int, float], None],
+        frame_ancestors: str = "'self'",
     ) -> None:
-        self._app, self._config, self._key, self._answered = app, config, key, answered
-        self._rates = Rates(config.rate_limit)
-        self._longest = OVERHEAD + BYTES_A_CHARACTER * config.max_prompt_chars
-        self._policy = POLICY.format(frames=frames)
+        self._app, self._config, self._key, self._on_response = app, config, key, on_response
+        self._rate_limiter = RateLimiter(config.rate_limit)
+        self._max_body = BODY_OVERHEAD + BYTES_PER_CHARACTER * config.max_prompt_chars
+        self._policy = CONTENT_SECURITY_POLICY.format(frame_ancestors=frame_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, started = time.monotonic(), 500, False
+        start, status, response_started = time.monotonic(), 500, False
 
-        async def with_headers(message: Message) -> None:
-            nonlocal status, started
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, response_started
             if message["type"] == "http.response.start":
-                status, started = message["status"], True
+                status, response_started = message["status"], True
                 self._add_headers(scope, MutableHeaders(scope=message))
             await send(message)
 
         try:
             try:
                 self._check(scope)
-                await self._app(scope, self._counted(receive), with_headers)
-            except RequestError as refusal:
-                if started:
+                await self._app(scope, self._limited(receive), send_with_headers)
+            except RequestError as error:
+                if response_started:
                     raise
-                await refused(refusal)(scope, receive, with_headers)
+                await error_response(error)(scope, receive, send_with_headers)
         finally:
-            seconds = time.monotonic() - began
-            self._answered(scope["path"], status, seconds)
+            seconds = time.monotonic() - start
+            self._on_response(scope["path"], status, seconds)
             if self._config.access_log:
                 line = f"{scope['method']} {scope['path']} {status} {seconds:.3f} s"
+                # Escaped, so that a path cannot add lines to the log.
                 print(line.encode("unicode_escape").decode(), file=sys.stderr, flush=True)
 
     def _check(self, scope: Scope) -> None:
+        """Raise a RequestError if a request may not pass."""
         headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._longest:
+        if length.isdecimal() and int(length) > self._max_body:
             raise self._too_large()
-        if method == "OPTIONS" or path.startswith(OPEN_TO_ALL) or is_for_page(scope):
+        if method == "OPTIONS" or path.startswith(PUBLIC_PATHS) or is_page_request(scope):
             return
         if self._key is not None:
-            scheme, _, given = headers.get("authorization", "").partition(" ")
-            right = hmac.compare_digest(given.strip().encode(), self._key.encode("utf-8"))
-            if scheme.lower() != "bearer" or not given.strip():
-                raise Unauthorized(
-                    "this server asks for its key: send it as Authorization: Bearer KEY"
-                )
-            if not right:
-                raise Unauthorized(
-                    "that is not this server's key: ask whoever runs it for the right one"
-                )
-        if path in WRITING and method != "HEAD":
-            self._rates.count(self.client(scope))
+            self._check_key(headers.get("authorization", ""), self._key)
+        if path in RATE_LIMITED_PATHS and method != "HEAD":
+            self._rate_limiter.check(self._client(scope))
 
-    def client(self, scope: Scope) -> str:
-        """Who asks: the address that the outermost of our own proxies has seen."""
+    def _check_key(self, authorization: str, key: str) -> None:
+        scheme, _, token = authorization.partition(" ")
+        # Compared in constant time, whatever else is wrong.
+        matches = hmac.compare_digest(token.strip().encode(), key.encode("utf-8"))
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("API key required: send it as Authorization: Bearer KEY")
+        if not matches:
+            raise Unauthorized("wrong API key: ask the operator of this server for it")
+
+    def _client(self, scope: Scope) -> str:
+        """The client's address, as seen by the outermost trusted proxy."""
         if self._config.trusted_proxies:
-            # The client may have written the first entries itself; each proxy adds one behind.
-            seen = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-            return seen[max(0, len(seen) - self._config.trusted_proxies)].strip()
+            # A client can forge the first entries; each proxy appends one.
+            entries = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+            return entries[max(0, len(entries) - self._config.trusted_proxies)].strip()
         return (scope.get("client") or ("",))[0]
 
-    def _counted(self, receive: Receive) -> Receive:
-        """The same body, as long as it is not too long: its length may have been left unsaid."""
-        taken = 0
+    def _limited(self, receive: Receive) -> Receive:
+        """Wrap `receive` to stop at the size limit: a chunked body has no Content-Length."""
+        size = 0
 
-        async def counted() -> Message:
-            nonlocal taken
+        async def limited() -> Message:
+            nonlocal size
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._longest:
+            size += len(message.get("body", b""))
+            if size > self._max_body:
                 raise self._too_large()
             return message
 
-        return counted
+        return limited
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"the body is longer than {self._longest} bytes: send a shorter prefix"
+            f"the body is longer than {self._max_body} bytes: send a shorter prefix"
         )
 
     def _add_headers(self, scope: Scope, headers: MutableHeaders) -> None:
@@ -142,7 +145,7 @@ class SecurityMiddleware:
         headers.setdefault("Cache-Control", "no-store")
         path, origin = scope["path"], Headers(scope=scope).get("origin")
         if path == "/":
-            headers["Access-Control-Allow-Origin"] = "*"  # as gpt-2-cloud-run has it
+            headers["Access-Control-Allow-Origin"] = "*"  # as gpt-2-cloud-run does
             headers.add_vary_header("Accept")
         elif origin and path.startswith("/api/"):
             allowed = self._config.origins
@@ -151,8 +154,8 @@ class SecurityMiddleware:
                 headers["Access-Control-Allow-Origin"] = origin
 
 
-def is_for_page(scope: Scope) -> bool:
-    """Whether a browser asks for the page, and not a program for a text."""
+def is_page_request(scope: Scope) -> bool:
+    """Whether a browser asks for the page, as opposed to a program for a text."""
     request = Request(scope)
     return (
         scope["path"] == "/"
@@ -161,33 +164,35 @@ def is_for_page(scope: Scope) -> bool:
     )
 
 
-class Rates:
-    """Requests a minute of each client: a bucket that holds a minute's worth and refills evenly.
+class RateLimiter:
+    """A token bucket per client, which holds one minute's requests and refills steadily.
 
-    >>> rates = Rates(1)
-    >>> rates.count("192.0.2.1")
-    >>> rates.count("192.0.2.1")
+    >>> limiter = RateLimiter(1)
+    >>> limiter.check("192.0.2.1")
+    >>> limiter.check("192.0.2.1")
     Traceback (most recent call last):
         ...
-    gpt2_helpers.web.errors.TooMany: 1 requests a minute are allowed: ask again in 60 s
+    gpt2_helpers.web.errors.TooManyRequests: rate limit (1 per minute) exceeded: retry in 60 s
     """
 
-    def __init__(self, a_minute: int) -> None:
-        self._a_minute = a_minute
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests, as of when
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute  # 0 disables the limit
+        # (requests left, time of the last request) by client, the least recent first
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def count(self, client: str) -> None:
-        """One request more; TooMany where that is one too many."""
-        if not self._a_minute:
+    def check(self, client: str) -> None:
+        """Count a request; raises TooManyRequests if the client's bucket is empty."""
+        if not self._per_minute:
             return
         now = time.monotonic()
-        left, since = self._left.pop(client, (float(self._a_minute), now))
-        left = min(self._a_minute, left + (now - since) * self._a_minute / 60)
-        self._left[client] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
+        left, since = self._buckets.pop(client, (float(self._per_minute), now))
+        left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
+        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        if len(self._buckets) > MAX_TRACKED_CLIENTS:
+            self._buckets.popitem(last=False)
         if left < 1:
-            wait = max(1, round((1 - left) * 60 / self._a_minute))
+            wait = max(1, round((1 - left) * 60 / self._per_minute))
             raise TooManyRequests(
-                f"{self._a_minute} requests a minute are allowed: ask again in {wait} s", wait
+                f"rate limit ({self._per_minute} per minute) exceeded: retry in {wait} s",
+                wait,
             )

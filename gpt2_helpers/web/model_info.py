@@ -1,4 +1,4 @@
-"""Which model answers, as /api/model and the page tell it."""
+"""Information about the served model, for /api/model and the page."""
 
 from __future__ import annotations
 
@@ -14,53 +14,57 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
 from gpt2_helpers.session import Session
 from gpt2_helpers.tokenizer import START_OF_TEXT
-from gpt2_helpers.web.schemas import JSON_KINDS
+from gpt2_helpers.web.schemas import JSON_TYPES
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """A model in words and numbers."""
+class ModelInfo:
+    """The answer of /api/model, without its options."""
 
     name: str
     description: str
     parameters: int
-    context: int  # tokens that it sees at once
+    context: int  # tokens
     precision: str
-    steps: int | None = None  # of finetuning
+    steps: int | None = None  # finetuning steps
     base_model: str | None = None
     version: str = field(default_factory=lambda: installed_versions()["gpt2-helpers"])
 
     @classmethod
-    def of(cls, session: Session) -> ModelCard:
-        """What is known of a session's model."""
+    def of(cls, session: Session) -> ModelInfo:
+        """Describe a session's model."""
         model = session.inference_model
-        known: dict[str, Any] = {
+        numbers: dict[str, Any] = {
             "parameters": model.config.n_parameters,
             "context": model.config.n_ctx,
             "precision": model.decoding_precision,
         }
         if session.run_name is None or session.run_folder is None:
             name = session.model_name or "a model"
-            bundled = (
-                "the small model that comes with gpt2-helpers and writes like old English novels"
-            )
-            pretrained = f"OpenAI's GPT-2 of {name}, as it was published"
-            return cls(name, bundled if name == BUNDLED_MODEL else pretrained, **known)
-        folder = RunFolder(session.run_folder.parent, session.run_name)
+            if name == BUNDLED_MODEL:
+                description = (
+                    "the small model bundled with gpt2-helpers, trained on old English novels"
+                )
+            else:
+                description = f"OpenAI's pretrained GPT-2 {name}"
+            return cls(name, description, **numbers)
         base = session.base_model
-        try:
-            steps: int | None = folder.read().step
-        except Gpt2Error:
-            steps = None
-        words = "GPT-2" + (f" ({base})" if base else "") + ", finetuned on somebody's own text"
+        steps = _completed_steps(session.run_folder)
+        description = "GPT-2" + (f" ({base})" if base else "") + ", finetuned on custom text"
         if steps:
-            words += f" in {steps:,} steps"
-        return cls(session.run_name, words, steps=steps, base_model=base, **known)
+            description += f" for {steps:,} steps"
+        return cls(session.run_name, description, steps=steps, base_model=base, **numbers)
 
 
-def start_of(session: Session) -> str:
-    """What texts began with in the training of a session's run: the mark of a table's rows, or
-    nothing."""
+def _completed_steps(folder: Path) -> int | None:
+    try:
+        return RunFolder(folder.parent, folder.name).read().step
+    except Gpt2Error:
+        return None
+
+
+def default_prompt_prefix(session: Session) -> str:
+    """Return what texts of the run's dataset start with: <|startoftext|> for a table, else ""."""
     if session.run_folder is None:
         return ""
     try:
@@ -71,11 +75,11 @@ def start_of(session: Session) -> str:
     return START_OF_TEXT if is_table(Path(dataset)) else ""
 
 
-def described(option: Field) -> dict[str, Any]:
-    """An option as a page needs it to make a slider or a box of it."""
+def option_info(option: Field) -> dict[str, Any]:
+    """Return an option in JSON, for a page to make an input of it."""
     return {
         "name": option.name,
-        "kind": JSON_KINDS[option.kind],
+        "type": JSON_TYPES[option.kind],
         "label": option.label,
         "help": option.help,
         "default": option.default,

@@ -1,4 +1,4 @@
-"""A model on the web from a notebook: shown below the cell in Colaboratory, elsewhere as a link."""
+"""`gpt2.serve`: the web app from a notebook, below the cell in Colab and as a link elsewhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.server import Server
 
-COLABORATORY = "https://colab.research.google.com https://*.googleusercontent.com"
+COLAB_ORIGINS = "https://colab.research.google.com https://*.googleusercontent.com"
 
-_serving: list[Server] = []
+_running: list[Server] = []
 
 
 def serve(
@@ -56,9 +56,11 @@ def serve(
             raise OptionError(f"serve has no option {name!r}{nearest(name, known)}")
     for name, value in (("run_name", run_name), ("model_name", model_name)):
         if not isinstance(value, str | None):
-            raise OptionError(f"{name} must be a text, got {value!r}")
+            raise OptionError(f"{name} must be a string, got {value!r}")
     if run_name and model_name:
-        raise OptionError("run_name opens a run, model_name a pretrained model: give one of them")
+        raise OptionError(
+            "run_name serves a run, model_name a pretrained model: give only one of them"
+        )
     config = ServeConfig(**{"port": 0, **options})
     stop_serving()
     session = Session()
@@ -66,17 +68,17 @@ def serve(
         session.load_run(run_name, checkpoint_dir)
     else:
         session.load_pretrained(model_name or BUNDLED_MODEL, model_dir)
-    inside = colab.in_colaboratory()
-    server = Server(session, config, key, f"'self' {COLABORATORY}" if inside else "'self'")
+    in_colab = colab.in_colaboratory()
+    server = Server(session, config, key, f"'self' {COLAB_ORIGINS}" if in_colab else "'self'")
     server.start()
-    _serving.append(server)
+    _running.append(server)
     say(f"{run_name or model_name or BUNDLED_MODEL} at {server.url}")
-    if inside:
+    if in_colab:
         colab.show_port(server.port)
     return server
 
 
 def stop_serving() -> None:
-    """End what this notebook serves: the cell was run again."""
-    while _serving:
-        _serving.pop().stop()
+    """Stop the server of an earlier call: the cell was run again."""
+    while _running:
+        _running.pop().stop()

@@ -1,6 +1,6 @@
-"""The routes described, for programs (OpenAPI 3.1) and for people (a plain page).
+"""API documentation: an OpenAPI 3.1 document, and the same as an HTML page.
 
-What may be asked for comes from the fields that requests are checked by.
+The parameters come from the fields that requests are validated with.
 """
 
 from __future__ import annotations
@@ -12,104 +12,116 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.fields import Field
-from gpt2_helpers.web.schemas import JSON_KINDS, Asking
+from gpt2_helpers.web.schemas import JSON_TYPES, RequestParser
 
 _ERROR = {
     "type": "object",
     "properties": {"error": {"type": "string"}},
     "required": ["error"],
 }
-_REFUSED = {
-    "400": "what is asked for cannot be; the error says why",
-    "401": "the key is missing",
-    "413": "the body is too long",
-    "415": "the body is not said to be JSON",
-    "429": "too many texts wait, or this client asks too often; Retry-After says when to come back",
+_ERRORS = {
+    "400": "invalid request; the error says what is wrong",
+    "401": "missing or wrong API key",
+    "413": "request body too large",
+    "415": "Content-Type is not application/json",
+    "429": "queue full or rate limit exceeded; retry after the seconds in Retry-After",
     "500": "the model failed",
-    "503": "the server is about to end",
-    "504": "the time limit is over",
+    "503": "the server is shutting down",
+    "504": "the request took too long",
 }
-_GET = ("400", "401", "429", "500", "503", "504")  # what a text by a query may meet
-_POST = tuple(_REFUSED)
+_GET_ERRORS = ("400", "401", "429", "500", "503", "504")
+_POST_ERRORS = tuple(_ERRORS)
 _TEXT = {
     "type": "object",
     "properties": {
         "text": {"type": "string"},
-        "tokens": {"type": "integer", "description": "how many were written"},
+        "tokens": {"type": "integer", "description": "number of generated tokens"},
         "finish_reason": {
             "type": "string",
             "enum": ["stop", "length"],
-            "description": "stop: the model or a stop string ended the text; length: the limit did",
+            "description": "stop: ended by the model or the stop string; length: cut at the limit",
         },
     },
     "required": ["text", "tokens", "finish_reason"],
 }
+_ANY_OBJECT = {"type": "object"}
 
 
-def document(asking: Asking) -> dict[str, Any]:
-    """The OpenAPI document of a server with these limits."""
-    plain = _object({"text": {"type": "string"}})
-    generating = _body(_properties(asking.generating), {"prefix": "It was", "temperature": 0.7})
-    completing = _body(_properties(asking.completing), {"text": "It was a dark"})
+def document(parser: RequestParser) -> dict[str, Any]:
+    """Return the OpenAPI document of a server."""
+    text = _object({"text": {"type": "string"}})
+    generate_body = _body(
+        _properties(parser.generate_fields), {"prefix": "It was", "temperature": 0.7}
+    )
+    complete_body = _body(_properties(parser.complete_fields), {"text": "It was a dark"})
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "gpt2-helpers",
             "version": installed_versions()["gpt2-helpers"],
-            "description": "Texts of a GPT-2. What it writes is made up by a machine.",
+            "description": "Generates text with GPT-2. The texts are machine-generated and may be "
+            "wrong.",
         },
         "paths": {
             "/": {
                 "get": _operation(
-                    "A text, as gpt-2-cloud-run gives it; browsers get the page instead. Pages "
-                    "written for it go on working: what is not known is passed over, numbers "
-                    "beyond a limit count as the limit, and a prefix that is too long is cut",
-                    plain,
-                    refused=_GET,
-                    parameters=list(_parameters(asking.plain)),
+                    "Generate a text, compatible with gpt-2-cloud-run; browsers get the page. "
+                    "Unknown parameters are ignored, values above a limit are lowered to it, and a "
+                    "prefix that is too long is cut",
+                    text,
+                    errors=_GET_ERRORS,
+                    parameters=list(_query_parameters(parser.cloud_run_fields)),
                 ),
                 "post": _operation(
-                    "The same with the parameters as JSON; numbers may be written as text",
-                    plain,
-                    requestBody=_body(_as_text_too(asking.plain), {"prefix": "It was"}, False),
+                    "The same with the parameters as JSON; numbers may be strings",
+                    text,
+                    requestBody=_body(
+                        _lenient_properties(parser.cloud_run_fields),
+                        {"prefix": "It was"},
+                        closed=False,
+                    ),
                 ),
             },
             "/api/generate": {
                 "post": _operation(
-                    "Texts, when all of them are done",
+                    "Generate texts and return them when all are complete",
                     _object({"texts": {"type": "array", "items": _TEXT}}),
-                    requestBody=generating,
+                    requestBody=generate_body,
                 )
             },
             "/api/stream": {
                 "post": _operation(
-                    "The same texts as they are written, as server-sent events: `text` with index "
-                    "and text, `end` with index, tokens and finish_reason, `error`, and at last "
-                    "`done`",
+                    "Generate texts and stream them as server-sent events: `text` with index and "
+                    "text, `end` with index, tokens and finish_reason, `error` with error and "
+                    "status, and `done` at the end",
                     _object({"event": {"type": "string"}, "data": {"type": "string"}}),
-                    kind="text/event-stream",
-                    requestBody=generating,
+                    media_type="text/event-stream",
+                    requestBody=generate_body,
                 )
             },
             "/api/complete": {
                 "post": _operation(
-                    "Short continuations to choose from, the likeliest first",
+                    "Suggest short continuations of a text, the most likely one first",
                     _object({"completions": {"type": "array", "items": {"type": "string"}}}),
-                    requestBody=completing,
+                    requestBody=complete_body,
                 )
             },
             "/api/model": {
                 "get": _operation(
-                    "Which model this is, and what may be asked of it", _any(), refused=("401",)
+                    "Describe the model and the parameters of /api/generate",
+                    _ANY_OBJECT,
+                    errors=("401",),
                 )
             },
-            "/healthz": {"get": _operation("The process lives", _any(), refused=())},
+            "/healthz": {"get": _operation("Check that the server runs", _ANY_OBJECT, errors=())},
             "/readyz": {
-                "get": _operation("Texts can be asked for", _any(), refused=("503",)),
+                "get": _operation(
+                    "Check that the server accepts requests", _ANY_OBJECT, errors=("503",)
+                )
             },
             "/metrics": {
                 "get": _operation(
-                    "Counts for Prometheus", {"type": "string"}, "text/plain", refused=("401",)
+                    "Return Prometheus metrics", {"type": "string"}, "text/plain", errors=("401",)
                 )
             },
         },
@@ -117,83 +129,86 @@ def document(asking: Asking) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any]) -> str:
-    """The same as a page of HTML without scripts."""
-    parts = []
+    """Return the document as an HTML page without scripts."""
+    sections = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
-            parts.append(f"<p>{_marked(operation['summary'])}.</p>")
-            parts.append(_table(path, operation))
-    codes = "".join(
-        f"<tr><td><code>{code}</code></td><td>{escape(words)}</td></tr>"
-        for code, words in _REFUSED.items()
+            sections.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
+            sections.append(f"<p>{_code_spans(operation['summary'])}.</p>")
+            sections.append(_example_and_parameters(path, operation))
+    errors = "".join(
+        f"<tr><td><code>{status}</code></td><td>{escape(meaning)}</td></tr>"
+        for status, meaning in _ERRORS.items()
     )
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>gpt2-helpers: the routes</title>
-<link rel="icon" href="page/icon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="page/page.css">
+<title>gpt2-helpers API</title>
+<link rel="icon" href="static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="static/page.css">
 </head>
 <body class="reading">
 <main>
-<h1>The routes</h1>
-<p>{escape(document["info"]["description"])} <a href="openapi.json">As OpenAPI</a>,
-<a href="./">the page</a>.</p>
-{"".join(parts)}
-<h2>What is refused</h2>
-<p>Every refusal is JSON: <code>{{"error": "what was wrong and what to do"}}</code>.</p>
-<table>{codes}</table>
-<p>Where the server has a key: <code>Authorization: Bearer KEY</code>.</p>
+<h1>API</h1>
+<p>{escape(document["info"]["description"])} <a href="openapi.json">OpenAPI document</a>,
+<a href="./">back to the page</a>.</p>
+{"".join(sections)}
+<h2>Errors</h2>
+<p>Every error is JSON: <code>{{"error": "what is wrong and what to do"}}</code>.</p>
+<table>{errors}</table>
+<p>If the server has an API key, send it as <code>Authorization: Bearer KEY</code>.</p>
 </main>
 </body>
 </html>
 """
 
 
-def _marked(words: str) -> str:
-    """Text with `code` in it as HTML."""
-    pieces = escape(words).split("`")
-    return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(pieces))
+def _code_spans(text: str) -> str:
+    """Return text as HTML, with `code` in code elements."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
 
 
-def _table(path: str, operation: dict[str, Any]) -> str:
-    """An example of a call, where there is one, and what may be sent."""
+def _example_and_parameters(path: str, operation: dict[str, Any]) -> str:
+    """Return an example call, if there is one, and a table of the parameters."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     schemas = body.get("schema", {}).get("properties", {})
     schemas = schemas or {
-        given["name"]: {**given["schema"], "description": given["description"]}
-        for given in operation.get("parameters", [])
+        parameter["name"]: {**parameter["schema"], "description": parameter["description"]}
+        for parameter in operation.get("parameters", [])
     }
     call = ""
     if example := body.get("example"):
-        words = f"curl ADDRESS{path} --json '{json.dumps(example)}'"
-        call = f"<pre><code>{escape(words)}</code></pre>"
+        command = f"curl ADDRESS{path} --json '{json.dumps(example)}'"
+        call = f"<pre><code>{escape(command)}</code></pre>"
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(schema.get('description', ''))}</td>"
-        f"<td>{escape(_in_words(schema))}</td></tr>"
+        f"<td>{escape(_describe(schema))}</td></tr>"
         for name, schema in schemas.items()
     )
     return call + (f"<table>{rows}</table>" if rows else "")
 
 
-def _in_words(schema: dict[str, Any]) -> str:
-    """Kind, limits and default of a value."""
-    words = [str(kind) for kind in [schema.get("type")] if kind and not isinstance(kind, list)]
-    if isinstance(schema.get("type"), list):
-        words = [" or ".join(schema["type"])]
-    for name, sign in (("minimum", "from"), ("maximum", "to")):
-        if name in schema:
-            words.append(f"{sign} {schema[name]:g}")
+def _describe(schema: dict[str, Any]) -> str:
+    """Return the type, limits and default of a value in words."""
+    kind = schema.get("type")
+    parts = [" or ".join(kind) if isinstance(kind, list) else str(kind)] if kind else []
+    limits = [
+        f"{word} {schema[name]:g}"
+        for name, word in (("minimum", "from"), ("maximum", "to"))
+        if name in schema
+    ]
+    if limits:
+        parts.append(" ".join(limits))
     if schema.get("default") not in (None, ""):
-        words.append(f"by itself {json.dumps(schema['default'])}")
-    return ", ".join(words)
+        parts.append(f"default {json.dumps(schema['default'])}")
+    return ", ".join(parts)
 
 
 def _schema(field: Field) -> dict[str, Any]:
-    kind = JSON_KINDS[field.kind]
+    kind = JSON_TYPES[field.kind]
     schema: dict[str, Any] = {
         "type": [kind, "null"] if field.optional else kind,
         "description": field.help,
@@ -209,31 +224,27 @@ def _properties(fields: Iterable[Field]) -> dict[str, Any]:
     return {field.name: _schema(field) for field in fields}
 
 
-def _parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
+def _query_parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
     for field in fields:
         schema = _schema(field)
-        schema.pop("maximum", None)  # what is beyond it counts as it
+        schema.pop("maximum", None)  # values above it are valid, and lowered to it
         yield {
             "name": field.name,
             "in": "query",
             "description": schema.pop("description"),
-            "schema": {**schema, "type": JSON_KINDS[field.kind]},
+            "schema": {**schema, "type": JSON_TYPES[field.kind]},
         }
 
 
-def _as_text_too(fields: Iterable[Field]) -> dict[str, Any]:
-    """Properties of which each may be written as text."""
+def _lenient_properties(fields: Iterable[Field]) -> dict[str, Any]:
+    """Return properties that may all be strings or null as well."""
     return {
         field.name: {
-            "type": list(dict.fromkeys([JSON_KINDS[field.kind], "string", "null"])),
+            "type": list(dict.fromkeys([JSON_TYPES[field.kind], "string", "null"])),
             "description": field.help,
         }
         for field in fields
     }
-
-
-def _any() -> dict[str, Any]:
-    return {"type": "object"}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -250,15 +261,16 @@ def _body(
 
 def _operation(
     summary: str,
-    answer: dict[str, Any],
-    kind: str = "application/json",
-    refused: Iterable[str] = _POST,
+    response_schema: dict[str, Any],
+    media_type: str = "application/json",
+    errors: Iterable[str] = _POST_ERRORS,
     **more: Any,
 ) -> dict[str, Any]:
-    answers = {"200": {"description": "done", "content": {kind: {"schema": answer}}}}
-    for status in refused:
-        answers[status] = {
-            "description": _REFUSED[status],
+    content = {media_type: {"schema": response_schema}}
+    responses: dict[str, Any] = {"200": {"description": "success", "content": content}}
+    for status in errors:
+        responses[status] = {
+            "description": _ERRORS[status],
             "content": {"application/json": {"schema": _ERROR}},
         }
-    return {"summary": summary, "responses": answers, **more}
+    return {"summary": summary, "responses": responses, **more}

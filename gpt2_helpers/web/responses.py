@@ -1,6 +1,7 @@
-"""Answers out of the writing thread's texts: whole, in pieces, or as completions of a line.
+"""Responses: submits requests to the engine and turns chunks into texts, events or completions.
 
-Here the thread's words reach the loop of the server. Whoever leaves takes the texts along.
+This is where output of the engine's threads reaches the event loop. A client that disconnects
+cancels its request.
 """
 
 from __future__ import annotations
@@ -14,200 +15,208 @@ from starlette.types import Receive
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
-from gpt2_helpers.web.engine import Job, Writer
+from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
-from gpt2_helpers.web.schemas import Asked, Completing
+from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest
 
-BREATH = 0.03  # seconds between two sends of a stream: more of them are not seen, and cost as much
-STILL_HERE = 10.0  # seconds without a piece, after which a stream says that it goes on
-READ_BACK = 800  # characters before the cursor that a completion is made from
-DRAWN = 2  # texts drawn for each completion that is wanted, as many will be alike
+FLUSH_INTERVAL = 0.03  # seconds between two sends of a stream: faster is not visible, and costs CPU
+KEEPALIVE = 10.0  # seconds without a chunk after which a stream sends a comment
+COMPLETION_CONTEXT = 800  # characters before the cursor that are used for completions
+SAMPLES_PER_COMPLETION = 2  # texts sampled per wanted completion, since some come out equal
 
 
-class Coming:
-    """The pieces of a request's texts as they come, or with `whole` each text when it is finished.
-    They are asked for at once: a Refusal where they cannot be, also from within the iteration. At
-    the end of its block no more is written.
+class ChunkStream:
+    """The chunks of a request, which is submitted on construction and cancelled on exit.
 
-    with Coming(writer, asked) as coming:
-        async for piece in coming: ...
+    Both the constructor and the iteration raise a RequestError if the request fails. With
+    `stream=False` there is one chunk per text, at its end.
+
+    with ChunkStream(engine, request) as chunks:
+        async for chunk in chunks: ...
     """
 
     def __init__(
-        self, writer: Writer, asked: Asked, whole: bool = False, urgent: bool = False
+        self, engine: Engine, request: GenerateRequest, stream: bool = True, urgent: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[GenerationChunk | RequestError] = asyncio.Queue()
-        self._refused: RequestError | None = None
+        self._outputs: asyncio.Queue[GenerationChunk | RequestError] = asyncio.Queue()
+        self._error: RequestError | None = None
 
-        def hear(word: GenerationChunk | RequestError) -> None:
-            loop.call_soon_threadsafe(self._heard.put_nowait, word)
+        def on_output(output: GenerationChunk | RequestError) -> None:
+            loop.call_soon_threadsafe(self._outputs.put_nowait, output)
 
-        self._writer, self._left = writer, asked.sampling.nsamples
-        self._job: Job = writer.submit(
-            asked.prefix,
-            asked.sampling,
-            hear,
-            max_new_tokens=asked.max_new_tokens,
-            whole=whole,
+        self._engine, self._remaining = engine, request.sampling.nsamples
+        self._submitted = engine.submit(
+            request.prefix,
+            request.sampling,
+            on_output,
+            max_new_tokens=request.max_new_tokens,
+            stream=stream,
             urgent=urgent,
         )
 
-    def __enter__(self) -> Coming:
+    def __enter__(self) -> ChunkStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.cancel(self._job)
+        self._engine.cancel(self._submitted)
 
-    def __aiter__(self) -> Coming:
+    def __aiter__(self) -> ChunkStream:
         return self
 
     async def __anext__(self) -> GenerationChunk:
-        if not self._left:
+        if not self._remaining:
             raise StopAsyncIteration
-        if self._refused is None:
-            word = await self._heard.get()
-            if isinstance(word, GenerationChunk):
-                self._left -= word.result is not None
-                return word
-            self._refused = word
-        raise self._refused
+        if self._error is None:
+            output = await self._outputs.get()
+            if isinstance(output, GenerationChunk):
+                self._remaining -= output.result is not None
+                return output
+            self._error = output
+        raise self._error
 
-    def at_hand(self) -> Iterator[GenerationChunk]:
-        """Those that have come already."""
-        while self._refused is None and not self._heard.empty():
-            word = self._heard.get_nowait()
-            if isinstance(word, GenerationChunk):
-                self._left -= word.result is not None
-                yield word
+    def available(self) -> Iterator[GenerationChunk]:
+        """Yield the chunks that have already arrived."""
+        while self._error is None and not self._outputs.empty():
+            output = self._outputs.get_nowait()
+            if isinstance(output, GenerationChunk):
+                self._remaining -= output.result is not None
+                yield output
             else:
-                self._refused = word
+                self._error = output
 
 
-async def texts(writer: Writer, asked: Asked, urgent: bool = False) -> list[GenerationResult]:
-    """All texts of a request, in order."""
-    found: dict[int, GenerationResult] = {}
-    with Coming(writer, asked, whole=True, urgent=urgent) as coming:
-        async for piece in coming:
-            if piece.result is not None:
-                found[piece.index] = piece.result
-    return [found[index] for index in sorted(found)]
+async def generate(
+    engine: Engine, request: GenerateRequest, urgent: bool = False
+) -> list[GenerationResult]:
+    """Return all texts of a request, in order."""
+    results: list[GenerationResult] = []
+    with ChunkStream(engine, request, stream=False, urgent=urgent) as chunks:
+        async for chunk in chunks:
+            if chunk.result is not None:
+                results.append(chunk.result)
+    return sorted(results, key=lambda result: result.index)
 
 
-async def unless_gone(answer: Awaitable[Any], receive: Receive) -> Any:
-    """Await an answer; None, and its work cancelled, where the client leaves before it is done.
+async def cancel_on_disconnect(work: Awaitable[Any], receive: Receive) -> Any:
+    """Await `work`; if the client disconnects first, cancel it and return None.
 
     The request's body must have been read.
     """
-    working = asyncio.ensure_future(answer)
-    leaving = asyncio.ensure_future(_left(receive))
+    working = asyncio.ensure_future(work)
+    disconnected = asyncio.ensure_future(_disconnect(receive))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         return await working if working.done() else None
     finally:
-        await _let_go(working, leaving)
+        await _cancel(working, disconnected)
 
 
-async def _let_go(*tasks: asyncio.Future[Any]) -> None:
-    """End what may still be going on."""
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _left(receive: Receive) -> None:
+async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def events(coming: Coming, first: Callable[[], None]) -> AsyncGenerator[bytes, None]:
-    """Pieces as server-sent events (HTML standard, 9.2): `text` for some more of a text, `end` for
-    its last, `error` where it is refused midway, `done` when all is told. `first` is called once,
-    with the first text."""
-    following: asyncio.Future[GenerationChunk] | None = None
+async def server_sent_events(
+    chunks: ChunkStream, on_first_text: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield chunks as server-sent events (HTML standard, section 9.2).
+
+    The events are `text` for each chunk, `end` after the last chunk of a text, `error` if the
+    request fails, and `done` at the end. Chunks that arrive together are sent together.
+    """
+    pending: asyncio.Future[GenerationChunk] | None = None
+    is_first = True
     try:
         while True:
-            following = following or asyncio.ensure_future(anext(coming))
-            await asyncio.wait({following}, timeout=STILL_HERE)
-            if not following.done():
-                yield b": still here\n\n"
+            pending = pending or asyncio.ensure_future(anext(chunks))
+            await asyncio.wait({pending}, timeout=KEEPALIVE)
+            if not pending.done():
+                yield b": keep-alive\n\n"
                 continue
             try:
-                piece = following.result()
+                chunk = pending.result()
             except StopAsyncIteration:
                 yield _event("done", {})
                 return
-            except RequestError as refusal:
-                yield _event("error", {"error": str(refusal), "status": refusal.status})
+            except RequestError as error:
+                yield _event("error", {"error": str(error), "status": error.status})
                 return
-            following = None
-            together = b"".join(map(_told, [piece, *coming.at_hand()]))
-            if together:
-                first()
-                first = lambda: None  # noqa: E731
-                yield together
-                await asyncio.sleep(BREATH)
+            pending = None
+            events = b"".join(map(_chunk_events, [chunk, *chunks.available()]))
+            if events:
+                if is_first:
+                    on_first_text()
+                    is_first = False
+                yield events
+                await asyncio.sleep(FLUSH_INTERVAL)
     finally:
-        if following is not None:
-            await _let_go(following)
+        if pending is not None:
+            await _cancel(pending)
 
 
-def _told(piece: GenerationChunk) -> bytes:
-    """A piece as events."""
-    told = b""
-    if piece.text:
-        told += _event("text", {"index": piece.index, "text": piece.text})
-    if (result := piece.result) is not None:
-        about = {
-            "index": piece.index,
+def _chunk_events(chunk: GenerationChunk) -> bytes:
+    events = b""
+    if chunk.text:
+        events += _event("text", {"index": chunk.index, "text": chunk.text})
+    if (result := chunk.result) is not None:
+        values = {
+            "index": chunk.index,
             "tokens": result.n_tokens,
             "finish_reason": result.finish_reason,
         }
-        told += _event("end", about)
-    return told
+        events += _event("end", values)
+    return events
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-async def completions(writer: Writer, asked: Completing) -> list[str]:
-    """Different short continuations of a text, the likeliest first."""
-    prefix = asked.text[-READ_BACK:]
-    drawn = SamplingConfig(
-        temperature=asked.temperature,
+async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
+    """Return distinct short continuations of a text: the greedy one first, then sampled ones."""
+    prefix = request.text[-COMPLETION_CONTEXT:]
+    greedy = SamplingConfig(temperature=0.0, length=2)
+    sampled = SamplingConfig(
+        temperature=request.temperature,
         top_k=40,
-        nsamples=max(1, min(DRAWN * asked.count, writer.most - 1)),
+        nsamples=max(1, min(SAMPLES_PER_COMPLETION * request.count, engine.capacity - 1)),
         length=2,
     )
-    likeliest = SamplingConfig(temperature=0.0, length=2)
-    both = [
-        asyncio.ensure_future(
-            texts(writer, Asked(prefix, sampling, asked.max_new_tokens), urgent=True)
-        )
-        for sampling in ([likeliest, drawn] if asked.temperature else [likeliest])
-    ]
+    tasks = []
+    for sampling in [greedy, sampled] if request.temperature else [greedy]:
+        wanted = GenerateRequest(prefix, sampling, request.max_new_tokens)
+        tasks.append(asyncio.ensure_future(generate(engine, wanted, urgent=True)))
     try:
-        written = [text for one in both for text in await one]
+        results = [result for task in tasks for result in await task]
     finally:
-        await _let_go(*both)
-    shown = prefix.lstrip("\n")  # as a text shows it
-    short = (_cut(one.text.removeprefix(shown), one.finish_reason == "stop") for one in written)
-    return list(dict.fromkeys(filter(None, short)))[: asked.count]
+        await _cancel(*tasks)
+    prompt = prefix.lstrip("\n")  # texts start with their prompt without leading newlines
+    completions = (
+        _first_line(result.text.removeprefix(prompt), result.finish_reason == "stop")
+        for result in results
+    )
+    return list(dict.fromkeys(filter(None, completions)))[: request.count]
 
 
-def _cut(text: str, ended: bool) -> str:
-    """A continuation up to the end of its line, or of its last whole word.
+def _first_line(text: str, is_complete: bool) -> str:
+    """Cut a continuation at the end of its first line, or after its last whole word.
 
-    >>> _cut(" a small house by the sea", False)
+    >>> _first_line(" a small house by the sea", False)
     ' a small house by the'
-    >>> _cut("\\n    return total\\n\\ndef", False)
+    >>> _first_line("\\n    return total\\n\\ndef", False)
     '\\n    return total'
     """
-    begin = len(text) - len(text.lstrip())
-    line, newline, _ = text[begin:].partition("\n")
+    start = len(text) - len(text.lstrip())
+    line, newline, _ = text[start:].partition("\n")
     if not line:
         return ""
-    if not (ended or newline) and " " in line:
+    if not (is_complete or newline) and " " in line:
         line = line[: line.rindex(" ")]
-    return text[:begin] + line.rstrip()
+    return text[:start] + line.rstrip()

@@ -1,4 +1,4 @@
-"""The routes: each reads a request, has its texts written and responses."""
+"""Route handlers: parse a request, pass it to `responses`, return a starlette response."""
 
 from __future__ import annotations
 
@@ -21,99 +21,95 @@ from starlette.types import Receive, Scope, Send
 from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Writer
-from gpt2_helpers.web.errors import ShuttingDown, WrongType
+from gpt2_helpers.web.engine import Engine
+from gpt2_helpers.web.errors import ServiceUnavailable, UnsupportedMediaType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
-from gpt2_helpers.web.middleware import is_for_page
-from gpt2_helpers.web.model_info import ModelCard, described
-from gpt2_helpers.web.schemas import Asking, json_object
+from gpt2_helpers.web.middleware import is_page_request
+from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.schemas import RequestParser, parse_json_object
 
-PAGE = Path(__file__).parent / "static"
-GONE = 499  # the client has left, nobody reads it: the number that nginx writes into its log
+STATIC = Path(__file__).parent / "static"
+CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected; only logs show it
 
 
 class Routes:
-    """Every answer of one server."""
+    """The route handlers of one server."""
 
     def __init__(
-        self, writer: Writer, metrics: Metrics, card: ModelCard, config: ServeConfig
+        self, engine: Engine, metrics: Metrics, info: ModelInfo, config: ServeConfig
     ) -> None:
-        self._writer, self._metrics, self._card, self._config = writer, metrics, card, config
-        self._asking = Asking(config)
-        self._document = openapi.document(self._asking)
+        self._engine, self._metrics, self._info = engine, metrics, info
+        self._parser = RequestParser(config)
+        self._openapi = openapi.document(self._parser)
 
-    async def plain(self, request: Request) -> Response:
-        """GET, POST and HEAD / as gpt-2-cloud-run has them; a browser gets the page."""
-        if is_for_page(request.scope):
-            return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+    async def root(self, request: Request) -> Response:
+        """GET, POST and HEAD /: the API of gpt-2-cloud-run, or the page for a browser."""
+        if is_page_request(request.scope):
+            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
         if request.method == "HEAD":
             return JSONResponse({"text": ""})
-        given: Any = request.query_params
+        parameters: Any = request.query_params
         if request.method == "POST":
-            given = json_object(await request.body())
-        asked = self._asking.as_gpt2_cloud_run(given)
-        return await self._answer(
-            request, responses.texts(self._writer, asked), lambda texts: {"text": str(texts[0])}
-        )
+            parameters = parse_json_object(await request.body())
+        wanted = self._parser.parse_cloud_run(parameters)
+        work = responses.generate(self._engine, wanted)
+        return await self._respond(request, work, lambda results: {"text": results[0].text})
 
     async def generate(self, request: Request) -> Response:
-        """POST /api/generate: texts, when all of them are done."""
-        asked = self._asking.generate(await _json_body(request))
-        return await self._answer(request, responses.texts(self._writer, asked), _told)
+        """POST /api/generate: all texts in one response."""
+        wanted = self._parser.parse_generate(await _json_body(request))
+        return await self._respond(request, responses.generate(self._engine, wanted), _texts)
 
     async def stream(self, request: Request) -> Response:
-        """POST /api/stream: texts as they are written."""
-        began = time.monotonic()
-        asked = self._asking.generate(await _json_body(request))
-        coming = responses.Coming(self._writer, asked)
+        """POST /api/stream: texts as they are generated."""
+        start = time.monotonic()
+        wanted = self._parser.parse_generate(await _json_body(request))
+        chunks = responses.ChunkStream(self._engine, wanted)
 
-        def first() -> None:
-            self._metrics.first_piece(time.monotonic() - began)
+        def on_first_text() -> None:
+            self._metrics.observe_first_text(time.monotonic() - start)
 
-        return _Events(coming, first)
+        return _EventStream(chunks, on_first_text)
 
     async def complete(self, request: Request) -> Response:
         """POST /api/complete: short continuations to choose from."""
-        asked = self._asking.complete(await _json_body(request))
-        return await self._answer(
-            request,
-            responses.completions(self._writer, asked),
-            lambda found: {"completions": found},
-        )
+        wanted = self._parser.parse_complete(await _json_body(request))
+        work = responses.complete(self._engine, wanted)
+        return await self._respond(request, work, lambda found: {"completions": found})
 
     async def model(self, request: Request) -> Response:
-        """GET /api/model: which model this is, and what may be asked of it."""
-        options = [described(option) for option in self._asking.generating]
-        return JSONResponse({**asdict(self._card), "options": options})
+        """GET /api/model: the model and the parameters of /api/generate."""
+        options = [option_info(option) for option in self._parser.generate_fields]
+        return JSONResponse({**asdict(self._info), "options": options})
 
-    async def healthy(self, request: Request) -> Response:
-        """GET /healthz: the process lives."""
+    async def health(self, request: Request) -> Response:
+        """GET /healthz: liveness."""
         return JSONResponse({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
-        """GET /readyz: requests are taken."""
-        if not self._writer.is_open:
-            raise ShuttingDown("this server is about to end")
+        """GET /readyz: readiness."""
+        if not self._engine.is_ready:
+            raise ServiceUnavailable("the server is shutting down or has no worker process")
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:
-        """GET /metrics: counts for Prometheus."""
-        return Response(self._metrics.shown(), media_type=CONTENT_TYPE)
+        """GET /metrics: Prometheus metrics."""
+        return Response(self._metrics.render(), media_type=CONTENT_TYPE)
 
     async def how(self, request: Request) -> Response:
-        """GET /how: how such texts come to be."""
-        return FileResponse(PAGE / "how.html", headers={"Cache-Control": "no-cache"})
+        """GET /how: how generation works, for readers."""
+        return FileResponse(STATIC / "how.html", headers={"Cache-Control": "no-cache"})
 
-    async def description(self, request: Request) -> Response:
-        """GET /openapi.json: the routes for programs."""
-        return JSONResponse(self._document)
+    async def openapi(self, request: Request) -> Response:
+        """GET /openapi.json: the OpenAPI document."""
+        return JSONResponse(self._openapi)
 
     async def docs(self, request: Request) -> Response:
-        """GET /docs: the routes for people."""
-        return HTMLResponse(openapi.page(self._document))
+        """GET /docs: the OpenAPI document as HTML."""
+        return HTMLResponse(openapi.page(self._openapi))
 
-    async def allowed(self, request: Request) -> Response:
-        """OPTIONS: what a page of another site may send; the guards say which site may."""
+    async def preflight(self, request: Request) -> Response:
+        """OPTIONS: CORS preflight. The middleware adds the allowed origin."""
         return Response(
             status_code=204,
             headers={
@@ -123,43 +119,44 @@ class Routes:
             },
         )
 
-    async def _answer(
+    async def _respond(
         self,
         request: Request,
         work: Awaitable[Any],
-        shape: Callable[[Any], dict[str, Any]],
+        to_json: Callable[[Any], dict[str, Any]],
     ) -> Response:
-        """Wait for the work, unless the client leaves first."""
-        found = await responses.unless_gone(work, request.receive)
-        return Response(status_code=GONE) if found is None else JSONResponse(shape(found))
+        """Wait for the work unless the client disconnects."""
+        result = await responses.cancel_on_disconnect(work, request.receive)
+        if result is None:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        return JSONResponse(to_json(result))
 
 
-class _Events(StreamingResponse):
-    """A stream of events, whose texts end with it, whatever ends it."""
+class _EventStream(StreamingResponse):
+    """A stream of server-sent events, which cancels its request however it ends."""
 
-    def __init__(self, coming: responses.Coming, first: Callable[[], None]) -> None:
-        # A proxy such as nginx would keep pieces back until there are many.
-        headers = {"X-Accel-Buffering": "no"}
-        events = responses.events(coming, first)
+    def __init__(self, chunks: responses.ChunkStream, on_first_text: Callable[[], None]) -> None:
+        headers = {"X-Accel-Buffering": "no"}  # nginx would buffer the stream
+        events = responses.server_sent_events(chunks, on_first_text)
         super().__init__(events, media_type="text/event-stream", headers=headers)
-        self._coming = coming
+        self._chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._coming:
+        with self._chunks:
             await super().__call__(scope, receive, send)
 
 
 async def _json_body(request: Request) -> bytes:
-    """The body of a request that says it is JSON: a form of another site cannot say so."""
+    """Return a body declared as JSON, which a form of another site cannot send (CSRF)."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise WrongType(
-            f"the body must be sent as Content-Type: application/json, got {kind or 'none'!r}"
+        raise UnsupportedMediaType(
+            f"the Content-Type must be application/json, got {kind or 'none'!r}"
         )
     return await request.body()
 
 
-def _told(results: list[GenerationResult]) -> dict[str, Any]:
+def _texts(results: list[GenerationResult]) -> dict[str, Any]:
     return {
         "texts": [
             {

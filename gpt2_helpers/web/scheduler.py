@@ -1,7 +1,7 @@
-"""The texts of all requests side by side in this process: one thread writes, whoever asks listens.
+"""Continuous batching in this process: one thread runs the batch, requests come and go.
 
-A text joins those that are being written between two tokens, and leaves its row when it is done,
-when nobody waits for it any longer, or when its time is over.
+A sequence joins the running batch between two decode steps. It leaves when it is complete, when
+its request was cancelled, or when the request's time is over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 import traceback
-from collections import abc, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -20,26 +20,27 @@ from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Job, Order, Writer, refuse
-from gpt2_helpers.web.errors import EngineFailed, RequestTimeout, ShuttingDown
+from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
+from gpt2_helpers.web.errors import EngineFailed, RequestTimeout, ServiceUnavailable
 
-READ_AT_ONCE = 128  # tokens of prompts between two steps, so that a long one holds up no one
+# Prompt tokens processed between two decode steps, so that a long prompt does not stall the rest.
+PREFILL_CHUNK = 128
 
 
 @dataclass
-class _Asked:
-    """One text of a job."""
+class _Entry:
+    """A sequence, queued or running."""
 
-    job: Job
+    request: Request
     sequence: Sequence
-    sample: int
-    began: float = 0.0
+    sample: int  # index within the request
+    started: float = 0.0
 
 
-class Scheduler(Writer):
-    """Writes in a thread, with a model that nobody else may use meanwhile.
+class Scheduler(Engine):
+    """Runs the batch in a thread. Nothing else may use the model meanwhile.
 
-    `count` is called by that thread after each step, with the tokens that it wrote.
+    That thread calls `on_tokens` after each decode step with the number of new tokens.
     """
 
     def __init__(
@@ -47,144 +48,140 @@ class Scheduler(Writer):
         decoders: DecoderPool,
         tokenizer: Tokenizer,
         config: ServeConfig,
-        count: Callable[[int], None] = lambda tokens: None,
-        start_text: str = "",
+        on_tokens: Callable[[int], None] = lambda tokens: None,
+        prompt_prefix: str = "",
     ) -> None:
-        super().__init__(tokenizer, config, start_text)
-        self._count = count
-        # Prefixes may fill the model's window, however short the texts are to be.
+        super().__init__(tokenizer, config, prompt_prefix)
+        self._on_tokens = on_tokens
+        # Prompts may fill the model's whole window, whatever max_length is.
         model = decoders.model
         decoder = decoders.get(config.batch_size, model.config.n_ctx, model.decoding_precision)
         self._batch = ContinuousBatch(decoder, tokenizer)
-        self._waiting: deque[_Asked] = deque()
-        self._writing: dict[int, _Asked] = {}  # by the index of their sequences
+        self._queue: deque[_Entry] = deque()
+        self._running: dict[int, _Entry] = {}  # by the index of their sequences
         self._indices = itertools.count()
-        self._ending = False  # gives up what is not done
-        self._thread = threading.Thread(target=self._run, name="gpt2-texts", daemon=True)
+        self._aborting = False  # fail what is not complete
+        self._thread = threading.Thread(target=self._run, name="gpt2-scheduler", daemon=True)
 
     @property
     def waiting(self) -> int:
-        """Texts that wait for a row."""
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
-    def writing(self) -> int:
-        """Texts that are being written."""
-        return len(self._writing)
+    def running(self) -> int:
+        return len(self._running)
 
     @property
-    def is_open(self) -> bool:
-        """Whether requests are taken."""
-        return self._thread.is_alive() and not self._closing
+    def is_ready(self) -> bool:
+        return self._thread.is_alive() and not self._closed
 
     def start(self) -> None:
-        """Begin to write."""
         self._thread.start()
 
-    def stop(self, drain: float = 0.0) -> None:
-        """Take no more, give what is not done yet `drain` seconds, then end."""
+    def stop(self, timeout: float = 0.0) -> None:
         self.close()
         if self._thread.ident is not None:
-            self._thread.join(drain)
-            with self._wake:
-                self._ending = True
-                self._wake.notify_all()
+            self._thread.join(timeout)
+            with self._condition:
+                self._aborting = True
+                self._condition.notify_all()
             self._thread.join()
 
-    def put(self, job: Job, orders: abc.Sequence[Order], urgent: bool = False) -> None:
-        asked = [_Asked(job, _sequence(next(self._indices), one), one.sample) for one in orders]
-        with self._wake:
+    def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
+        entries = [
+            _Entry(request, _sequence(next(self._indices), spec), spec.sample) for spec in specs
+        ]
+        with self._condition:
             if urgent:
-                self._waiting.extendleft(reversed(asked))
+                self._queue.extendleft(reversed(entries))
             else:
-                self._waiting.extend(asked)
-            self._wake.notify_all()
+                self._queue.extend(entries)
+            self._condition.notify_all()
 
-    def cancel(self, job: Job) -> None:
-        """Write no more of it: nobody is there to read."""
-        with self._wake:
-            job.is_over = True
-            self._wake.notify_all()
+    def cancel(self, request: Request) -> None:
+        with self._condition:
+            request.is_done = True
+            self._condition.notify_all()
 
-    # --- The writing thread
+    # The methods below run in the thread.
 
     def _run(self) -> None:
-        while self._await_work():
+        while self._wait_for_work():
             try:
-                self._drop_what_is_over()
-                self._begin_what_fits()
-                self._batch.prefill(READ_AT_ONCE)
+                self._remove_done()
+                self._admit_waiting()
+                self._batch.prefill(PREFILL_CHUNK)
                 if tokens := self._batch.n_ready:
-                    self._tell(list(self._batch.step()))
-                    self._count(tokens)
-            except Exception as error:  # the machine's, or a mistake of ours: others go on
-                self._give_up(_broken(error))
-        self._give_up(ShuttingDown("the server has ended before this text was done"))
+                    self._emit(list(self._batch.step()))
+                    self._on_tokens(tokens)
+            except Exception as error:  # fail the current requests and serve the next ones
+                self._abort(_engine_failed(error))
+        self._abort(ServiceUnavailable("the server shut down before this text was complete"))
         self._batch.close()
 
-    def _await_work(self) -> bool:
-        """Sleep while there is nothing to do; False when there never will be."""
-        with self._wake:
-            while not (self._waiting or self._writing or self._closing):
-                self._wake.wait()
-            return bool(self._waiting or self._writing) and not self._ending
+    def _wait_for_work(self) -> bool:
+        """Sleep until there is a sequence; False on shutdown."""
+        with self._condition:
+            while not (self._queue or self._running or self._closed):
+                self._condition.wait()
+            return bool(self._queue or self._running) and not self._aborting
 
-    def _drop_what_is_over(self) -> None:
+    def _remove_done(self) -> None:
+        """Drop the sequences of requests that were cancelled or are over their time limit."""
         now = time.monotonic()
-        with self._wake:
-            everything = [*self._writing.values(), *self._waiting]
-            for job in {asked.job for asked in everything}:
-                if now > job.deadline:
+        with self._condition:
+            for request in {entry.request for entry in self._entries()}:
+                if now > request.deadline:
                     limit = self._config.request_timeout
-                    job.refuse(
-                        RequestTimeout(
-                            f"this took longer than {limit:g} s: ask for a shorter length"
-                        )
+                    request.fail(
+                        RequestTimeout(f"the request exceeded {limit:g} s: ask for fewer tokens")
                     )
-            for asked in [asked for asked in self._writing.values() if asked.job.is_over]:
-                self._batch.remove(asked.sequence)
-                del self._writing[asked.sequence.index]
-            going_on = [asked for asked in self._waiting if not asked.job.is_over]
-            self._waiting.clear()
-            self._waiting.extend(going_on)
+            for entry in [entry for entry in self._running.values() if entry.request.is_done]:
+                self._batch.remove(entry.sequence)
+                del self._running[entry.sequence.index]
+            remaining = [entry for entry in self._queue if not entry.request.is_done]
+            self._queue.clear()
+            self._queue.extend(remaining)
 
-    def _begin_what_fits(self) -> None:
+    def _admit_waiting(self) -> None:
+        """Move queued sequences into free rows of the batch."""
         while self._batch.n_free:
-            with self._wake:
-                if not self._waiting:
+            with self._condition:
+                if not self._queue:
                     return
-                asked = self._waiting.popleft()
-                self._writing[asked.sequence.index] = asked
-            asked.began = time.monotonic()
-            self._batch.add(asked.sequence)
+                entry = self._queue.popleft()
+                self._running[entry.sequence.index] = entry
+            entry.started = time.monotonic()
+            self._batch.add(entry.sequence)
 
-    def _tell(self, chunks: Iterable[GenerationChunk]) -> None:
+    def _emit(self, chunks: Iterable[GenerationChunk]) -> None:
         for chunk in chunks:
-            asked = self._writing[chunk.index]
+            entry = self._running[chunk.index]
             if chunk.result is not None:
-                del self._writing[chunk.index]
-                self._took(time.monotonic() - asked.began)
-            asked.job.tell(replace(chunk, index=asked.sample))
+                del self._running[chunk.index]
+                self._record_duration(time.monotonic() - entry.started)
+            entry.request.emit(replace(chunk, index=entry.sample))
 
-    def _give_up(self, refusal: EngineFailed | ShuttingDown) -> None:
-        """Let go of all that is asked for."""
-        with self._wake:
-            everything = [*self._writing.values(), *self._waiting]
-            self._writing.clear()
-            self._waiting.clear()
+    def _abort(self, error: EngineFailed | ServiceUnavailable) -> None:
+        """Fail all requests and empty the batch."""
+        with self._condition:
+            entries = self._entries()
+            self._running.clear()
+            self._queue.clear()
         self._batch.clear()
-        refuse((asked.job for asked in everything), refusal)
+        fail_all((entry.request for entry in entries), error)
+
+    def _entries(self) -> list[_Entry]:
+        return [*self._running.values(), *self._queue]
 
 
-def _sequence(index: int, order: Order) -> Sequence:
-    return Sequence(
-        index, order.prompt, order.ids, order.sampling, seed=order.seed, sample=order.sample
-    )
+def _sequence(index: int, spec: SequenceSpec) -> Sequence:
+    return Sequence(index, spec.prompt, spec.ids, spec.sampling, seed=spec.seed, sample=spec.sample)
 
 
-def _broken(error: Exception) -> EngineFailed:
+def _engine_failed(error: Exception) -> EngineFailed:
     if is_out_of_memory(error):
-        return EngineFailed("out of memory: lower batch_size or max_length of the server")
-    # For who runs the server; a stranger is told nothing of its inside.
+        return EngineFailed("out of memory: lower the server's batch_size or max_length")
+    # The traceback is for the operator; clients must not see internals.
     traceback.print_exception(error)
-    return EngineFailed("the model failed: ask again; the server's own log says why")
+    return EngineFailed("the model failed: retry; details are in the server's log")

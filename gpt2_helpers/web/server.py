@@ -1,4 +1,4 @@
-"""The server: uvicorn around the app, in a process of its own or beside a notebook."""
+"""The server: uvicorn around the app, in the main thread or in a background thread."""
 
 from __future__ import annotations
 
@@ -17,67 +17,84 @@ from gpt2_helpers.web.config import ServeConfig
 if TYPE_CHECKING:
     import uvicorn
 
-    from gpt2_helpers.web.engine import Writer
+    from gpt2_helpers.web.engine import Engine
 
-LONGER = 2.0  # seconds beyond those for texts, in which refusals reach their readers
-WAITING = 128  # connections that the system takes before they are looked at
-MOST_CONNECTIONS = 1000
-IDLE = 75  # seconds that a connection may stay without another request
+SHUTDOWN_MARGIN = 2.0  # seconds after shutdown_timeout to deliver the last errors
+BACKLOG = 128  # connections that the operating system queues
+MAX_CONNECTIONS = 1000
+KEEPALIVE_TIMEOUT = 75  # seconds that an idle connection stays open
 
 
 class Server:
-    """A model behind an address: `run` serves until the process is told to end, `start` beside
-    what else it does, until `stop`."""
+    """A model behind an HTTP address.
+
+    `run` serves until the process is interrupted; `start` serves from a thread until `stop`.
+
+    Args:
+        session: the session whose model is served. Nothing else may use it meanwhile.
+        config: the options.
+        key: the API key that requests must send. Defaults to none.
+        frame_ancestors: the sites that may embed the page, in the syntax of a content security
+            policy.
+
+    Raises:
+        OptionError: if the key is invalid or the address cannot be bound.
+        MissingPackageError: if the packages of the web app are not installed.
+    """
 
     def __init__(
         self,
         session: Session,
         config: ServeConfig,
         key: str | None = None,
-        frames: str = "'self'",
+        frame_ancestors: str = "'self'",
     ) -> None:
-        key = None if key is None else _checked_key(key)
+        key = None if key is None else _validate_key(key)
         for module in ("starlette", "uvicorn", "prometheus_client"):
             import_optional(module, "serving a model", module.replace("_", "-"))
 
-        from gpt2_helpers.web.app import build
+        from gpt2_helpers.web.app import create_app
 
-        self._socket = _listening(config)
+        self._socket = _bind(config)
         self.port: int = self._socket.getsockname()[1]
         host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host
         host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self.port}/"
         try:
-            app, self.writer = build(session, config, key, frames)
+            app, self.engine = create_app(session, config, key, frame_ancestors)
         except BaseException:
             self._socket.close()
             raise
-        self._server = _draining(app, self.writer, config)
+        self._server = _uvicorn_server(app, self.engine, config)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
-        """Serve until SIGTERM or Ctrl-C, then let texts come to their end."""
-        # uvicorn sends itself the signal again when all is done, and the process is to end well.
-        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        """Serve until SIGTERM or Ctrl-C, then let running requests finish."""
+        # uvicorn raises the signal again after its shutdown: ignored, for exit code 0.
+        previous = signal.signal(signal.SIGTERM, lambda *_: None)
         try:
             self._server.run(sockets=[self._socket])
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, previous)
 
     def start(self) -> None:
-        """Serve from a thread; returns once requests are taken."""
+        """Serve from a thread; returns when requests are accepted.
+
+        Raises:
+            Gpt2Error: if the server does not start.
+        """
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="gpt2-server", daemon=True
         )
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                self.writer.stop()
+                self.engine.stop()
                 raise Gpt2Error(f"the server at {self.url} did not start")
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Take no more requests, let texts come to their end, and end the thread."""
+        """Reject new requests, let running ones finish, and end the thread."""
         self._server.handle_exit(signal.SIGTERM, None)
         if self._thread is not None:
             self._thread.join()
@@ -85,61 +102,59 @@ class Server:
         self._socket.close()
 
 
-def _checked_key(key: str) -> str:
-    """A key as it can stand in a header; OptionError for any other."""
-    key = key.strip()  # a file's last newline is no part of it
+def _validate_key(key: str) -> str:
+    """Return a key that fits into a header; OptionError for any other."""
+    key = key.strip()  # a key from a file may end with a newline
     if not key or not key.isascii() or not key.isprintable():
-        raise OptionError("the key must be letters, digits and signs of ASCII, and not empty")
+        raise OptionError("the API key must be non-empty printable ASCII")
     return key
 
 
-def _draining(app: object, writer: Writer, config: ServeConfig) -> uvicorn.Server:
+def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
-    from gpt2_helpers.web.timeouts import Connection
+    from gpt2_helpers.web.timeouts import TimeoutProtocol
 
-    class Draining(uvicorn.Server):
-        """Told to end, it takes no more texts at once, and refuses in time what is not done."""
+    class GracefulServer(uvicorn.Server):
+        """Stops the engine on shutdown, within `shutdown_timeout`."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if not self.should_exit:
-                ending = threading.Thread(
-                    target=writer.stop, args=(config.shutdown_timeout,), daemon=True
-                )
-                ending.start()
+                timeout = (config.shutdown_timeout,)
+                threading.Thread(target=engine.stop, args=timeout, daemon=True).start()
             super().handle_exit(sig, frame)
 
-    return Draining(
+    return GracefulServer(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http=Connection,  # with h11, which unlike httptools bounds what comes before a body
-            limit_concurrency=MOST_CONNECTIONS,
+            http=TimeoutProtocol,  # on h11, which limits the size of headers; httptools does not
+            limit_concurrency=MAX_CONNECTIONS,
             log_level="warning",
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=IDLE,
-            timeout_graceful_shutdown=round(config.shutdown_timeout + LONGER),
+            timeout_keep_alive=KEEPALIVE_TIMEOUT,
+            timeout_graceful_shutdown=round(config.shutdown_timeout + SHUTDOWN_MARGIN),
         )
     )
 
 
-def _listening(config: ServeConfig) -> socket.socket:
-    """The address, taken; OptionError where it is not to be had."""
+def _bind(config: ServeConfig) -> socket.socket:
+    """Return a listening socket; OptionError if the address is not available."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # Named TCP, connections send at once: asyncio asks by that, and else each answer waits 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # asyncio sets TCP_NODELAY only if the protocol is given; without it responses wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((config.host, config.port))
-        listening.listen(WAITING)  # who connects from now on is answered, if a little later
+        listener.bind((config.host, config.port))
+        listener.listen(BACKLOG)  # connections wait from now on instead of being refused
     except (OSError, UnicodeError) as error:
-        listening.close()
-        what = f"cannot listen on {config.host}, port {config.port} ({error})"
+        listener.close()
+        message = f"cannot listen on {config.host}, port {config.port} ({error})"
         if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise OptionError(f"{what}: give another port, or 0 for one that is free") from None
+            raise OptionError(f"{message}: choose another port, or 0 for a free one") from None
         raise OptionError(
-            f"{what}: host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for "
-            "all of them"
+            f"{message}: host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 "
+            "for all of them"
         ) from None
-    return listening
+    return listener

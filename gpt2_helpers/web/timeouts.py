@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever: who sends a request drop by drop is hung up on."""
+"""HTTP connections with a read timeout, against clients that send a request byte by byte."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-SENDING = 30.0  # seconds that a client may take for a request, from its first byte to its last
+READ_TIMEOUT = 30.0  # seconds from the start of a request (or connection) to its last byte
 
 
-class Connection(H11Protocol):
-    """uvicorn's, which itself only ends those that are idle between two requests."""
+class TimeoutProtocol(H11Protocol):
+    """uvicorn's protocol closes only connections that are idle between two requests."""
 
-    _hanging_up: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._watch()
+        self._update_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._watch()
+        self._update_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
+        self._cancel_timer()
         super().connection_lost(exc)
 
-    def _watch(self) -> None:
-        """Wait for a request that has begun, and no longer for one that has come."""
+    def _update_timer(self) -> None:
+        """Run the timer while a request is incomplete."""
         if not self._is_incomplete():
-            self._forget()
-        elif self._hanging_up is None:
-            self._hanging_up = self.loop.call_later(SENDING, self._hang_up)
+            self._cancel_timer()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(READ_TIMEOUT, self._on_timeout)
 
     def _is_incomplete(self) -> bool:
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
-    def _forget(self) -> None:
-        if self._hanging_up is not None:
-            self._hanging_up.cancel()
-            self._hanging_up = None
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _hang_up(self) -> None:
-        self._hanging_up = None
+    def _on_timeout(self) -> None:
+        self._timer = None
         if self._is_incomplete():
             self.transport.close()

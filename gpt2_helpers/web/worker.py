@@ -1,12 +1,15 @@
-"""A process that writes for a server: orders by its standard input, texts by its output, each a
-line of JSON. `processes` starts it; it ends with its input.
+"""Worker process: receives sequences on stdin and sends chunks on stdout, as lines of JSON.
 
-The first line says what to write with (`Setup`). Then come
-    {"put": number, "order": ..., "whole": ..., "urgent": ..., "seconds": ...}
-    {"cancel": [numbers]}
-and go, after {"ready": true} or {"error": text},
-    {"tokens": count, "pieces": [[number, text, null or [whole text, tokens, finish_reason]], ...]}
-    {"refused": number, "as": name of a refusal, "because": text}
+`worker_pool` starts it; it ends when its stdin is closed. The first line is a `WorkerConfig`. After
+it come
+
+    {"enqueue": id, "sequence": {...}, "stream": bool, "urgent": bool, "timeout": seconds}
+    {"cancel": [id, ...]}
+
+The worker answers {"ready": true} or {"error": message}, and then sends
+
+    {"tokens": number of new tokens, "chunks": [[id, text, null or [text, tokens, reason]], ...]}
+    {"failed": id, "type": name of a RequestError, "message": message}
 """
 
 from __future__ import annotations
@@ -30,16 +33,16 @@ from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Job, Order
+from gpt2_helpers.web.engine import Request, SequenceSpec
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.scheduler import Scheduler
 
-COUNTED_EACH = 0.25  # seconds between two counts of tokens, where there is nothing else to say
+REPORT_INTERVAL = 0.25  # seconds between token counts while there are no chunks to send
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What such a process writes with."""
+class WorkerConfig:
+    """The model that a worker loads, and its share of the machine."""
 
     folder: str
     checkpoint: str
@@ -47,100 +50,102 @@ class Setup:
     threads: int
     serve: Mapping[str, Any]  # the fields of a ServeConfig
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def said(line: str) -> dict[str, Any]:
-    """What a line says; nothing where it was cut off by the end of who wrote it."""
+def parse_message(line: str) -> dict[str, Any]:
+    """Parse a line; returns {} if its sender died while writing it."""
     if not line.endswith("\n"):
         return {}
     values: dict[str, Any] = json.loads(line)
     return values
 
 
-class Lines:
-    """Lines of JSON out of several threads."""
+class MessageWriter:
+    """Sends messages from several threads over one pipe."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream, self._lock = stream, threading.Lock()
 
-    def tell(self, values: Mapping[str, Any]) -> None:
-        """Send one. Whoever would have read it may be gone."""
+    def send(self, values: Mapping[str, Any]) -> None:
+        """Send a message. Does nothing if the reader is gone."""
         with self._lock, suppress(OSError, ValueError):
             self._stream.write(json.dumps(values) + "\n")
             self._stream.flush()
 
 
-class _Telling:
-    """Gathers what a step wrote, and tells it once a step."""
+class _OutputBuffer:
+    """Collects the chunks of a decode step and sends them as one message."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._pieces: list[Any] = []
-        self._tokens, self._told = 0, time.monotonic()
+    def __init__(self, messages: MessageWriter) -> None:
+        self._messages = messages
+        self._chunks: list[Any] = []
+        self._tokens, self._sent_at = 0, time.monotonic()
 
-    def hear(self, number: int, word: GenerationChunk | RequestError) -> None:
-        if isinstance(word, RequestError):
-            self._lines.tell({"refused": number, "as": type(word).__name__, "because": str(word)})
+    def add(self, request_id: int, output: GenerationChunk | RequestError) -> None:
+        if isinstance(output, RequestError):
+            kind = type(output).__name__
+            self._messages.send({"failed": request_id, "type": kind, "message": str(output)})
             return
-        result = word.result
+        result = output.result
         end = None if result is None else [result.text, result.n_tokens, result.finish_reason]
-        self._pieces.append([number, word.text, end])
+        self._chunks.append([request_id, output.text, end])
 
-    def count(self, tokens: int) -> None:
+    def step_done(self, tokens: int) -> None:
         self._tokens += tokens
         now = time.monotonic()
-        if self._pieces or now > self._told + COUNTED_EACH:
-            self._lines.tell({"tokens": self._tokens, "pieces": self._pieces})
-            self._pieces, self._tokens, self._told = [], 0, now
+        if self._chunks or now > self._sent_at + REPORT_INTERVAL:
+            self._messages.send({"tokens": self._tokens, "chunks": self._chunks})
+            self._chunks, self._tokens, self._sent_at = [], 0, now
 
 
 def main() -> None:
-    """Write until the input ends."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # may be sent to a whole group: the server says
-        signal.signal(ending, signal.SIG_IGN)
-    lines = Lines(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)  # whatever else is printed
+    """Generate until stdin is closed."""
+    # Ctrl-C goes to the whole process group; the server decides when its workers end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    messages = MessageWriter(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)  # anything else printed to stdout would break the protocol
     try:
-        telling = _Telling(lines)
-        batcher = _batcher(Setup(**said(sys.stdin.readline())), telling)
+        buffer = _OutputBuffer(messages)
+        scheduler = _load(WorkerConfig(**parse_message(sys.stdin.readline())), buffer)
     except (Gpt2Error, MemoryError) as error:
-        lines.tell({"error": str(error) or "out of memory"})
+        messages.send({"error": str(error) or "out of memory"})
         return
-    batcher.start()
-    lines.tell({"ready": True})
-    jobs: dict[int, Job] = {}
+    scheduler.start()
+    messages.send({"ready": True})
+    requests: dict[int, Request] = {}
     for line in sys.stdin:
-        asked = said(line)
-        for number in asked.get("cancel", ()):
-            if job := jobs.pop(number, None):
-                batcher.cancel(job)
-        if "put" in asked:
-            number = asked["put"]
-            jobs = {known: job for known, job in jobs.items() if not job.is_over}
-            jobs[number] = _job(number, asked, telling)
-            batcher.put(jobs[number], [_order(asked["order"])], asked["urgent"])
-    batcher.stop()
+        message = parse_message(line)
+        for request_id in message.get("cancel", ()):
+            if request := requests.pop(request_id, None):
+                scheduler.cancel(request)
+        if "enqueue" in message:
+            requests = {key: request for key, request in requests.items() if not request.is_done}
+            request = requests[message["enqueue"]] = _request(message, buffer)
+            scheduler.enqueue(request, [_sequence(message["sequence"])], message["urgent"])
+    scheduler.stop()
 
 
-def _batcher(setup: Setup, telling: _Telling) -> Scheduler:
-    device.set_max_threads(setup.threads)
-    device.use_no_gpus()  # the server has looked
-    model = load_for_inference(setup.folder, setup.precision, setup.precision, setup.checkpoint)
-    tokenizer = Tokenizer.load(setup.folder)
-    return Scheduler(DecoderPool(model), tokenizer, ServeConfig(**setup.serve), telling.count)
+def _load(config: WorkerConfig, buffer: _OutputBuffer) -> Scheduler:
+    device.set_max_threads(config.threads)
+    device.use_no_gpus()  # the server has already checked
+    precision = config.precision
+    model = load_for_inference(config.folder, precision, precision, config.checkpoint)
+    tokenizer = Tokenizer.load(config.folder)
+    return Scheduler(DecoderPool(model), tokenizer, ServeConfig(**config.serve), buffer.step_done)
 
 
-def _order(told: Mapping[str, Any]) -> Order:
-    return Order(**{**told, "sampling": SamplingConfig(**told["sampling"])})
+def _sequence(values: Mapping[str, Any]) -> SequenceSpec:
+    return SequenceSpec(**{**values, "sampling": SamplingConfig(**values["sampling"])})
 
 
-def _job(number: int, asked: Mapping[str, Any], telling: _Telling) -> Job:
-    def hear(word: GenerationChunk | RequestError) -> None:
-        telling.hear(number, word)
-        if isinstance(word, GenerationChunk) and word.result is not None:
-            job.is_over = True
+def _request(message: Mapping[str, Any], buffer: _OutputBuffer) -> Request:
+    def on_output(output: GenerationChunk | RequestError) -> None:
+        buffer.add(message["enqueue"], output)
+        if isinstance(output, GenerationChunk) and output.result is not None:
+            request.is_done = True
 
-    job = Job(hear, asked["whole"], asked["seconds"])
-    return job
+    request = Request(on_output, message["stream"], message["timeout"])
+    return request

@@ -1,7 +1,8 @@
-"""Texts written in several processes, each with the model once more and a core of its own: Python
-computes in one thread at a time, and products of a small model are too short to be shared.
+"""Several worker processes, each with its own copy of a small model and its own CPU core.
 
-This side keeps the count of what each has to write, and gives a text to the one with the least.
+Python runs one thread at a time, and the matrix products of a small model are too short to share
+between threads, so processes are faster. This side tracks which sequences each worker has and gives
+a new one to the least loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,77 +29,81 @@ from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import errors
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Job, Order, Writer, refuse
-from gpt2_helpers.web.errors import EngineFailed, RequestError, ShuttingDown
-from gpt2_helpers.web.worker import Lines, Setup, said
+from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
+from gpt2_helpers.web.errors import EngineFailed, RequestError, ServiceUnavailable
+from gpt2_helpers.web.worker import MessageWriter, WorkerConfig, parse_message
 
-SMALL = 20_000_000  # parameters; larger ones gain less, and take more memory
-FEWEST_ROWS = 4  # to a process, where their number is not asked for
-GRACE = 5.0  # seconds that a process has to end by itself
-SHORT_LIFE = 10.0  # seconds from a process's beginning until another may take its place
-LOOK = 0.02  # seconds
-LOST = "the model failed: ask again; the server's own log says why"
+SMALL_MODEL = 20_000_000  # parameters; larger models gain less and need more memory
+MIN_ROWS = 4  # batch rows per worker if their number is chosen automatically
+EXIT_TIMEOUT = 5.0  # seconds that a worker gets to end before it is killed
+RESTART_DELAY = 10.0  # seconds from the start of a worker until it may be replaced
+POLL_INTERVAL = 0.02  # seconds
+WORKER_LOST = "the model failed: retry; details are in the server's log"
 
-# Nothing is imported from the folder that one happens to be in, which would come first.
-BEGIN = """
+# `python -c` puts the working directory first in sys.path, where a file such as signal.py would
+# shadow a module of the standard library: it is removed, and this package's parent appended.
+BOOTSTRAP = """
 import sys
 sys.path = [*filter(None, sys.path), sys.argv[1]]
 from gpt2_helpers.web.worker import main
 main()
 """
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")  # NumPy's BLAS
 
 
-def processes_for(model: Model, config: ServeConfig) -> int:
-    """How many processes are to write: as many as are asked for, else one a core for a small
-    model, each with some rows. OptionError where they could not have the model."""
+def worker_count(model: Model, config: ServeConfig) -> int:
+    """Return the number of workers: as configured, or chosen for the model and this machine.
+
+    Raises:
+        OptionError: if several are configured for a model that is not on the CPU.
+    """
     if not (isinstance(model, InferenceModel) and model.prefix):
         if config.workers > 1:
             raise OptionError(
-                f"workers={config.workers}, each of which would write on a processor, in int8 "
-                "or float32, and this model is not loaded for that: leave processes and precision "
-                "out"
+                f"workers={config.workers} needs a model loaded for the CPU in int8 or float32: "
+                "leave out workers and precision"
             )
         return 1
     if config.workers:
         return min(config.workers, config.batch_size)
-    is_small = model.config.n_parameters <= SMALL
-    return max(1, min(device.cores(), config.batch_size // FEWEST_ROWS)) if is_small else 1
+    if model.config.n_parameters > SMALL_MODEL:
+        return 1
+    return max(1, min(device.cores(), config.batch_size // MIN_ROWS))
 
 
 @dataclass
-class _Given:
-    """A text that a process has to write."""
+class _Assignment:
+    """A sequence that a worker has, queued or running."""
 
-    job: Job
-    order: Order
-    since: float
-    rounds: float  # how many texts' time it takes, with those that go before
+    request: Request
+    spec: SequenceSpec
+    assigned_at: float
+    rounds: float  # time until it is complete, in durations of one sequence
 
 
-class _Process:
-    """One of them, as this side sees it: `texts` are what it still has to write, by number."""
+class _WorkerProcess:
+    """The server's side of a worker; `assignments` are its sequences by id."""
 
-    def __init__(self, setup: Setup, rows: int) -> None:
-        self.rows, self.began = rows, time.monotonic()
-        self.texts: dict[int, _Given] = {}
-        package = str(Path(__file__).parents[2])  # also where it was not installed
-        threads = dict.fromkeys(THREADS, str(setup.threads))  # of NumPy's own libraries
+    def __init__(self, config: WorkerConfig, rows: int) -> None:
+        self.rows, self.started_at = rows, time.monotonic()
+        self.assignments: dict[int, _Assignment] = {}
+        package_parent = str(Path(__file__).parents[2])  # works without an installation, too
+        threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BEGIN, package],
+            [sys.executable, "-c", BOOTSTRAP, package_parent],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env={**os.environ, **threads},
-            start_new_session=True,  # Ctrl-C is for the server, which ends them
+            start_new_session=True,  # Ctrl-C reaches only the server, which ends its workers
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.output = self._process.stdout
-        # Who tells it something must not wait until it listens.
+        # A thread does the sending, since the pipe is full while a worker does not read.
         self._outbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
-        self._outbox.put({**setup.told(), "serve": {**setup.serve, "batch_size": rows}})
-        threading.Thread(target=self._send, name="gpt2-orders", daemon=True).start()
+        self._outbox.put({**config.to_dict(), "serve": {**config.serve, "batch_size": rows}})
+        threading.Thread(target=self._send, name="gpt2-worker-input", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -109,220 +114,231 @@ class _Process:
         return self._process.poll() is None
 
     def wait_until_ready(self) -> None:
-        """Gpt2Error where it cannot be."""
-        first = said(self.output.readline())
-        if not first.get("ready"):
-            raise Gpt2Error(first.get("error", "a process that writes ended as it began"))
+        """Raise Gpt2Error if the worker does not start."""
+        message = parse_message(self.output.readline())
+        if not message.get("ready"):
+            raise Gpt2Error(message.get("error", "a worker process died while starting"))
 
-    def tell(self, values: Mapping[str, Any]) -> None:
-        self._outbox.put(values)
+    def send(self, message: Mapping[str, Any]) -> None:
+        self._outbox.put(message)
 
     def close(self) -> None:
-        """Let it end; `wait` sees to it."""
+        """Close its input, upon which it ends."""
         self._outbox.put(None)
 
-    def wait(self, until: float) -> None:
-        """Wait for its end, and end it by force where it is not there in time."""
+    def wait(self, deadline: float) -> None:
+        """Wait for its end until a deadline, then kill it."""
         try:
-            self._process.wait(max(0.0, until - time.monotonic()))
+            self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
     def _send(self) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError), self._process.stdin as stream:  # it may be gone
-            lines = Lines(stream)
-            while (values := self._outbox.get()) is not None:
-                lines.tell(values)
+        with suppress(OSError), self._process.stdin as stream:  # the worker may be gone
+            messages = MessageWriter(stream)
+            while (message := self._outbox.get()) is not None:
+                messages.send(message)
 
 
-def end(processes: Iterable[_Process]) -> None:
-    """End them, side by side."""
-    processes = list(processes)
-    for process in processes:
-        process.close()
-    until = time.monotonic() + GRACE
-    for process in processes:
-        process.wait(until)
+def stop_workers(workers: Iterable[_WorkerProcess]) -> None:
+    """Stop workers in parallel."""
+    workers = list(workers)
+    for worker in workers:
+        worker.close()
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    for worker in workers:
+        worker.wait(deadline)
 
 
-class WorkerPool(Writer):
-    """Writes in so many processes. `count` is called with the tokens that were written."""
+class WorkerPool(Engine):
+    """Generates in `n_workers` processes. `on_tokens` is called with numbers of new tokens."""
 
     def __init__(
         self,
         model: InferenceModel,
         tokenizer: Tokenizer,
         config: ServeConfig,
-        processes: int,
-        count: Callable[[int], None] = lambda tokens: None,
-        start_text: str = "",
+        n_workers: int,
+        on_tokens: Callable[[int], None] = lambda tokens: None,
+        prompt_prefix: str = "",
     ) -> None:
-        super().__init__(tokenizer, config, start_text)
+        super().__init__(tokenizer, config, prompt_prefix)
         assert model.prefix is not None
-        self._setup = Setup(
+        self._worker_config = WorkerConfig(
             folder=str(model.prefix.parent.resolve()),
             checkpoint=model.prefix.name,
             precision=model.decoding_precision,
-            threads=max(1, device.cores() // processes),
+            threads=max(1, device.cores() // n_workers),
             serve=asdict(replace(config, max_nsamples=1, workers=1)),
         )
-        self._count, self._counting = count, threading.Lock()
-        self._numbers = itertools.count()
-        self._processes: list[_Process] = []
+        self._on_tokens, self._tokens_lock = on_tokens, threading.Lock()
+        self._ids = itertools.count()
+        self._workers: list[_WorkerProcess] = []
         self._threads: list[threading.Thread] = []
         try:
-            for order in range(processes):  # so many rows in all
-                rows = (config.batch_size + order) // processes
-                self._processes.append(_Process(self._setup, rows))
-            for process in self._processes:
-                process.wait_until_ready()
-        except BaseException:  # an interrupt too
-            end(self._processes)
+            for number in range(n_workers):
+                rows = (config.batch_size + number) // n_workers  # they sum to batch_size
+                self._workers.append(_WorkerProcess(self._worker_config, rows))
+            for worker in self._workers:
+                worker.wait_until_ready()
+        except BaseException:  # also KeyboardInterrupt
+            stop_workers(self._workers)
             raise
 
     @property
     def pids(self) -> list[int]:
-        """The processes' ids."""
-        return [process.pid for process in self._processes]
+        return [worker.pid for worker in self._workers]
 
     @property
     def waiting(self) -> int:
-        return sum(max(0, len(process.texts) - process.rows) for process in self._processes)
+        return sum(max(0, len(worker.assignments) - worker.rows) for worker in self._workers)
 
     @property
-    def writing(self) -> int:
-        return sum(min(len(process.texts), process.rows) for process in self._processes)
+    def running(self) -> int:
+        return sum(min(len(worker.assignments), worker.rows) for worker in self._workers)
 
     @property
-    def is_open(self) -> bool:
-        return not self._closing and any(process.is_alive for process in self._processes)
+    def is_ready(self) -> bool:
+        return not self._closed and any(worker.is_alive for worker in self._workers)
 
     def start(self) -> None:
-        for process in self._processes:
-            self._listen_to(process)
+        for worker in self._workers:
+            self._start_reading(worker)
 
-    def stop(self, drain: float = 0.0) -> None:
+    def stop(self, timeout: float = 0.0) -> None:
         self.close()
-        until = time.monotonic() + drain
-        while any(process.texts for process in self._processes) and time.monotonic() < until:
-            time.sleep(LOOK)
-        for process in self._processes:
-            self._give_up(process, ShuttingDown("the server has ended before this text was done"))
-        end(self._processes)
+        deadline = time.monotonic() + timeout
+        while any(worker.assignments for worker in self._workers) and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
+        for worker in self._workers:
+            error = ServiceUnavailable("the server shut down before this text was complete")
+            self._fail_all(worker, error)
+        stop_workers(self._workers)
         for thread in self._threads:
             thread.join()
 
-    def put(self, job: Job, orders: Sequence[Order], urgent: bool = False) -> None:
-        for order in orders:
-            alive = [process for process in self._processes if process.is_alive]
+    def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
+        for spec in specs:
+            alive = [worker for worker in self._workers if worker.is_alive]
             if not alive:
-                raise EngineFailed("the model failed: ask again in a few seconds")
-            process = min(alive, key=lambda process: len(process.texts) / process.rows)
-            rounds = 1.0 if urgent else max(1.0, (len(process.texts) + 1) / process.rows)
-            number = next(self._numbers)
-            process.texts[number] = _Given(job, order, time.monotonic(), rounds)
-            seconds = job.deadline - time.monotonic()
-            process.tell({"put": number, "order": asdict(order), "whole": job.whole,
-                          "urgent": urgent, "seconds": seconds})  # fmt: skip
+                raise EngineFailed("the model failed: retry in a few seconds")
+            worker = min(alive, key=lambda worker: len(worker.assignments) / worker.rows)
+            rounds = 1.0 if urgent else max(1.0, (len(worker.assignments) + 1) / worker.rows)
+            sequence_id = next(self._ids)
+            worker.assignments[sequence_id] = _Assignment(request, spec, time.monotonic(), rounds)
+            worker.send(
+                {
+                    "enqueue": sequence_id,
+                    "sequence": asdict(spec),
+                    "stream": request.stream,
+                    "urgent": urgent,
+                    "timeout": request.deadline - time.monotonic(),
+                }
+            )
 
-    def cancel(self, job: Job) -> None:
-        job.is_over = True
-        for process in self._processes:
-            numbers = [number for number, given in [*process.texts.items()] if given.job is job]
-            for number in numbers:
-                process.texts.pop(number, None)
-            if numbers:
-                process.tell({"cancel": numbers})
+    def cancel(self, request: Request) -> None:
+        request.is_done = True
+        for worker in self._workers:
+            assignments = [*worker.assignments.items()]  # copied: other threads change it
+            ids = [number for number, entry in assignments if entry.request is request]
+            for sequence_id in ids:
+                worker.assignments.pop(sequence_id, None)
+            if ids:
+                worker.send({"cancel": ids})
 
-    # --- One thread for each process hears what it says
+    # One thread per worker reads its output, and replaces it when it dies.
 
-    def _listen_to(self, process: _Process) -> None:
+    def _start_reading(self, worker: _WorkerProcess) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = threading.Thread(
-            target=self._listen, args=[process], name="gpt2-texts", daemon=True
+            target=self._read_output, args=[worker], name="gpt2-worker-output", daemon=True
         )
         self._threads.append(thread)
         thread.start()
 
-    def _listen(self, process: _Process) -> None:
+    def _read_output(self, worker: _WorkerProcess) -> None:
         try:
-            with process.output:
-                for line in process.output:
-                    self._hear(process, said(line))
-        except Exception:  # a mistake of ours: what it writes could not be told any longer
+            with worker.output:
+                for line in worker.output:
+                    self._handle(worker, parse_message(line))
+        except Exception:  # a bug, or output that is not of the protocol: replace the worker
             traceback.print_exc()
-        end([process])
-        with self._wake:  # from now on it is given nothing more
-            self._give_up(process, EngineFailed(LOST))
-            if self._closing:
+        stop_workers([worker])
+        with self._condition:  # no more sequences are assigned to it from here on
+            self._fail_all(worker, EngineFailed(WORKER_LOST))
+            if self._closed:
                 return
-        self._replace(process)
+        self._replace(worker)
 
-    def _hear(self, process: _Process, said: Mapping[str, Any]) -> None:
-        for number, text, end in said.get("pieces", ()):
-            self._tell(process, number, text, end)
-        if "refused" in said:
-            self._refused(process, said)
-        if tokens := said.get("tokens"):
-            with self._counting:
-                self._count(tokens)
+    def _handle(self, worker: _WorkerProcess, message: Mapping[str, Any]) -> None:
+        for sequence_id, text, end in message.get("chunks", ()):
+            self._emit(worker, sequence_id, text, end)
+        if "failed" in message:
+            self._fail(worker, message)
+        if tokens := message.get("tokens"):
+            with self._tokens_lock:
+                self._on_tokens(tokens)
 
-    def _tell(self, process: _Process, number: int, text: str, end: list[Any] | None) -> None:
-        given = process.texts.get(number) if end is None else process.texts.pop(number, None)
-        if given is None:  # cancelled meanwhile
+    def _emit(
+        self, worker: _WorkerProcess, sequence_id: int, text: str, end: list[Any] | None
+    ) -> None:
+        assignments = worker.assignments
+        assignment = (
+            assignments.get(sequence_id) if end is None else assignments.pop(sequence_id, None)
+        )
+        if assignment is None:  # cancelled in the meantime
             return
+        spec = assignment.spec
         result: GenerationResult | None = None
         if end is not None:
-            self._took((time.monotonic() - given.since) / given.rounds)
-            whole, tokens, reason = end
-            order = given.order
-            result = GenerationResult(whole, order.prompt, order.sample, tokens, reason)
-        given.job.tell(GenerationChunk(given.order.sample, text, result))
+            seconds = time.monotonic() - assignment.assigned_at
+            self._record_duration(seconds / assignment.rounds)
+            whole_text, n_tokens, finish_reason = end
+            result = GenerationResult(whole_text, spec.prompt, spec.sample, n_tokens, finish_reason)
+        assignment.request.emit(GenerationChunk(spec.sample, text, result))
 
-    def _refused(self, process: _Process, said: Mapping[str, Any]) -> None:
-        given = process.texts.pop(said["refused"], None)
-        if given is not None:
-            refusal: RequestError = getattr(errors, said["as"])(said["because"])
-            given.job.refuse(refusal)
-            self.cancel(given.job)
+    def _fail(self, worker: _WorkerProcess, message: Mapping[str, Any]) -> None:
+        assignment = worker.assignments.pop(message["failed"], None)
+        if assignment is not None:
+            error: RequestError = getattr(errors, message["type"])(message["message"])
+            assignment.request.fail(error)
+            self.cancel(assignment.request)
 
-    def _give_up(self, process: _Process, refusal: RequestError) -> None:
-        jobs = [given.job for given in [*process.texts.values()]]
-        process.texts.clear()
-        refuse(jobs, refusal)
+    def _fail_all(self, worker: _WorkerProcess, error: RequestError) -> None:
+        requests = [assignment.request for assignment in [*worker.assignments.values()]]
+        worker.assignments.clear()
+        fail_all(requests, error)
 
-    def _replace(self, process: _Process) -> None:
-        """Another in place of one that ended by itself, or was killed; a little later where it had
-        only begun, as the next may end as soon."""
-        _note("a process that writes has ended: it was killed, or out of memory")
-        pause = process.began + SHORT_LIFE - time.monotonic()
+    def _replace(self, dead: _WorkerProcess) -> None:
+        """Start a new worker; not at once if the last one died early, since it may happen again."""
+        _log("a worker process died: it was killed or ran out of memory")
+        delay = dead.started_at + RESTART_DELAY - time.monotonic()
         while True:
-            with self._wake:
-                if self._wake.wait_for(lambda: self._closing, max(0.0, pause)):
+            with self._condition:
+                if self._condition.wait_for(lambda: self._closed, max(0.0, delay)):
                     return
             try:
-                self._take_in(_Process(self._setup, process.rows), process)
+                self._add(_WorkerProcess(self._worker_config, dead.rows), dead)
                 return
             except (Gpt2Error, OSError) as error:
-                _note(f"no other can take its place yet: {error}")
-                pause = SHORT_LIFE
+                _log(f"cannot restart the worker process: {error}")
+                delay = RESTART_DELAY
 
-    def _take_in(self, another: _Process, lost: _Process) -> None:
+    def _add(self, worker: _WorkerProcess, dead: _WorkerProcess) -> None:
         try:
-            another.wait_until_ready()
-            with self._wake:
-                if self._closing:
-                    end([another])
+            worker.wait_until_ready()
+            with self._condition:
+                if self._closed:
+                    stop_workers([worker])
                 else:
-                    self._processes[self._processes.index(lost)] = another
-                    self._listen_to(another)
+                    self._workers[self._workers.index(dead)] = worker
+                    self._start_reading(worker)
         except BaseException:
-            end([another])
+            stop_workers([worker])
             raise
 
 
-def _note(message: str) -> None:
-    """For who runs the server."""
+def _log(message: str) -> None:
     print(f"gpt2-helpers: {message}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Servers for tests: beside them or in a process of their own, with a model that may be slow."""
+"""Servers for tests: in this process or a process of their own, optionally slowed down."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
 
+# A request for a text that takes a while, at a temperature at which it does not end early.
 LONG = {"prefix": "Once upon a time", "max_new_tokens": 200, "temperature": 1.0}
 
 
@@ -26,12 +27,12 @@ LONG = {"prefix": "Once upon a time", "max_new_tokens": 200, "temperature": 1.0}
 def serving(
     session: Session, key: str | None = None, step_seconds: float = 0.0, **options: Any
 ) -> Iterator[httpx.Client]:
-    """A client of a server with these options, on a port that is free. Each token takes
-    `step_seconds` longer than it would."""
+    """Run a server in this process; yields a client. Each decode step takes `step_seconds` longer
+    than it would."""
     server = Server(session, ServeConfig(**{"port": 0, "workers": 1, **options}), key)
     if step_seconds:
-        assert isinstance(server.writer, Scheduler)
-        slowed(server.writer, step_seconds)
+        assert isinstance(server.engine, Scheduler)
+        slow_down(server.engine, step_seconds)
     server.start()
     try:
         with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -40,20 +41,21 @@ def serving(
         server.stop()
 
 
-def slowed(batcher: Scheduler, seconds: float) -> None:
-    """Let each step of a batcher take longer, as a larger model's would."""
-    step = batcher._batch.step
+def slow_down(scheduler: Scheduler, seconds: float) -> None:
+    """Make each decode step take longer, like that of a larger model."""
+    step = scheduler._batch.step
 
-    def slowly() -> Any:
+    def slow_step() -> Any:
         time.sleep(seconds)
         return step()
 
-    batcher._batch.step = slowly  # type: ignore[method-assign]
+    scheduler._batch.step = slow_step  # type: ignore[method-assign]
 
 
 @contextmanager
 def started(folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`gpt2-helpers serve` as a process in a folder; killed at the end where it still runs."""
+    """Run `gpt2-helpers serve` as a process in a folder; it is killed if it still runs at the
+    end."""
     command = [sys.executable, "-m", "gpt2_helpers", "serve", *options]
     with subprocess.Popen(
         command,
@@ -71,7 +73,7 @@ def started(folder: Path, *options: str, **environment: str) -> Iterator[subproc
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
-    """Where a started server is, once it takes requests."""
+    """Wait until a started server accepts requests, and return its address."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert " at http://" in line, process.communicate()
@@ -79,7 +81,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 
 def events_of(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Server-sent events as they come."""
+    """Yield server-sent events as they arrive."""
     name = ""
     for line in response.iter_lines():
         field, _, value = line.partition(": ")
@@ -96,8 +98,8 @@ def metric(client: httpx.Client, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
+def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "did not come to pass in time"
+        assert time.monotonic() < deadline, f"not true within {seconds:g} s"
         time.sleep(0.02)

@@ -1,34 +1,75 @@
-"""The routes against their own description: schemathesis makes up requests, right and wrong."""
+"""Validation of requests."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
+import httpx
 import pytest
 
 from gpt2_helpers.session import Session
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.errors import BadRequest
+from gpt2_helpers.web.schemas import RequestParser
 from web_server import serving
 
-# What is made up is often as long as may be; short texts are tried just as well.
-LIMITS: dict[str, Any] = {"max_length": 12, "max_nsamples": 2, "batch_size": 8, "max_queue": 1000}
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body is empty"),
+        (b"[]", "must be a JSON object"),
+        (b"\xff", "must be JSON in UTF-8"),
+        (b'{"length": NaN}', "NaN is not valid JSON"),
+        (b"[" * 100_000, "must be JSON"),
+        (b'{"lenght": 5}', "did you mean 'length'"),
+        (b'{"length": "5"}', "length must be a whole number, got '5'"),
+        (b'{"length": true}', "length must be a whole number"),
+        (b'{"length": 0}', "length must be between 1 and 1023"),
+        (b'{"length": 1e99}', "length must be"),
+        (b'{"temperature": -1}', "temperature must be between 0.0 and 100.0"),
+        (b'{"top_p": 1.1}', "top_p must be between"),
+        (b'{"nsamples": 9}', "nsamples must be between 1 and 8"),
+        (b'{"prefix": null}', "got null"),
+        (b'{"include_prefix": "yes"}', "include_prefix must be true or false, got 'yes'"),
+        (b'{"prefix": "\\ud800"}', "prefix has an unpaired surrogate at index 0"),
+        (b'{"prefix": "The garden of", "length": 2}', "length=2"),
+        (b'{"batch_size": 3}', "unknown parameter 'batch_size'"),
+    ],
+)
+def test_invalid_requests_get_a_message(client: httpx.Client, body: bytes, message: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    for path in ("/api/generate", "/api/stream"):
+        response = client.post(path, content=body, headers=headers)
+        assert response.status_code == 400
+        assert message in response.json()["error"]
+        assert "\n" not in response.json()["error"]
 
 
-def test_no_request_fails_the_server_and_every_answer_is_as_described(
-    tiny: Session, tmp_path: Path
-) -> None:
-    pytest.importorskip("schemathesis", reason="needs pip install schemathesis")
-    with serving(tiny, **LIMITS) as client:
-        command = [
-            *(str(Path(sys.executable).parent / "schemathesis"), "run"),
-            f"{client.base_url}openapi.json",
-            *("--max-examples", "40", "--seed", "1", "--no-color", "--max-failures", "5"),
-            *("--phases", "examples,coverage,fuzzing", "--request-timeout", "60"),
-            # No schema can say that a prefix must have fewer tokens than the length.
-            *("--exclude-checks", "positive_data_acceptance"),
-        ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 tested" not in done.stdout
+def test_complete_rejects_the_parameter_of_generate(client: httpx.Client) -> None:
+    response = client.post("/api/complete", json={"prefix": "It was"})
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "unknown parameter 'prefix': /api/complete takes the prompt as text"
+    }
+
+
+def test_a_prefix_above_the_limit(tiny: Session) -> None:
+    with serving(tiny, max_prompt_chars=10) as client:
+        response = client.post("/api/generate", json={"prefix": "x" * 11})
+        assert response.status_code == 400
+        assert "prefix must have at most 10 characters, got 11" in response.json()["error"]
+        text = client.get("/", params={"prefix": "x" * 11, "length": 20}).json()["text"]
+        assert text.startswith("x" * 10)
+
+
+def test_the_cloud_run_parser_accepts_strings_and_lowers_values() -> None:
+    parser = RequestParser(ServeConfig(max_length=50))
+    request = parser.parse_cloud_run({"length": "99", "top_k": "5", "include_prefix": "false"})
+    assert (request.sampling.length, request.sampling.top_k) == (50, 5)
+    assert not request.sampling.include_prefix
+    with pytest.raises(BadRequest, match="length must be a whole number, got 'many'"):
+        parser.parse_cloud_run({"length": "many"})
+
+
+def test_complete_keeps_the_last_part_of_a_long_text() -> None:
+    parser = RequestParser(ServeConfig(max_prompt_chars=4))
+    assert parser.parse_complete(b'{"text": "abcdef"}').text == "cdef"

@@ -1,146 +1,153 @@
-// The page: its parts put together.
+// The page: connects the editor, the settings, the results and the API client.
 
-import * as server from "./server.js";
-import { Choices } from "./choices.js";
-import { copy } from "./copying.js";
-import { Results, said } from "./results.js";
-import { Settings, link, linked } from "./settings.js";
+import * as api from "./api.js";
+import { copy } from "./clipboard.js";
+import { CompletionList } from "./completions.js";
+import { Results, flash } from "./results.js";
+import { Settings, linkParameters, shareLink } from "./settings.js";
 
-const TRIES = 4; // how often a busy server is asked again
+const MAX_ATTEMPTS = 4; // while the server is busy
+const RECONNECT_DELAY = 5000; // milliseconds
 
-const at = (id) => document.getElementById(id);
-const editor = at("editor");
-const choices = new Choices(editor, at("choices"), () => (at("status").textContent = ""));
-const results = new Results(at("results"), at("clear"), notice);
+const byId = (id) => document.getElementById(id);
+const editor = byId("editor");
+const completions = new CompletionList(editor, byId("completions"), () => setStatus(""));
+const results = new Results(byId("results"), byId("clear"), notify);
 let settings = null;
 let model = "a model";
-let working = null; // the AbortController of what is being written
-let tabLeaves = false;
+let controller = null; // the AbortController of the running request
+let tabLeavesEditor = false;
 
-async function begin() {
+// Loads the model's description and makes the sliders.
+async function connect() {
   try {
-    const told = await server.model();
-    model = told.name;
-    notice("");
-    at("key-form").hidden = true;
-    at("settings").hidden = false;
-    at("model-name").textContent = model;
+    const info = await api.model();
+    model = info.name;
+    notify("");
+    byId("key-form").hidden = true;
+    byId("settings").hidden = false;
+    byId("model-name").textContent = model;
     document.title = `Write with ${model}`;
-    at("model-words").textContent = `${sentence(told.description)} ${millions(told.parameters)} weights.`;
-    for (const again of document.querySelectorAll(".model-again")) again.textContent = model;
+    const size = millions(info.parameters);
+    byId("model-description").textContent = `${sentence(info.description)} ${size} parameters.`;
     if (!settings) {
-      settings = new Settings(at("sliders"), told.options);
-      const { prefix, length, ...values } = linked();
+      settings = new Settings(byId("sliders"), info.options);
+      const { prefix, length, ...values } = linkParameters();
       settings.set({ max_new_tokens: length, ...values });
       if (prefix) editor.value = prefix;
     }
-    at("generate").disabled = at("complete").disabled = false;
+    byId("generate").disabled = byId("complete").disabled = false;
   } catch (error) {
-    refused(error);
-    if (![400, 401, 404].includes(error.status)) setTimeout(begin, 5000);
+    showError(error);
+    if (![400, 401, 404].includes(error.status)) setTimeout(connect, RECONNECT_DELAY);
   }
 }
 
 async function generate() {
-  if (working || !settings) return;
+  if (controller || !settings) return;
   const prefix = editor.value;
   const { nsamples, ...values } = settings.values;
   const cards = Array.from({ length: nsamples }, () => results.begin(prefix, model));
-  const shownPrefix = prefix.replace(/^\n+/, ""); // as the server shows it
+  const shownPrefix = prefix.replace(/^\n+/, ""); // the server removes leading newlines
   let texts = [];
-  busy(new AbortController());
-  at("status").textContent = "Writing …";
+  setRunning(new AbortController());
+  setStatus("Generating …");
   try {
-    await unlessBusy(() => {
-      texts = cards.map(() => ""); // one that was refused midway begins anew
-      return server.stream(
+    await retryWhileBusy(() => {
+      texts = cards.map(() => ""); // a retry starts over
+      return api.stream(
         { prefix, nsamples, ...values },
         {
           text: (index, text) => {
             texts[index] += text;
-            cards[index].written.data = texts[index].slice(shownPrefix.length);
+            cards[index].generated.data = texts[index].slice(shownPrefix.length);
           },
-          end: (index, about) => results.end(cards[index], about.finish_reason === "stop" ? "" : "Truncated."),
+          end: (index, { finish_reason }) =>
+            results.end(cards[index], finish_reason === "length" ? "Truncated." : ""),
         },
-        working.signal,
+        controller.signal,
       );
     });
-    const written = texts.map((text) => text.slice(shownPrefix.length));
-    const words = written.join(" ").split(/\s+/).filter(Boolean).length;
-    at("status").textContent = `Done: ${words} words.`;
+    const generated = texts.map((text) => text.slice(shownPrefix.length));
+    const words = generated.join(" ").split(/\s+/).filter(Boolean).length;
+    setStatus(`Done: ${words} words.`);
   } catch (error) {
-    at("status").textContent = error.name === "AbortError" ? "Stopped." : "Broken off.";
+    setStatus(error.name === "AbortError" ? "Stopped." : "Interrupted.");
     for (const card of cards) {
-      if (card.element.classList.contains("writing")) results.end(card, "Broken off.");
+      if (card.element.classList.contains("generating")) results.end(card, "Interrupted.");
     }
-    refused(error);
+    showError(error);
   } finally {
-    busy(null);
+    setRunning(null);
   }
 }
 
 async function complete() {
-  if (working || !settings) return;
-  busy(new AbortController());
-  at("status").textContent = "Looking for continuations …";
+  if (controller || !settings) return;
+  setRunning(new AbortController());
+  setStatus("Finding continuations …");
   try {
     const { value, selectionStart } = editor;
     const before = value.slice(0, selectionStart);
-    const found = await unlessBusy(() => server.completions(before, working.signal));
-    // Whoever has written on meanwhile wants others.
-    const stays = editor.value === value && editor.selectionStart === selectionStart;
-    if (stays) choices.show(found);
-    at("status").textContent = !stays ? "" : found.length
-      ? `${found.length} continuations: arrow keys choose, Enter takes one, Esc none.`
-      : "The model would end here.";
+    const found = await retryWhileBusy(() => api.complete(before, controller.signal));
+    // They no longer fit if the user has typed in the meantime.
+    const unchanged = editor.value === value && editor.selectionStart === selectionStart;
+    if (unchanged) completions.show(found);
+    setStatus(!unchanged ? "" : found.length
+      ? `${found.length} continuations: arrow keys select, Enter accepts, Esc closes.`
+      : "No continuation found.");
   } catch (error) {
-    at("status").textContent = "";
-    refused(error);
+    setStatus("");
+    showError(error);
   } finally {
-    busy(null);
-    if ([document.body, at("complete")].includes(document.activeElement)) editor.focus();
+    setRunning(null);
+    if ([document.body, byId("complete")].includes(document.activeElement)) editor.focus();
   }
 }
 
-// Asks again after the time that a busy server names, a few times.
-async function unlessBusy(ask) {
-  const { signal } = working;
+// Retries a request after the time that a busy server asks for.
+async function retryWhileBusy(request) {
+  const { signal } = controller;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await ask();
+      return await request();
     } catch (error) {
-      if (![429, 503].includes(error.status) || attempt === TRIES) throw error;
+      if (![429, 503].includes(error.status) || attempt === MAX_ATTEMPTS) throw error;
       const wait = error.retryAfter ?? 2;
-      notice(`Many are writing just now. Trying again in ${wait} s.`);
+      notify(`The server is busy. Retrying in ${wait} s.`);
       for (let left = wait; left > 0 && !signal.aborted; left -= 1) {
         await new Promise((resolve) => setTimeout(resolve, 1000));
       }
-      notice("");
+      notify("");
       if (signal.aborted) throw new DOMException("stopped", "AbortError");
     }
   }
 }
 
-function busy(controller) {
-  working = controller;
-  at("generate").disabled = at("complete").disabled = Boolean(controller);
-  at("stop").hidden = !controller;
-  if (controller) notice("");
+function setRunning(newController) {
+  controller = newController;
+  byId("generate").disabled = byId("complete").disabled = Boolean(controller);
+  byId("stop").hidden = !controller;
+  if (controller) notify("");
 }
 
-function refused(error) {
+function setStatus(message) {
+  byId("status").textContent = message;
+}
+
+function showError(error) {
   if (error.name === "AbortError") return;
-  const asksForKey = error.status === 401;
-  at("key-form").hidden = !asksForKey;
-  at("settings").hidden = !settings;
-  if (asksForKey) at("key").focus();
-  // What the server says of a missing key is for programs.
-  notice(asksForKey && !server.key.get() ? "" : sentence(error.message));
+  const needsKey = error.status === 401;
+  byId("key-form").hidden = !needsKey;
+  byId("settings").hidden = !settings;
+  if (needsKey) byId("key").focus();
+  // The server's message about a missing key is for programs; the form says enough.
+  notify(needsKey && !api.key.get() ? "" : sentence(error.message));
 }
 
-function notice(words) {
-  at("notice").textContent = words;
-  at("notice").hidden = !words;
+function notify(message) {
+  byId("notice").textContent = message;
+  byId("notice").hidden = !message;
 }
 
 function sentence(words) {
@@ -152,73 +159,75 @@ function millions(count) {
   return count < 1e6 ? count.toLocaleString("en") : `${Math.round(count / 1e6)} million`;
 }
 
-// --- What is pressed and clicked
+// Event handlers
 
 editor.addEventListener("keydown", (event) => {
-  if (choices.press(event)) return;
+  if (completions.handleKey(event)) return;
   if (event.key === "Escape") {
-    working?.abort();
-    tabLeaves = true;
-  } else if (event.key === "Tab" && !event.shiftKey && !tabLeaves && !working) {
+    controller?.abort();
+    tabLeavesEditor = true;
+  } else if (event.key === "Tab" && !event.shiftKey && !tabLeavesEditor && !controller) {
     event.preventDefault();
     complete();
   } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     generate();
   } else if (event.key !== "Tab") {
-    tabLeaves = false;
+    tabLeavesEditor = false;
   }
 });
-for (const moved of ["blur", "input", "click"]) {
-  editor.addEventListener(moved, () => choices.close());
+for (const type of ["blur", "input", "click"]) {
+  editor.addEventListener(type, () => completions.close());
 }
-editor.addEventListener("focus", () => (tabLeaves = false));
-at("generate").addEventListener("click", generate);
-at("complete").addEventListener("click", complete);
-at("stop").addEventListener("click", () => working?.abort());
-at("reset").addEventListener("click", () => settings?.reset());
-at("share").addEventListener("click", async () => {
-  const address = link(editor.value, settings?.values ?? {});
+editor.addEventListener("focus", () => (tabLeavesEditor = false));
+byId("generate").addEventListener("click", generate);
+byId("complete").addEventListener("click", complete);
+byId("stop").addEventListener("click", () => controller?.abort());
+byId("reset").addEventListener("click", () => settings?.reset());
+byId("share").addEventListener("click", async () => {
+  const address = shareLink(editor.value, settings?.values ?? {});
   history.replaceState(null, "", address);
   try {
     await copy(address);
-    said(at("share"), "Copied");
+    flash(byId("share"), "Copied");
   } catch {
-    said(at("share"), "It stands in the address bar");
+    flash(byId("share"), "See the address bar");
   }
 });
-at("results").addEventListener("go-on", (event) => {
+byId("results").addEventListener("continue-text", (event) => {
   editor.value = event.detail;
   editor.focus();
   editor.scrollIntoView({ block: "center" });
 });
-at("key-form").addEventListener("submit", (event) => {
+byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  server.key.set(at("key").value);
-  begin();
+  api.key.set(byId("key").value);
+  connect();
 });
 
+// Dark mode
+
 const root = document.documentElement;
-const stored = (() => {
+const storedTheme = (() => {
   try {
     return localStorage.getItem("theme");
   } catch {
     return null;
   }
 })();
-if (stored) root.dataset.theme = stored;
-at("theme").addEventListener("click", () => {
-  const dark = root.dataset.theme
+if (storedTheme) root.dataset.theme = storedTheme;
+byId("theme").addEventListener("click", () => {
+  const isDark = root.dataset.theme
     ? root.dataset.theme === "dark"
     : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  root.dataset.theme = isDark ? "light" : "dark";
   try {
     localStorage.setItem("theme", root.dataset.theme);
   } catch {
-    // it lasts as long as the page
+    // storage is blocked: the theme lasts until the page is closed
   }
 });
 
-at("settings").open = !matchMedia("(max-width: 30rem)").matches;
-at("generate").disabled = at("complete").disabled = true;
-begin();
+byId("settings").open = !matchMedia("(max-width: 30rem)").matches;
+byId("generate").disabled = byId("complete").disabled = true;
+connect();

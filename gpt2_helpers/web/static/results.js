@@ -1,127 +1,132 @@
-// The texts that were written: each a card that stays. What is kept stays in this browser, too.
-// A text is always text: it only ever becomes a text node.
+// The generated texts, a card each. Saved ones are kept in the browser's local storage.
+// Generated text is only ever put into text nodes, never parsed as HTML.
 
-import { copy } from "./copying.js";
-import { draw } from "./picture.js";
+import { copy } from "./clipboard.js";
+import { draw } from "./image.js";
 
-const SHELF = "kept-texts";
-const MOST_KEPT = 200;
+const STORAGE_KEY = "saved-texts";
+const MAX_SAVED = 200;
+const UNSAVED = ".result:not(.saved):not(.generating)";
 
 export class Results {
-  constructor(place, clear, say) {
-    this.place = place;
-    this.clear = clear;
-    this.say = say;
-    clear.addEventListener("click", () => {
-      for (const card of place.querySelectorAll(".result:not(.kept):not(.writing)")) card.remove();
-      this.tidy();
+  // `notify` shows a message to the user.
+  constructor(container, clearButton, notify) {
+    this.container = container;
+    this.clearButton = clearButton;
+    this.notify = notify;
+    clearButton.addEventListener("click", () => {
+      for (const element of container.querySelectorAll(UNSAVED)) element.remove();
+      this.update();
     });
-    for (const kept of shelf()) this.add(kept.prefix, kept.model, kept.text, kept.id);
+    for (const saved of load()) this.add(saved.prefix, saved.model, saved.text, saved.id);
   }
 
-  // A new card on top, to be written into.
+  // Adds an empty card on top, for a text that is being generated.
   begin(prefix, model) {
     const card = this.add(prefix, model, "", null);
-    card.element.classList.add("writing");
+    card.element.classList.add("generating");
     return card;
   }
 
   add(prefix, model, text, id) {
     const element = document.createElement("article");
-    const shown = document.createElement("p");
-    const bold = document.createElement("strong");
-    const written = document.createTextNode(text);
-    const about = document.createElement("p");
+    const paragraph = document.createElement("p");
+    const prompt = document.createElement("strong");
+    const generated = document.createTextNode(text);
+    const info = document.createElement("p");
     const buttons = document.createElement("div");
     element.className = "result";
-    shown.className = "result-text";
-    about.className = "result-about";
+    paragraph.className = "result-text";
+    info.className = "result-info";
     buttons.className = "buttons";
-    bold.textContent = prefix;
-    shown.append(bold, written);
-    about.textContent = `Written by a machine: ${model}`;
-    element.append(shown, about, buttons);
-    const card = { element, written, about, prefix, model, id };
-    const keep = button("Keep", () => this.keep(card, keep));
-    keep.setAttribute("aria-pressed", String(Boolean(id)));
-    element.classList.toggle("kept", Boolean(id));
+    prompt.textContent = prefix;
+    paragraph.append(prompt, generated);
+    info.textContent = `Machine-generated: ${model}`;
+    element.append(paragraph, info, buttons);
+    const card = { element, generated, info, prefix, model, id };
+    card.saveButton = button("Save", () => this.toggleSaved(card));
     buttons.append(
-      keep,
+      card.saveButton,
       button("Copy", async (self) => {
-        await copy(prefix + written.data);
-        said(self, "Copied");
+        await copy(prefix + generated.data);
+        flash(self, "Copied");
       }),
-      button("Save as picture", async () => {
-        save(await draw(prefix, written.data, model), "text.png");
+      button("Download image", async () => {
+        download(await draw(prefix, generated.data, model), "text.png");
       }),
-      button("Go on from it", () => {
+      button("Continue this text", () => {
         element.dispatchEvent(
-          new CustomEvent("go-on", { bubbles: true, detail: prefix + written.data }),
+          new CustomEvent("continue-text", { bubbles: true, detail: prefix + generated.data }),
         );
       }),
     );
-    this.place.prepend(element);
-    this.tidy();
+    this.container.prepend(element);
+    showSaved(card);
+    this.update();
     return card;
   }
 
-  end(card, words) {
-    card.element.classList.remove("writing");
-    if (words) card.about.textContent = `${words} ${card.about.textContent}`;
-    if (!card.written.data) card.element.remove();
-    if (card.id) store([...shelf().filter(({ id }) => id !== card.id), stored(card)]);
-    this.tidy();
+  // Ends a card that was being generated; an empty one is removed.
+  end(card, remark) {
+    card.element.classList.remove("generating");
+    if (remark) card.info.textContent = `${remark} ${card.info.textContent}`;
+    if (!card.generated.data) card.element.remove();
+    if (card.id) store([...load().filter(({ id }) => id !== card.id), serialize(card)]);
+    this.update();
   }
 
-  keep(card, self) {
-    const others = shelf().filter(({ id }) => id !== card.id);
+  toggleSaved(card) {
+    const others = load().filter(({ id }) => id !== card.id);
     if (card.id) {
       card.id = null;
       store(others);
+    } else if (others.length >= MAX_SAVED) {
+      this.notify(`Only ${MAX_SAVED} texts can be saved: unsave another one first.`);
     } else {
       card.id = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
-      if (others.length >= MOST_KEPT) {
-        this.say(`${MOST_KEPT} texts are kept already: let go of one first.`);
-        card.id = null;
-      } else if (!store([...others, stored(card)])) {
-        this.say("This browser does not let the page keep texts: copy it instead.");
+      if (!store([...others, serialize(card)])) {
+        this.notify("This browser does not allow the page to save texts: copy the text instead.");
         card.id = null;
       }
     }
-    card.element.classList.toggle("kept", Boolean(card.id));
-    self.setAttribute("aria-pressed", String(Boolean(card.id)));
-    self.textContent = card.id ? "Kept" : "Keep";
-    this.tidy();
+    showSaved(card);
+    this.update();
   }
 
-  tidy() {
-    this.clear.hidden = !this.place.querySelector(".result:not(.kept):not(.writing)");
-    for (const self of this.place.querySelectorAll(".kept button[aria-pressed]")) self.textContent = "Kept";
+  update() {
+    this.clearButton.hidden = !this.container.querySelector(UNSAVED);
   }
 }
 
-function button(words, press) {
+function showSaved({ element, saveButton, id }) {
+  element.classList.toggle("saved", Boolean(id));
+  saveButton.setAttribute("aria-pressed", String(Boolean(id)));
+  saveButton.textContent = id ? "Saved" : "Save";
+}
+
+function button(label, onClick) {
   const self = document.createElement("button");
   self.type = "button";
-  self.textContent = words;
+  self.textContent = label;
   self.addEventListener("click", async () => {
     try {
-      await press(self);
+      await onClick(self);
     } catch {
-      said(self, "Not possible here");
+      flash(self, "Not possible in this browser");
     }
   });
   return self;
 }
 
-export function said(self, words) {
-  const before = self.dataset.words ?? self.textContent;
-  self.dataset.words = before;
-  self.textContent = words;
-  setTimeout(() => (self.textContent = before), 2000);
+// Shows a message in place of a button's label for two seconds.
+export function flash(self, message) {
+  const label = self.dataset.label ?? self.textContent;
+  self.dataset.label = label;
+  self.textContent = message;
+  setTimeout(() => (self.textContent = label), 2000);
 }
 
-function save(blob, name) {
+function download(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
@@ -129,22 +134,23 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-function stored({ id, prefix, model, written }) {
-  return { id, prefix, model, text: written.data };
+function serialize({ id, prefix, model, generated }) {
+  return { id, prefix, model, text: generated.data };
 }
 
-function shelf() {
+function load() {
   try {
-    const kept = JSON.parse(localStorage.getItem(SHELF) ?? "[]");
-    return Array.isArray(kept) ? kept : [];
+    const saved = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "[]");
+    return Array.isArray(saved) ? saved : [];
   } catch {
     return [];
   }
 }
 
-function store(kept) {
+// Returns whether the browser stored the texts.
+function store(saved) {
   try {
-    localStorage.setItem(SHELF, JSON.stringify(kept));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(saved));
     return true;
   } catch {
     return false;

@@ -1,75 +1,75 @@
-// The sliders, made from what the server says may be asked of it, and the address that shares them.
+// The sliders, made from the options that the server reports, and links that share their values.
 
-// Which options the page shows, with its own words for what a value means, and where the server's
-// would not do.
-const SHOWN = {
+// The options that the page shows. `range`, `label` and `help` replace those of the server;
+// `describe` says what a value means.
+const SLIDERS = {
   temperature: {
     label: "Temperature",
-    start: 0.7,
+    initial: 0.7,
     step: 0.05,
-    words: (value) =>
-      value === 0 ? "always the likeliest" : value < 0.5 ? "careful" : value < 0.9 ? "balanced"
-        : value <= 1.1 ? "free" : "wild",
+    describe: (value) =>
+      value === 0 ? "deterministic" : value < 0.5 ? "conservative" : value < 0.9 ? "balanced"
+        : value <= 1.1 ? "creative" : "wild",
   },
   max_new_tokens: {
-    label: "Length",
-    start: 60,
+    label: "Max length",
+    initial: 60,
     range: [5, 300],
     step: 5,
-    words: (value) => `about ${Math.max(1, Math.round(value * 0.75))} words`,
-    help: "how much it adds at most; it may end sooner",
+    describe: (value) => `about ${Math.max(1, Math.round(value * 0.75))} words`,
+    help: "tokens to add; the text may end sooner",
   },
   top_k: {
     label: "Top-k",
-    start: 40,
+    initial: 40,
     step: 1,
-    words: (value) => (value === 0 ? "off" : `the ${value} likeliest pieces`),
+    describe: (value) => (value === 0 ? "off" : "most likely tokens"),
   },
   top_p: {
     label: "Top-p",
-    start: 0,
+    initial: 0,
     step: 0.05,
-    words: (value) => (value === 0 ? "off" : `the likeliest ${Math.round(value * 100)} %`),
+    describe: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
   },
   nsamples: {
-    label: "Texts at once",
-    help: "several from the same beginning, to choose from",
-    start: 1,
+    label: "Number of texts",
+    initial: 1,
     step: 1,
-    words: (value) => (value === 1 ? "a single one" : "to choose from"),
+    describe: (value) => (value === 1 ? "one text" : "to choose from"),
+    help: "texts to generate from the same prompt",
   },
 };
 
 export class Settings {
-  constructor(place, options) {
+  constructor(container, options) {
     this.inputs = {};
-    for (const option of options.filter(({ name }) => name in SHOWN)) {
-      const shown = SHOWN[option.name];
-      const [low, high] = shown.range ?? option.usual ?? [option.minimum, option.maximum];
-      const most = Math.min(high, option.maximum ?? high);
-      const line = document.createElement("div");
+    for (const option of options.filter(({ name }) => name in SLIDERS)) {
+      const slider = SLIDERS[option.name];
+      const [min, usualMax] = slider.range ?? option.usual ?? [option.minimum, option.maximum];
+      const max = Math.min(usualMax, option.maximum ?? usualMax);
+      const row = document.createElement("div");
       const label = document.createElement("label");
       const output = document.createElement("output");
       const input = document.createElement("input");
       const help = document.createElement("p");
-      line.className = "option";
-      Object.assign(input, { type: "range", min: low, max: most, step: shown.step, name: option.name });
+      row.className = "option";
+      Object.assign(input, { type: "range", min, max, step: slider.step, name: option.name });
       input.id = `option-${option.name}`;
       label.htmlFor = output.htmlFor = input.id;
-      label.textContent = shown.label;
+      label.textContent = slider.label;
       help.className = "help";
       help.id = `help-${option.name}`;
-      help.textContent = sentence(shown.help ?? option.help);
+      help.textContent = sentence(slider.help ?? option.help);
       input.setAttribute("aria-describedby", help.id);
-      const show = () => {
+      const update = () => {
         const value = Number(input.value);
-        output.textContent = `${value} · ${shown.words(value)}`;
-        input.setAttribute("aria-valuetext", `${value}, ${shown.words(value)}`);
+        output.textContent = `${value} · ${slider.describe(value)}`;
+        input.setAttribute("aria-valuetext", `${value}, ${slider.describe(value)}`);
       };
-      input.addEventListener("input", show);
-      this.inputs[option.name] = { input, show, start: Math.min(shown.start, most) };
-      line.append(label, output, input, help);
-      place.append(line);
+      input.addEventListener("input", update);
+      this.inputs[option.name] = { input, update, initial: Math.min(slider.initial, max) };
+      row.append(label, output, input, help);
+      container.append(row);
     }
     this.reset();
   }
@@ -78,12 +78,12 @@ export class Settings {
     this.set({});
   }
 
-  // Known names only, within the sliders' range; what is not named starts as it always does.
+  // Ignores unknown names and resets missing ones; the browser clamps values to the range.
   set(values) {
-    for (const [name, { input, show, start }] of Object.entries(this.inputs)) {
+    for (const [name, { input, update, initial }] of Object.entries(this.inputs)) {
       const value = Number(values[name]);
-      input.value = values[name] !== undefined && Number.isFinite(value) ? value : start;
-      show();
+      input.value = values[name] !== undefined && Number.isFinite(value) ? value : initial;
+      update();
     }
   }
 
@@ -93,18 +93,18 @@ export class Settings {
   }
 }
 
-export function link(prefix, values) {
+export function shareLink(prefix, values) {
   const address = new URL(location.href);
   address.search = "";
   address.hash = new URLSearchParams({ ...values, prefix }).toString();
   return address.href;
 }
 
-// What a shared link holds; also the parameters that pages for gpt-2-cloud-run have before the #.
-export function linked() {
-  const found = new URLSearchParams(location.search);
-  new URLSearchParams(location.hash.slice(1)).forEach((value, name) => found.set(name, value));
-  return Object.fromEntries(found);
+// The parameters of a shared link, or those of gpt-2-cloud-run, which come before the #.
+export function linkParameters() {
+  const parameters = new URLSearchParams(location.search);
+  new URLSearchParams(location.hash.slice(1)).forEach((value, name) => parameters.set(name, value));
+  return Object.fromEntries(parameters);
 }
 
-const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + ".";
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";

@@ -1,17 +1,17 @@
-// Continuations at the cursor: a list to choose from while the cursor stays in the text.
+// A list of continuations at the cursor. It closes when the cursor moves.
 
-export class Choices {
-  // `closed` is called when an open list goes.
-  constructor(editor, list, closed) {
+export class CompletionList {
+  // `onClose` is called when an open list closes.
+  constructor(editor, list, onClose) {
     this.editor = editor;
     this.list = list;
-    this.closed = closed;
-    this.at = 0;
+    this.onClose = onClose;
+    this.selected = 0;
     editor.setAttribute("aria-controls", list.id);
     list.addEventListener("mousedown", (event) => {
-      event.preventDefault(); // the cursor stays where it is
-      const option = event.target.closest(".choice");
-      if (option) this.take([...list.children].indexOf(option));
+      event.preventDefault(); // keeps the focus and the cursor in the editor
+      const option = event.target.closest(".completion");
+      if (option) this.accept([...list.children].indexOf(option));
     });
   }
 
@@ -19,34 +19,34 @@ export class Choices {
     return !this.list.hidden;
   }
 
-  show(found) {
+  show(completions) {
     this.list.replaceChildren(
-      ...found.map((text, order) => {
+      ...completions.map((text, index) => {
         const option = document.createElement("div");
-        option.className = "choice";
-        option.id = `choice-${order}`;
+        option.className = "completion";
+        option.id = `completion-${index}`;
         option.setAttribute("role", "option");
         option.textContent = text.trim();
         option.dataset.text = text;
         return option;
       }),
     );
-    this.list.hidden = found.length === 0;
-    this.move(-this.at);
+    this.list.hidden = completions.length === 0;
+    this.move(-this.selected);
   }
 
   move(by) {
     const count = this.list.children.length;
     if (!count) return;
-    this.at = (this.at + by + count) % count;
-    [...this.list.children].forEach((option, order) => {
-      option.setAttribute("aria-selected", String(order === this.at));
+    this.selected = (this.selected + by + count) % count;
+    [...this.list.children].forEach((option, index) => {
+      option.setAttribute("aria-selected", String(index === this.selected));
     });
-    this.editor.setAttribute("aria-activedescendant", `choice-${this.at}`);
+    this.editor.setAttribute("aria-activedescendant", `completion-${this.selected}`);
   }
 
-  take(order = this.at) {
-    const { text } = this.list.children[order].dataset;
+  accept(index = this.selected) {
+    const { text } = this.list.children[index].dataset;
     this.close();
     const { selectionStart, selectionEnd } = this.editor;
     this.editor.setRangeText(text, selectionStart, selectionEnd, "end");
@@ -54,20 +54,20 @@ export class Choices {
   }
 
   close() {
-    if (this.isOpen) this.closed();
+    if (this.isOpen) this.onClose();
     this.list.hidden = true;
     this.list.replaceChildren();
-    this.at = 0;
+    this.selected = 0;
     this.editor.removeAttribute("aria-activedescendant");
   }
 
-  // Whether a key was meant for the list.
-  press(event) {
+  // Handles a keydown event of the editor; returns whether the key was for the list.
+  handleKey(event) {
     if (!this.isOpen) return false;
     if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return true;
     const moves = { ArrowDown: 1, ArrowUp: -1, Tab: event.shiftKey ? -1 : 1 };
     if (event.key in moves) this.move(moves[event.key]);
-    else if (event.key === "Enter") this.take();
+    else if (event.key === "Enter") this.accept();
     else if (event.key === "Escape") this.close();
     else {
       this.close();

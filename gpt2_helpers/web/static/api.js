@@ -1,0 +1,101 @@
+// Client of the server's API. Knows nothing of the page.
+
+export class ApiError extends Error {
+  constructor(message, status, retryAfter) {
+    super(message);
+    this.status = status; // 0 if the server could not be reached
+    this.retryAfter = retryAfter; // in seconds, if the server sent it
+  }
+}
+
+const UNREACHABLE = "The server cannot be reached. Your texts are still here: try again later.";
+
+let memory = null; // the key, if the browser blocks storage
+export const key = {
+  get: () => {
+    try {
+      return memory ?? sessionStorage.getItem("key");
+    } catch {
+      return null;
+    }
+  },
+  set: (value) => {
+    memory = value;
+    try {
+      sessionStorage.setItem("key", value);
+    } catch {
+      // storage is blocked: the key lasts until the page is closed
+    }
+  },
+};
+
+export async function model() {
+  return (await request("api/model", {})).json();
+}
+
+export async function complete(text, signal) {
+  const response = await request("api/complete", { body: { text }, signal });
+  return (await response.json()).completions;
+}
+
+// Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
+export async function stream(parameters, on, signal) {
+  const response = await request("api/stream", { body: parameters, signal });
+  for await (const [name, data] of events(response.body)) {
+    if (name === "text") on.text(data.index, data.text);
+    if (name === "end") on.end(data.index, data);
+    if (name === "error") throw new ApiError(data.error, data.status);
+    if (name === "done") return;
+  }
+  throw new ApiError(UNREACHABLE, 0); // the connection was lost
+}
+
+async function request(path, { body, signal }) {
+  const headers = {};
+  if (body) headers["Content-Type"] = "application/json";
+  if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
+  let response;
+  try {
+    response = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body && JSON.stringify(body),
+      signal,
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(UNREACHABLE, 0);
+  }
+  if (!response.ok) {
+    const { error } = await response.json().catch(() => ({}));
+    const retryAfter = Number(response.headers.get("Retry-After")) || undefined;
+    const message = error ?? `The server returned status ${response.status}: try again later`;
+    throw new ApiError(message, response.status, retryAfter);
+  }
+  return response;
+}
+
+// Yields the complete server-sent events of a stream as [name, data].
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      buffer += value;
+      const complete = buffer.split("\n\n");
+      buffer = complete.pop();
+      for (const event of complete) {
+        const lines = event.split("\n").map((line) => line.split(/: (.*)/s));
+        const fields = Object.fromEntries(lines.filter(([name]) => name));
+        if (fields.event) yield [fields.event, JSON.parse(fields.data)];
+      }
+    }
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(UNREACHABLE, 0);
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,38 @@
+"""Fixtures of the web app's tests: one model, and one server with default options, per process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from gpt2_helpers.session import Session
+from web_server import serving
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Session:
+    """A session with the bundled model. Servers share it: each gets a decoder of its own."""
+    session = Session()
+    session.load_pretrained("tiny")
+    return session
+
+
+@pytest.fixture(scope="session")
+def client(tiny: Session) -> Iterator[httpx.Client]:
+    """A client of a server with default options."""
+    with serving(tiny) as client:
+        yield client
+
+
+@pytest.fixture
+def connect() -> Callable[[httpx.Client], socket.socket]:
+    """A function that opens a plain socket to a client's server."""
+
+    def connect(client: httpx.Client) -> socket.socket:
+        assert client.base_url.port is not None
+        return socket.create_connection((client.base_url.host, client.base_url.port), timeout=20)
+
+    return connect

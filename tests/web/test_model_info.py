@@ -1,0 +1,52 @@
+"""The description of the served model, and the prompt prefix of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.fields import fields_of
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.model_info import ModelInfo, default_prompt_prefix, option_info
+from toy_runs import save_run, write_model
+from web_server import serving
+
+
+@pytest.mark.parametrize(("dataset", "prefix"), [("titles.csv", "<|startoftext|>"), ("a.txt", "")])
+def test_a_run_finetuned_on_a_table_prefixes_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, prefix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    save_run(step=1)
+    path = tmp_path / "checkpoint" / "run1" / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**record, "dataset": dataset}), encoding="utf-8")
+    session = Session()
+    session.load_run("run1")
+    assert default_prompt_prefix(session) == prefix
+    info = ModelInfo.of(session)
+    assert (info.name, info.steps) == ("run1", 1)
+    assert "finetuned on custom text" in info.description
+
+
+def test_the_prompt_prefix_is_not_part_of_the_texts(client: httpx.Client, tiny: Session) -> None:
+    parameters = {"prefix": "“I am ", "max_new_tokens": 20, "seed": 5}
+    prefix = "She turned to him. "
+    with serving(tiny, prompt_prefix=prefix) as prefixing:
+        (text,) = prefixing.post("/api/generate", json=parameters).json()["texts"]
+    parameters["prefix"] = prefix + "“I am "
+    (expected,) = client.post("/api/generate", json=parameters).json()["texts"]
+    assert text["text"].startswith("“I am ")
+    assert prefix + text["text"] == expected["text"]
+
+
+def test_options_are_json() -> None:
+    options = {field.name: option_info(field) for field in fields_of(SamplingConfig)}
+    assert options["top_p"]["type"] == "number"
+    assert options["top_p"]["usual"] == [0.0, 1.0]
+    assert json.loads(json.dumps(options)) == options

@@ -1,0 +1,22 @@
+"""The OpenAPI document and its HTML page."""
+
+from __future__ import annotations
+
+import httpx
+
+
+def test_every_route_is_documented(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    page = client.get("/docs").text
+    assert {"/", "/api/generate", "/api/stream", "/api/complete"} <= document["paths"].keys()
+    for path in document["paths"]:
+        assert f"{path}</code>" in page
+
+
+def test_parameters_have_the_limits_of_the_server(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    content = document["paths"]["/api/generate"]["post"]["requestBody"]["content"]
+    properties = content["application/json"]["schema"]["properties"]
+    assert properties["top_p"]["maximum"] == 1.0
+    assert properties["length"]["maximum"] == 1023
+    assert "integer, from 1 to 1023, default 1023" in client.get("/docs").text

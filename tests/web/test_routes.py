@@ -1,0 +1,200 @@
+"""The routes over real sockets: what they accept and return."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.routes import STATIC
+from web_server import LONG, events_of, metric, serving, wait_until
+
+# The API of gpt-2-cloud-run
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_root_answers_like_gpt2_cloud_run(client: httpx.Client, method: str) -> None:
+    parameters = {"length": "20", "temperature": "0.7", "top_k": "40", "prefix": "The garden",
+                  "truncate": "", "include_prefix": "true"}  # fmt: skip
+    sent: Any = {"params": parameters} if method == "GET" else {"json": parameters}
+    response = client.request(method, "/", **sent)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.json().keys() == {"text"}
+    assert response.json()["text"].startswith("The garden")
+
+
+def test_root_excludes_the_prefix_and_truncates(client: httpx.Client) -> None:
+    parameters: dict[str, Any] = {"length": 40, "prefix": "The garden", "truncate": "e"}
+    parameters["include_prefix"] = "False"
+    text = client.get("/", params=parameters).json()["text"]
+    assert not text.startswith("The garden")
+    assert "e" not in text
+
+
+def test_root_ignores_unknown_parameters(client: httpx.Client) -> None:
+    assert client.get("/", params={"length": 3, "colour": "red"}).status_code == 200
+
+
+def test_root_lowers_a_length_to_the_limit(tiny: Session) -> None:
+    with serving(tiny, max_length=12) as client:
+        assert client.get("/", params={"length": 5000}).status_code == 200
+
+
+def test_root_returns_the_page_to_a_browser(client: httpx.Client) -> None:
+    head = client.head("/")
+    assert (head.status_code, head.text) == (200, "")
+    page = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<textarea" in page.text
+    assert "Accept" in page.headers["vary"]
+
+
+def test_static_files_are_served_and_nothing_else(client: httpx.Client) -> None:
+    for path in STATIC.iterdir():
+        assert client.get(f"/static/{path.name}").status_code == 200
+    assert client.get("/static/../config.py").status_code == 404
+    assert client.get("/static/%2e%2e/config.py").status_code == 404
+
+
+# /api/generate
+
+
+def test_generate_with_a_seed_equals_the_package(client: httpx.Client) -> None:
+    parameters = {"prefix": "The garden", "nsamples": 3, "length": 30, "seed": 7}
+    texts = client.post("/api/generate", json=parameters).json()["texts"]
+    config = SamplingConfig(nsamples=3, length=30, seed=7)
+    session = Session()  # the server uses the other one
+    session.load_pretrained("tiny")
+    expected = sorted(session.generate("The garden", config), key=lambda result: result.index)
+    assert [text["text"] for text in texts] == [result.text for result in expected]
+    assert [text["tokens"] for text in texts] == [result.n_tokens for result in expected]
+    assert [text["finish_reason"] for text in texts] == [
+        result.finish_reason for result in expected
+    ]
+
+
+def test_max_new_tokens_does_not_count_the_prefix(client: httpx.Client) -> None:
+    prefix = "The garden of the house, " * 5
+    parameters = {"prefix": prefix, "max_new_tokens": 4, "include_prefix": False}
+    (text,) = client.post("/api/generate", json=parameters).json()["texts"]
+    assert text["tokens"] == 4
+
+
+def test_concurrent_requests_get_the_same_texts_as_single_ones(client: httpx.Client) -> None:
+    requests = [
+        {"prefix": prefix, "length": 40, "seed": seed, "top_k": top_k, "temperature": temperature}
+        for seed, (prefix, top_k, temperature) in enumerate(
+            [("", 0, 0.7), ("The", 5, 1.0), ("I am", 40, 0.0), ("“Why", 0, 1.2)] * 6
+        )
+    ]
+
+    def generate(parameters: dict[str, Any]) -> Any:
+        return client.post("/api/generate", json=parameters).json()
+
+    expected = [generate(parameters) for parameters in requests]
+    with ThreadPoolExecutor(len(requests)) as pool:
+        assert list(pool.map(generate, requests)) == expected
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_json_is_rejected(client: httpx.Client, kind: str) -> None:
+    # Other sites can make a browser send these types without permission (CSRF).
+    response = client.post(
+        "/api/generate", content=b'{"length": 3}', headers={"Content-Type": kind}
+    )
+    assert response.status_code == 415
+    assert f"must be application/json, got '{kind}'" in response.json()["error"]
+
+
+def test_a_disconnect_cancels_a_request(
+    tiny: Session, connect: Callable[[httpx.Client], socket.socket]
+) -> None:
+    with serving(tiny, step_seconds=0.02) as client:
+        body = json.dumps({**LONG, "max_new_tokens": 1000})
+        with connect(client) as connection:
+            connection.sendall(
+                f"POST /api/generate HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            wait_until(lambda: metric(client, "gpt2_sequences_running") == 1)
+        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0, 5)
+        assert metric(client, "gpt2_tokens_total") < 500
+
+
+# /api/stream
+
+
+def test_a_stream_adds_up_to_the_texts(client: httpx.Client) -> None:
+    parameters = {"prefix": "The garden", "nsamples": 2, "length": 30, "seed": 3}
+    expected = [
+        text["text"] for text in client.post("/api/generate", json=parameters).json()["texts"]
+    ]
+    texts, n_chunks, ended = ["", ""], 0, []
+    with client.stream("POST", "/api/stream", json=parameters) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        for name, data in events_of(response):
+            if name == "text":
+                texts[data["index"]] += data["text"]
+                n_chunks += 1
+            elif name == "end":
+                ended.append(data["index"])
+    assert name == "done"
+    assert texts == expected
+    assert sorted(ended) == [0, 1]
+    assert n_chunks > 20
+
+
+def test_a_stream_is_sent_while_it_is_generated(tiny: Session) -> None:
+    with serving(tiny, step_seconds=0.05) as client:
+        start = time.monotonic()
+        with client.stream("POST", "/api/stream", json=LONG) as response:
+            events = events_of(response)
+            next(events)
+            first = time.monotonic() - start
+            for _ in range(20):
+                next(events)
+            later = time.monotonic() - start
+        assert later - first > 0.5
+        assert first < later / 2
+
+
+def test_a_disconnect_cancels_a_stream(tiny: Session) -> None:
+    with serving(tiny, step_seconds=0.02) as client:
+        parameters = {**LONG, "max_new_tokens": 1000}
+        with client.stream("POST", "/api/stream", json=parameters) as response:
+            next(events_of(response))
+            assert metric(client, "gpt2_sequences_running") == 1
+        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0, 5)
+        assert metric(client, "gpt2_tokens_total") < 500
+
+
+# Others
+
+
+def test_model_describes_the_model_and_its_options(client: httpx.Client) -> None:
+    model = client.get("/api/model").json()
+    assert model["name"] == "tiny"
+    assert model["parameters"] == 5_853_184
+    options = {option["name"]: option for option in model["options"]}
+    assert options["length"]["maximum"] == 1023
+    assert options["length"]["type"] == "integer"
+    assert options["temperature"]["default"] == 0.7
+    assert "batch_size" not in options
+
+
+def test_health_and_readiness(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_how_explains_generation(client: httpx.Client) -> None:
+    assert "probability for every token" in client.get("/how").text

@@ -1,0 +1,101 @@
+"""Start and shutdown of the server, also as a process by the command line."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.session import Session
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.server import Server
+from web_server import LONG, address_of, events_of, serving, started
+
+
+def test_a_key_loses_its_final_newline(tiny: Session) -> None:
+    with serving(tiny, key="open sesame\n") as client:
+        headers = {"Authorization": "Bearer open sesame"}
+        assert client.get("/api/model", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", " \n", "schlüssel", "two\nlines"])
+def test_an_invalid_key_is_rejected(tiny: Session, key: str) -> None:
+    with pytest.raises(OptionError, match="the API key must be non-empty printable ASCII"):
+        Server(tiny, ServeConfig(port=0), key)
+
+
+def test_a_port_in_use_is_rejected(tiny: Session) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(OptionError, match="choose another port, or 0"):
+            Server(tiny, ServeConfig(port=other.getsockname()[1]))
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_an_address_of_another_machine_is_rejected(tiny: Session, host: str) -> None:
+    with pytest.raises(OptionError, match="host must be an address of this machine"):
+        Server(tiny, ServeConfig(port=0, host=host))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port", "message"),
+    [
+        (["--checkpoint", "model-5"], "0", "--checkpoint needs a run: add --run-name"),
+        ([], "abc", "environment variable PORT must be a port number, got 'abc'"),
+        (["--host", "0.0.0.0"], "99999", "port must be between 0 and 65535"),
+    ],
+)
+def test_invalid_options_exit_with_a_message(
+    tmp_path: Path, arguments: list[str], port: str, message: str
+) -> None:
+    with started(tmp_path, *arguments, PORT=port) as process:
+        last_line = process.communicate(timeout=60)[1].splitlines()[-1]
+        assert process.returncode == 2
+        assert message in last_line
+
+
+def test_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
+    with started(tmp_path, "--port", "0", PORT="1") as process:
+        with httpx.Client(base_url=address_of(process), timeout=60) as client:
+            assert client.get("/readyz").status_code == 200
+            with client.stream("POST", "/api/stream", json=LONG) as response:
+                events = events_of(response)
+                next(events)
+                process.send_signal(signal.SIGTERM)
+                names = [name for name, _ in events]
+            assert names[-2:] == ["end", "done"]
+            with pytest.raises(httpx.TransportError):
+                httpx.get(str(client.base_url), timeout=2)
+        assert process.wait(20) == 0
+
+
+def test_sigterm_fails_requests_after_the_shutdown_timeout(tmp_path: Path) -> None:
+    options = ("--port", "0", "--shutdown-timeout", "0.5", "--max-length", "100000")
+    with started(tmp_path, *options) as process:
+        with httpx.Client(base_url=address_of(process), timeout=60) as client:
+            parameters = {**LONG, "max_new_tokens": 90_000, "truncate": "\x00"}
+            with client.stream("POST", "/api/stream", json=parameters) as response:
+                events = events_of(response)
+                next(events)
+                start = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                *_, (name, data) = events
+            assert (name, data.get("status")) == ("error", 503)
+            assert time.monotonic() - start < 5
+        assert process.wait(20) == 0
+
+
+def test_the_port_comes_from_the_environment(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with started(tmp_path, PORT=str(port)) as process:
+        address = address_of(process)
+        assert address.endswith(f":{port}/")
+        assert httpx.get(f"{address}healthz", timeout=20).json() == {"status": "alive"}
