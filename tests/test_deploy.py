@@ -127,7 +127,7 @@ def answered(process: subprocess.Popen[str], name: str) -> None:
             assert isinstance(text, str)
             page = httpx.get(address, headers={"Accept": "text/html"}, timeout=60)
             assert "<textarea" in page.text
-            assert httpx.get(f"{address}page/page.js", timeout=60).status_code == 200
+            assert httpx.get(f"{address}static/page.js", timeout=60).status_code == 200
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
