@@ -1,4 +1,4 @@
-"""What holds for any input, tried with whatever hypothesis thinks of."""
+"""Properties that hold for any input, tested with hypothesis."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.generate import generate
 from gpt2_helpers.generation.result import in_order
-from gpt2_helpers.generation.sampling import COLDEST, next_ids
+from gpt2_helpers.generation.sampling import MIN_TEMPERATURE, next_ids
 from gpt2_helpers.tokenizer import Tokenizer
 from toy import toy_model, toy_tokenizer
 
 # --- Sampling
 
-# Of few different values, so that many are equal, and of all sizes.
+# Few distinct values, so that many are equal, and values of all magnitudes.
 LOGITS = st.lists(
     st.one_of(st.integers(-3, 3).map(float), st.floats(-60, 60, width=32)), min_size=1, max_size=300
 )
@@ -35,7 +35,7 @@ def chosen(rows: Any, uniforms: Any, **options: Any) -> np.ndarray:
 
 
 @given(logits=LOGITS, uniform=UNIFORM, k=st.integers(1, 400), temperature=st.floats(0.01, 5))
-def test_nothing_outside_of_top_k_is_drawn(
+def test_only_ids_within_top_k_are_sampled(
     logits: list[float], uniform: float, k: int, temperature: float
 ) -> None:
     (token,) = chosen([logits], [uniform], top_k=k, temperature=temperature)
@@ -44,28 +44,30 @@ def test_nothing_outside_of_top_k_is_drawn(
 
 
 @given(logits=LOGITS, uniform=UNIFORM, p=st.floats(0.01, 1), temperature=st.floats(0.05, 5))
-def test_nothing_outside_of_the_nucleus_is_drawn(
+def test_only_ids_within_the_nucleus_are_sampled(
     logits: list[float], uniform: float, p: float, temperature: float
 ) -> None:
     (token,) = chosen([logits], [uniform], top_p=p, temperature=temperature)
     scaled = np.array(logits, np.float64) / temperature
-    odds = np.exp(scaled - scaled.max())
-    odds /= odds.sum()
-    # What is likelier does not come to p yet, up to rounding.
-    assert odds[odds > odds[token] * (1 + 1e-5)].sum() < p + 1e-5
+    probabilities = np.exp(scaled - scaled.max())
+    probabilities /= probabilities.sum()
+    # Likelier ids add up to less than p, up to rounding.
+    likelier = probabilities > probabilities[token] * (1 + 1e-5)
+    assert probabilities[likelier].sum() < p + 1e-5
 
 
 @example([0.0, -8.289124462299137e-23], 0.875, {})
 @example([0.0, 1.1920928955078125e-07], 0.0, {})
 @given(logits=LOGITS, uniform=UNIFORM, options=st.sampled_from([{}, {"top_k": 5}, {"top_p": 0.9}]))
-def test_without_temperature_the_likeliest_is_taken(
+def test_temperature_zero_takes_the_likeliest_id(
     logits: list[float], uniform: float, options: dict[str, Any]
 ) -> None:
     (token,) = chosen([logits], [uniform], temperature=0.0, **options)
     assert token == int(np.argmax(np.array(logits, np.float32)))
     (cold,) = chosen([logits], [uniform], temperature=1e-9, **options)
-    # No draw is colder than COLDEST, at which what lies closer than the noise's range is shared.
-    assert np.float32(logits[cold]) >= max(np.array(logits, np.float32)) - 32 * COLDEST
+    # Lower temperatures are raised to MIN_TEMPERATURE, at which logits closer than the range of
+    # the noise are not told apart.
+    assert np.float32(logits[cold]) >= max(np.array(logits, np.float32)) - 32 * MIN_TEMPERATURE
 
 
 @given(
@@ -73,7 +75,7 @@ def test_without_temperature_the_likeliest_is_taken(
     uniforms=st.lists(UNIFORM, min_size=2, max_size=5),
     options=st.sampled_from([{}, {"top_k": 3}, {"top_p": 0.7}]),
 )
-def test_a_row_is_drawn_as_if_it_were_alone(
+def test_a_row_is_sampled_as_if_it_were_alone(
     logits: list[float], uniforms: list[float], options: dict[str, Any]
 ) -> None:
     rows = [logits[shift:] + logits[:shift] for shift in range(len(uniforms))]
@@ -85,7 +87,7 @@ def test_a_row_is_drawn_as_if_it_were_alone(
 
 
 @given(text=st.text(), special=st.booleans())
-def test_decoding_gives_back_what_was_encoded(text: str, special: bool) -> None:
+def test_decoding_reverses_encoding(text: str, special: bool) -> None:
     assert TINY.decode(TINY.encode(text, special)) == text
 
 
@@ -93,7 +95,7 @@ TINY = Tokenizer.load(BUNDLED_FOLDER)
 
 
 @given(text=st.text(alphabet=st.characters(categories=["Cs", "Lu", "Zs"]), min_size=1))
-def test_what_is_no_character_is_refused(text: str) -> None:
+def test_lone_surrogates_are_refused(text: str) -> None:
     if any("\ud800" <= character <= "\udfff" for character in text):
         with pytest.raises(DatasetError, match="lone surrogate"):
             TINY.encode(text)
@@ -122,7 +124,7 @@ def decoders() -> DecoderPool:
     top_k=st.integers(0, 9),
     seed=st.integers(0, 2**31),
 )
-def test_the_rules_of_a_text(
+def test_generated_texts_follow_their_options(
     decoders: DecoderPool,
     prefix: str,
     truncate: str | None,
@@ -133,8 +135,8 @@ def test_the_rules_of_a_text(
     top_k: int,
     seed: int,
 ) -> None:
-    """The same texts for any batch size, as many as were asked for, with the prefix or without it,
-    and nothing behind the first `truncate`."""
+    """Texts are the same for any batch size, as many as requested, with or without the prefix, and
+    end before the first `truncate`."""
     tokenizer = toy_tokenizer()
     found = []
     for batch_size in batch_sizes:
@@ -154,12 +156,12 @@ def test_the_rules_of_a_text(
     for text in found[0]:
         if include_prefix:
             assert text.startswith(prefix.lstrip("\n"))
-        written = text[len(prefix) :] if include_prefix else text
-        assert "<|endoftext|>" not in written
-        assert truncate is None or truncate not in written
+        generated = text[len(prefix) :] if include_prefix else text
+        assert "<|endoftext|>" not in generated
+        assert truncate is None or truncate not in generated
 
 
-# --- Shapes
+# --- Model shapes
 
 
 @given(
@@ -169,7 +171,7 @@ def test_the_rules_of_a_text(
     n_ctx=st.integers(1, 10**6),
     n_layer=st.integers(1, 200),
 )
-def test_a_shape_is_read_as_it_was_written(
+def test_loading_a_shape_reverses_saving(
     heads: int, head_dim: int, n_vocab: int, n_ctx: int, n_layer: int
 ) -> None:
     shape = ModelConfig(n_vocab, n_ctx, heads * head_dim, heads, n_layer)
@@ -180,7 +182,7 @@ def test_a_shape_is_read_as_it_was_written(
 
 
 @given(name=st.sampled_from(["n_ctx", "n_layer", "n_vocab"]), value=st.integers())
-def test_a_shape_is_refused_or_right(name: str, value: int) -> None:
+def test_shapes_are_valid_or_refused(name: str, value: int) -> None:
     if 1 <= value <= 10**4:
         assert getattr(ModelConfig(**{name: value}), name) == value
     elif not 1 <= value <= 10**7:

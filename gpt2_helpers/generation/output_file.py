@@ -1,4 +1,4 @@
-"""Finished texts -> a file, as gpt-2-simple writes them: each, a newline, and the delimiter."""
+"""Writes finished texts to a file in gpt-2-simple's format: text, newline, delimiter."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import BinaryIO
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system.files import commit, flush
 
-SAMPLE_DELIM = "=" * 20 + "\n"  # between two texts
+SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
 
 
 class TextWriter:
-    """Writes each text whole, as soon as it is given. The file is begun with the first of them.
+    """Writes texts to a file as they are finished, none of them in part.
 
-    Where there is an older file, that is `PATH.part` beside it, which takes its place at the end,
-    be it an interrupt's. After an error, or killed, both are there; without a text, the older one
-    alone.
+    The file is created with the first text. If it exists already, texts are written to `PATH.part`
+    beside it, which replaces it at the end, also after Ctrl-C. After an error or a kill both files
+    remain. Without a text the existing file stays as it is.
 
     with TextWriter("texts.txt", delimiter="=" * 20 + "\\n") as writer:
         writer.write("A text.")
@@ -32,7 +32,7 @@ class TextWriter:
     def __init__(self, path: str | Path, delimiter: str) -> None:
         self.path, self._delimiter = Path(path), delimiter
         self._file: BinaryIO | None = None
-        self._whole = 0  # bytes of finished texts
+        self._size = 0  # of the finished texts, in bytes
         self._part: Path | None = None
 
     def __enter__(self) -> TextWriter:
@@ -46,54 +46,62 @@ class TextWriter:
     ) -> None:
         if self._file is None:
             return
-        with self._named_errors():
-            with contextlib.suppress(OSError):  # of a full disk, which `write` has told
+        with self._explain_errors():
+            with contextlib.suppress(OSError):  # of a full disk, which `write` has reported
                 self._file.close()
             written = self._part or self.path
-            if written.is_file() and written.stat().st_size > self._whole:
-                os.truncate(written, self._whole)  # the beginning of a text that was cut off
-            failed = kind is not None and issubclass(kind, Exception)  # an interrupt is a wish
-            if self._part is not None and not self._whole:
+            if written.is_file() and written.stat().st_size > self._size:
+                os.truncate(written, self._size)  # an incomplete text
+            failed = kind is not None and issubclass(kind, Exception)  # Ctrl-C is not an error
+            if self._part is not None and not self._size:
                 self._part.unlink()
             elif self._part is not None and not failed:
                 flush(self._part)
                 commit(self._part, self.path)
 
     def write(self, text: str) -> None:
-        """Append one text; OptionError where the file cannot be written."""
-        with self._named_errors():
+        """Append one text.
+
+        Raises:
+            OptionError: The file cannot be written.
+        """
+        with self._explain_errors():
             if self._file is None:
-                self._file = self._begun().open("wb")
+                self._file = self._target().open("wb")
             content = f"{text}\n{self._delimiter}".encode()
             self._file.write(content)
             self._file.flush()
-            self._whole += len(content)
+            self._size += len(content)
 
-    def _begun(self) -> Path:
-        """What to write into: the file, or one beside it where there is something to lose."""
+    def _target(self) -> Path:
+        """The file to write to: `path`, or a file beside it if `path` has content."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not (self.path.is_file() and self.path.stat().st_size):
             return self.path
-        older = self.path.resolve()  # a link stays one
-        self._part = older.with_name(f"{older.name}.part")
+        existing = self.path.resolve()  # a symbolic link is kept
+        self._part = existing.with_name(f"{existing.name}.part")
         self._part.touch()
-        shutil.copymode(older, self._part)
+        shutil.copymode(existing, self._part)
         return self._part
 
     @contextlib.contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise OptionError(
-                f"destination_path={str(self.path)!r} cannot be written to: {error.strerror}: "
-                "give another place"
+                f"cannot write to destination_path={str(self.path)!r}: {error.strerror}: "
+                "choose another path"
             ) from None
 
 
 def new_file(folder: str | Path) -> Path:
-    """An empty file named by the time (UTC), as gpt-2-simple names them, and taken by no other
-    call, such as `gen/gpt2_gentext_20261124_181500.txt`. OptionError where it cannot be made."""
+    """Create an empty file, named by the time (UTC) as gpt-2-simple does, under a name that no
+    other call has taken: for instance `gen/gpt2_gentext_20261124_181500.txt`.
+
+    Raises:
+        OptionError: The file cannot be created.
+    """
     name = f"gpt2_gentext_{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
     folder = Path(folder)
     try:
@@ -105,6 +113,6 @@ def new_file(folder: str | Path) -> Path:
                 return path
     except OSError as error:
         raise OptionError(
-            f"folder={str(folder)!r} cannot be written to: {error.strerror}: give another place"
+            f"cannot write to folder={str(folder)!r}: {error.strerror}: choose another folder"
         ) from None
-    raise AssertionError("counting never ends")
+    raise AssertionError("unreachable")

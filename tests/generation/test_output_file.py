@@ -1,4 +1,4 @@
-"""Texts in a file, as gpt-2-simple writes them, and what is left of one that was there before."""
+"""Texts in a file in gpt-2-simple's format, and what happens to an existing file."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def test_a_text_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
         assert path.read_text(encoding="utf-8") == f"One.\n{DELIMITER}"
 
 
-def test_an_older_file_is_replaced_by_the_first_text_and_not_before(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
-    path.write_text("what stood there, which is longer")
+    path.write_text("existing text, which is longer")
     with TextWriter(path, "") as writer:
-        assert path.read_text() == "what stood there, which is longer"
+        assert path.read_text() == "existing text, which is longer"
         writer.write("New.")
     assert path.read_text() == "New.\n"
 
 
-def test_an_error_before_the_first_text_leaves_an_older_file_as_it_was(tmp_path: Path) -> None:
+def test_an_error_before_the_first_text_keeps_the_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
-    path.write_text("what stood there")
+    path.write_text("existing text")
     with pytest.raises(ZeroDivisionError), TextWriter(path, ""):
         _ = 1 / 0
-    assert path.read_text() == "what stood there"
+    assert path.read_text() == "existing text"
 
 
-def test_an_error_later_leaves_the_texts_that_were_finished(tmp_path: Path) -> None:
+def test_an_interrupt_keeps_the_finished_texts(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
 
     def write_and_fail() -> None:
@@ -71,50 +71,50 @@ def test_without_a_text_there_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     with TextWriter(tmp_path / "gen" / "today" / "texts.txt", "") as writer:
         writer.write("One.")
     assert (tmp_path / "gen" / "today" / "texts.txt").read_text() == "One.\n"
 
 
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path, tmp_path / "file" / "texts.txt"):
-        message = f"destination_path={str(place)!r} cannot be written to: "
+        message = f"cannot write to destination_path={str(place)!r}: "
         writer = TextWriter(place, "")
-        with pytest.raises(OptionError, match=f"{re.escape(message)}.*: give another place"):
+        with pytest.raises(OptionError, match=f"{re.escape(message)}.*: choose another path"):
             writer.write("One.")
 
 
-def test_a_file_named_by_the_time_takes_no_other_ones_place(tmp_path: Path) -> None:
+def test_a_file_named_by_the_time_replaces_no_other(tmp_path: Path) -> None:
     paths = [new_file(tmp_path / "gen") for _ in range(3)]
     assert len(set(paths)) == 3
     for path in paths:
         assert path.read_bytes() == b""
         assert re.fullmatch(r"gpt2_gentext_\d{8}_\d{6}(_\d+)?\.txt", path.name)
     (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match="cannot be written to: .*: give another place"):
+    with pytest.raises(OptionError, match="cannot write to folder=.*: choose another folder"):
         new_file(tmp_path / "file")
 
 
-def test_an_older_file_is_whole_until_the_end(tmp_path: Path) -> None:
+def test_an_existing_file_is_unchanged_until_the_end(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
-    path.write_text("what stood there")
+    path.write_text("existing text")
     path.chmod(0o640)
     (tmp_path / "link.txt").symlink_to(path)
     with TextWriter(tmp_path / "link.txt", DELIMITER) as writer:
         writer.write("One.")
         writer.write("Two.")
-        assert path.read_text() == "what stood there"
+        assert path.read_text() == "existing text"
     assert path.read_text() == f"One.\n{DELIMITER}Two.\n{DELIMITER}"
     assert path.stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "link.txt").is_symlink()
     assert {file.name for file in tmp_path.iterdir()} == {"texts.txt", "link.txt"}
 
 
-def test_an_interrupt_puts_what_was_finished_in_the_older_files_place(tmp_path: Path) -> None:
+def test_after_an_interrupt_the_finished_texts_replace_the_existing_file(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
-    path.write_text("what stood there")
+    path.write_text("existing text")
 
     def write_and_fail() -> None:
         with TextWriter(path, DELIMITER) as writer:
@@ -126,8 +126,10 @@ def test_an_interrupt_puts_what_was_finished_in_the_older_files_place(tmp_path: 
     assert path.read_text() == f"One.\n{DELIMITER}"
 
 
-@pytest.mark.parametrize("older", ["", "what stood there"])
-def test_a_full_disk_leaves_whole_texts_or_the_older_file(tmp_path: Path, older: str) -> None:
+@pytest.mark.parametrize("existing", ["", "existing text"])
+def test_a_full_disk_keeps_complete_texts_and_the_existing_file(
+    tmp_path: Path, existing: str
+) -> None:
     resource = pytest.importorskip("resource")
     path = tmp_path / "texts.txt"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -137,25 +139,25 @@ def test_a_full_disk_leaves_whole_texts_or_the_older_file(tmp_path: Path, older:
             for text in texts:
                 writer.write(text)
 
-    path.write_text(older)
+    path.write_text(existing)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
     try:
-        with pytest.raises(OptionError, match="cannot be written to"):
+        with pytest.raises(OptionError, match="cannot write to destination_path"):
             fill("a" * 100)
-        assert path.read_text() == older
-        with pytest.raises(OptionError, match="cannot be written to"):
+        assert path.read_text() == existing
+        with pytest.raises(OptionError, match="cannot write to destination_path"):
             fill("One.", "a" * 100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    finished = path.with_name("texts.txt.part") if older else path
+    finished = path.with_name("texts.txt.part") if existing else path
     assert finished.read_text() == "One.\n"
-    assert path.read_text() == older or not older
+    assert path.read_text() == existing or not existing
     assert set(tmp_path.iterdir()) == {path, finished}
 
 
-def test_an_error_leaves_an_older_file_and_the_finished_texts_beside_it(tmp_path: Path) -> None:
+def test_an_error_keeps_the_existing_file_and_the_finished_texts_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
-    path.write_text("older", encoding="utf-8")
+    path.write_text("existing", encoding="utf-8")
 
     def fail() -> None:
         with TextWriter(path, "=\n") as writer:
@@ -164,5 +166,5 @@ def test_an_error_leaves_an_older_file_and_the_finished_texts_beside_it(tmp_path
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert path.read_text(encoding="utf-8") == "older"
+    assert path.read_text(encoding="utf-8") == "existing"
     assert (tmp_path / "texts.txt.part").read_text(encoding="utf-8") == "a text\n=\n"

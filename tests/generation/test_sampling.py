@@ -1,4 +1,4 @@
-"""The sampled distribution against a plain NumPy reference, and what may never be drawn."""
+"""The sampled distribution against a simple NumPy reference, and ids that must not be sampled."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gpt2_helpers.generation.sampling import (
 )
 from gpt2_helpers.system import device
 
-BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest uniform number there is
+BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest number in [0, 1)
 LAST_OF_GPT2 = 50256
 
 
-def drawn(logits: Any, uniforms: Any, **options: Any) -> np.ndarray:
-    """Ids for rows of logits, or for one row of them that every uniform number meets."""
+def sample(logits: Any, uniforms: Any, **options: Any) -> np.ndarray:
+    """Ids for rows of logits, or for a single row with each of the random numbers."""
     uniforms = np.asarray(uniforms, np.float32)
     rows = np.broadcast_to(np.asarray(logits, np.float32), (len(uniforms), np.shape(logits)[-1]))
     ids = next_ids(rows, uniforms, SamplingConfig(**options))
@@ -33,36 +33,36 @@ def drawn(logits: Any, uniforms: Any, **options: Any) -> np.ndarray:
 def reference(
     logits: Any, temperature: float = 0.7, top_k: int = 0, top_p: float = 0.0
 ) -> np.ndarray:
-    """Each id's odds, (n_vocab,), in fp64: as one would write it down, sorting everything."""
+    """Each id's probability (n_vocab) in fp64, computed by sorting the vocabulary."""
     scaled = np.asarray(logits, np.float64) / temperature
-    odds = np.exp(scaled - scaled.max())
-    odds /= odds.sum()
-    order = np.argsort(-odds, kind="stable")
-    kept = len(odds)
+    probabilities = np.exp(scaled - scaled.max())
+    probabilities /= probabilities.sum()
+    order = np.argsort(-probabilities, kind="stable")
+    kept = len(probabilities)
     if top_p > 0:
-        kept = int((np.cumsum(odds[order]) - odds[order] < top_p).sum())
+        kept = int((np.cumsum(probabilities[order]) - probabilities[order] < top_p).sum())
     elif top_k > 0:
-        kept = min(top_k, len(odds))
-    odds[order[kept:]] = 0
-    return odds / odds.sum()
+        kept = min(top_k, len(probabilities))
+    probabilities[order[kept:]] = 0
+    return probabilities / probabilities.sum()
 
 
-def chi_square(ids: np.ndarray, odds: np.ndarray) -> float:
-    """How far counts are from their odds, in standard deviations of the chi-square statistic; ids
-    that should come less than five times are counted together."""
-    expected = odds * len(ids)
-    counts = np.bincount(ids, minlength=len(odds)).astype(float)
+def chi_square(ids: np.ndarray, probabilities: np.ndarray) -> float:
+    """How far the counts of ids are from their probabilities, in standard deviations of the
+    chi-square statistic. Ids with fewer than five expected counts are counted together."""
+    expected = probabilities * len(ids)
+    counts = np.bincount(ids, minlength=len(probabilities)).astype(float)
     rare = expected < 5
     expected = np.append(expected[~rare], expected[rare].sum())
     counts = np.append(counts[~rare], counts[rare].sum())
-    assert not counts[expected == 0].any(), "an id was drawn that has no odds"
+    assert not counts[expected == 0].any(), "an id of probability 0 was sampled"
     expected, counts = expected[expected > 0], counts[expected > 0]
     freedom = max(1, len(expected) - 1)
     statistic = float(((counts - expected) ** 2 / expected).sum())
     return (statistic - freedom) / float(np.sqrt(2 * freedom))
 
 
-def test_each_row_is_drawn_as_its_own_config_says() -> None:
+def test_each_row_is_sampled_with_its_own_config() -> None:
     random = np.random.default_rng(3)
     logits = random.normal(0, 3, (9, 200)).astype(np.float32)
     uniforms = random.random(9, np.float32)
@@ -111,85 +111,85 @@ def random_numbers(seed: int, count: int = 8000) -> np.ndarray:
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", TOYS)
-def test_distribution_is_that_of_the_reference(name: str, options: dict[str, Any]) -> None:
-    odds = reference(TOYS[name], **options)
-    ids = drawn(TOYS[name], random_numbers(5), **options)
-    assert set(ids) <= set(np.flatnonzero(odds))
-    assert chi_square(ids, odds) < 6
+def test_the_distribution_is_the_references(name: str, options: dict[str, Any]) -> None:
+    probabilities = reference(TOYS[name], **options)
+    ids = sample(TOYS[name], random_numbers(5), **options)
+    assert set(ids) <= set(np.flatnonzero(probabilities))
+    assert chi_square(ids, probabilities) < 6
 
 
 @pytest.mark.parametrize("first", [0.0, 0.5, 1 - 8000 / 2**24])
-def test_numbers_need_not_look_random_themselves(first: float) -> None:
-    # The next ones that NumPy can draw: each differs from the one before in its last bits.
+def test_consecutive_random_numbers_give_independent_ids(first: float) -> None:
+    # Consecutive multiples of NumPy's resolution, which differ only in their last bits.
     numbers = (first + np.arange(8000) / 2**24).astype(np.float32)
-    ids = drawn(TOYS["uneven"], numbers, temperature=1.0)
-    odds = reference(TOYS["uneven"], temperature=1.0)
-    assert chi_square(ids, odds) < 6
-    # Neither does one draw tell anything of the next, or of the one after it.
+    ids = sample(TOYS["uneven"], numbers, temperature=1.0)
+    probabilities = reference(TOYS["uneven"], temperature=1.0)
+    assert chi_square(ids, probabilities) < 6
+    # An id is also independent of those some steps later.
     for step in (1, 2, 16, 256):
-        pairs = ids[:-step] * len(odds) + ids[step:]
-        assert chi_square(pairs, np.outer(odds, odds).ravel()) < 6
+        pairs = ids[:-step] * len(probabilities) + ids[step:]
+        assert chi_square(pairs, np.outer(probabilities, probabilities).ravel()) < 6
 
 
-def test_a_wrong_distribution_would_be_noticed() -> None:
-    ids = drawn(TOYS["uneven"], random_numbers(5), temperature=1.0)
+def test_a_wrong_distribution_would_be_detected() -> None:
+    ids = sample(TOYS["uneven"], random_numbers(5), temperature=1.0)
     assert chi_square(ids, reference(TOYS["uneven"], temperature=1.1)) > 6
-    ids = drawn(TOYS["uneven"], random_numbers(5), temperature=1.0, top_p=0.9)
+    ids = sample(TOYS["uneven"], random_numbers(5), temperature=1.0, top_p=0.9)
     assert chi_square(ids, reference(TOYS["uneven"], temperature=1.0)) > 6
 
 
-# --- The edges
+# --- Extreme values
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", TOYS)
-def test_no_number_leaves_what_may_be_drawn(name: str, options: dict[str, Any]) -> None:
-    ids = drawn(TOYS[name], [0.0, 0.5, BELOW_ONE], **options)
+def test_extreme_random_numbers_give_possible_ids(name: str, options: dict[str, Any]) -> None:
+    ids = sample(TOYS[name], [0.0, 0.5, BELOW_ONE], **options)
     assert (reference(TOYS[name], **options)[ids] > 0).all()
 
 
-def test_temperature_zero_takes_the_likeliest_and_of_equals_the_first() -> None:
+def test_temperature_zero_takes_the_likeliest_id_and_the_first_of_equal_ones() -> None:
     logits = np.array([[1.0, 3.0, 2.0], [5.0, -1.0, 5.0], [-np.inf, -np.inf, -9.0]])
     for number in (0.0, BELOW_ONE):
         for options in ({}, {"top_k": 2}, {"top_p": 0.9}):
-            ids = drawn(logits, [number] * 3, temperature=0.0, **options)
+            ids = sample(logits, [number] * 3, temperature=0.0, **options)
             assert ids.tolist() == [1, 0, 2]
 
 
 @pytest.mark.parametrize("temperature", [1e-4, 1e-30, 5e-324])
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.9}], ids=str)
-def test_a_temperature_near_zero_takes_the_likeliest_too(
+def test_a_temperature_near_zero_takes_the_likeliest_id(
     temperature: float, options: dict[str, Any]
 ) -> None:
     logits = np.random.default_rng(5).normal(0, 50, (40, 30))
     numbers = np.random.default_rng(6).random(40)
-    ids = drawn(logits, numbers, temperature=temperature, **options)
+    ids = sample(logits, numbers, temperature=temperature, **options)
     assert ids.tolist() == logits.argmax(-1).tolist()
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.5}, {"top_p": 1.0}], ids=str)
-def test_the_only_possible_id_is_drawn_wherever_it_stands(options: dict[str, Any]) -> None:
-    places = [0, 1, 255, 256, 511, 512, 599]
-    logits = np.full((len(places), 600), -np.inf)
-    logits[np.arange(len(places)), places] = -40.0
+def test_the_only_possible_id_is_sampled_wherever_it_is(options: dict[str, Any]) -> None:
+    positions = [0, 1, 255, 256, 511, 512, 599]
+    logits = np.full((len(positions), 600), -np.inf)
+    logits[np.arange(len(positions)), positions] = -40.0
     for number in (0.0, 0.3, BELOW_ONE):
-        assert drawn(logits, [number] * len(places), **options).tolist() == places
+        assert sample(logits, [number] * len(positions), **options).tolist() == positions
 
 
 # --- A vocabulary as large as GPT-2's
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 4}, {"top_p": 0.95}, {"top_p": 1.0}], ids=str)
-def test_the_last_ids_of_a_large_vocabulary_get_their_odds(options: dict[str, Any]) -> None:
+def test_the_last_ids_of_a_large_vocabulary_are_sampled_correctly(options: dict[str, Any]) -> None:
     logits = np.full(LAST_OF_GPT2 + 1, -30.0)
     logits[-6:] = [1.0, 0.0, 2.0, 1.5, -1.0, 0.5]
-    ids = drawn(logits, random_numbers(6, count=400), temperature=1.0, **options)
+    ids = sample(logits, random_numbers(6, count=400), temperature=1.0, **options)
     assert chi_square(ids, reference(logits, temperature=1.0, **options)) < 6
 
 
-def test_a_large_flat_vocabulary_is_drawn_evenly_to_its_ends() -> None:
+def test_a_large_uniform_vocabulary_is_sampled_evenly() -> None:
     n_vocab = LAST_OF_GPT2 + 1
-    ids = drawn(np.zeros(n_vocab), random_numbers(7, count=400), temperature=1.0)
+    ids = sample(np.zeros(n_vocab), random_numbers(7, count=400), temperature=1.0)
     assert chi_square(ids * 20 // n_vocab, np.full(20, 1 / 20)) < 6
     assert len(set(ids)) > 390
 
@@ -197,32 +197,32 @@ def test_a_large_flat_vocabulary_is_drawn_evenly_to_its_ends() -> None:
 @pytest.mark.parametrize(
     ("spread", "top_p"), [(0.0, 0.04), (0.0, 0.5), (0.0, 0.99), (1.0, 0.7), (3.0, 0.9), (6.0, 0.9)]
 )
-def test_a_nucleus_larger_than_the_first_candidates_is_whole(spread: float, top_p: float) -> None:
+def test_a_nucleus_larger_than_the_candidates_is_complete(spread: float, top_p: float) -> None:
     logits = np.random.default_rng(7).normal(0, 1, 5000) * spread
-    odds = reference(logits, temperature=1.0, top_p=top_p)
-    ids = drawn(logits, random_numbers(8, count=400), temperature=1.0, top_p=top_p)
-    # Of ids that are equally likely in fp32, another may be the last one in.
+    probabilities = reference(logits, temperature=1.0, top_p=top_p)
+    ids = sample(logits, random_numbers(8, count=400), temperature=1.0, top_p=top_p)
+    # Of ids that are equally likely in fp32, a different one may be the last of the nucleus.
     inside = np.flatnonzero(reference(logits, temperature=1.0, top_p=top_p * (1 + 1e-4)))
     assert set(ids) <= set(inside)
-    # From the likeliest to the least likely of the nucleus, each twentieth of it has its share.
-    order = np.argsort(-odds, kind="stable")
-    below = np.zeros(len(odds))
-    below[order] = np.cumsum(odds[order]) - odds[order] / 2
+    # Each twentieth of the nucleus, from likely to unlikely ids, gets its share.
+    order = np.argsort(-probabilities, kind="stable")
+    below = np.zeros(len(probabilities))
+    below[order] = np.cumsum(probabilities[order]) - probabilities[order] / 2
     parts = (below * 20).astype(int)
-    shares = np.bincount(parts, weights=odds, minlength=20)
+    shares = np.bincount(parts, weights=probabilities, minlength=20)
     assert chi_square(parts[ids], shares) < 6
 
 
-def test_a_nucleus_that_is_hardly_ever_hit_is_sorted_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_many_rejections_the_nucleus_is_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
-    def outside(odds: np.ndarray, _numbers: np.ndarray) -> np.ndarray:
-        tries.append(odds)
-        return np.array([odds.shape[-1] - 1])
+    def outside(weights: np.ndarray, _numbers: np.ndarray) -> np.ndarray:
+        tries.append(weights)
+        return np.array([weights.shape[-1] - 1])
 
-    monkeypatch.setattr(sampling, "_from_odds", outside)
+    monkeypatch.setattr(sampling, "_sample_all", outside)
     logits = np.linspace(0, -1, 5000)
-    ids = drawn(logits, random_numbers(8, count=400), temperature=1.0, top_p=0.3)
+    ids = sample(logits, random_numbers(8, count=400), temperature=1.0, top_p=0.3)
     assert len(tries) == 400 * NUCLEUS_TRIES
     shares = reference(logits, temperature=1.0, top_p=0.3)
     assert set(ids) <= set(np.flatnonzero(shares))
@@ -231,19 +231,19 @@ def test_a_nucleus_that_is_hardly_ever_hit_is_sorted_for(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("size", [1, 100, NUCLEUS_CANDIDATES + 1, 2049, 4000])
-def test_nuclei_of_every_size_are_drawn_from_side_by_side(size: int) -> None:
-    # Each row among others that need fewer candidates, or more.
+def test_nuclei_of_different_sizes_in_one_batch(size: int) -> None:
+    # Each row is batched with rows whose nuclei are smaller or larger.
     sizes = [size, 1, 300, 4999]
     logits = np.full((100, len(sizes), 5000), -50.0)
     for row, certain in enumerate(sizes):
         logits[:, row, 5000 - certain :] = 0.0
-    ids = drawn(
+    ids = sample(
         logits.reshape(-1, 5000), random_numbers(9, count=400), temperature=1.0, top_p=0.999
     ).reshape(100, len(sizes))
     for row, certain in enumerate(sizes):
         ranks = ids[:, row] - (5000 - certain)
         assert ranks.min() >= 0
-        # A hundred draws come near both ends of it.
+        # A hundred samples come close to both ends of the nucleus.
         assert ranks.min() <= 0.1 * certain
         assert ranks.max() >= 0.9 * certain - 1
 
@@ -252,15 +252,15 @@ def test_nuclei_of_every_size_are_drawn_from_side_by_side(size: int) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 7}, {"top_p": 0.9}], ids=str)
-def test_a_rows_choice_does_not_depend_on_its_neighbours(options: dict[str, Any]) -> None:
+def test_a_rows_id_does_not_depend_on_the_other_rows(options: dict[str, Any]) -> None:
     random = np.random.default_rng(9)
-    # Peaked rows beside flat ones, which need more candidates.
+    # Peaked and flat distributions, of which the latter have larger nuclei.
     logits = random.normal(0, 1, (12, 3000)) * random.uniform(0.1, 8, (12, 1))
     uniforms = random.random(12)
-    together = drawn(logits, uniforms, **options)
-    backwards = drawn(logits[::-1], uniforms[::-1], **options)[::-1]
+    together = sample(logits, uniforms, **options)
+    backwards = sample(logits[::-1], uniforms[::-1], **options)[::-1]
     alone = [
-        drawn(row[None], [number], **options)[0]
+        sample(row[None], [number], **options)[0]
         for row, number in zip(logits, uniforms, strict=True)
     ]
     assert together.tolist() == backwards.tolist() == alone
@@ -269,39 +269,41 @@ def test_a_rows_choice_does_not_depend_on_its_neighbours(options: dict[str, Any]
 @pytest.mark.parametrize(
     "options", [{}, {"top_k": 40}, {"top_p": 0.9}, {"temperature": 0.0}], ids=str
 )
-def test_threads_change_no_choice(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_threads_do_not_change_ids(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
     random = np.random.default_rng(14)
     logits = random.normal(0, 1, (7, 5000)) * random.uniform(0.1, 8, (7, 1))
     numbers = random_numbers(15, count=7)
-    seen = []
+    sizes = []
 
-    def counted(logits: Any, *rest: Any, whole: Any = sampling._next_ids) -> Any:
-        seen.append(len(logits))
-        return whole(logits, *rest)
+    def counted(logits: Any, *rest: Any, original: Any = sampling._next_ids) -> Any:
+        sizes.append(len(logits))
+        return original(logits, *rest)
 
     monkeypatch.setattr(sampling, "_next_ids", counted)
     monkeypatch.setattr(device, "cores", lambda: 3)
-    alone = drawn(logits, numbers, **options)
-    monkeypatch.setattr(sampling, "WORTH_THREADS", 1)
-    together = drawn(logits, numbers, **options)
-    assert sorted(seen) == [2, 2, 3, 7]
+    alone = sample(logits, numbers, **options)
+    monkeypatch.setattr(sampling, "MIN_PARALLEL_LOGITS", 1)
+    together = sample(logits, numbers, **options)
+    assert sorted(sizes) == [2, 2, 3, 7]
     assert together.tolist() == alone.tolist()
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 40}, {"top_p": 0.9}], ids=str)
-def test_rounding_hardly_ever_changes_a_choice(options: dict[str, Any]) -> None:
-    # As large as logits of the 124M model differ between batches of one and of twenty.
+def test_rounding_hardly_ever_changes_an_id(options: dict[str, Any]) -> None:
+    # Logits of the 124M model differ by this much between batches of one and of twenty.
     random = np.random.default_rng(10)
     logits = random.normal(-60, 1, (400, 5000)).astype(np.float32)
     rounded = logits + random.normal(0, 1e-5, logits.shape).astype(np.float32)
     numbers = random_numbers(11, count=400)
-    assert (drawn(logits, numbers, **options) == drawn(rounded, numbers, **options)).all()
+    assert (sample(logits, numbers, **options) == sample(rounded, numbers, **options)).all()
 
 
-def test_the_same_options_serve_batches_and_vocabularies_of_every_size() -> None:
+def test_batches_and_vocabularies_of_every_size() -> None:
     for rows, n_vocab in ((1, 1), (200, 1), (1, 7), (200, 7), (200, 129)):
         for options in ({}, {"top_k": 3}, {"top_p": 0.5}):
-            ids = drawn(np.zeros((rows, n_vocab)), random_numbers(12, rows), **options)
+            ids = sample(np.zeros((rows, n_vocab)), random_numbers(12, rows), **options)
             size = {"top_k": min(3, n_vocab), "top_p": -(-n_vocab // 2)}
             possible = range(size[next(iter(options))] if options else n_vocab)
             assert set(ids) <= set(possible)
@@ -309,9 +311,8 @@ def test_the_same_options_serve_batches_and_vocabularies_of_every_size() -> None
                 assert set(ids) == set(possible)
 
 
-def test_options_are_read_anew_at_each_call() -> None:
-    # What was compiled for one temperature must not answer for another.
+def test_options_are_not_cached_between_calls() -> None:
     for temperature, top_p in ((0.5, 0.0), (2.0, 0.0), (0.5, 0.7), (2.0, 0.7), (2.0, 0.4)):
         options: dict[str, Any] = {"temperature": temperature, "top_p": top_p}
-        ids = drawn(TOYS["uneven"], random_numbers(13), **options)
+        ids = sample(TOYS["uneven"], random_numbers(13), **options)
         assert chi_square(ids, reference(TOYS["uneven"], **options)) < 6
