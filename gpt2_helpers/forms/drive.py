@@ -1,7 +1,4 @@
-"""Google Drive in a notebook: whether to use it, and what is kept there.
-
-How a copy is made, checked and waited for, `drive` and `backups` know.
-"""
+"""The form for Google Drive: mounts it and saves runs and files. Knows nothing about archives."""
 
 from __future__ import annotations
 
@@ -27,32 +24,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriveConfig(ValidatedConfig):
-    """Whether Google Drive is used, and how much of a run is kept there."""
+    """Whether to use Google Drive, and what to save there."""
 
     use_drive: bool = option(
         False,
-        "runs and files are kept in your Google Drive, and found there again",
+        "save runs and files in your Google Drive, and load them from there",
         label="Use Google Drive",
     )
     weights_only: bool = option(
         False,
-        "keep only what generating needs, a third of the size; training cannot go on exactly",
+        "save only what generation needs, a third of the size; training cannot be resumed exactly",
         label="Weights only",
         advanced=True,
     )
 
 
 class DriveForm(Displayable):
-    """Whether to use Drive; `run()` in the next cell opens it, `save()` at the end fills it.
+    """A form to use Google Drive. `run()` mounts it, `save()` copies runs and files to it.
 
     drive = DriveForm()
-    drive                                       # as a cell's last line: shows it
-    drive.run()                                 # opens Drive, where that is wished
-    drive.save(sess, files=["titles.txt"])      # copies, and waits until Drive has it
-    drive.save("run1")                          # a run of checkpoint/ by its name
+    drive                                       # last line of a cell: displays the form
+    drive.run()                                 # next cell: mounts Drive if the box is ticked
+    drive.save(sess, files=["titles.txt"])      # copies and waits until Drive has the files
+    drive.save("run1")                          # a run in checkpoint/ by its name
 
-    The environment variables GPT2_USE_DRIVE and GPT2_WEIGHTS_ONLY go before `defaults`. What is
-    mounted already is used by itself.
+    If Drive is already mounted, the box is ticked. The environment variables GPT2_USE_DRIVE and
+    GPT2_WEIGHTS_ONLY override the arguments.
+
+    Args:
+        **defaults: initial values of the fields of DriveConfig.
     """
 
     def __init__(self, **defaults: Any) -> None:
@@ -61,47 +61,52 @@ class DriveForm(Displayable):
 
     @property
     def config(self) -> DriveConfig:
-        """What stands in the form; OptionError where it is wrong."""
+        """The values of the form."""
         return self.form.config(DriveConfig)
 
     def run(self) -> None:
-        """Open Drive, where that is wished: in Colaboratory a window asks for access."""
+        """Mount Drive if the box is ticked. Colab asks for permission in a window."""
         status = status_line()
         with plain_errors():
             if not self.config.use_drive:
                 status.value = message("note", "Google Drive is not used.")
                 return
-            place = drive.mount()
-            room = f"{drive.free_bytes() / 1e9:,.1f} GB are free"
-        status.value = message("note", f"Google Drive is open: {place}, {room}.")
+            path = drive.mount()
+            free = f"{drive.free_bytes() / 1e9:,.1f} GB free"
+        status.value = message("note", f"Google Drive is mounted at {path}, {free}.")
 
     def save(
         self, run: str | Session | None = None, files: Iterable[str | Path | None] = ()
     ) -> None:
-        """Copy a run and files to Drive, and wait until it has them; elsewhere say where they are.
+        """Copy a run and files to Drive and wait for the upload. Without Drive, show their paths.
 
-        `run` is the session that holds it, or its name. A file that is None, as that of a call that
-        was interrupted before it wrote one, is passed over. In Colaboratory Drive is closed
-        afterwards, and `run()` opens it again.
+        Colab unmounts Drive at the end, which completes the upload; `run()` mounts it again.
+
+        Args:
+            run: a session with a finetuned run, or the name of a run in checkpoint/.
+            files: other files. None is skipped, such as the result of an interrupted call.
+
+        Raises:
+            NotebookError: if Drive is not available, or a run or file does not exist.
         """
         status = status_line()
         with plain_errors():
             config, paths = self.config, [Path(path) for path in files if path is not None]
             folder = None if run is None else _folder_of(run)
             if folder is None and not paths:
-                status.value = message("note", "There is nothing to keep.")
+                status.value = message("note", "Nothing to save.")
                 return
             if not config.use_drive:
-                status.value = message("note", _where(folder, paths))
+                status.value = message("note", _local_paths(folder, paths))
                 return
             drive.mount()
-            kept = list(self._copied(folder, paths, config, status))
-            words = f"Google Drive has {' and '.join(kept)}."
+            names = list(self._copy(folder, paths, config, status))
+            text = f"Saved in Google Drive: {', '.join(names)}."
             if drive.finish_upload():
-                words += " It is closed now: the cell that opens it opens it again."
-        status.value = message("note", words)
+                text += " Drive is now unmounted; drive.run() mounts it again."
+        status.value = message("note", text)
 
-    def _copied(
+    def _copy(
         self, run: Path | None, files: list[Path], config: DriveConfig, status: widgets.HTML
     ) -> Iterator[str]:
         from gpt2_helpers.google.drive_backup import run_to_drive
@@ -118,17 +123,17 @@ class DriveForm(Displayable):
 
 
 def _folder_of(run: str | Session) -> Path:
-    """The folder of a run, by its name or by the session that holds it."""
+    """Return the folder of a run, given its name or its session."""
     if isinstance(run, str):
         return Path("checkpoint", run)
     if run.run_folder is None:
         raise OptionError(
-            "the session holds no finetuned run to keep: train or load one, or give a run's name"
+            "the session has no finetuned run to save: train or load one, or give a run's name"
         )
     return run.run_folder
 
 
-def _where(run: Path | None, files: list[Path]) -> str:
-    """Where things are that are not copied."""
-    places = [path.resolve() for path in ([run] if run else []) + files]
-    return f"Google Drive is not used: you find all in {', '.join(map(str, places))}."
+def _local_paths(run: Path | None, files: list[Path]) -> str:
+    """Return a sentence with the paths of files that are not copied."""
+    paths = [path.resolve() for path in ([run] if run else []) + files]
+    return f"Google Drive is not used. Saved on this machine: {', '.join(map(str, paths))}."

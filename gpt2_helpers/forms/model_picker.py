@@ -1,6 +1,6 @@
-"""Which model writes: a run of this machine or of Google Drive, or a pretrained size.
+"""The form to choose and load a model: a run, here or on Google Drive, or a pretrained model.
 
-The form lists and loads; what a run is, and how it comes from Drive, others know.
+Knows nothing about how models are stored, copied or downloaded.
 """
 
 from __future__ import annotations
@@ -38,27 +38,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """One line of the list: a run, or a pretrained model where `saved` is None."""
+    """An item of the list: a run, or a pretrained model if `saved` is None."""
 
     name: str
-    shown: str
+    label: str
     saved: SavedRun | None = None
 
 
 class ModelForm(Displayable):
-    """A list of the models that there are; `run()` in the next cell loads the chosen one.
+    """A list of models. `run()` in the next cell loads the chosen one.
 
     form = ModelForm()
-    form                     # as a cell's last line: shows it
+    form                     # last line of a cell: displays the form
     sess = form.run()        # in the next cell: a session with the model
-    form.run()               # later, after another choice: the same session with that model
-    form.run(other)          # or into a session of yours
-    page = form.serve()      # the chosen model on a page to write with, until page.stop()
+    form.run()               # after another choice: the same session with that model
+    form.run(other)          # loads into another session
+    page = form.serve()      # serves the chosen model as a web app, until page.stop()
 
-    A form has one session, so that a cell that is run again takes no more memory; a model beside
-    the first comes from a ModelForm of its own. The runs stand first, the newest on top and chosen;
-    with `pretrained` a model as it came is chosen. The environment variable GPT2_RUN_NAME chooses a
-    run by its name, GPT2_MODEL_NAME a pretrained model where no such run is there.
+    A form has one session, so running the cell again needs no additional memory. Use a second form
+    for a second model. The newest run is selected by default. The environment variable
+    GPT2_RUN_NAME selects a run; if there is no such run, GPT2_MODEL_NAME selects a model.
+
+    Args:
+        checkpoint_dir: folder of the local runs.
+        model_dir: folder of the pretrained models.
+        pretrained: whether to select a pretrained model by default.
     """
 
     def __init__(
@@ -74,61 +78,67 @@ class ModelForm(Displayable):
         self._pretrained = pretrained
         self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
         self._session: Session | None = None
-        self._loaded: ModelChoice | None = None  # by the button, not handed out yet
+        self._loaded: ModelChoice | None = None  # by the button, until `run` returns it
         self._list = widgets.Dropdown(
             description="Model",
             layout=widgets.Layout(width="700px", max_width="100%"),
             style={"description_width": LABEL_WIDTH},
         )
         self._problem, self._status = widgets.HTML(), widgets.HTML()
-        self._load_button = ActionButton("Load", self._load_here)
-        self._look_button = ActionButton("Look again", self.refresh)
-        buttons = widgets.HBox([self._load_button.button, self._look_button.button])
+        self._load_button = ActionButton("Load", self._preload)
+        self._refresh_button = ActionButton("Refresh", self.refresh)
+        buttons = widgets.HBox([self._load_button.button, self._refresh_button.button])
         self.widget = widgets.VBox(
             [
                 style_sheet(),
                 self._list,
                 self._problem,
                 buttons,
-                *(self._load_button.message, self._look_button.message, self._status),
+                *(self._load_button.message, self._refresh_button.message, self._status),
             ]
         )
         self.widget.add_class("gpt2-form")
-        self._list.observe(self._forget_status, "value")
+        self._list.observe(self._clear_status, "value")
         self.refresh()
         self._choose_by_variables()
 
     @property
     def choice(self) -> ModelChoice:
-        """What is chosen."""
+        """The selected model."""
         chosen: ModelChoice = self._list.value
         return chosen
 
     def choose(self, name: str) -> None:
-        """Choose a run by its name, else a pretrained model. Gpt2Error where there is neither."""
+        """Select a run or a pretrained model by name. Raises Gpt2Error if it does not exist."""
         for choice in self._choices():
             if choice.name == name:
                 self._list.value = choice
                 return
         raise Gpt2Error(
-            f"there is no run and no model {name!r}: there are "
+            f"no run or model named {name!r}: choose one of "
             f"{', '.join(choice.name for choice in self._choices())}"
         )
 
     def refresh(self) -> None:
-        """Look again which runs and models there are. What was chosen stays chosen."""
+        """List the runs and models again, and keep the selection."""
         self._problem.value = ""
         choices = [*self._runs(), *self._models()]
         chosen = self._list.value
-        self._list.options = [(choice.shown, choice) for choice in choices]
-        again = (choice for choice in choices if _is_same(choice, chosen))
-        self._list.value = next(again, None) or self._best(choices)
+        self._list.options = [(choice.label, choice) for choice in choices]
+        same = (choice for choice in choices if _is_same(choice, chosen))
+        self._list.value = next(same, None) or self._default(choices)
 
     def run(self, sess: Session | None = None) -> Session:
-        """Load the chosen model and return its session: the form's own, or `sess`.
+        """Load the chosen model. Copies a run from Drive or downloads a model if necessary.
 
-        A run is copied from Drive, and an official model downloaded, where it is not here yet. What
-        is wrong stops the cell with a sentence.
+        Args:
+            sess: the session to load into (default: the form's own session).
+
+        Returns:
+            The session.
+
+        Raises:
+            NotebookError: if the model cannot be loaded.
         """
         loaded, self._loaded = self._loaded, None
         own = self._session
@@ -140,11 +150,18 @@ class ModelForm(Displayable):
             return self._load(self.choice, sess, status)
 
     def serve(self, **options: Any) -> Server:
-        """Put the chosen model on a page of its own, as `gpt2.serve` does with its options: shown
-        below the cell in Colaboratory, elsewhere as a link.
+        """Serve the chosen model as a web app: shown below the cell in Colab, elsewhere as a link.
 
-        The page has the model for itself, so that sessions can write meanwhile. What is wrong stops
-        the cell with a sentence.
+        The web app has its own copy of the model, so sessions can still generate.
+
+        Args:
+            **options: those of `gpt2.serve`.
+
+        Returns:
+            The server; its `stop()` ends it.
+
+        Raises:
+            NotebookError: if the model cannot be loaded or an option is invalid.
         """
         from gpt2_helpers.web.notebook import serve
 
@@ -153,7 +170,7 @@ class ModelForm(Displayable):
         with plain_errors():
             status.value = message("note", f"Loading {choice.name} ...")
             try:
-                self._bring(choice, status)
+                self._make_available(choice, status)
                 is_run = choice.saved is not None
                 return serve(
                     choice.name if is_run else None,
@@ -165,8 +182,8 @@ class ModelForm(Displayable):
             finally:
                 status.value = ""
 
-    def _load_here(self) -> None:
-        """What the button does: the session waits for `run`, which hands it out."""
+    def _preload(self) -> None:
+        """Load the model for the next call of `run`."""
         self._loaded, choice = None, self.choice
         self._load(choice, None, self._status)
         self._loaded = choice
@@ -178,7 +195,7 @@ class ModelForm(Displayable):
             sess = self._session = self._session or Session()
         status.value = message("note", f"Loading {choice.name} ...")
         try:
-            self._bring(choice, status)
+            self._make_available(choice, status)
             if choice.saved is None:
                 sess.load_pretrained(choice.name, self._model_dir)
             else:
@@ -186,11 +203,11 @@ class ModelForm(Displayable):
         except BaseException:
             status.value = ""
             raise
-        status.value = message("note", f"{choice.name} is loaded, {_size_of(sess)}.")
+        status.value = message("note", f"{choice.name} is loaded, {_describe_size(sess)}.")
         return sess
 
-    def _bring(self, choice: ModelChoice, status: widgets.HTML) -> None:
-        """Copy a run from Drive, or download an official model, where it is not here yet."""
+    def _make_available(self, choice: ModelChoice, status: widgets.HTML) -> None:
+        """Copy a run from Drive, or download a model, if it is not here yet."""
         from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.google.drive_backup import DRIVE, bring_here
 
@@ -201,14 +218,14 @@ class ModelForm(Displayable):
             )
         elif choice.saved.place == DRIVE:
             notes: list[str] = []
-            bringing = bring_here(choice.saved, self._checkpoint_dir, notes.append)
-            show_copy_progress(bringing, f"Copying {choice.name} from Google Drive", status)
+            copying = bring_here(choice.saved, self._checkpoint_dir, notes.append)
+            show_copy_progress(copying, f"Copying {choice.name} from Google Drive", status)
             self._problem.value = "".join(message("note", note) for note in notes)
 
     def _runs(self) -> list[ModelChoice]:
         from gpt2_helpers.google.drive_backup import HERE, saved_runs
 
-        notes: list[str] = []  # of Drive
+        notes: list[str] = []
         found = saved_runs(self._checkpoint_dir, notes.append)
         self._problem.value = warning_messages(notes)
         return [
@@ -217,30 +234,30 @@ class ModelForm(Displayable):
         ]
 
     def _models(self) -> list[ModelChoice]:
-        """The pretrained sizes, and what else lies in the folder of models."""
+        """Return the pretrained sizes and the other models in the folder."""
         folders = sorted(path.parent.name for path in self._model_dir.glob("*/hparams.json"))
         others = [name for name in folders if name not in (*MODEL_NAMES, *OLD_NAMES)]
-        choices = [ModelChoice(name, f"{name}, in {self._model_dir}") for name in others]
+        choices = [ModelChoice(name, f"{name}: model in {self._model_dir}") for name in others]
         for name in MODEL_NAMES:
-            where = "comes with the package"
+            source = "included"
             if name in SIZES:
                 size = f"{4 * SIZES[name].n_parameters / 1e9:.1f} GB"
-                where = "is here" if name in folders else f"is downloaded first, {size}"
-            what = "GPT-2 without finetuning" if name in SIZES else "a small model of novels"
-            choices.append(ModelChoice(name, f"{name}, {what} ({where})"))
+                source = "downloaded" if name in folders else f"{size} download"
+            kind = "pretrained GPT-2" if name in SIZES else "small model trained on novels"
+            choices.append(ModelChoice(name, f"{name}: {kind} ({source})"))
         return choices
 
     def _choices(self) -> list[ModelChoice]:
         return [choice for _, choice in self._list.options]
 
-    def _best(self, choices: list[ModelChoice]) -> ModelChoice:
-        """The newest run, else the model that suits this machine."""
+    def _default(self, choices: list[ModelChoice]) -> ModelChoice:
+        """Return the newest run, or the pretrained model that suits this machine."""
         from gpt2_helpers.system.device import gpus
 
         if choices[0].saved is not None and not self._pretrained:
             return choices[0]
-        suits = next(iter(SIZES)) if gpus() else BUNDLED_MODEL
-        return next(choice for choice in choices if choice.name == suits)
+        suitable = next(iter(SIZES)) if gpus() else BUNDLED_MODEL
+        return next(choice for choice in choices if choice.name == suitable)
 
     def _choose_by_variables(self) -> None:
         missing = []
@@ -254,15 +271,15 @@ class ModelForm(Displayable):
                     return
             missing.append(value)
         if missing:
-            words = f"There is no {' and no '.join(missing)} here: choose from the list."
-            self._problem.value = message("warning", words)
+            text = f"Not found: {', '.join(missing)}. Choose from the list."
+            self._problem.value = message("warning", text)
 
-    def _forget_status(self, _change: object = None) -> None:
+    def _clear_status(self, _change: object = None) -> None:
         self._status.value = ""
 
 
 def _is_same(choice: ModelChoice, other: ModelChoice | None) -> bool:
-    """Whether it is the same model, whatever step it has come to."""
+    """Return whether both are the same model, regardless of the step."""
     if other is None or choice.name != other.name:
         return False
     places = [None if c.saved is None else c.saved.place for c in (choice, other)]
@@ -270,7 +287,7 @@ def _is_same(choice: ModelChoice, other: ModelChoice | None) -> bool:
 
 
 def describe_run(saved: SavedRun, *, on_drive: bool) -> str:
-    """A run in a line: "run1: step 1,000, loss 2.31, 24 Nov 2026 18:15, on Google Drive"."""
+    """Return for instance "run1: step 1,000, loss 2.31, 24 Nov 2026 18:15, on Google Drive"."""
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     line = f"{saved.name}: step {saved.step:,}"
@@ -280,19 +297,20 @@ def describe_run(saved: SavedRun, *, on_drive: bool) -> str:
         except Gpt2Error:
             losses = []
         if losses:
-            last = losses[-10:]  # of a single step it is much by chance
+            last = losses[-10:]  # a single loss is noisy
             line += f", loss {sum(loss for _, loss in last) / len(last):.2f}"
     line += f", {saved.when:%d %b %Y %H:%M}"
     return line + (", on Google Drive" if on_drive else "")
 
 
-def _size_of(session: Session) -> str:
-    """What the loaded model needs to write, and what there is."""
+def _describe_size(session: Session) -> str:
+    """Return the size of the loaded model, and the memory that it needs and that is available."""
     model = session.inference_model
     count = model.config.n_parameters
-    weights = f"{count / 1e6:,.1f} million weights" if count >= 1e5 else f"{count:,} weights"
-    needed, available, place = estimate_generation(
-        session.decoders, SamplingConfig(length=model.config.n_ctx)
+    parameters = (
+        f"{count / 1e6:,.1f} million parameters" if count >= 1e5 else f"{count:,} parameters"
     )
-    has = "" if available is None else f"; {place} has {available / GB:,.1f} GB for it"
-    return f"{weights}; it writes in about {needed / GB:,.1f} GB of memory{has}"
+    config = SamplingConfig(length=model.config.n_ctx)
+    needed, available, place = estimate_generation(session.decoders, config)
+    free = "" if available is None else f"; {place} has {available / GB:,.1f} GB available"
+    return f"{parameters}; generation needs about {needed / GB:,.1f} GB of memory{free}"

@@ -1,4 +1,4 @@
-"""Coming back: the runs that there are, here and on Google Drive, and the one to go on with."""
+"""The form to resume a run: lists local runs and those on Google Drive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_record import RunRecord
     from gpt2_helpers.google.drive_backup import SavedRun
 
-# What another day decides anew, whatever the run was told when it began.
+# Options that the form does not take from the run.
 _NOT_RESUMED = {
     "steps",
     "run_name",
@@ -34,15 +34,16 @@ _NOT_RESUMED = {
 
 
 class ResumeForm(Displayable):
-    """A list of the runs that training can go on with, the newest chosen; `run()` brings it here.
+    """A list of runs to resume. `run()` copies the chosen one from Google Drive if necessary.
 
-    earlier = ResumeForm()
-    earlier                                     # as a cell's last line: shows it
-    earlier.run()                               # in the next cell
-    form = FinetuneForm(**earlier.defaults)     # begins with the run's own text and options
+    resume = ResumeForm()
+    resume                                      # last line of a cell: displays the form
+    resume.run()                                # in the next cell
+    form = FinetuneForm(**resume.defaults)      # has the dataset and options of the run
 
-    Nothing happens where there is no run, or where training anew is chosen. With a `run_name` that
-    run is chosen in place of the newest, and a new one where it is not there.
+    Args:
+        run_name: the run to select, or a new run if it does not exist (default: the newest run).
+        checkpoint_dir: folder of the local runs.
     """
 
     def __init__(
@@ -56,62 +57,62 @@ class ResumeForm(Displayable):
         self._checkpoint_dir = Path(checkpoint_dir)
         self._record: RunRecord | None = None
         self._dataset: Path | None = None
-        notes: list[str] = []  # of Drive
+        notes: list[str] = []
         runs = saved_runs(self._checkpoint_dir, notes.append)
         options: list[tuple[str, SavedRun | None]] = [
             (describe_run(saved, on_drive=saved.place != HERE), saved) for saved in runs
         ]
         self._list = widgets.Dropdown(
-            options=[*options, ("begin a new one", None)],
-            description="Go on with",
+            options=[*options, ("start a new run", None)],
+            description="Resume",
             layout=widgets.Layout(width="700px", max_width="100%"),
             style={"description_width": LABEL_WIDTH},
         )
         if run_name is not None:
             self._list.value = next((saved for saved in runs if saved.name == run_name), None)
-        words = warning_messages(notes)
+        text = warning_messages(notes)
         if not runs:
-            words += message("note", "No earlier run was found: there is nothing to do here.")
+            text += message("note", "No runs found: nothing to do here.")
             self._list.layout.display = "none"
-        self.widget = widgets.VBox([style_sheet(), self._list, widgets.HTML(words)])
+        self.widget = widgets.VBox([style_sheet(), self._list, widgets.HTML(text)])
         self.widget.add_class("gpt2-form")
 
     @property
     def chosen(self) -> SavedRun | None:
-        """The run to go on with, None for a new one."""
+        """The run to resume, or None for a new one."""
         chosen: SavedRun | None = self._list.value
         return chosen
 
     def choose(self, name: str | None) -> None:
-        """Choose a run by its name, None for a new one. Gpt2Error where there is none such."""
+        """Select a run by name, or None for a new one. Raises Gpt2Error if it does not exist."""
         for _, saved in self._list.options:
             if (saved.name if saved else None) == name:
                 self._list.value = saved
                 return
-        raise Gpt2Error(f"there is no run {name!r} in the list")
+        raise Gpt2Error(f"no run {name!r} in the list")
 
     def run(self) -> None:
-        """Bring the chosen run here from Drive, and its text, where they are not here yet."""
+        """Copy the chosen run and its dataset from Google Drive if they are not here yet."""
         status = status_line()
         self._record = self._dataset = None
         saved = self.chosen
         if saved is None:
-            status.value = message("note", "A new run will be begun.")
+            status.value = message("note", "A new run will be started.")
             return
         from gpt2_helpers.checkpoint.run_folder import RunFolder
         from gpt2_helpers.google.drive_backup import bring_here
 
         with plain_errors():
             notes: list[str] = []
-            bringing = bring_here(saved, self._checkpoint_dir, notes.append)
-            show_copy_progress(bringing, f"Copying {saved.name} from Google Drive", status)
+            copying = bring_here(saved, self._checkpoint_dir, notes.append)
+            show_copy_progress(copying, f"Copying {saved.name} from Google Drive", status)
             self._record = RunFolder(self._checkpoint_dir, saved.name).read().record
-            self._dataset, word = _text_of(self._record, status)
-        status.value = "".join(message("note", line) for line in (*notes, word) if line)
+            self._dataset, note = _find_dataset(self._record, status)
+        status.value = "".join(message("note", line) for line in (*notes, note) if line)
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """What a FinetuneForm begins with, so that it goes on as before; empty for a new run."""
+        """Arguments for FinetuneForm to resume the run as before; empty for a new run."""
         saved, record = self.chosen, self._record
         if saved is None or record is None:
             return {}
@@ -120,19 +121,19 @@ class ResumeForm(Displayable):
             for kind in (FinetuneConfig, RunConfig, DatasetConfig)
             for field in dataclasses.fields(kind)
         }
-        own = {n: v for n, v in record.parameters.items() if n in fields - _NOT_RESUMED}
-        text = {"dataset": self._dataset} if self._dataset else {}
-        return {**own, **text, "run_name": saved.name, "restore_from": "latest"}
+        options = {n: v for n, v in record.parameters.items() if n in fields - _NOT_RESUMED}
+        dataset = {"dataset": self._dataset} if self._dataset else {}
+        return {**options, **dataset, "run_name": saved.name, "restore_from": "latest"}
 
 
-def _text_of(record: RunRecord, status: widgets.HTML) -> tuple[Path | None, str]:
-    """The text that a run was trained on, from Drive where it is not here; and a word about it."""
+def _find_dataset(record: RunRecord, status: widgets.HTML) -> tuple[Path | None, str]:
+    """Return the dataset of a run, copied from Drive if necessary, and a note if it is missing."""
     if not record.dataset:
-        return None, "It does not say what text it was trained on: choose it in the form."
+        return None, "The run does not record its training text: choose it in the form below."
     path = Path(record.dataset)
     if path.exists():
         return path, ""
     if not path.is_absolute() and drive.is_mounted() and (drive.my_drive() / path).is_file():
         copying = drive.file_from_drive(path)
         return show_copy_progress(copying, f"Copying {path.name} from Google Drive", status), ""
-    return None, f"Its text, {path.name}, is not here: upload it in the form below."
+    return None, f"The training text {path.name} is missing: upload it in the form below."

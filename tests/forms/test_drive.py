@@ -1,4 +1,4 @@
-"""Google Drive in a notebook: asked only where it is wished, kept whole, and told where not."""
+"""The Drive form: mounts only on request, saves runs and files, shows local paths otherwise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from widget_texts import words
 
 @pytest.fixture(autouse=True)
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What cells displayed, in an empty folder."""
+    """The displayed widgets, in an empty folder."""
     shown: list[Any] = []
     monkeypatch.setattr(html, "display", shown.append)
     for name in ("GPT2_USE_DRIVE", "GPT2_WEIGHTS_ONLY", "GPT2_DRIVE_MOUNT", "COLAB_RELEASE_TAG"):
@@ -29,7 +29,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return shown
 
 
-def test_without_the_wish_nothing_is_asked(page: list[Any], colaboratory: Path) -> None:
+def test_an_unticked_box_does_not_mount_drive(page: list[Any], colaboratory: Path) -> None:
     form = DriveForm()
     assert not form.config.use_drive
     form.run()
@@ -37,22 +37,23 @@ def test_without_the_wish_nothing_is_asked(page: list[Any], colaboratory: Path) 
     assert not drive.is_mounted()
 
 
-def test_with_the_wish_it_is_opened_and_filled(page: list[Any], colaboratory: Path) -> None:
+def test_a_ticked_box_mounts_drive_and_saves_to_it(page: list[Any], colaboratory: Path) -> None:
     form = DriveForm(use_drive=True)
     form.run()
-    assert "Google Drive is open" in words(page[-1])
+    assert "Google Drive is mounted" in words(page[-1])
     assert drive.is_mounted()
     save_run(step=4)
     Path("titles.txt").write_text("Why?\n", encoding="utf-8")
     form.save("run1", files=["titles.txt"])
-    assert "Google Drive has checkpoint_run1.tar and titles.txt. It is closed now" in words(
-        page[-1]
+    assert (
+        "Saved in Google Drive: checkpoint_run1.tar, titles.txt. Drive is now unmounted"
+        in words(page[-1])
     )
     assert {"checkpoint_run1.tar", "titles.txt"} <= {path.name for path in colaboratory.iterdir()}
     assert not drive.is_mounted()
 
 
-def test_it_is_opened_again_to_keep_something_later(page: list[Any], colaboratory: Path) -> None:
+def test_drive_is_mounted_again_for_another_save(page: list[Any], colaboratory: Path) -> None:
     form = DriveForm(use_drive=True)
     save_run(step=4)
     form.save("run1")
@@ -60,7 +61,7 @@ def test_it_is_opened_again_to_keep_something_later(page: list[Any], colaborator
     assert (colaboratory / "checkpoint_run1.before.tar").is_file()
 
 
-def test_weights_only_is_smaller(page: list[Any], colaboratory: Path) -> None:
+def test_weights_only_saves_a_smaller_archive(page: list[Any], colaboratory: Path) -> None:
     tf.config.run_functions_eagerly(True)
     write_model()
     train(write_text(), steps=1, optimizer="adam")
@@ -72,19 +73,19 @@ def test_weights_only_is_smaller(page: list[Any], colaboratory: Path) -> None:
     assert sizes[1] < sizes[0] / 2
 
 
-def test_without_drive_it_says_where_things_are(page: list[Any]) -> None:
+def test_without_drive_the_local_paths_are_shown(page: list[Any]) -> None:
     DriveForm().save("run1", files=["titles.txt"])
-    told = words(page[-1])
-    assert str(Path("checkpoint", "run1").resolve()) in told
-    assert str(Path("titles.txt").resolve()) in told
+    shown = words(page[-1])
+    assert str(Path("checkpoint", "run1").resolve()) in shown
+    assert str(Path("titles.txt").resolve()) in shown
 
 
-def test_elsewhere_the_wish_is_refused_in_a_sentence(page: list[Any]) -> None:
+def test_drive_outside_colab_is_an_error(page: list[Any]) -> None:
     with pytest.raises(NotebookError, match="only in Colaboratory.*set GPT2_DRIVE_MOUNT"):
         DriveForm(use_drive=True).run()
 
 
-def test_what_is_mounted_already_is_used_by_itself(
+def test_a_mounted_drive_is_used_by_default(
     page: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my files").mkdir()
@@ -94,17 +95,15 @@ def test_what_is_mounted_already_is_used_by_itself(
     save_run(step=4)
     form.save("run1")
     assert (tmp_path / "my files" / "checkpoint_run1.tar").is_file()
-    assert "closed" not in words(page[-1])
+    assert "unmounted" not in words(page[-1])
 
 
-def test_a_run_that_is_not_there_is_refused_in_a_sentence(
-    page: list[Any], colaboratory: Path
-) -> None:
+def test_a_missing_run_is_an_error(page: list[Any], colaboratory: Path) -> None:
     with pytest.raises(NotebookError, match="no run 'run9'"):
         DriveForm(use_drive=True).save("run9")
 
 
-def test_a_session_says_itself_where_its_run_is(page: list[Any], colaboratory: Path) -> None:
+def test_a_session_knows_the_folder_of_its_run(page: list[Any], colaboratory: Path) -> None:
     save_run("mine", step=4, checkpoint_dir="elsewhere")
     session = Session()
     session.load_run("mine", "elsewhere")
@@ -113,14 +112,14 @@ def test_a_session_says_itself_where_its_run_is(page: list[Any], colaboratory: P
     DriveForm(use_drive=False).save(session)
     assert str(Path("elsewhere", "mine").resolve()) in words(page[-1])
     session.close()
-    with pytest.raises(NotebookError, match="the session holds no finetuned run to keep"):
+    with pytest.raises(NotebookError, match="the session has no finetuned run to save"):
         DriveForm(use_drive=False).save(session)
 
 
-def test_a_file_that_was_never_written_is_passed_over(page: list[Any], colaboratory: Path) -> None:
+def test_files_that_are_none_are_skipped(page: list[Any], colaboratory: Path) -> None:
     save_run(step=4)
     form = DriveForm(use_drive=True)
     form.save("run1", files=[None])
-    assert "Google Drive has checkpoint_run1.tar." in words(page[-1])
+    assert "Saved in Google Drive: checkpoint_run1.tar." in words(page[-1])
     form.save(files=[None])
-    assert words(page[-1]).strip() == "There is nothing to keep."
+    assert words(page[-1]).strip() == "Nothing to save."

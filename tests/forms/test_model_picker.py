@@ -1,4 +1,4 @@
-"""Choosing what writes: which models are offered, which is chosen, and what loading it gives."""
+"""The model form: the list, the default, and loading and serving a model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What cells displayed."""
+    """The displayed widgets."""
     shown: list[Any] = []
     monkeypatch.setattr(model_picker, "display", shown.append)
     return shown
@@ -45,7 +45,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.fixture
 def runs() -> None:
-    """Two runs: old of 2 steps and <new> of 3."""
+    """Two runs: old with 2 steps, and <new> with 3."""
     write_model()
     write_text()
     for name, steps in (("old", 2), ("<new>", 3)):
@@ -54,30 +54,30 @@ def runs() -> None:
         os.utime(path, (1.6e9, 1.6e9))
 
 
-def offered(form: ModelForm) -> list[str]:
+def labels(form: ModelForm) -> list[str]:
     return [shown for shown, _ in form._list.options]
 
 
-def test_without_runs_the_bundled_model_is_chosen_and_all_sizes_are_offered() -> None:
+def test_without_runs_the_bundled_model_is_selected() -> None:
     form = ModelForm()
     assert form.choice.name == "tiny"
     assert [choice.name for choice in form._choices()] == ["tiny", "124M", "355M", "774M", "1558M"]
-    assert "124M, GPT-2 without finetuning (is downloaded first, 0.5 GB)" in offered(form)
+    assert "124M: pretrained GPT-2 (0.5 GB download)" in labels(form)
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_newest_run_stands_first_and_is_chosen() -> None:
+def test_the_newest_run_is_first_and_selected() -> None:
     form = ModelForm()
-    new, old, toy, *_ = offered(form)
+    new, old, toy, *_ = labels(form)
     assert new.startswith("<new>: step 3, loss ")
     assert old.startswith("old: step 2, loss ")
     assert " Sep 2020 " in old
-    assert toy == "toy, in models"
+    assert toy == "toy: model in models"
     assert form.choice.name == "<new>"
 
 
 @pytest.mark.usefixtures("runs")
-def test_variables_choose_a_run_or_else_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_select_a_run_or_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_MODEL_NAME", "tiny")
     assert ModelForm().choice.name == "tiny"
     monkeypatch.setenv("GPT2_RUN_NAME", "old")
@@ -87,11 +87,11 @@ def test_variables_choose_a_run_or_else_a_model(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("GPT2_MODEL_NAME")
     form = ModelForm()
     assert form.choice.name == "<new>"
-    assert "There is no gone here: choose from the list." in words(form.widget)
+    assert "Not found: gone. Choose from the list." in words(form.widget)
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_form_has_one_session_and_another_form_one_beside_it(page: list[Any]) -> None:
+def test_each_form_has_its_own_session(page: list[Any]) -> None:
     form = ModelForm()
     new = form.run()
     assert new.run_name == "<new>"
@@ -107,12 +107,15 @@ def test_a_form_has_one_session_and_another_form_one_beside_it(page: list[Any]) 
     assert form.run(mine) is mine
     assert mine.model_name == "toy"
     first, second, *_ = (words(widget) for widget in page)
-    assert "<new> is loaded, 12,288 weights; it writes in about 0.0 GB of memory; this " in first
+    assert (
+        "<new> is loaded, 12,288 parameters; generation needs about 0.0 GB of memory; this "
+        in first
+    )
     assert "toy is loaded, " in second
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_the_button_has_loaded_is_not_loaded_again(page: list[Any]) -> None:
+def test_a_model_loaded_by_the_button_is_not_loaded_again(page: list[Any]) -> None:
     form = ModelForm()
     button(form.widget, "Load").click()
     assert "<new> is loaded" in words(form.widget)
@@ -120,7 +123,7 @@ def test_what_the_button_has_loaded_is_not_loaded_again(page: list[Any]) -> None
     assert page == []
     assert sess.run_name == "<new>"
     assert form.run() is sess
-    assert len(page) == 1  # that has loaded it anew, since it may have been trained further
+    assert len(page) == 1  # loaded again, since the run may have been trained further
     button(form.widget, "Load").click()
     form.choose("old")
     assert "is loaded" not in words(form.widget)
@@ -128,19 +131,19 @@ def test_what_the_button_has_loaded_is_not_loaded_again(page: list[Any]) -> None
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_came_since_is_seen_after_another_look() -> None:
+def test_refresh_lists_new_runs_and_steps() -> None:
     form = ModelForm()
     form.choose("old")
     train(run_name="old", steps=2)
     train(run_name="third")
-    button(form.widget, "Look again").click()
-    assert offered(form)[0].startswith("third: step 4")
+    button(form.widget, "Refresh").click()
+    assert labels(form)[0].startswith("third: step 4")
     assert form.choice.name == "old"
-    assert "old: step 4" in form.choice.shown
+    assert "old: step 4" in form.choice.label
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_is_chosen_is_served_on_a_page(page: list[Any]) -> None:
+def test_the_chosen_model_is_served(page: list[Any]) -> None:
     form = ModelForm()
     for name in ("<new>", "toy"):
         form.choose(name)
@@ -152,28 +155,28 @@ def test_what_is_chosen_is_served_on_a_page(page: list[Any]) -> None:
 
 
 @pytest.mark.usefixtures("page")
-def test_what_cannot_be_served_ends_the_cell_in_a_sentence() -> None:
+def test_an_invalid_server_option_is_an_error() -> None:
     with pytest.raises(NotebookError, match="no option 'prot'"):
         ModelForm().serve(prot=3)
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_run_on_drive_is_copied_here(
+def test_a_run_on_drive_is_copied(
     page: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
     drain(run_to_drive("old"))
     form = ModelForm("elsewhere")
-    assert offered(form)[0].startswith("old: step 2, ")
-    assert offered(form)[0].endswith(", on Google Drive")
+    assert labels(form)[0].startswith("old: step 2, ")
+    assert labels(form)[0].endswith(", on Google Drive")
     assert form.run().run_folder == Path("elsewhere/old")
     assert "old is loaded" in words(page[0])
     assert "going on with old from Google Drive, step 2" in words(form.widget)
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_broken_run_stops_the_cell_with_a_sentence_and_shows_in_the_form(page: list[Any]) -> None:
+def test_a_broken_run_is_reported_in_the_cell_and_in_the_form(page: list[Any]) -> None:
     form = ModelForm()
     Path("checkpoint/<new>/hparams.json").write_text("{")
     with pytest.raises(Gpt2Error, match="hparams.json cannot be read") as caught:
@@ -184,13 +187,13 @@ def test_a_broken_run_stops_the_cell_with_a_sentence_and_shows_in_the_form(page:
     assert "hparams.json cannot be read" in words(form.widget)
 
 
-def test_an_unknown_name_is_refused_with_those_that_are_there() -> None:
-    with pytest.raises(Gpt2Error, match="no run and no model 'run7': there are tiny, 124M"):
+def test_an_unknown_name_is_an_error_with_the_known_names() -> None:
+    with pytest.raises(Gpt2Error, match="no run or model named 'run7': choose one of tiny, 124M"):
         ModelForm().choose("run7")
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_pretrained_model_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pretrained_model_can_be_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_RUN_NAME", "old")
     assert ModelForm().choice.name == "old"
     form = ModelForm(pretrained=True)
@@ -199,18 +202,18 @@ def test_a_pretrained_model_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_weights_that_are_loaded_count_as_room_for_the_model(
+def test_the_memory_of_the_loaded_model_counts_as_available(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_picker, "GB", 1000)
     monkeypatch.setattr(device, "free_main_memory", lambda: 1_000_000)
     ModelForm().run()
     weights = 2 * 12_288 + 4 * 324 * 16  # programs in 8 bits, and the embeddings
-    assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB for it" in words(page[0])
+    assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB available" in words(page[0])
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_drive_does_not_hand_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_about_drive_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     def saved_runs(_place: Path, note: Any) -> list[Any]:
         note("Warning: Drive is asleep")
         return []

@@ -1,4 +1,4 @@
-"""Coming back: the newest run is found, here or on Drive, and training goes on as it was."""
+"""The resume form: finds the newest run, here or on Drive, and restores its options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from widget_texts import words
 
 @pytest.fixture(autouse=True)
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What cells displayed, in an empty folder."""
+    """The displayed widgets, in an empty folder."""
     shown: list[Any] = []
     monkeypatch.setattr(html, "display", shown.append)
     for name in ("MODEL_NAME", "RUN_NAME", "STEPS", "DATASET", "DRIVE_MOUNT"):
@@ -37,15 +37,15 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]
     tf.config.run_functions_eagerly(False)
 
 
-def test_the_first_time_there_is_nothing_to_do(page: list[Any]) -> None:
+def test_without_runs_there_is_nothing_to_do(page: list[Any]) -> None:
     form = ResumeForm()
-    assert "No earlier run was found" in words(form.widget)
+    assert "No runs found" in words(form.widget)
     form.run()
     assert form.chosen is None
     assert form.defaults == {}
 
 
-def test_the_newest_run_is_gone_on_with_as_it_was(page: list[Any]) -> None:
+def test_the_newest_run_is_resumed_with_its_options(page: list[Any]) -> None:
     write_model()
     train(write_text("mine.txt"), run_name="mine", steps=2, batch_size=3)
     form = ResumeForm()
@@ -63,15 +63,13 @@ def test_the_newest_run_is_gone_on_with_as_it_was(page: list[Any]) -> None:
         }.items()
     )
     assert "steps" not in form.defaults
-    asked = FinetuneForm(**form.defaults)
-    assert asked.run_config.run_name == "mine"
-    assert asked.finetune_config.batch_size == 3
-    assert Path(asked.picker.path()) == Path("mine.txt")
+    form_of_run = FinetuneForm(**form.defaults)
+    assert form_of_run.run_config.run_name == "mine"
+    assert form_of_run.finetune_config.batch_size == 3
+    assert Path(form_of_run.picker.path()) == Path("mine.txt")
 
 
-def test_after_a_disconnect_it_comes_from_drive_with_its_text(
-    page: list[Any], colaboratory: Path
-) -> None:
+def test_a_run_on_drive_is_copied_with_its_dataset(page: list[Any], colaboratory: Path) -> None:
     drive.mount()
     write_model()
     train(write_text("mine.txt"), run_name="mine", steps=2)
@@ -90,38 +88,38 @@ def test_after_a_disconnect_it_comes_from_drive_with_its_text(
     assert "going on with mine from Google Drive, step 2" in words(page[-1])
 
 
-def test_a_text_that_is_gone_is_asked_for(page: list[Any]) -> None:
+def test_a_missing_dataset_is_requested(page: list[Any]) -> None:
     write_model()
     train(write_text("mine.txt"), steps=1)
     Path("mine.txt").unlink()
     form = ResumeForm()
     form.run()
     assert "dataset" not in form.defaults
-    assert "Its text, mine.txt, is not here: upload it" in words(page[-1])
+    assert "The training text mine.txt is missing: upload it" in words(page[-1])
 
 
-def test_a_run_of_gpt_2_simple_does_not_say_its_text(page: list[Any]) -> None:
+def test_a_gpt_2_simple_run_has_no_recorded_dataset(page: list[Any]) -> None:
     save_run(step=4)
     (Path("checkpoint") / "run1" / "run.json").unlink()
     form = ResumeForm()
     form.run()
-    assert "It does not say what text it was trained on" in words(page[-1])
+    assert "The run does not record its training text" in words(page[-1])
     assert form.defaults == {"run_name": "run1", "restore_from": "latest"}
 
 
-def test_a_new_run_can_be_chosen_all_the_same(page: list[Any]) -> None:
+def test_a_new_run_can_be_chosen(page: list[Any]) -> None:
     save_run(step=4)
     form = ResumeForm()
     form.choose(None)
     form.run()
-    assert "A new run will be begun" in words(page[-1])
+    assert "A new run will be started" in words(page[-1])
     assert form.defaults == {}
     form.choose("run1")
     with pytest.raises(Gpt2Error, match="no run 'run9'"):
         form.choose("run9")
 
 
-def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colaboratory: Path) -> None:
+def test_a_run_that_was_deleted_is_an_error(page: list[Any], colaboratory: Path) -> None:
     drive.mount()
     save_run(step=4)
     drain(run_to_drive())
@@ -132,19 +130,19 @@ def test_a_run_that_went_away_is_refused_in_a_sentence(page: list[Any], colabora
         form.run()
 
 
-def test_a_run_of_a_table_goes_on_with_its_own_column(page: list[Any]) -> None:
+def test_a_table_is_resumed_with_its_column(page: list[Any]) -> None:
     write_model()
     rows = "Why is it?,a much longer text that stands beside the title\n" * 20
     write_text("posts.csv", f"title,body\n{rows}")
     train("posts.csv", run_name="posts", column="title", steps=1)
     form = ResumeForm()
     form.run()
-    asked = FinetuneForm(**form.defaults)
-    assert asked.picker.column == "title"
-    assert asked.data_config.column == "title"
+    form_of_run = FinetuneForm(**form.defaults)
+    assert form_of_run.picker.column == "title"
+    assert form_of_run.data_config.column == "title"
 
 
-def test_what_drive_does_not_hand_out_is_said(
+def test_warnings_about_drive_are_shown(
     page: list[Any], colaboratory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def saved_runs(_place: Path, note: Any) -> list[Any]:
@@ -155,7 +153,7 @@ def test_what_drive_does_not_hand_out_is_said(
     assert "Drive is asleep" in words(ResumeForm().widget)
 
 
-def test_a_page_of_its_own_goes_on_with_its_own_run(page: list[Any]) -> None:
+def test_a_given_run_name_is_selected_or_a_new_run(page: list[Any]) -> None:
     save_run(step=4)
     assert ResumeForm().chosen is not None
     assert ResumeForm("titles").chosen is None

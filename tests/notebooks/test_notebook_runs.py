@@ -57,7 +57,7 @@ def test_finetune_shows_how_it_learns_and_what_it_wrote(time: int, twice: Pages)
     page = whole("finetune", twice.pages[time])
     shown, done = page["finetune"], 10 * (time + 1)
     assert "10 of 10 steps in " in shown.text
-    assert re.search(r"Loss \d\.\d\d, on average \d\.\d\d", shown.text)
+    assert re.search(r"Loss \d\.\d\d, average \d\.\d\d", shown.text)
     assert f"Saved: checkpoint/test, step {done}." in shown.text
     assert re.search(rf"Sample at step {done} \(.*samples/test\)\s+\S", shown.text)
     for cell in ("finetune", "plot"):
@@ -69,7 +69,7 @@ def test_finetune_shows_how_it_learns_and_what_it_wrote(time: int, twice: Pages)
 def test_finetune_goes_on_where_it_is_run_again(twice: Pages) -> None:
     first, again = twice.pages
     assert "No earlier run was found" in first["resume-form"].text
-    assert re.search(r"Go on with: test: step 10, loss \d\.\d\d, ", again["resume-form"].text)
+    assert re.search(r"Resume: test: step 10, loss \d\.\d\d, ", again["resume-form"].text)
     assert "going on with test as it is here, step 10" in again["resume"].text
     assert "There is a run" not in first["finetune-form"].text
     assert "There is a run test, 10 steps so far" in again["finetune-form"].text
@@ -148,19 +148,19 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
 
 def test_with_drive_every_save_and_the_text_are_kept(days: Days) -> None:
     page = whole("finetune", days.trained)
-    assert "Google Drive is open" in page["open-drive"].text
+    assert "Google Drive is mounted" in page["open-drive"].text
     assert "Back up to Google Drive: True" in page["finetune-form"].text
     for step in (5, 10):
         copied = f"step {step} is copied to Google Drive: checkpoint_test.tar"
         assert copied in page["finetune"].text
-    assert "Google Drive has checkpoint_test.tar" in page["copy-to-drive"].text
+    assert "Saved in Google Drive: checkpoint_test.tar" in page["copy-to-drive"].text
     kept = {path.name for path in days.drive.iterdir()}
     assert {"checkpoint_test.tar", "mine.txt"} <= kept
 
 
 def test_another_machine_finds_the_run_on_drive_and_goes_on(days: Days) -> None:
     page = whole("finetune", days.gone_on)
-    assert re.search("Go on with: test: step 10, .*on Google Drive", page["resume-form"].text)
+    assert re.search("Resume: test: step 10, .*on Google Drive", page["resume-form"].text)
     assert "going on with test from Google Drive, step 10" in page["resume"].text
     assert "There is a run test, 10 steps so far" in page["finetune-form"].text
     assert "Training text: mine.txt" in page["finetune-form"].text
