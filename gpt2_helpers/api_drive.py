@@ -87,7 +87,7 @@ def copy_checkpoint_to_gdrive(
         gpt2.mount_gdrive()
         gpt2.copy_checkpoint_to_gdrive("run1")
     """
-    copying = drive_backup.run_to_drive(
+    copying = drive_backup.copy_run_to_drive(
         run_name, checkpoint_dir, weights_only=weights_only, copy_folder=copy_folder
     )
     with_bytes(copying, f"{run_name} to Google Drive")
@@ -116,7 +116,7 @@ def copy_checkpoint_from_gdrive(
         gpt2.mount_gdrive()
         gpt2.copy_checkpoint_from_gdrive("run1")
     """
-    copying = drive_backup.run_from_drive(
+    copying = drive_backup.copy_run_from_drive(
         run_name, checkpoint_dir, copy_folder=copy_folder, note=say
     )
     with_bytes(copying, f"{run_name} from Google Drive")
@@ -134,7 +134,7 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_to_gdrive("titles.csv")
     """
-    with_bytes(drive.file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
+    with_bytes(drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
@@ -151,4 +151,6 @@ def copy_file_from_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_from_gdrive("titles.csv")
     """
-    with_bytes(drive.file_from_drive(file_path, say), f"{Path(file_path).name} from Google Drive")
+    with_bytes(
+        drive.copy_file_from_drive(file_path, say), f"{Path(file_path).name} from Google Drive"
+    )

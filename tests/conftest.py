@@ -98,7 +98,7 @@ def uncompiled() -> Iterator[None]:
 
 
 @pytest.fixture
-def colaboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def fake_colab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """As if in Colaboratory, by the stand-in in `fakes`; the folder that is Google's side of Drive,
     which is not mounted yet."""
     monkeypatch.setattr(builtins, "open", builtins.open)  # a Drive with a quota has its own

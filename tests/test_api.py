@@ -201,7 +201,7 @@ def test_generating_into_a_file_takes_what_generating_takes() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) -> None:
+def test_every_option_of_a_finetuning_arrives_by_position(fake_colab: Path) -> None:
     given: dict[str, Any] = {
         "steps": 1,
         "model_name": "toy",
@@ -251,7 +251,7 @@ def test_every_option_of_a_finetuning_arrives_by_position(colaboratory: Path) ->
     expected = {**given, **new}
     del expected["reuse"]
     assert told == expected
-    assert (colaboratory / "checkpoint_mine.tar").is_file()
+    assert (fake_colab / "checkpoint_mine.tar").is_file()
 
 
 def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:

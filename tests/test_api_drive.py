@@ -18,11 +18,11 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colaboratory: Path) -> Path:
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_colab: Path) -> Path:
     """Google's side of Drive, which is not mounted yet."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    return colaboratory
+    return fake_colab
 
 
 def test_a_run_goes_to_drive_and_comes_back_the_next_day(

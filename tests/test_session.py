@@ -277,7 +277,7 @@ def test_a_run_of_gpt_2_simple_is_loaded_and_writes() -> None:
 # --- Google Drive
 
 
-def test_every_save_is_copied_to_drive(uncompiled: None, colaboratory: Path) -> None:
+def test_every_save_is_copied_to_drive(uncompiled: None, fake_colab: Path) -> None:
     mount()
     options = short(steps=5, save_every=2, backup_to_drive=True, optimizer="adam")
     run = Session().finetune("text.txt", *options)
@@ -288,12 +288,12 @@ def test_every_save_is_copied_to_drive(uncompiled: None, colaboratory: Path) -> 
     assert steps == [(1, []), (2, [2]), (3, [2]), (4, [4]), (5, [4])]
     assert [saved.step for saved in saved_runs("none")] == [5]
     # What was looked for as room is what it takes.
-    size = (colaboratory / "checkpoint_run1.tar").stat().st_size
+    size = (fake_colab / "checkpoint_run1.tar").stat().st_size
     assert _save_size(run) == pytest.approx(size, rel=0.5)
 
 
 def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
-    uncompiled: None, colaboratory: Path
+    uncompiled: None, fake_colab: Path
 ) -> None:
     mount()
     shape = dataclasses.replace(SHAPE, n_embd=64)  # of which the weights are the most
@@ -312,14 +312,14 @@ def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
         )
         run = Session().finetune("text.txt", *options)
         assert len(list(run)) == 3
-        size = (colaboratory / f"checkpoint_{name}.tar").stat().st_size
+        size = (fake_colab / f"checkpoint_{name}.tar").stat().st_size
         assert _save_size(run) == pytest.approx(size, rel=0.25)
         sizes.append(size)
     assert sizes[1] > 1.7 * sizes[0]
 
 
 def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
-    uncompiled: None, colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+    uncompiled: None, fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session()
     session.load_pretrained("toy")

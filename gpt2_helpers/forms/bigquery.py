@@ -26,9 +26,9 @@ from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.google.bigquery.client import Estimate, dry_run, sign_in
 from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.errors import limit_message
 from gpt2_helpers.google.bigquery.export import ExportProgress, export
 from gpt2_helpers.google.bigquery.query import build
-from gpt2_helpers.google.bigquery.refusals import limit_too_low
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -137,7 +137,7 @@ class BigQueryForm(Displayable):
             self.estimate = dry_run(self._signed_in(config), build(config))
         self._cost.value = message("heading", f"The query {self.estimate.describe()}.")
         if self.estimate.billed > config.limit_bytes:
-            words = limit_too_low(self.estimate.billed, config.limit_bytes)
+            words = limit_message(self.estimate.billed, config.limit_bytes)
             self._cost.value += message("error", words)
         else:
             limit = f"{config.limit_gb:,g} GB"

@@ -109,15 +109,15 @@ class DriveForm(Displayable):
     def _copy(
         self, run: Path | None, files: list[Path], config: DriveConfig, status: widgets.HTML
     ) -> Iterator[str]:
-        from gpt2_helpers.google.drive_backup import run_to_drive
+        from gpt2_helpers.google.drive_backup import copy_run_to_drive
 
         if run is not None:
-            copying = run_to_drive(run.name, run.parent, weights_only=config.weights_only)
+            copying = copy_run_to_drive(run.name, run.parent, weights_only=config.weights_only)
             path = show_copy_progress(copying, f"Copying {run.name} to Google Drive", status)
             yield path.name
         for path in files:
             target = show_copy_progress(
-                drive.file_to_drive(path), f"Copying {path.name} to Google Drive", status
+                drive.copy_file_to_drive(path), f"Copying {path.name} to Google Drive", status
             )
             yield target.name
 

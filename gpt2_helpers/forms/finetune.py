@@ -165,7 +165,7 @@ class FinetuneForm(Displayable):
         if not drive.is_mounted():
             return {}
         runs = saved_runs(self.form.value("checkpoint_dir"))
-        return {saved.name: saved.step for saved in reversed(runs) if saved.place == DRIVE}
+        return {saved.name: saved.step for saved in reversed(runs) if saved.location == DRIVE}
 
     def _update(self) -> None:
         """Say what the values in the form will lead to."""

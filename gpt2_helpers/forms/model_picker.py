@@ -209,27 +209,27 @@ class ModelForm(Displayable):
     def _make_available(self, choice: ModelChoice, status: widgets.HTML) -> None:
         """Copy a run from Drive, or download a model, if it is not here yet."""
         from gpt2_helpers.checkpoint.pretrained import download_if_missing
-        from gpt2_helpers.google.drive_backup import DRIVE, bring_here
+        from gpt2_helpers.google.drive_backup import DRIVE, fetch_saved_run
 
         if choice.saved is None:
             run = RunConfig(model_name=choice.name, model_dir=str(self._model_dir))
             download_if_missing(
                 run, note=lambda line: setattr(status, "value", message("note", line))
             )
-        elif choice.saved.place == DRIVE:
+        elif choice.saved.location == DRIVE:
             notes: list[str] = []
-            copying = bring_here(choice.saved, self._checkpoint_dir, notes.append)
+            copying = fetch_saved_run(choice.saved, self._checkpoint_dir, notes.append)
             show_copy_progress(copying, f"Copying {choice.name} from Google Drive", status)
             self._problem.value = "".join(message("note", note) for note in notes)
 
     def _runs(self) -> list[ModelChoice]:
-        from gpt2_helpers.google.drive_backup import HERE, saved_runs
+        from gpt2_helpers.google.drive_backup import LOCAL, saved_runs
 
         notes: list[str] = []
         found = saved_runs(self._checkpoint_dir, notes.append)
         self._problem.value = warning_messages(notes)
         return [
-            ModelChoice(saved.name, describe_run(saved, on_drive=saved.place != HERE), saved)
+            ModelChoice(saved.name, describe_run(saved, on_drive=saved.location != LOCAL), saved)
             for saved in found
         ]
 
@@ -282,7 +282,7 @@ def _is_same(choice: ModelChoice, other: ModelChoice | None) -> bool:
     """Return whether both are the same model, regardless of the step."""
     if other is None or choice.name != other.name:
         return False
-    places = [None if c.saved is None else c.saved.place for c in (choice, other)]
+    places = [None if c.saved is None else c.saved.location for c in (choice, other)]
     return places[0] == places[1]
 
 

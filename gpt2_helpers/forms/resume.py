@@ -52,7 +52,7 @@ class ResumeForm(Displayable):
         from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
         load_tensorflow()
-        from gpt2_helpers.google.drive_backup import HERE, saved_runs
+        from gpt2_helpers.google.drive_backup import LOCAL, saved_runs
 
         self._checkpoint_dir = Path(checkpoint_dir)
         self._record: RunRecord | None = None
@@ -60,7 +60,7 @@ class ResumeForm(Displayable):
         notes: list[str] = []
         runs = saved_runs(self._checkpoint_dir, notes.append)
         options: list[tuple[str, SavedRun | None]] = [
-            (describe_run(saved, on_drive=saved.place != HERE), saved) for saved in runs
+            (describe_run(saved, on_drive=saved.location != LOCAL), saved) for saved in runs
         ]
         self._list = widgets.Dropdown(
             options=[*options, ("start a new run", None)],
@@ -100,11 +100,11 @@ class ResumeForm(Displayable):
             status.value = message("note", "A new run will be started.")
             return
         from gpt2_helpers.checkpoint.run_folder import RunFolder
-        from gpt2_helpers.google.drive_backup import bring_here
+        from gpt2_helpers.google.drive_backup import fetch_saved_run
 
         with plain_errors():
             notes: list[str] = []
-            copying = bring_here(saved, self._checkpoint_dir, notes.append)
+            copying = fetch_saved_run(saved, self._checkpoint_dir, notes.append)
             show_copy_progress(copying, f"Copying {saved.name} from Google Drive", status)
             self._record = RunFolder(self._checkpoint_dir, saved.name).read().record
             self._dataset, note = _find_dataset(self._record, status)
@@ -134,6 +134,6 @@ def _find_dataset(record: RunRecord, status: widgets.HTML) -> tuple[Path | None,
     if path.exists():
         return path, ""
     if not path.is_absolute() and drive.is_mounted() and (drive.my_drive() / path).is_file():
-        copying = drive.file_from_drive(path)
+        copying = drive.copy_file_from_drive(path)
         return show_copy_progress(copying, f"Copying {path.name} from Google Drive", status), ""
     return None, f"The training text {path.name} is missing: upload it in the form below."

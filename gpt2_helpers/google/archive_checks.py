@@ -14,13 +14,13 @@ from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.system.files import read_sha256, sha256_path
 
 ROOT = "checkpoint"  # the folder's name in an archive, whatever it is on the disk
-BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is filled up to
+BLOCK = tarfile.BLOCKSIZE  # 512 bytes: each header, and what each file is round_up up to
 END = 2 * BLOCK  # so many empty bytes end an archive
 _LONGEST = 1 << 20  # bytes of a header that is read whole, as those of long names are
 
 
 @dataclass(frozen=True)
-class Contents:
+class ArchiveContents:
     """What an archive says of itself: the run's name, its newest step, and when that was saved, in
     seconds since 1970. `members` are its files in their order, `size` their bytes in all."""
 
@@ -31,14 +31,14 @@ class Contents:
     size: int
 
 
-def contents(archive: Path) -> Contents:
+def read_contents(archive: Path) -> ArchiveContents:
     """Read an archive's headers, and nothing else of it.
 
     Raises CheckpointError where it is no archive of one run, is cut short, or holds what could
     write outside the run's folder: then nothing of it is to be unpacked.
     """
     try:
-        return _contents(archive)
+        return _read_contents(archive)
     except (ValueError, OverflowError, MemoryError, RecursionError) as error:
         raise CheckpointError(
             f"{archive} is not opened: its headers hold what no archive of a run does "
@@ -46,12 +46,12 @@ def contents(archive: Path) -> Contents:
         ) from None
 
 
-def _contents(archive: Path) -> Contents:
+def _read_contents(archive: Path) -> ArchiveContents:
     members, counter = _read_headers(archive)
-    runs = {parts_of(member.name)[1] for member in members}
+    runs = {path_parts(member.name)[1] for member in members}
     if len(runs) != 1:
-        held = f"the runs {', '.join(sorted(runs))}" if runs else "no files"
-        raise CheckpointError(f"{archive} must hold one run, but holds {held}")
+        contents = f"the runs {', '.join(sorted(runs))}" if runs else "no files"
+        raise CheckpointError(f"{archive} must hold one run, but holds {contents}")
     steps = {}
     for member in members:
         name = PurePosixPath(member.name)
@@ -60,7 +60,7 @@ def _contents(archive: Path) -> Contents:
     if not steps:
         raise CheckpointError(f"{archive} holds no checkpoint (model*.index and its data file)")
     newest = counter if counter in steps else max(steps)
-    return Contents(
+    return ArchiveContents(
         run_name=runs.pop(),
         step=max(newest if newest >= 0 else counter, 0),
         saved_at=steps[newest],
@@ -78,13 +78,13 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
     try:
         with tarfile.open(archive, "r:", tarinfo=_Header) as tar:
             for member in tar:
-                end = member.offset_data + (filled(member.size, BLOCK) if member.isreg() else 0)
+                end = member.offset_data + (round_up(member.size, BLOCK) if member.isreg() else 0)
                 _check_member(archive, member)
                 if end > size:  # there is nothing behind it to go on with
                     break
                 if member.isreg():
                     members.append(member)
-                    if parts_of(member.name)[2:] == ("counter",):
+                    if path_parts(member.name)[2:] == ("counter",):
                         counter = _number(tar, member)
     except tarfile.TarError as error:
         if size and not end and size >= (told or 0):
@@ -96,7 +96,7 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
         wanted = f"{told:,}" if told and told >= least else f"at least {least:,}"
         raise CheckpointError(
             f"{archive} is cut short: {size:,} bytes of {wanted} are there: copy it again, or wait "
-            f"until its upload is done{or_not_its_hash(archive) if size >= least else ''}"
+            f"until its upload is done{delete_hash_hint(archive) if size >= least else ''}"
         )
     with open(archive, "rb") as file:
         file.seek(end)
@@ -116,7 +116,7 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-def or_not_its_hash(archive: Path) -> str:
+def delete_hash_hint(archive: Path) -> str:
     return f", or delete {sha256_path(archive).name} if another program put the archive there"
 
 
@@ -128,7 +128,7 @@ def _number(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:
 
 def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
     """CheckpointError for a member that is anything but a plain file or folder of one run."""
-    parts = parts_of(member.name)
+    parts = path_parts(member.name)
     fault = ""
     if member.issym() or member.islnk():
         fault = f"is a link to {member.linkname!r}"
@@ -150,18 +150,18 @@ def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
         )
 
 
-def parts_of(name: str) -> tuple[str, ...]:
+def path_parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name).parts
 
 
-def is_whole(archive: Path) -> bool:
+def is_complete(archive: Path) -> bool:
     """Whether an archive can be opened, as far as its form tells."""
     try:
-        contents(archive)
+        read_contents(archive)
     except CheckpointError:
         return False
     return True
 
 
-def filled(size: int, unit: int) -> int:
+def round_up(size: int, unit: int) -> int:
     return -(-size // unit) * unit

@@ -15,7 +15,7 @@ from types import ModuleType
 from gpt2_helpers.errors import DriveError, Gpt2Error
 
 
-def in_colaboratory() -> bool:
+def in_colab() -> bool:
     """Whether this Python runs in Google's Colaboratory."""
     return bool(os.environ.get("COLAB_RELEASE_TAG")) or "google.colab" in sys.modules
 
@@ -89,7 +89,7 @@ def show_port(port: int) -> None:
 
 def _part(name: str, what: str, instead: str) -> ModuleType:
     """A module of google.colab; DriveError or Gpt2Error where this is not Colaboratory."""
-    if in_colaboratory():
+    if in_colab():
         try:
             return importlib.import_module(f"google.colab.{name}")
         except ImportError:

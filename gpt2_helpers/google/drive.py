@@ -43,7 +43,7 @@ _ELSEWHERE = (
 def mount_point() -> Path | None:
     """Where Drive is to be found; None outside Colaboratory where no place was named."""
     named = os.environ.get(MOUNT_VARIABLE, "").strip()
-    if not named and not colab.in_colaboratory():
+    if not named and not colab.in_colab():
         return None
     return Path(named or _COLABORATORYS).expanduser()
 
@@ -59,7 +59,7 @@ def my_drive() -> Path:
     folder = _my_drive()
     if folder is None:
         point = mount_point()
-        if colab.in_colaboratory():
+        if colab.in_colab():
             raise DriveError(
                 "Google Drive is not mounted: call mount_gdrive() and allow the access it asks for"
             )
@@ -73,13 +73,13 @@ def _my_drive() -> Path | None:
     point = mount_point()
     if point is None:
         return None
-    if colab.in_colaboratory() and not colab.is_mount(point):
+    if colab.in_colab() and not colab.is_mount(point):
         return None
     with contextlib.suppress(OSError):  # a mount that broke down
         for name in ("MyDrive", "My Drive"):
             if (point / name).is_dir():
                 return point / name
-        if not colab.in_colaboratory() and point.is_dir():
+        if not colab.in_colab() and point.is_dir():
             return point
     return None
 
@@ -89,7 +89,7 @@ def mount(force_remount: bool = False) -> Path:
 
     `force_remount` mounts it anew where it no longer answers. Raises DriveError.
     """
-    if colab.in_colaboratory() and (force_remount or not is_mounted()):
+    if colab.in_colab() and (force_remount or not is_mounted()):
         point = mount_point()
         assert point is not None
         refusal = None
@@ -111,7 +111,7 @@ def finish_upload() -> bool:
     """Wait until Drive has all that was written, and unmount it: writing there returns before the
     upload is done. False where nothing is mounted that could be waited for. Raises DriveError."""
     point = mount_point()
-    if point is None or not colab.in_colaboratory() or not colab.is_mount(point):
+    if point is None or not colab.in_colab() or not colab.is_mount(point):
         return False
     if not is_mounted():
         raise DriveError(
@@ -127,7 +127,7 @@ def free_bytes() -> int:
     """Room on Drive, as far as it tells, less a margin. In Colaboratory what is written waits on
     the runtime's own disk for its upload, so there must be room as well."""
     places = [my_drive()]
-    if colab.in_colaboratory():
+    if colab.in_colab():
         places.append(Path.home())
     with drive_errors("looking for room"):
         return min(shutil.disk_usage(place).free for place in places) - _MARGIN
@@ -159,7 +159,7 @@ def drive_errors(doing: str, full: str = _FULL_DRIVE) -> Iterator[None]:
         raise DriveError(f"{doing} did not work ({reason}): {advice}") from error
 
 
-def file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, Path]:
+def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, Path]:
     """Copy a file to Drive, to the same relative path there; returns where it is then.
 
     A path that leads out of this folder goes to MyDrive itself. Raises DriveError.
@@ -177,7 +177,7 @@ def file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, Path]:
     return target
 
 
-def file_from_drive(
+def copy_file_from_drive(
     file_path: str | Path, note: Callable[[str], None] = ignore
 ) -> Generator[CopyProgress, None, Path]:
     """Copy a file from Drive to the same relative path here; returns that path.

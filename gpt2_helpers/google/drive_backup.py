@@ -19,18 +19,18 @@ from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.google.drive import (
     FULL_HERE,
     UNREADABLE,
+    copy_file_to_drive,
     drive_errors,
-    file_to_drive,
     free_bytes,
     is_mounted,
     megabytes,
     my_drive,
     require_space,
 )
-from gpt2_helpers.google.run_archive import before_of
+from gpt2_helpers.google.run_archive import previous_archive
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
 
-HERE, DRIVE = "here", "Drive"
+LOCAL, DRIVE = "local", "Drive"
 _PREFIX = f"{archive_checks.ROOT}_"
 Note = Callable[[str], None]
 
@@ -46,7 +46,7 @@ def archive_of(run_name: str) -> Path:
     return my_drive() / f"{_PREFIX}{run_name}.tar"
 
 
-def run_to_drive(
+def copy_run_to_drive(
     run_name: str = "run1",
     checkpoint_dir: str | Path = "checkpoint",
     *,
@@ -72,7 +72,7 @@ def run_to_drive(
             lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
             (beside / SUMS).write_bytes(lines.encode())
         return target.path
-    members = run_archive.members_of(run, weights_only)
+    members = run_archive.archive_members(run, weights_only)
     needed = run_archive.packed_size(members)
     with drive_errors(doing):
         _make_room(needed - free_bytes(), archive)
@@ -84,15 +84,15 @@ def run_to_drive(
 def _make_room(missing: int, archive: Path) -> None:
     """Where there is no room for a third archive, one of two goes, if that is enough: the older,
     or the newer where it is broken."""
-    before = before_of(archive)
+    before = previous_archive(archive)
     if missing <= 0 or not (archive.is_file() and before.is_file()):
         return
-    goes = before if archive_checks.is_whole(archive) else archive
+    goes = before if archive_checks.is_complete(archive) else archive
     if missing <= goes.stat().st_size:
-        run_archive.discard_archive(goes)
+        run_archive.delete_archive(goes)
 
 
-def run_from_drive(
+def copy_run_from_drive(
     run_name: str = "run1",
     checkpoint_dir: str | Path = "checkpoint",
     *,
@@ -111,7 +111,7 @@ def run_from_drive(
         if copy_folder:
             yield from _folder_from_drive(folder, note)
             return folder.path
-        *newer, last = [p for p in (archive, before_of(archive)) if p.is_file()] or [archive]
+        *newer, last = [p for p in (archive, previous_archive(archive)) if p.is_file()] or [archive]
         if not last.is_file():
             raise _missing(run_name, _archived(), archive)
         if last != archive and not newer:
@@ -191,7 +191,7 @@ class SavedRun:
     name: str
     step: int
     when: datetime
-    place: str
+    location: str
     path: Path
 
 
@@ -201,7 +201,7 @@ def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -
     What cannot be opened, such as an archive cut short, is left out; `note` is told what Drive does
     not hand out.
     """
-    found = list(_in_folder(Path(checkpoint_dir), HERE))
+    found = list(_in_folder(Path(checkpoint_dir), LOCAL))
     try:
         if is_mounted():
             with drive_errors("looking for runs on Google Drive", UNREADABLE):
@@ -210,7 +210,7 @@ def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -
     except DriveError as error:
         note(str(error))
     # Of the same on both sides, the one here comes first.
-    return sorted(found, key=lambda run: (run.when, run.step, run.place == HERE), reverse=True)
+    return sorted(found, key=lambda run: (run.when, run.step, run.location == LOCAL), reverse=True)
 
 
 def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
@@ -244,9 +244,9 @@ def _in_archive(name: str) -> Iterator[SavedRun]:
     where that cannot be told."""
     archive = archive_of(name)
     with drive_errors(f"reading {archive.name} on Google Drive", UNREADABLE):
-        for path in (archive, before_of(archive)):
+        for path in (archive, previous_archive(archive)):
             with contextlib.suppress(CheckpointError, FileNotFoundError):
-                held = archive_checks.contents(path)
+                held = archive_checks.read_contents(path)
                 yield SavedRun(name, held.step, _when(held.saved_at), DRIVE, path)
                 return
 
@@ -259,20 +259,20 @@ def _when(seconds: float) -> datetime:
         return datetime.fromtimestamp(0).astimezone()
 
 
-def bring_here(
+def fetch_saved_run(
     saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", note: Note = ignore
 ) -> Generator[CopyProgress, None, Path]:
     """Make a saved run one that is here; returns its folder.
 
     It is copied from Drive only where it is further, or newer, than the run of its name here;
-    `note` is told which was taken. Raises what `run_from_drive` does.
+    `note` is told which was taken. Raises what `copy_run_from_drive` does.
     """
     folder = RunFolder(checkpoint_dir, saved.name)
-    here = next((r for r in _in_folder(Path(checkpoint_dir), HERE) if r.name == saved.name), None)
+    here = next((r for r in _in_folder(Path(checkpoint_dir), LOCAL) if r.name == saved.name), None)
     if here and here.step >= saved.step and here.when >= saved.when:
         note(f"going on with {saved.name} as it is here, step {here.step:,}")
         return folder.path
-    yield from run_from_drive(
+    yield from copy_run_from_drive(
         saved.name, checkpoint_dir, copy_folder=saved.path.is_dir(), note=note
     )
     note(f"going on with {saved.name} from Google Drive, step {folder.read().step:,}")
@@ -308,7 +308,7 @@ class DriveBackup:
             if saved.path == archive and (saved.step, saved.when) == _newest(folder.read()):
                 self._copied = saved.step
         with drive_errors(f"looking for room for {folder.name} on Google Drive", UNREADABLE):
-            there = _size([path for path in (archive, before_of(archive)) if path.is_file()])
+            there = _size([path for path in (archive, previous_archive(archive)) if path.is_file()])
         require_space(2 * size - there, f"backing up {folder.name}")
 
     def __call__(self, folder: RunFolder) -> None:
@@ -321,7 +321,7 @@ class DriveBackup:
 
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:
-            path = drain(run_to_drive(folder.name, folder.checkpoint_dir))
+            path = drain(copy_run_to_drive(folder.name, folder.checkpoint_dir))
             size = megabytes(path.stat().st_size)
         except (Gpt2Error, OSError) as error:
             self._note(
@@ -340,6 +340,6 @@ class DriveBackup:
         try:
             target = my_drive() / text
             if not target.is_file() or target.stat().st_size != text.stat().st_size:
-                drain(file_to_drive(text))
+                drain(copy_file_to_drive(text))
         except (Gpt2Error, OSError) as error:
             self._note(f"Warning: {text} is not on Google Drive: {error}")

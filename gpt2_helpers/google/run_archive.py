@@ -23,11 +23,11 @@ from gpt2_helpers.google.archive_checks import (
     BLOCK,
     END,
     ROOT,
-    contents,
-    filled,
-    is_whole,
-    or_not_its_hash,
-    parts_of,
+    delete_hash_hint,
+    is_complete,
+    path_parts,
+    read_contents,
+    round_up,
 )
 from gpt2_helpers.system.files import (
     CHUNK_SIZE,
@@ -47,7 +47,7 @@ from gpt2_helpers.system.files import (
 )
 from gpt2_helpers.tokenizer import TOKENIZER_FILES
 
-_EXPLAINING = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
+_METADATA_FILES = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
 
 
 def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
@@ -60,7 +60,7 @@ def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
     newest = run.checkpoint
     assert newest is not None
     steps = [step_of(newest)]
-    names = [*_EXPLAINING, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
+    names = [*_METADATA_FILES, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
     if not weights_only:
         best = run.best_step
         if best is not None and best not in steps:
@@ -81,7 +81,7 @@ class Member:
     header: bytes
 
 
-def members_of(run: RunSnapshot, weights_only: bool = False) -> list[Member]:
+def archive_members(run: RunSnapshot, weights_only: bool = False) -> list[Member]:
     """The files of `run_files` with their headers."""
     members = []
     for path in run_files(run, weights_only):
@@ -95,8 +95,8 @@ def members_of(run: RunSnapshot, weights_only: bool = False) -> list[Member]:
 
 def packed_size(members: Iterable[Member]) -> int:
     """Bytes of an archive with these members."""
-    blocks = sum(len(member.header) + filled(member.size, BLOCK) for member in members)
-    return filled(blocks + END, tarfile.RECORDSIZE)
+    blocks = sum(len(member.header) + round_up(member.size, BLOCK) for member in members)
+    return round_up(blocks + END, tarfile.RECORDSIZE)
 
 
 def pack(members: list[Member], archive: Path) -> Generator[CopyProgress, None, None]:
@@ -111,11 +111,11 @@ def pack(members: list[Member], archive: Path) -> Generator[CopyProgress, None, 
         digest = yield from write_chunks(part, archive.name, _packed(members, total), total)
         write_sha256(hash_part, archive, digest, total)
         if archive.exists():
-            set_aside(archive)
+            keep_as_previous(archive)
         # The hash first: an archive must never be found beside the hash of another one.
         commit(hash_part, sha256_path(archive))
         commit(part, archive)
-        delete_abandoned(sha256_path(before_of(archive)))
+        delete_abandoned(sha256_path(previous_archive(archive)))
 
 
 def _packed(members: list[Member], total: int) -> Iterator[bytes]:
@@ -125,39 +125,39 @@ def _packed(members: list[Member], total: int) -> Iterator[bytes]:
         yield member.header
         yield from read_chunks(member.path, member.size)
         yield bytes(-member.size % BLOCK)
-        done += len(member.header) + filled(member.size, BLOCK)
+        done += len(member.header) + round_up(member.size, BLOCK)
     yield bytes(total - done)
 
 
-def set_aside(archive: Path) -> None:
+def keep_as_previous(archive: Path) -> None:
     """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name.
 
     One cut short, as by an upload that was never finished, takes no place: it is discarded.
     """
-    before = before_of(archive)
-    if before.exists() and not is_whole(archive):
-        discard_archive(archive)
+    before = previous_archive(archive)
+    if before.exists() and not is_complete(archive):
+        delete_archive(archive)
         return
     digest, size = read_sha256(archive)
     with temporary_path(sha256_path(before)) as hash_part:
         if digest:
             write_sha256(hash_part, before, digest, size or archive.stat().st_size)
-        discard_archive(before)
+        delete_archive(before)
         os.replace(archive, before)
         if digest:
             commit(hash_part, sha256_path(before))
 
 
-def discard_archive(archive: Path) -> None:
+def delete_archive(archive: Path) -> None:
     """Delete an archive and its hash, where they are there."""
     delete_file(sha256_path(archive))
     delete_file(archive)
 
 
-def before_of(archive: Path) -> Path:
+def previous_archive(archive: Path) -> Path:
     """The name of the archive that another has taken the place of.
 
-    >>> before_of(Path("checkpoint_run1.tar")).name
+    >>> previous_archive(Path("checkpoint_run1.tar")).name
     'checkpoint_run1.before.tar'
     """
     return archive.with_name(f"{archive.stem}{PREVIOUS}.tar")
@@ -172,20 +172,20 @@ def unpack(
     beside it, that holds no whole checkpoint or is larger than the disk has room for: the folder is
     as it was then. An archive without a hash, such as gpt-2-simple's, is opened all the same.
     """
-    held = contents(archive)
+    contents = read_contents(archive)
     expected, _ = read_sha256(archive)
     if expected is None:
         note(f"{archive.name} has no SHA-256 beside it, so that only its form is checked")
     with open(archive, "rb") as file:
         source = _Source(file, archive.stat().st_size)
         try:
-            with folder.atomic_replace(held.size, note) as beside:
-                yield from _unpacked(source, held.members, beside)
+            with folder.atomic_replace(contents.size, note) as beside:
+                yield from _unpacked(source, contents.members, beside)
                 if expected not in (None, source.digest.hexdigest()):
                     raise CheckpointError(
                         f"{archive} is damaged: its SHA-256 is not the one in "
                         f"{sha256_path(archive).name}: copy it again, or wait until its upload is "
-                        f"done{or_not_its_hash(archive)}"
+                        f"done{delete_hash_hint(archive)}"
                     )
         except OSError as error:
             raise CheckpointError(
@@ -228,7 +228,7 @@ def _unpacked(
     for member in sorted(members, key=lambda member: member.offset_data):
         for _ in source.until(member.offset_data):
             yield CopyProgress(source.done, source.size)
-        path = target.joinpath(*parts_of(member.name)[2:])
+        path = target.joinpath(*path_parts(member.name)[2:])
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as out:
             for piece in source.until(member.offset_data + member.size):

@@ -68,7 +68,7 @@ def serve(
         session.load_run(run_name, checkpoint_dir)
     else:
         session.load_pretrained(model_name or BUNDLED_MODEL, model_dir)
-    in_colab = colab.in_colaboratory()
+    in_colab = colab.in_colab()
     server = Server(session, config, key, f"'self' {COLAB_ORIGINS}" if in_colab else "'self'")
     server.start()
     _running.append(server)

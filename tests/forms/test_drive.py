@@ -29,7 +29,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return shown
 
 
-def test_an_unticked_box_does_not_mount_drive(page: list[Any], colaboratory: Path) -> None:
+def test_an_unticked_box_does_not_mount_drive(page: list[Any], fake_colab: Path) -> None:
     form = DriveForm()
     assert not form.config.use_drive
     form.run()
@@ -37,7 +37,7 @@ def test_an_unticked_box_does_not_mount_drive(page: list[Any], colaboratory: Pat
     assert not drive.is_mounted()
 
 
-def test_a_ticked_box_mounts_drive_and_saves_to_it(page: list[Any], colaboratory: Path) -> None:
+def test_a_ticked_box_mounts_drive_and_saves_to_it(page: list[Any], fake_colab: Path) -> None:
     form = DriveForm(use_drive=True)
     form.run()
     assert "Google Drive is mounted" in words(page[-1])
@@ -49,19 +49,19 @@ def test_a_ticked_box_mounts_drive_and_saves_to_it(page: list[Any], colaboratory
         "Saved in Google Drive: checkpoint_run1.tar, titles.txt. Drive is now unmounted"
         in words(page[-1])
     )
-    assert {"checkpoint_run1.tar", "titles.txt"} <= {path.name for path in colaboratory.iterdir()}
+    assert {"checkpoint_run1.tar", "titles.txt"} <= {path.name for path in fake_colab.iterdir()}
     assert not drive.is_mounted()
 
 
-def test_drive_is_mounted_again_for_another_save(page: list[Any], colaboratory: Path) -> None:
+def test_drive_is_mounted_again_for_another_save(page: list[Any], fake_colab: Path) -> None:
     form = DriveForm(use_drive=True)
     save_run(step=4)
     form.save("run1")
     form.save("run1")
-    assert (colaboratory / "checkpoint_run1.before.tar").is_file()
+    assert (fake_colab / "checkpoint_run1.before.tar").is_file()
 
 
-def test_weights_only_saves_a_smaller_archive(page: list[Any], colaboratory: Path) -> None:
+def test_weights_only_saves_a_smaller_archive(page: list[Any], fake_colab: Path) -> None:
     tf.config.run_functions_eagerly(True)
     write_model()
     train(write_text(), steps=1, optimizer="adam")
@@ -69,7 +69,7 @@ def test_weights_only_saves_a_smaller_archive(page: list[Any], colaboratory: Pat
     sizes = []
     for weights_only in (False, True):
         DriveForm(use_drive=True, weights_only=weights_only).save("run1")
-        sizes.append((colaboratory / "checkpoint_run1.tar").stat().st_size)
+        sizes.append((fake_colab / "checkpoint_run1.tar").stat().st_size)
     assert sizes[1] < sizes[0] / 2
 
 
@@ -98,17 +98,17 @@ def test_a_mounted_drive_is_used_by_default(
     assert "unmounted" not in words(page[-1])
 
 
-def test_a_missing_run_is_an_error(page: list[Any], colaboratory: Path) -> None:
+def test_a_missing_run_is_an_error(page: list[Any], fake_colab: Path) -> None:
     with pytest.raises(NotebookError, match="no run 'run9'"):
         DriveForm(use_drive=True).save("run9")
 
 
-def test_a_session_knows_the_folder_of_its_run(page: list[Any], colaboratory: Path) -> None:
+def test_a_session_knows_the_folder_of_its_run(page: list[Any], fake_colab: Path) -> None:
     save_run("mine", step=4, checkpoint_dir="elsewhere")
     session = Session()
     session.load_run("mine", "elsewhere")
     DriveForm(use_drive=True).save(session)
-    assert (colaboratory / "checkpoint_mine.tar").is_file()
+    assert (fake_colab / "checkpoint_mine.tar").is_file()
     DriveForm(use_drive=False).save(session)
     assert str(Path("elsewhere", "mine").resolve()) in words(page[-1])
     session.close()
@@ -116,7 +116,7 @@ def test_a_session_knows_the_folder_of_its_run(page: list[Any], colaboratory: Pa
         DriveForm(use_drive=False).save(session)
 
 
-def test_files_that_are_none_are_skipped(page: list[Any], colaboratory: Path) -> None:
+def test_files_that_are_none_are_skipped(page: list[Any], fake_colab: Path) -> None:
     save_run(step=4)
     form = DriveForm(use_drive=True)
     form.save("run1", files=[None])

@@ -29,7 +29,7 @@ from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms import training_view
 from gpt2_helpers.forms.finetune import FinetuneForm, model_shape
 from gpt2_helpers.forms.widgets.errors import NotebookError
-from gpt2_helpers.google.drive_backup import run_to_drive
+from gpt2_helpers.google.drive_backup import copy_run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import drain
@@ -361,7 +361,7 @@ def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
     save_run("titles", step=4)
-    drain(run_to_drive("titles"))
+    drain(copy_run_to_drive("titles"))
     form = short(run_name="titles", steps=1)
     assert "Google Drive" not in under(form, "run_name")
     form.form.set(restore_from="fresh")

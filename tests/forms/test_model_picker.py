@@ -16,7 +16,7 @@ from gpt2_helpers.forms import model_picker
 from gpt2_helpers.forms.model_picker import ModelForm
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
-from gpt2_helpers.google.drive_backup import run_to_drive
+from gpt2_helpers.google.drive_backup import copy_run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import drain
@@ -166,7 +166,7 @@ def test_a_run_on_drive_is_copied(
 ) -> None:
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
-    drain(run_to_drive("old"))
+    drain(copy_run_to_drive("old"))
     form = ModelForm("elsewhere")
     assert labels(form)[0].startswith("old: step 2, ")
     assert labels(form)[0].endswith(", on Google Drive")

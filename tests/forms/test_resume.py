@@ -17,7 +17,7 @@ from gpt2_helpers.forms.resume import ResumeForm
 from gpt2_helpers.forms.widgets import html
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google import drive
-from gpt2_helpers.google.drive_backup import run_to_drive
+from gpt2_helpers.google.drive_backup import copy_run_to_drive
 from gpt2_helpers.system.files import drain
 from toy_runs import save_run, train, write_model, write_text
 from widget_texts import words
@@ -69,12 +69,12 @@ def test_the_newest_run_is_resumed_with_its_options(page: list[Any]) -> None:
     assert Path(form_of_run.picker.path()) == Path("mine.txt")
 
 
-def test_a_run_on_drive_is_copied_with_its_dataset(page: list[Any], colaboratory: Path) -> None:
+def test_a_run_on_drive_is_copied_with_its_dataset(page: list[Any], fake_colab: Path) -> None:
     drive.mount()
     write_model()
     train(write_text("mine.txt"), run_name="mine", steps=2)
-    drain(run_to_drive("mine"))
-    drain(drive.file_to_drive("mine.txt"))
+    drain(copy_run_to_drive("mine"))
+    drain(drive.copy_file_to_drive("mine.txt"))
     before = Path("mine.txt").read_bytes()
     shutil.rmtree("checkpoint")
     Path("mine.txt").unlink()
@@ -119,13 +119,13 @@ def test_a_new_run_can_be_chosen(page: list[Any]) -> None:
         form.choose("run9")
 
 
-def test_a_run_that_was_deleted_is_an_error(page: list[Any], colaboratory: Path) -> None:
+def test_a_run_that_was_deleted_is_an_error(page: list[Any], fake_colab: Path) -> None:
     drive.mount()
     save_run(step=4)
-    drain(run_to_drive())
+    drain(copy_run_to_drive())
     shutil.rmtree("checkpoint")
     form = ResumeForm()
-    (colaboratory / "checkpoint_run1.tar").unlink()
+    (fake_colab / "checkpoint_run1.tar").unlink()
     with pytest.raises(NotebookError, match="no run 'run1' on Google Drive"):
         form.run()
 
@@ -143,7 +143,7 @@ def test_a_table_is_resumed_with_its_column(page: list[Any]) -> None:
 
 
 def test_warnings_about_drive_are_shown(
-    page: list[Any], colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+    page: list[Any], fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def saved_runs(_place: Path, note: Any) -> list[Any]:
         note("Warning: Drive is asleep")

@@ -36,7 +36,7 @@ GOOGLE_COLAB: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 @pytest.mark.parametrize("call", GOOGLE_COLAB)
 def test_the_stand_in_has_the_real_signatures(call: str) -> None:
     module, name = call.split(".")
@@ -61,12 +61,12 @@ def test_colaboratory_is_told_by_its_variable_or_its_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    assert not colab.in_colaboratory()
+    assert not colab.in_colab()
     monkeypatch.setitem(sys.modules, "google.colab", sys)
-    assert colab.in_colaboratory()
+    assert colab.in_colab()
     monkeypatch.delitem(sys.modules, "google.colab")
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_20260801")
-    assert colab.in_colaboratory()
+    assert colab.in_colab()
 
 
 ELSEWHERE: dict[str, tuple[Callable[[], object], str]] = {
@@ -90,7 +90,7 @@ def test_elsewhere_each_says_what_to_do_instead(
     assert instead in str(caught.value)
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("titles.csv").write_bytes(b"title\n")
@@ -101,7 +101,7 @@ def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.Monkey
         colab.download_file("texts.txt")
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 def test_signing_in_is_allowed_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     colab.authenticate_user("my-project")
     monkeypatch.setenv("FAKE_COLAB_SIGN_IN_REFUSED", "1")
@@ -113,7 +113,7 @@ def mounting(point: Path) -> None:
     colab.mount_drive(point)
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 def test_mounting_fails_as_the_real_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

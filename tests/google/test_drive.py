@@ -29,17 +29,17 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def mounted(_workplace: None, colaboratory: Path) -> Path:
+def mounted(_workplace: None, fake_colab: Path) -> Path:
     """Google's side of a Drive that is mounted."""
     drive.mount()
-    return colaboratory
+    return fake_colab
 
 
 # --- Where Drive is
 
 
 def test_mounting_gives_the_folder_of_ones_own_files(
-    colaboratory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake_colab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert not drive.is_mounted()
     with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
@@ -47,14 +47,14 @@ def test_mounting_gives_the_folder_of_ones_own_files(
     folder = drive.mount()
     assert drive.is_mounted()
     assert folder == drive.my_drive() == tmp_path / "content" / "drive" / "MyDrive"
-    assert folder.resolve() == colaboratory
+    assert folder.resolve() == fake_colab
     assert drive.mount() == folder
     assert capsys.readouterr().out == f"Mounted at {folder.parent}\n"  # asked for only once
     drive.mount(force_remount=True)
     assert drive.is_mounted()
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
     with pytest.raises(DriveError, match="allow the access that the window asks for"):
@@ -68,7 +68,7 @@ def test_in_colaboratory_the_place_is_its_own(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
-    colaboratory: Path, tmp_path: Path
+    fake_colab: Path, tmp_path: Path
 ) -> None:
     drive.mount()
     drive.finish_upload()
@@ -78,7 +78,7 @@ def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
     assert not drive.finish_upload()
     Path("texts.txt").touch()
     with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
-        list(drive.file_to_drive("texts.txt"))
+        list(drive.copy_file_to_drive("texts.txt"))
     with pytest.raises(DriveError) as caught:
         drive.mount()
     assert str(caught.value) == (
@@ -143,29 +143,29 @@ def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(name.encode() * 500_000)
         os.utime(name, (1_600_000_000, 1_600_000_000))
-        moved = list(drive.file_to_drive(name))
+        moved = list(drive.copy_file_to_drive(name))
         assert moved[-1] == (Path(name).stat().st_size,) * 2
         assert (mounted / name).read_bytes() == Path(name).read_bytes()
         assert (mounted / name).stat().st_mtime == 1_600_000_000
         Path(name).unlink()
-        assert drain(drive.file_from_drive(name)) == Path(name)
+        assert drain(drive.copy_file_from_drive(name)) == Path(name)
         assert Path(name).read_bytes() == name.encode() * 500_000
     shutil.rmtree("data")
-    drain(drive.file_from_drive(drive.my_drive() / "data" / "titles.csv"))
+    drain(drive.copy_file_from_drive(drive.my_drive() / "data" / "titles.csv"))
     assert Path("data/titles.csv").is_file()
 
 
 def test_a_path_that_leads_elsewhere_goes_by_its_name(mounted: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
-    drain(drive.file_to_drive(tmp_path / "a.txt"))
-    drain(drive.file_to_drive("../a.txt"))
+    drain(drive.copy_file_to_drive(tmp_path / "a.txt"))
+    drain(drive.copy_file_to_drive("../a.txt"))
     assert [path.name for path in mounted.iterdir()] == ["a.txt"]
-    assert drain(drive.file_from_drive("../../a.txt")) == Path("a.txt")
+    assert drain(drive.copy_file_from_drive("../../a.txt")) == Path("a.txt")
     assert Path("a.txt").read_text() == "a"
 
 
 @pytest.mark.usefixtures("mounted")
-@pytest.mark.parametrize("copy", [drive.file_to_drive, drive.file_from_drive])
+@pytest.mark.parametrize("copy", [drive.copy_file_to_drive, drive.copy_file_from_drive])
 def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: Path) -> None:
     for folder in (Path(), mounted):
         (folder / "titles.csv").touch()
@@ -180,7 +180,7 @@ def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: 
 def test_a_folder_is_no_file() -> None:
     Path("checkpoint").mkdir()
     with pytest.raises(DriveError, match="checkpoint is a folder: copy its files, or a run by"):
-        list(drive.file_to_drive("checkpoint"))
+        list(drive.copy_file_to_drive("checkpoint"))
 
 
 def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
@@ -192,9 +192,9 @@ def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
     with monkeypatch.context() as patch:
         patch.setattr(drive, "copy_file", lambda source, target: (_ for _ in [1 / 0]))
         with pytest.raises(ZeroDivisionError):
-            list(drive.file_from_drive("texts.txt", notes.append))
+            list(drive.copy_file_from_drive("texts.txt", notes.append))
     assert Path("texts.txt").read_text() == "twenty more texts"
-    list(drive.file_from_drive("texts.txt", notes.append))
+    list(drive.copy_file_from_drive("texts.txt", notes.append))
     assert Path("texts.txt").read_text() == "twenty"
     assert Path("texts.txt.before").read_text() == "twenty more texts"
     assert notes == [
@@ -204,30 +204,28 @@ def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
     with pytest.raises(
         DriveError, match=r"11 bytes, on Google Drive only 6, and texts.txt.before is"
     ):
-        list(drive.file_from_drive("texts.txt"))
+        list(drive.copy_file_from_drive("texts.txt"))
     assert Path("texts.txt.before").read_text() == "twenty more texts"
     Path("texts.txt").write_text("short")
     (mounted / "texts.txt").write_text("a newer text, longer")
-    list(drive.file_from_drive("texts.txt"))
+    list(drive.copy_file_from_drive("texts.txt"))
     assert Path("texts.txt").read_text() == "a newer text, longer"
 
 
-def test_a_full_drive_keeps_what_it_had(
-    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (colaboratory / "texts.txt").write_text("before")
+def test_a_full_drive_keeps_what_it_had(fake_colab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fake_colab / "texts.txt").write_text("before")
     monkeypatch.setenv("FAKE_COLAB_QUOTA", str(5 << 20))
     drive.mount()
     Path("texts.txt").write_bytes(bytes(8 << 20))
     with pytest.raises(DriveError) as caught:
-        list(drive.file_to_drive("texts.txt"))
+        list(drive.copy_file_to_drive("texts.txt"))
     assert str(caught.value) == (
         "copying texts.txt to Google Drive did not work (Input/output error, errno 5): Google "
         "Drive is full or takes no more today: make room there, and empty its bin; what was there "
         "before is unchanged"
     )
-    assert [path.name for path in colaboratory.iterdir()] == ["texts.txt"]
-    assert (colaboratory / "texts.txt").read_text() == "before"
+    assert [path.name for path in fake_colab.iterdir()] == ["texts.txt"]
+    assert (fake_colab / "texts.txt").read_text() == "before"
 
 
 def room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
@@ -239,14 +237,14 @@ def test_room_is_looked_for_first(mounted: Path, monkeypatch: pytest.MonkeyPatch
     Path("texts.txt").write_bytes(bytes(3_000_000))
     room(monkeypatch, (100 << 20) + 2_999_999)
     with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB .*, which has room for 3\.0 M"):
-        list(drive.file_to_drive("texts.txt"))
+        list(drive.copy_file_to_drive("texts.txt"))
     assert not list(mounted.iterdir())
     room(monkeypatch, (100 << 20) + 3_000_000)
-    list(drive.file_to_drive("texts.txt"))
+    list(drive.copy_file_to_drive("texts.txt"))
     Path("texts.txt").unlink()
     room(monkeypatch, 2_000_000)
     with pytest.raises(DriveError, match=r"texts\.txt has 3\.0 MB, here is room for 2\.0 MB"):
-        list(drive.file_from_drive("texts.txt"))
+        list(drive.copy_file_from_drive("texts.txt"))
 
 
 def test_in_colaboratory_the_runtimes_own_disk_needs_room_too(
@@ -275,16 +273,16 @@ def test_each_fault_says_what_to_do(number: int, advice: str) -> None:
 
 
 def test_only_finishing_waits_for_the_upload(
-    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+    fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_COLAB_SLOW", "1")
     drive.mount()
     Path("texts.txt").write_text("texts")
-    list(drive.file_to_drive("texts.txt"))
+    list(drive.copy_file_to_drive("texts.txt"))
     assert (drive.my_drive() / "texts.txt").is_file()
-    assert not (colaboratory / "texts.txt").exists()
+    assert not (fake_colab / "texts.txt").exists()
     assert drive.finish_upload()
-    assert (colaboratory / "texts.txt").read_text() == "texts"
+    assert (fake_colab / "texts.txt").read_text() == "texts"
     assert not drive.is_mounted()
     assert not drive.finish_upload()  # a cell that is run twice
     drive.mount()

@@ -23,9 +23,9 @@ from gpt2_helpers.google import archive_checks, drive, drive_backup
 from gpt2_helpers.google.drive_backup import (
     DriveBackup,
     SavedRun,
-    bring_here,
-    run_from_drive,
-    run_to_drive,
+    copy_run_from_drive,
+    copy_run_to_drive,
+    fetch_saved_run,
     saved_runs,
 )
 from gpt2_helpers.system.files import drain, sha256_path
@@ -54,10 +54,10 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 @pytest.fixture
-def google(_workplace: None, colaboratory: Path) -> Path:
+def google(_workplace: None, fake_colab: Path) -> Path:
     """Google's side of a Drive that is mounted."""
     drive.mount()
-    return colaboratory
+    return fake_colab
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -65,13 +65,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def to_drive(*given: Any, **options: Any) -> Path:
-    return drain(run_to_drive(*given, **options))
+    return drain(copy_run_to_drive(*given, **options))
 
 
 def from_drive(*given: Any, **options: Any) -> list[str]:
     """The notes that were made."""
     notes: list[str] = []
-    assert drain(run_from_drive(*given, note=notes.append, **options)).is_dir()
+    assert drain(copy_run_from_drive(*given, note=notes.append, **options)).is_dir()
     return notes
 
 
@@ -100,8 +100,8 @@ def test_a_run_comes_back_as_it_went(google: Path, copy_folder: bool) -> None:
 def test_bytes_are_counted_to_the_end(google: Path, copy_folder: bool) -> None:
     save_run()
     for moving in (
-        run_to_drive(copy_folder=copy_folder),
-        run_from_drive(copy_folder=copy_folder),
+        copy_run_to_drive(copy_folder=copy_folder),
+        copy_run_from_drive(copy_folder=copy_folder),
     ):
         moved = list(moving)
         assert len({m.total for m in moved}) == 1
@@ -135,28 +135,28 @@ def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_drive_that_is_not_mounted(colaboratory: Path, copy_folder: bool) -> None:
+def test_drive_that_is_not_mounted(fake_colab: Path, copy_folder: bool) -> None:
     save_run()
-    for copy in (run_to_drive, run_from_drive):
+    for copy in (copy_run_to_drive, copy_run_from_drive):
         with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
             list(copy(copy_folder=copy_folder))
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
 def test_a_full_drive_keeps_the_earlier_copy(
-    colaboratory: Path, monkeypatch: pytest.MonkeyPatch, copy_folder: bool
+    fake_colab: Path, monkeypatch: pytest.MonkeyPatch, copy_folder: bool
 ) -> None:
     size = sum(path.stat().st_size for path in save_run(step=4).path.iterdir())
     monkeypatch.setenv("FAKE_COLAB_QUOTA", str(size * 2))
     drive.mount()
     path = to_drive(copy_folder=copy_folder)
-    before = files_of(path if copy_folder else colaboratory)
+    before = files_of(path if copy_folder else fake_colab)
     save_run(step=6)
     monkeypatch.setenv("FAKE_COLAB_QUOTA", str(size // 2))
     with pytest.raises(DriveError, match=r"errno 5\): Google Drive is full .* is unchanged"):
         to_drive(copy_folder=copy_folder)
-    assert files_of(path if copy_folder else colaboratory) == before
-    assert not list(colaboratory.rglob("*.part*"))
+    assert files_of(path if copy_folder else fake_colab) == before
+    assert not list(fake_colab.rglob("*.part*"))
 
 
 def test_where_three_have_no_room_the_oldest_goes(
@@ -296,7 +296,7 @@ def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
 
 
 def told(runs: list[SavedRun]) -> list[tuple[str, int, str]]:
-    return [(run.name, run.step, run.place) for run in runs]
+    return [(run.name, run.step, run.location) for run in runs]
 
 
 def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
@@ -311,16 +311,16 @@ def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
     (google / "checkpoint_broken.tar").write_bytes(b"half")
     assert told(saved_runs()) == [
         ("four", 6, "Drive"),
-        ("three", 7, "here"),
+        ("three", 7, "local"),
         ("two", 8, "Drive"),
-        ("one", 9, "here"),
+        ("one", 9, "local"),
         ("one", 9, "Drive"),
     ]
     newest = saved_runs()[0]
     assert newest.when == datetime.fromtimestamp(1_600_000_004).astimezone()
     assert newest.path == drive.my_drive() / "checkpoint_four.tar"
     drive.finish_upload()
-    assert told(saved_runs()) == [("three", 7, "here"), ("one", 9, "here")]
+    assert told(saved_runs()) == [("three", 7, "local"), ("one", 9, "local")]
 
 
 def test_an_archive_that_cannot_be_read_hides_no_other_run(
@@ -329,7 +329,7 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
     for name in ("one", "two"):
         save_run(name)
         to_drive(name)
-    whole = archive_checks.contents
+    whole = archive_checks.read_contents
 
     def unreadable(archive: Path) -> archive_checks.Contents:
         if archive.name == "checkpoint_one.tar":
@@ -339,7 +339,7 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
     monkeypatch.setattr(archive_checks, "contents", unreadable)
     notes: list[str] = []
     found = told(saved_runs(note=notes.append))
-    assert sorted(found) == [("one", 4, "here"), ("two", 4, "Drive"), ("two", 4, "here")]
+    assert sorted(found) == [("one", 4, "local"), ("two", 4, "Drive"), ("two", 4, "local")]
     assert notes == [
         "reading checkpoint_one.tar on Google Drive did not work (Input/output error, "
         "errno 5): Google Drive does not hand it out now: try again later"
@@ -358,14 +358,14 @@ def test_a_drive_that_no_longer_answers_hides_no_run_here(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(drive_backup, "_archived", gone)
     notes: list[str] = []
-    assert told(saved_runs(note=notes.append)) == [("run1", 4, "here")]
+    assert told(saved_runs(note=notes.append)) == [("run1", 4, "local")]
     assert notes[0].endswith("no longer answers: call mount_gdrive(force_remount=True)")
 
 
 def test_a_run_set_aside_is_not_offered() -> None:
     save_run("run1.before")
     save_run("run1")
-    assert told(saved_runs()) == [("run1", 4, "here")]
+    assert told(saved_runs()) == [("run1", 4, "local")]
 
 
 def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
@@ -373,12 +373,12 @@ def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
 ) -> None:
     save_run()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", ".")
-    assert told(saved_runs()) == [("run1", 4, "here")]
+    assert told(saved_runs()) == [("run1", 4, "local")]
 
 
 def brought(saved: SavedRun) -> list[str]:
     notes: list[str] = []
-    assert drain(bring_here(saved, note=notes.append)) == HERE.path
+    assert drain(fetch_saved_run(saved, note=notes.append)) == HERE.path
     return notes
 
 
@@ -388,7 +388,7 @@ def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> 
     save_run()
     to_drive(copy_folder=copy_folder)
     assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
-    (on_drive,) = (run for run in saved_runs() if run.place == "Drive")
+    (on_drive,) = (run for run in saved_runs() if run.location == "Drive")
     assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
     shutil.rmtree("checkpoint")
     assert brought(saved_runs()[0]) == ["going on with run1 from Google Drive, step 4"]
@@ -428,7 +428,7 @@ def backup(folder: RunFolder, notes: list[str], **changes: Any) -> DriveBackup:
     return DriveBackup(folder, note=notes.append, **options)
 
 
-@pytest.mark.usefixtures("colaboratory")
+@pytest.mark.usefixtures("fake_colab")
 def test_a_drive_that_is_not_mounted_is_told_before_training() -> None:
     with pytest.raises(DriveError, match=r"mount_gdrive\(\)"):
         backup(HERE, [])
@@ -576,7 +576,7 @@ for progress in Session().finetune("text.txt", *short(backup_to_drive=True, **ev
     ],
 )
 def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
-    colaboratory: Path, tmp_path: Path, moment: str, late: int, copied: int
+    fake_colab: Path, tmp_path: Path, moment: str, late: int, copied: int
 ) -> None:
     write_model()
     write_text()
@@ -604,7 +604,7 @@ def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
     assert ["is cut short" in warning for warning in warnings] == [True] * bool(late)
     resumed, steps = train(**{**options, "steps": 10 - copied})
     assert [step.step for step in steps] == list(range(copied + 1, 11))
-    parts = list(colaboratory.glob(".checkpoint_run1.tar.*.part"))
+    parts = list(fake_colab.glob(".checkpoint_run1.tar.*.part"))
     assert len(parts) == (moment == "while copying")
 
     whole, _ = train(**{**options, "steps": 10}, run_name="whole")

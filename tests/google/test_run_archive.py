@@ -18,7 +18,7 @@ from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.google.archive_checks import contents
-from gpt2_helpers.google.run_archive import members_of, pack, packed_size, run_files, unpack
+from gpt2_helpers.google.run_archive import archive_members, pack, packed_size, run_files, unpack
 from gpt2_helpers.system.files import drain, sha256_path
 from paths import GOLDEN
 from toy_runs import assert_same, save_run, weights_of
@@ -36,7 +36,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def packed(folder: RunFolder = HERE, weights_only: bool = False) -> Path:
-    drain(pack(members_of(folder.require(), weights_only), ARCHIVE))
+    drain(pack(archive_members(folder.require(), weights_only), ARCHIVE))
     return ARCHIVE
 
 
@@ -108,7 +108,7 @@ def test_adapters_go_with_what_resuming_needs() -> None:
 
 def test_bytes_are_counted_and_known_beforehand() -> None:
     folder = save_run()
-    members = members_of(folder.require())
+    members = archive_members(folder.require())
     moved = list(pack(members, ARCHIVE))
     total = packed_size(members)
     assert {m.total for m in moved} == {total}
@@ -175,11 +175,11 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
     packed()
     before = {path.name: path.read_bytes() for path in Path().glob("checkpoint_*")}
     save_run(step=4)
-    packing = pack(members_of(HERE.require()), ARCHIVE)
+    packing = pack(archive_members(HERE.require()), ARCHIVE)
     next(packing)
     packing.close()
     (HERE.path / "run.json").write_text("{}")  # another process writes on
-    members = members_of(HERE.require())
+    members = archive_members(HERE.require())
     (HERE.path / "run.json").write_text("")
     with pytest.raises(Gpt2Error, match=r"checkpoint_run1\.tar is incomplete"):
         drain(pack(members, ARCHIVE))
@@ -189,7 +189,7 @@ def test_what_is_given_up_leaves_the_earlier_archive() -> None:
 def test_a_run_that_is_not_there_names_those_that_are() -> None:
     save_run("titles")
     with pytest.raises(CheckpointError, match=r"no run 'title' in checkpoint \(did you mean 'tit"):
-        members_of(RunFolder("checkpoint", "title").require())
+        archive_members(RunFolder("checkpoint", "title").require())
 
 
 # --- Unpacking

@@ -27,7 +27,7 @@ def test_the_next_call_replaces_the_server(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_colab_shows_the_page_below_the_cell(
-    colaboratory: Path, monkeypatch: pytest.MonkeyPatch
+    fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from google.colab import output
 

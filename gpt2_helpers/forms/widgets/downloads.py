@@ -31,7 +31,7 @@ def download_button(path: str | Path) -> widgets.Widget:
         OptionError: if the file does not exist.
     """
     path = _existing(path)
-    if colab.in_colaboratory():
+    if colab.in_colab():
         action = ActionButton(f"Download {path.name}", lambda: colab.download_file(path))
         return widgets.VBox([action.button, action.message])
     return widgets.HTML(_link(path))
@@ -50,7 +50,7 @@ def download(path: str | Path) -> None:
         forms.download("titles.txt")
     """
     path = _existing(path)
-    if colab.in_colaboratory():
+    if colab.in_colab():
         colab.download_file(path)
         return
     from IPython.display import display

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.errors import BigQueryError, import_optional
 from gpt2_helpers.google.bigquery.config import GIGABYTE
+from gpt2_helpers.google.bigquery.errors import NO_PROJECT, gigabytes, translate_errors
 from gpt2_helpers.google.bigquery.query import Query
-from gpt2_helpers.google.bigquery.refusals import NO_PROJECT, gigabytes, plain_refusals
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -43,11 +43,11 @@ def sign_in(project: str | None = None) -> Client:
     from gpt2_helpers.google import colab
 
     project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or None
-    with plain_refusals(project):
+    with translate_errors(project):
         if os.environ.get("BIGQUERY_EMULATOR_HOST"):
             credentials: Credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
         else:
-            if colab.in_colaboratory():
+            if colab.in_colab():
                 if project is None:
                     raise BigQueryError(NO_PROJECT)
                 colab.authenticate_user(project)
@@ -100,7 +100,7 @@ def dry_run(client: Client, query: Query) -> Estimate:
 
     Raises BigQueryError where the query could not run.
     """
-    with plain_refusals(client.project):
+    with translate_errors(client.project):
         job = client.query(
             query.sql,
             job_config=_job_config(query, dry_run=True),
@@ -128,7 +128,7 @@ def run(client: Client, query: Query, limit_bytes: int) -> Rows:
 
     Raises BigQueryError, also while the pages are fetched. An interrupt cancels the query.
     """
-    with plain_refusals(client.project):
+    with translate_errors(client.project):
         job = client.query(
             query.sql,
             job_config=_job_config(query, maximum_bytes_billed=limit_bytes),
@@ -148,7 +148,7 @@ def run(client: Client, query: Query, limit_bytes: int) -> Rows:
 
 
 def _pages(rows: Any, project: str) -> Iterator[list[str]]:
-    with plain_refusals(project):
+    with translate_errors(project):
         for page in rows.pages:
             yield [row[0] or "" for row in page]
 

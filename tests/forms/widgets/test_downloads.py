@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that Colab sent to the browser."""
     found: list[Path] = []
-    monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
+    monkeypatch.setattr(colab, "in_colab", lambda: True)
     monkeypatch.setattr(colab, "download_file", found.append)
     return found
 
@@ -59,7 +59,7 @@ def test_an_error_is_shown_beside_the_button(path: Path, monkeypatch: pytest.Mon
     def fail(_path: Path) -> None:
         raise Gpt2Error("the browser said no")
 
-    monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
+    monkeypatch.setattr(colab, "in_colab", lambda: True)
     monkeypatch.setattr(colab, "download_file", fail)
     shown = download_button(path)
     button(shown, "Download").click()

@@ -20,8 +20,8 @@ from gpt2_helpers.google import colab
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.client import Estimate, dry_run, run, sign_in
 from gpt2_helpers.google.bigquery.config import GIGABYTE, ExportConfig
+from gpt2_helpers.google.bigquery.errors import error_message, translate_errors
 from gpt2_helpers.google.bigquery.query import Query, build
-from gpt2_helpers.google.bigquery.refusals import explained, plain_refusals
 from paths import SUPPORT
 
 pytest.importorskip("google.cloud.bigquery")
@@ -436,7 +436,7 @@ def test_credentials_that_cannot_be_read_are_not_repeated(
 def test_a_sign_in_that_has_ended_is_told_without_its_secrets() -> None:
     from google.auth.exceptions import RefreshError
 
-    with pytest.raises(BigQueryError) as refusal, plain_refusals(PROJECT):
+    with pytest.raises(BigQueryError) as refusal, translate_errors(PROJECT):
         raise RefreshError("invalid_grant", {"refresh_token": "my-secret"})  # type: ignore[no-untyped-call]
     assert "no longer accepts this sign-in: in Colaboratory try again" in str(refusal.value)
     assert "my-secret" not in str(refusal.value)
@@ -456,7 +456,7 @@ def test_colaboratory_asks_for_the_account(monkeypatch: pytest.MonkeyPatch) -> N
     from google.auth.credentials import AnonymousCredentials
 
     asked: list[str | None] = []
-    monkeypatch.setattr(colab, "in_colaboratory", lambda: True)
+    monkeypatch.setattr(colab, "in_colab", lambda: True)
     monkeypatch.setattr(colab, "authenticate_user", asked.append)
     credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
     monkeypatch.setattr(google.auth, "default", lambda scopes: (credentials, None))
@@ -475,8 +475,8 @@ def test_a_missing_package_says_what_installs_it(monkeypatch: pytest.MonkeyPatch
 
 def test_a_long_answer_of_bigquery_is_cut_to_its_first_line() -> None:
     said = "POST http://a/b?c: Syntax error at [1:2]\n\nLocation: US\nJob ID: x\n"
-    assert "(Syntax error at [1:2])" in explained(400, "invalidQuery", said, PROJECT)
-    assert len(explained(400, "invalidQuery", "x" * 1000, PROJECT)) < 400
+    assert "(Syntax error at [1:2])" in error_message(400, "invalidQuery", said, PROJECT)
+    assert len(error_message(400, "invalidQuery", "x" * 1000, PROJECT)) < 400
 
 
 def test_the_stand_in_serves_as_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,11 +226,11 @@ def assert_whole_archive(work: Path) -> int:
     its step."""
     import hashlib
 
-    for archive in (archive_in(work), run_archive.before_of(archive_in(work))):
-        if archive.is_file() and archive_checks.is_whole(archive):
+    for archive in (archive_in(work), run_archive.previous_archive(archive_in(work))):
+        if archive.is_file() and archive_checks.is_complete(archive):
             told, _ = read_sha256(archive)
             assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
-            return archive_checks.contents(archive).step
+            return archive_checks.read_contents(archive).step
     raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
 
 

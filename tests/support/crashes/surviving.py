@@ -48,7 +48,7 @@ def write_toy(folder: Path) -> Path:
             shutil.rmtree("checkpoint", ignore_errors=True)
             run = save_run(step=step)
             if name:
-                drain(run_archive.pack(run_archive.members_of(run.require()), Path(name)))
+                drain(run_archive.pack(run_archive.archive_members(run.require()), Path(name)))
     finally:
         os.chdir(here)
     return folder

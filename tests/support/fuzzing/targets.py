@@ -60,7 +60,7 @@ def tokenizer(data: bytes) -> None:
 
 
 def tar(data: bytes) -> None:
-    archive_checks.contents(_file("checkpoint_run1.tar", data))
+    archive_checks.read_contents(_file("checkpoint_run1.tar", data))
 
 
 def index(data: bytes) -> None:
@@ -129,7 +129,7 @@ def seeds(target: str, folder: Path) -> None:
         if target == "index":
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
         else:
-            drain(run_archive.pack(run_archive.members_of(run.require()), folder / "a"))
+            drain(run_archive.pack(run_archive.archive_members(run.require()), folder / "a"))
             sha256_path(folder / "a").unlink()
     for path in place.iterdir():
         if path.is_file() and target != "tokenizer":

@@ -34,7 +34,7 @@ _NO_REDDIT = (
 
 
 @contextmanager
-def plain_refusals(project: str | None) -> Iterator[None]:
+def translate_errors(project: str | None) -> Iterator[None]:
     """Within it, what Google's packages raise becomes a BigQueryError; `project` is the user's."""
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
@@ -53,7 +53,7 @@ def plain_refusals(project: str | None) -> Iterator[None]:
         if isinstance(cause, GoogleAPICallError):
             details = cause.errors[0] if cause.errors else {}
             reason = str(details.get("reason", "")) if isinstance(details, dict) else ""
-            said = explained(cause.code, reason, cause.message or "", project)
+            said = error_message(cause.code, reason, cause.message or "", project)
         elif isinstance(cause, DefaultCredentialsError):
             said = NO_CREDENTIALS
         elif isinstance(cause, GoogleAuthError) and not isinstance(cause, TransportError):
@@ -63,10 +63,10 @@ def plain_refusals(project: str | None) -> Iterator[None]:
         raise BigQueryError(said) from None
 
 
-def limit_too_low(needed: int, limit_bytes: int | None = None) -> str:
+def limit_message(needed: int, limit_bytes: int | None = None) -> str:
     """That a query would read `needed` bytes, over the limit, and which limit would do.
 
-    >>> limit_too_low(5 * GIGABYTE, 2 * GIGABYTE)
+    >>> limit_message(5 * GIGABYTE, 2 * GIGABYTE)
     'the query would read 5 GB, over your limit of 2 GB; it was not run and costs nothing: set the
     limit (limit_gb) to 5 or more; of Reddit, fewer months read less'
     """
@@ -89,10 +89,10 @@ def gigabytes(count: int) -> str:
     return f"{round(count / GIGABYTE, 2):,g}"
 
 
-def explained(status: int | None, reason: str, message: str, project: str | None) -> str:
+def error_message(status: int | None, reason: str, message: str, project: str | None) -> str:
     """The sentence for one answer of BigQuery: its HTTP status, reason and message.
 
-    >>> explained(429, "rateLimitExceeded", "", "mine")
+    >>> error_message(429, "rateLimitExceeded", "", "mine")
     'BigQuery gets too many requests at the moment: wait a minute and try again'
     """
     message = _first_line(message)
@@ -101,7 +101,7 @@ def explained(status: int | None, reason: str, message: str, project: str | None
     if reason == "bytesBilledLimitExceeded" or "limit for bytes billed" in lower:
         numbers = re.findall(r"\d+", message)
         if len(numbers) >= 2:
-            return limit_too_low(int(numbers[1]), int(numbers[0]))
+            return limit_message(int(numbers[1]), int(numbers[0]))
         return "the query would read more than your limit: set the limit (limit_gb) higher"
     if status == 401:
         return f"Google Cloud does not accept this sign-in: {_SIGN_IN}"
