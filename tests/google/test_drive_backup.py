@@ -336,7 +336,7 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(archive))
         return whole(archive)
 
-    monkeypatch.setattr(archive_checks, "contents", unreadable)
+    monkeypatch.setattr(archive_checks, "read_contents", unreadable)
     notes: list[str] = []
     found = told(saved_runs(note=notes.append))
     assert sorted(found) == [("one", 4, "local"), ("two", 4, "Drive"), ("two", 4, "local")]

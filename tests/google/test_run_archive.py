@@ -17,7 +17,7 @@ import pytest
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.errors import CheckpointError, Gpt2Error
-from gpt2_helpers.google.archive_checks import contents
+from gpt2_helpers.google.archive_checks import read_contents
 from gpt2_helpers.google.run_archive import archive_members, pack, packed_size, run_files, unpack
 from gpt2_helpers.system.files import drain, sha256_path
 from paths import GOLDEN
@@ -133,7 +133,7 @@ def test_a_long_name_takes_more_room_and_arrives() -> None:
     name = "a run of many words " * 6
     save_run(name)
     packed(RunFolder("checkpoint", name))
-    assert contents(ARCHIVE).run_name == name
+    assert read_contents(ARCHIVE).run_name == name
     assert ARCHIVE.stat().st_size % tarfile.RECORDSIZE == 0
 
 
@@ -144,8 +144,8 @@ def test_the_archive_before_stays_whole_with_its_hash() -> None:
         packed()
     older = Path("checkpoint_run1.before.tar")
     assert older.read_bytes() == before
-    assert contents(older).step == 4
-    assert contents(ARCHIVE).step == 6
+    assert read_contents(older).step == 4
+    assert read_contents(ARCHIVE).step == 6
     assert unpacked(older) == []  # its hash was found and is right
     names = [ARCHIVE.name, older.name]
     assert sorted(p.name for p in Path().iterdir() if p.is_file()) == sorted(
@@ -161,7 +161,7 @@ def test_a_broken_archive_takes_no_whole_ones_place() -> None:
     save_run(step=6)
     packed()
     older = Path("checkpoint_run1.before.tar")
-    assert (contents(older).step, contents(ARCHIVE).step) == (2, 6)
+    assert (read_contents(older).step, read_contents(ARCHIVE).step) == (2, 6)
     assert unpacked(older) == []  # with its hash
     # Where there is no other, even a broken one is kept.
     older.unlink()
@@ -199,7 +199,7 @@ def test_a_run_comes_back_as_it_went() -> None:
     folder = save_run()
     index = folder.path / "model-4.index"
     os.utime(index, (1_600_000_000, 1_600_000_000))
-    held = contents(packed())
+    held = read_contents(packed())
     assert (held.run_name, held.step, held.saved_at) == ("run1", 4, 1_600_000_000)
     assert held.size == sum(path.stat().st_size for path in folder.path.iterdir())
     total = ARCHIVE.stat().st_size
@@ -213,7 +213,7 @@ def test_a_run_comes_back_as_it_went() -> None:
 def test_an_archive_of_gpt_2_simple_is_opened() -> None:
     with tarfile.open(ARCHIVE, "w") as tar:
         tar.add(GOLDEN_RUN, "checkpoint/run1")
-    held = contents(ARCHIVE)
+    held = read_contents(ARCHIVE)
     assert (held.run_name, held.step) == ("run1", 20)
     assert unpacked() == [
         "checkpoint_run1.tar has no SHA-256 beside it, so that only its form is checked"
@@ -267,14 +267,14 @@ def test_every_length_is_refused_but_the_whole_one() -> None:
     save_run()
     whole = packed().read_bytes()
     sha256_path(ARCHIVE).unlink()
-    end = contents(ARCHIVE).members[-1]
+    end = read_contents(ARCHIVE).members[-1]
     least = end.offset_data + -(-end.size // 512) * 512 + 1024
     for length in [*range(0, least, 4099), least - 1]:
         ARCHIVE.write_bytes(whole[:length])
         with pytest.raises(CheckpointError):
-            contents(ARCHIVE)
+            read_contents(ARCHIVE)
     ARCHIVE.write_bytes(whole[:least])  # some tools fill up to whole records, some don't
-    assert contents(ARCHIVE).step == 4
+    assert read_contents(ARCHIVE).step == 4
 
 
 @pytest.mark.parametrize("member", ["model-4.data-00000-of-00001", "run.json", "events.out.tfeve"])
@@ -304,7 +304,7 @@ def test_a_damaged_header_is_no_end() -> None:
         file.seek(place)
         file.write(b"\xff" * 20)
     with pytest.raises(CheckpointError, match=f"is damaged at byte {place:,}"):
-        contents(ARCHIVE)
+        read_contents(ARCHIVE)
 
 
 def info(name: str, **values: Any) -> tarfile.TarInfo:
