@@ -1,1 +1,1 @@
-"""The training loop and what a run is made of."""
+"""Training: the loop, its callbacks and checkpoints, finetuning and pretraining runs."""

@@ -1,6 +1,6 @@
-"""Losses -> TensorBoard's event files. Knows the format, needs no TensorBoard.
+"""Writes TensorBoard event files. Does not need TensorBoard to be installed.
 
-A file is a TFRecord of Event messages, the first of which gives the format's version.
+An event file is a TFRecord of Event protocol buffers; the first one contains the format version.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
-FLUSH_SECONDS = 30.0  # how old the newest numbers on the disk may become
+FLUSH_SECONDS = 30.0  # at most so much is lost if the process is killed
 
 
 class EventWriter:
-    """Writes numbers by step into a folder that `tensorboard --logdir` can show."""
+    """Writes scalars by step into a folder for `tensorboard --logdir`.
+
+    writer = EventWriter("checkpoint/run1")
+    writer.add(1, {"loss": 3.5})
+    writer.close()
+    """
 
     def __init__(self, folder: str | Path) -> None:
-        """Begin a new file: one of the same second, of an earlier run, stays as it is."""
+        """Create a new file; never one that exists, such as another of the same second."""
         stem = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         names = (Path(folder) / f"{stem}.{count}" for count in itertools.count())
         self.path = next(path for path in names if not path.exists())
@@ -32,24 +37,24 @@ class EventWriter:
         self._writer.flush()
         self._flushed = time.monotonic()
 
-    def add(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Note the numbers of one step under their names."""
+    def add(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Add the scalars of one step, by name."""
         event = Event(wall_time=time.time(), step=step)
-        for name, number in numbers.items():
-            event.summary.value.add(tag=name, simple_value=number)
+        for name, value in scalars.items():
+            event.summary.value.add(tag=name, simple_value=value)
         with _best_effort():
             self._write(event)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was added to the disk."""
+        """Write everything added so far to the disk."""
         with _best_effort():
             self._writer.flush()
         self._flushed = time.monotonic()
 
     def close(self) -> None:
-        """No more is to come."""
+        """Flush and close the file."""
         with _best_effort():
             self._writer.close()
 
@@ -58,6 +63,6 @@ class EventWriter:
 
 
 def _best_effort() -> contextlib.suppress:
-    """The numbers stand in run.json too: a disk that is full must not end a training for them, and
-    the next save tells of it."""
+    """Ignore write errors: a full disk must not end training. run.json has the same losses, and the
+    next save reports the error."""
     return contextlib.suppress(tf.errors.OpError)

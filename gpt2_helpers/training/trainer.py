@@ -1,7 +1,7 @@
-"""The training loop: an iterator of Progress. Knows nothing of files, printing or samples.
+"""The training loop: an iterator that runs one optimizer step per item.
 
-Whoever consumes it prints, saves and draws between two steps; `Trainer.state()` is all that going
-on later needs, to the last digit on a CPU in fp32.
+Knows nothing of files, printing or samples; consumers save and print between two steps. A run
+resumed from `Trainer.state()` continues bit for bit on a CPU in fp32.
 """
 
 from __future__ import annotations
@@ -25,77 +25,57 @@ from gpt2_helpers.data.batches import consecutive_windows, random_windows, windo
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model import layers
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.training.lr_schedule import learning_rate_at
 from gpt2_helpers.training.optimizers import make_optimizer
 
 AVERAGE_DECAY = 0.99
-VALIDATION_WINDOWS = 64  # the most that one validation loss looks at
-RATE_STEPS = 20  # steps over which speed is averaged
+MAX_VALIDATION_WINDOWS = 64
+TIMED_STEPS = 20  # speed is averaged over so many steps
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one finished step has to tell. Losses are in nats a token, times in seconds."""
+    """What one optimizer step reports.
 
-    step: int  # completed steps of the run, those before resuming included
-    steps_left: int | None  # None when training until interrupted
+    Attributes:
+        step: Completed steps of the run, including those before it was resumed.
+        steps_left: Steps left, None if training until interrupted.
+        loss: Training loss of this step, in nats per token.
+        average_loss: Exponential moving average of the loss.
+        validation_loss: Validation loss, None if it was not computed at this step.
+        learning_rate: The learning rate of this step.
+        tokens_per_second: Training speed over the last steps.
+        seconds: Time since training started or resumed.
+        seconds_left: Estimated time left, None if training until interrupted.
+        is_best: Whether this is the lowest validation loss so far.
+        stops_early: Whether training stops because the validation loss no longer improves.
+    """
+
+    step: int
+    steps_left: int | None
     loss: float
-    average_loss: float  # exponential, 0.99
-    validation_loss: float | None  # measured at this step, else None
+    average_loss: float
+    validation_loss: float | None
     learning_rate: float
     tokens_per_second: float
-    seconds: float  # since this call began
+    seconds: float
     seconds_left: float | None
-    is_best: bool = False  # the lowest validation loss so far
-    stops_early: bool = False  # no better validation loss for `early_stopping_patience` times
+    is_best: bool = False
+    stops_early: bool = False
 
     @property
     def is_last(self) -> bool:
-        """Whether the loop ends with this step."""
+        """Whether training ends with this step."""
         return self.stops_early or self.steps_left == 0
 
 
-def run(
-    model: GPT2,
-    tokenizer: Tokenizer,
-    tokens: NDArray[np.integer],
-    config: FinetuneConfig,
-    validation: NDArray[np.integer] | None = None,
-) -> Iterator[Progress]:
-    """Train `model` in place on `tokens` (one row of ids); yields a Progress after each step.
-
-    Raises DatasetError where the ids are not this tokenizer's or too few.
-
-    for progress in run(model, tokenizer, np.array(tokenizer.encode(text)), FinetuneConfig()):
-        print(progress.step, progress.loss)
-    """
-    if tokenizer.n_vocab > model.config.n_vocab:
-        raise DatasetError(
-            f"the tokenizer has {tokenizer.n_vocab} ids but the model only {model.config.n_vocab}: "
-            "take both from one model folder"
-        )
-    yield from Trainer(model, np.asarray(tokens), config, validation)
-
-
-def learning_rate_at(config: FinetuneConfig, step: int, steps: int) -> float:
-    """The learning rate of step `step`, counted from 0, of a schedule of `steps`.
-
-    >>> learning_rate_at(FinetuneConfig(lr_schedule="linear", learning_rate=1.0), 5, 10)
-    0.5
-    """
-    rate = config.learning_rate
-    if step < config.warmup_steps:
-        return rate * (step + 1) / config.warmup_steps
-    if config.lr_schedule == "constant":
-        return rate
-    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    if config.lr_schedule == "linear":
-        return rate * (1.0 - min(1.0, done))
-    return rate * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
-
-
 class Trainer:
-    """Trains a model; iterate over it for Progress. `state` and `restore` carry it over a stop."""
+    """Trains a model in place; iterating over it yields a Progress per optimizer step.
+
+    Example:
+        for progress in Trainer(model, tokens, FinetuneConfig(steps=100)):
+            print(progress.step, progress.loss)
+    """
 
     def __init__(
         self,
@@ -104,19 +84,31 @@ class Trainer:
         config: FinetuneConfig,
         validation: NDArray[np.integer] | None = None,
     ) -> None:
-        """Raises DatasetError where `tokens` are too few or outside the vocabulary."""
+        """Build the optimizer and the training graph.
+
+        Args:
+            model: The model to train; only its adapters if it has some.
+            tokens: Token ids of the training data, (count,).
+            config: The training options.
+            validation: Token ids of the validation data, if any.
+
+        Raises:
+            DatasetError: There are fewer than two tokens, or ids outside the model's vocabulary.
+        """
         self.model, self.config = model, config
-        self._tokens, self._validation = _checked(tokens, model), None
+        _check_tokens(tokens, model)
+        self._tokens, self._validation = tokens, None
         self._window = window_length(len(tokens), model.config.n_ctx)
         if validation is not None:
-            length = window_length(len(_checked(validation, model)), model.config.n_ctx)
-            self._validation = consecutive_windows(validation, length, VALIDATION_WINDOWS)
+            _check_tokens(validation, model)
+            length = window_length(len(validation), model.config.n_ctx)
+            self._validation = consecutive_windows(validation, length, MAX_VALIDATION_WINDOWS)
         self.step = 0
         self.seed = secrets.randbits(63) if config.seed is None else config.seed
-        self._schedule = (0, max(0, config.steps))  # first step and end of the learning rate's
-        self._average = (0.0, 0.0)
-        self._best = math.inf
-        self._since_best = 0
+        self._schedule = (0, max(0, config.steps))  # first and last step of the lr schedule
+        self._average = (0.0, 0.0)  # sum of the decayed losses, sum of their weights
+        self._best_loss = math.inf
+        self._evaluations_since_best = 0
         self.stopped_early = False
 
         self.variables = list(model.adapters.values()) or [
@@ -124,188 +116,192 @@ class Trainer:
             for name, variable in model.variables.items()
             if "/h" in name or not config.only_train_transformer_layers
         ]
-        undecayed = [variable for variable in self.variables if len(variable.shape) < 2]
+        vectors = [variable for variable in self.variables if len(variable.shape) < 2]
         self._strategy = model.strategy
         with self._strategy.scope():
-            self._optimizer = make_optimizer(config, undecayed, model.strategy.num_replicas_in_sync)
+            self._optimizer = make_optimizer(config, vectors, self._strategy.num_replicas_in_sync)
             self._loss_scale = None
             if model.precision == "float16":
                 self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
-            self._outer = self._loss_scale or self._optimizer
-            self._outer.build(self.variables)
+            self._outer_optimizer = self._loss_scale or self._optimizer
+            self._outer_optimizer.build(self.variables)
         layers.make_graphs()
         windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
-        # Nothing in these is a loop or a branch for AutoGraph to find, and its search would take as
-        # long as all the rest of tracing.
+        # AutoGraph would find no loop or branch here, and double the time of tracing.
         self._train = tf.function(
             self._all_replicas, input_signature=[windows, seed], autograph=False
         )
-        self._measure = tf.function(
-            self._without_gradients,
+        self._evaluate = tf.function(
+            self._loss_only,
             input_signature=[tf.TensorSpec([1, None], tf.int32)],
             autograph=False,
         )
 
     def __iter__(self) -> Iterator[Progress]:
-        config = self.config
-        steps = config.steps if config.steps > 0 else None
-        first, began, recent = self.step, time.monotonic(), [time.monotonic()]
-        end = None if steps is None else first + steps
-        while end is None or self.step < end:
-            start, planned = self._schedule
-            rate = learning_rate_at(config, self.step - start, planned - start)
-            loss = self._train_step(rate)
+        first_step, started, timer = self.step, time.monotonic(), _StepTimer()
+        last_step = first_step + self.config.steps if self.config.steps > 0 else None
+        while last_step is None or self.step < last_step:
+            schedule_start, schedule_end = self._schedule
+            learning_rate = learning_rate_at(
+                self.config, self.step - schedule_start, schedule_end - schedule_start
+            )
+            loss = self._train_step(learning_rate)
             self.step += 1
             total, weight = self._average
             self._average = (total * AVERAGE_DECAY + loss, weight * AVERAGE_DECAY + 1.0)
-            recent = [*recent[-RATE_STEPS:], time.monotonic()]
-            a_step = (recent[-1] - recent[0]) / (len(recent) - 1)
-            left = None if end is None else end - self.step
-            measured = self._validation is not None and (
-                self.step % config.eval_every == 0 or left == 0
-            )
-            validation_loss = self.validation_loss() if measured else None
-            is_best = validation_loss is not None and validation_loss < self._best
-            if validation_loss is not None:
-                self._best = min(self._best, validation_loss)
-                counts = config.early_stopping_patience > 0 and not is_best
-                self._since_best = self._since_best + 1 if counts else 0
-            stops_early = measured and 0 < config.early_stopping_patience <= self._since_best
+            seconds_per_step = timer.stop()
+            left = None if last_step is None else last_step - self.step
+            validation_loss, is_best, stops_early = self._validate(is_last=left == 0)
             yield Progress(
                 step=self.step,
                 steps_left=left,
                 loss=loss,
                 average_loss=self._average[0] / self._average[1],
                 validation_loss=validation_loss,
-                learning_rate=rate,
-                tokens_per_second=self.tokens_per_step / max(a_step, 1e-9),
-                seconds=time.monotonic() - began,
-                seconds_left=None if left is None else left * a_step,
+                learning_rate=learning_rate,
+                tokens_per_second=self.tokens_per_step / max(seconds_per_step, 1e-9),
+                seconds=time.monotonic() - started,
+                seconds_left=None if left is None else left * seconds_per_step,
                 is_best=is_best,
                 stops_early=stops_early,
             )
             if stops_early:
                 self.stopped_early = True
                 return
-            # What the consumer did meanwhile, such as saving, is no part of a step's time.
-            pause = time.monotonic() - recent[-1]
-            recent = [moment + pause for moment in recent]
-            if self.step == first + 1:
-                recent = recent[-1:]  # compiling, as the first step did, tells nothing of the next
+            timer.start(forget=self.step == first_step + 1)  # the first step includes compiling
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens that one step learns from."""
-        return self._windows_a_step() * (self._window - 1)
+        """Tokens trained on per optimizer step."""
+        return self._windows_per_step() * (self._window - 1)
 
     def validation_loss(self) -> float:
-        """Mean loss in nats a token over the validation windows, without dropout. Raises
-        DatasetError where there are none."""
+        """Mean loss over the validation windows without dropout, in nats per token.
+
+        Raises DatasetError if there is no validation data.
+        """
         if not self._validation:
-            raise DatasetError(
-                "there is no validation text: give validation_split or validation_data"
-            )
-        losses = [float(self._measure(window[None])) for window in self._validation]
+            raise DatasetError("no validation data: set validation_split or validation_data")
+        losses = [float(self._evaluate(window[None])) for window in self._validation]
         return float(np.mean(losses))
 
     def state(self) -> dict[str, Any]:
-        """All that going on needs beside the weights, by name: the optimizer's own variables, since
-        a copy of all of them would be twice as large as the model, and arrays."""
+        """Everything beside the weights that resuming needs, by name.
+
+        Contains the optimizer's variables themselves, since copies would take twice the model's
+        memory, and NumPy arrays.
+        """
         variables = {
-            f"optimizer/{order}": variable.value
-            for order, variable in enumerate(self._outer.variables)
+            f"optimizer/{index}": variable.value
+            for index, variable in enumerate(self._outer_optimizer.variables)
         }
-        numbers = [*self._average, self._best]
-        counts = [self.step, self.seed, *self._schedule, self._since_best]
+        numbers = [*self._average, self._best_loss]
+        counts = [self.step, self.seed, *self._schedule, self._evaluations_since_best]
         return variables | {"numbers": np.array(numbers), "counts": np.array(counts, np.int64)}
 
     def restore(self, state: Mapping[str, Any]) -> bool:
-        """Go on from `state`. False where its optimizer is another one: then that starts afresh,
-        and the step, the averages and the order of the data go on."""
-        variables = self._outer.variables
-        names = [f"optimizer/{order}" for order in range(len(variables))]
+        """Continue from `state`.
+
+        Returns:
+            False if the state is another optimizer's. That optimizer restarts; the step, the
+            averages and the order of the data are restored nevertheless.
+        """
+        variables = self._outer_optimizer.variables
+        names = [f"optimizer/{index}" for index in range(len(variables))]
         fits = f"optimizer/{len(variables)}" not in state and all(
-            name in state and _shape_in(state, name) == tuple(variable.shape)
+            name in state and _stored_shape(state, name) == tuple(variable.shape)
             for name, variable in zip(names, variables, strict=True)
         )
         if fits:
             for name, variable in zip(names, variables, strict=True):
                 variable.assign(state[name])
-        total, weight, self._best = (float(number) for number in state["numbers"])
+        total, weight, self._best_loss = (float(number) for number in state["numbers"])
         self._average = (total, weight)
-        self.step, seed, start, end, self._since_best = (int(n) for n in state["counts"])
+        self.step, seed, start, end, self._evaluations_since_best = map(int, state["counts"])
         self.seed = seed if self.config.seed is None else self.config.seed
-        # A run that was stopped and now goes to the end it had planned keeps its schedule.
-        planned = self.step + max(0, self.config.steps)
-        goes_on = planned == end or (self.config.steps <= 0 and start == end)
-        self._schedule = (start, end) if goes_on else (self.step, planned)
+        # A run that was interrupted and now trains to its original end keeps its schedule.
+        last_step = self.step + max(0, self.config.steps)
+        keeps_schedule = last_step == end or (self.config.steps <= 0 and start == end)
+        self._schedule = (start, end) if keeps_schedule else (self.step, last_step)
         return fits
 
     def start_at(self, step: int) -> None:
-        """Count on from a run of which nothing but its step is known."""
+        """Continue from a step without a saved state."""
         self.step = step
         self._schedule = (step, step + max(0, self.config.steps))
 
-    def _windows_a_step(self) -> int:
+    def _validate(self, is_last: bool) -> tuple[float | None, bool, bool]:
+        """The validation loss if it is due, whether it is the best, and whether to stop early."""
+        if self._validation is None or not (is_last or self.step % self.config.eval_every == 0):
+            return None, False, False
+        loss, patience = self.validation_loss(), self.config.early_stopping_patience
+        is_best = loss < self._best_loss
+        self._best_loss = min(self._best_loss, loss)
+        if patience and not is_best:
+            self._evaluations_since_best += 1
+        else:
+            self._evaluations_since_best = 0
+        return loss, is_best, 0 < patience <= self._evaluations_since_best
+
+    def _windows_per_step(self) -> int:
         config = self.config
         return config.accumulate_gradients * config.batch_size * self._strategy.num_replicas_in_sync
 
-    def _train_step(self, rate: float) -> float:
-        self._optimizer.learning_rate.assign(rate)
-        count = self._windows_a_step()
+    def _train_step(self, learning_rate: float) -> float:
+        self._optimizer.learning_rate.assign(learning_rate)
+        count = self._windows_per_step()
         windows = random_windows(self._tokens, self.seed, self.step, count, self._window)
-        # (passes, batch of all devices, window)
+        # (pass, window of any device, time)
         passes = windows.reshape(self.config.accumulate_gradients, -1, self._window)
         seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
-        self.model.version += 1  # before: an interrupt may come when the weights are changed
+        self.model.version += 1  # before the step, since an interrupt may end it halfway
         return float(self._train(passes, seed))
 
     def _all_replicas(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        with _forgotten_gradients():
+        with _unregistered_gradients():
             losses = self._strategy.run(self._one_replica, args=(passes, seed))
         return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
     def _one_replica(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One step on one device: gradients averaged over passes and devices, then applied."""
         config, context = self.config, tf.distribute.get_replica_context()
-        first = context.replica_id_in_sync_group * config.batch_size
+        replica = context.replica_id_in_sync_group
+        first = replica * config.batch_size
+        # A static shape saves TensorFlow from computing it at each step.
         shape = [config.accumulate_gradients, config.batch_size, self._window]
-        # Of a shape that is known TensorFlow need not ask at each step.
-        mine = tf.reshape(passes[:, first : first + config.batch_size], shape)
-        seed += [context.replica_id_in_sync_group, 0]
-        count = config.accumulate_gradients
-        if count == 1:
-            loss, gradients = self._gradients(mine[0], seed)
-        else:
-
-            def add(order: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
-                one_loss, more = self._gradients(mine[order], seed + [order * 65536, 0])
-                return (
-                    order + 1,
-                    loss + one_loss,
-                    [a + b for a, b in zip(totals, more, strict=True)],
-                )
-
-            # A first pass before the loop would hold its activations beside the loop's.
-            nothing = [tf.zeros(variable.shape) for variable in self.variables]
-            _, loss, gradients = tf.while_loop(
-                lambda order, *_: order < count, add, [0, 0.0, nothing], parallel_iterations=1
-            )
-            loss, gradients = loss / count, [gradient / count for gradient in gradients]
+        passes = tf.reshape(passes[:, first : first + config.batch_size], shape)
+        loss, gradients = self._accumulated_gradients(passes, seed + [replica, 0])
         replicas = context.num_replicas_in_sync
         if replicas > 1:
-            # Keras adds up what the devices hand in, so each hands in its share of the mean.
+            # Keras sums the gradients of all devices, so each passes its share of the mean.
             mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
             gradients = [gradient / replicas for gradient in mean]
-        self._outer.apply(gradients, self.variables)
+        self._outer_optimizer.apply(gradients, self.variables)
         return loss
 
-    def _without_gradients(self, window: tf.Tensor) -> tf.Tensor:
-        with _forgotten_gradients():
-            return self.model.loss(window, differentiable=False)
+    def _accumulated_gradients(
+        self, passes: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Mean loss and gradients over passes (pass, batch, time)."""
+        count = self.config.accumulate_gradients
+        if count == 1:
+            return self._gradients(passes[0], seed)
+
+        def add(index: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
+            pass_loss, gradients = self._gradients(passes[index], seed + [index * 65536, 0])
+            totals = [a + b for a, b in zip(totals, gradients, strict=True)]
+            return index + 1, loss + pass_loss, totals
+
+        # Starting from the gradients of a first pass would hold its activations beside the loop's.
+        zeros = [tf.zeros(variable.shape) for variable in self.variables]
+        _, loss, totals = tf.while_loop(
+            lambda index, *_: index < count, add, [0, 0.0, zeros], parallel_iterations=1
+        )
+        return loss / count, [total / count for total in totals]
 
     def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Loss and gradients of windows (batch, time)."""
         config = self.config
         with tf.GradientTape() as tape:
             loss = self.model.loss(
@@ -318,34 +314,58 @@ class Trainer:
             scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
 
+    def _loss_only(self, window: tf.Tensor) -> tf.Tensor:
+        with _unregistered_gradients():
+            return self.model.loss(window, differentiable=False)
+
+
+class _StepTimer:
+    """Measures the average duration of the last steps, without the consumer's work in between."""
+
+    def __init__(self) -> None:
+        self._times = [time.monotonic()]
+
+    def stop(self) -> float:
+        """End a step; returns the average duration in seconds."""
+        self._times = [*self._times[-TIMED_STEPS:], time.monotonic()]
+        return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
+
+    def start(self, forget: bool = False) -> None:
+        """Start the next step; with `forget`, earlier steps no longer count."""
+        pause = time.monotonic() - self._times[-1]
+        self._times = [moment + pause for moment in self._times]
+        if forget:
+            self._times = self._times[-1:]
+
 
 @contextmanager
-def _forgotten_gradients() -> Iterator[None]:
-    """Forgets at its end which custom gradients were made within. TensorFlow would keep them, and
-    with them the graph, the weights and the optimizer, for as long as the process runs. Recomputing
-    activations makes some, and so does adding up over devices, even over one. It is the whole
-    process's: two threads must not compile trainings at once."""
+def _unregistered_gradients() -> Iterator[None]:
+    """Unregister the custom gradients that were registered inside the context.
+
+    TensorFlow would keep them, and with them the graph, the weights and the optimizer, for the life
+    of the process. Recomputed activations register some, and so does a reduction over devices, even
+    over one. The registry is global: two threads must not compile trainings at the same time.
+    """
     before = set(gradient_registry.list())
     try:
         yield
     finally:
         for name in set(gradient_registry.list()) - before:
-            del gradient_registry._registry[name]  # there is no public way
+            del gradient_registry._registry[name]  # there is no public function
 
 
-def _shape_in(state: Mapping[str, Any], name: str) -> tuple[int, ...]:
-    """Without reading what lies in a file."""
+def _stored_shape(state: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """The shape of a stored array, without reading the array from its file."""
     shapes = getattr(state, "shapes", None)
     return tuple(state[name].shape if shapes is None else shapes[name])
 
 
-def _checked(tokens: NDArray[np.integer], model: GPT2) -> NDArray[np.integer]:
+def _check_tokens(tokens: NDArray[np.integer], model: GPT2) -> None:
     if len(tokens) < 2:
         raise DatasetError(f"training needs at least 2 tokens, got {len(tokens)}: add more text")
     low, high = int(tokens.min()), int(tokens.max())
     if low < 0 or high >= model.config.n_vocab:
         raise DatasetError(
-            f"the data holds the id {high if low >= 0 else low}, outside the model's "
-            f"{model.config.n_vocab}: it was encoded with another tokenizer; encode the text again"
+            f"token id {high if low >= 0 else low} is outside the model's vocabulary of "
+            f"{model.config.n_vocab}: the data was encoded with another tokenizer, encode it again"
         )
-    return tokens

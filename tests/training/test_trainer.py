@@ -1,4 +1,4 @@
-"""The training loop: gpt-2-simple's losses, stops that leave no trace, what each option does."""
+"""The training loop: gpt-2-simple's losses, exact resuming, and the effect of each option."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.training import trainer
-from gpt2_helpers.training.trainer import Progress, Trainer, learning_rate_at
+from gpt2_helpers.training.lr_schedule import learning_rate_at
+from gpt2_helpers.training.trainer import Progress, Trainer
 from paths import GOLDEN
-from toy import TOY, toy_model, toy_tokenizer
+from toy import TOY, toy_model
 
 ONE_LAYER = dataclasses.replace(TOY, n_layer=1)
-# Something to learn: the same forty ids in the same order again and again.
+# A text that can be learned: the same forty ids repeated.
 REPEATING = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 15)
 OPTIMIZERS = {"adam": 0.01, "adamw": 0.01, "adafactor": 0.03, "sgd": 0.3}
 
@@ -32,9 +33,9 @@ Weights = dict[str, np.ndarray]
 
 
 def options(**changes: Any) -> FinetuneConfig:
-    """Three steps of plain gradient descent, which compiles fastest, but for what is given."""
-    few: dict[str, Any] = {"steps": 3, "optimizer": "sgd", "learning_rate": 0.1, "seed": 1}
-    return FinetuneConfig(**{**few, "batch_size": 2, "accumulate_gradients": 1, **changes})
+    """Options of three SGD steps, which compile fastest, with some changes."""
+    defaults: dict[str, Any] = {"steps": 3, "optimizer": "sgd", "learning_rate": 0.1, "seed": 1}
+    return FinetuneConfig(**{**defaults, "batch_size": 2, "accumulate_gradients": 1, **changes})
 
 
 def weights_of(model: GPT2) -> Weights:
@@ -44,13 +45,13 @@ def weights_of(model: GPT2) -> Weights:
 def trained(
     config: FinetuneConfig, tokens: np.ndarray = REPEATING, **model_options: Any
 ) -> tuple[list[Progress], Weights]:
-    """Each step's progress of a one-layer toy, and its weights at the end."""
+    """The progress of each step of a one-layer toy model, and its final weights."""
     model = toy_model(ONE_LAYER, **model_options)
     return list(Trainer(model, tokens, config)), weights_of(model)
 
 
 def state_of(trainer: Trainer) -> dict[str, np.ndarray]:
-    """A copy of what going on needs: the optimizer's own variables change."""
+    """A copy of the state, since the optimizer's variables change."""
     return {
         name: np.asarray(tf.convert_to_tensor(value)).copy()
         for name, value in trainer.state().items()
@@ -73,14 +74,14 @@ def assert_close(first: Weights, second: Weights) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _on_cpu() -> Iterator[None]:
-    """A GPU adds up in another order each time: only a CPU repeats to the last digit."""
+    """Sums on a GPU are not deterministic: only a CPU repeats bit for bit."""
     with tf.device("CPU:0"):
         yield
 
 
 @pytest.fixture(scope="module")
 def plain() -> tuple[list[Progress], Weights]:
-    """Three steps with nothing switched on, to compare others with."""
+    """Three steps with default options, to compare with."""
     return trained(options())
 
 
@@ -98,26 +99,28 @@ def golden_model() -> GPT2:
 def golden_run(
     golden_model: GPT2, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[list[float], np.ndarray]]:
-    """Trains the golden model on the windows that gpt-2-simple had, in its order."""
+    """Trains the golden model on the windows of gpt-2-simple, in its order."""
     with np.load(GOLDEN / "gpt_2_simple.npz") as file:
         golden = dict(file)
     windows = golden["windows"]
 
-    def given(tokens: Any, seed: int, step: int, batch_size: int, length: int) -> np.ndarray:
+    def golden_windows(
+        tokens: Any, seed: int, step: int, batch_size: int, length: int
+    ) -> np.ndarray:
         assert length == windows.shape[1]
         return windows[step * batch_size : (step + 1) * batch_size]
 
     def train(name: str, **changes: Any) -> tuple[list[float], np.ndarray]:
-        monkeypatch.setattr(trainer, "random_windows", given)
+        monkeypatch.setattr(trainer, "random_windows", golden_windows)
         config = FinetuneConfig(steps=20, **changes)
-        # A text of one window's length makes windows of this length.
+        # A text as long as one window gives windows of that length.
         steps = list(Trainer(golden_model, windows[0], config))
         return losses(steps), golden[f"losses/{name}"]
 
     return train
 
 
-def test_losses_are_those_of_gpt_2_simple_and_so_is_the_model(
+def test_losses_and_trained_model_equal_those_of_gpt_2_simple(
     golden_run: Any, golden_model: GPT2
 ) -> None:
     ours, theirs = golden_run("adam", batch_size=2, learning_rate=1e-3, accumulate_gradients=1)
@@ -127,21 +130,21 @@ def test_losses_are_those_of_gpt_2_simple_and_so_is_the_model(
     np.testing.assert_allclose(golden_model.logits(ids), saved, rtol=0, atol=1e-2)
 
 
-def test_losses_of_accumulated_gradients_are_those_of_gpt_2_simple(golden_run: Any) -> None:
+def test_accumulated_gradients_have_the_losses_of_gpt_2_simple(golden_run: Any) -> None:
     ours, theirs = golden_run(
         "accumulated", batch_size=1, learning_rate=1e-3, accumulate_gradients=2
     )
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
 
 
-def test_losses_of_gradient_descent_are_those_of_gpt_2_simple(golden_run: Any) -> None:
+def test_sgd_has_the_losses_of_gpt_2_simple(golden_run: Any) -> None:
     ours, theirs = golden_run(
         "sgd", batch_size=2, learning_rate=1e-2, accumulate_gradients=1, optimizer="sgd"
     )
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)
 
 
-def test_training_only_the_layers_is_as_in_gpt_2_simple_and_leaves_the_embeddings(
+def test_training_only_the_layers_equals_gpt_2_simple_and_freezes_the_embeddings(
     golden_run: Any, golden_model: GPT2
 ) -> None:
     before = weights_of(golden_model)
@@ -158,12 +161,12 @@ def test_training_only_the_layers_is_as_in_gpt_2_simple_and_leaves_the_embedding
     assert unchanged == {"model/wte", "model/wpe", "model/ln_f/g", "model/ln_f/b"}
 
 
-# --- Learning, and going on as if never stopped
+# --- Learning and resuming
 
 
 @dataclass
-class Stopped:
-    """A training of thirty steps, and all that was at hand to save after fifteen."""
+class Training:
+    """A training of thirty steps, and the weights and state after fifteen."""
 
     config: FinetuneConfig
     steps: list[Progress]
@@ -173,7 +176,7 @@ class Stopped:
 
 
 @pytest.fixture(scope="module", params=list(OPTIMIZERS))
-def stopped(request: pytest.FixtureRequest) -> Stopped:
+def training(request: pytest.FixtureRequest) -> Training:
     config = options(
         steps=30,
         optimizer=request.param,
@@ -190,32 +193,32 @@ def stopped(request: pytest.FixtureRequest) -> Stopped:
     steps = list(itertools.islice(training, 15))
     half = weights_of(model), state_of(trainer)
     steps += training
-    return Stopped(config, steps, *half, weights_of(model))
+    return Training(config, steps, *half, weights_of(model))
 
 
-def test_every_optimizer_learns_a_repetitive_text(stopped: Stopped) -> None:
-    first, last = losses(stopped.steps)[:3], losses(stopped.steps)[-3:]
+def test_every_optimizer_learns_a_repetitive_text(training: Training) -> None:
+    first, last = losses(training.steps)[:3], losses(training.steps)[-3:]
     assert np.mean(last) < 0.9 * np.mean(first)
-    assert stopped.steps[-1].validation_loss is not None
-    assert stopped.steps[-1].validation_loss < first[0]
+    assert training.steps[-1].validation_loss is not None
+    assert training.steps[-1].validation_loss < first[0]
 
 
-def test_resuming_goes_on_as_if_it_had_never_stopped(stopped: Stopped) -> None:
-    model = GPT2(ONE_LAYER, stopped.half_weights)
-    config = dataclasses.replace(stopped.config, steps=15, seed=None)  # `steps` more
+def test_resumed_training_continues_exactly(training: Training) -> None:
+    model = GPT2(ONE_LAYER, training.half_weights)
+    config = dataclasses.replace(training.config, steps=15, seed=None)  # `steps` more
     trainer = Trainer(model, REPEATING, config, validation=REPEATING[:60])
-    assert trainer.restore(stopped.half_state)
+    assert trainer.restore(training.half_state)
     resumed = list(trainer)
     for name in ("step", "steps_left", "loss", "average_loss", "validation_loss", "is_best"):
-        expected = [getattr(step, name) for step in stopped.steps[15:]]
+        expected = [getattr(step, name) for step in training.steps[15:]]
         assert [getattr(step, name) for step in resumed] == expected, name
-    assert [s.learning_rate for s in resumed] == [s.learning_rate for s in stopped.steps[15:]]
-    assert_same(stopped.weights, weights_of(model))
+    assert [s.learning_rate for s in resumed] == [s.learning_rate for s in training.steps[15:]]
+    assert_same(training.weights, weights_of(model))
 
 
-def test_the_learning_rate_follows_its_schedule(stopped: Stopped) -> None:
-    rates = [step.learning_rate for step in stopped.steps]
-    assert rates == [learning_rate_at(stopped.config, step, 30) for step in range(30)]
+def test_learning_rate_follows_the_schedule(training: Training) -> None:
+    rates = [step.learning_rate for step in training.steps]
+    assert rates == [learning_rate_at(training.config, step, 30) for step in range(30)]
 
 
 @pytest.mark.parametrize(
@@ -232,22 +235,22 @@ def test_the_learning_rate_follows_its_schedule(stopped: Stopped) -> None:
         ),
     ],
 )
-def test_another_optimizer_starts_afresh_where_the_data_go_on(
+def test_another_optimizer_restarts_and_the_data_order_continues(
     before: dict[str, Any], after: dict[str, Any], fits: bool
 ) -> None:
     first = Trainer(toy_model(ONE_LAYER), REPEATING, options(**before, seed=None))
     first.start_at(77)
     second = Trainer(toy_model(ONE_LAYER), REPEATING, options(**after, seed=None))
-    fresh = state_of(second)
+    initial = state_of(second)
     assert second.restore(first.state()) is fits
     assert (second.step, second.seed) == (77, first.seed)
     if not fits:
         state = second.state()
-        for name in (name for name in fresh if name.startswith("optimizer/")):
-            np.testing.assert_array_equal(state[name], fresh[name])
+        for name in (name for name in initial if name.startswith("optimizer/")):
+            np.testing.assert_array_equal(state[name], initial[name])
 
 
-def test_training_until_interrupted_warms_up_only_once() -> None:
+def test_warm_up_happens_once_when_training_until_interrupted() -> None:
     config = options(steps=0, warmup_steps=3, learning_rate=0.3)
     first = Trainer(toy_model(ONE_LAYER), REPEATING, config)
     before = [step.learning_rate for step in itertools.islice(first, 2)]
@@ -257,24 +260,24 @@ def test_training_until_interrupted_warms_up_only_once() -> None:
     assert before + after == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3])
 
 
-# --- Options that must not change what is computed, and those that must
+# --- Options
 
 
-def test_accumulated_passes_equal_one_batch_as_large(plain: tuple[list[Progress], Weights]) -> None:
+def test_accumulated_passes_equal_one_large_batch(plain: tuple[list[Progress], Weights]) -> None:
     steps, weights = trained(options(batch_size=1, accumulate_gradients=2))
     assert losses(steps) == pytest.approx(losses(plain[0]), abs=1e-5)
     assert_close(plain[1], weights)
 
 
-def test_memory_saving_gradients_change_no_number(
+def test_memory_saving_gradients_do_not_change_the_result(
     plain: tuple[list[Progress], Weights], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recomputed: list[object] = []
-    genuine = tf.recompute_grad
+    original = tf.recompute_grad
 
     def recompute_grad(function: Callable[..., Any]) -> Any:
         recomputed.append(function)
-        return genuine(function)
+        return original(function)
 
     monkeypatch.setattr(tf, "recompute_grad", recompute_grad)
     steps, weights = trained(options(use_memory_saving_gradients=True))
@@ -283,29 +286,29 @@ def test_memory_saving_gradients_change_no_number(
     assert_close(plain[1], weights)
 
 
-def test_a_seed_repeats_a_training(plain: tuple[list[Progress], Weights]) -> None:
+def test_seed_makes_training_reproducible(plain: tuple[list[Progress], Weights]) -> None:
     steps, weights = trained(options())
     assert losses(steps) == losses(plain[0])
     assert_same(plain[1], weights)
 
 
-def test_another_seed_draws_other_windows(plain: tuple[list[Progress], Weights]) -> None:
+def test_another_seed_gives_other_windows(plain: tuple[list[Progress], Weights]) -> None:
     steps, _ = trained(options(seed=2))
     assert losses(steps)[0] != losses(plain[0])[0]
 
 
-def test_without_a_seed_each_training_draws_its_own() -> None:
+def test_random_seed_by_default() -> None:
     seeds = {Trainer(toy_model(ONE_LAYER), REPEATING, options(seed=None)).seed for _ in range(3)}
     assert len(seeds) == 3
 
 
-def test_dropout_drops_in_training(plain: tuple[list[Progress], Weights]) -> None:
+def test_dropout_changes_the_training_loss(plain: tuple[list[Progress], Weights]) -> None:
     steps, _ = trained(options(steps=1, dropout=0.5))
     assert losses(steps)[0] != pytest.approx(losses(plain[0])[0], abs=1e-3)
 
 
-def test_the_gradient_is_clipped_to_its_longest_norm() -> None:
-    def moved(clip: float) -> tuple[float, Weights]:
+def test_gradient_norm_is_clipped() -> None:
+    def change_of(clip: float) -> tuple[float, Weights]:
         before = weights_of(toy_model(ONE_LAYER))
         _, after = trained(
             options(steps=1, learning_rate=1.0, max_grad_norm=clip, accumulate_gradients=2)
@@ -313,13 +316,13 @@ def test_the_gradient_is_clipped_to_its_longest_norm() -> None:
         change = {name: after[name] - array for name, array in before.items()}
         return math.sqrt(sum(float(np.sum(array**2)) for array in change.values())), change
 
-    free, direction = moved(0.0)
-    assert free > 0.2
-    clipped, change = moved(0.1)
+    norm, direction = change_of(0.0)
+    assert norm > 0.2
+    clipped, change = change_of(0.1)
     assert clipped == pytest.approx(0.1, rel=1e-3)
     for name, array in change.items():
-        np.testing.assert_allclose(array, direction[name] * 0.1 / free, atol=1e-6, err_msg=name)
-    assert moved(free * 2)[0] == pytest.approx(free, rel=1e-5)
+        np.testing.assert_allclose(array, direction[name] * 0.1 / norm, atol=1e-6, err_msg=name)
+    assert change_of(norm * 2)[0] == pytest.approx(norm, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -329,34 +332,36 @@ def test_the_gradient_is_clipped_to_its_longest_norm() -> None:
         ({"optimizer": "adam"}, {"optimizer": "adamw"}, 0.01),
     ],
 )
-def test_weight_decay_shrinks_matrices_and_leaves_biases_and_norms(
+def test_weight_decay_applies_to_matrices_only(
     without: dict[str, Any], decaying: dict[str, Any], decay: float
 ) -> None:
     rate = 0.05
     start = weights_of(toy_model(ONE_LAYER))
-    _, free = trained(options(steps=1, learning_rate=rate, **without))
-    _, shrunk = trained(options(steps=1, learning_rate=rate, **decaying))
+    _, plain = trained(options(steps=1, learning_rate=rate, **without))
+    _, decayed = trained(options(steps=1, learning_rate=rate, **decaying))
     for name, array in start.items():
         if array.ndim == 1:
-            np.testing.assert_array_equal(shrunk[name], free[name], err_msg=name)
+            np.testing.assert_array_equal(decayed[name], plain[name], err_msg=name)
         else:
             expected = -rate * decay * array
-            np.testing.assert_allclose(shrunk[name] - free[name], expected, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(
+                decayed[name] - plain[name], expected, atol=1e-6, err_msg=name
+            )
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_learns_too(precision: str) -> None:
+def test_half_precision_learns_with_fp32_weights(precision: str) -> None:
     config = options(steps=30, optimizer="adam", learning_rate=0.01, accumulate_gradients=2)
     steps, weights = trained(config, precision=precision)
     assert np.mean(losses(steps)[-3:]) < 0.8 * np.mean(losses(steps)[:3])
-    # The weights stay in fp32: most of a step would be lost in half of it.
+    # In half precision most of an update would be rounded away.
     wte = weights["model/wte"]
     assert wte.dtype == np.float32
     halved = tf.cast(tf.cast(wte, precision), tf.float32).numpy()
     assert np.mean(halved != wte) > 0.9
 
 
-def test_the_loss_scale_of_fp16_is_part_of_the_state() -> None:
+def test_fp16_loss_scale_is_part_of_the_state() -> None:
     model = toy_model(ONE_LAYER, precision="float16")
     trainer = Trainer(model, REPEATING, options())
     state = trainer.state()
@@ -364,39 +369,10 @@ def test_the_loss_scale_of_fp16_is_part_of_the_state() -> None:
     assert not Trainer(toy_model(ONE_LAYER), REPEATING, options()).restore(state)
 
 
-# --- Schedules
-
-
-def rates(steps: int = 10, **changes: Any) -> list[float]:
-    config = FinetuneConfig(steps=steps, learning_rate=1.0, **changes)
-    return [learning_rate_at(config, step, steps) for step in range(steps)]
-
-
-def test_schedules() -> None:
-    assert rates(4) == [1.0, 1.0, 1.0, 1.0]
-    assert rates(4, lr_schedule="linear") == pytest.approx([1.0, 0.75, 0.5, 0.25])
-    cosine = [1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
-    assert rates(4, lr_schedule="cosine") == pytest.approx(cosine)
-    assert rates(4, warmup_steps=2) == pytest.approx([0.5, 1.0, 1.0, 1.0])
-    warm = rates(6, lr_schedule="linear", warmup_steps=2)
-    assert warm == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.5, 0.25])
-
-
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
-@pytest.mark.parametrize("warmup", [0, 3, 10])
-def test_a_learning_rate_stays_between_zero_and_the_one_asked_for(
-    schedule: str, warmup: int
-) -> None:
-    config = FinetuneConfig(steps=10, learning_rate=1.0, lr_schedule=schedule, warmup_steps=warmup)
-    for step in range(15):  # past the end too
-        assert 0 <= learning_rate_at(config, step, 10) <= 1
-    assert learning_rate_at(config, 14, 10) == 0
-
-
 # --- Validation
 
 
-def test_validation_loss_is_that_of_every_token_once_and_without_dropout() -> None:
+def test_validation_loss_covers_every_token_once_without_dropout() -> None:
     model = toy_model(ONE_LAYER)
     held_out = np.random.default_rng(5).integers(0, TOY.n_vocab, 37)  # three windows of 13
     trainer = Trainer(model, REPEATING, options(dropout=0.5), validation=held_out)
@@ -404,7 +380,7 @@ def test_validation_loss_is_that_of_every_token_once_and_without_dropout() -> No
     assert trainer.validation_loss() == pytest.approx(float(model.loss(windows)), abs=1e-5)
 
 
-def test_validation_is_measured_now_and_then_and_at_the_end() -> None:
+def test_validation_loss_is_computed_at_intervals_and_at_the_end() -> None:
     model = toy_model(ONE_LAYER)
     trainer = Trainer(model, REPEATING, options(steps=5, eval_every=2), REPEATING[:30])
     steps = list(trainer)
@@ -417,15 +393,15 @@ def test_validation_is_measured_now_and_then_and_at_the_end() -> None:
         best = min(best, step.validation_loss or math.inf)
 
 
-def test_a_short_validation_text_is_one_window() -> None:
+def test_short_validation_text_is_one_window() -> None:
     model = toy_model(ONE_LAYER)
     trainer = Trainer(model, REPEATING, options(), validation=np.array([1, 2, 3]))
     expected = float(model.loss(np.array([[1, 2, 3]])))
     assert trainer.validation_loss() == pytest.approx(expected, abs=1e-6)
 
 
-def test_early_stopping_waits_as_often_as_it_was_told() -> None:
-    # A learning rate of zero betters nothing: the first measure stays the best.
+def test_early_stopping_patience() -> None:
+    # With a learning rate of zero, the first validation loss stays the best.
     config = options(steps=100, learning_rate=0.0, eval_every=2, early_stopping_patience=3)
     steps = list(Trainer(toy_model(ONE_LAYER), REPEATING, config, REPEATING[:30]))
     assert steps[-1].step == 8
@@ -434,15 +410,15 @@ def test_early_stopping_waits_as_often_as_it_was_told() -> None:
     assert [step.step for step in steps if step.is_best] == [2]
 
 
-def test_validation_without_a_text_for_it() -> None:
-    with pytest.raises(DatasetError, match="there is no validation text"):
+def test_validation_loss_without_validation_data() -> None:
+    with pytest.raises(DatasetError, match="no validation data"):
         Trainer(toy_model(ONE_LAYER), REPEATING, options()).validation_loss()
 
 
 # --- Progress
 
 
-def test_progress_tells_steps_losses_and_speed(plain: tuple[list[Progress], Weights]) -> None:
+def test_progress_reports_steps_losses_and_speed(plain: tuple[list[Progress], Weights]) -> None:
     steps, _ = plain
     assert [(s.step, s.steps_left, s.is_last) for s in steps] == [
         (1, 2, False),
@@ -457,7 +433,9 @@ def test_progress_tells_steps_losses_and_speed(plain: tuple[list[Progress], Weig
     assert steps[0].seconds <= steps[1].seconds <= steps[2].seconds
 
 
-def test_what_an_interrupt_leaves_counts_as_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_step_counts_as_a_change_of_the_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = toy_model()
     trainer = Trainer(model, REPEATING, options(steps=2))
 
@@ -468,10 +446,10 @@ def test_what_an_interrupt_leaves_counts_as_changed(monkeypatch: pytest.MonkeyPa
     before = model.version
     with pytest.raises(KeyboardInterrupt):
         next(iter(trainer))
-    assert model.version > before  # or else a decoder would go on with weights of before
+    assert model.version > before  # or a decoder would keep using the old weights
 
 
-def test_training_until_interrupted_has_no_end() -> None:
+def test_training_until_interrupted_reports_no_end() -> None:
     trainer = Trainer(toy_model(ONE_LAYER), REPEATING, options(steps=-1))
     steps = list(itertools.islice(trainer, 4))
     assert [step.step for step in steps] == [1, 2, 3, 4]
@@ -479,7 +457,7 @@ def test_training_until_interrupted_has_no_end() -> None:
     assert not any(step.is_last for step in steps)
 
 
-def test_steps_count_on_from_a_run_of_which_only_the_step_is_known() -> None:
+def test_start_at_a_step_without_a_saved_state() -> None:
     config = options(steps=2, lr_schedule="linear")
     trainer = Trainer(toy_model(ONE_LAYER), REPEATING, config)
     trainer.start_at(1000)
@@ -491,13 +469,13 @@ def test_steps_count_on_from_a_run_of_which_only_the_step_is_known() -> None:
 # --- Data
 
 
-def test_a_text_shorter_than_the_context_still_trains() -> None:
+def test_text_shorter_than_the_context() -> None:
     steps, _ = trained(options(), tokens=np.array([5, 7, 9]))
     assert losses(steps)[-1] < losses(steps)[0]
 
 
 @pytest.mark.parametrize("tokens", [[], [5]])
-def test_a_text_of_one_token_or_none_does_not(tokens: list[int]) -> None:
+def test_text_of_less_than_two_tokens_is_rejected(tokens: list[int]) -> None:
     with pytest.raises(DatasetError, match=f"needs at least 2 tokens, got {len(tokens)}"):
         Trainer(toy_model(ONE_LAYER), np.array(tokens, int), options())
     with pytest.raises(DatasetError, match=f"needs at least 2 tokens, got {len(tokens)}"):
@@ -505,24 +483,18 @@ def test_a_text_of_one_token_or_none_does_not(tokens: list[int]) -> None:
 
 
 @pytest.mark.parametrize("wrong", [48, -1, 50256])
-def test_ids_outside_the_vocabulary_are_named(wrong: int) -> None:
+def test_ids_outside_the_vocabulary_are_rejected(wrong: int) -> None:
     tokens = np.append(REPEATING, wrong)
-    with pytest.raises(DatasetError, match=f"the id {wrong}, outside the model's 48"):
+    with pytest.raises(
+        DatasetError, match=f"token id {wrong} is outside the model's vocabulary of 48"
+    ):
         Trainer(toy_model(ONE_LAYER), tokens, options())
 
 
-def test_a_tokenizer_with_more_ids_than_the_model() -> None:
-    model, tokenizer = toy_model(ONE_LAYER), toy_tokenizer()
-    with pytest.raises(DatasetError, match="tokenizer has .* ids but the model only 48"):
-        next(trainer.run(model, tokenizer, REPEATING, options()))
-
-
-def test_run_trains_the_model_in_place() -> None:
-    config = dataclasses.replace(ONE_LAYER, n_vocab=toy_tokenizer().n_vocab)
-    model, tokenizer = toy_model(config), toy_tokenizer()
+def test_all_weights_are_trained_in_place() -> None:
+    model = toy_model(ONE_LAYER)
     before = weights_of(model)
-    tokens = np.array(tokenizer.encode("What is the best of your people? " * 20))
-    steps = list(trainer.run(model, tokenizer, tokens, options(), validation=tokens))
+    steps = list(Trainer(model, REPEATING, options(), validation=REPEATING[:60]))
     assert len(steps) == 3
     assert steps[-1].validation_loss is not None
     assert not any(np.array_equal(before[name], weights_of(model)[name]) for name in before)
