@@ -147,7 +147,7 @@ def models(count: int) -> Iterator[object]:
 def left_behind(threads: set[str]) -> list[str]:
     """Threads and processes that were not there before."""
     gc.collect()
-    kept = ("parts",)  # a pool that waits for the next text, made once
+    kept = ("parallel_for",)  # a pool that waits for the next text, made once
     names = {thread.name for thread in threading.enumerate()} - threads
     more = [f"thread {name}" for name in sorted(names) if not name.startswith(kept)]
     return more + [f"process {child.pid}" for child in multiprocessing.active_children()]

@@ -1,7 +1,7 @@
-"""The package's exceptions. Knows nothing of the rest of the package.
+"""Exceptions of the package, and helpers for their messages. Knows nothing about other modules.
 
-Each message is one line: what was wrong, what was received, what to do next.
-Only the command line turns them into exit codes.
+Each message is one line: what is wrong, the value received, what to do. Only the command line turns
+exceptions into exit codes.
 """
 
 from __future__ import annotations
@@ -13,43 +13,51 @@ from types import ModuleType
 
 
 class Gpt2Error(Exception):
-    """Anything that this package refuses to do, or could not do."""
+    """Base class of all errors that this package raises on purpose."""
 
 
 class OptionError(Gpt2Error, ValueError):
-    """An option or argument that is out of range, misspelt or of the wrong type."""
+    """An option or argument is out of range, misspelled or of the wrong type."""
 
 
 class DatasetError(Gpt2Error):
-    """A text, CSV, archive or folder that cannot be trained on."""
+    """A text, CSV, archive or folder cannot be used for training."""
 
 
 class CheckpointError(Gpt2Error):
-    """A model or run folder that is missing, incomplete or inconsistent."""
+    """A model or run folder is missing, incomplete, inconsistent or in use."""
 
 
 class DownloadError(Gpt2Error):
-    """A download that did not arrive whole."""
+    """A download failed or is incomplete."""
 
 
 class BigQueryError(Gpt2Error):
-    """A query or export that BigQuery refused, or that did not come to its end."""
+    """BigQuery rejected a query, or an export failed."""
 
 
 class DriveError(Gpt2Error):
-    """Google Drive that is not there, is full, or does not hold what was asked for."""
+    """Google Drive is not mounted, is full, or lacks a file."""
 
 
 class OutOfMemoryError(Gpt2Error, MemoryError):
-    """The GPU, or this machine, had no memory left for what was asked."""
+    """The GPU or the machine ran out of memory."""
 
 
 class MissingPackageError(Gpt2Error, ImportError):
-    """An optional package that is needed for what was asked."""
+    """An optional package is not installed, or fails to import."""
 
 
 def import_optional(module: str, needed_for: str, package: str | None = None) -> ModuleType:
-    """Import `module`, or raise MissingPackageError with the line that installs it.
+    """Import a module of an optional package.
+
+    Args:
+        module: Name of the module.
+        needed_for: What needs it, as the subject of the error message.
+        package: Name to install; default: the module's top-level name.
+
+    Raises:
+        MissingPackageError: It cannot be imported; the message has the command to install it.
 
     >>> import_optional("json", "reading settings").__name__
     'json'
@@ -69,24 +77,24 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
         ) from error
 
 
-def brief(words: object) -> str:
-    """What another one's error says, or a stranger's file, in one line that is not too long.
+def brief(text: object) -> str:
+    """A foreign error message or file content as one line of at most 200 characters.
 
     >>> brief("no\\n  room")
     'no room'
     """
-    line = " ".join(str(words).split())
+    line = " ".join(str(text).split())
     return line if len(line) <= 200 else f"{line[:200]} ..."
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether the GPU, or this machine, had no memory left."""
-    # TensorFlow's own kind, told by its name: many a command needs no TensorFlow.
+    """Whether an error means that the GPU or the machine ran out of memory."""
+    # TensorFlow's error is recognized by name, since many commands do not load TensorFlow.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint ` (did you mean 'x'?)` where a known name resembles `word`, else nothing.
+    """The hint ` (did you mean 'x'?)` if a known name is similar to `word`, else an empty string.
 
     >>> nearest("124m", ["124M", "tiny"])
     " (did you mean '124M'?)"

@@ -30,7 +30,7 @@ from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
-from gpt2_helpers.system.tensorflow_setup import forget_graphs
+from gpt2_helpers.system.tensorflow_setup import free_graphs
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Session:
         self.run_name = self.run_folder = self.base_model = self.model_name = None
         # Compiled functions and the model hold each other: only the collector frees them.
         gc.collect()
-        forget_graphs()
+        free_graphs()
 
     def _holds_run(self, folder: RunFolder, base_model: str) -> None:
         self.run_name, self.run_folder = folder.name, folder.path

@@ -8,5 +8,5 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
-Ids: TypeAlias = NDArray[np.int32]  # token ids, as the model takes them
-AnyIds: TypeAlias = NDArray[np.integer[Any]]  # token ids in any integer type, as files hold them
+Ids: TypeAlias = NDArray[np.int32]  # token ids as model input
+AnyIds: TypeAlias = NDArray[np.integer[Any]]  # token ids in any integer type, as in files

@@ -66,7 +66,7 @@ def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget them after it."""
     from gpt2_helpers.system import device
 
-    monkeypatch.setattr(device, "_at_most", [])
+    monkeypatch.setattr(device, "_max_threads", [])
 
 
 @pytest.fixture(scope="session")

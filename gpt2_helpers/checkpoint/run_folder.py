@@ -29,7 +29,7 @@ from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weigh
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
-from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free
+from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -301,7 +301,9 @@ class RunFolder:
         try:
             replacement.path.mkdir(parents=True)
             locks.enter_context(exclusive_lock(self._replacement))
-            if (self.path / LOCK).is_file():  # training creates it
+            if os.name == "nt":  # Windows renames no folder with open files, such as the lock
+                refuse_if_busy(self.path)
+            elif (self.path / LOCK).is_file():  # training creates it
                 locks.enter_context(exclusive_lock(self.path))
             free = shutil.disk_usage(replacement.path).free
             if size > free:

@@ -1,1 +1,1 @@
-"""What the operating system and the machine provide: files, locks, devices, progress."""
+"""Operating system and hardware: files, locks, devices, threads, downloads, progress bars."""

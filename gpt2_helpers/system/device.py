@@ -1,4 +1,4 @@
-"""What this machine has, and the precision and devices that suit it. Knows nothing of models."""
+"""Hardware detection: GPUs, cores, memory, and the precision to use. Knows nothing about models."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-_BOUNDLESS = 1 << 60  # bytes: control groups of version 1 have a larger number for no bound
-# What the drivers of NVIDIA, of Windows' subsystem for Linux and of AMD make known.
+_UNLIMITED = 1 << 60  # bytes; cgroup v1 has a larger number if there is no limit
+# Device files of the drivers of NVIDIA, of the Windows Subsystem for Linux and of AMD.
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A graphics card: TensorFlow's name for it, its product name and its memory in bytes."""
+    """A GPU: its TensorFlow device name, product name, memory in bytes and compute capability."""
 
     device: str
     product: str
@@ -35,55 +35,55 @@ class Gpu:
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs that TensorFlow can use. It is loaded only where there may be one."""
+    """The GPUs that TensorFlow can use. Loads TensorFlow only if there may be one."""
     found: list[Gpu] = []
     if _without_gpus or not may_have_gpus():
         return ()
 
     import tensorflow as tf
 
-    for order, physical in enumerate(tf.config.list_physical_devices("GPU")):
+    for index, physical in enumerate(tf.config.list_physical_devices("GPU")):
         details = tf.config.experimental.get_device_details(physical)
         found.append(
             Gpu(
-                device=f"/device:GPU:{order}",
+                device=f"/device:GPU:{index}",
                 product=details.get("device_name", "GPU"),
-                memory=_gpu_memory(order),
+                memory=_gpu_memory(index),
                 compute_capability=details.get("compute_capability"),
             )
         )
     return tuple(found)
 
 
-_without_gpus: list[bool] = []  # True, where somebody has said so
+_without_gpus: list[bool] = []  # True after use_no_gpus
 
 
 def use_no_gpus() -> None:
-    """Take this machine for one without GPUs, so that TensorFlow need not be asked."""
+    """Ignore GPUs from now on, so that TensorFlow need not be loaded to find them."""
     _without_gpus[:] = [True]
     gpus.cache_clear()
 
 
 def may_have_gpus() -> bool:
-    """Whether it is worth asking TensorFlow, which takes seconds to load."""
+    """Whether there may be a GPU, without loading TensorFlow, which takes seconds."""
     system = platform.system()
     if system == "Linux":
         return any(os.path.exists(path) for path in GPU_FILES)
-    if system == "Darwin":  # where a package of its own brings them
+    if system == "Darwin":  # GPUs need a plug-in there
         from importlib import metadata
 
         return any(metadata.distributions(name="tensorflow-metal"))
     return True
 
 
-def _gpu_memory(order: int) -> int | None:
-    """Bytes of the card, which TensorFlow does not tell, by the driver's own library."""
+def _gpu_memory(index: int) -> int | None:
+    """Memory of a GPU in bytes from the driver's library; TensorFlow does not report it."""
     try:
         import ctypes
 
         driver = ctypes.CDLL("libcuda.so.1")
         device, size = ctypes.c_int(), ctypes.c_size_t()
-        if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), order):
+        if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index):
             return None
         if driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
             return None
@@ -93,72 +93,73 @@ def _gpu_memory(order: int) -> int | None:
 
 
 def main_memory() -> int | None:
-    """Bytes of this machine's memory, or None where the system does not tell."""
+    """Main memory in bytes, or None if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return None
 
 
-_at_most: list[int] = []  # threads, where somebody has said so
+_max_threads: list[int] = []  # set by set_max_threads
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    there = os.cpu_count() or 1
+    """Number of processor cores that this process may use."""
+    available = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        there = len(os.sched_getaffinity(0))
-    return min([there, _cores_of_container(), *_at_most])
+        available = len(os.sched_getaffinity(0))
+    return min([available, _container_cores(), *_max_threads])
 
 
 @lru_cache(maxsize=1)
-def _cores_of_container() -> int:
-    """How many cores' time a container has (`docker run --cpus 2`), whatever its machine has; very
-    many where there is no bound.
+def _container_cores() -> int:
+    """The container's limit of CPU time in cores (`docker run --cpus 2`); sys.maxsize if none.
 
-    The files are those of Linux's control groups, of version 2 ("200000 100000": microseconds of
-    each so many) and 1.
+    Read from cgroup v2 ("200000 100000": microseconds of CPU time per period in microseconds) or
+    v1.
     """
     for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            told = [(CONTROL_GROUP / name).read_text(encoding="ascii") for name in files]
-            quota, period = (int(number) for number in " ".join(told).split())
+            values = [(CONTROL_GROUP / name).read_text(encoding="ascii") for name in files]
+            quota, period = (int(number) for number in " ".join(values).split())
         except (OSError, ValueError):  # "max 100000"
             continue
-        if quota > 0:  # -1 in version 1 is no bound
+        if quota > 0:  # -1 in cgroup v1 means no limit
             return max(1, math.ceil(quota / period))
     return sys.maxsize
 
 
 def set_max_threads(threads: int) -> None:
-    """Let no more cores than that be used from now on, by what this package starts itself."""
-    _at_most[:] = [threads]
+    """Limit the cores that this package's own threads and processes use from now on."""
+    _max_threads[:] = [threads]
 
 
 def free_main_memory(
     information: Path = Path("/proc/meminfo"), container: Path = CONTROL_GROUP
 ) -> int | None:
-    """Bytes of main memory that a new process can have, or None where the system does not tell,
-    which Linux does alone. In a container it is no more than that may take."""
+    """Bytes of main memory available to a new process, limited by the container's limit.
+
+    None if the system does not report it; only Linux does.
+    """
     try:
         lines = information.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    # Linux's control groups of version 2 and of version 1.
+    # cgroup v2 and v1
     for folder, names in (
         (container, ("memory.max", "memory.current")),
         (container / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
     ):
-        with suppress(OSError, ValueError):  # there is no container, or it has no bound
-            most, now = (int((folder / name).read_text(encoding="ascii")) for name in names)
-            if most < _BOUNDLESS:
-                free.append(max(0, most - now + _given_back(folder)))
+        with suppress(OSError, ValueError):  # no container, or no limit
+            limit, used = (int((folder / name).read_text(encoding="ascii")) for name in names)
+            if limit < _UNLIMITED:
+                free.append(max(0, limit - used + _reclaimable(folder)))
     return min(free, default=None)
 
 
-def _given_back(folder: Path) -> int:
-    """Bytes of files that were read, which count as taken and which the system gives up first."""
+def _reclaimable(folder: Path) -> int:
+    """Bytes of cached files, which count as used but are released when memory is needed."""
     with suppress(OSError):
         for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
             if line.startswith("inactive_file "):
@@ -168,7 +169,7 @@ def _given_back(folder: Path) -> int:
 
 @lru_cache(maxsize=1)
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices itself (AVX-512 BF16 or AMX)."""
+    """Whether the processor has bfloat16 instructions (AVX-512 BF16 or AMX)."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -177,9 +178,15 @@ def cpu_has_bfloat16() -> bool:
 
 
 def choose_precision(precision: str = "auto") -> str:
-    """The type that matrices are multiplied in: bfloat16 on GPUs and CPUs that have it, float16 on
-    older GPUs (loss scaling comes with it), else float32. A named one is taken as it is, but for
-    int8, in which nothing is trained."""
+    """The dtype of matrix multiplications in training.
+
+    Args:
+        precision: "auto", or a dtype, which is returned unchanged except "int8", which is not used
+            for training and means "auto".
+
+    Returns:
+        bfloat16 on GPUs and CPUs that support it, float16 on older GPUs, else float32.
+    """
     if precision not in ("auto", "int8"):
         return precision
     if gpus():
@@ -191,17 +198,18 @@ def choose_precision(precision: str = "auto") -> str:
 
 
 def choose_decoding_precision(precision: str = "auto") -> str:
-    """The type that matrices are multiplied in when texts are written: int8 on a processor, where
-    it is several times as fast and texts are as good (see `lite`), else as in training."""
+    """The dtype of matrix multiplications in generation: int8 on a CPU, where it is several times
+    faster with the same quality (see `generation.tflite`), else as in training."""
     if precision in ("auto", "int8") and not gpus():
         return "int8"
     return choose_precision(precision)
 
 
 def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
-    """Where training runs: every GPU side by side, or the one device that there is.
+    """The distribution strategy: all GPUs in parallel with `multi_gpu`, else one device.
 
-    Raises OptionError where several GPUs are asked for and there are fewer.
+    Raises:
+        OptionError: `multi_gpu` is set and there are fewer than two GPUs.
     """
     import tensorflow as tf
 
@@ -209,17 +217,17 @@ def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     devices = [gpu.device for gpu in gpus()]
     if not devices:
-        # Logical CPUs stand in for cards where a test has set several up.
+        # Tests create several logical CPUs in place of GPUs.
         devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     if len(devices) < 2:
         raise OptionError(
-            f"multi_gpu=True needs two GPUs or more, this machine has {len(gpus())}: leave it out"
+            f"multi_gpu=True needs at least two GPUs, this machine has {len(gpus())}: omit it"
         )
     return tf.distribute.MirroredStrategy(devices)
 
 
 def describe() -> list[str]:
-    """What this machine has and what will be used, in plain lines."""
+    """The hardware and the training precision, as lines of text."""
     memory = main_memory()
     lines = [
         f"processor: {cores()} cores, {platform.machine()}"
@@ -230,6 +238,6 @@ def describe() -> list[str]:
         size = f", {gpu.memory / 2**30:.1f} GB" if gpu.memory else ""
         lines.append(f"GPU: {gpu.product}{size} ({gpu.device})")
     if not gpus():
-        lines.append("GPU: none (in Colaboratory: Runtime > Change runtime type > T4 GPU)")
+        lines.append("GPU: none (in Colab: Runtime > Change runtime type > T4 GPU)")
     lines.append(f"precision: {choose_precision()}")
     return lines

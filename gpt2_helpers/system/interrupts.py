@@ -1,4 +1,4 @@
-"""Ctrl-C and Colaboratory's stop button as a wish, so that the step under way can be finished."""
+"""Deferred interrupts: finish the current step, then stop. Knows nothing about the steps."""
 
 from __future__ import annotations
 
@@ -12,30 +12,36 @@ from types import FrameType
 
 @dataclass
 class DeferredInterrupt:
-    """Whether somebody asked to stop."""
+    """Whether an interrupt was requested: Ctrl-C, Colab's stop button, or SIGTERM."""
 
     requested: bool = False
 
 
 @contextmanager
 def deferred_interrupts() -> Iterator[DeferredInterrupt]:
-    """Within it the first interrupt only sets `requested`; a second one raises KeyboardInterrupt.
+    """Make the first interrupt only set `requested`; a second one raises KeyboardInterrupt.
 
-    Signals reach the main thread alone: in another one nothing changes.
+    Has no effect outside the main thread, which is the only one that receives signals.
+
+    Example:
+        with deferred_interrupts() as interrupt:
+            for step in steps:
+                if interrupt.requested:
+                    break
     """
-    interruption = DeferredInterrupt()
+    interrupt = DeferredInterrupt()
     if threading.current_thread() is not threading.main_thread():
-        yield interruption
+        yield interrupt
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if interruption.requested:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interrupt.requested:
             raise KeyboardInterrupt
-        interruption.requested = True
+        interrupt.requested = True
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield interruption
+        yield interrupt
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Progress bars: tqdm's, for a terminal or a notebook's cell."""
+"""Progress bars for a terminal or a notebook cell, based on tqdm."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Any
 
 from tqdm import TqdmExperimentalWarning
 
-with warnings.catch_warnings():  # tqdm.auto holds it back as well, and loads asyncio too
+with warnings.catch_warnings():  # tqdm.auto suppresses this warning too, but also loads asyncio
     warnings.simplefilter("ignore", TqdmExperimentalWarning)
     from tqdm.autonotebook import tqdm
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
-    """One bar, as wide as there is room. It moves with every update, so that it needs no thread
-    that looks after it, as tqdm would leave one for good.
+    """A progress bar as wide as the terminal, redrawn at every update.
 
-    with Bar(total=20, unit="text") as bar: bar.update()
+    Takes tqdm's options. It needs no monitor thread, which tqdm would never end.
+
+    Example:
+        with Bar(total=20, unit="text") as bar:
+            bar.update()
     """
 
     monitor_interval = 0

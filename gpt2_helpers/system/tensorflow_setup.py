@@ -1,4 +1,4 @@
-"""TensorFlow started without its greetings, by every face that a person looks at."""
+"""Loading TensorFlow without its log messages, and freeing what it caches."""
 
 from __future__ import annotations
 
@@ -11,43 +11,47 @@ from contextlib import contextmanager
 
 @contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Holds back what is written to stderr from below Python, which no setting silences. It is
-    shown where an exception ends the block. For one thread at a time: it is the whole process's."""
+    """Suppress what native code writes to stderr, which no setting silences.
+
+    If the block raises, the output is shown. Affects the whole process: use it in one thread only.
+    """
     try:
         stderr = os.dup(2)
-    except OSError:  # it is closed, as where a program runs without a terminal
+    except OSError:  # stderr is closed, for example in a program without a terminal
         stderr = -1
     if stderr < 0:
         yield
         return
     if sys.stderr is not None:
         sys.stderr.flush()
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException:
-            said.seek(0)
-            os.write(stderr, said.read())
+            captured.seek(0)
+            os.write(stderr, captured.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
 
 
-def forget_graphs() -> None:
-    """Free what TensorFlow keeps of compiled functions that are gone, some megabytes for each model
-    that was trained. Those that are still there are prepared anew at their next call."""
+def free_graphs() -> None:
+    """Free TensorFlow's cache of compiled functions, some megabytes per trained model.
+
+    Functions that are still in use are prepared again at their next call.
+    """
     if "tensorflow" not in sys.modules:
         return
     from tensorflow.python.eager import context
 
-    # As keras.utils.clear_session does, which would also forget the names of others' layers.
+    # A part of keras.utils.clear_session, which would also reset the layer names of other code.
     context.context().clear_kernel_cache()
 
 
 def init_gpus() -> None:
-    """Load TensorFlow where a GPU may be, of which it can tell; leave it alone elsewhere."""
+    """Load TensorFlow and let it find GPUs if the machine may have some; else do nothing."""
     from gpt2_helpers.system import device
 
     if device.may_have_gpus():
@@ -55,11 +59,11 @@ def init_gpus() -> None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs."""
+    """Import TensorFlow and let it find GPUs, without its log messages."""
     with suppress_stderr():
         import tensorflow as tf
 
         from gpt2_helpers.system import device
 
         device.gpus()
-        tf.zeros((), tf.float16)  # some processors are told apart at the first such number
+        tf.zeros((), tf.float16)  # some messages about the processor appear only with this type

@@ -1,4 +1,4 @@
-"""Arrays worked on in parts, a thread for each core. Knows nothing of what is done with them."""
+"""Parallel loops over slices of an array. Knows nothing about the work."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from gpt2_helpers.system import device
 
 
 def parallel_for(function: Callable[[slice], None], count: int, worth_threads: bool) -> None:
-    """Call `function` for slices that make up all of `count`: one for each core where that is worth
-    waking them, else one. NumPy lets others run while it computes.
+    """Call `function` for slices that together cover `range(count)`, on one thread per core.
 
-    squares = np.empty(len(numbers))
+    NumPy releases the GIL while it computes.
 
-    def square(part: slice) -> None:
-        np.square(numbers[part], out=squares[part])
+    Args:
+        function: Processes one slice. An exception is raised here.
+        count: Number of elements.
+        worth_threads: Whether the work is large enough for threads; else there is one slice.
 
-    in_parts(square, len(numbers), worth_threads=len(numbers) > 100_000)
+    Example:
+        squares = np.empty(len(numbers))
+
+        def square(part: slice) -> None:
+            np.square(numbers[part], out=squares[part])
+
+        parallel_for(square, len(numbers), worth_threads=len(numbers) > 100_000)
     """
     parts = min(count, device.cores()) if worth_threads else 1
     bounds = [count * part // parts for part in range(parts + 1)]
-    slices = [slice(first, last) for first, last in itertools.pairwise(bounds)]
-    others = [_threads().submit(function, part) for part in slices[1:]]
-    function(slices[0])
-    for other in others:
-        other.result()
+    first, *others = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
+    futures = [_executor().submit(function, part) for part in others]
+    function(first)
+    for future in futures:
+        future.result()
 
 
 @lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, device.cores() - 1), thread_name_prefix="parts")
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, device.cores() - 1), thread_name_prefix="parallel_for")

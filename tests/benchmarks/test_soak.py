@@ -51,11 +51,11 @@ def test_threads_that_stay_are_told() -> None:
 def test_threads_that_wait_for_the_next_text_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt2_helpers.system.device.cores", lambda: 2)
     before = {thread.name for thread in threading.enumerate()}
-    before -= {name for name in before if name.startswith("parts")}  # of tests before this one
+    before -= {name for name in before if name.startswith("parallel_for")}  # of earlier tests
     done: list[slice] = []
     parallel_for(done.append, 2, worth_threads=True)
     assert len(done) == 2
-    assert any(thread.name.startswith("parts") for thread in threading.enumerate())
+    assert any(thread.name.startswith("parallel_for") for thread in threading.enumerate())
     assert left_behind(before) == []
 
 

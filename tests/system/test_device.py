@@ -154,7 +154,7 @@ def test_description_without_a_card_tells_how_to_get_one(monkeypatch: pytest.Mon
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: True)
     assert describe() == [
         f"processor: 3 cores, {platform.machine()}, 12.0 GB of memory, bfloat16",
-        "GPU: none (in Colaboratory: Runtime > Change runtime type > T4 GPU)",
+        "GPU: none (in Colab: Runtime > Change runtime type > T4 GPU)",
         "precision: bfloat16",
     ]
 
@@ -206,11 +206,11 @@ def test_a_container_has_no_more_cores_than_its_share(
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(device, "CONTROL_GROUP", tmp_path)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
-    device._cores_of_container.cache_clear()
+    device._container_cores.cache_clear()
     try:
         assert device.cores() == cores
     finally:
-        device._cores_of_container.cache_clear()
+        device._container_cores.cache_clear()
 
 
 # --- Where training runs
@@ -229,7 +229,7 @@ def test_several_cards_are_asked_for_and_there_are_fewer(
     one = tf.config.list_logical_devices("CPU")[:1]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda *_: one)
     with pytest.raises(
-        OptionError, match=f"two GPUs or more, this machine has {len(capabilities)}"
+        OptionError, match=f"at least two GPUs, this machine has {len(capabilities)}"
     ):
         training_strategy(multi_gpu=True)
 

@@ -718,7 +718,7 @@ def test_two_devices_train_like_one_with_a_batch_twice_as_large() -> None:
     len(tf.config.list_physical_devices("GPU")) > 1, reason="this machine has several GPUs"
 )
 def test_several_gpus_where_there_are_none() -> None:
-    with pytest.raises(OptionError, match="multi_gpu=True needs two GPUs or more"):
+    with pytest.raises(OptionError, match="multi_gpu=True needs at least two GPUs"):
         open_run(multi_gpu=True)
 
 

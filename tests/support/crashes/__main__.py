@@ -1,4 +1,4 @@
-"""Kill everything that writes, for as long as one likes: `make crash-test`.
+"""The long form of the crash tests: `make crash-test`.
 
 python -m crashes [--kills 20] [--minutes 30] [--seed 1] [--only finetune]
 """
@@ -21,40 +21,44 @@ from crashes.surviving import survive, write_toy
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--kills", type=int, default=20, help="of each kind of work")
-    parser.add_argument("--minutes", type=float, default=30, help="at most, for all together")
-    parser.add_argument("--seed", type=int, help="draws the same moments again")
-    parser.add_argument("--only", help="one kind of work")
+    parser.add_argument("--kills", type=int, default=20, help="kills of each scenario")
+    parser.add_argument("--minutes", type=float, default=30, help="time limit for all scenarios")
+    parser.add_argument("--seed", type=int, help="random seed, to repeat the same kills")
+    parser.add_argument("--only", help="run only this scenario")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    began, total = time.monotonic(), 0
-    with tempfile.TemporaryDirectory() as name, killer(Path(name)) as kills, scenarios() as all_:
+    start, total = time.monotonic(), 0
+    with (
+        tempfile.TemporaryDirectory() as name,
+        killer(Path(name)) as fork_server,
+        scenarios() as all_,
+    ):
         toy = write_toy(Path(name, "toy"))
         wanted = [s for s in all_ if options.only in (None, s.name)]
         if not wanted:
             raise SystemExit(f"--only is one of {', '.join(s.name for s in all_)}")
         for order, scenario in enumerate(wanted):
-            end = began + 60 * options.minutes * (order + 1) / len(wanted)
+            end = start + 60 * options.minutes * (order + 1) / len(wanted)
 
             def enough(end: float = end) -> bool:
                 return time.monotonic() > end
 
-            tally = survive(
+            report = survive(
                 scenario,
-                kills,
+                fork_server,
                 Path(name, scenario.name.replace(" ", "-")),
                 toy,
                 options.kills,
                 random.Random(f"{seed} {scenario.name}"),
                 enough,
             )
-            total += tally.kills
-            print(tally, flush=True)
-            if not tally.kills:
-                raise SystemExit(f"no time was left to kill {scenario.name}: give more --minutes")
+            total += report.kills
+            print(report, flush=True)
+            if not report.kills:
+                raise SystemExit(f"{scenario.name} was not killed: increase --minutes")
     print(
-        f"{total} kills in {(time.monotonic() - began) / 60:.1f} minutes, nothing lost", flush=True
+        f"{total} kills in {(time.monotonic() - start) / 60:.1f} minutes, no data lost", flush=True
     )
     return 0
 

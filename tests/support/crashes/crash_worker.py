@@ -1,13 +1,14 @@
-"""The parent of processes that are killed: each does one piece of work of gpt2-helpers.
+"""Fork server of the crash tests: each request runs one command or call in a forked process.
 
-Loading TensorFlow takes seconds, so it is loaded once here, and every process is a fork of this
-one. A line of JSON on stdin asks for one; its number and then how it ended are lines on stdout.
-Run by `killing`; see `Plan` there for the ways to die.
+Importing TensorFlow takes seconds, so it is imported once here. A request is a line of JSON on
+stdin; the answers on stdout are the process id and, later, the exit code. Started by `killing`,
+whose `Plan` explains the ways to end a process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -19,26 +20,34 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")  # of files
+FILE_EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")  # audit events
+# All that the children need. They must not import TensorFlow themselves.
+IMPORTED = (
+    *("tensorflow", "gpt2_helpers.api", "gpt2_helpers.api_drive", "gpt2_helpers.cli.app"),
+    *("gpt2_helpers.cli.encode", "gpt2_helpers.cli.finetune", "gpt2_helpers.cli.generate"),
+    *("gpt2_helpers.cli.pretrain", "gpt2_helpers.google.drive_backup", "gpt2_helpers.training.run"),
+)
 
 
 def main() -> None:
-
+    for module in IMPORTED:
+        importlib.import_module(module)
+    os.fsync = lambda fd: None  # only a power failure would lose what was not flushed
     print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            os._exit(_live(json.loads(line)))
+            os._exit(_run(json.loads(line)))
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _live(task: dict[str, Any]) -> int:
-    """Do the work, unless killed before; returns the exit code."""
+def _run(task: dict[str, Any]) -> int:
+    """Run a task, unless it is killed before its end, and return the exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(task["work"])
-    # Through a process of its own: no bound on the size of files is one on what is printed.
+    # A separate process writes the output, so that a limit on file sizes does not apply to it.
     output = os.open(task["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     printer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=output)
     assert printer.stdin is not None
@@ -47,35 +56,35 @@ def _live(task: dict[str, Any]) -> int:
     printer.stdin.close()
     os.environ.update(task["environment"])
     if task["size"]:
-        # Python has this signal ignored, and writing fails; by default it kills, in mid-write.
+        # Python ignores this signal, and writing fails; by default it kills in the middle of one.
         if task["dies"]:
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (task["size"], task["size"]))
     if task["memory"]:
-        room = _used() + task["memory"]
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+        limit = _address_space() + task["memory"]
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if task["read_only"]:
-        _obey_permissions()
-    count = _Count(Path(task["work"]), task["change"], task["after"], task["pause"])
-    sys.addaudithook(count)
+        _drop_root_permissions()
+    counter = _FileChangeCounter(Path(task["work"]), task["change"], task["after"], task["pause"])
+    sys.addaudithook(counter)
     try:
-        code = _work(task["call"])
+        code = _call(task["call"])
     except BaseException:
         traceback.print_exc()
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    count.is_on = False
+    counter.enabled = False
     with contextlib.suppress(OSError):
-        Path(task["counted"]).write_text(f"{count.changes}\n", encoding="ascii")
+        Path(task["counted"]).write_text(f"{counter.changes}\n", encoding="ascii")
     for stream in (1, 2):
         os.close(stream)
     printer.wait()
     return code
 
 
-def _work(call: list[Any]) -> int:
-    """A command's arguments, or the name of a function of the package and its own."""
+def _call(call: list[Any]) -> int:
+    """Run a command line, or ["call", function of the package, keyword arguments]."""
     if call[0] != "call":
         from gpt2_helpers.cli.app import main
 
@@ -86,8 +95,8 @@ def _work(call: list[Any]) -> int:
     return 0
 
 
-def _obey_permissions() -> None:
-    """As any other user: root may write also where nobody may."""
+def _drop_root_permissions() -> None:
+    """Make file permissions apply, which root may otherwise ignore."""
     import ctypes
 
     override, version = 1 << 1, 0x20080522  # CAP_DAC_OVERRIDE; see capset(2)
@@ -100,27 +109,27 @@ def _obey_permissions() -> None:
         library.capset(header, sets)
 
 
-def _used() -> int:
-    """Bytes of addresses that this process has in use."""
+def _address_space() -> int:
+    """Bytes of address space that this process uses."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
     return int(pages) * resource.getpagesize()
 
 
-class _Count:
-    """Counts changes of files below `work` as they begin, lingers at each, and kills at one."""
+class _FileChangeCounter:
+    """Audit hook that counts file changes below `work`, pauses at each, and kills at one."""
 
     def __init__(self, work: Path, fatal: int, after: float, pause: float) -> None:
         self._work, self._fatal, self._after, self._pause = str(work), fatal, after, pause
-        self.changes, self.is_on = 0, True
+        self.changes, self.enabled = 0, True
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.is_on or not self._is_change(event, arguments):
+        if not self.enabled or not self._is_change(event, arguments):
             return
         self.changes += 1
         if self.changes == self._fatal:
             if not self._after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it kills as well, and can be set
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # kills as well, and can be scheduled
             signal.setitimer(signal.ITIMER_REAL, self._after)
         time.sleep(self._pause)
 
@@ -129,7 +138,7 @@ class _Count:
             writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
             if not arguments[2] & writes or not isinstance(arguments[0], (str, os.PathLike)):
                 return False
-        elif event not in CHANGES or isinstance(arguments[0], int):
+        elif event not in FILE_EVENTS or isinstance(arguments[0], int):
             return False
         return os.path.abspath(os.fsdecode(arguments[0])).startswith(self._work)
 

@@ -1,4 +1,4 @@
-"""Starts work in a process of its own, and kills it in the way and at the moment of a plan."""
+"""Runs a task in its own process and kills it as a `Plan` says."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from typing import Any
 
 from paths import ROOT
 
-LONGEST = 300  # seconds that any piece of work may take
-
 
 @dataclass(frozen=True)
 class Plan:
-    """How a process is to end: nothing set, by itself.
+    """How a process is to end. By default it ends normally.
 
-    `change` kills it (SIGKILL) as it begins its nth change of a file: opening one to write,
-    renaming, deleting; with `after`, so many seconds later. `seconds` kills it that long after its
-    start. `size` kills it in the middle of a write, when a file has grown to so many bytes, or
-    where `dies` is off lets that write fail as on a full disk. `memory` is how many bytes it may
-    take beyond what it begins with. `read_only` has it obey the permissions of files, which root
-    need not. `pause` are seconds that it lingers at each change, so that more moments fall into
-    them.
+    Attributes:
+        change: Kill it (SIGKILL) at its nth file change: opening to write, renaming, deleting.
+        after: Seconds between that change and the kill.
+        seconds: Kill it so many seconds after its start.
+        size: Limit of file sizes in bytes; the write that exceeds it is killed.
+        dies: If False, that write fails instead, as on a full disk.
+        memory: Limit of memory in bytes, beyond what the process starts with.
+        read_only: Make file permissions apply, which root may otherwise ignore.
+        pause: Seconds to wait at each file change, so that more kills fall between changes.
     """
 
     change: int = 0
@@ -45,8 +45,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class End:
-    """How a process ended: its exit code, or minus the signal; its output; its changes of files
-    where it came to its end by itself; and its seconds."""
+    """How a process ended.
+
+    Attributes:
+        code: Exit code, or minus the signal number.
+        output: What it printed.
+        changes: Its file changes, if it was not killed.
+        seconds: Its run time.
+    """
 
     code: int
     output: str
@@ -59,7 +65,7 @@ class End:
 
 
 class Killer:
-    """The door to `victim`: one piece of work at a time."""
+    """Client of the fork server `crash_worker`, for one task at a time."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder = process, folder
@@ -72,8 +78,8 @@ class Killer:
         plan: Plan,
         environment: Mapping[str, str] | None = None,
     ) -> End:
-        """Do `call` in the folder `work`: a command's arguments, or ["call", name, arguments] for a
-        function of the package."""
+        """Run `call` in the folder `work`: the arguments of a command, or ["call", name, arguments]
+        for a function of the package."""
         output, counted = self._folder / "output.txt", self._folder / "counted.txt"
         counted.unlink(missing_ok=True)
         task = {
@@ -85,22 +91,21 @@ class Killer:
             **asdict(plan),
         }
         assert self._process.stdin is not None
-        began = time.monotonic()
+        start = time.monotonic()
         self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
-        number = int(self._line())
+        process_id = int(self._line())
         if plan.seconds:
             time.sleep(plan.seconds)
-            # Not yet waited for, or already told of: then its number is no longer its own.
-            if not self._has_ended():
-                with suppress(ProcessLookupError):  # it ended just now
-                    os.kill(number, signal.SIGKILL)
+            if not self._has_ended():  # else its id may belong to another process already
+                with suppress(ProcessLookupError):
+                    os.kill(process_id, signal.SIGKILL)
         code = int(self._line())
         return End(
             code,
             output.read_text(encoding="utf-8", errors="replace"),
             int(counted.read_text(encoding="ascii") or 0) if counted.is_file() else 0,
-            time.monotonic() - began,
+            time.monotonic() - start,
         )
 
     def _has_ended(self) -> bool:
@@ -110,7 +115,7 @@ class Killer:
     def _line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"the victims' parent has ended: {self._process.wait()}"
+        assert line, f"the fork server ended with {self._process.wait()}"
         return line.strip()
 
     def _expect(self, word: str) -> None:
@@ -120,11 +125,14 @@ class Killer:
 
 @contextmanager
 def killer(folder: Path) -> Iterator[Killer]:
-    """Something that runs and kills; `folder` is for what it writes down."""
+    """A running fork server; `folder` is for its files."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": "1",  # the models are tiny: more threads only wait
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
         "no_proxy": "*",
     }

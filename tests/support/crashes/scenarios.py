@@ -1,4 +1,4 @@
-"""What is killed: what each kind of work needs, what it does, and what must hold afterwards."""
+"""What is killed in the crash tests: preparation, command and checks of each scenario."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ FEW = "--seed 1 --batch-size 2 --accumulate-gradients 1 --precision float32 --le
 
 
 class Scenario(ABC):
-    """One kind of work. `call` is what is left to do, None where it is done."""
+    """One operation that writes files."""
 
     name = ""
     environment: Mapping[str, str] = {}
-    tears = True  # whether a write may be killed halfway: a line that is appended may be torn then
+    tears = True  # whether to kill during writes; a text that is appended to a file may be cut off
 
     def prepare(self, work: Path, toy: Path) -> None:
-        """Put what is needed into `work`; `toy` is a folder with a model and a run."""
+        """Create the files it needs in `work`; `toy` is a folder with a model and a run."""
         shutil.copytree(toy / "models", work / "models")
         (work / "text.txt").write_text(TEXT, encoding="utf-8")
 
     @abstractmethod
     def call(self, work: Path) -> list[Any] | None:
-        """What is left to do: a command's arguments, or a call of the package."""
+        """The command or the call that remains to be done; None if all is done."""
 
     @abstractmethod
     def check(self, work: Path, end: End, whole: Path) -> None:
-        """What must hold after a kill. `whole` is a folder where nothing was killed."""
+        """What must hold after a kill. `whole` is the folder of a process that was not killed."""
 
     @abstractmethod
     def check_end(self, work: Path, whole: Path) -> None:
-        """What must hold once it is done: all is as where nothing was killed."""
+        """What must hold in the end: the same result as in `whole`."""
 
 
 def arrays(prefix: Path) -> dict[str, np.ndarray]:
-    """All of a checkpoint, each array checked by its sum."""
+    """All arrays of a checkpoint; reading verifies their checksums."""
     return dict(WeightsReader(prefix))
 
 
 def assert_same(first: Path, second: Path) -> None:
-    """Two checkpoints, to the last bit."""
+    """Compare two checkpoints bit by bit."""
     ours, theirs = arrays(first), arrays(second)
     assert ours.keys() == theirs.keys()
     for name, array in theirs.items():
@@ -76,13 +76,13 @@ def newest_of(folder: RunFolder) -> Path:
 
 
 def litter(folder: Path) -> list[str]:
-    """What only a write that is under way has any use for: empty, in the end."""
+    """Temporary files, of which none may remain in the end."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.part*"))
 
 
 class Finetuning(Scenario):
-    """The run opens with whole weights, loses no more steps than between two saves, and ends where
-    it would have."""
+    """The run always opens with complete weights, loses only the steps since the last save, and
+    ends with the same weights."""
 
     name = "finetune"
     options = ""
@@ -102,35 +102,36 @@ class Finetuning(Scenario):
 
     def check(self, work: Path, end: End, whole: Path) -> None:
         folder = self.folder(work)
-        told = [int(step) for step in re.findall(r"^\[(\d+) \|", end.output, re.MULTILINE)]
-        done = folder.read().step
-        assert done > max(told, default=0) - SAVE_EVERY, f"step {max(told)} was told, {done} kept"
-        if newest := folder.read().checkpoint:
-            for array in arrays(newest).values():
+        run = folder.read()
+        steps = [int(step) for step in re.findall(r"^\[(\d+) \|", end.output, re.MULTILINE)]
+        last = max(steps, default=0)
+        assert run.step > last - SAVE_EVERY, f"step {last} was done, {run.step} saved"
+        if run.checkpoint:
+            for array in arrays(run.checkpoint).values():
                 assert np.isfinite(array).all()
             Tokenizer.load(folder.path)
             load_for_inference(folder.path, "float32", "float32")
             RunRecord.load(folder.path)
-            assert dict(folder.read().optimizer_state() or {}), (
-                "no optimizer's state beside the weights"
-            )
+            assert dict(run.optimizer_state() or {}), "no optimizer state was saved"
 
     def check_end(self, work: Path, whole: Path) -> None:
         for kind in ("model", "optimizer"):
-            mine, theirs = (self.folder(place).path / f"{kind}-{STEPS}" for place in (work, whole))
-            assert_same(mine, theirs)
-        record, other = (self.folder(place).read().record for place in (work, whole))
+            ours, theirs = (
+                self.folder(folder).path / f"{kind}-{STEPS}" for folder in (work, whole)
+            )
+            assert_same(ours, theirs)
+        record, other = (self.folder(folder).read().record for folder in (work, whole))
         assert record.losses == other.losses
-        if not (work / "done").exists():  # killed after the last save: the next training tidies
+        if not (work / "done").exists():  # killed after the last save: the next training cleans up
             self.folder(work).remove_partial()
         assert litter(self.folder(work).path) == []
 
 
-class Anew(Finetuning):
-    """A run that is begun anew saves steps that are there already: at each of them there are whole
-    weights and the state that belongs to them, or neither."""
+class FinetuningFresh(Finetuning):
+    """A run that is started again saves steps that exist already: each has complete weights with
+    their optimizer state, or neither."""
 
-    name = "finetune anew"
+    name = "finetune fresh"
     options = "--restore-from fresh"
 
     def call(self, work: Path) -> list[Any] | None:
@@ -151,18 +152,18 @@ class Anew(Finetuning):
             assert dict(WeightsReader(state))
 
 
-class Overwriting(Finetuning):
-    """The same where older checkpoints go once a new one is whole."""
+class FinetuningOverwrite(Finetuning):
+    """Older checkpoints are deleted when a new one is complete."""
 
-    name = "finetune overwriting"
+    name = "finetune with overwrite"
     options = "--overwrite True"
 
 
-class Stopping(Finetuning):
-    """The same with validation, whose best checkpoint stays beside the newest, and whose count of
-    losses without a new best goes on."""
+class FinetuningEarlyStopping(Finetuning):
+    """The best checkpoint is kept with the newest one, and the count of evaluations without an
+    improvement is restored."""
 
-    name = "finetune until it learns no more"
+    name = "finetune with early stopping"
     options = "--validation-split 0.2 --eval-every 2 --early-stopping-patience 20"
 
     def check(self, work: Path, end: End, whole: Path) -> None:
@@ -173,25 +174,25 @@ class Stopping(Finetuning):
 
     def check_end(self, work: Path, whole: Path) -> None:
         super().check_end(work, whole)
-        record, other = (self.folder(place).read().record for place in (work, whole))
+        record, other = (self.folder(folder).read().record for folder in (work, whole))
         assert record.validation_losses == other.validation_losses
 
 
-class Adapters(Finetuning):
-    """The same with adapters, whose run has one more checkpoint a step."""
+class FinetuningAdapters(Finetuning):
+    """With LoRA adapters, which are saved beside the weights."""
 
     name = "finetune with adapters"
     options = "--lora-rank 2"
 
     def check_end(self, work: Path, whole: Path) -> None:
         super().check_end(work, whole)
-        mine, theirs = (self.folder(place).path / f"adapters-{STEPS}" for place in (work, whole))
-        assert_same(mine, theirs)
+        ours, theirs = (self.folder(folder).path / f"adapters-{STEPS}" for folder in (work, whole))
+        assert_same(ours, theirs)
 
 
-class Backups(Finetuning):
-    """The same with a copy of each save on Drive: one whole archive is there at any time, and lacks
-    no more than what is between two saves."""
+class FinetuningBackup(Finetuning):
+    """With a backup to Drive after each save: it always has a complete archive, at most one save
+    behind."""
 
     name = "finetune with Drive"
     options = "--backup-to-drive True"
@@ -212,7 +213,7 @@ class Backups(Finetuning):
     def check_end(self, work: Path, whole: Path) -> None:
         super().check_end(work, whole)
         step = assert_whole_archive(work)
-        if (work / "done").exists():  # not killed between its last save and the copy of it
+        if (work / "done").exists():  # not killed between its last save and its backup
             assert step == STEPS
             assert litter(work / "drive") == []
 
@@ -222,20 +223,20 @@ def archive_in(work: Path) -> Path:
 
 
 def assert_whole_archive(work: Path) -> int:
-    """Of the archive and the one before it one can be opened, and is what its hash says; returns
-    its step."""
+    """Check that the archive or the previous one is complete and has the right hash; returns its
+    step."""
     import hashlib
 
     for archive in (archive_in(work), run_archive.previous_archive(archive_in(work))):
         if archive.is_file() and archive_checks.is_complete(archive):
-            told, _ = read_sha256(archive)
-            assert told in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
+            recorded, _ = read_sha256(archive)
+            assert recorded in (None, hashlib.sha256(archive.read_bytes()).hexdigest()), archive
             return archive_checks.read_contents(archive).step
-    raise AssertionError(f"no whole archive among {sorted(archive_in(work).parent.iterdir())}")
+    raise AssertionError(f"no complete archive in {sorted(archive_in(work).parent.iterdir())}")
 
 
 class Pretraining(Scenario):
-    """The same command goes on, and ends with the same model."""
+    """The same command resumes and ends with the same model."""
 
     name = "pretrain"
 
@@ -255,14 +256,14 @@ class Pretraining(Scenario):
             load_for_inference(work / "models" / "mine", "float32", "float32")
 
     def check_end(self, work: Path, whole: Path) -> None:
-        mine, theirs = (place / "models" / "mine" for place in (work, whole))
-        assert_same(latest_checkpoint(mine), latest_checkpoint(theirs))
+        ours, theirs = (folder / "models" / "mine" for folder in (work, whole))
+        assert_same(latest_checkpoint(ours), latest_checkpoint(theirs))
         for name in ("encoder.json", "vocab.bpe", "hparams.json"):
-            assert (mine / name).read_bytes() == (theirs / name).read_bytes()
+            assert (ours / name).read_bytes() == (theirs / name).read_bytes()
 
 
 class Encoding(Scenario):
-    """The ids of before, or those of the new text: nothing else, and nothing beside them."""
+    """The file has the old ids or the new ones, and no temporary file remains."""
 
     name = "encode"
 
@@ -290,7 +291,7 @@ class Encoding(Scenario):
 
 
 class Generating(Scenario):
-    """What was finished is in the file, whole texts only."""
+    """The file has all finished texts and no partial one."""
 
     name = "generate to a file"
     tears = False
@@ -309,17 +310,16 @@ class Generating(Scenario):
             assert not content or content.endswith(SAMPLE_DELIM), path
 
     def check_end(self, work: Path, whole: Path) -> None:
-        mine, theirs = (place / "texts.txt" for place in (work, whole))
-        assert mine.read_bytes() == theirs.read_bytes()
+        ours, theirs = (folder / "texts.txt" for folder in (work, whole))
+        assert ours.read_bytes() == theirs.read_bytes()
         assert litter(work) == []
 
 
-class GeneratingAgain(Generating):
-    """Over a file of before: that one, or all of the new texts; those that were finished lie beside
-    it."""
+class GeneratingOverFile(Generating):
+    """The file has the old content or all new texts; finished texts are in `texts.txt.part`."""
 
     name = "generate over a file"
-    before = "Texts of before\n"
+    before = "Old texts\n"
 
     def prepare(self, work: Path, toy: Path) -> None:
         super().prepare(work, toy)
@@ -335,7 +335,7 @@ class GeneratingAgain(Generating):
 
 
 class Exporting(Scenario):
-    """An older archive is on Drive: that or the new one can be opened at any time."""
+    """An older archive is on Drive: it or the new one can always be opened."""
 
     name = "export to Drive"
 
@@ -362,7 +362,7 @@ class Exporting(Scenario):
 
 
 class Importing(Exporting):
-    """A run of that name is here: that or the one from Drive can be opened at any time."""
+    """A run with the same name exists: it or the one from Drive can always be opened."""
 
     name = "import from Drive"
 
@@ -381,13 +381,13 @@ class Importing(Exporting):
         Tokenizer.load(folder.read().path)
 
     def check_end(self, work: Path, whole: Path) -> None:
-        mine, theirs = (RunFolder(place / "checkpoint", "run1") for place in (work, whole))
-        assert_same(newest_of(mine), newest_of(theirs))
+        ours, theirs = (RunFolder(folder / "checkpoint", "run1") for folder in (work, whole))
+        assert_same(newest_of(ours), newest_of(theirs))
         assert litter(work / "checkpoint") == []
 
 
 class ExportingFolder(Exporting):
-    """The same as a folder: the older run or the new one can be opened at any time."""
+    """As a folder: the older run or the new one can always be opened."""
 
     name = "export to Drive as a folder"
 
@@ -414,7 +414,7 @@ class ExportingFolder(Exporting):
 
 
 class ImportingFolder(Importing):
-    """A run from a folder on Drive over one that is here."""
+    """From a folder on Drive, over a run with the same name."""
 
     name = "import from Drive as a folder"
 
@@ -430,7 +430,7 @@ class ImportingFolder(Importing):
 
 
 class Downloading(Scenario):
-    """A file of a model has its name only when it is whole."""
+    """A model file has its name only if it is complete."""
 
     name = "download"
 
@@ -460,19 +460,19 @@ class Downloading(Scenario):
 
 @contextmanager
 def scenarios() -> Iterator[list[Scenario]]:
-    """All of them, with the server that one needs."""
+    """All scenarios, with the server that one of them needs."""
     with running() as server:
         yield [
             Finetuning(),
-            Anew(),
-            Overwriting(),
-            Stopping(),
-            Adapters(),
-            Backups(),
+            FinetuningFresh(),
+            FinetuningOverwrite(),
+            FinetuningEarlyStopping(),
+            FinetuningAdapters(),
+            FinetuningBackup(),
             Pretraining(),
             Encoding(),
             Generating(),
-            GeneratingAgain(),
+            GeneratingOverFile(),
             Exporting(),
             ExportingFolder(),
             Importing(),

@@ -1,4 +1,4 @@
-"""Kills one kind of work again and again, at moments drawn at random, and checks what is left."""
+"""Kills one scenario repeatedly at random moments and checks what is left."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ from crashes.killing import End, Killer, Plan
 from crashes.scenarios import Scenario
 from gpt2_helpers.google import run_archive
 from gpt2_helpers.system.files import drain
-from toy_runs import save_run, write_model
+from toy_runs import SHAPE, save_run, write_model
 
-PAUSE = 0.01  # seconds at each change of a file, so that half of all moments fall into saves
+PAUSE = 0.01  # seconds at each file change, so that half of all moments fall into saves
 
 
 @dataclasses.dataclass
-class OverlapReport:
-    """What became of one kind of work."""
+class KillReport:
+    """Counts of one scenario."""
 
     name: str
     kills: int = 0
-    by: dict[str, int] = dataclasses.field(default_factory=dict)  # way to die -> how often
-    runs: int = 0  # from nothing to the end
+    by: dict[str, int] = dataclasses.field(default_factory=dict)  # way to be killed -> count
+    runs: int = 0  # completed from start to end
     seconds: float = 0.0
 
     def __str__(self) -> str:
         ways = ", ".join(f"{count} {way}" for way, count in sorted(self.by.items()))
         return (
-            f"{self.name}: {self.kills} kills survived ({ways}), {self.runs} brought to their end "
-            f"as if never killed, {self.seconds:.0f} s"
+            f"{self.name}: survived {self.kills} kills ({ways}), {self.runs} runs completed as if "
+            f"never killed, {self.seconds:.0f} s"
         )
 
 
 def write_toy(folder: Path) -> Path:
-    """A model, a run, and two archives of runs of that name, an older and a newer."""
-    here = Path.cwd()
+    """Create a model, a run, and an older and a newer archive of a run with the same name."""
+    previous = Path.cwd()
     folder.mkdir()
     os.chdir(folder)
     try:
-        write_model()
+        # One layer: the time to build TensorFlow's graphs dominates these tests.
+        write_model(shape=dataclasses.replace(SHAPE, n_layer=1))
         for step, name in ((3, "older.tar"), (7, "newer.tar"), (5, "")):
             shutil.rmtree("checkpoint", ignore_errors=True)
             run = save_run(step=step)
             if name:
                 drain(run_archive.pack(run_archive.archive_members(run.require()), Path(name)))
     finally:
-        os.chdir(here)
+        os.chdir(previous)
     return folder
 
 
@@ -60,54 +61,55 @@ def survive(
     folder: Path,
     toy: Path,
     kills: int,
-    draw: random.Random,
+    rng: random.Random,
     until: Callable[[], bool] = lambda: False,
-) -> OverlapReport:
-    """Kill `scenario` so often (or `until` says enough), in `folder`, and bring it to its end.
+) -> KillReport:
+    """Kill `scenario` in `folder` `kills` times (or `until` returns True), then complete it.
 
-    AssertionError where something does not hold, with what the process printed.
+    Raises:
+        AssertionError: A check failed; the message has the process's output.
     """
-    began = time.monotonic()
-    tally = OverlapReport(scenario.name)
-    whole = _begun(folder / "whole", scenario, toy)
-    ends = _to_the_end(scenario, killer, whole, whole)
+    start = time.monotonic()
+    report = KillReport(scenario.name)
+    whole = _prepare(folder / "whole", scenario, toy)
+    ends = _complete(scenario, killer, whole, whole)
     changes = sum(end.changes for end in ends)
     largest = max(path.stat().st_size for path in whole.rglob("*") if path.is_file())
     seconds = sum(end.seconds for end in ends)
-    while tally.kills < kills and not until():
-        work = _begun(folder / f"work{tally.runs}", scenario, toy)
-        while tally.kills < kills and scenario.call(work) is not None and not until():
-            way, plan = _drawn(scenario, draw, changes, seconds, largest)
+    while report.kills < kills and not until():
+        work = _prepare(folder / f"work{report.runs}", scenario, toy)
+        while report.kills < kills and scenario.call(work) is not None and not until():
+            way, plan = _draw_plan(scenario, rng, changes, seconds, largest)
             end = _run(scenario, killer, work, plan)
             if end.was_killed:
-                tally.kills += 1
-                tally.by[way] = tally.by.get(way, 0) + 1
-                _checked(scenario, work, end, whole, plan)
-        _to_the_end(scenario, killer, work, whole)
+                report.kills += 1
+                report.by[way] = report.by.get(way, 0) + 1
+                _check(scenario, work, end, whole, plan)
+        _complete(scenario, killer, work, whole)
         scenario.check_end(work, whole)
-        tally.runs += 1
+        report.runs += 1
         shutil.rmtree(work)
-    tally.seconds = time.monotonic() - began
-    return tally
+    report.seconds = time.monotonic() - start
+    return report
 
 
-def _drawn(
-    scenario: Scenario, draw: random.Random, changes: int, seconds: float, largest: int
+def _draw_plan(
+    scenario: Scenario, rng: random.Random, changes: int, seconds: float, largest: int
 ) -> tuple[str, Plan]:
-    """A way to die and its moment, within what a whole run was seen to change and to take."""
-    change = draw.randint(1, changes)
+    """A random way and moment to be killed, within the changes and the time of a whole run."""
+    change = rng.randint(1, changes)
     ways = {
-        "at a change of a file": Plan(change=change),
-        "shortly after one": Plan(change=change, after=10 ** draw.uniform(-5, -2)),
-        "at some moment": Plan(seconds=draw.uniform(0, 1.5 * seconds), pause=PAUSE),
+        "at a file change": Plan(change=change),
+        "shortly after a file change": Plan(change=change, after=10 ** rng.uniform(-5, -2)),
+        "at a random time": Plan(seconds=rng.uniform(0, 1.5 * seconds), pause=PAUSE),
     }
     if scenario.tears:
-        ways["in mid-write"] = Plan(size=draw.randint(200, largest))
-    way = draw.choice(sorted(ways))
+        ways["during a write"] = Plan(size=rng.randint(200, largest))
+    way = rng.choice(sorted(ways))
     return way, ways[way]
 
 
-def _begun(work: Path, scenario: Scenario, toy: Path) -> Path:
+def _prepare(work: Path, scenario: Scenario, toy: Path) -> Path:
     work.mkdir(parents=True)
     scenario.prepare(work, toy)
     return work
@@ -124,15 +126,15 @@ def _run(scenario: Scenario, killer: Killer, work: Path, plan: Plan) -> End:
     return end
 
 
-def _to_the_end(scenario: Scenario, killer: Killer, work: Path, whole: Path) -> list[End]:
+def _complete(scenario: Scenario, killer: Killer, work: Path, whole: Path) -> list[End]:
     ends = []
     while scenario.call(work) is not None:
         ends.append(_run(scenario, killer, work, Plan()))
-        assert len(ends) < 5, f"{scenario.name} comes to no end:\n{ends[-1].output}"
+        assert len(ends) < 5, f"{scenario.name} does not end:\n{ends[-1].output}"
     return ends
 
 
-def _checked(scenario: Scenario, work: Path, end: End, whole: Path, plan: Plan) -> None:
+def _check(scenario: Scenario, work: Path, end: End, whole: Path, plan: Plan) -> None:
     try:
         scenario.check(work, end, whole)
     except Exception as error:
