@@ -31,7 +31,7 @@ from gpt2_helpers.api_session import (
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
-from gpt2_helpers.console import show_finetuning, with_bar
+from gpt2_helpers.console import show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
@@ -208,7 +208,7 @@ def generate(
     written = []
     if destination_path is not None:
         with TextWriter(destination_path, sample_delim) as writer:
-            for result in with_bar(results, total):
+            for result in with_progress(results, total):
                 writer.write(result.text)
                 if return_as_list:
                     written.append(result.text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpt2_helpers.checkpoint import pretrained
 from gpt2_helpers.checkpoint.model_files import model_folder
-from gpt2_helpers.console import say
+from gpt2_helpers.console import print_line
 from gpt2_helpers.data import dataset as datasets
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 
@@ -81,7 +81,7 @@ def encode_csv(
     for note in datasets.encode_csv(
         csv_path, out_path, header, start_token, end_token, column=column
     ):
-        say(note)
+        print_line(note)
 
 
 def encode_dataset(
@@ -115,4 +115,4 @@ def encode_dataset(
         file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
     )
     for line in encoded.describe(n_ctx=0):
-        say(line)
+        print_line(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpt2_helpers.console import say, with_bytes
+from gpt2_helpers.console import copy_with_progress, print_line
 from gpt2_helpers.google import drive, drive_backup
 
 
@@ -26,7 +26,7 @@ def mount_gdrive(*, force_remount: bool = False) -> None:
     Example:
         gpt2.mount_gdrive()
     """
-    say(f"Google Drive: {drive.mount(force_remount)}")
+    print_line(f"Google Drive: {drive.mount(force_remount)}")
 
 
 def is_mounted() -> bool:
@@ -56,9 +56,9 @@ def finish_upload() -> None:
         gpt2.finish_upload()
     """
     if drive.finish_upload():
-        say("upload complete; Google Drive is unmounted: mount_gdrive() mounts it again")
+        print_line("upload complete; Google Drive is unmounted: mount_gdrive() mounts it again")
     else:
-        say("Google Drive is not mounted: there is no upload to wait for")
+        print_line("Google Drive is not mounted: there is no upload to wait for")
 
 
 def copy_checkpoint_to_gdrive(
@@ -90,8 +90,8 @@ def copy_checkpoint_to_gdrive(
     copying = drive_backup.copy_run_to_drive(
         run_name, checkpoint_dir, weights_only=weights_only, copy_folder=copy_folder
     )
-    with_bytes(copying, f"{run_name} to Google Drive")
-    say("copied; finish_upload() waits until the upload is complete")
+    copy_with_progress(copying, f"{run_name} to Google Drive")
+    print_line("copied; finish_upload() waits until the upload is complete")
 
 
 def copy_checkpoint_from_gdrive(
@@ -117,9 +117,9 @@ def copy_checkpoint_from_gdrive(
         gpt2.copy_checkpoint_from_gdrive("run1")
     """
     copying = drive_backup.copy_run_from_drive(
-        run_name, checkpoint_dir, copy_folder=copy_folder, note=say
+        run_name, checkpoint_dir, copy_folder=copy_folder, note=print_line
     )
-    with_bytes(copying, f"{run_name} from Google Drive")
+    copy_with_progress(copying, f"{run_name} from Google Drive")
 
 
 def copy_file_to_gdrive(file_path: str | Path) -> None:
@@ -134,7 +134,9 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_to_gdrive("titles.csv")
     """
-    with_bytes(drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
+    copy_with_progress(
+        drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive"
+    )
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
@@ -151,6 +153,7 @@ def copy_file_from_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_from_gdrive("titles.csv")
     """
-    with_bytes(
-        drive.copy_file_from_drive(file_path, say), f"{Path(file_path).name} from Google Drive"
+    copy_with_progress(
+        drive.copy_file_from_drive(file_path, print_line),
+        f"{Path(file_path).name} from Google Drive",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.console import say
+from gpt2_helpers.console import print_line
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
@@ -96,10 +96,10 @@ def load_gpt2(
     require_session(sess)
     if model_name:
         sess.load_pretrained(model_name, model_dir, precision)
-        say(f"loaded the pretrained model {model_name}")
+        print_line(f"loaded the pretrained model {model_name}")
     else:
         sess.load_run(run_name, checkpoint_dir, checkpoint, precision)
-        say(f"loaded {run_name}")
+        print_line(f"loaded {run_name}")
 
 
 def require_session(sess: Session) -> None:

@@ -1,4 +1,4 @@
-"""Progress on a terminal or in a notebook cell. Shows what the engines yield, computes nothing."""
+"""Progress in a terminal or a notebook cell: prints what training and generation yield."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
 
-def say(line: str, end: str = "\n") -> None:
-    """Print a line beside progress bars that may be showing; a pipe gets it at once too."""
+def print_line(line: str, end: str = "\n") -> None:
+    """Print a line above any progress bar, and flush it."""
     Bar.write(line, end=end)
     sys.stdout.flush()
 
 
 def progress_line(progress: RunProgress) -> str:
-    """What one step has to tell, in gpt-2-simple's form."""
+    """One training step as a line, in gpt-2-simple's format."""
     line = (
         f"[{progress.step} | {progress.seconds:2.2f}] "
         f"loss={progress.loss:2.2f} avg={progress.average_loss:2.2f}"
@@ -33,14 +33,25 @@ def progress_line(progress: RunProgress) -> str:
 
 
 def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
-    """Train to the end with a bar, a line every `print_every` steps, and the samples."""
-    for note in run.notes:
-        say(note)
-    told = len(run.notes)
+    """Train to the end; show a progress bar, losses, samples, and the run's notes.
+
+    Args:
+        run: The run to train.
+        print_every: Steps between two lines with losses. Validation losses are always printed.
+    """
+    shown = 0  # notes printed so far
+
+    def print_new_notes() -> None:
+        nonlocal shown
+        for note in run.notes[shown:]:
+            print_line(note)
+        shown = len(run.notes)
+
+    print_new_notes()
     total = run.config.steps if run.config.steps > 0 else None
     steps = iter(run)
     bar = Bar(total=total, desc="finetuning", unit="step")
-    # Closed here and not some time later: the run is saved also where a line cannot be printed.
+    # Closing the iterator saves the run at once, even if printing fails.
     with closing(steps), bar:
         for progress in steps:
             bar.set_postfix_str(
@@ -49,35 +60,32 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
             )
             bar.update()
             if progress.step % print_every == 0 or progress.validation_loss is not None:
-                say(progress_line(progress))
+                print_line(progress_line(progress))
             for number, sample in enumerate(progress.samples, 1):
-                say(f"======== SAMPLE {number} ========\n{sample}\n")
-            for note in run.notes[told:]:
-                say(note)
-            told = len(run.notes)
-    for note in run.notes[told:]:
-        say(note)
-    say(outcome(run))
+                print_line(f"======== SAMPLE {number} ========\n{sample}\n")
+            print_new_notes()
+    print_new_notes()
+    print_line(result_line(run))
 
 
-def outcome(run: FinetuneRun) -> str:
-    """How a finetuning ended, and where it is."""
-    verb = "interrupted and saved" if run.interrupted else "saved"
-    return f"{verb}: {run.folder.path}, step {run.folder.read().step}"
+def result_line(run: FinetuneRun) -> str:
+    """How a finetuning ended, its folder and its step, as a line."""
+    result = "interrupted and saved" if run.interrupted else "saved"
+    return f"{result}: {run.folder.path}, step {run.folder.read().step}"
 
 
-def with_bytes(moving: Iterable[CopyProgress], title: str) -> None:
-    """Let something move to its end, with a bar of its bytes."""
+def copy_with_progress(copying: Iterable[CopyProgress], title: str) -> None:
+    """Finish a copy; show a progress bar of its bytes."""
     with Bar(desc=title, unit="B", unit_scale=True) as bar:
-        for moved in moving:
-            bar.total = moved.total
-            bar.update(moved.done - bar.n)
+        for progress in copying:
+            bar.total = progress.total
+            bar.update(progress.done - bar.n)
 
 
-def with_bar(
+def with_progress(
     results: Iterable[GenerationResult], total: int
 ) -> Generator[GenerationResult, None, None]:
-    """Yield the same results and show how many are done in a progress bar."""
+    """Yield the same results; show a progress bar of how many are done."""
     with Bar(total=total, desc="generating", unit="text") as bar:
         for result in results:
             bar.update()

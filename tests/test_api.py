@@ -305,7 +305,7 @@ def test_texts_in_a_file_are_held_no_longer(
     loaded: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = (GenerationResult(f"{n}" * 100_000, "", n, 1, "length") for n in range(100))
-    monkeypatch.setattr("gpt2_helpers.api.with_bar", lambda *_: texts)
+    monkeypatch.setattr("gpt2_helpers.api.with_progress", lambda *_: texts)
     tracemalloc.start()
     try:
         gpt2.generate_to_file(loaded, destination_path="texts.txt", length=8, nsamples=100)

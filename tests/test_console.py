@@ -1,4 +1,4 @@
-"""What stands on the screen: lines on stdout, bars on stderr, and nothing else."""
+"""Console output: lines on stdout, progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers import console
-from gpt2_helpers.console import progress_line, say, show_finetuning, with_bar, with_bytes
+from gpt2_helpers.console import (
+    copy_with_progress,
+    print_line,
+    progress_line,
+    show_finetuning,
+    with_progress,
+)
 from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
@@ -32,7 +38,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     tf.config.run_functions_eagerly(False)
 
 
-def test_a_line_of_progress_is_that_of_gpt_2_simple() -> None:
+def test_progress_line_has_the_format_of_gpt_2_simple() -> None:
     progress = RunProgress(
         step=20,
         steps_left=5,
@@ -47,7 +53,7 @@ def test_a_line_of_progress_is_that_of_gpt_2_simple() -> None:
     assert progress_line(progress) == "[20 | 7.12] loss=2.35 avg=2.50"
 
 
-def test_a_finetuning_shows_notes_lines_and_the_end(capsys: Captured) -> None:
+def test_finetuning_prints_notes_losses_and_the_result(capsys: Captured) -> None:
     run = open_run(steps=5, validation_split=0.2, eval_every=3)
     notes = list(run.notes)
     show_finetuning(run, print_every=2)
@@ -57,13 +63,13 @@ def test_a_finetuning_shows_notes_lines_and_the_end(capsys: Captured) -> None:
     progress = lines[len(notes) : -1]
     number = r"\d+\.\d\d"
     validation = rf" validation={number}"
-    # Every second step, and those with a validation loss, of which the last is one.
+    # Every second step, and those with a validation loss, including the last.
     for line, step, more in zip(progress, (2, 3, 4, 5), ("", validation) * 2, strict=True):
         assert re.fullmatch(rf"\[{step} \| {number}\] loss={number} avg={number}{more}", line)
     assert lines[-1] == "saved: checkpoint/run1, step 5"
 
 
-def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
+def test_bar_shows_steps_loss_and_speed(capsys: Captured) -> None:
     show_finetuning(open_run(steps=3), print_every=100)
     shown = capsys.readouterr()
     assert re.search(r"finetuning: 100%.* 3/3 \[.*, loss \d+\.\d\d, [\d,]+ tokens/s\]", shown.err)
@@ -71,17 +77,17 @@ def test_a_bar_shows_steps_loss_speed_and_time_left(capsys: Captured) -> None:
     assert "[1 |" not in shown.out
 
 
-def test_a_note_made_while_training_is_shown_at_once(capsys: Captured) -> None:
+def test_notes_added_during_training_are_printed_at_once(capsys: Captured) -> None:
     run = open_run(steps=4, save_every=2)
     run.callbacks.append(Backup(lambda folder: run.notes.append(f"saved {folder.read().step}")))
     show_finetuning(run)
     lines = [line.partition(" |")[0] for line in capsys.readouterr().out.splitlines()]
     shown = lines[lines.index("[1") :]
-    # Also after the last step, where nothing was left to save.
+    # Once more at the end, where a failed backup would be retried.
     assert shown[:-1] == ["[1", "[2", "saved 2", "[3", "[4", "saved 4", "saved 4"]
 
 
-def test_samples_are_shown_with_their_numbers(capsys: Captured) -> None:
+def test_samples_are_printed_with_their_numbers(capsys: Captured) -> None:
     run = open_run(steps=1, sample_every=1, sample_num=2, sample_length=4)
     show_finetuning(run)
     written = Path("samples/run1/samples-1").read_text(encoding="utf-8")
@@ -89,57 +95,57 @@ def test_samples_are_shown_with_their_numbers(capsys: Captured) -> None:
     assert written.count("======== SAMPLE") == 2
 
 
-def test_an_interrupted_training_says_so(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_training(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(line: str) -> None:
         print(line)
         if line.startswith("[3 |"):
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(console, "say", interrupted)
-    show_finetuning(open_run(steps=0))  # without an end
+    monkeypatch.setattr(console, "print_line", interrupted)
+    show_finetuning(open_run(steps=0))  # until interrupted
     shown = capsys.readouterr()
     assert shown.out.splitlines()[-1] == "interrupted and saved: checkpoint/run1, step 3"
     assert re.search(r"finetuning: 3step ", shown.err)
 
 
-def test_an_error_in_showing_saves_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_is_saved_if_printing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     handler = signal.getsignal(signal.SIGINT)
 
     def closed(line: str) -> None:
         if line.startswith("[2 |"):
             raise BrokenPipeError
 
-    monkeypatch.setattr(console, "say", closed)
+    monkeypatch.setattr(console, "print_line", closed)
     with pytest.raises(BrokenPipeError) as caught:
         show_finetuning(open_run())
     assert steps_kept() == {2}
-    # At once, and not when the traceback that holds the loop is forgotten.
+    # At once, not when the traceback that refers to the iterator is garbage-collected.
     assert signal.getsignal(signal.SIGINT) is handler
     del caught
 
 
-def test_lines_go_to_stdout_as_they_are(capsys: Captured) -> None:
-    say("one line")
-    say("a piece", end="")
+def test_lines_are_printed_unchanged_on_stdout(capsys: Captured) -> None:
+    print_line("one line")
+    print_line("a piece", end="")
     assert capsys.readouterr().out == "one line\na piece"
 
 
-def test_a_bar_counts_texts_and_hands_them_on(capsys: Captured) -> None:
+def test_bar_counts_results_and_yields_them(capsys: Captured) -> None:
     results = [GenerationResult(text, "", 0, 3, "stop") for text in ("one", "two")]
-    assert list(with_bar(results, 2)) == results
+    assert list(with_progress(results, 2)) == results
     shown = capsys.readouterr()
     assert shown.out == ""
     assert re.search(r"generating: 100%.* 2/2 \[", shown.err)
 
 
-def test_no_thread_stays_behind_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bar, "monitor", None)  # others' bars may have begun one
-    list(with_bar([GenerationResult("one", "", 0, 3, "stop")], 1))
+def test_bar_leaves_no_monitor_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bar, "monitor", None)  # another tqdm bar may have started one
+    list(with_progress([GenerationResult("one", "", 0, 3, "stop")], 1))
     assert Bar.monitor is None
 
 
-def test_a_bar_counts_bytes(capsys: Captured) -> None:
-    with_bytes(
+def test_bar_counts_bytes(capsys: Captured) -> None:
+    copy_with_progress(
         iter([CopyProgress(1_000_000, 3_000_000), CopyProgress(3_000_000, 3_000_000)]),
         "run1 to Drive",
     )

@@ -42,7 +42,7 @@ def main(steps: int = FINETUNE.steps) -> int:
     if not TITLES.is_file():
         raise Gpt2Error(f"{TITLES} is missing: the demo runs from a clone of the project")
     load_tensorflow()  # first, to hide its start-up messages
-    from gpt2_helpers.console import say, show_finetuning
+    from gpt2_helpers.console import print_line, show_finetuning
     from gpt2_helpers.evaluation.loss_plot import plot_loss
     from gpt2_helpers.session import Session
 
@@ -54,7 +54,7 @@ def main(steps: int = FINETUNE.steps) -> int:
     if run.interrupted:
         return 130
     plot_loss(RUN.run_name, FOLDER / "checkpoint", FOLDER / "loss.png")
-    say(f"loss curve: {FOLDER / 'loss.png'}\n")
+    print_line(f"loss curve: {FOLDER / 'loss.png'}\n")
 
     options = SamplingConfig(
         length=60,
@@ -69,14 +69,16 @@ def main(steps: int = FINETUNE.steps) -> int:
     titles = [" ".join(title.text.split()) for title in session.generate(START_OF_TEXT, options)]
     known = {_plain(title) for title in read_column(TITLES, ReadReport())}
     new = sum(_plain(title) not in known for title in titles)
-    say("\n".join(f"  {title}" for title in titles))
-    say(f"\n{new} of these {NEW_TITLES} titles are not in {TITLES.name}.")
-    say(
+    print_line("\n".join(f"  {title}" for title in titles))
+    print_line(f"\n{new} of these {NEW_TITLES} titles are not in {TITLES.name}.")
+    print_line(
         f"For more: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
         f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60 "
         f'--prefix "{START_OF_TEXT}" --truncate "{END_OF_TEXT}" --include-prefix False'
     )
-    say("Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or a notebook.")
+    print_line(
+        "Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or a notebook."
+    )
     return 0
 
 

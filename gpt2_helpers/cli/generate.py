@@ -96,19 +96,19 @@ def run(options: Namespace) -> int:
 
 def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:
     """Write each text as soon as it is finished; Ctrl-C never cuts one off."""
-    from gpt2_helpers.console import say, with_bar
+    from gpt2_helpers.console import print_line, with_progress
     from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
     from gpt2_helpers.generation.result import in_order
 
     delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
     if total == 1:
         delimiter = ""
-    with contextlib.closing(with_bar(results, total)) as finished:
+    with contextlib.closing(with_progress(results, total)) as finished:
         shown = in_order(finished)
         if output.destination_path is None and not output.has_folder:
             for result in shown:
                 with _without_interrupts():
-                    say(f"{result.text}\n{delimiter}", end="")
+                    print_line(f"{result.text}\n{delimiter}", end="")
             return
         first = next(shown)  # invalid options raise here, before a file is created
         path = output.destination_path or new_file(output.folder or "gen")

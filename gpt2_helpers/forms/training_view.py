@@ -13,7 +13,7 @@ from pathlib import Path
 import ipywidgets as widgets
 from IPython.display import display
 
-from gpt2_helpers.console import outcome
+from gpt2_helpers.console import result_line
 from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.evaluation import loss_plot
 from gpt2_helpers.forms.widgets.buttons import error_text
@@ -99,7 +99,7 @@ class TrainingView:
     def finish(self) -> None:
         """Show the result of the run."""
         self._show_final_state("warning" if self._run.interrupted else "success")
-        end = as_sentence(outcome(self._run))
+        end = as_sentence(result_line(self._run))
         if self._run.interrupted:
             end += " Run this cell again to continue."
         self._end.value = message("heading", end)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.config import BUNDLED_MODEL
-from gpt2_helpers.console import say
+from gpt2_helpers.console import print_line
 from gpt2_helpers.errors import OptionError, nearest
 from gpt2_helpers.google import colab
 from gpt2_helpers.session import Session
@@ -72,7 +72,7 @@ def serve(
     server = Server(session, config, key, f"'self' {COLAB_ORIGINS}" if in_colab else "'self'")
     server.start()
     _running.append(server)
-    say(f"{run_name or model_name or BUNDLED_MODEL} at {server.url}")
+    print_line(f"{run_name or model_name or BUNDLED_MODEL} at {server.url}")
     if in_colab:
         colab.show_port(server.port)
     return server
