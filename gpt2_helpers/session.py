@@ -1,4 +1,7 @@
-"""A session: the model that one call loads and the next use. It can load another at any time."""
+"""The session: holds the loaded model between calls, and loads, trains and generates with it.
+
+Knows nothing of printing, widgets or HTTP.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,18 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Holds one model at a time. `run_name` and `run_folder`, or `model_name`, say which; all None
-    while empty. `base_model` is the pretrained model that a run began from, where that is known.
-    For one thread at a time.
+    """Holds one model at a time, and can load another at any time. Not thread-safe.
 
     session = Session()
     session.load_run("run1")
-    texts = list(session.generate("Once upon", SamplingConfig(length=50)))
+    for result in session.generate("Once upon", SamplingConfig(length=50)):
+        print(result.text)
+
+    Attributes:
+        run_name: The name of the loaded run. None if no run is loaded.
+        run_folder: The folder of the loaded run. None if no run is loaded.
+        base_model: The pretrained model that the run was finetuned from, if known.
+        model_name: The name of the loaded pretrained model. None if none is loaded.
     """
 
     def __init__(self) -> None:
@@ -59,6 +67,7 @@ class Session:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether a model is loaded."""
         return self._model is not None
 
     @property
@@ -119,7 +128,19 @@ class Session:
         checkpoint: str | None = None,
         precision: str = "auto",
     ) -> None:
-        """Load a finetuned run, its newest checkpoint or the one named, such as 'model-500'."""
+        """Load a finetuned run.
+
+        Args:
+            run_name: Name of the run.
+            checkpoint_dir: Folder that holds the runs.
+            checkpoint: Name of a checkpoint, such as "model-500" (default: the newest).
+            precision: One of auto, float32, bfloat16, float16 and int8. "auto" picks the fastest
+                that this device is good at. int8 is for generation only.
+
+        Raises:
+            CheckpointError: There is no such run or checkpoint, or it is damaged.
+            OptionError: `precision` is unknown.
+        """
         folder = RunFolder(checkpoint_dir, run_name)
         run = folder.require()
         if checkpoint not in (None, "latest"):
@@ -131,12 +152,22 @@ class Session:
                 )
         base_model = run.record.base_model
         self._load(run.path, precision, checkpoint)
-        self._holds_run(folder, base_model)
+        self._set_run(folder, base_model)
 
     def load_pretrained(
         self, model_name: str, model_dir: str | Path = "models", precision: str = "auto"
     ) -> None:
-        """Load a pretrained model by name."""
+        """Load a pretrained model.
+
+        Args:
+            model_name: Name of the model, such as "124M", or "tiny" for the bundled one.
+            model_dir: Folder that holds the models.
+            precision: See `load_run`.
+
+        Raises:
+            CheckpointError: The model is not there, or it is damaged.
+            OptionError: `precision` is unknown.
+        """
         self._load(model_folder(model_name, model_dir), precision, None)
         self.model_name = model_name
 
@@ -147,13 +178,22 @@ class Session:
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
     ) -> FinetuneRun:
-        """Open a finetuning; iterating over what is returned trains. Its model is then loaded.
+        """Prepare a finetuning run, whose model is then loaded. Iterate over the run to train.
 
-        Where `run.backup_to_drive` asks for it, each save is copied to Google Drive; DriveError
-        where that cannot be done.
+        Args:
+            dataset: A text, CSV or JSON Lines file, a folder, or an encoded dataset.
+            finetune: How to train (default: all defaults of `FinetuneConfig`).
+            run: Which model to start from, and what to save (default: all defaults of `RunConfig`).
+            data: How to read the dataset (default: all defaults of `DatasetConfig`).
+
+        Raises:
+            CheckpointError: The base model or the run cannot be read.
+            DatasetError: The dataset cannot be read.
+            DriveError: `run.backup_to_drive` is set, and Google Drive is not mounted or full.
+            OptionError: Options contradict each other.
         """
         if run is not None and run.backup_to_drive:
-            drive.my_drive()  # before anything takes long
+            drive.my_drive()  # fails early if Drive is not mounted
         self.close()
 
         from gpt2_helpers.training.run import FinetuneRun
@@ -166,14 +206,14 @@ class Session:
             backup = DriveBackup(
                 opened.folder,
                 step=opened.trainer.step,
-                size=_save_size(opened),
+                size=_save_bytes(opened),
                 overwrite=opened.run_config.overwrite,
                 note=opened.notes.append,
             )
             opened.callbacks.append(Backup(backup))
         self._model, self._tokenizer = opened.model, opened.tokenizer
         self._decoders = opened.decoders
-        self._holds_run(opened.folder, opened.record.base_model)
+        self._set_run(opened.folder, opened.record.base_model)
         return opened
 
     def generate(
@@ -189,14 +229,14 @@ class Session:
         return stream(self.decoders, self.tokenizer, prompts, config)
 
     def close(self) -> None:
-        """Let go of the model and its memory; the session can load another."""
+        """Release the model and its memory. The session can load another."""
         self._model = self._decoders = self._tokenizer = None
         self.run_name = self.run_folder = self.base_model = self.model_name = None
-        # Compiled functions and the model hold each other: only the collector frees them.
+        # Compiled functions and the model reference each other: only the collector frees them.
         gc.collect()
         free_graphs()
 
-    def _holds_run(self, folder: RunFolder, base_model: str) -> None:
+    def _set_run(self, folder: RunFolder, base_model: str) -> None:
         self.run_name, self.run_folder = folder.name, folder.path
         self.base_model = base_model or None
 
@@ -208,31 +248,28 @@ class Session:
             )
         self.close()
         tokenizer = Tokenizer.load(folder)
-        trained, written = (
-            choose(precision)
-            for choose in (device.choose_precision, device.choose_decoding_precision)
-        )
+        training_precision = device.choose_precision(precision)
+        decoding_precision = device.choose_decoding_precision(precision)
         model: GPT2 | InferenceModel
-        if runs_on_tflite(written):
-            model = load_for_inference(folder, trained, written, checkpoint)
+        if runs_on_tflite(decoding_precision):
+            model = load_for_inference(folder, training_precision, decoding_precision, checkpoint)
         else:
-            model = load_model(folder, trained, checkpoint)
-            model.decoding_precision = written
+            model = load_model(folder, training_precision, checkpoint)
+            model.decoding_precision = decoding_precision
         if tokenizer.n_vocab > model.config.n_vocab:
             raise CheckpointError(
-                f"{folder}: encoder.json has {tokenizer.n_vocab} pieces, hparams.json allows "
-                f"{model.config.n_vocab}: they don't belong together"
+                f"{folder}: encoder.json has {tokenizer.n_vocab} tokens, more than n_vocab="
+                f"{model.config.n_vocab} in hparams.json: the files belong to different models"
             )
         decoders = DecoderPool(model)
         if isinstance(model, InferenceModel):
-            decoders.get(1, 1, written)  # reads the weights now, so that damage is reported here
+            decoders.get(1, 1, decoding_precision)  # reads the weights, so damage is reported here
         self._model, self._decoders, self._tokenizer = model, decoders, tokenizer
 
 
-def _save_size(run: FinetuneRun) -> int:
-    """About how many bytes one save of a finetuning takes: fp32 weights and adapters, and with Adam
-    two more numbers for each that is trained, all that twice where the best checkpoint is kept
-    beside the newest."""
+def _save_bytes(run: FinetuneRun) -> int:
+    """The approximate size of one save: weights and adapters in fp32, Adam's two numbers for each
+    trained parameter, and all of that twice if the best checkpoint is kept as well."""
     config = run.model.config
     numbers = trained = config.n_parameters
     if rank := run.config.lora_rank:
@@ -244,9 +281,9 @@ def _save_size(run: FinetuneRun) -> int:
 
 
 def set_threads(threads: int) -> None:
-    """How many threads TensorFlow may use; 0 or less leaves it as it is.
+    """Limit the number of threads; 0 or less sets no limit.
 
-    It takes that only before its first computation: later there is a warning and nothing else.
+    TensorFlow accepts a limit only before its first computation. Later calls only warn.
     """
     if threads <= 0:
         return
@@ -259,7 +296,6 @@ def set_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         warnings.warn(
-            f"threads={threads} has no effect: TensorFlow takes it only before its first "
-            "computation in a process",
+            f"threads={threads} has no effect: set it before TensorFlow's first computation",
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""A session: one model after another, flat memory, and what is said where there is none."""
+"""Sessions: loading one model after another, memory, and errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.google.drive import mount
 from gpt2_helpers.google.drive_backup import saved_runs
-from gpt2_helpers.session import Session, _save_size, set_threads
+from gpt2_helpers.session import Session, _save_bytes, set_threads
 from gpt2_helpers.system import device
 from paths import GOLDEN, SUPPORT
 from toy_runs import (
@@ -42,7 +42,7 @@ GOLDEN_RUN = GOLDEN / "gpt_2_simple_run"
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_model()
     write_text()
@@ -99,36 +99,32 @@ from gpt2_helpers.session import Session
 from toy import toy_tokenizer
 from toy_runs import write_model
 
-def megabytes(session):
-    session.close()
+def measure(session):
+    session.close()  # which collects garbage
+    found["variables"].append(sum(isinstance(thing, tf.Variable) for thing in gc.get_objects()))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-def variables():
-    gc.collect()
-    return sum(isinstance(thing, tf.Variable) for thing in gc.get_objects())
-
 shape = ModelConfig(toy_tokenizer().n_vocab, n_ctx=16, n_embd=704, n_head=4, n_layer=1)
 for name in ("one", "two"):
     write_model(name, shape=shape)
 session = Session()
-told = {"model": 4 * shape.n_parameters / 2**20, "loads": [], "finetunings": [], "variables": []}
+found = {"model": 4 * shape.n_parameters / 2**20, "loads": [], "finetunings": [], "variables": []}
 for order in range(10):
     session.load_pretrained(("one", "two")[order % 2])
     list(session.generate("", SamplingConfig(length=3)))
-    told["loads"].append(megabytes(session))
-    told["variables"].append(variables())
+    if order in (1, 9):
+        found["loads"].append(measure(session))
 for order in range(3):
     config = FinetuneConfig(steps=1, accumulate_gradients=1, optimizer="sgd", precision="float32",
                             use_memory_saving_gradients=order == 2)
     run = RunConfig(model_name="one", restore_from="fresh", sample_every=0)
     for progress in session.finetune("text.txt", config, run):
         pass
-    told["finetunings"].append(megabytes(session))
-    told["variables"].append(variables())
-print(json.dumps(told))
+    found["finetunings"].append(measure(session))
+print(json.dumps(found))
 """
 
 
@@ -139,17 +135,17 @@ def test_memory_after_ten_models_is_what_it_was_after_two() -> None:
     command = [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{MEMORY}"]
     child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert child.returncode == 0, child.stderr
-    told = json.loads(child.stdout.splitlines()[-1])
-    assert 20 < told["model"] < 30
-    loads, finetunings = told["loads"], told["finetunings"]
-    # Each of the eight in between, had it stayed, would weigh half its size at least.
-    assert loads[9] - loads[1] < told["model"] / 2, loads
-    # Of each of the two that followed, had it stayed, there would be the model and its gradients.
-    assert finetunings[2] - finetunings[0] < 2 * told["model"], finetunings
-    assert told["variables"] == [0] * 13
+    found = json.loads(child.stdout.splitlines()[-1])
+    assert 20 < found["model"] < 30
+    (after_two, after_ten), finetunings = found["loads"], found["finetunings"]
+    # Each of the eight models in between, if leaked, would take at least half its size.
+    assert after_ten - after_two < found["model"] / 2, found
+    # Each of the two later finetunings, if leaked, would keep the model and its gradients.
+    assert finetunings[2] - finetunings[0] < 2 * found["model"], found
+    assert found["variables"] == [0] * 5
 
 
-def test_what_was_compiled_goes_with_a_session_and_others_write_on(
+def test_closing_a_session_frees_compiled_functions_but_not_those_of_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tensorflow.python.eager import context
@@ -172,7 +168,7 @@ def test_what_was_compiled_goes_with_a_session_and_others_write_on(
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_session_says_what_it_holds() -> None:
+def test_a_session_tells_what_is_loaded() -> None:
     session = Session()
     assert not session.is_loaded
     session.load_pretrained("toy", precision="float32")
@@ -197,7 +193,7 @@ def test_a_session_says_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("precision", ["auto", "int8", "float32"])
-def test_on_a_processor_it_holds_what_writing_takes_and_makes_the_rest_when_asked(
+def test_without_a_gpu_tensorflow_is_only_used_when_the_model_is_accessed(
     precision: str,
 ) -> None:
     session = Session()
@@ -208,14 +204,14 @@ def test_on_a_processor_it_holds_what_writing_takes_and_makes_the_rest_when_aske
     session.load_pretrained("toy", precision=precision)
     model = session.model
     assert session.model is model
-    assert session.inference_model is model  # type: ignore[comparison-overlap]  # it was another
+    assert session.inference_model is model  # type: ignore[comparison-overlap]
     assert_same(weights_of(model), weights_of(load_model("models/toy")))
     assert model.precision == device.choose_precision(precision)
     assert model.decoding_precision == device.choose_decoding_precision(precision)
     assert list(session.generate("", config)) == texts
 
 
-def test_what_it_holds_needs_its_files_no_more() -> None:
+def test_generation_needs_the_files_only_while_loading() -> None:
     session = Session()
     session.load_pretrained("toy", precision="float32")
     texts = list(session.generate("", SamplingConfig(length=9, seed=1)))
@@ -227,7 +223,7 @@ def test_what_it_holds_needs_its_files_no_more() -> None:
     assert session.is_loaded
 
 
-def test_damaged_weights_are_told_when_they_are_loaded() -> None:
+def test_damaged_weights_are_reported_on_loading() -> None:
     path = Path("models/toy/model.ckpt.data-00000-of-00001")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -239,7 +235,7 @@ def test_damaged_weights_are_told_when_they_are_loaded() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_texts_and_pieces_come_from_the_loaded_model() -> None:
+def test_chunks_joined_are_the_texts() -> None:
     session = Session()
     session.load_pretrained("toy", precision="float32")
     config = SamplingConfig(length=6, nsamples=2, batch_size=2, seed=1)
@@ -251,7 +247,7 @@ def test_texts_and_pieces_come_from_the_loaded_model() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_an_earlier_checkpoint_is_loaded_by_its_name() -> None:
+def test_an_earlier_checkpoint_is_loaded_by_name() -> None:
     train(steps=2, save_every=1, max_checkpoints=0)
     session = Session()
     session.load_run("run1", checkpoint="model-1", precision="float32")
@@ -263,21 +259,21 @@ def test_an_earlier_checkpoint_is_loaded_by_its_name() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_run_of_gpt_2_simple_is_loaded_and_writes() -> None:
+def test_a_run_of_gpt_2_simple_generates() -> None:
     shutil.copytree(GOLDEN_RUN, "checkpoint/old")
     session = Session()
     session.load_run("old", precision="float32")
-    assert session.base_model is None  # it does not say
+    assert session.base_model is None  # not recorded in such a run
     (result,) = session.generate("", SamplingConfig(length=5, seed=1))
     assert result.n_tokens == 5 or result.finish_reason == "stop"
     texts = gpt2.generate(session, model_name="124M", length=5, seed=1, return_as_list=True)
-    assert texts == [result.text]  # a base model's name is no reason to look for that model
+    assert texts == [result.text]  # model_name may be the run's base model
 
 
 # --- Google Drive
 
 
-def test_every_save_is_copied_to_drive(uncompiled: None, fake_colab: Path) -> None:
+def test_each_save_is_backed_up_to_drive(uncompiled: None, fake_colab: Path) -> None:
     mount()
     options = short(steps=5, save_every=2, backup_to_drive=True, optimizer="adam")
     run = Session().finetune("text.txt", *options)
@@ -287,12 +283,12 @@ def test_every_save_is_copied_to_drive(uncompiled: None, fake_colab: Path) -> No
         steps.append((progress.step, saved))
     assert steps == [(1, []), (2, [2]), (3, [2]), (4, [4]), (5, [4])]
     assert [saved.step for saved in saved_runs("none")] == [5]
-    # What was looked for as room is what it takes.
+    # The space that was required is about the space that was used.
     size = (fake_colab / "checkpoint_run1.tar").stat().st_size
-    assert _save_size(run) == pytest.approx(size, rel=0.5)
+    assert _save_bytes(run) == pytest.approx(size, rel=0.5)
 
 
-def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
+def test_the_required_space_includes_the_best_checkpoint_of_early_stopping(
     uncompiled: None, fake_colab: Path
 ) -> None:
     mount()
@@ -313,12 +309,12 @@ def test_room_is_looked_for_also_for_the_best_of_an_early_stopping(
         run = Session().finetune("text.txt", *options)
         assert len(list(run)) == 3
         size = (fake_colab / f"checkpoint_{name}.tar").stat().st_size
-        assert _save_size(run) == pytest.approx(size, rel=0.25)
+        assert _save_bytes(run) == pytest.approx(size, rel=0.25)
         sizes.append(size)
     assert sizes[1] > 1.7 * sizes[0]
 
 
-def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
+def test_an_unusable_drive_is_reported_before_the_loaded_model_is_closed(
     uncompiled: None, fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session()
@@ -333,10 +329,10 @@ def test_a_drive_that_cannot_be_used_is_told_before_the_model_is_let_go(
     assert not Path("checkpoint").exists()
 
 
-# --- What is not there
+# --- Errors
 
 
-def test_an_empty_session_says_how_to_load() -> None:
+def test_an_empty_session_explains_how_to_load_a_model() -> None:
     session = Session()
     for name in ("model", "tokenizer"):
         with pytest.raises(CheckpointError, match=r"no model is loaded: load_gpt2\(sess"):
@@ -346,7 +342,7 @@ def test_an_empty_session_says_how_to_load() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_run_that_is_not_there_names_those_that_are() -> None:
+def test_the_error_for_a_missing_run_lists_the_existing_ones() -> None:
     session = Session()
     with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint: there are no runs yet"):
         session.load_run()
@@ -358,38 +354,38 @@ def test_a_run_that_is_not_there_names_those_that_are() -> None:
     assert str(caught.value) == (
         "no run 'title' in checkpoint (did you mean 'titles'?): existing runs: stories, titles"
     )
-    assert session.run_name == "titles"  # what was loaded still is
+    assert session.run_name == "titles"  # still loaded
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_checkpoint_that_is_not_there_names_those_that_are() -> None:
+def test_the_error_for_a_missing_checkpoint_lists_the_existing_ones() -> None:
     train(steps=2, save_every=1, max_checkpoints=0)
     message = "no checkpoint 'model-3' in checkpoint/run1: there are model-1, model-2"
     with pytest.raises(CheckpointError, match=message):
         Session().load_run(checkpoint="model-3")
 
 
-def test_a_model_that_was_not_downloaded() -> None:
+def test_the_error_for_a_missing_model_names_download_gpt2() -> None:
     with pytest.raises(CheckpointError, match="'124M' is not in models.*download_gpt2"):
         Session().load_pretrained("124M")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "half", None])
-def test_a_precision_that_is_none(precision: str) -> None:
+def test_an_unknown_precision_is_refused(precision: str) -> None:
     with pytest.raises(OptionError, match="precision must be one of auto, float32"):
         Session().load_pretrained("toy", precision=precision)
 
 
-def test_a_tokenizer_that_is_too_large_for_the_model() -> None:
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused() -> None:
     folder = write_model("mixed")
     hparams = json.loads((folder / "hparams.json").read_text())
     encoder = json.loads((folder / "encoder.json").read_text())
     (folder / "encoder.json").write_text(json.dumps({**encoder, "more": hparams["n_vocab"]}))
-    with pytest.raises(CheckpointError, match="don't belong together"):
+    with pytest.raises(CheckpointError, match="belong to different models"):
         Session().load_pretrained("mixed")
 
 
-def test_threads_can_no_longer_be_set_after_the_first_computation() -> None:
+def test_threads_cannot_be_set_after_the_first_computation() -> None:
     tf.constant(1) + 1
     with pytest.warns(UserWarning, match="threads=3 has no effect"):
         set_threads(3)
