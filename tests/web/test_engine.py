@@ -32,7 +32,7 @@ def test_a_full_queue_rejects_requests(tiny: Session) -> None:
 
 def test_a_prefix_that_exceeds_every_length(tiny: Session) -> None:
     with serving(tiny, max_length=20) as client:
-        parameters = {"prefix": "It was a dark night. " * 9}
+        parameters: dict[str, object] = {"prefix": "It was a dark night. " * 9}
         response = client.post("/api/generate", json={**parameters, "length": 5})
         assert response.status_code == 400
         assert "the maximum length of this server is 20" in response.json()["error"]
