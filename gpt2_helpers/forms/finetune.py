@@ -1,4 +1,4 @@
-"""The form for finetuning: a model, a text, how long; then `run()` in a cell of its own trains."""
+"""The finetuning form: the model, the training text and the options. `run()` trains."""
 
 from __future__ import annotations
 
@@ -43,35 +43,40 @@ _MAIN_FIELDS = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
     *("sample_every", "sample_length", "save_every", "backup_to_drive"),
 )
-# The data picker has the column; the live view shows every step; and the rest of a page looks for
-# runs, models and samples where they usually are.
+# The data picker has the column, the live view shows every step, and the other forms of a notebook
+# expect the default folders.
 _HIDDEN_FIELDS = ("column", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
     **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
     **{"sample_every": 25, "sample_length": 100},
 }
-_STARTS = [
-    ("latest: this run, if it is there, else the model", "latest"),
-    ("fresh: the model, anew", "fresh"),
+_RESTORE_CHOICES = [
+    ("latest: resume the run if it exists", "latest"),
+    ("fresh: start again from the model", "fresh"),
 ]
-# In English, by GPT-2's vocabulary and by one of a few thousand pieces such as tiny's.
-_CHARACTERS_A_TOKEN, _BY_A_SMALL_VOCABULARY = 4, 3
+# For English text, with GPT-2's vocabulary and with a small one such as tiny's.
+_CHARACTERS_PER_TOKEN, _CHARACTERS_PER_SMALL_TOKEN = 4, 3
+_LARGE_VOCABULARY = 20_000
 
 
 class FinetuneForm(Displayable):
-    """All that a finetuning is told. `run()` trains, shows it live, and returns the session.
+    """A form with all finetuning options. `run()` trains, shows the progress, returns a session.
 
     form = FinetuneForm()
-    form                       # as a cell's last line: shows it
+    form                       # last line of a cell: displays the form
     sess = form.run()          # in the next cell
-    gpt2.generate(sess)        # in any after that
+    gpt2.generate(sess)        # in any later cell
 
-    With a GPU it begins with 124M and 1,000 steps, without one with tiny and 100, and it backs up
-    to Google Drive where that is open. `defaults` are other values by the options' names, `dataset`
-    is another text, or a sample's name, `column` that of a table. Environment variables go before
-    all: GPT2_MODEL_NAME, GPT2_STEPS, GPT2_DATASET and so on, for every option. The folders of runs,
-    models and samples are not asked for; their variables and `defaults` hold all the same.
+    Defaults with a GPU: 124M and 1,000 steps; without one: tiny and 100 steps. Backups to Google
+    Drive are on if it is mounted. Environment variables override the arguments: GPT2_MODEL_NAME,
+    GPT2_STEPS, GPT2_DATASET and so on, for every option. The folders of runs, models and samples
+    are not shown, but can be set the same way.
+
+    Args:
+        dataset: the initial training text: a path, or the name of a sample.
+        column: the initial column of a table.
+        **defaults: initial values of other options by name.
     """
 
     def __init__(
@@ -95,15 +100,15 @@ class FinetuneForm(Displayable):
                 "backup_to_drive": drive.is_mounted(),
                 **defaults,
             },
-            choices={"model_name": MODEL_NAMES, "restore_from": _STARTS},
+            choices={"model_name": MODEL_NAMES, "restore_from": _RESTORE_CHOICES},
             after={"model_name": self.picker.widget},
         )
         self._summary = widgets.HTML()
         self.widget = widgets.VBox([self.form.widget, self._summary])
         self.widget.add_class("gpt2-form")
-        self._fitted: object = None  # what the list of models was last made for
+        self._fits_key: object = None  # the options for which `_fits` was computed
         self._fits: dict[str, ModelFit] = {}
-        self._saves = False  # whether memory saving was chosen here, and not by hand
+        self._saves_memory = False  # whether the form turned memory saving on, not the user
         self._session: Session | None = None
         self._on_drive = self._runs_on_drive()
         self.form.on_change(self._update)
@@ -112,26 +117,33 @@ class FinetuneForm(Displayable):
 
     @property
     def finetune_config(self) -> FinetuneConfig:
-        """What stands in the form of the training itself; OptionError where it is wrong."""
+        """The training options. Raises OptionError if one is invalid."""
         return self.form.config(FinetuneConfig)
 
     @property
     def run_config(self) -> RunConfig:
-        """What stands in the form of the run's folder; OptionError where it is wrong."""
+        """The options of the run. Raises OptionError if one is invalid."""
         return self.form.config(RunConfig)
 
     @property
     def data_config(self) -> DatasetConfig:
-        """What stands in the form of reading the data; OptionError where it is wrong."""
+        """The options of the dataset. Raises OptionError if one is invalid."""
         return dataclasses.replace(self.form.config(DatasetConfig), column=self.picker.column)
 
     def run(self, sess: Session | None = None) -> Session:
-        """Train as the form says, and return the session that holds the model.
+        """Train with the options of the form. Downloads the model first if necessary.
 
-        Without `sess` it is a new session the first time, and afterwards the same one again: two
-        models at a time would need twice the memory. A model that is not here is downloaded first.
-        What is wrong stops the cell with a sentence, and where the training itself failed the
-        session is empty then; an interrupt saves and returns.
+        An interrupt saves the run and returns. If training fails, the session is closed.
+
+        Args:
+            sess: the session to train in (default: the form's own, which later calls reuse, since
+                two models would need twice the memory).
+
+        Returns:
+            The session with the finetuned model.
+
+        Raises:
+            NotebookError: if an option is invalid or training fails.
         """
         from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
@@ -141,9 +153,7 @@ class FinetuneForm(Displayable):
         with plain_errors():
             finetune, run = self.finetune_config, self.run_config
             path = self.picker.path()
-            data = (
-                self.data_config
-            )  # after it, since a table that was fetched has its column only now
+            data = self.data_config  # after path(): the column of a downloaded table is known now
             if starts_from_base_model(run):
                 download_if_missing(run, note=print)
             if sess is None:
@@ -151,15 +161,15 @@ class FinetuneForm(Displayable):
             try:
                 training_view.show(sess.finetune(path, finetune, run, data))
             except BaseException:
-                sess.close()  # what is saved is whole, and what is here need not be
+                sess.close()  # its weights may be inconsistent, unlike the saved ones
                 raise
-        gc.collect()  # the optimizer, twice as large as the model, is needed no longer
+        gc.collect()  # frees the optimizer, which is twice as large as the model
         self._on_drive = self._runs_on_drive()
-        self._update()  # there is a run of this name now
+        self._update()  # the run exists now
         return sess
 
     def _runs_on_drive(self) -> dict[str, int]:
-        """The steps of the runs that a mounted Drive holds, by name."""
+        """Return the steps of the runs on a mounted Drive, by name."""
         from gpt2_helpers.google.drive_backup import DRIVE, saved_runs
 
         if not drive.is_mounted():
@@ -168,101 +178,98 @@ class FinetuneForm(Displayable):
         return {saved.name: saved.step for saved in reversed(runs) if saved.location == DRIVE}
 
     def _update(self) -> None:
-        """Say what the values in the form will lead to."""
+        """Update the notes and the summary."""
         try:
             finetune, run = self.finetune_config, self.run_config
         except OptionError:
-            self._summary.value = ""  # the message beside the field says more
+            self._summary.value = ""  # the field shows its error
             return
         self._update_memory_note(finetune, run)
         self._update_run_note(run)
         self._summary.value = message("heading", self._outlook(finetune, run))
 
     def _update_memory_note(self, finetune: FinetuneConfig, run: RunConfig) -> None:
-        """Say of each model whether it fits this machine, and choose memory saving where that
-        makes it fit. By hand it can be chosen otherwise, until another model is."""
+        """Show for each model whether it fits into memory, and turn on Save memory if needed.
+
+        The user can change that; it is decided again when the model or another option changes.
+        """
         plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
         samples = sample_settings(run, finetune.precision)
-        cause = run.model_name, dataclasses.replace(plain, steps=1), samples
-        known = OLD_NAMES.get(run.model_name, run.model_name)
-        if cause != self._fitted:
-            self._fitted, self._fits = cause, _fits_here(plain, samples)
+        key = run.model_name, dataclasses.replace(plain, steps=1), samples
+        name = OLD_NAMES.get(run.model_name, run.model_name)
+        if key != self._fits_key:
+            self._fits_key, self._fits = key, _fits_here(plain, samples)
             if self._fits:
                 self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
-            saves = known in self._fits and self._fits[known].changes != {}
-            if saves != self._saves:
-                self._saves = saves
+            saves = name in self._fits and self._fits[name].changes != {}
+            if saves != self._saves_memory:
+                self._saves_memory = saves
                 self.form.set(use_memory_saving_gradients=saves)
-                return  # that has told all of this
-        words, warning = _fit_note(self._fits.get(known), finetune.use_memory_saving_gradients)
-        self.form.note("model_name", words, warning=warning)
+                return  # setting the option has called this method again
+        text, warning = _fit_note(self._fits.get(name), finetune.use_memory_saving_gradients)
+        self.form.note("model_name", text, warning=warning)
 
     def _update_run_note(self, run: RunConfig) -> None:
-        """Under the name: whether there is such a run, and what will become of it."""
+        """Show below the run name whether the run exists and what training does to it."""
         try:
-            words = f"{_what_becomes_of(run)} {self._further_on_drive(run)}".strip()
+            text = f"{_existing_run_note(run)} {self._drive_note(run)}".strip()
         except Gpt2Error as error:
-            words = str(error)
-        self.form.note("run_name", words, warning=bool(words))
+            text = str(error)
+        self.form.note("run_name", text, warning=bool(text))
 
-    def _further_on_drive(self, run: RunConfig) -> str:
-        """What Drive holds of the run where that is further than what training would begin with:
-        a backup does not replace it, unless it may."""
+    def _drive_note(self, run: RunConfig) -> str:
+        """Return a warning if Drive has more steps of the run, which a backup would not replace."""
         from gpt2_helpers.checkpoint.run_folder import RunFolder
 
         step = self._on_drive.get(run.run_name, 0)
-        goes_on = run.restore_from == "latest"
-        begin = RunFolder(run.checkpoint_dir, run.run_name).read().step if goes_on else 0
-        if step <= begin or run.overwrite:
+        resumes = run.restore_from == "latest"
+        start = RunFolder(run.checkpoint_dir, run.run_name).read().step if resumes else 0
+        if step <= start or run.overwrite:
             return ""
         return (
-            f"Google Drive holds {run.run_name} at step {step:,}: the list of earlier runs "
-            "above brings it here; another name begins a new one."
+            f"Google Drive has {run.run_name} at step {step:,}: resume it with the form above, or "
+            "choose another name."
         )
 
     def _outlook(self, finetune: FinetuneConfig, run: RunConfig) -> str:
-        """How much will be read in how many steps.
-
-        With 1,000 steps of 124M over 2 MB of text: "1,000 steps of 5,120 tokens, about 10 passes
-        over your text".
-        """
+        """Return for instance "1,000 steps of 5,120 tokens, about 10 passes over your text"."""
         shape = model_shape(run)
         if shape is None:
             return ""
         tokens = shape.n_ctx * finetune.batch_size * finetune.accumulate_gradients
         if finetune.steps <= 0:
-            return f"Steps of {tokens:,} tokens, until you interrupt."
+            return f"Steps of {tokens:,} tokens, until interrupted."
         steps = finetune.steps
-        words = f"{steps:,} step{'s' * (steps > 1)} of {tokens:,} tokens"
+        text = f"{steps:,} step{'s' * (steps > 1)} of {tokens:,} tokens"
         if self.picker.characters:
-            large = shape.n_vocab > 20000
-            each = _CHARACTERS_A_TOKEN if large else _BY_A_SMALL_VOCABULARY
-            passes = steps * tokens * each / self.picker.characters
+            is_large = shape.n_vocab > _LARGE_VOCABULARY
+            per_token = _CHARACTERS_PER_TOKEN if is_large else _CHARACTERS_PER_SMALL_TOKEN
+            passes = steps * tokens * per_token / self.picker.characters
             times = f"{passes:,.0f} passes" if passes >= 1.5 else f"{passes:.0%}"
-            words += f", about {times} {'over' if passes >= 1.5 else 'of'} your text"
-        return f"{words}."
+            text += f", about {times} {'over' if passes >= 1.5 else 'of'} your text"
+        return f"{text}."
 
 
 def _fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
-    """What to say of a model where memory is saved or not, and whether it is a warning."""
+    """Return a note on whether the model fits into memory, and whether it is a warning."""
     if fit is None or fit.changes == {}:
         return "", False
     if fit.changes is None:
-        return "It will hardly fit: choose a smaller model.", True
-    wanted = [
+        return "This model probably won't fit in memory: choose a smaller one.", True
+    needed = [
         f"{field.label} is {fit.changes[field.name]}"
         for field in fields_of(FinetuneConfig)
         if field.name in fit.changes and field.kind is not bool
     ]
-    if wanted:
-        return f"It fits once {' and '.join(wanted)}, among the advanced options.", True
+    if needed:
+        return f"Fits in memory if {' and '.join(needed)} (Advanced options).", True
     if saves:
-        return "Save memory, among the advanced options, is on: it needs that.", False
-    return "It will hardly fit without Save memory, among the advanced options.", True
+        return "Save memory (Advanced options) is on, which this model needs.", False
+    return "Probably won't fit in memory without Save memory (Advanced options).", True
 
 
 def _fits_here(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
-    """By name, how finetuning each model fits this machine; none where its memory is unknown."""
+    """Return by name how each model fits into memory; empty if the memory is unknown."""
     from gpt2_helpers.system.device import choose_precision
 
     available, location = available_memory()
@@ -274,7 +281,7 @@ def _fits_here(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict
 
 
 def model_shape(run: RunConfig) -> ModelConfig | None:
-    """The shape of the model that the run is to start from; None where it cannot be known yet."""
+    """Return the shape of the model to start from, or None if it is unknown yet."""
     name = OLD_NAMES.get(run.model_name, run.model_name)
     if name in SIZES:
         return SIZES[name]
@@ -285,9 +292,11 @@ def model_shape(run: RunConfig) -> ModelConfig | None:
         return None
 
 
-def _what_becomes_of(run: RunConfig) -> str:
-    """What training does to the run of this name; empty where there is none. Raises
-    CheckpointError where what is there is broken."""
+def _existing_run_note(run: RunConfig) -> str:
+    """Return what training does to an existing run; empty if there is none.
+
+    Raises CheckpointError if the run is damaged.
+    """
     from gpt2_helpers.checkpoint.run_folder import RunFolder
 
     folder = RunFolder(run.checkpoint_dir, run.run_name)
@@ -295,22 +304,22 @@ def _what_becomes_of(run: RunConfig) -> str:
         return ""
     if run.restore_from != "latest":
         try:
-            there = folder.read().checkpoint is not None
+            exists = folder.read().checkpoint is not None
         except CheckpointError:
-            there = True
-        if not there:
+            exists = True
+        if not exists:
             return ""
-        kept = "is dropped" if run.overwrite else "stays beside it in the run's folder"
+        fate = "deleted" if run.overwrite else "kept in the run's folder"
         return (
-            f"There is a run {run.run_name}. Training begins it anew, from the model; what it "
-            f"learned before {kept}. Another name leaves it as it is."
+            f"The run {run.run_name} exists. Training starts again from the model; the old "
+            f"checkpoints are {fate}. Choose another name to leave the run unchanged."
         )
     snapshot = folder.read()
     record = snapshot.record
-    words = f"There is a run {run.run_name}, {snapshot.step:,} steps so far"
-    words += f", begun from {record.base_model}" if record.base_model else ""
-    words += f", on {Path(record.dataset).name}" if record.dataset else ""
-    words += ". Training goes on with it"
+    text = f"The run {run.run_name} exists: {snapshot.step:,} steps"
+    text += f", from {record.base_model}" if record.base_model else ""
+    text += f", on {Path(record.dataset).name}" if record.dataset else ""
+    text += ". Training resumes it"
     if record.base_model not in ("", OLD_NAMES.get(run.model_name, run.model_name)):
-        words += f", and {run.model_name} is not used"
-    return f"{words}: choose another name to begin a new one."
+        text += f" and ignores {run.model_name}"
+    return f"{text}; choose another name to start a new run."

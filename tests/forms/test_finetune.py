@@ -86,7 +86,7 @@ def needs(
 
 
 def under(form: FinetuneForm, name: str) -> str:
-    """What stands under a field."""
+    """Return the text below a field."""
     return html.unescape(form.form.row(name)._below.value)
 
 
@@ -97,21 +97,21 @@ def short(**options: Any) -> FinetuneForm:
 # -- Defaults ----------------------------------------------------------------------------------
 
 
-def test_without_a_gpu_it_begins_with_the_small_model_and_few_steps() -> None:
+def test_defaults_without_a_gpu() -> None:
     form = FinetuneForm()
     assert form.run_config.model_name == "tiny"
     assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (100, 0.001)
     assert form.form.is_valid
 
 
-def test_with_a_gpu_it_begins_with_gpt_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, gpu=15 * GB)
     form = FinetuneForm()
     assert form.run_config.model_name == "124M"
     assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (1000, 0.0001)
 
 
-def test_variables_go_before_arguments_and_arguments_before_defaults(
+def test_variables_override_arguments_and_arguments_override_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GPT2_STEPS", "3")
@@ -122,7 +122,7 @@ def test_variables_go_before_arguments_and_arguments_before_defaults(
     assert form.picker.path() == "text.txt"
 
 
-def test_every_option_stands_in_it_once() -> None:
+def test_the_form_has_every_option() -> None:
     form = FinetuneForm()
     rows = {*form.form._rows}
     names = {f.name for kind in (FinetuneConfig, RunConfig, DatasetConfig) for f in fields_of(kind)}
@@ -133,38 +133,38 @@ def test_every_option_stands_in_it_once() -> None:
     assert form.data_config == DatasetConfig()
 
 
-def test_the_column_is_that_of_the_picker() -> None:
+def test_the_column_comes_from_the_data_picker() -> None:
     Path("t.csv").write_text("text,date\nA long enough text,1990\nAnd another one,1991\n")
     assert FinetuneForm("t.csv").data_config.column == "text"
     assert FinetuneForm("t.csv", column="date").data_config.column == "date"
 
 
-def test_the_folders_are_not_asked_for_yet_can_be_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_folders_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_CHECKPOINT_DIR", "elsewhere")
     form = FinetuneForm(sample_dir="drafts")
     assert (form.run_config.checkpoint_dir, form.run_config.sample_dir) == ("elsewhere", "drafts")
 
 
-# -- What it says ------------------------------------------------------------------------------
+# -- Notes and summary -------------------------------------------------------------------------
 
 
-def test_the_outlook_counts_tokens_and_passes() -> None:
+def test_the_summary_counts_tokens_and_passes() -> None:
     write_text(text="0123456789" * 2048)
     form = FinetuneForm("text.txt", model_name="124M", steps=1000)
     assert "1,000 steps of 5,120 tokens, about 1,000 passes over your text." in form._summary.value
     form.form.set(steps=0, batch_size=2)
-    assert "Steps of 10,240 tokens, until you interrupt." in form._summary.value
+    assert "Steps of 10,240 tokens, until interrupted." in form._summary.value
     form.form.set(steps="x")
     assert form._summary.value == ""
 
 
-def test_a_share_of_the_text_is_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_less_than_one_pass_is_a_percentage(monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(text="0123456789" * 5120)
     form = FinetuneForm("text.txt", model_name="124M", steps=1)
     assert "1 step of 5,120 tokens, about 40% of your text." in form._summary.value
 
 
-def test_shapes_are_known_before_a_model_is_here() -> None:
+def test_shapes_are_known_before_a_download() -> None:
     assert model_shape(RunConfig(model_name="345M")) == SIZES["355M"]
     assert model_shape(RunConfig(model_name="tiny")) is not None
     assert model_shape(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
@@ -172,11 +172,11 @@ def test_shapes_are_known_before_a_model_is_here() -> None:
 
 
 def lines(form: FinetuneForm) -> list[str]:
-    """The list of models as it is shown."""
+    """Return the labels in the list of models."""
     return [shown for shown, _ in form.form.row("model_name").control.options]
 
 
-def test_each_model_says_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_model_shows_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, gpu=15 * GB)
     needs(monkeypatch, 3 * GB, 2 * GB)
     form = FinetuneForm()
@@ -185,18 +185,18 @@ def test_each_model_says_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert form.finetune_config.use_memory_saving_gradients is False
 
 
-def test_memory_saving_is_chosen_where_it_makes_a_model_fit(
+def test_memory_saving_is_turned_on_if_a_model_needs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, gpu=15 * GB)
     needs(monkeypatch, 20 * GB, 10 * GB)
     form = FinetuneForm()
     assert form.finetune_config.use_memory_saving_gradients is True
-    assert "Save memory, among the advanced options, is on" in under(form, "model_name")
+    assert "Save memory (Advanced options) is on" in under(form, "model_name")
     form.form.set(use_memory_saving_gradients=False)  # by hand
     form.form.set(steps=2)
     assert form.finetune_config.use_memory_saving_gradients is False
-    assert "hardly fit without Save memory" in under(form, "model_name")
+    assert "Probably won't fit in memory without Save memory" in under(form, "model_name")
     form.form.set(model_name="tiny")
     form.form.set(model_name="355M")
     assert form.finetune_config.use_memory_saving_gradients is True
@@ -204,7 +204,7 @@ def test_memory_saving_is_chosen_where_it_makes_a_model_fit(
     assert form.finetune_config.use_memory_saving_gradients is False
 
 
-def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_saving_set_by_the_user_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_USE_MEMORY_SAVING_GRADIENTS", "True")
     form = FinetuneForm()
     form.form.set(model_name="124M")
@@ -214,11 +214,11 @@ def test_memory_saving_by_hand_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("factored", "words", "name", "value"),
     [
-        (9, "It fits once Optimizer is adafactor", "optimizer", "adafactor"),
-        (20, "It fits once LoRA rank is 8", "lora_rank", 8),
+        (9, "Fits in memory if Optimizer is adafactor", "optimizer", "adafactor"),
+        (20, "Fits in memory if LoRA rank is 8", "lora_rank", 8),
     ],
 )
-def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
+def test_options_that_make_a_model_fit_are_suggested(
     monkeypatch: pytest.MonkeyPatch, factored: int, words: str, name: str, value: object
 ) -> None:
     machine(monkeypatch, gpu=15 * GB)
@@ -229,11 +229,13 @@ def test_what_would_make_a_model_fit_is_said_and_left_to_choose(
     assert getattr(form.finetune_config, name) == getattr(FinetuneConfig(), name)
     assert form.finetune_config.use_memory_saving_gradients is True
     form.form.set(**{name: value})
-    assert "Save memory, among the advanced options, is on" in under(form, "model_name")
+    assert "Save memory (Advanced options) is on" in under(form, "model_name")
     assert "gpt2-warning" not in under(form, "model_name")
 
 
-def test_all_that_would_make_a_model_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_options_that_make_a_model_fit_are_suggested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     machine(monkeypatch, gpu=15 * GB)
 
     def estimate(_: ModelConfig, finetune: FinetuneConfig, *_rest: object) -> int:
@@ -241,11 +243,11 @@ def test_all_that_would_make_a_model_fit_is_said(monkeypatch: pytest.MonkeyPatch
         return (9 if fits else 40) * GB
 
     monkeypatch.setattr(memory, "finetuning_bytes", estimate)
-    words = "It fits once Gradient accumulation is 1 and Optimizer is adafactor"
+    words = "Fits in memory if Gradient accumulation is 1 and Optimizer is adafactor"
     assert words in under(FinetuneForm(model_name="774M"), "model_name")
 
 
-def test_samples_count_in_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_count_towards_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, gpu=None, free=8 * GB)
     form = FinetuneForm(model_name="124M", sample_every=10)
     with_samples = lines(form)[1]
@@ -253,7 +255,7 @@ def test_samples_count_in_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines(form)[1] != with_samples
 
 
-def test_a_model_that_is_too_large_is_said_and_not_forbidden(
+def test_a_model_that_is_too_large_is_a_warning_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, gpu=None, free=8 * GB)
@@ -261,12 +263,12 @@ def test_a_model_that_is_too_large_is_said_and_not_forbidden(
     form = FinetuneForm()
     assert lines(form)[-1] == "1558M: needs 30.0 GB even with lora_rank=8, this machine has 8.0"
     form.form.set(model_name="1558M")
-    assert "choose a smaller model" in under(form, "model_name")
+    assert "choose a smaller one" in under(form, "model_name")
     assert "gpt2-warning" in under(form, "model_name")
     assert form.form.is_valid
 
 
-def test_where_memory_is_unknown_nothing_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_memory_shows_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, gpu=None, free=None)
     needs(monkeypatch, 40 * GB, 30 * GB)
     form = FinetuneForm(model_name="1558M")
@@ -278,7 +280,7 @@ def test_where_memory_is_unknown_nothing_is_too_large(monkeypatch: pytest.Monkey
 # -- Training ----------------------------------------------------------------------------------
 
 
-def test_it_trains_and_returns_the_session() -> None:
+def test_run_trains_and_returns_the_session() -> None:
     form = short(steps=2)
     session = form.run()
     assert steps_kept() == {2}
@@ -286,13 +288,13 @@ def test_it_trains_and_returns_the_session() -> None:
     assert session.is_loaded
 
 
-def test_it_trains_in_the_session_that_is_given() -> None:
+def test_run_trains_in_a_given_session() -> None:
     session = Session()
     assert short(steps=1).run(session) is session
     assert session.run_name == "run1"
 
 
-def test_run_again_lets_go_of_the_model_before_it_loads_another(
+def test_running_again_frees_the_old_model_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     form = short(steps=1)
@@ -310,7 +312,7 @@ def test_run_again_lets_go_of_the_model_before_it_loads_another(
     assert short(steps=1).run() is not session
 
 
-def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
+def test_failed_training_closes_the_session_but_an_invalid_option_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     form = short(steps=1)
@@ -322,7 +324,7 @@ def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
     form.form.set(steps=1)
 
     def fails(_run: FinetuneRun) -> None:
-        raise DatasetError("the loss is no number any more")
+        raise DatasetError("the loss became nan")
 
     monkeypatch.setattr(training_view, "show", fails)
     with pytest.raises(NotebookError):
@@ -330,7 +332,7 @@ def test_a_wrong_option_leaves_the_model_and_a_failed_training_does_not(
     assert not session.is_loaded
 
 
-def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_nothing_behind(
+def test_out_of_memory_stops_the_cell_and_frees_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened = []
@@ -355,9 +357,7 @@ def test_a_model_that_does_not_fit_stops_the_cell_with_a_sentence_and_leaves_not
         short().run()
 
 
-def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_newer_run_on_drive_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "drive").mkdir()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
     save_run("titles", step=4)
@@ -365,41 +365,39 @@ def test_what_drive_has_learned_beyond_it_is_said_under_the_name(
     form = short(run_name="titles", steps=1)
     assert "Google Drive" not in under(form, "run_name")
     form.form.set(restore_from="fresh")
-    assert "Google Drive holds titles at step 4" in under(form, "run_name")
+    assert "Google Drive has titles at step 4" in under(form, "run_name")
     shutil.rmtree("checkpoint")
     form.form.set(restore_from="latest")
-    assert "Google Drive holds titles at step 4" in under(form, "run_name")
-    assert "brings it here; another name begins a new one" in under(form, "run_name")
+    assert "Google Drive has titles at step 4" in under(form, "run_name")
+    assert "resume it with the form above, or choose another name" in under(form, "run_name")
     form.form.set(run_name="other")
     assert "Google Drive" not in under(form, "run_name")
     form.form.set(run_name="titles", overwrite=True)
     assert "Google Drive" not in under(form, "run_name")
 
 
-def test_a_run_that_is_there_goes_on_or_begins_anew_and_says_so() -> None:
+def test_an_existing_run_is_resumed_or_restarted() -> None:
     form = short(steps=2)
-    assert "There is a run" not in under(form, "run_name")
+    assert "The run run1 exists" not in under(form, "run_name")
     form.run()
-    assert "There is a run run1, 2 steps so far, begun from toy, on text.txt." in under(
-        form, "run_name"
-    )
-    assert "goes on with it" in under(form, "run_name")
+    assert "The run run1 exists: 2 steps, from toy, on text.txt." in under(form, "run_name")
+    assert "Training resumes it" in under(form, "run_name")
     form.run()
     assert steps_kept() == {4}
     form.form.set(restore_from="fresh")
-    assert "begins it anew" in under(form, "run_name")
-    assert "stays beside it" in under(form, "run_name")
+    assert "starts again from the model" in under(form, "run_name")
+    assert "kept in the run's folder" in under(form, "run_name")
     form.run()
     assert steps_kept() == {2, 4}
     form.form.set(overwrite=True)
-    assert "is dropped" in under(form, "run_name")
+    assert "are deleted" in under(form, "run_name")
     form.run()
     assert steps_kept() == {2}
     form.form.set(run_name="other")
-    assert "There is a run" not in under(form, "run_name")
+    assert "The run run1 exists" not in under(form, "run_name")
 
 
-def test_a_broken_run_is_said_under_its_name() -> None:
+def test_a_damaged_run_is_reported_below_its_name() -> None:
     form = short(steps=1)
     form.run()
     (Path("checkpoint") / "run1" / "model-1.index").unlink()
@@ -418,7 +416,7 @@ def test_a_broken_run_is_said_under_its_name() -> None:
         ({"early_stopping_patience": 3}, OptionError),
     ],
 )
-def test_what_is_wrong_stops_the_cell_with_a_sentence(
+def test_an_error_stops_the_cell_with_one_line(
     options: dict[str, Any], kind: type[Exception]
 ) -> None:
     with pytest.raises(NotebookError) as caught:
@@ -428,14 +426,14 @@ def test_what_is_wrong_stops_the_cell_with_a_sentence(
     assert not Path("checkpoint").exists()
 
 
-def test_a_text_that_is_not_there_stops_the_cell() -> None:
+def test_a_missing_training_text_stops_the_cell() -> None:
     form = FinetuneForm("gone.txt", **SHORT)
     with pytest.raises(NotebookError, match="does not exist") as caught:
         form.run()
     assert isinstance(caught.value.__cause__, DatasetError)
 
 
-def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_model_is_downloaded_first(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
     def download_model(name: str, folder: str) -> None:
@@ -451,7 +449,7 @@ def test_a_model_that_is_not_here_is_downloaded_first(monkeypatch: pytest.Monkey
     assert record["base_model"] == "124M"
 
 
-def test_another_model_than_the_runs_own_is_not_used_and_that_is_said() -> None:
+def test_another_model_than_that_of_the_run_is_ignored_with_a_note() -> None:
     save_run()
-    assert "and tiny is not used" in under(FinetuneForm(model_name="tiny"), "run_name")
-    assert "is not used" not in under(FinetuneForm(model_name="toy"), "run_name")
+    assert "and ignores tiny" in under(FinetuneForm(model_name="tiny"), "run_name")
+    assert "ignores" not in under(FinetuneForm(model_name="toy"), "run_name")

@@ -1,4 +1,4 @@
-"""The generating form: what it asks for, what it shows, and what stands in the file."""
+"""The generation form: options, texts in the notebook, marked copies, and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpt2_helpers.evaluation import memorization
 from gpt2_helpers.evaluation.memorization import OverlapReport
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.forms import generate
-from gpt2_helpers.forms.generate import SHORT, GenerateForm, PromptConfig
+from gpt2_helpers.forms.generate import SHORT_TEXTS, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.forms.widgets.text_cards import TextCards
@@ -49,7 +49,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What cells displayed."""
+    """The displayed widgets."""
     shown: list[Any] = []
     monkeypatch.setattr(generate, "display", shown.append)
     return shown
@@ -63,7 +63,7 @@ def sess() -> Session:
 
 
 def sess_of_run(dataset: str, text: str) -> Session:
-    """A session with a run that was trained on a text."""
+    """Return a session with a run that was trained on a text."""
     write_text(dataset, text)
     train(dataset)
     session = Session()
@@ -72,7 +72,7 @@ def sess_of_run(dataset: str, text: str) -> Session:
 
 
 class Finishing(Session):
-    """A session whose texts finish as they are told to."""
+    """A session whose texts finish in a given order."""
 
     def __init__(self, *finished: tuple[int, str], interrupted_after: int | None = None) -> None:
         super().__init__()
@@ -93,10 +93,10 @@ def shown_texts(widget: widgets.Widget) -> list[str]:
     return [re.sub("<[^>]*>", "", text) for text in found]
 
 
-# --- What is asked for
+# --- Options
 
 
-def test_the_form_asks_for_what_the_config_has(sess: Session) -> None:
+def test_the_form_returns_the_config(sess: Session) -> None:
     form = GenerateForm(sess, **SMALL, temperature=0.5)
     config = form.form.config(SamplingConfig)
     assert config == SamplingConfig(
@@ -104,12 +104,12 @@ def test_the_form_asks_for_what_the_config_has(sess: Session) -> None:
     )
 
 
-def test_a_run_of_a_table_begins_with_the_marks_of_short_texts(
+def test_a_run_of_a_table_has_the_preset_for_short_texts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sess = sess_of_run("titles.csv", "title\n" + "What is the best thing?\n" * 40)
     form = GenerateForm(sess)
-    assert form.kind.value == SHORT
+    assert form.kind.value == SHORT_TEXTS
     config = form.form.config(SamplingConfig)
     assert (config.truncate, config.include_prefix) == ("<|endoftext|>", False)
     assert form.form.config(PromptConfig).prompts == ["<|startoftext|>"]
@@ -121,7 +121,7 @@ def test_a_run_of_a_table_begins_with_the_marks_of_short_texts(
     assert GenerateForm(sess).form.config(PromptConfig).prompts == ["Why"]
 
 
-def test_a_run_of_running_text_and_a_pretrained_model_do_not(sess: Session) -> None:
+def test_other_models_have_the_preset_for_long_text(sess: Session) -> None:
     assert GenerateForm(sess).kind.value == generate.LONG_TEXT
     assert (
         GenerateForm(sess_of_run("text.txt", "What is it? " * 50)).kind.value == generate.LONG_TEXT
@@ -129,7 +129,7 @@ def test_a_run_of_running_text_and_a_pretrained_model_do_not(sess: Session) -> N
     assert GenerateForm(Session()).kind.value == generate.LONG_TEXT
 
 
-def test_a_prefix_keeps_its_lines_or_each_line_is_one() -> None:
+def test_a_prompt_keeps_its_lines_or_each_line_is_a_prompt() -> None:
     assert PromptConfig("A\nB\n").prompts == ["A\nB\n"]
     assert PromptConfig("A\n\nB ", prefix_lines=True).prompts == ["A", "B "]
     assert PromptConfig("", prefix_lines=True).prompts == [""]
@@ -139,10 +139,10 @@ def test_a_prefix_keeps_its_lines_or_each_line_is_one() -> None:
     assert sess.asked[0][0] == ["A", "B"]
 
 
-# --- Texts on the page
+# --- Texts in the notebook
 
 
-def test_a_click_shows_the_texts_that_the_session_writes(sess: Session) -> None:
+def test_the_button_shows_the_texts_of_the_session(sess: Session) -> None:
     form = GenerateForm(sess, **SMALL, prefix="What is")
     button(form.widget, "Generate").click()
     expected = sorted(
@@ -153,11 +153,11 @@ def test_a_click_shows_the_texts_that_the_session_writes(sess: Session) -> None:
     assert len(shown_texts(form.widget)) == 3
     shown = words(form.widget)
     assert "3 of 3 texts in " in shown
-    assert "Copies are not marked: what this model was trained on is not here." in shown
+    assert "Copies are not marked: the training text of this model is unknown." in shown
     assert 'download="gpt2_gentext_' in markup(form.widget)
 
 
-def test_another_click_takes_the_place_of_the_first_ones_texts(sess: Session) -> None:
+def test_another_click_replaces_the_texts(sess: Session) -> None:
     module: Any = widgets.widgets.widget
     everything = module._instances if hasattr(module, "_instances") else widgets.Widget.widgets
     form = GenerateForm(sess, **SMALL)
@@ -183,30 +183,28 @@ def test_texts_appear_as_they_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == [["c"], ["a", "c"], ["a", "b", "c"]]
 
 
-def test_a_cell_shows_its_own_texts(sess: Session, page: list[Any]) -> None:
+def test_each_cell_shows_its_own_texts(sess: Session, page: list[Any]) -> None:
     form = GenerateForm(sess, **SMALL)
     form.run()
     form.run()
     first, second = page
-    assert shown_texts(first) == shown_texts(second)  # a seed stands in the form
+    assert shown_texts(first) == shown_texts(second)  # the form has a seed
     assert len(form.texts) == 3
     assert shown_texts(form.widget) == []
 
 
-def test_an_interrupt_keeps_what_is_finished(page: list[Any]) -> None:
+def test_an_interrupt_keeps_finished_texts(page: list[Any]) -> None:
     handler = signal.getsignal(signal.SIGINT)
     form = GenerateForm(Finishing((1, "b"), (0, "a"), (2, "c"), interrupted_after=1), **SMALL)
     button(form.widget, "Generate").click()
     assert shown_texts(form.widget) == ["a", "b"]
-    assert "Interrupted. The texts that were finished are here." in words(form.widget)
+    assert "Interrupted. The finished texts were kept." in words(form.widget)
     assert signal.getsignal(signal.SIGINT) is handler
-    form.run()  # returns, and the cells after it go on
+    form.run()  # returns, so later cells run
     assert shown_texts(page[0]) == ["a", "b"]
 
 
-def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
-    sess: Session, page: list[Any]
-) -> None:
+def test_an_error_is_shown_in_the_form_and_stops_the_cell(sess: Session, page: list[Any]) -> None:
     form = GenerateForm(sess, **SMALL, prefix="What is the best thing of all?")
     button(form.widget, "Generate").click()
     assert "the prefix has " in words(form.widget)
@@ -218,20 +216,20 @@ def test_what_is_wrong_is_said_in_the_form_and_stops_the_cell_with_a_sentence(
     assert words(form.widget).count("must be a whole number") == 2  # at the field, at the button
 
 
-def test_a_batch_that_needs_too_much_memory_is_warned_of(
+def test_a_batch_that_does_not_fit_into_memory_is_a_warning(
     sess: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: (100 * 2**20, "this GPU"))
     form = GenerateForm(sess, **SMALL)
-    assert "side by side need" not in words(form.widget)
+    assert "This batch needs" not in words(form.widget)
     form.form.set(batch_size=50_000)
-    assert "side by side need about 0." in words(form.widget)
-    assert "this GPU has 0.1: take a smaller batch size" in words(form.widget)
+    assert "This batch needs about 0." in words(form.widget)
+    assert "this GPU has 0.1 GB: reduce the batch size" in words(form.widget)
     form.form.set(batch_size=2)
-    assert "side by side need" not in words(form.widget)
+    assert "This batch needs" not in words(form.widget)
 
 
-def test_an_empty_session_says_how_to_load_one() -> None:
+def test_an_empty_session_is_an_error() -> None:
     form = GenerateForm(Session(), **SMALL)
     button(form.widget, "Generate").click()
     assert "no model is loaded" in words(form.widget)
@@ -240,7 +238,7 @@ def test_an_empty_session_says_how_to_load_one() -> None:
 # --- Copies
 
 
-class Pretended:
+class FirstLetterIndex:
     notes = ("Only half of it is compared.",)
 
     def compare(self, text: str, /) -> Match:
@@ -252,26 +250,26 @@ def in_a_run(sess: Session) -> Session:
     return sess
 
 
-def test_copies_are_marked_by_the_runs_own_training_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_of_the_training_text_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def load_training_text(folder: RunFolder) -> Pretended:
+    def load_training_text(folder: RunFolder) -> FirstLetterIndex:
         opened.append(folder.path)
-        return Pretended()
+        return FirstLetterIndex()
 
     monkeypatch.setattr(memorization, "load_training_text", load_training_text)
     sess = in_a_run(Finishing((0, "a"), (1, "b"), (2, "c")))
     form = GenerateForm(sess, **SMALL)
     for label in ("Generate", "Write to a file", "Generate"):
         button(form.widget, label).click()
-    said = "Of 3 texts, 1 is a copy of the training text, 1 is a near copy and 1 is novel."
-    assert words(form.widget).count(said) == 2
+    expected = "Of 3 texts, 1 is a copy of the training text, 1 is a near copy and 1 is novel."
+    assert words(form.widget).count(expected) == 2
     assert words(form.widget).count("Only half of it is compared.") == 2
     assert OverlapReport.from_matches(form.matches).copies == 1
-    assert opened == [Path("checkpoint/run1")]  # reading it takes its time: once
+    assert opened == [Path("checkpoint/run1")]  # read only once
 
 
-def test_a_run_that_was_begun_anew_is_compared_with_its_new_text() -> None:
+def test_a_restarted_run_is_compared_with_its_new_text() -> None:
     first, second = "What is the best thing of all", "How would your people end it now"
     sess = sess_of_run("old.csv", f"title\n{first}\n" * 30)
     finishing = Finishing((0, first), (1, second))
@@ -285,10 +283,10 @@ def test_a_run_that_was_begun_anew_is_compared_with_its_new_text() -> None:
     assert [match.kind for _, match in form.matches] == ["novel", "copy"]
 
 
-def test_where_there_is_nothing_to_compare_with_it_says_why(
+def test_a_note_says_why_copies_are_not_marked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def gone(_folder: RunFolder) -> Pretended:
+    def gone(_folder: RunFolder) -> FirstLetterIndex:
         raise DatasetError("text.txt is not there any more")
 
     monkeypatch.setattr(memorization, "load_training_text", gone)
@@ -299,7 +297,7 @@ def test_where_there_is_nothing_to_compare_with_it_says_why(
     assert "1 text." in shown
 
 
-def test_a_text_out_of_the_training_data_is_found() -> None:
+def test_a_copy_of_a_title_is_found() -> None:
     title = "What is the best thing that you ever have been to"
     sess = sess_of_run("titles.csv", "title\n" + f"{title}?\nHow would your people end it\n" * 9)
     finishing = Finishing((0, title), (1, "Nobody has ever written this"))
@@ -307,13 +305,13 @@ def test_a_text_out_of_the_training_data_is_found() -> None:
     form = GenerateForm(finishing, **SMALL)
     button(form.widget, "Generate").click()
     assert "Of 2 texts, 1 is a copy" in words(form.widget)
-    assert "stands in the training data" in words(form.widget)
+    assert "copy of the training text" in words(form.widget)
 
 
 # --- Texts in a file
 
 
-def test_a_file_gets_the_texts_in_order_and_a_name_of_its_own(sess: Session) -> None:
+def test_a_file_has_the_texts_in_order_and_a_unique_name(sess: Session) -> None:
     form = GenerateForm(sess, **SMALL, prefix="What")
     form.bulk.set(bulk_nsamples=7)
     button(form.widget, "Write to a file").click()
@@ -332,7 +330,7 @@ def test_a_file_gets_the_texts_in_order_and_a_name_of_its_own(sess: Session) -> 
     assert f'download="{first}"' not in markup(form.widget)
 
 
-def test_a_cell_names_file_and_number(sess: Session, page: list[Any]) -> None:
+def test_to_file_takes_a_number_and_a_path(sess: Session, page: list[Any]) -> None:
     form = GenerateForm(sess, **SMALL)
     path = form.to_file(2, "out/titles.txt")
     assert path == Path("out/titles.txt")
@@ -342,32 +340,32 @@ def test_a_cell_names_file_and_number(sess: Session, page: list[Any]) -> None:
     assert DELIMITER not in Path("one.txt").read_text("utf-8")
 
 
-def test_the_form_shows_how_many_texts_the_cell_writes(sess: Session, page: list[Any]) -> None:
+def test_to_file_uses_the_number_and_path_of_the_form(sess: Session, page: list[Any]) -> None:
     form = GenerateForm(sess, **SMALL, bulk_nsamples=4, destination_path="four.txt")
     assert form.bulk.value("bulk_nsamples") == 4
     assert form.to_file() == Path("four.txt")
     assert len(form.texts) == 4
 
 
-def test_a_file_that_is_there_is_not_replaced(page: list[Any]) -> None:
+def test_an_existing_file_is_not_replaced(page: list[Any]) -> None:
     old = Path("old.txt")
     old.write_text("precious")
-    with pytest.raises(NotebookError, match="old.txt is there already, and is not replaced"):
+    with pytest.raises(NotebookError, match="old.txt already exists"):
         GenerateForm(Finishing((0, "a"), (1, "b")), **SMALL).to_file(2, old)
     assert old.read_text() == "precious"
 
 
-def test_an_interrupted_file_holds_what_was_finished(page: list[Any]) -> None:
+def test_an_interrupted_file_has_the_finished_texts(page: list[Any]) -> None:
     sess = Finishing((0, "a"), (2, "c"), (1, "b"), interrupted_after=1)
     path = GenerateForm(sess, **SMALL).to_file()
     assert path is not None
     assert path.read_text("utf-8") == f"a\n{DELIMITER}c\n{DELIMITER}"
     shown = words(page[0])
-    assert "Interrupted. The texts that were finished are here." in shown
+    assert "Interrupted. The finished texts were kept." in shown
     assert "2 texts." in shown
 
 
-def test_what_is_refused_leaves_no_file(sess: Session, page: list[Any]) -> None:
+def test_an_invalid_option_creates_no_file(sess: Session, page: list[Any]) -> None:
     form = GenerateForm(sess, **SMALL, prefix="What is the best thing of all?")
     button(form.widget, "Write to a file").click()
     assert "the prefix has " in words(form.widget)

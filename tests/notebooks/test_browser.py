@@ -158,7 +158,7 @@ def test_an_uploaded_text_is_chosen(notebook: Notebook, tmp_path: Path) -> None:
 @only("generate")
 def test_a_prefix_is_gone_on_from_in_cards_to_copy_and_download(notebook: Notebook) -> None:
     form = notebook.cell("generate-form")
-    notebook.type(notebook.field("generate-form", "Prefix"), "The lamp & I <b>")
+    notebook.type(notebook.field("generate-form", "Prompt"), "The lamp & I <b>")
     notebook.type(notebook.field("generate-form", "Number of texts"), "2")
     form.get_by_role("button", name="Generate").click()
     with notebook.page.expect_download(timeout=SOON) as download:
@@ -186,7 +186,7 @@ def test_an_interrupt_stops_each_press_of_a_button(notebook: Notebook, lab: Lab)
         assert "Interrupted" not in notebook.text_of("generate-form"), "it is at work"
         (kernel,) = lab.request("kernels")
         lab.request(f"kernels/{kernel['id']}/interrupt", "POST")
-        says(form, "Interrupted. The texts that were finished are here.")
+        says(form, "Interrupted. The finished texts were kept.")
 
 
 @only("generate")

@@ -71,8 +71,8 @@ def test_finetune_goes_on_where_it_is_run_again(twice: Pages) -> None:
     assert "No earlier run was found" in first["resume-form"].text
     assert re.search(r"Resume: test: step 10, loss \d\.\d\d, ", again["resume-form"].text)
     assert "going on with test as it is here, step 10" in again["resume"].text
-    assert "There is a run" not in first["finetune-form"].text
-    assert "There is a run test, 10 steps so far" in again["finetune-form"].text
+    assert "The run test exists" not in first["finetune-form"].text
+    assert "The run test exists: 10 steps" in again["finetune-form"].text
     assert [step for step, _ in record_of(twice.machine)["losses"]] == list(range(1, 21))
 
 
@@ -162,7 +162,7 @@ def test_another_machine_finds_the_run_on_drive_and_goes_on(days: Days) -> None:
     page = whole("finetune", days.gone_on)
     assert re.search("Resume: test: step 10, .*on Google Drive", page["resume-form"].text)
     assert "going on with test from Google Drive, step 10" in page["resume"].text
-    assert "There is a run test, 10 steps so far" in page["finetune-form"].text
+    assert "The run test exists: 10 steps" in page["finetune-form"].text
     assert "Training text: mine.txt" in page["finetune-form"].text
     assert "Saved: checkpoint/test, step 20." in page["finetune"].text
     record = record_of(days.again)
