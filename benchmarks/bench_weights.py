@@ -1,10 +1,10 @@
-"""Random weights in OpenAI's layout, made once, and the same ones as each peer wants them.
+"""Random weights of 124M's shape, made once, in the layout of every library.
 
     python benchmarks/bench_weights.py FOLDER               # with the project's Python
-    python benchmarks/bench_weights.py FOLDER --convert     # with the peers' Python
+    python benchmarks/bench_weights.py FOLDER --convert     # with the other libraries' Python
 
-FOLDER/124M is a model as it is drawn before training; FOLDER/124M-ends the same, but that each
-token is the end of the text with odds of 1 in 20, since random weights never end one by themselves.
+FOLDER/124M is a randomly initialized model. FOLDER/124M-ends is the same, except that the end token
+has a probability of 1/20 at each position, since random weights never end a text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from works import END, END_ODDS
+from workloads import END, END_PROBABILITY
 
 NAMES = ("124M", "124M-ends")
 HERE = Path(__file__).resolve().parent
-SHARED = HERE.parents[1] / "shared"  # where GPT-2's vocabulary and a play may lie
+SHARED = HERE.parents[1] / "shared"  # may have GPT-2's vocabulary and a play
 VOCABULARY, PLAY = SHARED / "gpt2-vocab", SHARED / "corpus" / "tinyshakespeare.txt"
 TEXT = PLAY if PLAY.is_file() else HERE.parent / "data" / "stories.txt"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
@@ -30,39 +30,40 @@ END_PIECE = "<|endoftext|>"
 
 
 def make(folder: Path, vocabulary: Path, text: Path) -> None:
-    """Write both models and the text that is tokenized; what is there already stays, as long as
-    vocabulary and text are the same."""
+    """Write both models and the text to tokenize, unless they exist for these sources."""
     from gpt2_helpers.checkpoint.model_files import save_model
     from gpt2_helpers.config import SIZES
     from gpt2_helpers.model.gpt2 import GPT2
     from gpt2_helpers.model.variables import random_weights
 
     files = {**_tokenizer_files(vocabulary), "text.txt": text.read_text(encoding="utf-8")}
-    mark = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    fingerprint = hashlib.sha256(json.dumps(files).encode()).hexdigest()
     for name in NAMES:
-        place = folder / name
-        done = place / "done"
-        if done.exists() and done.read_text(encoding="utf-8") == mark:
+        path = folder / name
+        done = path / "done"
+        if done.exists() and done.read_text(encoding="utf-8") == fingerprint:
             continue
         for layout in ("", "-transformers", "-ctranslate2"):
             shutil.rmtree(folder / f"{name}{layout}", ignore_errors=True)
-        place.mkdir(parents=True)
+        path.mkdir(parents=True)
         weights = random_weights(SIZES["124M"])
         if name == NAMES[1]:
             _let_end(weights)
-        save_model(GPT2(SIZES["124M"], weights), place)
+        save_model(GPT2(SIZES["124M"], weights), path)
         for file, content in files.items():
-            (place / file).write_text(content, encoding="utf-8")
-        done.write_text(mark, encoding="utf-8")
+            (path / file).write_text(content, encoding="utf-8")
+        done.write_text(fingerprint, encoding="utf-8")
 
 
 def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
-    """GPT-2's own where they are; else the bundled model's, filled up with pieces that no text has,
-    so that the ids are as many. A space stands in no piece: gpt-2-simple knows it by another
-    character."""
+    """GPT-2's tokenizer files if they exist, else the bundled model's with filler tokens.
+
+    The fillers bring the vocabulary to GPT-2's size and occur in no text. They contain no space,
+    which gpt-2-simple represents by another character.
+    """
     if all((vocabulary / file).is_file() for file in TOKENIZER_FILES):
         return {file: (vocabulary / file).read_text(encoding="utf-8") for file in TOKENIZER_FILES}
-    print(f"{vocabulary} has no {' and '.join(TOKENIZER_FILES)}: the bundled vocabulary stands in")
+    print(f"{vocabulary} has no {' and '.join(TOKENIZER_FILES)}: using the bundled vocabulary")
     from gpt2_helpers.config import BUNDLED_FOLDER
 
     pieces = json.loads((BUNDLED_FOLDER / "encoder.json").read_text(encoding="utf-8"))
@@ -74,8 +75,11 @@ def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
 
 
 def _let_end(weights: dict[str, np.ndarray]) -> None:
-    """Give the end token its odds, whatever stands before it: by the last norm's bias, along a
-    direction that only this token's row of the embeddings looks into."""
+    """Give the end token a probability of END_PROBABILITY in every context.
+
+    This uses the bias of the last layer norm, along a direction in which only the embedding of the
+    end token has a component.
+    """
     from gpt2_helpers.config import SIZES
     from gpt2_helpers.model.gpt2 import GPT2
 
@@ -88,28 +92,29 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
     logits = GPT2(SIZES["124M"], weights).logits(ids).numpy().reshape(-1, len(rows))
     others = np.exp(np.delete(logits, END, axis=1)).sum(1)
     low, high = 0.0, 200.0
-    for _ in range(60):  # by halves, until the mean of its odds is what it should be
+    for _ in range(60):  # bisection on the mean probability
         middle = (low + high) / 2
-        mine = np.exp(logits[:, END] + gamma * middle)
-        low, high = (middle, high) if (mine / (mine + others)).mean() < END_ODDS else (low, middle)
+        end = np.exp(logits[:, END] + gamma * middle)
+        too_low = (end / (end + others)).mean() < END_PROBABILITY
+        low, high = (middle, high) if too_low else (low, middle)
     weights["model/ln_f/b"] = weights["model/ln_f/b"] + np.float32(low) * direction
 
 
 def convert(folder: Path) -> None:
-    """The models as transformers and CTranslate2 read them."""
+    """Convert the models to the layouts of transformers and CTranslate2."""
     import tensorflow as tf
     import transformers
 
     for name in NAMES:
-        place, out = folder / name, folder / f"{name}-transformers"
+        path, out = folder / name, folder / f"{name}-transformers"
         if not (out / "done").exists():
-            reader = tf.train.load_checkpoint(str(place / "model.ckpt"))
+            reader = tf.train.load_checkpoint(str(path / "model.ckpt"))
             model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
             model.load_state_dict(_hugging_face(reader), strict=False)
             model.tie_weights()
             model.save_pretrained(out)
-            shutil.copyfile(place / "encoder.json", out / "vocab.json")
-            shutil.copyfile(place / "vocab.bpe", out / "merges.txt")
+            shutil.copyfile(path / "encoder.json", out / "vocab.json")
+            shutil.copyfile(path / "vocab.bpe", out / "merges.txt")
             tokenizer = transformers.GPT2TokenizerFast.from_pretrained(str(out))
             tokenizer.save_pretrained(out)
             (out / "done").touch()
@@ -123,7 +128,7 @@ def convert(folder: Path) -> None:
 
 
 def _hugging_face(reader: Any) -> dict[str, Any]:
-    """transformers' names -> tensors; its matrices are (n_in, n_out), as OpenAI's."""
+    """Tensors by transformers' names. Its matrices are (n_in, n_out), like OpenAI's."""
     import torch
 
     names = {

@@ -1,8 +1,8 @@
-"""How long `import gpt2_helpers` takes in a fresh process, and which packages it loads.
+"""How long `import gpt2_helpers` takes in a new process, and which packages it loads.
 
     python benchmarks/importing.py
 
-Python's own start is measured beside it and not taken off.
+Python's own start-up is measured separately and not subtracted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 
-from rounds import machine, run
+from machine_info import machine, run
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "IPython", "ipywidgets")
 
@@ -26,7 +26,7 @@ def seconds_of(statement: str) -> float:
 
 
 def loaded_by(module: str) -> set[str]:
-    """The packages that importing `module` brings, beside the standard library's."""
+    """Packages outside the standard library that importing `module` loads."""
     script = f"""
 import json, sys
 before = set(sys.modules)
@@ -38,7 +38,7 @@ print(json.dumps(sorted({{name.split(".")[0] for name in new}} - sys.stdlib_modu
 
 
 def time_by_package(module: str) -> dict[str, float]:
-    """Milliseconds that each top-level package's own modules take, as `-X importtime` tells."""
+    """Milliseconds that each top-level package's own modules take, by `-X importtime`."""
     totals: dict[str, float] = {}
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
     for line in run(command).stderr.splitlines():
@@ -54,17 +54,15 @@ def main() -> None:
     parser.add_argument("--module", default="gpt2_helpers")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
-    statements = {"python alone": "pass", f"import {options.module}": f"import {options.module}"}
+    statements = {"python only": "pass", f"import {options.module}": f"import {options.module}"}
     times: dict[str, list[float]] = {name: [] for name in statements}
     for turn in range(options.rounds + 1):
         for name, statement in statements.items():
             seconds = seconds_of(statement)
-            if turn:  # the first fills the caches of files
+            if turn:  # the first one fills the file caches
                 times[name].append(seconds)
 
-    print(
-        f"{machine()}; Python {platform.python_version()}; {options.rounds} fresh processes each\n"
-    )
+    print(f"{machine()}; Python {platform.python_version()}; {options.rounds} new processes each\n")
     for name, measured in times.items():
         print(
             f"{name:24} median {statistics.median(measured):.3f} s, "
@@ -73,8 +71,8 @@ def main() -> None:
     packages = loaded_by(options.module)
     print(f"\npackages loaded: {', '.join(sorted(packages))}")
     heavy = [name for name in HEAVY if name in packages]
-    print(f"heavy ones: {', '.join(heavy) or 'none'}")
-    print("\nmost of the time (ms, under a tracer, each package's own modules):")
+    print(f"heavy packages: {', '.join(heavy) or 'none'}")
+    print("\nslowest packages (ms with -X importtime, own modules only):")
     slowest = sorted(time_by_package(options.module).items(), key=lambda item: -item[1])
     for name, milliseconds in slowest[:6]:
         print(f"  {name:20}{milliseconds:8.1f}")

@@ -1,11 +1,11 @@
-"""Peak memory of finetuning and generating, beside the estimates of `training.memory`.
+"""Peak memory of finetuning and generation, compared with the estimates of `training.memory`.
 
     nice -n 19 python benchmarks/memory.py [--below 12] [--only 124M]
 
-Each case is a fresh process with random weights that takes two training steps, or writes a text a
-row. Its peak is the most main memory that it ever held (VmHWM of /proc/self/status), less what it
-held after importing TensorFlow, or TensorFlow Lite alone where that is what writes. Cases that are
-estimated at over `--below` GB are left out.
+Each case is a new process with random weights that takes two training steps or generates a batch of
+texts. Its peak is the high-water mark of its resident memory (VmHWM), minus that after importing
+TensorFlow, or TensorFlow Lite if generation uses it. Cases with an estimate above `--below` GB are
+skipped.
 """
 
 from __future__ import annotations
@@ -31,17 +31,20 @@ from gpt2_helpers.generation.decoder import Model
 from gpt2_helpers.generation.memory import generation_bytes
 from gpt2_helpers.system import device
 from gpt2_helpers.training.memory import finetuning_bytes, sample_settings
-from rounds import machine, most_held, run
+from machine_info import machine, peak_memory, run
 
 GB = 2**30
-MIDDLING = ModelConfig(n_vocab=8192, n_ctx=512, n_embd=512, n_head=8, n_layer=8)
-SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "middling": MIDDLING, **SIZES}
+MEDIUM = ModelConfig(n_vocab=8192, n_ctx=512, n_embd=512, n_head=8, n_layer=8)
+SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "medium": MEDIUM, **SIZES}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A shape at work: `length` 0 trains it by `options`, and writes a text of `sample_length`
-    tokens after each step; else that many tokens are written."""
+    """What is measured for a model shape.
+
+    With `length` 0, two training steps with `options`, and a sample of `sample_length` tokens after
+    each; otherwise generation up to `length` tokens.
+    """
 
     shape: str
     precision: str
@@ -51,7 +54,7 @@ class Case:
     sample_length: int = 0
 
     def estimate(self) -> int:
-        """Bytes, as the package says."""
+        """The package's estimate in bytes."""
         model = SHAPES[self.shape]
         if self.length:
             return generation_bytes(model, self.batch_size, self.length, self.precision)
@@ -72,7 +75,7 @@ class Case:
         )
 
     def columns(self) -> str:
-        """What the table says of it."""
+        """The first cells of its table row."""
         what = f"generate {self.length}" if self.length else "finetune"
         options = [
             name if value is True else f"{name}={value}" for name, value in self.options.items()
@@ -84,20 +87,20 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Those of the table in README.md among them."""
+    """All cases, among them those of the table in docs/benchmarks.md."""
     saving = {"use_memory_saving_gradients": True}
     yield Case("tiny", "float32", 16)
     yield Case("tiny", "float32", 16, options=saving)
     for precision in ("float32", "bfloat16"):
-        yield Case("middling", precision, 4)
-        yield Case("middling", precision, 4, options=saving)
+        yield Case("medium", precision, 4)
+        yield Case("medium", precision, 4, options=saving)
         yield Case("124M", precision)
         yield Case("124M", precision, options=saving)
         yield Case("124M", precision, options={"accumulate_gradients": 5})
-    yield Case("middling", "float16", 4)
-    yield Case("middling", "float32", 8, options={"accumulate_gradients": 2})
-    yield Case("middling", "float32", 4, options={"dropout": 0.1})
-    yield Case("middling", "bfloat16", 4, options={"dropout": 0.1})
+    yield Case("medium", "float16", 4)
+    yield Case("medium", "float32", 8, options={"accumulate_gradients": 2})
+    yield Case("medium", "float32", 4, options={"dropout": 0.1})
+    yield Case("medium", "bfloat16", 4, options={"dropout": 0.1})
     yield Case("124M", "float32", 2)
     yield Case("124M", "bfloat16", 4, options=saving)
     yield Case("124M", "float32", options={"optimizer": "adafactor", **saving})
@@ -135,7 +138,7 @@ def cases() -> Iterator[Case]:
 
 
 class RandomWeights(Mapping[str, np.ndarray]):
-    """Made one at a time, as a checkpoint's are read."""
+    """Random weights, created one at a time, as weights are read from a checkpoint."""
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._shapes, self._random = shapes, np.random.default_rng(0)
@@ -153,8 +156,8 @@ class RandomWeights(Mapping[str, np.ndarray]):
 
 
 def measure(case: Case) -> int:
-    """Bytes that this process takes for the case."""
-    return measure_writing(case) if case.length else measure_training(case)
+    """Peak memory of this process for the case, in bytes."""
+    return measure_generation(case) if case.length else measure_training(case)
 
 
 def measure_training(case: Case) -> int:
@@ -166,7 +169,7 @@ def measure_training(case: Case) -> int:
     from gpt2_helpers.training.trainer import Trainer
 
     tf.constant(0)  # TensorFlow sets up its devices
-    before = most_held()
+    before = peak_memory()
     shape, finetune = SHAPES[case.shape], case.finetune()
     weights = RandomWeights(variable_shapes(shape))
     model = GPT2(shape, weights, case.precision, frozen=finetune.lora_rank > 0)
@@ -174,12 +177,12 @@ def measure_training(case: Case) -> int:
         model.load_adapters(new_adapters(shape, finetune.lora_rank, seed=0))
     tokens = np.arange(8 * shape.n_ctx) % shape.n_vocab
     for _ in Trainer(model, tokens, finetune):
-        if case.sample_length:  # as a run does on a processor
-            write(model, device.choose_decoding_precision(), 1, case.sample_length)
-    return most_held() - before
+        if case.sample_length:  # as a run does on a CPU
+            generate(model, device.choose_decoding_precision(), 1, case.sample_length)
+    return peak_memory() - before
 
 
-def measure_writing(case: Case) -> int:
+def measure_generation(case: Case) -> int:
     from gpt2_helpers.checkpoint.stored_model import InferenceModel
     from gpt2_helpers.generation.decoders import runs_on_tflite
     from gpt2_helpers.model.variables import variable_shapes
@@ -188,9 +191,9 @@ def measure_writing(case: Case) -> int:
     weights = RandomWeights(variable_shapes(shape))
     model: Model
     if runs_on_tflite(case.precision):
-        from gpt2_helpers.generation import tflite_decoder  # noqa: F401 - and with it TensorFlow Lite
+        from gpt2_helpers.generation import tflite_decoder  # noqa: F401 - loads TensorFlow Lite
 
-        before = most_held()
+        before = peak_memory()
         model = InferenceModel(shape, weights, "float32", case.precision)
     else:
         import tensorflow as tf
@@ -198,14 +201,14 @@ def measure_writing(case: Case) -> int:
         from gpt2_helpers.model.gpt2 import GPT2
 
         tf.constant(0)
-        before = most_held()
+        before = peak_memory()
         model = GPT2(shape, weights, case.precision)
-    write(model, case.precision, case.batch_size, case.length)
-    return most_held() - before
+    generate(model, case.precision, case.batch_size, case.length)
+    return peak_memory() - before
 
 
-def write(model: Model, precision: str, batch_size: int, length: int) -> None:
-    """So many texts of so many tokens, but for most of the steps between."""
+def generate(model: Model, precision: str, batch_size: int, length: int) -> None:
+    """Generate a batch of texts of `length` tokens, skipping most of the steps in between."""
     from gpt2_helpers.generation.decoders import DecoderPool
 
     decoder = DecoderPool(model).get(batch_size, length, precision)
@@ -219,15 +222,17 @@ def write(model: Model, precision: str, batch_size: int, length: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--below", type=float, default=12.0, help="GB estimated; more is left out")
-    parser.add_argument("--only", help="shape to measure")
-    parser.add_argument("--case", type=int, help="measure this one here and now")
+    parser.add_argument(
+        "--below", type=float, default=12.0, help="skip cases with a higher estimate, in GB"
+    )
+    parser.add_argument("--only", help="only this shape")
+    parser.add_argument("--case", type=int, help="measure this case in this process")
     options = parser.parse_args()
     if options.case is not None:
         print(json.dumps(measure(list(cases())[options.case])))
         return
     print(machine())
-    print("| shape | work | batch | precision | options | measured GB | estimated | ratio |")
+    print("| shape | workload | batch | precision | options | measured GB | estimated | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for order, case in enumerate(cases()):
         estimate = case.estimate()

@@ -1,10 +1,10 @@
-"""What fewer bits cost: perplexity of decoding in each precision, and what finetuning reaches.
+"""The cost of lower precision: perplexity when decoding, and validation loss after finetuning.
 
     python benchmarks/quality.py
 
-On the bundled model: texts that it wrote itself in 32 bits, where nothing predicts better than
-those; data/stories.txt, which it was not trained on; and the demo's finetuning.
-tests/test_quality.py holds the limits.
+Uses the bundled model: texts that it generated in 32 bits, which nothing predicts better;
+data/stories.txt, which it was not trained on; and the demo's finetuning. The limits are in
+tests/benchmarks/test_quality.py.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.run import FinetuneRun
-from rounds import machine
+from machine_info import machine
 
 STORIES = TITLES.with_name("stories.txt")
-ROWS = 16  # texts side by side
+ROWS = 16  # batch size
 DECODING = ("float32", "bfloat16", "float16", "int8")
 TRAINING = ("float32", "bfloat16")
 
 
 def held_out_ids(rows: int = ROWS) -> NDArray[np.int32]:
-    """Ids (rows, n_ctx) of passages from all over the stories."""
+    """Ids (rows, n_ctx) of passages spread evenly over the stories."""
     tokenizer, n_ctx = Tokenizer.load(BUNDLED_FOLDER), ModelConfig.load(BUNDLED_FOLDER).n_ctx
     ids = np.array(tokenizer.encode(STORIES.read_text(encoding="utf-8")), np.int32)
     starts = np.linspace(0, len(ids) - n_ctx, rows).astype(int)
@@ -43,7 +43,7 @@ def held_out_ids(rows: int = ROWS) -> NDArray[np.int32]:
 
 
 def own_ids(model: GPT2, rows: int = ROWS, length: int = 200) -> NDArray[np.int32]:
-    """Ids (rows, length) of texts that the model writes in 32 bits, by its own odds."""
+    """Ids (rows, length) of texts that the model generates in 32 bits at temperature 1."""
     tokenizer, before = Tokenizer.load(BUNDLED_FOLDER), model.decoding_precision
     model.decoding_precision = "float32"
     config = SamplingConfig(
@@ -56,8 +56,7 @@ def own_ids(model: GPT2, rows: int = ROWS, length: int = 200) -> NDArray[np.int3
 
 
 def perplexity(model: GPT2, ids: NDArray[np.int32], precision: str) -> float:
-    """exp of the mean loss of each of `ids` (rows, time) but the first of a row, as a decoder
-    finds it that is given the true id at each step."""
+    """Perplexity of `ids` (rows, time) without the first column, with teacher forcing."""
     rows, time = ids.shape
     decoder = DecoderPool(model).get(rows, time, precision)
     losses = []
@@ -65,13 +64,13 @@ def perplexity(model: GPT2, ids: NDArray[np.int32], precision: str) -> float:
         logits = decoder.logits(ids[:, position], np.full(rows, position, np.int32))
         logits = logits.astype(np.float64)  # (rows, n_vocab)
         logits -= logits.max(axis=-1, keepdims=True)
-        right = logits[np.arange(rows), ids[:, position + 1]]
-        losses.append(np.log(np.exp(logits).sum(axis=-1)) - right)
+        target_logits = logits[np.arange(rows), ids[:, position + 1]]
+        losses.append(np.log(np.exp(logits).sum(axis=-1)) - target_logits)
     return math.exp(np.mean(losses))
 
 
 def finetuned_loss(precision: str, folder: Path, steps: int = FINETUNE.steps) -> float:
-    """The validation loss after `steps` steps of the demo's finetuning, in nats a token."""
+    """The validation loss after `steps` steps of the demo's finetuning, in nats per token."""
     finetune = dataclasses.replace(
         FINETUNE,
         precision=precision,
@@ -86,7 +85,7 @@ def finetuned_loss(precision: str, folder: Path, steps: int = FINETUNE.steps) ->
 
 
 def change(value: float, before: float) -> float:
-    """How much greater `value` is, as a share.
+    """Relative change from `before` to `value`.
 
     >>> change(101.0, 100.0)
     0.01

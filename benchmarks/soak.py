@@ -1,11 +1,11 @@
-"""Memory over hours of work, in one process: texts, steps of training, models one after another.
+"""Memory over a long run in one process: generated texts, training steps, loaded models.
 
     make soak
     python benchmarks/soak.py [--texts 10000] [--steps 2000] [--models 50]
 
-It is flat where the last quarter holds no more than the second one does, but for a twentieth: the
-first is warming up. Draws what was held into build/soak.png, prints a tally, and ends with 1 where
-something grew or stayed behind.
+Memory is flat if the last quarter uses at most 5 % more than the second one; the first is warm-up.
+Plots it to build/soak.png, prints a summary, and exits with 1 if memory grew or a thread or process
+was left behind.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rounds import ROOT, machine
+from machine_info import ROOT, machine
 
-GROWTH = 0.05
-POINTS = 200  # measured of each kind of work
+MAX_GROWTH = 0.05
+POINTS = 200  # measurements per task
 
 
 @dataclass
-class Held:
-    """GB that this process held, each some work later than the one before."""
+class MemoryCurve:
+    """Memory of this process in GB, measured at regular intervals of a task."""
 
     name: str
     units: str
@@ -41,51 +41,51 @@ class Held:
 
     @property
     def growth(self) -> float:
-        """Of the last quarter over the second."""
+        """Relative growth of the last quarter over the second."""
         quarter = max(1, len(self.gigabytes) // 4)
         before = statistics.median(self.gigabytes[quarter : 2 * quarter] or self.gigabytes)
         return statistics.median(self.gigabytes[-quarter:]) / before - 1
 
     @property
     def is_flat(self) -> bool:
-        return self.growth <= GROWTH
+        return self.growth <= MAX_GROWTH
 
     def __str__(self) -> str:
-        verdict = "flat" if self.is_flat else "it grows"
+        verdict = "flat" if self.is_flat else "grows"
         return (
             f"{self.name}: {self.count:,} {self.units} in {self.seconds / 60:.1f} minutes, "
             f"{self.gigabytes[-1]:.2f} GB at the end, {self.growth:+.1%}: {verdict}"
         )
 
 
-def held() -> float:
-    """GB of main memory that this process holds now."""
+def resident_memory() -> float:
+    """Resident memory of this process in GB. Raises SystemExit outside Linux."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 2**20
-    raise SystemExit("/proc/self/status tells no VmRSS: run this on Linux")
+    raise SystemExit("/proc/self/status has no VmRSS: run this on Linux")
 
 
-def watched(name: str, units: str, count: int, work: Callable[[], Iterator[object]]) -> Held:
-    """What was held while `count` of something were done; `work` yields after each."""
-    found, began = Held(name, units, count), time.monotonic()
+def watch(name: str, units: str, count: int, task: Callable[[], Iterator[object]]) -> MemoryCurve:
+    """Run `task`, which yields `count` times, and measure the memory along the way."""
+    curve, start = MemoryCurve(name, units, count), time.monotonic()
     every = max(1, count // POINTS)
-    for order, _ in enumerate(work(), 1):
+    for order, _ in enumerate(task(), 1):
         if order % every == 0:
-            found.gigabytes.append(held())
-    found.seconds = time.monotonic() - began
-    print(found, flush=True)
-    return found
+            curve.gigabytes.append(resident_memory())
+    curve.seconds = time.monotonic() - start
+    print(curve, flush=True)
+    return curve
 
 
 def texts(count: int, length: int = 40) -> Iterator[object]:
-    """Texts of the bundled model, in calls of 25 with other options each time."""
+    """Generate texts with the bundled model, in calls of 25 with varying options."""
     import gpt2_helpers as gpt2
 
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name="tiny")
     for call in range(count // 25):
-        written = gpt2.generate(
+        generated = gpt2.generate(
             sess,
             return_as_list=True,
             nsamples=25,
@@ -95,13 +95,13 @@ def texts(count: int, length: int = 40) -> Iterator[object]:
             prefix=("Once upon a time", None)[call % 2],
             seed=call,
         )
-        assert written is not None
-        yield from written
+        assert generated is not None
+        yield from generated
     sess.close()
 
 
 def steps(count: int) -> Iterator[object]:
-    """Steps of training the bundled model, with losses on other text and saves between."""
+    """Train the bundled model, with validation and saves in between."""
     from gpt2_helpers.config import FinetuneConfig, RunConfig
     from gpt2_helpers.session import Session
 
@@ -122,7 +122,7 @@ def steps(count: int) -> Iterator[object]:
 
 
 def models(count: int) -> Iterator[object]:
-    """Models loaded one after another into one session, each to train and to write a little."""
+    """Load models one after another into one session; each one trains and generates a little."""
     import gpt2_helpers as gpt2
 
     sess = gpt2.start_tf_sess()
@@ -144,27 +144,28 @@ def models(count: int) -> Iterator[object]:
     sess.close()
 
 
-def left_behind(threads: set[str]) -> list[str]:
-    """Threads and processes that were not there before."""
+def leftovers(threads: set[str]) -> list[str]:
+    """Threads other than `threads`, and subprocesses, that are still running."""
     gc.collect()
-    kept = ("parallel_for",)  # a pool that waits for the next text, made once
+    kept = ("parallel_for",)  # a permanent thread pool
     names = {thread.name for thread in threading.enumerate()} - threads
-    more = [f"thread {name}" for name in sorted(names) if not name.startswith(kept)]
-    return more + [f"process {child.pid}" for child in multiprocessing.active_children()]
+    left = [f"thread {name}" for name in sorted(names) if not name.startswith(kept)]
+    return left + [f"process {child.pid}" for child in multiprocessing.active_children()]
 
 
-def draw(all_: list[Held], path: Path) -> None:
-    """A curve for each kind of work."""
+def draw(curves: list[MemoryCurve], path: Path) -> None:
+    """Plot a panel for each task."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3), layout="constrained")
-    for place, one in enumerate(all_):
-        axes = figure.add_subplot(1, len(all_), place + 1)
-        done = [one.count * (n + 1) / len(one.gigabytes) for n in range(len(one.gigabytes))]
-        axes.plot(done, one.gigabytes)
+    for index, curve in enumerate(curves):
+        axes = figure.add_subplot(1, len(curves), index + 1)
+        n_points = len(curve.gigabytes)
+        done = [curve.count * (n + 1) / n_points for n in range(n_points)]
+        axes.plot(done, curve.gigabytes)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel(one.units)
-        axes.set_title(one.name, fontsize=10)
+        axes.set_xlabel(curve.units)
+        axes.set_title(curve.name, fontsize=10)
     figure.axes[0].set_ylabel("GB of main memory")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
@@ -182,17 +183,17 @@ def main() -> int:
     before = {thread.name for thread in threading.enumerate()}
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
-        all_ = [
-            watched("writing", "texts", options.texts, lambda: texts(options.texts)),
-            watched("training", "steps", options.steps, lambda: steps(options.steps)),
-            watched("one after another", "models", options.models, lambda: models(options.models)),
+        curves = [
+            watch("generating", "texts", options.texts, lambda: texts(options.texts)),
+            watch("training", "steps", options.steps, lambda: steps(options.steps)),
+            watch("loading", "models", options.models, lambda: models(options.models)),
         ]
         os.chdir(ROOT)
-    draw(all_, picture)
-    print(f"drawn: {picture}")
-    left = left_behind(before)
-    print("left behind: " + (", ".join(left) or "nothing"))
-    return 0 if all(one.is_flat for one in all_) and not left else 1
+    draw(curves, picture)
+    print(f"plot: {picture}")
+    left = leftovers(before)
+    print("left running: " + (", ".join(left) or "nothing"))
+    return 0 if all(curve.is_flat for curve in curves) and not left else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How fast text becomes ids, beside gpt-2-simple: cold, in a fresh process, and then warm.
+"""Tokenizing speed compared with gpt-2-simple: cold, in a new process, and then warm.
 
-    python benchmarks/tokenizing.py TEXT --vocabulary models/124M --peers PYTHON
+    python benchmarks/tokenizing.py TEXT --vocabulary models/124M --baselines PYTHON
 
-PYTHON is the interpreter of an environment with gpt-2-simple; TensorFlow need not be there.
+PYTHON is the interpreter of an environment with gpt-2-simple; it does not need TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from rounds import in_turns, machine, median
+from machine_info import machine, median, run_interleaved
 
 Encode = Callable[[str], list[int]]
 
@@ -30,7 +30,7 @@ def ours(folder: Path) -> tuple[Encode, str]:
 
 
 def gpt_2_simple(folder: Path) -> tuple[Encode, str]:
-    # Its package imports TensorFlow at once, which its encoder does not need.
+    # Its package imports TensorFlow, which the encoder does not need.
     package = importlib.util.find_spec("gpt_2_simple")
     if package is None or package.origin is None:
         raise SystemExit(f"{sys.executable} has no gpt-2-simple: pip install gpt-2-simple==0.8.1")
@@ -74,14 +74,14 @@ def measure(name: str, text: Path, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("text", type=Path, help="a file of UTF-8 text, of a megabyte or so")
+    parser.add_argument("text", type=Path, help="a UTF-8 text file of about a megabyte")
     parser.add_argument(
         "--vocabulary",
         type=Path,
         default=Path("models/124M"),
         help="folder with encoder.json and vocab.bpe",
     )
-    parser.add_argument("--peers", help="the Python of an environment with gpt-2-simple")
+    parser.add_argument("--baselines", help="the Python of an environment with gpt-2-simple")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--measure", choices=LOADERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -91,23 +91,23 @@ def main() -> None:
         return
 
     pythons = {"gpt2-helpers": sys.executable}
-    if options.peers:
+    if options.baselines:
         # Not resolved: the link of a virtual environment is what makes it one.
-        local = Path(options.peers).absolute()
-        pythons["gpt-2-simple"] = str(local) if local.is_file() else options.peers
-    place = [str(text), "--vocabulary", str(folder)]
+        local = Path(options.baselines).absolute()
+        pythons["gpt-2-simple"] = str(local) if local.is_file() else options.baselines
+    arguments = [str(text), "--vocabulary", str(folder)]
     commands = {
-        name: [python, __file__, *place, "--measure", name] for name, python in pythons.items()
+        name: [python, __file__, *arguments, "--measure", name] for name, python in pythons.items()
     }
-    results = in_turns(commands, options.rounds)
+    results = run_interleaved(commands, options.rounds)
 
-    one = next(iter(results.values()))[0]
-    print(f"{machine()}; medians of {options.rounds} rounds in turns")
-    print(f"{text.name}: {one['bytes'] / 1e6:.2f} MB, {one['tokens']} tokens\n")
+    first = next(iter(results.values()))[0]
+    print(f"{machine()}; medians of {options.rounds} interleaved rounds")
+    print(f"{text.name}: {first['bytes'] / 1e6:.2f} MB, {first['tokens']} tokens\n")
     print(f"{'':14}{'cold s':>9}{'MB/s':>8}{'warm s':>9}{'MB/s':>8}   versions")
     for name, runs in results.items():
         cold, warm = median(runs, "cold"), median(runs, "warm")
-        speeds = [one["bytes"] / 1e6 / seconds for seconds in (cold, warm)]
+        speeds = [first["bytes"] / 1e6 / seconds for seconds in (cold, warm)]
         print(
             f"{name:14}{cold:9.3f}{speeds[0]:8.2f}{warm:9.3f}{speeds[1]:8.2f}   "
             f"{runs[0]['versions']}"
@@ -119,7 +119,7 @@ def main() -> None:
         ]
         print(f"{'times faster':14}{ratios[0]:9.2f}{'':8}{ratios[1]:9.2f}")
         same = len({run["digest"] for runs in results.values() for run in runs}) == 1
-        print(f"\nThe ids are {'the same' if same else 'NOT the same'}.")
+        print(f"\nThe ids are {'identical' if same else 'NOT identical'}.")
 
 
 if __name__ == "__main__":

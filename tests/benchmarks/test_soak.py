@@ -1,4 +1,4 @@
-"""What `make soak` calls flat, what it draws, and that its works still run."""
+"""What `make soak` calls flat, what it plots, and that its tasks run."""
 
 from __future__ import annotations
 
@@ -9,46 +9,49 @@ from pathlib import Path
 import pytest
 
 import soak
+from gpt2_helpers.checkpoint import model_files
+from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.system.threads import parallel_for
-from soak import Held, draw, left_behind, watched
+from soak import MemoryCurve, draw, leftovers, watch
+from toy import toy_model, toy_tokenizer
 
 
-def test_what_grows_is_told_from_what_warms_up() -> None:
-    warm = [0.1 * n for n in range(10)] + [1.0] * 30
-    assert Held("writing", "texts", 40, warm).is_flat
-    assert Held("writing", "texts", 40, warm).growth == 0
+def test_growth_is_distinguished_from_warm_up() -> None:
+    warm_up = [0.1 * n for n in range(10)] + [1.0] * 30
+    assert MemoryCurve("generating", "texts", 40, warm_up).is_flat
+    assert MemoryCurve("generating", "texts", 40, warm_up).growth == 0
     creeping = [1 + 0.01 * n for n in range(40)]
-    assert not Held("writing", "texts", 40, creeping).is_flat
-    assert "it grows" in str(Held("writing", "texts", 40, creeping))
+    assert not MemoryCurve("generating", "texts", 40, creeping).is_flat
+    assert "grows" in str(MemoryCurve("generating", "texts", 40, creeping))
 
 
-def test_what_is_held_is_measured_along_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_measured_along_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count()
-    monkeypatch.setattr(soak, "held", lambda: float(next(numbers)))
-    found = watched("counting", "numbers", 1000, lambda: iter(range(1000)))
-    assert found.gigabytes == [float(n) for n in range(soak.POINTS)]
+    monkeypatch.setattr(soak, "resident_memory", lambda: float(next(numbers)))
+    curve = watch("counting", "numbers", 1000, lambda: iter(range(1000)))
+    assert curve.gigabytes == [float(n) for n in range(soak.POINTS)]
 
 
-def test_a_curve_is_drawn_for_each(tmp_path: Path) -> None:
-    all_ = [Held(name, "steps", 10, [1.0, 1.5, 1.4]) for name in ("one", "two")]
-    draw(all_, tmp_path / "new" / "soak.png")
+def test_a_panel_is_plotted_for_each_task(tmp_path: Path) -> None:
+    curves = [MemoryCurve(name, "steps", 10, [1.0, 1.5, 1.4]) for name in ("one", "two")]
+    draw(curves, tmp_path / "new" / "soak.png")
     assert (tmp_path / "new" / "soak.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_threads_that_stay_are_told() -> None:
+def test_remaining_threads_are_reported() -> None:
     before = {thread.name for thread in threading.enumerate()}
     end = threading.Event()
     thread = threading.Thread(target=end.wait, name="forgotten")
     thread.start()
     try:
-        assert left_behind(before) == ["thread forgotten"]
+        assert leftovers(before) == ["thread forgotten"]
     finally:
         end.set()
         thread.join()
-    assert left_behind(before) == []
+    assert leftovers(before) == []
 
 
-def test_threads_that_wait_for_the_next_text_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_permanent_thread_pool_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt2_helpers.system.device.cores", lambda: 2)
     before = {thread.name for thread in threading.enumerate()}
     before -= {name for name in before if name.startswith("parallel_for")}  # of earlier tests
@@ -56,11 +59,17 @@ def test_threads_that_wait_for_the_next_text_may_stay(monkeypatch: pytest.Monkey
     parallel_for(done.append, 2, worth_threads=True)
     assert len(done) == 2
     assert any(thread.name.startswith("parallel_for") for thread in threading.enumerate())
-    assert left_behind(before) == []
+    assert leftovers(before) == []
 
 
-def test_each_work_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A toy in place of the bundled model: what the tasks call is the same, and it is much faster.
+    tokenizer = toy_tokenizer()
+    shape = ModelConfig(n_vocab=tokenizer.n_vocab, n_ctx=64, n_embd=16, n_head=2, n_layer=1)
+    model_files.save_model(toy_model(shape), tmp_path / "toy")
+    tokenizer.save(tmp_path / "toy")
+    monkeypatch.setattr(model_files, "BUNDLED_FOLDER", tmp_path / "toy")
     monkeypatch.chdir(tmp_path)
-    assert sum(1 for _ in soak.texts(25, length=9)) == 25
+    assert sum(1 for _ in soak.texts(25, length=28)) == 25
     assert sum(1 for _ in soak.steps(1)) == 1
     assert list(soak.models(1)) == [0]

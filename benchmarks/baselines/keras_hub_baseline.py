@@ -1,4 +1,4 @@
-"""KerasHub on TensorFlow; told a Keras dtype policy."""
+"""KerasHub on TensorFlow; the option is a Keras dtype policy."""
 
 from __future__ import annotations
 
@@ -9,74 +9,74 @@ from typing import Any
 
 import numpy as np
 
-from works import END, THEIR_TEXTS, Work
+from workloads import BASELINE_TEXTS, END, Workload
 
 
-def prepare(work: Work, folder: Path, told: str) -> Any:
+def prepare(workload: Workload, folder: Path, option: str) -> Any:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # faster, also where TensorFlow leaves it off
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # faster, and off by default on some CPUs
     import keras
     import keras_hub
     import tensorflow as tf
 
-    if work.kind == "tokenize":
+    if workload.kind == "tokenize":
         tokenizer = keras_hub.models.GPT2Tokenizer(
             vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
         )
         text = (folder / "text.txt").read_text(encoding="utf-8")
-        # It cuts words otherwise than GPT-2 and makes other ids of them, within tf.data too.
+        # It splits words differently from GPT-2 and so produces other ids, also inside tf.data.
         texts = tf.data.Dataset.from_tensors(text).map(tokenizer)
         return lambda: sum(len(ids) for ids in texts)
-    keras.config.set_dtype_policy(told)
-    # Without keras.RematScope, also for memory: in a graph it refuses the decoder's keywords.
+    keras.config.set_dtype_policy(option)
+    # Without keras.RematScope, which in a graph rejects the decoder's keyword arguments.
     model = _model(folder)
-    if work.kind in ("finetune", "memory"):
-        return _training(model, work)
-    ending = work.kind == "texts"
+    if workload.kind in ("finetune", "memory"):
+        return _training(model, workload)
+    ending = workload.kind == "texts"
     samplers = keras_hub.samplers
     temperature = 1.0 if ending else 0.7
-    if work.top_k:
-        sampler = samplers.TopKSampler(k=work.top_k, temperature=temperature)
-    elif work.top_p:
-        sampler = samplers.TopPSampler(p=work.top_p, temperature=temperature)
+    if workload.top_k:
+        sampler = samplers.TopKSampler(k=workload.top_k, temperature=temperature)
+    elif workload.top_p:
+        sampler = samplers.TopPSampler(p=workload.top_p, temperature=temperature)
     else:
         sampler = samplers.RandomSampler(temperature=temperature)
     model.compile(sampler=sampler)
     stop = [END] if ending else None
-    shown: Any = None
-    if work.kind in ("cold start", "likeliest"):
-        shown = keras_hub.models.GPT2Tokenizer(
+    detokenizer: Any = None
+    if workload.kind in ("cold start", "most likely"):
+        detokenizer = keras_hub.models.GPT2Tokenizer(
             vocabulary=str(folder / "encoder.json"), merges=str(folder / "vocab.bpe")
         )
-    # It looks for ends in all that is no prompt: places to fill must not hold one from the start.
-    ids = np.zeros((work.batch, work.length + 1), np.int32)
+    # It searches everything after the prompt for END, so the positions to fill must not be END.
+    ids = np.zeros((workload.batch, workload.length + 1), np.int32)
     mask = np.zeros_like(ids)
     ids[:, 0], mask[:, 0] = END, 1
 
     def run() -> int | list[int] | str:
         lengths: list[int] = []
-        for _ in range(THEIR_TEXTS // work.batch if ending else 1):
+        for _ in range(BASELINE_TEXTS // workload.batch if ending else 1):
             inputs = {"token_ids": ids, "padding_mask": mask}
             written = model.generate(inputs, stop_token_ids=stop)
-            if work.kind == "likeliest":
-                return str(shown.detokenize(written["token_ids"][0, 1:]))
-            if shown is not None:
-                print(shown.detokenize(written["token_ids"]))
+            if workload.kind == "most likely":
+                return str(detokenizer.detokenize(written["token_ids"][0, 1:]))
+            if detokenizer is not None:
+                print(detokenizer.detokenize(written["token_ids"]))
             ends = written["token_ids"][:, 1:] == END
-            lengths += [_place(row) if ending else work.length for row in np.asarray(ends)]
+            lengths += [_first_end(row) if ending else workload.length for row in np.asarray(ends)]
         return lengths if ending else sum(lengths)
 
     return run
 
 
-def _place(ends: np.ndarray) -> int:
-    """Where the first end is, or how many places there are."""
+def _first_end(ends: np.ndarray) -> int:
+    """The index of the first end, or the number of positions if there is none."""
     return int(ends.argmax()) if ends.any() else len(ends)
 
 
 def _model(folder: Path) -> Any:
-    """The same weights as everyone's, put into its layers."""
+    """The model with the common weights assigned to its layers."""
     import keras_hub
     import tensorflow as tf
 
@@ -123,29 +123,29 @@ def _model(folder: Path) -> Any:
     return model
 
 
-def _training(model: Any, work: Work) -> Any:
+def _training(model: Any, workload: Workload) -> Any:
     import keras
 
     optimizer = keras.optimizers.Adam(
         1e-4,
-        gradient_accumulation_steps=work.accumulate if work.accumulate > 1 else None,
+        gradient_accumulation_steps=workload.accumulate if workload.accumulate > 1 else None,
     )
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=None,  # by itself it counts how often the likeliest token was right
-        jit_compile=False,  # compiled by XLA a step on a CPU is slower
+        weighted_metrics=None,  # the default computes an accuracy
+        jit_compile=False,  # on a CPU, XLA makes a step slower
     )
     random = np.random.default_rng(0)
 
     def step() -> None:
-        for _ in range(work.accumulate):
-            ids = random.integers(0, 50257, (work.batch, work.length + 1))
+        for _ in range(workload.accumulate):
+            ids = random.integers(0, 50257, (workload.batch, workload.length + 1))
             inputs = {"token_ids": ids[:, :-1], "padding_mask": np.ones_like(ids[:, :-1])}
             model.train_on_batch(inputs, ids[:, 1:])
 
     def run() -> tuple[int, float]:
-        count = 2 if work.kind == "memory" else 1
+        count = 2 if workload.kind == "memory" else 1
         start = time.perf_counter()
         for _ in range(count):
             step()

@@ -1,4 +1,4 @@
-"""CTranslate2, which only generates; told a compute type."""
+"""CTranslate2, which only generates; the option is its compute type."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
-from works import THEIR_TEXTS, Work
+from workloads import BASELINE_TEXTS, Workload
 
 
-def prepare(work: Work, folder: Path, told: str) -> Any:
+def prepare(workload: Workload, folder: Path, option: str) -> Any:
     import ctranslate2
 
     generator = ctranslate2.Generator(
         str(folder.with_name(f"{folder.name}-ctranslate2")),
-        compute_type=told,
+        compute_type=option,
         intra_threads=device.cores(),
     )
-    texts = work.kind == "texts"
+    texts = workload.kind == "texts"
     options: dict[str, Any] = {
-        "max_length": work.length,
-        "sampling_topk": work.top_k,
-        "sampling_topp": work.top_p or 1.0,
+        "max_length": workload.length,
+        "sampling_topk": workload.top_k,
+        "sampling_topp": workload.top_p or 1.0,
         "sampling_temperature": 1.0 if texts else 0.7,
         "include_prompt_in_result": False,
     }
     if texts:
         options["end_token"] = "<|endoftext|>"
-        options["max_batch_size"] = work.batch
+        options["max_batch_size"] = workload.batch
     else:
         options["end_token"] = []
-        options["min_length"] = work.length
+        options["min_length"] = workload.length
 
     def run() -> int | list[int] | str:
-        count = THEIR_TEXTS if texts else work.batch
+        count = BASELINE_TEXTS if texts else workload.batch
         results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
-        if work.kind == "likeliest":
+        if workload.kind == "most likely":
             return Tokenizer.load(folder).decode(results[0].sequences_ids[0])
         lengths = [len(result.sequences_ids[0]) for result in results]
         return lengths if texts else sum(lengths)

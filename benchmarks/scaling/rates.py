@@ -1,6 +1,8 @@
-"""The rates of this machine: bytes read from memory and matrices multiplied, in a second.
+"""Measures the rates of this machine: memory bandwidth and matrix products.
 
-Each is the best of several tries, and of several shapes: a limit is what was reached at all.
+    python -m scaling.rates
+
+Each rate is the best of several tries and shapes, since it is used as a limit.
 """
 
 from __future__ import annotations
@@ -13,17 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from growth_limits import Rates
+from scaling.limits import Rates
 
-BLOCK = 1 << 29  # bytes, far more than any cache holds
+BLOCK = 1 << 29  # bytes, far more than any cache
 TRIES = 12
 SQUARES = (512, 1024, 2048)
-SLOW_SQUARES = (512, 1024)  # where 16-bit numbers are multiplied in software
+SLOW_SQUARES = (512, 1024)  # if 16-bit products are emulated
 PRODUCTS = ((256, 768, 3072), (256, 3072, 3072), (1024, 768, 3072), (512, 2048, 2048))
 
 
 def measure() -> Rates:
-    """All of them, in some ten seconds."""
+    """Measure all rates, in about ten seconds."""
     import tensorflow as tf
 
     from gpt2_helpers.system import device
@@ -48,7 +50,7 @@ def _least_seconds(run: Callable[[], object], tries: int = TRIES) -> float:
 
 
 def _bandwidth(cores: int) -> float:
-    """Each core reads its part of the block, by a product with itself: nothing reads faster."""
+    """Each core reads a part of the block with a dot product, the fastest way to read."""
     block = np.ones(BLOCK // 4, np.float32)
     parts = np.array_split(block, cores)
 

@@ -1,4 +1,4 @@
-"""Which points each topic's curves have, and how they become curves."""
+"""The points of each topic, and the curves made of them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from statistics import median
 from typing import Any
 
 from gpt2_helpers.config import SIZES, ModelConfig
-from growth_curve import Curve, Point, Series
-from growth_limits import Rates, decoding_limit, training_flops
-from growth_text import write_texts
-from rounds import run
+from machine_info import run
+from scaling.curve import Curve, Point, Series
+from scaling.limits import Rates, decoding_limit, training_flops
+from scaling.synthetic_text import write_texts
 
-HERE = Path(__file__).resolve().parent
 MODEL = SIZES["124M"]
 GB, MB = 2**30, 1_000_000
 PRECISIONS = ("int8", "float32")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 SHORT, LONG, WINDOW = 32, MODEL.n_ctx, 64  # tokens
 LONG_BATCHES, LONG_ROUNDS = (1, 8), 2
-# Training's points, each (context, layers, batch): the middle one belongs to all three curves.
+# Points of training as (context, layers, batch). MIDDLE belongs to all three curves.
 MIDDLE = (256, 4, 1)
 ALONG = {
     "context (tokens)": [(128, 4, 1), MIDDLE, (512, 4, 1), (1024, 4, 1)],
@@ -32,23 +31,23 @@ ALONG = {
 }
 TEXT_SIZES = (MB, 10 * MB, 100 * MB)
 LARGE = 1000 * MB
-ONE_ROUND = 100 * MB  # from here on a round takes minutes
-SHARED_SIZE = 10 * MB  # of the text that several processes share
+ONE_ROUND = 100 * MB  # size from which a round takes minutes
+SHARED_SIZE = 10 * MB  # text for the curve over processes
 
 
-def point(kind: str, **given: Any) -> dict[str, Any]:
-    """Measure in a new process; see `growth_points`."""
-    command = [sys.executable, str(HERE / "growth_points.py"), json.dumps({"kind": kind, **given})]
+def point(kind: str, **arguments: Any) -> dict[str, Any]:
+    """Measure one point in a new process; see `points`."""
+    command = [sys.executable, "-m", "scaling.points", json.dumps({"kind": kind, **arguments})]
     found: dict[str, Any] = json.loads(run(command).stdout.splitlines()[-1])
     return found
 
 
 def decoding(folder: Path, rates: Rates, rounds: int) -> list[Curve]:
-    """Tokens a second against batch size and against position."""
+    """Tokens/s against batch size and position."""
     by_batch, by_position = [], []
     for precision in PRECISIONS:
-        given = {"folder": str(folder), "precision": precision}
-        found = point("decoding", batches=BATCHES, length=SHORT, rounds=rounds, **given)
+        arguments = {"folder": str(folder), "precision": precision}
+        found = point("decoding", batches=BATCHES, length=SHORT, rounds=rounds, **arguments)
         points = [
             Point(
                 batch,
@@ -58,14 +57,14 @@ def decoding(folder: Path, rates: Rates, rounds: int) -> list[Curve]:
             for batch in BATCHES
         ]
         by_batch.append(Series(precision, points))
-    given = {"folder": str(folder), "precision": PRECISIONS[0]}
+    arguments = {"folder": str(folder), "precision": PRECISIONS[0]}
     found = point(
-        "decoding", batches=LONG_BATCHES, length=LONG, rounds=min(rounds, LONG_ROUNDS), **given
+        "decoding", batches=LONG_BATCHES, length=LONG, rounds=min(rounds, LONG_ROUNDS), **arguments
     )
     for batch in LONG_BATCHES:
         points = list(windows(batch, found[str(batch)], PRECISIONS[0], rates))
         by_position.append(Series(f"{PRECISIONS[0]}, batch {batch}", points))
-    what = "weights, keys and values over memory bandwidth, or products over the matrix rate"
+    what = "reading weights, keys and values, or the matrix products, whichever is slower"
     return [
         Curve(f"Batch size, {SHORT} tokens a text", "batch size", "tokens/s", what, by_batch),
         Curve(
@@ -77,8 +76,7 @@ def decoding(folder: Path, rates: Rates, rounds: int) -> list[Curve]:
 def windows(
     batch: int, rounds: Sequence[Sequence[float]], precision: str, rates: Rates
 ) -> Iterator[Point]:
-    """The seconds of each step -> tokens a second by the median step of each window. x is its
-    last token."""
+    """Points of tokens/s by the median step of each WINDOW of steps; x is its last token."""
     for start in range(0, min(map(len, rounds)), WINDOW):
         parts = [steps[start : start + WINDOW] for steps in rounds]
         middle = start + len(parts[0]) / 2
@@ -88,8 +86,8 @@ def windows(
 
 
 def training(rates: Rates, rounds: int) -> list[Curve]:
-    """Step time and memory against context, layers and batch, activations kept or not."""
-    known: dict[tuple[tuple[int, int, int], bool], dict[str, Any]] = {}
+    """Step time and memory against context, layers and batch, with and without recomputation."""
+    measured: dict[tuple[tuple[int, int, int], bool], dict[str, Any]] = {}
     curves = []
     for x, shapes in ALONG.items():
         times, memory = [], []
@@ -100,38 +98,43 @@ def training(rates: Rates, rounds: int) -> list[Curve]:
             for shape in shapes:
                 context, layers, batch = shape
                 key = shape, recompute
-                if key not in known:
-                    given = {"context": context, "layers": layers, "batch": batch}
-                    known[key] = point("training", recompute=recompute, steps=rounds, **given)
-                found = known[key]
+                if key not in measured:
+                    arguments = {"context": context, "layers": layers, "batch": batch}
+                    measured[key] = point(
+                        "training", recompute=recompute, steps=rounds, **arguments
+                    )
+                found = measured[key]
                 model = ModelConfig(n_ctx=context, n_layer=layers)
-                at_best = training_flops(model, batch, recompute) / rates.of(found["precision"])
-                place = shape[list(ALONG).index(x)]
-                seconds.append(Point(place, found["seconds"], at_best))
-                peaks.append(Point(place, [found["bytes"] / GB], found["estimate"] / GB))
-            name = "activations computed twice" if recompute else "activations kept"
+                limit = training_flops(model, batch, recompute) / rates.of(found["precision"])
+                x_value = shape[list(ALONG).index(x)]
+                seconds.append(Point(x_value, found["seconds"], limit))
+                peaks.append(Point(x_value, [found["bytes"] / GB], found["estimate"] / GB))
+            name = "activations recomputed" if recompute else "activations kept"
             times.append(Series(name, seconds))
             memory.append(Series(name, peaks))
         title = f"{x.partition(' (')[0].capitalize()}"
-        what = "the products of the matrices over the rate of their precision"
-        curves.append(Curve(f"{title}: time", x, "s/step", what, times, less_is_better=True))
-        what = "what gpt2_helpers.training.memory estimates"
-        curves.append(Curve(f"{title}: memory", x, "GB", what, memory, less_is_better=True))
+        what = "the matrix products at the rate of their precision"
+        curves.append(Curve(f"{title}: time", x, "s/step", what, times, lower_is_better=True))
+        what = "the estimate of gpt2_helpers.training.memory"
+        curves.append(Curve(f"{title}: memory", x, "GB", what, memory, lower_is_better=True))
     return curves
 
 
 def tokenizing(folder: Path, cores: int, large: bool, rounds: int) -> list[Curve]:
-    """Megabytes a second against size and against processes."""
+    """MB/s against text size and number of processes."""
     sizes = [*TEXT_SIZES, LARGE] if large else list(TEXT_SIZES)
     texts = write_texts(folder.parent / "texts", sizes)
     counts = [2**power for power in range(int(math.log2(cores)) + 1)]
-    works = [("split", 1), *((work, n) for work in ("encode", "dataset") for n in counts)]
+    tasks = [
+        ("split", 1),
+        *((work, n) for work in ("encode", "dataset") for n in counts),
+    ]
     speeds: dict[tuple[str, int, int], list[float]] = {}
     for size, path in texts.items():
         for _ in range(1 if size >= ONE_ROUND else rounds):
-            for work, n in works:
-                given = {"work": work, "path": str(path), "vocabulary": str(folder)}
-                seconds = point("text", processes=n, **given)["seconds"]
+            for work, n in tasks:
+                arguments = {"work": work, "path": str(path), "vocabulary": str(folder)}
+                seconds = point("text", processes=n, **arguments)["seconds"]
                 speed = path.stat().st_size / MB / seconds
                 speeds.setdefault((work, n, size), []).append(speed)
     names = {"encode": "tokenizing", "dataset": "building a dataset"}
@@ -150,8 +153,8 @@ def tokenizing(folder: Path, cores: int, large: bool, rounds: int) -> list[Curve
         by_count.append(
             Series(name, [Point(n, speeds[work, n, SHARED_SIZE], n * alone) for n in counts])
         )
-    what = "splitting into words by the regular expression alone, times the processes"
+    what = "splitting into words alone, times the number of processes"
     size_curve = Curve("Size of the text", "size (MB)", "MB/s", what, by_size)
-    what = "the speed of one process times the processes"
+    what = "the speed of one process times the number of processes"
     title = f"Processes, {SHARED_SIZE // MB} MB"
     return [size_curve, Curve(title, "processes", "MB/s", what, by_count)]

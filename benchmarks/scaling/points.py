@@ -1,6 +1,6 @@
-"""One measurement of the curves, in a process of its own: what it is stands in JSON.
+"""Measures one point of a curve in its own process; the arguments are JSON.
 
-python growth_points.py '{"kind": "training", ...}'
+python -m scaling.points '{"kind": "training", ...}'
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-READ_AT_ONCE = 1 << 20  # characters
-PIECE = 50_000  # characters encoded together, as `DatasetConfig.combine` has it
+READ_SIZE = 1 << 20  # characters
+CHUNK = 50_000  # characters encoded together, the default of `DatasetConfig.combine`
 
 
 def decoding(
     folder: str, precision: str, batches: list[int], length: int, rounds: int
 ) -> dict[str, Any]:
-    """For each batch size, and each round of generating `length` tokens a row, the seconds of each
-    step."""
+    """Seconds of each step, by batch size and round, when generating `length` tokens per text."""
     from gpt2_helpers.checkpoint.model_files import load_model
     from gpt2_helpers.config import SamplingConfig
     from gpt2_helpers.generation import generate
@@ -41,17 +40,17 @@ def decoding(
         decoder = decoders.get(batch, length + 1, precision)
         step, stamps = decoder.step, [0.0]
 
-        def stamped(*given: Any, step: Any = step, stamps: list[float] = stamps) -> Any:
+        def timed_step(*arguments: Any, step: Any = step, stamps: list[float] = stamps) -> Any:
             stamps.append(time.perf_counter())
-            return step(*given)
+            return step(*arguments)
 
-        decoder.step = stamped  # type: ignore[assignment, method-assign]
+        decoder.step = timed_step  # type: ignore[assignment, method-assign]
         found[str(batch)] = []
-        # What comes first takes memory and orders the matrices for so many rows.
-        beginning = generate.stream(decoders, tokenizer, "", config)
-        for _ in islice(beginning, 4 * batch):
+        # The first steps allocate memory and arrange the matrices for this batch size.
+        warm_up = generate.stream(decoders, tokenizer, "", config)
+        for _ in islice(warm_up, 4 * batch):
             pass
-        beginning.close()  # type: ignore[attr-defined]
+        warm_up.close()  # type: ignore[attr-defined]
         for _ in range(rounds):
             stamps.clear()
             for _ in generate.generate(decoders, tokenizer, "", config):
@@ -62,7 +61,7 @@ def decoding(
 
 
 def training(context: int, layers: int, batch: int, recompute: bool, steps: int) -> dict[str, Any]:
-    """Seconds of each step after the first, bytes at the worst moment and what was estimated."""
+    """Seconds of each step after the first, peak memory in bytes, and the estimate of it."""
     import tensorflow as tf
 
     from gpt2_helpers.config import FinetuneConfig, ModelConfig
@@ -71,11 +70,11 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
     from gpt2_helpers.system.device import choose_precision
     from gpt2_helpers.training.memory import finetuning_bytes
     from gpt2_helpers.training.trainer import Trainer
+    from machine_info import peak_memory
     from memory import RandomWeights
-    from rounds import most_held
 
     tf.constant(0)  # TensorFlow sets up its devices
-    before = most_held()
+    before = peak_memory()
     precision = choose_precision()
     shape = ModelConfig(n_ctx=context, n_layer=layers)
     config = FinetuneConfig(
@@ -89,14 +88,14 @@ def training(context: int, layers: int, batch: int, recompute: bool, steps: int)
     stamps = [time.perf_counter() for _ in Trainer(model, tokens, config)]
     return {
         "seconds": np.diff(stamps).tolist(),
-        "bytes": most_held() - before,
+        "bytes": peak_memory() - before,
         "estimate": finetuning_bytes(shape, config, precision),
         "precision": precision,
     }
 
 
 def text(work: str, path: str, vocabulary: str, processes: int) -> dict[str, Any]:
-    """Seconds from a file to words, to ids, or to a dataset: `work` is split, encode or dataset."""
+    """Seconds from a file to words ("split"), ids ("encode") or a dataset ("dataset")."""
     from gpt2_helpers.data.dataset import load_dataset
     from gpt2_helpers.data.tokenize import encode_texts, split_at_word_boundaries
     from gpt2_helpers.tokenizer import WORD_PATTERN, Tokenizer
@@ -106,17 +105,17 @@ def text(work: str, path: str, vocabulary: str, processes: int) -> dict[str, Any
     if work == "dataset":
         count = len(load_dataset(path, tokenizer, processes=processes).tokens)
     elif work == "encode":
-        texts = split_at_word_boundaries(_blocks(path), PIECE)
+        texts = split_at_word_boundaries(_blocks(path), CHUNK)
         count = sum(map(len, encode_texts(texts, tokenizer, True, processes)))
     else:
-        texts = split_at_word_boundaries(_blocks(path), PIECE)
+        texts = split_at_word_boundaries(_blocks(path), CHUNK)
         count = sum(len(WORD_PATTERN.findall(text)) for text in texts)
     return {"seconds": time.perf_counter() - start, "count": count}
 
 
 def _blocks(path: str) -> Iterator[str]:
     with Path(path).open(encoding="utf-8") as file:
-        while block := file.read(READ_AT_ONCE):
+        while block := file.read(READ_SIZE):
             yield block
 
 
@@ -128,8 +127,8 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> None:
-    given = json.loads(sys.argv[1])
-    print(json.dumps(KINDS[given.pop("kind")](**given)))
+    arguments = json.loads(sys.argv[1])
+    print(json.dumps(KINDS[arguments.pop("kind")](**arguments)))
 
 
 if __name__ == "__main__":

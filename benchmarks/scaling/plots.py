@@ -1,4 +1,4 @@
-"""The curves as pictures: a figure for each topic, a panel for each curve. Needs matplotlib."""
+"""Plots of the curves: a figure for each topic, a panel for each curve. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from growth_curve import Curve, number
+from scaling.curve import Curve, number
 
 COLOURS = ("#1f5aa6", "#d1690e", "#2f8f4e", "#8a3ffc")
-WIDE = 10  # largest over smallest, from which on an axis is logarithmic
-MANY = 10  # points, for which there are not ticks enough
-LEGEND_LINE = 0.085  # of a panel's height
+LOG_FROM = 10  # ratio of largest to smallest value from which an axis is logarithmic
+MAX_TICKS = 10  # points up to which each one gets a tick
+LEGEND_LINE = 0.085  # height of a legend line, as a fraction of the panel
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """Write a picture: a row of panels for each unit, in the order of the curves."""
+    """Save a figure with a row of panels for each unit, in the order of the curves."""
     kinds = list(dict.fromkeys(curve.y for curve in curves))
     columns = math.ceil(len(curves) / len(kinds))
     size = (4.0 * columns, 3.2 * len(kinds))
@@ -39,21 +39,21 @@ def _panel(axes: Axes, curve: Curve) -> None:
         axes.plot(xs, measured, color=colour, marker="o", ms=4, label=line.name)
         limits = [point.limit for point in line.points]
         axes.plot(xs, limits, color=colour, linestyle="--", linewidth=1)
-    # What the dashes are stands once, in grey.
-    axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=curve.beside)
+    # One legend entry explains all dashed lines.
+    axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=curve.limit_name)
     axes.set(xlabel=curve.x, ylabel=curve.y, title=curve.title)
     values = [v for line in curve.series for p in line.points for v in (p.measured, p.limit)]
-    places = sorted({point.x for line in curve.series for point in line.points})
-    if len(places) < MANY:
-        # What doubles from point to point stands at even distances.
-        if all(last >= 2 * first for first, last in itertools.pairwise(places)):
+    ticks = sorted({point.x for line in curve.series for point in line.points})
+    if len(ticks) < MAX_TICKS:
+        # Doubling values are spaced evenly.
+        if all(last >= 2 * first for first, last in itertools.pairwise(ticks)):
             axes.set_xscale("log")
-        axes.set_xticks(places)
+        axes.set_xticks(ticks)
         axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     low, high = min(values), max(values)
-    legend = LEGEND_LINE * (len(curve.series) + 1)  # how much of the height it takes
-    if high / low > WIDE:
+    legend = LEGEND_LINE * (len(curve.series) + 1)  # fraction of the height
+    if high / low > LOG_FROM:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())

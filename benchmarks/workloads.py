@@ -1,6 +1,6 @@
-"""The works that this project and its peers are compared at, and what is aimed at. Data alone.
+"""The workloads that all libraries are compared on, and the target of each comparison. Data only.
 
-A target is how many times as fast as the peer (or as small) this project means to be.
+A target is how many times as fast (or as small) as the other library this project aims to be.
 """
 
 from __future__ import annotations
@@ -8,28 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 LENGTH = 100
-END = 50256  # the token that ends a text
-END_ODDS = 1 / 20  # of each token, in the work with short texts
-# How many texts a round writes. Others write batch after batch, each as long as its longest text,
-# so that a few batches tell their rate; ours fills the places of those that have ended.
-OUR_TEXTS, THEIR_TEXTS = 400, 60
+END = 50256  # the end-of-text token
+END_PROBABILITY = 1 / 20  # of the end token at each position, in the workload with varying lengths
+# Texts generated per round in that workload. Baselines generate batch after batch, each as long as
+# its longest text, so a few batches show their rate; ours refills the places of finished texts.
+OUR_TEXTS, BASELINE_TEXTS = 400, 60
 
 GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB = "gpt-2-simple", "transformers", "KerasHub"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2 fp32", "CTranslate2 int8"
 OURS, OURS_FP32 = "gpt2-helpers", "gpt2-helpers fp32"
-PEERS = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
+BASELINES = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
 
 
 @dataclass(frozen=True)
-class Work:
-    """One work: `kind` says what is done, `targets` the aim against each peer that is asked.
+class Workload:
+    """What is measured, and the target against each baseline.
 
-    `unit` is what its values are in. Where `less_is_better` they are seconds or GB, else rates.
+    `unit` is the unit of its values: seconds or GB if `lower_is_better`, otherwise a rate.
     """
 
     name: str
-    shown: str
-    kind: str  # generate, texts, finetune, memory, cold start, tokenize or likeliest
+    title: str
+    kind: str  # generate, texts, finetune, memory, cold start, tokenize or most likely
     unit: str
     targets: dict[str, float]
     batch: int = 1
@@ -38,31 +38,32 @@ class Work:
     top_p: float = 0.0
     accumulate: int = 1
     rounds: int = 5
-    short: bool = field(default=False, kw_only=True)  # one of `make bench-quick`
+    quick: bool = field(default=False, kw_only=True)  # part of `make bench-quick`
 
     @property
-    def fresh(self) -> bool:
-        """Whether each round is a new process: by what is measured, or since two are too large."""
+    def needs_new_process(self) -> bool:
+        """Whether each round runs in a new process, because of what is measured or of its size."""
         large = self.kind == "finetune" and self.batch > 1
         return large or self.kind in ("memory", "cold start", "tokenize")
 
     @property
-    def less_is_better(self) -> bool:
+    def lower_is_better(self) -> bool:
         return self.kind in ("finetune", "memory", "cold start", "tokenize")
 
 
-def _generation(name: str, shown: str, four: tuple[float, ...], **options: object) -> Work:
-    targets = dict(zip(PEERS, four, strict=False))
-    return Work(name, shown, "generate", "tokens/s", targets, **options)  # type: ignore[arg-type]
+def _generation(name: str, title: str, targets: tuple[float, ...], **options: object) -> Workload:
+    """A generation workload with the targets in the order of BASELINES."""
+    by_name = dict(zip(BASELINES, targets, strict=False))
+    return Workload(name, title, "generate", "tokens/s", by_name, **options)  # type: ignore[arg-type]
 
 
-WORKS = (
+WORKLOADS = (
     _generation(
         "generate-1",
         "generate, batch 1, 100 tokens, top-k 40",
         (4, 2, 1.6, 1.0, 1.0),
         top_k=40,
-        short=True,
+        quick=True,
     ),
     _generation(
         "generate-20",
@@ -72,7 +73,7 @@ WORKS = (
         top_k=40,
         rounds=3,
     ),
-    Work(
+    Workload(
         "generate-1000",
         "generate, batch 1, 1,000 tokens, full vocabulary",
         "generate",
@@ -98,7 +99,7 @@ WORKS = (
         batch=20,
         rounds=3,
     ),
-    Work(
+    Workload(
         "texts",
         "generate, batch 20, texts of varying length (mean 20 tokens)",
         "texts",
@@ -107,7 +108,7 @@ WORKS = (
         batch=20,
         rounds=2,
     ),
-    Work(
+    Workload(
         "finetune-1",
         "finetune, batch 1 x 1024, Adam",
         "finetune",
@@ -116,7 +117,7 @@ WORKS = (
         length=1024,
         rounds=3,
     ),
-    Work(
+    Workload(
         "finetune-4",
         "finetune, batch 4 x 1024, accumulating 2 gradients",
         "finetune",
@@ -127,7 +128,7 @@ WORKS = (
         accumulate=2,
         rounds=1,
     ),
-    Work(
+    Workload(
         "memory",
         "peak memory of finetuning, batch 1 x 1024, recomputed activations",
         "memory",
@@ -136,7 +137,7 @@ WORKS = (
         length=1024,
         rounds=1,
     ),
-    Work(
+    Workload(
         "cold-start",
         "cold start: process start until 20 tokens are printed",
         "cold start",
@@ -144,25 +145,25 @@ WORKS = (
         {GPT_2_SIMPLE: 1.5, TRANSFORMERS: 1.2, KERAS_HUB: 1.5},
         length=20,
         top_k=40,
-        short=True,
+        quick=True,
     ),
-    Work(
+    Workload(
         "tokenize",
         "tokenize a text, one process, cold",
         "tokenize",
         "s",
         {GPT_2_SIMPLE: 2, TRANSFORMERS: 2, KERAS_HUB: 2},
-        short=True,
+        quick=True,
     ),
 )
 
-# No work to be timed: what everyone must write alike.
-LIKELIEST = Work(
-    "likeliest",
-    "the likeliest tokens",
-    "likeliest",
+# Not timed: every library must generate the same tokens here.
+MOST_LIKELY = Workload(
+    "most-likely",
+    "the most likely tokens",
+    "most likely",
     "",
-    dict.fromkeys(PEERS, 1.0),
+    dict.fromkeys(BASELINES, 1.0),
     length=20,
     top_k=1,
 )

@@ -1,12 +1,11 @@
-"""How it grows: speed, time and memory along batch, position, context, layers and size of text,
-each beside the limit that the rates of this machine, measured in the same run, set.
+"""Measure how speed, time and memory grow with batch size, position, context, layers and text size.
 
-    make bench-growth                                   # all of it but the largest text
-    python benchmarks/growth.py --only decoding         # decoding, training or tokenizing
-    python benchmarks/growth.py --only tokenizing --large   # a text of 1 GB too
+    make bench-scaling                                        # everything but the largest text
+    python benchmarks/run_scaling.py --only decoding          # decoding, training or tokenizing
+    python benchmarks/run_scaling.py --only tokenizing --large  # also a text of 1 GB
 
-Each point is measured in new processes. Results stand in growth.json, growth.md and pictures/; a
-topic that is not measured keeps those of before.
+Each point is measured in new processes, beside a limit from the machine's rates in the same run.
+The results are in scaling.json, scaling.md and pictures/; topics that are not measured keep theirs.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import bench_weights
-from growth_curve import Curve, markdown
-from growth_limits import Rates
-from growth_topics import HERE, decoding, tokenizing, training
-from rounds import ROOT, machine, run
+from machine_info import HERE, ROOT, machine, run
+from scaling.curve import Curve, markdown
+from scaling.limits import Rates
+from scaling.topics import decoding, tokenizing, training
 
 TOPICS = ("decoding", "training", "tokenizing")
 
 
-def rates_now() -> Rates:
-    """Measured in a new process."""
-    printed = run([sys.executable, str(HERE / "growth_rates.py")]).stdout.splitlines()[-1]
+def measure_rates() -> Rates:
+    """The machine's rates, measured in a new process."""
+    printed = run([sys.executable, "-m", "scaling.rates"]).stdout.splitlines()[-1]
     return Rates(**json.loads(printed))
 
 
-def described(rates: Rates) -> list[str]:
+def describe(rates: Rates) -> list[str]:
     """The rates with their units."""
     numbers = dataclasses.asdict(rates)
     memory = f"memory read at {numbers.pop('bandwidth') / 1e9:.1f} GB/s"
@@ -43,23 +42,23 @@ def described(rates: Rates) -> list[str]:
 
 
 def measure(topic: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The topic's curves, and what they were measured with."""
-    before = machine()
+    """The curves of a topic, with the machine, date and rates."""
+    machine_before = machine()
     folder = options.folder / "124M"
     if topic == "tokenizing":
         curves = tokenizing(folder, options.processes, options.large, options.rounds)
         merges = (folder / "vocab.bpe").read_text(encoding="utf-8").count("\n") - 1
         notes = [f"a vocabulary of {merges:,} merges"]
     else:
-        limits = rates_now()
+        rates = measure_rates()
         curves = (
-            decoding(folder, limits, options.rounds)
+            decoding(folder, rates, options.rounds)
             if topic == "decoding"
-            else training(limits, options.rounds)
+            else training(rates, options.rounds)
         )
-        notes = described(limits)
+        notes = describe(rates)
     return {
-        "machine": before,
+        "machine": machine_before,
         "date": f"{datetime.date.today()}",
         "notes": notes,
         "curves": [curve.as_json() for curve in curves],
@@ -67,14 +66,14 @@ def measure(topic: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(results: dict[str, Any], path: Path) -> None:
-    """Write the tables and the pictures beside growth.json at `path`."""
+    """Write the tables and plots beside the results at `path`."""
     text = markdown(results)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
     try:
-        from growth_drawing import draw
+        from scaling.plots import draw
     except ImportError:
-        print("No pictures without matplotlib: pip install matplotlib")
+        print("No plots without matplotlib: pip install matplotlib")
         return
     pictures = path.parent / "pictures"
     pictures.mkdir(exist_ok=True)
@@ -89,12 +88,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=TOPICS)
     parser.add_argument("--rounds", type=int, default=3, help="for each point")
-    parser.add_argument("--large", action="store_true", help="a text of 1 GB too, for minutes more")
-    parser.add_argument("--processes", type=int, default=cores(), help="at most, for texts")
+    parser.add_argument("--large", action="store_true", help="also a text of 1 GB (minutes longer)")
+    parser.add_argument("--processes", type=int, default=cores(), help="maximum, for tokenizing")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--vocabulary", type=Path, default=bench_weights.VOCABULARY)
-    parser.add_argument("--out", type=Path, default=HERE / "growth.json")
-    parser.add_argument("--show", action="store_true", help="draw what growth.json has, no more")
+    parser.add_argument("--out", type=Path, default=HERE / "scaling.json")
+    parser.add_argument("--show", action="store_true", help="only write tables and plots again")
     options = parser.parse_args()
     if options.show:
         show(json.loads(options.out.read_text(encoding="utf-8")), options.out)
@@ -108,10 +107,10 @@ def main() -> None:
     for topic in TOPICS:
         if options.only not in (None, topic):
             continue
-        began = time.monotonic()
+        start = time.monotonic()
         results[topic] = measure(topic, options)
         options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        print(f"{topic}: {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{topic}: {time.monotonic() - start:.0f} s", flush=True)
     show(results, options.out)
 
 

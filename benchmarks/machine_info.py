@@ -1,6 +1,6 @@
-"""What the benchmarks share: fresh processes taking turns, medians, and what the machine is.
+"""Shared helpers of the benchmarks: subprocesses, interleaved rounds, peak memory, the machine.
 
-Knows nothing of what is measured.
+Knows nothing about what is measured.
 """
 
 from __future__ import annotations
@@ -15,58 +15,60 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+HERE = ROOT / "benchmarks"
 
 
 def environment() -> dict[str, str]:
-    """That of a process that takes this checkout's package before an installed one."""
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    """The environment of a subprocess that imports this checkout, not an installed package."""
+    paths = [str(ROOT), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run `command` to its end."""
+    """Run `command` and capture its output. Raises SystemExit if it fails."""
     result = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr.strip()}")
     return result
 
 
-def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """What each command prints, as JSON, in every round: A B A B, so that both meet the same noise.
+def run_interleaved(
+    commands: Mapping[str, Sequence[str]], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """The JSON that each command prints in every round.
 
-    A round before the first fills the caches of files, and is not counted.
+    The commands alternate (A B A B), so that other load on the machine affects all of them. A
+    first, uncounted round fills the file caches.
     """
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
-    for turn in range(rounds + 1):
+    for number in range(rounds + 1):
         for name, command in commands.items():
             printed = json.loads(run(command).stdout.splitlines()[-1])
-            if turn:
+            if number:
                 results[name].append(printed)
     return results
 
 
 def median(results: Sequence[Mapping[str, Any]], name: str) -> float:
-    """The median of one of the numbers that a command printed."""
+    """The median of one of the values that a command printed."""
     return statistics.median(result[name] for result in results)
 
 
-def most_held() -> int:
-    """Bytes of main memory that this process held at its most."""
+def peak_memory() -> int:
+    """This process's peak resident memory in bytes. Raises SystemExit outside Linux."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    raise SystemExit("/proc/self/status tells no VmHWM: run this on Linux")
+    raise SystemExit("/proc/self/status has no VmHWM: run this on Linux")
 
 
 def machine() -> str:
-    """One line on where the numbers come from, with how busy it was.
-
-    The load is the mean number of processes that wanted a core in the last minute.
-    """
+    """One line about the processor and the load, the mean number of runnable processes in the last
+    minute."""
     model = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.is_file():
+        for line in cpu_info.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break

@@ -1,0 +1,1 @@
+"""How speed, time and memory grow, each curve beside a limit measured in the same run."""
