@@ -22,7 +22,7 @@ from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, Option
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from toy import toy_tokenizer
-from toy_runs import SHORT, assert_same, steps_kept, train, weights_of, write_model, write_text
+from toy_runs import SHORT, assert_same, saved_steps, train, weights_of, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]
 DELIMITER = "=" * 20 + "\n"
@@ -628,4 +628,4 @@ def test_an_encoded_text_trains_like_the_text() -> None:
     weights = weights_of(session.model)
     gpt2.finetune(session, "text_encoded.npz", **{**FEW, "run_name": "encoded"})
     assert_same(weights, weights_of(session.model))
-    assert steps_kept("encoded") == {4}
+    assert saved_steps("encoded") == {4}

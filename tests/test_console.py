@@ -23,7 +23,7 @@ from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
 from gpt2_helpers.training.callbacks import Backup
 from gpt2_helpers.training.run import RunProgress
-from toy_runs import open_run, steps_kept, write_model, write_text
+from toy_runs import open_run, saved_steps, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]
 
@@ -118,7 +118,7 @@ def test_run_is_saved_if_printing_fails(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(console, "print_line", closed)
     with pytest.raises(BrokenPipeError) as caught:
         show_finetuning(open_run())
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     # At once, not when the traceback that refers to the iterator is garbage-collected.
     assert signal.getsignal(signal.SIGINT) is handler
     del caught

@@ -21,7 +21,7 @@ from crashes.scenarios import Finetuning, Scenario, scenarios
 from crashes.surviving import survive, write_toy
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.cli.app import main
-from toy_runs import steps_kept, write_model, write_text
+from toy_runs import saved_steps, write_model, write_text
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 NAMES = [
@@ -196,7 +196,7 @@ def test_a_second_process_is_refused_and_sigterm_saves(
         process.wait()
     assert code == 130
     last = output.splitlines()[-1]
-    step = max(steps_kept())
+    step = max(saved_steps())
     assert last == f"interrupted and saved: checkpoint/run1, step {step}"
     assert main(["finetune", "text.txt", *options]) == 0  # the lock is released
     assert RunFolder("checkpoint", "run1").read().step == step + 1
@@ -211,7 +211,7 @@ def test_a_run_that_was_trained_since_it_was_opened_is_refused(work: Path) -> No
     train(steps=2)
     with pytest.raises(CheckpointError, match="at step 1 when it was opened, and now is at 3"):
         list(opened)
-    assert steps_kept() == {3}
+    assert saved_steps() == {3}
 
 
 def test_a_clock_that_was_set_back_has_no_effect(
@@ -229,4 +229,4 @@ def test_a_clock_that_was_set_back_has_no_effect(
     run = open_run(steps=2)
     assert [progress.step for progress in run] == [3, 4]
     assert_same(weights_of(run.model), weights_of(whole.model))
-    assert steps_kept() == {4}
+    assert saved_steps() == {4}

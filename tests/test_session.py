@@ -30,8 +30,8 @@ from paths import GOLDEN, SUPPORT
 from toy_runs import (
     SHAPE,
     assert_same,
+    saved_steps,
     short,
-    steps_kept,
     train,
     weights_of,
     write_model,
@@ -75,8 +75,8 @@ def test_the_example_of_gpt_2_simple_runs_again_and_again_in_one_process(
             accumulate_gradients=1,
         )
         texts[run_name] = gpt2.generate(sess, length=12, seed=1, return_as_list=True)
-    assert steps_kept("run1") == {2}  # the second call went on with the first one's run
-    assert steps_kept("run2") == {1}
+    assert saved_steps("run1") == {2}  # the second call went on with the first one's run
+    assert saved_steps("run2") == {1}
     assert texts["run1"] != texts["run2"]
     # The last session generates from either run, as does a new one; the same seed, the same text.
     for session in (sess, gpt2.start_tf_sess()):

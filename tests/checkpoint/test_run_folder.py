@@ -52,7 +52,7 @@ def saved(run: RunFolder, *steps: int, record: RunRecord | None = None) -> RunRe
     return record
 
 
-def steps_kept(run: RunFolder, kind: str = "model") -> set[int]:
+def saved_steps(run: RunFolder, kind: str = "model") -> set[int]:
     return {int(path.stem.split("-")[1]) for path in run.path.glob(f"{kind}-*.index")}
 
 
@@ -171,7 +171,7 @@ def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder
 def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -> None:
     record = saved(run, 9, 10, 100, 1000)
     run.prune(2, record, protected={1000})
-    assert steps_kept(run) == steps_kept(run, "optimizer") == {100, 1000}
+    assert saved_steps(run) == saved_steps(run, "optimizer") == {100, 1000}
     assert not list(run.path.glob("*-9.*"))
     assert run.require().checkpoint == run.path / "model-1000"
 
@@ -179,16 +179,16 @@ def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -
 def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
     record = saved(run, 1, 2, 3)
     run.prune(0, record, protected=set())
-    assert steps_kept(run) == {1, 2, 3}
+    assert saved_steps(run) == {1, 2, 3}
     run.prune(1, record, protected={1, 3})
-    assert steps_kept(run) == {1, 3}
+    assert saved_steps(run) == {1, 3}
 
 
 def test_a_run_begun_afresh_touches_no_older_checkpoint(run: RunFolder) -> None:
     saved(run, 500, 1000)
     record = saved(run, 10, 20)  # with a record of its own
     run.prune(1, record, protected={20})
-    assert steps_kept(run) == {20, 500, 1000}
+    assert saved_steps(run) == {20, 500, 1000}
     assert run.require().checkpoint == run.path / "model-20"
     assert run.read().step == 20
 
@@ -198,7 +198,7 @@ def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder
     for name in ("events.out.tfevents.1", "events.out.tfevents.2"):
         (run.path / name).touch()
     run.keep_only(20, run.path / "events.out.tfevents.2")
-    assert steps_kept(run) == steps_kept(run, "optimizer") == {20}
+    assert saved_steps(run) == saved_steps(run, "optimizer") == {20}
     assert [path.name for path in run.path.glob("events*")] == ["events.out.tfevents.2"]
     assert run.require().checkpoint == run.path / "model-20"
     assert load_model(run.path).config == ONE_LAYER
@@ -209,7 +209,7 @@ def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> No
     run.roll_back(20, record)
     assert run.require().checkpoint == run.path / "model-20"
     assert run.read().step == 20
-    assert steps_kept(run) == {10, 20}
+    assert saved_steps(run) == {10, 20}
     assert run.read().record.checkpoints == [10, 20]
 
 
@@ -244,16 +244,16 @@ def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) ->
 def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
     record = adapters_saved(run, 1, 2, 3, 4, 5)
     run.prune(4, record, protected={5})
-    assert steps_kept(run, "adapters") == {2, 3, 4, 5}
+    assert saved_steps(run, "adapters") == {2, 3, 4, 5}
     run.roll_back(4, record)
-    assert steps_kept(run, "adapters") == {2, 3, 4}
+    assert saved_steps(run, "adapters") == {2, 3, 4}
     newest, found = WeightsReader(run.path / "adapters-4"), run.read().adapters()
     assert found is not None
     assert found.prefix == newest.prefix
     run.keep_only(4, run.path / "events.none", protected={2})
-    assert steps_kept(run, "adapters") == {2, 4}
+    assert saved_steps(run, "adapters") == {2, 4}
     run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without any
-    assert steps_kept(run, "adapters") == {2}
+    assert saved_steps(run, "adapters") == {2}
     assert run.read().adapters() is None
 
 

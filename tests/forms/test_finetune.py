@@ -35,7 +35,7 @@ from gpt2_helpers.system import device
 from gpt2_helpers.system.files import drain
 from gpt2_helpers.training import memory
 from gpt2_helpers.training.run import FinetuneRun
-from toy_runs import SHORT, save_run, steps_kept, write_model, write_text
+from toy_runs import SHORT, save_run, saved_steps, write_model, write_text
 
 GB = 2**30
 
@@ -283,7 +283,7 @@ def test_unknown_memory_shows_no_warning(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_run_trains_and_returns_the_session() -> None:
     form = short(steps=2)
     session = form.run()
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert session.run_name == "run1"
     assert session.is_loaded
 
@@ -383,16 +383,16 @@ def test_an_existing_run_is_resumed_or_restarted() -> None:
     assert "The run run1 exists: 2 steps, from toy, on text.txt." in under(form, "run_name")
     assert "Training resumes it" in under(form, "run_name")
     form.run()
-    assert steps_kept() == {4}
+    assert saved_steps() == {4}
     form.form.set(restore_from="fresh")
     assert "starts again from the model" in under(form, "run_name")
     assert "kept in the run's folder" in under(form, "run_name")
     form.run()
-    assert steps_kept() == {2, 4}
+    assert saved_steps() == {2, 4}
     form.form.set(overwrite=True)
     assert "are deleted" in under(form, "run_name")
     form.run()
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     form.form.set(run_name="other")
     assert "The run run1 exists" not in under(form, "run_name")
 

@@ -19,7 +19,7 @@ from gpt2_helpers.evaluation import loss_plot
 from gpt2_helpers.forms import training_view
 from gpt2_helpers.forms.training_view import TrainingView, show
 from gpt2_helpers.training.run import FinetuneRun, RunProgress
-from toy_runs import open_run, steps_kept, write_model, write_text
+from toy_runs import open_run, saved_steps, write_model, write_text
 from widget_texts import markup, parts, words
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -168,7 +168,7 @@ def test_endless_training_has_no_bar_and_saves_on_interrupt(
     assert (
         "Interrupted and saved: checkpoint/run1, step 3. Run this cell again to continue." in shown
     )
-    assert steps_kept() == {3}
+    assert saved_steps() == {3}
     show(open_run(steps=2))  # the same cell again
     assert "Saved: checkpoint/run1, step 5." in words(page[1])
     assert "2 of 2 steps" in words(page[1])
@@ -196,7 +196,7 @@ def test_the_run_is_saved_if_the_view_fails(monkeypatch: pytest.MonkeyPatch) -> 
     while_training(monkeypatch, fail)
     with pytest.raises(BrokenPipeError) as caught:
         show(open_run())
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert signal.getsignal(signal.SIGINT) is handler
     del caught
 

@@ -13,7 +13,7 @@ from gpt2_helpers.model.attention import additive_masks, causal_attention
 from gpt2_helpers.model.block_sizes import QUERIES
 from gpt2_helpers.model.gpt2 import GPT2, causal_mask, dot_product_attention
 from gpt2_helpers.model.variables import random_weights
-from reference_model import straight_gradients
+from reference_model import reference_gradients
 from step_graph import control_inputs, nodes_of_a_step, output_and_gradients
 
 
@@ -67,7 +67,7 @@ def test_a_models_gradients_through_several_blocks_equal_the_references(recomput
         return loss, tape.gradient(loss, model.variables)
 
     loss, gradients = compute(tf.constant(windows, tf.int32))
-    expected_loss, expected = straight_gradients(weights, shape, windows)
+    expected_loss, expected = reference_gradients(weights, shape, windows)
     assert float(loss) == pytest.approx(expected_loss, abs=1e-5)
     for name, gradient in expected.items():
         found = tf.convert_to_tensor(gradients[name])

@@ -22,13 +22,13 @@ from gpt2_helpers.model.lora import (
 )
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.training.trainer import Trainer
-from reference_model import straight_gradients
+from reference_model import reference_gradients
 from toy import TOY, toy_weights
-from toy_runs import in_16_bits
+from toy_runs import round_to_fp16
 
 RANK = 3
 # Rounded to 16 bits, so that a frozen model stores them without loss.
-WEIGHTS = in_16_bits(toy_weights())
+WEIGHTS = round_to_fp16(toy_weights())
 IDS = np.random.default_rng(4).integers(0, TOY.n_vocab, (2, 10))
 WINDOWS = np.random.default_rng(5).integers(0, TOY.n_vocab, (3, 12))
 REPEATING = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 15)
@@ -162,7 +162,7 @@ def gradients(model: GPT2, **options: Any) -> tuple[float, dict[str, np.ndarray]
 
 def by_the_chain_rule() -> tuple[float, dict[str, np.ndarray]]:
     """The loss, and the gradients of A and B from those of the merged matrices."""
-    loss, dense = straight_gradients(merged_weights(adapted()), TOY, WINDOWS)
+    loss, dense = reference_gradients(merged_weights(adapted()), TOY, WINDOWS)
     adapters, expected = trained_adapters(), {}
     for name in (name[: -len("/lora_a")] for name in adapters if name.endswith("/lora_a")):
         a, b, matrix = adapters[f"{name}/lora_a"], adapters[f"{name}/lora_b"], dense[f"{name}/w"][0]

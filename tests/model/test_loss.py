@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from gpt2_helpers.model import loss as loss_module
 from gpt2_helpers.model.loss import evaluation_cross_entropy, mean_cross_entropy
-from reference_model import straight_gradients
+from reference_model import reference_gradients
 from toy import TOY, toy_model, toy_weights
 
 RANDOM = np.random.default_rng(2)
@@ -156,7 +156,7 @@ def test_gradients_of_every_weight_equal_the_references(
 ) -> None:
     monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
     loss, gradients = training_loss_and_gradients("float32")
-    expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
+    expected_loss, expected = reference_gradients(toy_weights(), TOY, WINDOWS)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
     assert gradients.keys() == expected.keys()
     for name, gradient in expected.items():
@@ -168,7 +168,7 @@ def test_gradients_of_the_layers_do_not_depend_on_train_embeddings(
 ) -> None:
     monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
     _, gradients = training_loss_and_gradients("float32", train_embeddings=False)
-    _, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
+    _, expected = reference_gradients(toy_weights(), TOY, WINDOWS)
     for name in (name for name in expected if "/h" in name):
         np.testing.assert_allclose(gradients[name], expected[name], rtol=0, atol=1e-5)
 
@@ -179,7 +179,7 @@ def test_gradients_in_half_precision_are_close(
 ) -> None:
     monkeypatch.setattr(loss_module, "LOSS_TOKENS_SAVING", 10)
     loss, gradients = training_loss_and_gradients(precision)
-    expected_loss, expected = straight_gradients(toy_weights(), TOY, WINDOWS)
+    expected_loss, expected = reference_gradients(toy_weights(), TOY, WINDOWS)
     assert loss == pytest.approx(expected_loss, rel=tolerance)
     for name, gradient in expected.items():
         assert gradients[name].dtype == np.float32

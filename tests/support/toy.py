@@ -1,4 +1,4 @@
-"""Toys that tests share: a small tokenizer and a small model of GPT-2's kind."""
+"""A toy tokenizer and a toy GPT-2 for tests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
-# For tests of training, where every step costs; `golden/` has one as wide as the toy tokenizer.
+# Small, since training runs many steps. `golden/` has a model with the toy tokenizer's vocabulary.
 TOY = ModelConfig(n_vocab=48, n_ctx=12, n_embd=16, n_head=2, n_layer=2)
 
-# Each becomes one piece, and so does each of its beginnings.
+# Each becomes one token, and so does each of its prefixes.
 _WORDS = (
     " the", " and", " of", " to", " in", " is", " that", " what", " would", " you", " your",
     " people", " best", " thing", " ever", " have", "What", "How", "ing", "er", "est", "ou",
@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def toy_tokenizer() -> Tokenizer:
-    """A tokenizer of some 320 pieces: the 256 bytes, parts of English words, `<|endoftext|>` last.
+    """A tokenizer of about 320 tokens: 256 bytes, parts of English words, `<|endoftext|>` last.
 
     >>> toy_tokenizer().encode("What is the best?")
     [305, 267, 258, 291, 63]
@@ -47,7 +47,7 @@ def toy_tokenizer() -> Tokenizer:
 def toy_weights(
     config: ModelConfig = TOY, seed: int = 0, scale: float = 6.0
 ) -> dict[str, np.ndarray]:
-    """Random weights, larger than a fresh model's, with biases and gains that matter too."""
+    """Random weights, larger than those of a new model, with random biases and gains."""
     random = np.random.default_rng(seed + 1)
     weights = {}
     for name, array in random_weights(config, seed).items():

@@ -1,4 +1,4 @@
-"""A folder to finetune toys in: model folders and texts, and a run with few and short steps."""
+"""Finetunes toy models in the current folder: model folders, datasets, and short runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toy import TOY, toy_model, toy_tokenizer, toy_weights
 SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
 TEXT = "What is the best thing that you ever have been to? How would your people end it? " * 15
 
-# Gradient descent starts soonest, and nothing is sampled or saved before the end.
+# SGD compiles fastest; nothing is sampled, and nothing saved before the end.
 SHORT: dict[str, Any] = {
     "steps": 4,
     "optimizer": "sgd",
@@ -35,13 +35,15 @@ SHORT: dict[str, Any] = {
 
 
 def write_model(
-    name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE, fits_16_bits: bool = False
+    name: str = "toy", seed: int = 0, shape: ModelConfig = SHAPE, fp16_exact: bool = False
 ) -> Path:
-    """A model folder `models/NAME` in the current folder, as a download would leave it. Where its
-    weights fit 16 bits, a frozen model is the same."""
+    """A model folder `models/NAME`, as a download would leave it.
+
+    With `fp16_exact`, the weights are representable in fp16, so freezing does not change them.
+    """
     folder = Path("models") / name
     weights = toy_weights(shape, seed)
-    save_model(GPT2(shape, in_16_bits(weights) if fits_16_bits else weights), folder)
+    save_model(GPT2(shape, round_to_fp16(weights) if fp16_exact else weights), folder)
     toy_tokenizer().save(folder)
     return folder
 
@@ -54,7 +56,7 @@ def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
 
 
 def short(**options: Any) -> list[Any]:
-    """The configs of a finetuning: the SHORT options but for those given."""
+    """The configs of a finetuning: the SHORT options with some changes."""
     options = {**SHORT, **options}
     configs: list[Any] = []
     for kind in (FinetuneConfig, RunConfig, DatasetConfig):
@@ -65,37 +67,37 @@ def short(**options: Any) -> list[Any]:
 
 
 def open_run(dataset: str | Path = "text.txt", **options: Any) -> FinetuneRun:
-    """A finetuning of `models/toy` with the SHORT options but for those given."""
+    """A finetuning of `models/toy` with the SHORT options and some changes."""
     return FinetuneRun(dataset, *short(**options))
 
 
 def train(
     dataset: str | Path = "text.txt", **options: Any
 ) -> tuple[FinetuneRun, list[RunProgress]]:
-    """The run at its end, and each step's progress."""
+    """Train to the end; returns the run and the progress of each step."""
     run = open_run(dataset, **options)
     return run, list(run)
 
 
-def in_16_bits(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As a frozen model holds them that computes in fp32."""
+def round_to_fp16(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of a frozen model that computes in fp32."""
     return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
 
 
 def weights_of(model: GPT2) -> dict[str, np.ndarray]:
-    """A copy of the weights as they are now."""
+    """A copy of the weights."""
     return {name: variable.numpy() for name, variable in model.variables.items()}
 
 
 def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
-    """To the last digit."""
+    """Assert that the weights are equal bit for bit."""
     assert first.keys() == second.keys()
     for name, array in first.items():
         np.testing.assert_array_equal(second[name], array, err_msg=name)
 
 
-def steps_kept(run: str = "run1") -> set[int]:
-    """The steps whose weights lie in a run's folder."""
+def saved_steps(run: str = "run1") -> set[int]:
+    """The steps whose weights are in a run folder."""
     return {int(p.stem.split("-")[1]) for p in Path("checkpoint", run).glob("model-*.index")}
 
 
@@ -106,7 +108,7 @@ def save_run(
     adapters: bool = False,
     **record: Any,
 ) -> RunFolder:
-    """A run folder as a training would leave it at `step`, made without training."""
+    """A run folder as training would leave it at `step`, without training."""
     folder = RunFolder(checkpoint_dir, name)
     state = {"numbers": np.full(5, step)}
     model = toy_model(SHAPE, seed=step)

@@ -30,9 +30,9 @@ from toy import toy_weights
 from toy_runs import (
     SHAPE,
     assert_same,
-    in_16_bits,
     open_run,
-    steps_kept,
+    round_to_fp16,
+    saved_steps,
     train,
     weights_of,
     write_model,
@@ -49,7 +49,7 @@ ENDINGS = ("data-00000-of-00001", "index", "meta")
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    write_model(fits_16_bits=True)
+    write_model(fp16_exact=True)
     write_dataset()
     # A few steps of a toy take less time than compiling one; a GPU does not repeat to the last bit.
     tf.config.run_functions_eagerly(True)
@@ -115,9 +115,9 @@ def test_notes_say_how_many_numbers_are_trained() -> None:
 def test_checkpoints_come_and_go_with_their_adapters() -> None:
     for step in open_run(**ADAM, steps=6, save_every=1, max_checkpoints=2):
         if step.saved:
-            assert adapters_kept() == steps_kept() == {step.step, step.step - 1} - {0}
+            assert adapters_kept() == saved_steps() == {step.step, step.step - 1} - {0}
     train(**ADAM, steps=1, overwrite=True)
-    assert adapters_kept() == steps_kept() == {7}
+    assert adapters_kept() == saved_steps() == {7}
 
 
 def test_weights_are_merged_into_those_of_the_base_and_not_into_rounded_ones() -> None:
@@ -160,7 +160,7 @@ def test_a_save_in_the_place_of_its_own_base_is_merged_only_once() -> None:
 def test_weights_that_are_saved_without_adapters_keep_none_of_a_time_before() -> None:
     train(**ADAM, steps=2)
     train(steps=2, restore_from="fresh")
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert adapters_kept() == set()
 
 
@@ -173,7 +173,7 @@ def test_adapters_that_are_no_numbers_are_never_saved() -> None:
     spoilt.assign(spoilt * np.nan)
     with pytest.raises(Gpt2Error, match=r"weights are NaN .* at step 4 \(last checkpoint: step 3"):
         next(training)
-    assert adapters_kept() == steps_kept() == {3}
+    assert adapters_kept() == saved_steps() == {3}
 
 
 # --- Going on
@@ -283,7 +283,7 @@ def test_other_adapters_begin_anew_on_the_runs_weights(before: dict[str, Any]) -
     train(**before, optimizer="adam", steps=3)
     weights = in_folder()
     run = open_run(**ADAM, steps=2)
-    assert_same(effective_weights(run.model), in_16_bits(weights))
+    assert_same(effective_weights(run.model), round_to_fp16(weights))
     assert run.record.base_checkpoint == str(FOLDER / "model-3")
     said = (
         "training new ones of rank 2" if before else "run1 has no adapters yet: training new ones"
@@ -292,13 +292,13 @@ def test_other_adapters_begin_anew_on_the_runs_weights(before: dict[str, Any]) -
     assert not run.trainer.state()["optimizer/0"]  # no step of it was made
     assert [step.step for step in run] == [4, 5]
     # What they stand beside is kept for as long as they are trained.
-    assert steps_kept() == {3, 5}
+    assert saved_steps() == {3, 5}
     again, _ = train(**ADAM, steps=1)
-    assert steps_kept() == {3, 6}
+    assert saved_steps() == {3, 6}
     held = {name: variable.numpy() for name, variable in again.model.variables.items()}
-    assert_same(held, in_16_bits(weights))
+    assert_same(held, round_to_fp16(weights))
     train(optimizer="adam", steps=1)
-    assert steps_kept() == {7}
+    assert saved_steps() == {7}
 
 
 def test_lost_adapters_do_not_go_on_with_the_momentum_of_those_there_were() -> None:
@@ -317,7 +317,7 @@ def test_a_run_begins_anew_on_what_it_was_given(place: str) -> None:
     weights = in_folder() if "run1" in place else weights_of(load_model("models/toy"))
     run = open_run(**ADAM, restore_from=place, run_name="run1" if place == "fresh" else "second")
     assert run.trainer.step == 0
-    assert_same(effective_weights(run.model), in_16_bits(weights))
+    assert_same(effective_weights(run.model), round_to_fp16(weights))
     assert run.record.base_checkpoint == ("checkpoint/run1/model-4" if "run1" in place else BASE)
 
 
@@ -372,9 +372,9 @@ def test_early_stopping_goes_back_to_the_best_adapters(worsening: dict[str, Any]
         if step.is_best:
             at_best = [effective_weights(run.model), adapters(run.model)]
     assert run.trainer.step == 8
-    assert steps_kept() == adapters_kept() == {4}
+    assert saved_steps() == adapters_kept() == {4}
     assert_same(in_folder(), at_best[0])
-    assert_same(effective_weights(run.model), in_16_bits(at_best[0]))
+    assert_same(effective_weights(run.model), round_to_fp16(at_best[0]))
     saved = RunFolder("checkpoint", "run1").read().adapters()
     assert saved is not None
     assert_same(dict(saved), at_best[1])
@@ -394,8 +394,8 @@ def test_going_back_across_a_change_of_rank(worsening: dict[str, Any]) -> None:
             break
     run, steps = train(**{**worsening, "lora_rank": 3})
     assert [step.step for step in steps] == [7, 8]
-    assert steps_kept() == adapters_kept() == {4}
-    assert_same(effective_weights(run.model), in_16_bits(at_best))
+    assert saved_steps() == adapters_kept() == {4}
+    assert_same(effective_weights(run.model), round_to_fp16(at_best))
     again = open_run(**worsening)  # with the rank that the best one has
     assert_near(effective_weights(again.model), at_best, 1e-6)
 
@@ -435,6 +435,6 @@ def test_adapters_can_be_opened_by_anything_that_reads_checkpoints() -> None:
     run, _ = train(**ADAM, steps=1)
     listed = {name: tuple(s) for name, s in tf.train.list_variables(str(FOLDER / "adapters-1"))}
     assert listed == adapter_shapes(SHAPE, RANK)
-    plain = GPT2(SHAPE, in_16_bits(toy_weights(SHAPE)))
+    plain = GPT2(SHAPE, round_to_fp16(toy_weights(SHAPE)))
     plain.load_adapters(WeightsReader(FOLDER / "adapters-1"))
     assert_same(effective_weights(plain), effective_weights(run.model))

@@ -35,7 +35,7 @@ from toy_runs import (
     SHAPE,
     assert_same,
     open_run,
-    steps_kept,
+    saved_steps,
     train,
     weights_of,
     write_model,
@@ -231,7 +231,7 @@ def test_what_is_saved_when_and_kept(
     save_every: int, max_checkpoints: int, kept: set[int], saved: list[int]
 ) -> None:
     _, steps = train(steps=5, save_every=save_every, max_checkpoints=max_checkpoints)
-    assert steps_kept() == kept
+    assert saved_steps() == kept
     assert {int(p.stem.split("-")[1]) for p in FOLDER.glob("optimizer-*.index")} == kept
     assert [step.step for step in steps if step.saved] == saved
     assert json.loads((FOLDER / "run.json").read_text())["checkpoints"] == sorted(kept)
@@ -276,7 +276,7 @@ def test_latest_goes_on_with_the_run_and_needs_no_base_model() -> None:
     assert (FOLDER / "counter").read_text() == "5\n"
     assert run.record.base_model == first.record.base_model == "toy"
     assert run.record.losses == losses(before) + losses(steps)
-    assert steps_kept() == {5}
+    assert saved_steps() == {5}
     assert len(list(FOLDER.glob("events*"))) == 2
 
 
@@ -289,7 +289,7 @@ def test_fresh_counts_from_zero_and_loses_nothing_before_it_saves() -> None:
         assert RunFolder("checkpoint", "run1").read().step == 3
     assert (FOLDER / "counter").read_text() == "2\n"
     assert latest_checkpoint(FOLDER) == FOLDER / "model-2"
-    assert steps_kept() == {2, 3}  # what was there can still be loaded by name
+    assert saved_steps() == {2, 3}  # what was there can still be loaded by name
     assert_same(weights_of(load_model(FOLDER, checkpoint="model-3")), old)
     assert RunFolder("checkpoint", "run1").read().record.losses[0][0] == 1
 
@@ -328,7 +328,7 @@ def test_a_run_of_gpt_2_simple_goes_on() -> None:
     assert [step.step for step in steps] == [21, 22]
     assert "resuming run1 at step 20" in run.notes
     assert any("the optimizer restarts" in note for note in run.notes)
-    assert steps_kept() == {20, 22}
+    assert saved_steps() == {20, 22}
     assert_same(in_folder(), weights_of(run.model))
 
 
@@ -368,9 +368,9 @@ def test_overwrite_drops_what_was_there_once_the_new_is_whole() -> None:
     (FOLDER / "notes of mine.txt").touch()
     (old_events,) = FOLDER.glob("events*")
     for step in open_run(steps=4, save_every=2, max_checkpoints=2, overwrite=True):
-        assert steps_kept() == ({2, 4} if step.step < 6 else {6, 8} if step.step == 8 else {6})
+        assert saved_steps() == ({2, 4} if step.step < 6 else {6, 8} if step.step == 8 else {6})
         assert old_events.exists() == (step.step < 6)
-    assert steps_kept() == {6, 8}
+    assert saved_steps() == {6, 8}
     assert (FOLDER / "notes of mine.txt").exists()
     assert RunFolder("checkpoint", "run1").read().record.checkpoints == [6, 8]
     assert [step.step for step in open_run(steps=1)] == [9]
@@ -384,7 +384,7 @@ def test_overwrite_drops_nothing_where_nothing_new_came(restore_from: str) -> No
     run.model.variables["model/wte"].assign(run.model.variables["model/wte"] * np.nan)
     with pytest.raises(Gpt2Error, match="loss is nan"):
         list(run)
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert_same(in_folder(), old)
 
 
@@ -461,7 +461,7 @@ def test_early_stopping_goes_back_to_the_best_checkpoint(worsening: dict[str, An
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert_same(weights_of(run.model), at_best[2])
     assert_same(in_folder(), at_best[2])
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert (FOLDER / "counter").read_text() == "2\n"
     assert run.notes[-1] == "stopped early: restored the best checkpoint, step 2"
     assert copied == [1, 2, 3, 4, 5, 6, 2]  # save_every, and the return to the best
@@ -506,10 +506,10 @@ def test_a_resumed_run_stops_early_at_the_best_of_the_time_before(
             at_best = weights_of(run.model)
         if step.step == 4:
             break
-    assert steps_kept() == {2, 4}
+    assert saved_steps() == {2, 4}
     run, steps = train(**worsening)
     assert [step.step for step in steps] == [5, 6]
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert_same(in_folder(), at_best)
 
 
@@ -533,7 +533,7 @@ def test_an_interrupt_finishes_the_step_and_saves(number: signal.Signals) -> Non
             signal.raise_signal(number)
     assert steps == [1, 2]
     assert run.interrupted
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert_same(in_folder(), weights_of(run.model))
     assert signal.getsignal(number) is before
 
@@ -551,7 +551,7 @@ def test_an_interrupt_while_a_step_is_computed_waits_for_its_end(
     monkeypatch.setattr(run.trainer, "_train_step", interrupted_step)
     assert [step.step for step in run] == [1]
     assert run.interrupted
-    assert steps_kept() == {1}
+    assert saved_steps() == {1}
 
 
 def test_a_run_that_ends_by_itself_was_not_interrupted() -> None:
@@ -564,7 +564,7 @@ def test_leaving_the_loop_saves() -> None:
     for step in run:
         if step.step == 3:
             break
-    assert steps_kept() == {3}
+    assert saved_steps() == {3}
     assert_same(in_folder(), weights_of(run.model))
     assert [step.step for step in open_run(steps=1)] == [4]
 
@@ -578,7 +578,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() -> 
         "loss is nan at step 4 (last checkpoint: step 2): lower learning_rate (now 0.1) or set "
         "max_grad_norm=1"
     )
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
     assert all(np.isfinite(array).all() for array in in_folder().values())
     assert [step.step for step in open_run(steps=1)] == [3]
 
@@ -589,7 +589,7 @@ def test_weights_that_are_no_numbers_are_never_saved() -> None:
     positions = run.model.variables["model/wpe"]
     with pytest.raises(Gpt2Error, match=r"weights are NaN .* at step 4 \(last checkpoint: step 3"):
         spoil(run, 4, lambda: positions.assign(positions * np.nan))
-    assert steps_kept() == {3}
+    assert saved_steps() == {3}
     assert all(np.isfinite(array).all() for array in in_folder().values())
 
 
@@ -771,7 +771,7 @@ def test_samples_that_cannot_be_written_lose_no_training() -> None:
     Path("samples").touch()
     with pytest.raises(OptionError, match="samples/run1: .* use another sample_dir"):
         list(open_run(sample_every=2, sample_length=2))
-    assert steps_kept() == {2}
+    assert saved_steps() == {2}
 
 
 def test_a_damaged_record_is_named() -> None:
