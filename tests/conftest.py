@@ -99,10 +99,10 @@ def uncompiled() -> Iterator[None]:
 
 @pytest.fixture
 def fake_colab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """As if in Colaboratory, by the stand-in in `fakes`; the folder that is Google's side of Drive,
-    which is not mounted yet."""
-    monkeypatch.setattr(builtins, "open", builtins.open)  # a Drive with a quota has its own
-    monkeypatch.setattr(os.path, "ismount", os.path.ismount)  # and the stand-in is no real mount
+    """Simulate Colab with the fake google.colab in `fakes`; returns the contents of Drive, which is
+    not mounted."""
+    monkeypatch.setattr(builtins, "open", builtins.open)  # a fake Drive with a quota replaces it
+    monkeypatch.setattr(os.path, "ismount", os.path.ismount)  # the fake mount is not a real one
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab_test")
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "content" / "drive"))
@@ -110,4 +110,4 @@ def fake_colab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     (tmp_path / "google" / "MyDrive").mkdir(parents=True)
     yield tmp_path / "google" / "MyDrive"
     for name in [name for name in sys.modules if name.startswith("google.colab")]:
-        del sys.modules[name]  # by which others would take this for Colaboratory
+        del sys.modules[name]  # in_colab() looks for it

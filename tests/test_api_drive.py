@@ -90,7 +90,7 @@ def test_what_is_not_mounted_says_how(capsys: Captured) -> None:
         lambda: gpt2.copy_file_from_gdrive("texts.txt"),
     ]
     for call in calls:
-        with pytest.raises(DriveError, match=r"call mount_gdrive\(\) and allow"):
+        with pytest.raises(DriveError, match=r"call mount_gdrive\(\) and grant"):
             call()
     gpt2.finish_upload()
     assert "Google Drive is not mounted" in capsys.readouterr().out

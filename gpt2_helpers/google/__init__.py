@@ -1,1 +1,1 @@
-"""Google Colab, Drive and BigQuery."""
+"""Google Colab, Google Drive and BigQuery."""

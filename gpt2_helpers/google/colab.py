@@ -1,7 +1,7 @@
-"""What only Colaboratory has, each call of google.colab in one place. Knows nothing of runs.
+"""All uses of the package google.colab, which exists only in Google Colaboratory (Colab).
 
-google.colab comes with Colaboratory and cannot be installed: it is imported where it is used, and
-elsewhere each function says what to do instead.
+The package can't be installed elsewhere, so it is imported when a function needs it. Outside Colab
+the functions raise an error that says what to do instead. Knows nothing about runs.
 """
 
 from __future__ import annotations
@@ -16,86 +16,89 @@ from gpt2_helpers.errors import DriveError, Gpt2Error
 
 
 def in_colab() -> bool:
-    """Whether this Python runs in Google's Colaboratory."""
+    """Whether this process runs in Colab."""
     return bool(os.environ.get("COLAB_RELEASE_TAG")) or "google.colab" in sys.modules
 
 
 def is_mount(point: str | Path) -> bool:
-    """Whether something is mounted there, be it one that broke down: a folder that only bears
-    Drive's name goes with the machine."""
+    """Whether a file system is mounted at a path, even if it stopped responding.
+
+    A plain folder with the name of a mount point would be lost at the end of the Colab runtime.
+    """
     try:
         os.lstat(point)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:  # it no longer answers
+    except OSError:  # the mount stopped responding
         return True
     return os.path.ismount(point)
 
 
 def mount_drive(mountpoint: str | Path, force_remount: bool = False) -> None:
-    """Make Google Drive a folder; Colaboratory asks for access in a window. Raises DriveError."""
-    drive = _part("drive", "Google Drive can be mounted", "files here stay where they are")
+    """Mount Google Drive; Colab asks for permission in a window. Raises DriveError."""
+    drive = _import_part("drive", "Google Drive can be mounted", "local files stay where they are")
     try:
         drive.mount(str(mountpoint), force_remount=force_remount)
-    except Exception as error:  # of half a dozen kinds, its own among them
+    except Exception as error:  # it raises half a dozen types
         raise DriveError(
-            f"Google Drive was not mounted ({_line(error)}): run the cell again and allow the "
-            "access that the window asks for"
+            f"mounting Google Drive failed ({_line(error)}): run the cell again and grant the "
+            "permission that the window asks for"
         ) from error
 
 
 def unmount_drive() -> None:
-    """Wait until Google Drive has all that was written, then let go of it. Raises DriveError."""
-    drive = _part("drive", "Google Drive can be unmounted", "nothing is mounted here")
+    """Wait until all files are uploaded to Google Drive, then unmount it. Raises DriveError."""
+    drive = _import_part("drive", "Google Drive can be unmounted", "nothing is mounted")
     try:
         drive.flush_and_unmount()
     except Exception as error:
         raise DriveError(
-            f"Google Drive did not say that it has everything ({_line(error)}): keep this runtime "
-            "open and call finish_upload() again"
+            f"Google Drive did not confirm that the upload is complete ({_line(error)}): keep this "
+            "runtime open and call finish_upload() again"
         ) from error
 
 
 def download_file(path: str | Path) -> None:
-    """Hand a file of this machine to the browser, which saves it. Raises Gpt2Error."""
+    """Download a file with the user's browser. Raises Gpt2Error."""
     path = Path(path)
     if not path.is_file():
-        raise Gpt2Error(f"there is no file {path} to download")
-    _part("files", "a browser's download starts", f"the file is {path.absolute()}").download(
-        str(path)
-    )
+        raise Gpt2Error(f"{path} does not exist: there is nothing to download")
+    files = _import_part("files", "browser downloads work", f"the file is {path.absolute()}")
+    files.download(str(path))
 
 
 def authenticate_user(project_id: str | None = None) -> None:
-    """Sign the user in to Google Cloud; Colaboratory asks in a window. Raises Gpt2Error."""
-    auth = _part(
-        "auth", "signing in by a window works", "run `gcloud auth application-default login`"
+    """Sign in to Google Cloud; Colab asks for permission in a window. Raises Gpt2Error."""
+    auth = _import_part(
+        "auth", "signing in with a window works", "run `gcloud auth application-default login`"
     )
     try:
         auth.authenticate_user(project_id=project_id)
     except Exception as error:
         raise Gpt2Error(
-            f"signing in to Google did not work ({_line(error)}): run the cell again and allow "
-            "the access that the window asks for"
+            f"signing in to Google failed ({_line(error)}): run the cell again and grant the "
+            "permission that the window asks for"
         ) from error
 
 
 def show_port(port: int) -> None:
-    """Show what listens on a port of this machine below the cell, which Colaboratory passes on to
-    the signed-in user alone. Raises Gpt2Error."""
-    output = _part("output", "a page is shown below the cell", f"it is on port {port}")
+    """Show a local web server below the cell; only the signed-in user can reach it.
+
+    Raises Gpt2Error.
+    """
+    output = _import_part("output", "a page can be shown below a cell", f"open port {port}")
     output.serve_kernel_port_as_iframe(port, height="720")
 
 
-def _part(name: str, what: str, instead: str) -> ModuleType:
-    """A module of google.colab; DriveError or Gpt2Error where this is not Colaboratory."""
+def _import_part(name: str, feature: str, instead: str) -> ModuleType:
+    """Import a module of google.colab; raises DriveError or Gpt2Error outside Colab."""
     if in_colab():
         try:
             return importlib.import_module(f"google.colab.{name}")
         except ImportError:
-            pass  # such as Colaboratory's own image, run on another machine
+            pass  # for example Colab's Docker image on another machine
     kind = DriveError if name == "drive" else Gpt2Error
-    raise kind(f"{what} only in Colaboratory, and this is none: {instead}")
+    raise kind(f"{feature} only in Colab, and this is not Colab: {instead}")
 
 
 def _line(error: Exception) -> str:

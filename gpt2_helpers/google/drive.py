@@ -1,9 +1,8 @@
-"""Google Drive as a folder: where it is, whether there is room, files to and from it.
+"""Google Drive as a folder: mounting, free space, and copying single files.
 
-Knows nothing of models and runs, and needs no TensorFlow. In Colaboratory Drive is mounted at
-/content/drive. The environment variable GPT2_DRIVE_MOUNT names another place: in Colaboratory where
-to mount it, elsewhere a folder that stands for Drive, such as the one that Google's program for
-Windows and macOS keeps in step with it.
+Knows nothing about models and runs, and needs no TensorFlow. In Colab, Drive is mounted at
+/content/drive. The environment variable GPT2_DRIVE_MOUNT changes this mount point. Outside Colab it
+names a folder to use as Drive, such as the one that Google Drive for desktop synchronizes.
 """
 
 from __future__ import annotations
@@ -20,52 +19,54 @@ from gpt2_helpers.google import colab
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, ignore
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
-_COLABORATORYS = "/content/drive"
-_MARGIN = 100 << 20  # bytes left free: Drive needs some for itself
-_FULL = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # Colaboratory shows a full one as EIO
+_COLAB_MOUNT = "/content/drive"
+_MARGIN = 100 << 20  # bytes to leave free, which Drive needs for itself
+_FULL = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # in Colab a full Drive raises EIO
 _GONE = (errno.ENOTCONN, errno.ENODEV, errno.ESTALE)
-_UNCHANGED = "; what was there before is unchanged"
+_UNCHANGED = "; existing files are unchanged"
 _FULL_DRIVE = (
-    f"Google Drive is full or takes no more today: make room there, and empty its bin{_UNCHANGED}"
-)
-FULL_HERE = (
-    "the disk here is full, or Google Drive does not hand it out now: make room, try again"
+    f"Google Drive is full or its daily quota is used up: free some space there and empty its trash"
     f"{_UNCHANGED}"
 )
-UNREADABLE = "Google Drive does not hand it out now: try again later"
-_ELSEWHERE = (
-    "Google Drive can be mounted only in Colaboratory, and this is none: files here stay where "
-    f"they are; set {MOUNT_VARIABLE} to a folder, such as Google Drive's on this computer, to copy "
-    "them there"
+FULL_HERE = (
+    "the local disk is full, or Google Drive is not available: free some space and try again"
+    f"{_UNCHANGED}"
+)
+UNREADABLE = "Google Drive is not available: try again later"
+_NOT_COLAB = (
+    "Google Drive can be mounted only in Colab, and this is not Colab: local files stay where "
+    f"they are; to copy them, set {MOUNT_VARIABLE} to the folder of Google Drive for desktop"
 )
 
 
 def mount_point() -> Path | None:
-    """Where Drive is to be found; None outside Colaboratory where no place was named."""
-    named = os.environ.get(MOUNT_VARIABLE, "").strip()
-    if not named and not colab.in_colab():
+    """The mount point of Drive; None outside Colab unless GPT2_DRIVE_MOUNT is set."""
+    configured = os.environ.get(MOUNT_VARIABLE, "").strip()
+    if not configured and not colab.in_colab():
         return None
-    return Path(named or _COLABORATORYS).expanduser()
+    return Path(configured or _COLAB_MOUNT).expanduser()
 
 
 def is_mounted() -> bool:
-    """Whether Google Drive, or a folder that stands for it, can be used now."""
+    """Whether Google Drive, or the folder used as Drive, is available."""
     return _my_drive() is not None
 
 
 def my_drive() -> Path:
-    """The folder of one's own files on Drive. DriveError, with the line that mounts it, where it
-    is not mounted."""
+    """The folder of the user's own files on Drive.
+
+    Raises DriveError if Drive is not mounted; the message says how to mount it.
+    """
     folder = _my_drive()
     if folder is None:
         point = mount_point()
         if colab.in_colab():
             raise DriveError(
-                "Google Drive is not mounted: call mount_gdrive() and allow the access it asks for"
+                "Google Drive is not mounted: call mount_gdrive() and grant the permission"
             )
         if point is None:
-            raise DriveError(_ELSEWHERE)
-        raise DriveError(f"{MOUNT_VARIABLE} names {point}, which is no folder: make or correct it")
+            raise DriveError(_NOT_COLAB)
+        raise DriveError(f"{MOUNT_VARIABLE}={point} is not a folder: create it or correct the path")
     return folder
 
 
@@ -75,7 +76,7 @@ def _my_drive() -> Path | None:
         return None
     if colab.in_colab() and not colab.is_mount(point):
         return None
-    with contextlib.suppress(OSError):  # a mount that broke down
+    with contextlib.suppress(OSError):  # the mount stopped responding
         for name in ("MyDrive", "My Drive"):
             if (point / name).is_dir():
                 return point / name
@@ -85,68 +86,99 @@ def _my_drive() -> Path | None:
 
 
 def mount(force_remount: bool = False) -> Path:
-    """Mount Drive, where it isn't yet; returns the folder of one's own files on it.
+    """Mount Drive if necessary.
 
-    `force_remount` mounts it anew where it no longer answers. Raises DriveError.
+    Args:
+        force_remount: Mount again even if Drive is mounted, for a mount that stopped responding.
+
+    Returns:
+        The folder of the user's own files on Drive.
+
+    Raises:
+        DriveError: If Drive can't be mounted.
+
+    Example:
+        mount() / "titles.csv"
     """
     if colab.in_colab() and (force_remount or not is_mounted()):
         point = mount_point()
         assert point is not None
-        refusal = None
+        mount_error = None
         try:
             colab.mount_drive(point, force_remount)
         except DriveError as error:
-            refusal = error
+            mount_error = error
         if os.path.isdir(point) and not colab.is_mount(point) and os.listdir(point):
             raise DriveError(
-                f"Google Drive is to be mounted at {point}, which is an ordinary folder with files "
-                f"in it: move it away first, !mv {point} {point}{PREVIOUS}"
-            ) from refusal
-        if refusal:
-            raise refusal
+                f"Google Drive can't be mounted at {point}, which is a folder that contains files: "
+                f"move it first with !mv {point} {point}{PREVIOUS}"
+            ) from mount_error
+        if mount_error:
+            raise mount_error
     return my_drive()
 
 
 def finish_upload() -> bool:
-    """Wait until Drive has all that was written, and unmount it: writing there returns before the
-    upload is done. False where nothing is mounted that could be waited for. Raises DriveError."""
+    """Wait until all files are uploaded to Drive, then unmount it.
+
+    Writing to a mounted Drive returns before the upload is complete.
+
+    Returns:
+        False if Drive is not mounted, so that there is nothing to wait for.
+
+    Raises:
+        DriveError: If Drive does not confirm that the upload is complete.
+
+    Example:
+        finish_upload()
+    """
     point = mount_point()
     if point is None or not colab.in_colab() or not colab.is_mount(point):
         return False
     if not is_mounted():
         raise DriveError(
-            "Google Drive no longer answers, and may not have everything: keep this runtime open, "
-            "call mount_gdrive(force_remount=True), copy again what was copied last, then "
-            "finish_upload()"
+            "Google Drive stopped responding, and the upload may be incomplete: keep this runtime "
+            "open, call mount_gdrive(force_remount=True), repeat the last copy, and call "
+            "finish_upload() again"
         )
     colab.unmount_drive()
     return True
 
 
 def free_bytes() -> int:
-    """Room on Drive, as far as it tells, less a margin. In Colaboratory what is written waits on
-    the runtime's own disk for its upload, so there must be room as well."""
-    places = [my_drive()]
+    """Free space on Drive, less a margin.
+
+    In Colab, files are cached on the runtime's disk until they are uploaded, so the smaller of both
+    counts.
+    """
+    folders = [my_drive()]
     if colab.in_colab():
-        places.append(Path.home())
-    with drive_errors("looking for room"):
-        return min(shutil.disk_usage(place).free for place in places) - _MARGIN
+        folders.append(Path.home())
+    with drive_errors("checking the free space"):
+        return min(shutil.disk_usage(folder).free for folder in folders) - _MARGIN
 
 
 def require_space(needed: int, what: str) -> None:
-    """DriveError where Drive has no room for `needed` bytes."""
+    """Raise DriveError if Drive has less than `needed` bytes of free space."""
     free = free_bytes()
     if needed > free:
         raise DriveError(
-            f"{what} needs {megabytes(needed)} on Google Drive, which has room for "
-            f"{megabytes(max(0, free))}: make room there, and empty its bin"
+            f"{what} needs {megabytes(needed)} on Google Drive, which has "
+            f"{megabytes(max(0, free))} free: free some space there and empty its trash"
         )
 
 
 @contextlib.contextmanager
 def drive_errors(doing: str, full: str = _FULL_DRIVE) -> Iterator[None]:
-    """Errors of a mounted Drive as DriveError, in words; `doing` begins the sentence, and `full`
-    ends it where no more could be written."""
+    """Convert OSErrors of a mounted Drive to DriveError.
+
+    Args:
+        doing: What is being done; the message starts with it.
+        full: The advice in the message if the disk is full.
+
+    Raises:
+        DriveError: If the block raises an OSError.
+    """
     try:
         yield
     except OSError as error:
@@ -154,22 +186,32 @@ def drive_errors(doing: str, full: str = _FULL_DRIVE) -> Iterator[None]:
         if error.errno in _FULL:
             advice = full
         elif error.errno in _GONE:
-            advice = "Google Drive no longer answers: call mount_gdrive(force_remount=True)"
+            advice = "Google Drive stopped responding: call mount_gdrive(force_remount=True)"
         reason = f"{error.strerror or error}, errno {error.errno}"
-        raise DriveError(f"{doing} did not work ({reason}): {advice}") from error
+        raise DriveError(f"{doing} failed ({reason}): {advice}") from error
 
 
 def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, Path]:
-    """Copy a file to Drive, to the same relative path there; returns where it is then.
+    """Copy a file to the same relative path on Drive.
 
-    A path that leads out of this folder goes to MyDrive itself. Raises DriveError.
+    A file outside the current directory is copied to MyDrive itself.
+
+    Args:
+        file_path: The file to copy.
+
+    Returns:
+        A generator of the progress, which returns the path of the copy.
+
+    Raises:
+        DriveError: If the file does not exist, or Drive is not mounted or full.
     """
     source = Path(file_path)
     target = my_drive() / _relative(source)
     if not source.is_file():
-        what = "is a folder: copy its files, or a run by copy_checkpoint_to_gdrive"
-        what = what if source.is_dir() else f"is not there{_hint(source)}"
-        raise DriveError(f"{source} {what}")
+        problem = "is a folder: copy single files, or a run with copy_checkpoint_to_gdrive"
+        if not source.is_dir():
+            problem = f"does not exist{_hint(source)}"
+        raise DriveError(f"{source} {problem}")
     require_space(source.stat().st_size, str(source))
     with drive_errors(f"copying {source} to Google Drive"):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,10 +222,19 @@ def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, P
 def copy_file_from_drive(
     file_path: str | Path, note: Callable[[str], None] = ignore
 ) -> Generator[CopyProgress, None, Path]:
-    """Copy a file from Drive to the same relative path here; returns that path.
+    """Copy a file from Drive to the same relative path.
 
-    A longer file of its name here may hold more: it is kept as `NAME.before`, and `note` told.
-    Raises DriveError where there is no such file on Drive.
+    A longer local file may contain more, so it is kept as `NAME.before`.
+
+    Args:
+        file_path: Path of the file on Drive, and of the copy.
+        note: Called with a message if a local file was kept.
+
+    Returns:
+        A generator of the progress, which returns the path of the copy.
+
+    Raises:
+        DriveError: If the file does not exist on Drive, or Drive is not mounted.
     """
     drive = my_drive()
     target = Path(file_path)
@@ -193,20 +244,20 @@ def copy_file_from_drive(
     source = drive / target
     with drive_errors(f"copying {target} from Google Drive", FULL_HERE):
         if not source.is_file():
-            raise DriveError(f"there is no file {target} on Google Drive{_hint(source)}")
+            raise DriveError(f"{target} does not exist on Google Drive{_hint(source)}")
         size = source.stat().st_size
         longer = target.is_file() and target.stat().st_size > size
         kept = target.with_name(target.name + PREVIOUS)
         if longer and kept.exists():
             raise DriveError(
-                f"{target} here has {target.stat().st_size:,} bytes, on Google Drive only "
-                f"{size:,}, and {kept} is there already: move one of them away to copy the other"
+                f"the local {target} has {target.stat().st_size:,} bytes, the one on Google Drive "
+                f"only {size:,}, and {kept} already exists: move one of the local files first"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
         if size > free:
             raise DriveError(
-                f"{target} has {megabytes(size)}, here is room for {megabytes(free)}: make room"
+                f"{target} needs {megabytes(size)}, and {megabytes(free)} are free: free some space"
             )
         if longer:
             os.replace(target, kept)
@@ -217,12 +268,12 @@ def copy_file_from_drive(
                 os.replace(kept, target)
             raise
     if longer:
-        note(f"the longer {target} that stood there before is kept as {kept}")
+        note(f"the longer local {target} is kept as {kept}")
     return target
 
 
 def megabytes(count: int) -> str:
-    """A number of bytes for people.
+    """A number of bytes as text.
 
     >>> megabytes(1_497_759_104)
     '1,497.8 MB'
@@ -231,16 +282,18 @@ def megabytes(count: int) -> str:
 
 
 def _relative(path: Path) -> Path:
-    """Where a path stands on Drive, and here: absolute ones and `..` would lead elsewhere."""
+    """The path relative to the root of Drive: only the file name if it is absolute or has `..`."""
     return Path(path.name) if path.is_absolute() or ".." in path.parts else path
 
 
 def _hint(missing: Path) -> str:
-    """The nearest name, or those there are, where a file is missing."""
+    """The most similar file name, or a list of the existing files."""
     with contextlib.suppress(OSError):
         names = sorted(path.name for path in missing.parent.iterdir() if path.is_file())
         if near := nearest(missing.name, names):
             return near
         if names:
-            return f": there are {', '.join(names[:10])}" + (" ..." if len(names) > 10 else "")
+            return f": existing files are {', '.join(names[:10])}" + (
+                " ..." if len(names) > 10 else ""
+            )
     return ""

@@ -1,8 +1,8 @@
-"""Runs on Google Drive: copied there and back, found again, and kept in step while they train.
+"""Runs on Google Drive: copying, listing, and backing them up during training.
 
-A run is `checkpoint_run1.tar` at the root of MyDrive, as gpt-2-simple has it, with its SHA-256
-beside it; the one that stood there before stays as `checkpoint_run1.before.tar`, since an upload
-goes on behind our back and may never be finished.
+A run is stored as `checkpoint_run1.tar` in MyDrive, as gpt-2-simple does, with its SHA-256 in a
+file next to it. The previous archive is kept as `checkpoint_run1.before.tar`, because Drive uploads
+in the background and the upload of the new one may never complete.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ Note = Callable[[str], None]
 
 
 def archive_of(run_name: str) -> Path:
-    """Where a run's archive is on Drive. DriveError where that is not mounted, or where the name
-    is that of a folder in a folder: gpt-2-simple's archives have no room for that."""
+    """The path of a run's archive on Drive.
+
+    Raises DriveError if Drive is not mounted or the run is in a nested folder, which
+    gpt-2-simple's archives don't support.
+    """
     if Path(run_name).name != run_name:
         raise DriveError(
-            f"a run on Google Drive must be named as one folder is, got {run_name!r}: "
-            "rename its folder, or give the one above it as checkpoint_dir"
+            f"run_name must be a plain folder name, got {run_name!r}: rename the folder, or give "
+            "its parent folder as checkpoint_dir"
         )
     return my_drive() / f"{_PREFIX}{run_name}.tar"
 
@@ -53,11 +56,22 @@ def copy_run_to_drive(
     weights_only: bool = False,
     copy_folder: bool = False,
 ) -> Generator[CopyProgress, None, Path]:
-    """Copy a run to Drive, as one archive or as a folder; returns where it is then.
+    """Copy the newest checkpoint of a run to Drive, as an archive or a folder.
 
-    Its newest checkpoint goes with all that resuming needs, or with `weights_only` with what
-    generating needs, a third of it. What was on Drive is unchanged until the copy is whole. Raises
-    DriveError where Drive is not mounted or has no room, CheckpointError where there is no run.
+    The previous copy on Drive is unchanged until the new one is complete.
+
+    Args:
+        run_name: Name of the run.
+        checkpoint_dir: Folder with the runs.
+        weights_only: Leave out what only training needs, two thirds of the size.
+        copy_folder: Copy to a folder instead of an archive.
+
+    Returns:
+        A generator of the progress, which returns the path of the copy.
+
+    Raises:
+        DriveError: If Drive is not mounted or full.
+        CheckpointError: If the run is missing or damaged.
     """
     drive, archive = my_drive(), archive_of(run_name)
     run = RunFolder(checkpoint_dir, run_name).require()
@@ -67,10 +81,10 @@ def copy_run_to_drive(
         target = RunFolder(drive / archive_checks.ROOT, run_name)
         size = _size(files)
         require_space(size, doing)
-        with drive_errors(doing), target.atomic_replace(size) as beside:
-            digests = yield from _copied(files, beside)
+        with drive_errors(doing), target.atomic_replace(size) as folder_part:
+            digests = yield from _copy_files(files, folder_part)
             lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-            (beside / SUMS).write_bytes(lines.encode())
+            (folder_part / SUMS).write_bytes(lines.encode())
         return target.path
     members = run_archive.archive_members(run, weights_only)
     needed = run_archive.packed_size(members)
@@ -82,14 +96,16 @@ def copy_run_to_drive(
 
 
 def _make_room(missing: int, archive: Path) -> None:
-    """Where there is no room for a third archive, one of two goes, if that is enough: the older,
-    or the newer where it is broken."""
-    before = previous_archive(archive)
-    if missing <= 0 or not (archive.is_file() and before.is_file()):
+    """Delete one of two archives if this frees enough space for a third.
+
+    That is the previous one, or the newest one if it is damaged.
+    """
+    previous = previous_archive(archive)
+    if missing <= 0 or not (archive.is_file() and previous.is_file()):
         return
-    goes = before if archive_checks.is_complete(archive) else archive
-    if missing <= goes.stat().st_size:
-        run_archive.delete_archive(goes)
+    expendable = previous if archive_checks.is_complete(archive) else archive
+    if missing <= expendable.stat().st_size:
+        run_archive.delete_archive(expendable)
 
 
 def copy_run_from_drive(
@@ -99,12 +115,23 @@ def copy_run_from_drive(
     copy_folder: bool = False,
     note: Note = ignore,
 ) -> Generator[CopyProgress, None, Path]:
-    """Copy a run from Drive, checked, into `checkpoint_dir`; returns its folder.
+    """Copy a run from Drive to `checkpoint_dir` and verify its checksums.
 
-    A run of that name here is kept as `NAME.before`. Where the newest archive is cut short or its
-    SHA-256 is another, the one before it is taken, and `note` told. Raises DriveError where Drive
-    is not mounted or holds no such run, CheckpointError where none of its archives can be opened:
-    what is here is unchanged then.
+    A local run of the same name is kept as `NAME.before`. If the newest archive is truncated or has
+    another SHA-256, the previous one is used.
+
+    Args:
+        run_name: Name of the run.
+        checkpoint_dir: Folder with the runs.
+        copy_folder: Copy from a folder instead of an archive.
+        note: Called with a message for every archive that can't be used.
+
+    Returns:
+        A generator of the progress, which returns the folder of the run.
+
+    Raises:
+        DriveError: If Drive is not mounted or does not contain the run.
+        CheckpointError: If none of its archives can be used; local files are unchanged.
     """
     folder, archive = RunFolder(checkpoint_dir, run_name), archive_of(run_name)
     with drive_errors(f"copying the run {run_name} from Google Drive", FULL_HERE):
@@ -113,46 +140,46 @@ def copy_run_from_drive(
             return folder.path
         *newer, last = [p for p in (archive, previous_archive(archive)) if p.is_file()] or [archive]
         if not last.is_file():
-            raise _missing(run_name, _archived(), archive)
+            raise _missing_error(run_name, _archived_runs(), archive)
         if last != archive and not newer:
-            note(f"Warning: {archive.name} is not there; the one before it is taken")
+            note(f"Warning: {archive.name} is missing; the previous archive is used")
         for path in newer:
             try:
                 yield from run_archive.unpack(path, folder, note)
                 return folder.path
             except CheckpointError as error:
-                note(f"Warning: {error}; the one before it is taken")
+                note(f"Warning: {error}; the previous archive is used")
         yield from run_archive.unpack(last, folder, note)
     return folder.path
 
 
 def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[CopyProgress, None, None]:
-    """A run that lies on Drive as a folder; its hashes are checked where they were written."""
+    """Copy a run from a folder on Drive; its checksums are verified if they were saved."""
     source_folder = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
     source = source_folder.read()
     if source.checkpoint is None:
-        raise _missing(folder.name, run_names(source_folder.checkpoint_dir), source.path)
+        raise _missing_error(folder.name, run_names(source_folder.checkpoint_dir), source.path)
     files = run_archive.run_files(source)
     known = {}
     if (sums := source.path / SUMS).is_file():
         lines = sums.read_text(encoding="utf-8").splitlines()
         known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if f"{source.checkpoint.name}.index" not in known:  # as where training went on there
+    if f"{source.checkpoint.name}.index" not in known:  # for example if it was trained there since
         known = {}
-        note(f"{source.path} has no {SUMS} of its newest step: only its form is checked")
-    with folder.atomic_replace(_size(files), note) as beside:
-        digests = yield from _copied(files, beside)
+        note(f"{source.path} has no {SUMS} for its newest step: its checksums are not verified")
+    with folder.atomic_replace(_size(files), note) as folder_part:
+        digests = yield from _copy_files(files, folder_part)
         for name, digest in known.items():
             if digests.get(name) != digest:
-                fault = "is not as it was written" if name in digests else "is missing"
+                fault = "has another checksum" if name in digests else "is missing"
                 raise CheckpointError(
                     f"{source.path / name} {fault}: copy the run to Google Drive again, or wait "
-                    "until its upload is done"
+                    "until its upload is complete"
                 )
 
 
-def _copied(files: list[Path], folder: Path) -> Generator[CopyProgress, None, dict[str, str]]:
-    """Copy files into a folder; returns the SHA-256 of each by its name."""
+def _copy_files(files: list[Path], folder: Path) -> Generator[CopyProgress, None, dict[str, str]]:
+    """Copy files to a folder; returns the SHA-256 of each by name."""
     done, total = 0, _size(files)
     digests: dict[str, str] = {}
     for path in files:
@@ -170,51 +197,58 @@ def _size(files: list[Path]) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _archived() -> list[str]:
-    """The names of the runs that lie on Drive as archives."""
+def _archived_runs() -> list[str]:
+    """The names of the runs that are on Drive as archives."""
     stems = {path.stem.removesuffix(PREVIOUS) for path in my_drive().glob(f"{_PREFIX}*.tar")}
     return sorted(stem.removeprefix(_PREFIX) for stem in stems)
 
 
-def _missing(run_name: str, names: list[str], place: Path) -> DriveError:
-    there = f"there are {', '.join(names)}" if names else "there are none yet"
+def _missing_error(run_name: str, names: list[str], path: Path) -> DriveError:
+    existing = f"existing runs are {', '.join(names)}" if names else "there are no runs yet"
     return DriveError(
-        f"no run {run_name!r} on Google Drive ({place}){nearest(run_name, names)}: {there}"
+        f"no run {run_name!r} on Google Drive ({path}){nearest(run_name, names)}: {existing}"
     )
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run that can be gone on with: `place` is `here` or `Drive`, `path` its folder or archive,
-    `when` its newest checkpoint was saved."""
+    """A run that can be resumed."""
 
     name: str
-    step: int
-    when: datetime
-    location: str
-    path: Path
+    step: int  # of its newest checkpoint
+    when: datetime  # when that was saved
+    location: str  # LOCAL or DRIVE
+    path: Path  # folder or archive
 
 
 def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -> list[SavedRun]:
-    """The runs of this machine and, where it is mounted, of Drive, newest first.
+    """List the local runs and, if Drive is mounted, those on Drive, newest first.
 
-    What cannot be opened, such as an archive cut short, is left out; `note` is told what Drive does
-    not hand out.
+    Damaged runs, such as truncated archives, are left out.
+
+    Args:
+        checkpoint_dir: Folder with the local runs.
+        note: Called with a message if Drive is not available.
+
+    Returns:
+        The runs. Of equally new ones, the local run comes first.
+
+    Example:
+        newest = saved_runs()[0]
     """
     found = list(_in_folder(Path(checkpoint_dir), LOCAL))
     try:
         if is_mounted():
             with drive_errors("looking for runs on Google Drive", UNREADABLE):
                 for saved in _on_drive(Path(checkpoint_dir), note):
-                    found.append(saved)  # what came before a fault stays
+                    found.append(saved)  # those found before an error are kept
     except DriveError as error:
         note(str(error))
-    # Of the same on both sides, the one here comes first.
     return sorted(found, key=lambda run: (run.when, run.step, run.location == LOCAL), reverse=True)
 
 
 def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
-    for name in _archived():
+    for name in _archived_runs():
         try:
             yield from _in_archive(name)
         except DriveError as error:
@@ -224,35 +258,34 @@ def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
         yield from _in_folder(folder, DRIVE)
 
 
-def _in_folder(checkpoint_dir: Path, place: str) -> Iterator[SavedRun]:
+def _in_folder(checkpoint_dir: Path, location: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
         with contextlib.suppress(CheckpointError, OSError):
             run = RunFolder(checkpoint_dir, name).read()
             if not name.endswith(PREVIOUS) and (newest := _newest(run)):
-                yield SavedRun(name, *newest, place, run.path)
+                yield SavedRun(name, *newest, location, run.path)
 
 
 def _newest(run: RunSnapshot) -> tuple[int, datetime] | None:
-    """The step of a run's newest checkpoint, and when it was saved."""
+    """The step of a run's newest checkpoint and the time it was saved."""
     if run.checkpoint is None:
         return None
     return run.step, _when(Path(f"{run.checkpoint}.index").stat().st_mtime)
 
 
 def _in_archive(name: str) -> Iterator[SavedRun]:
-    """What lies on Drive of a run as an archive: the newest, or the one before it. DriveError
-    where that cannot be told."""
+    """Yield the run in the newest intact archive of a name, if there is one."""
     archive = archive_of(name)
     with drive_errors(f"reading {archive.name} on Google Drive", UNREADABLE):
         for path in (archive, previous_archive(archive)):
             with contextlib.suppress(CheckpointError, FileNotFoundError):
-                held = archive_checks.read_contents(path)
-                yield SavedRun(name, held.step, _when(held.saved_at), DRIVE, path)
+                contents = archive_checks.read_contents(path)
+                yield SavedRun(name, contents.step, _when(contents.saved_at), DRIVE, path)
                 return
 
 
 def _when(seconds: float) -> datetime:
-    """Whole seconds, as archives keep them, so that a copy is not newer than what was copied."""
+    """A time in whole seconds, as in archives, so that a copy is not newer than its source."""
     try:
         return datetime.fromtimestamp(int(seconds)).astimezone()
     except (OverflowError, ValueError, OSError):
@@ -262,62 +295,81 @@ def _when(seconds: float) -> datetime:
 def fetch_saved_run(
     saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", note: Note = ignore
 ) -> Generator[CopyProgress, None, Path]:
-    """Make a saved run one that is here; returns its folder.
+    """Make a saved run available locally.
 
-    It is copied from Drive only where it is further, or newer, than the run of its name here;
-    `note` is told which was taken. Raises what `copy_run_from_drive` does.
+    It is copied from Drive only if it has more steps or is newer than the local run of that name.
+
+    Args:
+        saved: One of `saved_runs()`.
+        checkpoint_dir: Folder with the local runs.
+        note: Called with a message that says which copy is used.
+
+    Returns:
+        A generator of the progress, which returns the folder of the run.
+
+    Raises:
+        DriveError: If Drive is not mounted or does not contain the run.
+        CheckpointError: If the copy on Drive is damaged; local files are unchanged.
     """
     folder = RunFolder(checkpoint_dir, saved.name)
-    here = next((r for r in _in_folder(Path(checkpoint_dir), LOCAL) if r.name == saved.name), None)
-    if here and here.step >= saved.step and here.when >= saved.when:
-        note(f"going on with {saved.name} as it is here, step {here.step:,}")
+    local = next((r for r in _in_folder(Path(checkpoint_dir), LOCAL) if r.name == saved.name), None)
+    if local and local.step >= saved.step and local.when >= saved.when:
+        note(f"resuming the local {saved.name}, step {local.step:,}")
         return folder.path
     yield from copy_run_from_drive(
         saved.name, checkpoint_dir, copy_folder=saved.path.is_dir(), note=note
     )
-    note(f"going on with {saved.name} from Google Drive, step {folder.read().step:,}")
+    note(f"resuming {saved.name} from Google Drive, step {folder.read().step:,}")
     return folder.path
 
 
 class DriveBackup:
-    """Copies a run to Drive after each save of its training: `Backup(DriveBackup(...))`.
-    What is there already is not copied again.
+    """Callback that copies a run to Drive after each checkpoint: `Backup(DriveBackup(...))`.
 
-    A copy that fails does not end the training: `note` is told, and the next save tries again.
+    A checkpoint that is already on Drive is not copied again. If copying fails, training continues,
+    and the next checkpoint is copied instead.
+
+    Args:
+        folder: The run's folder.
+        step: The step at which training starts.
+        size: Size of a checkpoint in bytes.
+        overwrite: Whether to replace a copy on Drive that has more steps than `step`.
+        note: Called with a message after each copy.
+
+    Raises:
+        DriveError: If Drive is not mounted, has no space for two copies, or contains a run of this
+            name with more steps and `overwrite` is not set.
     """
 
     def __init__(
         self, folder: RunFolder, step: int, size: int, overwrite: bool, note: Note = ignore
     ) -> None:
-        """For a training that begins at `step` and saves `size` bytes at a time.
-
-        Raises DriveError where Drive is not mounted, has no room for two copies, or holds more
-        steps of a run of this name than the training begins with, unless it may `overwrite` them.
-        """
         self._note = note
         self._copied: int | None = None
-        self._sends_text = True
+        self._copies_dataset = True
         archive = archive_of(folder.name)
         for saved in () if overwrite else _in_archive(folder.name):
             if saved.step > step:
                 raise DriveError(
-                    f"Google Drive holds {folder.name} at step {saved.step:,}, and this training "
-                    f"begins at step {step:,}: copy_checkpoint_from_gdrive({folder.name!r}) goes "
-                    "on from there, another run_name keeps both, overwrite=True drops that one"
+                    f"Google Drive has {folder.name} at step {saved.step:,}, but training starts "
+                    f"at step {step:,}: resume with copy_checkpoint_from_gdrive({folder.name!r}), "
+                    "keep both with another run_name, or replace it with overwrite=True"
                 )
             if saved.path == archive and (saved.step, saved.when) == _newest(folder.read()):
                 self._copied = saved.step
-        with drive_errors(f"looking for room for {folder.name} on Google Drive", UNREADABLE):
-            there = _size([path for path in (archive, previous_archive(archive)) if path.is_file()])
-        require_space(2 * size - there, f"backing up {folder.name}")
+        with drive_errors(f"checking the space for {folder.name} on Google Drive", UNREADABLE):
+            existing = _size(
+                [path for path in (archive, previous_archive(archive)) if path.is_file()]
+            )
+        require_space(2 * size - existing, f"backing up {folder.name}")
 
     def __call__(self, folder: RunFolder) -> None:
         run = folder.read()
         if run.step != self._copied and not self._copy(folder, run.step):
             return
-        if self._sends_text:
-            self._sends_text = False
-            self._copy_text(Path(run.record.dataset))
+        if self._copies_dataset:
+            self._copies_dataset = False
+            self._copy_dataset(Path(run.record.dataset))
 
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:
@@ -325,16 +377,17 @@ class DriveBackup:
             size = megabytes(path.stat().st_size)
         except (Gpt2Error, OSError) as error:
             self._note(
-                f"Warning: step {step:,} is not on Google Drive, the next save tries again: {error}"
+                f"Warning: step {step:,} was not copied to Google Drive; will retry at the next "
+                f"checkpoint: {error}"
             )
             return False
         self._copied = step
-        self._note(f"step {step:,} is copied to Google Drive: {path.name}, {size}")
+        self._note(f"copied step {step:,} to Google Drive: {path.name}, {size}")
         return True
 
-    def _copy_text(self, text: Path) -> None:
-        """A text that lies beside the runs, as an uploaded one does, goes along: on another day
-        training goes on with it."""
+    def _copy_dataset(self, text: Path) -> None:
+        """Copy a dataset in the current directory, such as an upload, so that training can be
+        resumed in another Colab session."""
         if text.is_absolute() or ".." in text.parts or not text.is_file():
             return
         try:
@@ -342,4 +395,4 @@ class DriveBackup:
             if not target.is_file() or target.stat().st_size != text.stat().st_size:
                 drain(copy_file_to_drive(text))
         except (Gpt2Error, OSError) as error:
-            self._note(f"Warning: {text} is not on Google Drive: {error}")
+            self._note(f"Warning: {text} was not copied to Google Drive: {error}")

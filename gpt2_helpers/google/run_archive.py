@@ -1,7 +1,8 @@
-"""A run folder <-> one uncompressed tar, as gpt-2-simple made it. Knows nothing of Google Drive.
+"""Packing a run folder into an uncompressed tar archive and back. Knows nothing about Drive.
 
-`checkpoint_run1.tar` holds `checkpoint/run1/...`; beside it stands `checkpoint_run1.tar.sha256`,
-as sha256sum writes it. Packing and unpacking are generators of `CopyProgress`.
+As with gpt-2-simple, `checkpoint_run1.tar` contains `checkpoint/run1/...`. Next to it is
+`checkpoint_run1.tar.sha256`, in the format of sha256sum. Packing and unpacking are generators of
+`CopyProgress`.
 """
 
 from __future__ import annotations
@@ -51,11 +52,10 @@ _METADATA_FILES = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZ
 
 
 def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
-    """The files of a run that opening it needs, or by itself that resuming it needs.
+    """The files that are needed to resume a run, or with `weights_only` to generate with it.
 
-    That is its newest whole checkpoint; for resuming also the optimizer's state, adapters, the
-    TensorBoard events and the best checkpoint of an early stopping. CheckpointError where there is
-    no run.
+    These are its newest complete checkpoint and, to resume, the optimizer state, adapters,
+    TensorBoard events and the best checkpoint of early stopping.
     """
     newest = run.checkpoint
     assert newest is not None
@@ -74,7 +74,7 @@ def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
 
 @dataclass(frozen=True)
 class Member:
-    """A file that is to be packed, and the tar header that goes before it."""
+    """A file to pack, and its tar header."""
 
     path: Path
     size: int
@@ -82,44 +82,53 @@ class Member:
 
 
 def archive_members(run: RunSnapshot, weights_only: bool = False) -> list[Member]:
-    """The files of `run_files` with their headers."""
+    """The files of `run_files` with their tar headers."""
     members = []
     for path in run_files(run, weights_only):
         facts = path.stat()
         info = tarfile.TarInfo(f"{ROOT}/{run.name}/{path.name}")
         info.size, info.mtime = facts.st_size, int(facts.st_mtime)
-        # GNU's format has room for names and sizes of any length.
+        # The GNU format supports names and sizes of any length.
         members.append(Member(path, info.size, info.tobuf(tarfile.GNU_FORMAT)))
     return members
 
 
 def packed_size(members: Iterable[Member]) -> int:
-    """Bytes of an archive with these members."""
+    """The size in bytes of an archive with these members."""
     blocks = sum(len(member.header) + round_up(member.size, BLOCK) for member in members)
     return round_up(blocks + END, tarfile.RECORDSIZE)
 
 
 def pack(members: list[Member], archive: Path) -> Generator[CopyProgress, None, None]:
-    """Write a run's files into `archive`, and its SHA-256 beside it.
+    """Write an archive of a run's files, and its SHA-256.
 
-    What stood there is `NAME.before.tar` afterwards, and untouched until the new one is whole;
-    where it is broken, an archive of that name stays instead.
-    Raises OSError where `archive` cannot be written.
+    An existing archive is unchanged until the new one is complete, and then renamed to
+    `NAME.before.tar`; if it is damaged, it is deleted instead.
+
+    Args:
+        members: The files, from `archive_members`.
+        archive: The archive to write.
+
+    Returns:
+        A generator of the progress.
+
+    Raises:
+        OSError: If the archive can't be written.
     """
     total = packed_size(members)
     with temporary_path(archive) as part, temporary_path(sha256_path(archive)) as hash_part:
-        digest = yield from write_chunks(part, archive.name, _packed(members, total), total)
+        digest = yield from write_chunks(part, archive.name, _archive_bytes(members, total), total)
         write_sha256(hash_part, archive, digest, total)
         if archive.exists():
             keep_as_previous(archive)
-        # The hash first: an archive must never be found beside the hash of another one.
+        # The hash first: an archive must never be next to the hash of another one.
         commit(hash_part, sha256_path(archive))
         commit(part, archive)
         delete_abandoned(sha256_path(previous_archive(archive)))
 
 
-def _packed(members: list[Member], total: int) -> Iterator[bytes]:
-    """The archive's bytes, `total` of them."""
+def _archive_bytes(members: list[Member], total: int) -> Iterator[bytes]:
+    """Yield the bytes of an archive, `total` in all."""
     done = 0
     for member in members:
         yield member.header
@@ -130,9 +139,9 @@ def _packed(members: list[Member], total: int) -> Iterator[bytes]:
 
 
 def keep_as_previous(archive: Path) -> None:
-    """Call an archive and its hash `NAME.before.tar`, in place of an older one of that name.
+    """Rename an archive and its hash to `NAME.before.tar`, replacing an older one.
 
-    One cut short, as by an upload that was never finished, takes no place: it is discarded.
+    A truncated archive, for example of an incomplete upload, is deleted instead.
     """
     before = previous_archive(archive)
     if before.exists() and not is_complete(archive):
@@ -149,13 +158,13 @@ def keep_as_previous(archive: Path) -> None:
 
 
 def delete_archive(archive: Path) -> None:
-    """Delete an archive and its hash, where they are there."""
+    """Delete an archive and its hash if they exist."""
     delete_file(sha256_path(archive))
     delete_file(archive)
 
 
 def previous_archive(archive: Path) -> Path:
-    """The name of the archive that another has taken the place of.
+    """The path of the previous version of an archive.
 
     >>> previous_archive(Path("checkpoint_run1.tar")).name
     'checkpoint_run1.before.tar'
@@ -166,73 +175,83 @@ def previous_archive(archive: Path) -> Path:
 def unpack(
     archive: Path, folder: RunFolder, note: Callable[[str], None] = ignore
 ) -> Generator[CopyProgress, None, None]:
-    """Put the run in `archive` into `folder`; the run that stood there is `NAME.before` afterwards.
+    """Unpack the run in an archive; an existing run is renamed to `NAME.before`.
 
-    Raises CheckpointError for an archive that `contents` refuses, whose SHA-256 is not the one
-    beside it, that holds no whole checkpoint or is larger than the disk has room for: the folder is
-    as it was then. An archive without a hash, such as gpt-2-simple's, is opened all the same.
+    An archive without a hash, such as one of gpt-2-simple, is accepted.
+
+    Args:
+        archive: The archive; its contents are untrusted.
+        folder: The run to create or replace.
+        note: Called with a message about a missing hash or an existing run.
+
+    Returns:
+        A generator of the progress.
+
+    Raises:
+        CheckpointError: If the archive is unsafe, has another SHA-256 than recorded, contains no
+            complete checkpoint, or doesn't fit on the disk. The folder is unchanged.
     """
     contents = read_contents(archive)
     expected, _ = read_sha256(archive)
     if expected is None:
-        note(f"{archive.name} has no SHA-256 beside it, so that only its form is checked")
+        note(f"{archive.name} has no SHA-256 file: its checksum is not verified")
     with open(archive, "rb") as file:
         source = _Source(file, archive.stat().st_size)
         try:
-            with folder.atomic_replace(contents.size, note) as beside:
-                yield from _unpacked(source, contents.members, beside)
+            with folder.atomic_replace(contents.size, note) as folder_part:
+                yield from _extract(source, contents.members, folder_part)
                 if expected not in (None, source.digest.hexdigest()):
                     raise CheckpointError(
                         f"{archive} is damaged: its SHA-256 is not the one in "
                         f"{sha256_path(archive).name}: copy it again, or wait until its upload is "
-                        f"done{delete_hash_hint(archive)}"
+                        f"complete{delete_hash_hint(archive)}"
                     )
         except OSError as error:
             raise CheckpointError(
                 f"{folder.path} cannot be written ({error.strerror or error}): free some space, or "
-                "give another checkpoint_dir; what was there is unchanged"
+                "give another checkpoint_dir; existing files are unchanged"
             ) from error
 
 
 class _Source:
-    """An archive that is read once, from its first byte to its last, and hashed on the way."""
+    """An archive that is read once, sequentially, and hashed at the same time."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.size, self.done = file, size, 0
         self.digest = hashlib.sha256()
 
     def until(self, end: int) -> Iterator[bytes]:
-        """What stands before the byte `end`, in pieces."""
+        """Yield the bytes up to offset `end` in chunks."""
         while self.done < end:
             try:
-                piece = self.file.read(min(CHUNK_SIZE, end - self.done))
+                chunk = self.file.read(min(CHUNK_SIZE, end - self.done))
             except OSError as error:
                 raise CheckpointError(
                     f"{self.file.name} cannot be read after {self.done:,} bytes "
                     f"({error.strerror or error}): try again"
                 ) from error
-            if not piece:
+            if not chunk:
                 raise CheckpointError(
-                    f"{self.file.name} is cut short: {self.done:,} bytes of {self.size:,} came: "
+                    f"{self.file.name} is truncated: read {self.done:,} of {self.size:,} bytes: "
                     "try again"
                 )
-            self.digest.update(piece)
-            self.done += len(piece)
-            yield piece
+            self.digest.update(chunk)
+            self.done += len(chunk)
+            yield chunk
 
 
-def _unpacked(
+def _extract(
     source: _Source, members: Iterable[tarfile.TarInfo], target: Path
 ) -> Iterator[CopyProgress]:
-    """Write what `contents` has checked: the headers are not read a second time."""
+    """Write the files that `read_contents` has checked, without reading the headers again."""
     for member in sorted(members, key=lambda member: member.offset_data):
         for _ in source.until(member.offset_data):
             yield CopyProgress(source.done, source.size)
         path = target.joinpath(*path_parts(member.name)[2:])
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as out:
-            for piece in source.until(member.offset_data + member.size):
-                out.write(piece)
+            for chunk in source.until(member.offset_data + member.size):
+                out.write(chunk)
                 yield CopyProgress(source.done, source.size)
         flush(path)
         with contextlib.suppress(OSError, OverflowError, ValueError):

@@ -81,7 +81,7 @@ def test_without_drive_the_local_paths_are_shown(page: list[Any]) -> None:
 
 
 def test_drive_outside_colab_is_an_error(page: list[Any]) -> None:
-    with pytest.raises(NotebookError, match="only in Colaboratory.*set GPT2_DRIVE_MOUNT"):
+    with pytest.raises(NotebookError, match="only in Colab.*set GPT2_DRIVE_MOUNT"):
         DriveForm(use_drive=True).run()
 
 

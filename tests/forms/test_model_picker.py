@@ -172,7 +172,7 @@ def test_a_run_on_drive_is_copied(
     assert labels(form)[0].endswith(", on Google Drive")
     assert form.run().run_folder == Path("elsewhere/old")
     assert "old is loaded" in words(page[0])
-    assert "going on with old from Google Drive, step 2" in words(form.widget)
+    assert "resuming old from Google Drive, step 2" in words(form.widget)
 
 
 @pytest.mark.usefixtures("runs")

@@ -85,7 +85,7 @@ def test_a_run_on_drive_is_copied_with_its_dataset(page: list[Any], fake_colab: 
     assert RunFolder("checkpoint", "mine").read().step == 2
     assert form.defaults["dataset"] == Path("mine.txt")
     assert Path("mine.txt").read_bytes() == before
-    assert "going on with mine from Google Drive, step 2" in words(page[-1])
+    assert "resuming mine from Google Drive, step 2" in words(page[-1])
 
 
 def test_a_missing_dataset_is_requested(page: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Colaboratory's own calls, on a stand-in with the same signatures, and what is said elsewhere."""
+"""The functions of google.colab, with a fake of the same signatures, and their errors elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from paths import FAKES
 
 REQUIRED = inspect.Parameter.empty
 
-# google.colab's calls as Colaboratory has them, August 2026.
+# The signatures of google.colab's functions in Colab, August 2026.
 GOOGLE_COLAB: dict[str, dict[str, Any]] = {
     "drive.mount": {
         "mountpoint": REQUIRED,
@@ -70,8 +70,8 @@ def test_colaboratory_is_told_by_its_variable_or_its_package(
 
 
 ELSEWHERE: dict[str, tuple[Callable[[], object], str]] = {
-    "mount": (lambda: colab.mount_drive("/content/drive"), "files here stay where they are"),
-    "unmount": (colab.unmount_drive, "nothing is mounted here"),
+    "mount": (lambda: colab.mount_drive("/content/drive"), "local files stay where they are"),
+    "unmount": (colab.unmount_drive, "nothing is mounted"),
     "download": (lambda: colab.download_file(__file__), f"the file is {__file__}"),
     "sign in": (colab.authenticate_user, "gcloud auth application-default login"),
 }
@@ -85,7 +85,7 @@ def test_elsewhere_each_says_what_to_do_instead(
     monkeypatch.setenv("COLAB_RELEASE_TAG", tag)
     function, instead = ELSEWHERE[call]
     kind = DriveError if "mount" in call else Gpt2Error
-    with pytest.raises(kind, match="only in Colaboratory, and this is none: ") as caught:
+    with pytest.raises(kind, match="only in Colab, and this is not Colab: ") as caught:
         function()
     assert instead in str(caught.value)
 
@@ -97,7 +97,7 @@ def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("FAKE_COLAB_DOWNLOADS", str(tmp_path / "saved"))
     colab.download_file("titles.csv")
     assert (tmp_path / "saved" / "titles.csv").read_bytes() == b"title\n"
-    with pytest.raises(Gpt2Error, match=r"there is no file texts\.txt to download"):
+    with pytest.raises(Gpt2Error, match=r"texts\.txt does not exist: there is nothing"):
         colab.download_file("texts.txt")
 
 
@@ -105,7 +105,7 @@ def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_signing_in_is_allowed_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     colab.authenticate_user("my-project")
     monkeypatch.setenv("FAKE_COLAB_SIGN_IN_REFUSED", "1")
-    with pytest.raises(Gpt2Error, match="credential propagation was unsuccessful.* allow the acc"):
+    with pytest.raises(Gpt2Error, match="credential propagation was unsuccessful.* grant the per"):
         colab.authenticate_user()
 
 
@@ -126,8 +126,8 @@ def test_mounting_fails_as_the_real_one_does(
         "link": "must not be a symlink",
         "full/file": "must either be a directory or not exist",
     }.items():
-        with pytest.raises(DriveError, match=f"Google Drive was not mounted .*{reason}"):
+        with pytest.raises(DriveError, match=f"mounting Google Drive failed .*{reason}"):
             mounting(tmp_path / name)
     monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
-    with pytest.raises(DriveError, match=r"\(mount failed\): run the cell again and allow the acc"):
+    with pytest.raises(DriveError, match=r"\(mount failed\): run the cell again and grant the per"):
         mounting(tmp_path / "drive")

@@ -1,4 +1,4 @@
-"""Google Drive as a folder: mounting, room, files there and back, in Colaboratory and elsewhere."""
+"""Google Drive as a folder: mounting, free space and copying files, in Colab and elsewhere."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_mounting_gives_the_folder_of_ones_own_files(
 @pytest.mark.usefixtures("fake_colab")
 def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
-    with pytest.raises(DriveError, match="allow the access that the window asks for"):
+    with pytest.raises(DriveError, match="grant the permission that the window asks for"):
         drive.mount()
     assert not drive.is_mounted()
 
@@ -104,7 +104,9 @@ def test_a_mount_that_broke_down_may_not_have_sent_everything(
         patch.setattr(os, "lstat", broken)
         (point / "MyDrive").unlink()
         assert not drive.is_mounted()
-        with pytest.raises(DriveError, match="no longer answers, and may not have everything"):
+        with pytest.raises(
+            DriveError, match="stopped responding, and the upload may be incomplete"
+        ):
             drive.finish_upload()
 
 
@@ -112,7 +114,9 @@ def test_elsewhere_files_stay_where_they_are() -> None:
     assert not drive.is_mounted()
     assert not drive.finish_upload()
     for call in (drive.my_drive, drive.mount):
-        with pytest.raises(DriveError, match=r"files here stay where they are; set GPT2_DRIVE_MO"):
+        with pytest.raises(
+            DriveError, match=r"local files stay where they are; to copy them, set GPT2_DRIVE_MO"
+        ):
             call()
 
 
@@ -122,7 +126,7 @@ def test_elsewhere_a_folder_can_stand_for_drive(
 ) -> None:
     monkeypatch.setenv(drive.MOUNT_VARIABLE, str(tmp_path / "Google Drive"))
     assert not drive.is_mounted()
-    with pytest.raises(DriveError, match="GPT2_DRIVE_MOUNT names .*, which is no folder: make"):
+    with pytest.raises(DriveError, match="GPT2_DRIVE_MOUNT=.* is not a folder: create"):
         drive.mount()
     folder = tmp_path / "Google Drive" / inner
     folder.mkdir(parents=True)
@@ -172,14 +176,16 @@ def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: 
         (folder / "notes.txt").touch()
     with pytest.raises(DriveError, match=r"title\.csv.*\(did you mean 'titles\.csv'\?\)"):
         list(copy("title.csv"))  # type: ignore[call-overload]
-    with pytest.raises(DriveError, match=r"xyz.*: there are notes\.txt, titles\.csv"):
+    with pytest.raises(DriveError, match=r"xyz.*: existing files are notes\.txt, titles\.csv"):
         list(copy("xyz"))  # type: ignore[call-overload]
 
 
 @pytest.mark.usefixtures("mounted")
 def test_a_folder_is_no_file() -> None:
     Path("checkpoint").mkdir()
-    with pytest.raises(DriveError, match="checkpoint is a folder: copy its files, or a run by"):
+    with pytest.raises(
+        DriveError, match="checkpoint is a folder: copy single files, or a run with"
+    ):
         list(drive.copy_file_to_drive("checkpoint"))
 
 
@@ -198,11 +204,11 @@ def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
     assert Path("texts.txt").read_text() == "twenty"
     assert Path("texts.txt.before").read_text() == "twenty more texts"
     assert notes == [
-        "the longer texts.txt that stood there before is kept as texts.txt.before",
+        "the longer local texts.txt is kept as texts.txt.before",
     ]
     Path("texts.txt").write_text("another one")
     with pytest.raises(
-        DriveError, match=r"11 bytes, on Google Drive only 6, and texts.txt.before is"
+        DriveError, match=r"11 bytes, the one on Google Drive only 6, and texts.txt.before already"
     ):
         list(drive.copy_file_from_drive("texts.txt"))
     assert Path("texts.txt.before").read_text() == "twenty more texts"
@@ -220,9 +226,9 @@ def test_a_full_drive_keeps_what_it_had(fake_colab: Path, monkeypatch: pytest.Mo
     with pytest.raises(DriveError) as caught:
         list(drive.copy_file_to_drive("texts.txt"))
     assert str(caught.value) == (
-        "copying texts.txt to Google Drive did not work (Input/output error, errno 5): Google "
-        "Drive is full or takes no more today: make room there, and empty its bin; what was there "
-        "before is unchanged"
+        "copying texts.txt to Google Drive failed (Input/output error, errno 5): Google Drive is "
+        "full or its daily quota is used up: free some space there and empty its trash; existing "
+        "files are unchanged"
     )
     assert [path.name for path in fake_colab.iterdir()] == ["texts.txt"]
     assert (fake_colab / "texts.txt").read_text() == "before"
@@ -236,14 +242,14 @@ def room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 def test_room_is_looked_for_first(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("texts.txt").write_bytes(bytes(3_000_000))
     room(monkeypatch, (100 << 20) + 2_999_999)
-    with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB .*, which has room for 3\.0 M"):
+    with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB .*, which has 3\.0 MB free"):
         list(drive.copy_file_to_drive("texts.txt"))
     assert not list(mounted.iterdir())
     room(monkeypatch, (100 << 20) + 3_000_000)
     list(drive.copy_file_to_drive("texts.txt"))
     Path("texts.txt").unlink()
     room(monkeypatch, 2_000_000)
-    with pytest.raises(DriveError, match=r"texts\.txt has 3\.0 MB, here is room for 2\.0 MB"):
+    with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB, and 2\.0 MB are free"):
         list(drive.copy_file_from_drive("texts.txt"))
 
 
@@ -260,8 +266,8 @@ def test_in_colaboratory_the_runtimes_own_disk_needs_room_too(
     [
         (errno.ENOSPC, "is full"),
         (errno.EDQUOT, "is full"),
-        (errno.ENOTCONN, r"no longer answers: call mount_gdrive\(force_remount=True\)"),
-        (errno.EACCES, "did not work .*errno 13.*: MyDrive/x"),
+        (errno.ENOTCONN, r"stopped responding: call mount_gdrive\(force_remount=True\)"),
+        (errno.EACCES, "failed .*errno 13.*: MyDrive/x"),
     ],
 )
 def test_each_fault_says_what_to_do(number: int, advice: str) -> None:

@@ -125,7 +125,9 @@ def test_weights_alone_leave_out_what_only_training_needs(copy_folder: bool) -> 
 def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
     with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint"):
         to_drive(copy_folder=copy_folder)
-    with pytest.raises(DriveError, match=r"no run 'run1' on Google Drive .*: there are none yet"):
+    with pytest.raises(
+        DriveError, match=r"no run 'run1' on Google Drive .*: there are no runs yet"
+    ):
         from_drive(copy_folder=copy_folder)
     for name in ("titles", "titles", "stories"):
         save_run(name)
@@ -222,8 +224,8 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
 
     archive.write_bytes(whole[: len(whole) // 2])
     (note,) = from_drive()
-    assert "is cut short" in note
-    assert note.endswith("; the one before it is taken")
+    assert "is truncated" in note
+    assert note.endswith("; the previous archive is used")
     assert HERE.read().step == 2
 
     archive.write_bytes(whole[:3000] + b"?" + whole[3001:])
@@ -232,7 +234,7 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
 
     archive.unlink()  # killed between two renamings
     (note,) = from_drive()[:1]
-    assert note == "Warning: checkpoint_run1.tar is not there; the one before it is taken"
+    assert note == "Warning: checkpoint_run1.tar is missing; the previous archive is used"
     assert HERE.read().step == 2
 
     archive.write_bytes(whole)
@@ -241,7 +243,9 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
 
     for path in google.glob("*.tar"):
         path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"before\.tar is cut short: 0 bytes of [\d,]+ are"):
+    with pytest.raises(
+        CheckpointError, match=r"before\.tar is truncated: it has 0 of [\d,]+ bytes"
+    ):
         from_drive()
     assert HERE.read().step == 4
 
@@ -272,7 +276,7 @@ def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: s
             shutil.copy(file, path)
     shutil.rmtree("checkpoint", ignore_errors=True)
     (note,) = from_drive(copy_folder=True)
-    assert "has no SHA256SUMS of its newest step" in note
+    assert "has no SHA256SUMS for its newest step" in note
     assert HERE.read().step == (4 if trained_by == "this package" else 6)
 
 
@@ -280,7 +284,7 @@ def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: s
 @pytest.mark.parametrize("copy_folder", [False, True])
 def test_a_run_in_a_folder_of_its_own_has_no_archive(copy_folder: bool) -> None:
     save_run("a/b")
-    with pytest.raises(DriveError, match="must be named as one folder is, got 'a/b'"):
+    with pytest.raises(DriveError, match="run_name must be a plain folder name, got 'a/b'"):
         to_drive("a/b", copy_folder=copy_folder)
 
 
@@ -341,10 +345,10 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
     found = told(saved_runs(note=notes.append))
     assert sorted(found) == [("one", 4, "local"), ("two", 4, "Drive"), ("two", 4, "local")]
     assert notes == [
-        "reading checkpoint_one.tar on Google Drive did not work (Input/output error, "
-        "errno 5): Google Drive does not hand it out now: try again later"
+        "reading checkpoint_one.tar on Google Drive failed (Input/output error, "
+        "errno 5): Google Drive is not available: try again later"
     ]
-    with pytest.raises(DriveError, match="reading checkpoint_one.tar on Google Drive did not work"):
+    with pytest.raises(DriveError, match="reading checkpoint_one.tar on Google Drive failed"):
         backup(RunFolder("checkpoint", "one"), [])
 
 
@@ -359,7 +363,7 @@ def test_a_drive_that_no_longer_answers_hides_no_run_here(monkeypatch: pytest.Mo
     monkeypatch.setattr(drive_backup, "_archived", gone)
     notes: list[str] = []
     assert told(saved_runs(note=notes.append)) == [("run1", 4, "local")]
-    assert notes[0].endswith("no longer answers: call mount_gdrive(force_remount=True)")
+    assert notes[0].endswith("stopped responding: call mount_gdrive(force_remount=True)")
 
 
 def test_a_run_set_aside_is_not_offered() -> None:
@@ -387,13 +391,13 @@ def brought(saved: SavedRun) -> list[str]:
 def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> None:
     save_run()
     to_drive(copy_folder=copy_folder)
-    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
+    assert brought(saved_runs()[0]) == ["resuming the local run1, step 4"]
     (on_drive,) = (run for run in saved_runs() if run.location == "Drive")
-    assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
+    assert brought(on_drive) == ["resuming the local run1, step 4"]
     shutil.rmtree("checkpoint")
-    assert brought(saved_runs()[0]) == ["going on with run1 from Google Drive, step 4"]
-    assert brought(saved_runs()[0]) == ["going on with run1 as it is here, step 4"]
-    assert brought(on_drive) == ["going on with run1 as it is here, step 4"]
+    assert brought(saved_runs()[0]) == ["resuming run1 from Google Drive, step 4"]
+    assert brought(saved_runs()[0]) == ["resuming the local run1, step 4"]
+    assert brought(on_drive) == ["resuming the local run1, step 4"]
     assert os.listdir("checkpoint") == ["run1"]
 
 
@@ -454,7 +458,7 @@ def test_more_steps_on_drive_are_not_written_over_unasked() -> None:
     with pytest.raises(DriveError) as caught:
         backup(HERE, [], step=20)
     assert str(caught.value) == (
-        "Google Drive holds run1 at step 50, and this training begins at step 20: "
+        "Google Drive has run1 at step 50, but training starts at step 20: "
         "copy_checkpoint_from_gdrive('run1') goes on from there, another run_name keeps both, "
         "overwrite=True drops that one"
     )
@@ -469,8 +473,8 @@ def test_each_step_is_copied_once() -> None:
     for step in (2, 2, 4):
         copy(save_run(step=step))
     assert [note.split(":")[0] for note in notes] == [
-        "step 2 is copied to Google Drive",
-        "step 4 is copied to Google Drive",
+        "copied step 2 to Google Drive",
+        "copied step 4 to Google Drive",
     ]
 
 
@@ -488,11 +492,13 @@ def test_a_backup_that_fails_is_told_and_tried_again(
             monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(google / "nowhere"))
         if progress.step == 6:
             monkeypatch.setenv("GPT2_DRIVE_MOUNT", place)
-    assert seen[1] == (2, "step 2 is copied to Google Drive")
+    assert seen[1] == (2, "copied step 2 to Google Drive")
     assert seen[3] == (4, "Warning")
-    assert "step 4 is not on Google Drive, the next save tries again: " in " ".join(run.notes)
+    assert "step 4 was not copied to Google Drive; will retry at the next checkpoint: " in " ".join(
+        run.notes
+    )
     # The last save brought nothing new, but what failed was tried again.
-    assert run.notes[-1].startswith("step 6 is copied to Google Drive")
+    assert run.notes[-1].startswith("copied step 6 to Google Drive")
     assert told(saved_runs("none")) == [("run1", 6, "Drive")]
 
 
@@ -508,7 +514,7 @@ def test_what_ended_before_its_copy_is_copied_before_the_next_step(google: Path)
         for _ in run:
             copies.append([note for note in run.notes if "is copied" in note])
     assert len(copies[0]) == 1
-    assert copies[0][0].startswith("step 2 is copied to Google Drive")
+    assert copies[0][0].startswith("copied step 2 to Google Drive")
     assert copies[1] == [], "step 3 was there"
     assert told(saved_runs("none")) == [("run1", 4, "Drive")]
     assert (google / "text.txt").is_file()
@@ -524,8 +530,8 @@ def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) ->
     copied = google / "mine.txt"
     assert copied.read_bytes() == Path("mine.txt").read_bytes()
     assert [note.split(":")[0] for note in notes] == [
-        "step 1 is copied to Google Drive",
-        "step 2 is copied to Google Drive",
+        "copied step 1 to Google Drive",
+        "copied step 2 to Google Drive",
     ]
     # Others' texts, such as the package's samples, are found again without it.
     Path("elsewhere").mkdir()
@@ -600,8 +606,8 @@ def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
 
     drive.mount()
     *warnings, note = brought(saved_runs()[0])
-    assert note == f"going on with run1 from Google Drive, step {copied}"
-    assert ["is cut short" in warning for warning in warnings] == [True] * bool(late)
+    assert note == f"resuming run1 from Google Drive, step {copied}"
+    assert ["is truncated" in warning for warning in warnings] == [True] * bool(late)
     resumed, steps = train(**{**options, "steps": 10 - copied})
     assert [step.step for step in steps] == list(range(copied + 1, 11))
     parts = list(fake_colab.glob(".checkpoint_run1.tar.*.part"))

@@ -70,7 +70,7 @@ def test_finetune_goes_on_where_it_is_run_again(twice: Pages) -> None:
     first, again = twice.pages
     assert "No earlier run was found" in first["resume-form"].text
     assert re.search(r"Resume: test: step 10, loss \d\.\d\d, ", again["resume-form"].text)
-    assert "going on with test as it is here, step 10" in again["resume"].text
+    assert "resuming the local test, step 10" in again["resume"].text
     assert "The run test exists" not in first["finetune-form"].text
     assert "The run test exists: 10 steps" in again["finetune-form"].text
     assert [step for step, _ in record_of(twice.machine)["losses"]] == list(range(1, 21))
@@ -151,7 +151,7 @@ def test_with_drive_every_save_and_the_text_are_kept(days: Days) -> None:
     assert "Google Drive is mounted" in page["open-drive"].text
     assert "Back up to Google Drive: True" in page["finetune-form"].text
     for step in (5, 10):
-        copied = f"step {step} is copied to Google Drive: checkpoint_test.tar"
+        copied = f"copied step {step} to Google Drive: checkpoint_test.tar"
         assert copied in page["finetune"].text
     assert "Saved in Google Drive: checkpoint_test.tar" in page["copy-to-drive"].text
     kept = {path.name for path in days.drive.iterdir()}
@@ -161,7 +161,7 @@ def test_with_drive_every_save_and_the_text_are_kept(days: Days) -> None:
 def test_another_machine_finds_the_run_on_drive_and_goes_on(days: Days) -> None:
     page = whole("finetune", days.gone_on)
     assert re.search("Resume: test: step 10, .*on Google Drive", page["resume-form"].text)
-    assert "going on with test from Google Drive, step 10" in page["resume"].text
+    assert "resuming test from Google Drive, step 10" in page["resume"].text
     assert "The run test exists: 10 steps" in page["finetune-form"].text
     assert "Training text: mine.txt" in page["finetune-form"].text
     assert "Saved: checkpoint/test, step 20." in page["finetune"].text

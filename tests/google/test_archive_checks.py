@@ -1,0 +1,145 @@
+"""The checks of an archive's headers, on truncated, damaged and malicious archives."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archives import (
+    ARCHIVE,
+    CHECKPOINT,
+    EMPTY,
+    HUGE,
+    NEGATIVE,
+    TARGET,
+    contents_of,
+    pack_run,
+    pax_header,
+    raw_header,
+    tar_info,
+    unpack_run,
+    write_archive,
+)
+from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.google.archive_checks import read_contents
+from gpt2_helpers.system.files import sha256_path
+from toy_runs import save_run
+
+
+@pytest.fixture(autouse=True)
+def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_truncated_length_is_rejected() -> None:
+    save_run()
+    whole = pack_run().read_bytes()
+    sha256_path(ARCHIVE).unlink()
+    end = read_contents(ARCHIVE).members[-1]
+    least = end.offset_data + -(-end.size // 512) * 512 + 1024
+    for length in [*range(0, least, 4099), least - 1]:
+        ARCHIVE.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError):
+            read_contents(ARCHIVE)
+    ARCHIVE.write_bytes(whole[:least])  # some tools fill up to whole records, some don't
+    assert read_contents(ARCHIVE).step == 4
+
+
+def test_a_damaged_header_is_not_taken_for_the_end() -> None:
+    save_run()
+    pack_run()
+    with tarfile.open(ARCHIVE) as tar:
+        place = tar.getmembers()[5].offset
+    with open(ARCHIVE, "r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * 20)
+    with pytest.raises(CheckpointError, match=f"is damaged at byte {place:,}"):
+        read_contents(ARCHIVE)
+
+
+@pytest.mark.parametrize(
+    ("member", "fault"),
+    [
+        (("../outside", b"x"), "is outside"),
+        (("checkpoint/run1/../../../outside", b"x"), "is outside"),
+        (("/tmp/outside", b"x"), "is outside"),
+        (("checkpoint/run1/C:outside", b"x"), "is outside"),
+        (("checkpoint\\run1\\outside", b"x"), "is outside"),
+        (("outside", b"x"), "is not in checkpoint/RUN_NAME"),
+        (("checkpoint/outside", b"x"), "is not in checkpoint/RUN_NAME"),
+        (("models/run1/outside", b"x"), "is not in checkpoint/RUN_NAME"),
+        (
+            tar_info("checkpoint/run1/l", type=tarfile.SYMTYPE, linkname="/etc"),
+            "is a link to '/etc'",
+        ),
+        (
+            tar_info("checkpoint/run1/l", type=tarfile.LNKTYPE, linkname="../x"),
+            "is a link to '../x'",
+        ),
+        (tar_info("checkpoint/run1/d", type=tarfile.CHRTYPE), "is not a plain file"),
+        (tar_info("checkpoint/run1/d", type=tarfile.BLKTYPE), "is not a plain file"),
+        (tar_info("checkpoint/run1/d", type=tarfile.FIFOTYPE), "is not a plain file"),
+    ],
+)
+def test_unsafe_members_are_rejected_before_anything_is_written(member: Any, fault: str) -> None:
+    write_archive(*CHECKPOINT, member)
+    with pytest.raises(CheckpointError, match=r"is unsafe: its member .* do not trust") as caught:
+        unpack_run()
+    assert fault in str(caught.value)
+    assert os.listdir() == [ARCHIVE.name]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: write_archive(*CHECKPOINT, ("checkpoint/run2/a", b"")),
+            "contains the runs run1, run2",
+        ),
+        (write_archive, "contains no files"),
+        (lambda: write_archive(("checkpoint/run1/counter", b"4")), "contains no checkpoint"),
+        (lambda: write_archive(*CHECKPOINT, mode="w:gz"), "is not an uncompressed tar archive"),
+        (lambda: ARCHIVE.write_bytes(b"<html>" * 1000), "is not an uncompressed tar archive"),
+        (lambda: write_archive(CHECKPOINT[1], ("checkpoint/run1/x", b"")), "no run 'run1' in"),
+    ],
+)
+def test_archives_that_are_not_one_run_are_rejected(make: Callable[[], Any], message: str) -> None:
+    make()
+    mine = contents_of(save_run(step=6, checkpoint_dir="elsewhere"))
+    with pytest.raises(CheckpointError, match=message):
+        unpack_run()
+    assert contents_of(TARGET) == mine
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(raw_header(size, kind.encode()) for size in (NEGATIVE, HUGE) for kind in "0LKxgXZ"),
+        raw_header(NEGATIVE, b"5"),
+        raw_header(EMPTY, b"L") * 5_000,  # names of names of names
+        pax_header("size", "-1024") + raw_header(EMPTY, b"0"),
+        pax_header("mtime", "nan") + raw_header(EMPTY, b"0", "checkpoint/run1/model-6.index"),
+        pax_header("GNU.sparse.size", "many") + raw_header(EMPTY, b"0"),
+        raw_header(EMPTY, b"0", "checkpoint/run1/model-²²².index"),
+    ],
+)
+def test_malicious_headers_are_rejected(hostile: bytes) -> None:
+    whole = write_archive(*CHECKPOINT).read_bytes()
+    ARCHIVE.write_bytes(whole[: 3 * 1024] + hostile + bytes(10_240))
+    with pytest.raises(CheckpointError, match=r"^checkpoint_run1\.tar is "):
+        unpack_run()
+    assert os.listdir() == [ARCHIVE.name]
+
+
+def test_unsafe_members_are_rejected_without_tarfiles_data_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)  # as before 3.11.4
+    write_archive(*CHECKPOINT, ("../outside", b"x"))
+    with pytest.raises(CheckpointError, match="is outside"):
+        unpack_run()
