@@ -82,8 +82,8 @@ def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
     with pytest.raises(DriveError) as caught:
         drive.mount()
     assert str(caught.value) == (
-        f"Google Drive is to be mounted at {folder.parent}, which is an ordinary folder with files "
-        f"in it: move it away first, !mv {folder.parent} {folder.parent}.before"
+        f"Google Drive can't be mounted at {folder.parent}, which is a folder that contains files: "
+        f"move it first with !mv {folder.parent} {folder.parent}.before"
     )
     folder.parent.rename(f"{folder.parent}.before")
     assert drive.mount() == folder
