@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpt2_helpers.console import copy_with_progress, print_line
+from gpt2_helpers.console import print_line
 from gpt2_helpers.google import drive, drive_backup
+from gpt2_helpers.system.progress import show_bytes
 
 
 def mount_gdrive(*, force_remount: bool = False) -> None:
@@ -90,7 +91,7 @@ def copy_checkpoint_to_gdrive(
     copying = drive_backup.copy_run_to_drive(
         run_name, checkpoint_dir, weights_only=weights_only, copy_folder=copy_folder
     )
-    copy_with_progress(copying, f"{run_name} to Google Drive")
+    show_bytes(copying, f"{run_name} to Google Drive")
     print_line("copied; finish_upload() waits until the upload is complete")
 
 
@@ -119,7 +120,7 @@ def copy_checkpoint_from_gdrive(
     copying = drive_backup.copy_run_from_drive(
         run_name, checkpoint_dir, copy_folder=copy_folder, note=print_line
     )
-    copy_with_progress(copying, f"{run_name} from Google Drive")
+    show_bytes(copying, f"{run_name} from Google Drive")
 
 
 def copy_file_to_gdrive(file_path: str | Path) -> None:
@@ -134,9 +135,7 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_to_gdrive("titles.csv")
     """
-    copy_with_progress(
-        drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive"
-    )
+    show_bytes(drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
@@ -153,7 +152,7 @@ def copy_file_from_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_from_gdrive("titles.csv")
     """
-    copy_with_progress(
+    show_bytes(
         drive.copy_file_from_drive(file_path, print_line),
         f"{Path(file_path).name} from Google Drive",
     )

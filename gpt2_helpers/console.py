@@ -11,7 +11,6 @@ from gpt2_helpers.system.progress import Bar
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.result import GenerationResult
-    from gpt2_helpers.system.files import CopyProgress
     from gpt2_helpers.training.run import FinetuneRun, RunProgress
 
 
@@ -72,14 +71,6 @@ def result_line(run: FinetuneRun) -> str:
     """How a finetuning ended, its folder and its step, as a line."""
     result = "interrupted and saved" if run.interrupted else "saved"
     return f"{result}: {run.folder.path}, step {run.folder.read().step}"
-
-
-def copy_with_progress(copying: Iterable[CopyProgress], title: str) -> None:
-    """Finish a copy; show a progress bar of its bytes."""
-    with Bar(desc=title, unit="B", unit_scale=True) as bar:
-        for progress in copying:
-            bar.total = progress.total
-            bar.update(progress.done - bar.n)
 
 
 def with_progress(

@@ -12,14 +12,12 @@ import tensorflow as tf
 
 from gpt2_helpers import console
 from gpt2_helpers.console import (
-    copy_with_progress,
     print_line,
     progress_line,
     show_finetuning,
     with_progress,
 )
 from gpt2_helpers.generation.result import GenerationResult
-from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar
 from gpt2_helpers.training.callbacks import Backup
 from gpt2_helpers.training.run import RunProgress
@@ -142,13 +140,3 @@ def test_bar_leaves_no_monitor_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bar, "monitor", None)  # another tqdm bar may have started one
     list(with_progress([GenerationResult("one", "", 0, 3, "stop")], 1))
     assert Bar.monitor is None
-
-
-def test_bar_counts_bytes(capsys: Captured) -> None:
-    copy_with_progress(
-        iter([CopyProgress(1_000_000, 3_000_000), CopyProgress(3_000_000, 3_000_000)]),
-        "run1 to Drive",
-    )
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert re.search(r"run1 to Drive: 100%.* 3\.00M/3\.00M \[.*B/s\]", shown.err)

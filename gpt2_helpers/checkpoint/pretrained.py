@@ -13,7 +13,7 @@ from gpt2_helpers import config
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint
 from gpt2_helpers.config import OLD_NAMES, SIZES, RunConfig
 from gpt2_helpers.errors import CheckpointError, DownloadError
-from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, fetch_all, room
+from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, download_files, room
 
 FILES = (
     *("checkpoint", "encoder.json", "hparams.json", "model.ckpt.data-00000-of-00001"),
@@ -61,7 +61,7 @@ def download_model(
     elif not base.lower().startswith(("https://", "http://")):
         raise DownloadError(f"{MIRROR_VARIABLE} must begin with https:// or http://, got {base!r}")
     elif not is_downloaded(model_name, model_dir):
-        fetch_all(_files(f"{base}/{size}", folder), folder, progress, retry_pauses)
+        download_files(_files(f"{base}/{size}", folder), folder, progress, retry_pauses)
     else:  # a process that was killed may have left the state of a completed download
         for name in FILES:
             (folder / f"{name}.part.json").unlink(missing_ok=True)
@@ -97,10 +97,10 @@ def _copy_bundled(folder: Path) -> None:
         raise DownloadError(f"{config.BUNDLED_FOLDER} lacks files: reinstall gpt2-helpers")
     files = []
     for file in _files(str(config.BUNDLED_FOLDER), folder):
-        if not (file.path.is_file() and filecmp.cmp(file.address, file.path, shallow=False)):
-            file.size = Path(file.address).stat().st_size
+        if not (file.path.is_file() and filecmp.cmp(file.url, file.path, shallow=False)):
+            file.size = Path(file.url).stat().st_size
             files.append(file)
     with room(folder, files):
         for file in files:
-            shutil.copyfile(file.address, file.part)
+            shutil.copyfile(file.url, file.part)
             check_and_name(file, {})

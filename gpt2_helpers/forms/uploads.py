@@ -68,7 +68,7 @@ def download_into(url: str, folder: Path) -> Path:
         "or download the file in your browser and upload it here; the address must be that of the "
         "file itself (on GitHub, the address of the Raw button)"
     )
-    download_file(url, part, instead=alternative)
+    download_file(url, part, alternative=alternative)
     return _move_to_free_name(part, folder / name)
 
 

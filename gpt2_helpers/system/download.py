@@ -1,8 +1,8 @@
-"""Files of the web onto the disk: resumed, compared, and whole or not there. Knows bytes and HTTP.
+"""Resumable, verified downloads over HTTP. Knows nothing about what the files contain.
 
-A file is `NAME.part` until it has arrived whole; only then does it take its name. `NAME.part.json`
-beside it keeps what the server said of it: the next call goes on from there, or starts afresh
-where the file has changed since.
+A file is called `NAME.part` until it is complete. `NAME.part.json` has the size, MD5 and version
+that the server reported: the next call resumes the download, or starts over if the file has changed
+on the server. Downloading is a generator of `CopyProgress`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shutil
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from typing import Any, cast
@@ -25,222 +25,253 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from gpt2_helpers.errors import DownloadError
-from gpt2_helpers.system.progress import Bar
+from gpt2_helpers.system.files import CopyProgress
+from gpt2_helpers.system.progress import Bar, show_bytes
 
 TIMEOUT = 30.0  # seconds without a byte
-_CHUNK = 1 << 16
+_CHUNK_SIZE = 1 << 16
 
 
 def download_file(
-    address: str,
+    url: str,
     path: str | Path,
     *,
-    instead: str,
+    alternative: str,
     progress: bool = True,
     retry_pauses: Sequence[float] = (1.0, 4.0),
 ) -> None:
-    """Put one file of the web at `path`: resumed, sized, and renamed when it is whole. What stands
-    there already is kept where it is as long as the server's.
+    """Download a file to `path`, unless it exists with the size that the server reports.
 
-    `instead` ends the sentence of what to do where it cannot be had: "or upload the file". Raises
-    DownloadError, also where a web page (HTML) comes.
+    Args:
+        url: An http or https URL.
+        path: The file to write. Interrupted downloads are resumed.
+        alternative: What the user can do if it fails, such as "or upload the file"; the end of
+            error messages.
+        progress: Whether to show a progress bar.
+        retry_pauses: Seconds before each retry.
+
+    Raises:
+        DownloadError: The file cannot be downloaded, or the server sent a web page (HTML).
     """
     path = Path(path)
-    opener = urllib.request.build_opener(Redirects(instead))
-    fetch_all([RemoteFile(address, path, opener, instead)], path.parent, progress, retry_pauses)
+    opener = urllib.request.build_opener(Redirects(alternative))
+    file = RemoteFile(url, path, opener, alternative)
+    download_files([file], path.parent, progress, retry_pauses)
 
 
-class _BrokenError(Exception):
-    """A try that failed in a way in which the next one may not."""
+def download_files(
+    files: list[RemoteFile], folder: Path, progress: bool, retry_pauses: Sequence[float]
+) -> None:
+    """Download what is missing of `files`, which are all in `folder`, with a progress bar."""
+    title = files[0].path.name if len(files) == 1 else folder.name
+    initial = sum(file.done for file in files)
+    downloading = iter_download(files, folder, retry_pauses)
+    show_bytes(downloading, title, shown=progress, initial=initial)
 
 
-# What a server says of a file, as far as it does: "size" in bytes, "md5" in base64, and "version".
+class _RetryableError(Exception):
+    """A failure that may not happen again at the next attempt."""
+
+
+# What a server reports about a file: some of "size" in bytes, "md5" in base64, "version".
 _Facts = dict[str, Any]
 
 
 class RemoteFile:
-    """One file to fetch: `told` is what the server said beforehand, `place` how far it has come."""
+    """A file to download.
+
+    Attributes:
+        url: Where it is.
+        path: Where it is written.
+        opener: Opens URLs and follows redirects.
+        alternative: The end of error messages, see `download_file`.
+        part: The incomplete file.
+        state: The file with what the server reported about `part`.
+        reported: What the server reported before the download.
+        size: Its size in bytes, 0 if unknown.
+        done: Bytes downloaded so far.
+    """
 
     def __init__(
-        self,
-        address: str,
-        path: Path,
-        opener: urllib.request.OpenerDirector,
-        instead: str,
+        self, url: str, path: Path, opener: urllib.request.OpenerDirector, alternative: str
     ) -> None:
-        self.address, self.path, self.opener, self.instead = address, path, opener, instead
-        self.part, self.note = Path(f"{path}.part"), Path(f"{path}.part.json")
-        self.told: _Facts = {}
-        self.size, self.place = 0, self.arrived()
+        self.url, self.path, self.opener, self.alternative = url, path, opener, alternative
+        self.part, self.state = Path(f"{path}.part"), Path(f"{path}.part.json")
+        self.reported: _Facts = {}
+        self.size, self.done = 0, self.part_size()
 
-    def arrived(self) -> int:
+    def part_size(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def exists(self) -> bool:
-        """Whether it is there, and as long as the server's: others may have left half of it."""
+        """Whether it is complete: another program may have left a partial file of this name."""
         return self.path.is_file() and self.size in (0, self.path.stat().st_size)
 
-    def move(self, place: int, size: int, bar: Bar) -> None:
-        """Say where it stands: a fresh start moves the bar back."""
-        bar.total = ((bar.total or 0) + size - self.size) or None
-        bar.update(place - self.place)
-        self.place, self.size = place, size
 
+def iter_download(
+    files: list[RemoteFile], folder: Path, retry_pauses: Sequence[float]
+) -> Generator[CopyProgress, None, None]:
+    """Download what is missing in `folder`, small files first: they fail soonest.
 
-def fetch_all(files: list[RemoteFile], folder: Path, shown: bool, pauses: Sequence[float]) -> None:
-    """Fetch what is missing in `folder`, small files first: they show soonest what is wrong."""
-    name = files[0].path.name if len(files) == 1 else folder.name
-    with contextlib.suppress(_BrokenError):  # the fetching has its further tries, asking has none
+    Yields the bytes done and in total, which may decrease if a file has to start over.
+    """
+    with contextlib.suppress(_RetryableError):  # downloads are retried, these requests are not
         for file in files:
-            # Some servers answer no HEAD; what else may be wrong will show in the fetching.
+            # Some servers do not answer HEAD; other errors will appear in the download.
             with contextlib.suppress(DownloadError), _open(file, "HEAD") as response:
-                file.told = _facts(response)
-                file.size = file.told.get("size", 0)
+                file.reported = _facts(response)
+                file.size = file.reported.get("size", 0)
     for file in files:
-        if file.exists():  # a call that was killed may have left its note
-            file.note.unlink(missing_ok=True)
+        if file.exists():  # a process that was killed may have left its state
+            file.state.unlink(missing_ok=True)
     files = sorted((file for file in files if not file.exists()), key=lambda file: file.size)
-    done, total = sum(file.place for file in files), sum(file.size for file in files) or None
-    bar = Bar(desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=not shown)
-    with bar, room(folder, files):
+    with room(folder, files):
         for file in files:
-            _fetch(file, bar, pauses)
+            for message in _download(file, retry_pauses):
+                done, total = sum(f.done for f in files), sum(f.size for f in files)
+                yield CopyProgress(done, total, message)
 
 
-def _fetch(file: RemoteFile, bar: Bar, pauses: Sequence[float]) -> None:
-    """Get one file whole and give it its name, in one try more than there are pauses."""
+def _download(file: RemoteFile, pauses: Sequence[float]) -> Generator[str, None, None]:
+    """Download one file with one attempt more than there are pauses.
+
+    Yields at every change of `file.done`; the text is empty or says that it waits for a retry.
+    """
     for pause in (*pauses, None):
         try:
-            facts = _attempt(file, bar)
+            facts = yield from _attempt(file)
             break
-        except _BrokenError as broken:
+        except _RetryableError as error:
             if pause is None:
                 raise DownloadError(
-                    f"{file.address} did not arrive whole in {len(pauses) + 1} tries: {broken}; "
-                    f"check the network, {file.instead}: the next call goes on from there"
-                ) from broken
-            bar.set_postfix_str(f"trying again in {pause:g} s")
+                    f"{file.url} is incomplete after {len(pauses) + 1} attempts: {error}; check "
+                    f"the network, {file.alternative}: the next call resumes the download"
+                ) from error
+            yield f"retrying in {pause:g} s"
             time.sleep(pause)
-            bar.set_postfix_str("")
     check_and_name(file, facts)
 
 
-def _attempt(file: RemoteFile, bar: Bar) -> _Facts:
-    """Ask for what is missing of a file, and write it behind what is there."""
-    file.move(file.arrived(), file.size, bar)
-    before: _Facts = {}
-    if file.place:
+def _attempt(file: RemoteFile) -> Generator[str, None, _Facts]:
+    """Request the missing bytes of a file and append them; returns the facts to check."""
+    file.done = file.part_size()
+    yield ""
+    previous: _Facts = {}
+    if file.done:
         with contextlib.suppress(OSError, ValueError, TypeError):
-            before = dict(json.loads(file.note.read_text(encoding="utf-8")))
-    if file.place and file.place == before.get("size") and not _differ(before, file.told):
-        return before  # an earlier call was stopped after the last byte
-    headers = {"Range": f"bytes={file.place}-"} if file.place else {}
-    if "version" in before:
-        headers["If-Range"] = before["version"]
+            previous = dict(json.loads(file.state.read_text(encoding="utf-8")))
+    if file.done and file.done == previous.get("size") and not _differ(previous, file.reported):
+        return previous  # an earlier call was stopped after the last byte
+    headers = {"Range": f"bytes={file.done}-"} if file.done else {}
+    if "version" in previous:
+        headers["If-Range"] = previous["version"]
     with _open(file, "GET", headers) as response:
         facts = _facts(response)
         span = response.headers.get("Content-Range", "").partition("-")[0]
         if response.status == 200:
-            file.move(0, file.size, bar)
-            if facts.get("version") == file.told.get("version") and _differ(facts, file.told):
-                raise _BrokenError("the server tells its length or MD5 in two ways")
-        elif span == f"bytes {file.place}" and not _differ(facts, before):
-            facts = {**before, **facts}
+            file.done = 0
+            same_version = facts.get("version") == file.reported.get("version")
+            if same_version and _differ(facts, file.reported):
+                raise _RetryableError("the server sent inconsistent length or MD5")
+        elif span == f"bytes {file.done}" and not _differ(facts, previous):
+            facts = {**previous, **facts}
         else:
             file.part.unlink(missing_ok=True)
-            raise _BrokenError(
-                "the server has another version than that begun, which was thrown away"
+            raise _RetryableError(
+                "the file has changed on the server since the download was started, which was "
+                "discarded"
             )
-        if not _differ(facts, file.told):
-            facts = {**file.told, **facts}
-        _receive(response, file, facts, bar)
+        if not _differ(facts, file.reported):
+            facts = {**file.reported, **facts}
+        yield from _receive(response, file, facts)
     return facts
 
 
-def _receive(response: HTTPResponse, file: RemoteFile, facts: _Facts, bar: Bar) -> None:
-    """Write the body behind what is there; _BrokenError where it ends too soon."""
+def _receive(response: HTTPResponse, file: RemoteFile, facts: _Facts) -> Iterator[str]:
+    """Append the response's body to the part; _RetryableError if it ends too early."""
     chunk = _read(response, file)
-    page = not file.place and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+    page = not file.done and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
     if page or response.headers.get_content_type() == "text/html":
         raise DownloadError(
-            f"{file.address} sent a web page (HTML) instead of the file, perhaps a network's login "
-            f"page: open it in a browser to see, {file.instead}"
+            f"{file.url} sent a web page (HTML) instead of the file, perhaps a network's login "
+            f"page: open it in a browser to see, {file.alternative}"
         )
-    # Not "ab": of two processes at the same file both write the same bytes in the same places.
-    with open(file.part, "r+b" if file.place else "wb") as out:
-        out.seek(file.place)
-        file.note.write_text(json.dumps(facts), encoding="utf-8")
+    # Not "ab": two processes that download the same file write the same bytes at the same offsets.
+    with open(file.part, "r+b" if file.done else "wb") as out:
+        out.seek(file.done)
+        file.state.write_text(json.dumps(facts), encoding="utf-8")
         while chunk:
             out.write(chunk)
-            place = file.place + len(chunk)
-            file.move(place, facts.get("size", place), bar)
+            file.done += len(chunk)
+            file.size = facts.get("size", file.done)
+            yield ""
             chunk = _read(response, file)
-    if not file.place or file.place != file.size:
-        raise _BrokenError(f"it ended after {file.place} of {file.size} bytes")
+    if not file.done or file.done != file.size:
+        raise _RetryableError(f"it ended after {file.done} of {file.size} bytes")
 
 
 def check_and_name(file: RemoteFile, facts: _Facts) -> None:
-    """Compare the MD5 where one was sent, see the file safely on disk, and give it its name."""
+    """Verify the MD5 if the server sent one, flush the part to the disk, and rename it."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(file.part, "r+b") as part:
-        while "md5" in facts and (chunk := part.read(_CHUNK)):
+        while "md5" in facts and (chunk := part.read(_CHUNK_SIZE)):
             digest.update(chunk)
         os.fsync(part.fileno())
     found = base64.b64encode(digest.digest()).decode()
     if facts.get("md5", found) != found:
         file.part.unlink()
         raise DownloadError(
-            f"{file.address} did not arrive as it was sent: its MD5 is {found}, the server says "
-            f"{facts['md5']}; what came was thrown away: try again, {file.instead}"
+            f"{file.url} was damaged on the way: its MD5 is {found}, the server says "
+            f"{facts['md5']}; the download was discarded: try again, {file.alternative}"
         )
     os.replace(file.part, file.path)
-    file.note.unlink(missing_ok=True)
+    file.state.unlink(missing_ok=True)
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but none from https to what anyone on the way could alter."""
+    """Follows redirects, except from https to an insecure protocol."""
 
-    def __init__(self, instead: str) -> None:
-        self.instead = instead
+    def __init__(self, alternative: str) -> None:
+        self.alternative = alternative
 
     def redirect_request(self, req: Any, *rest: Any, **named: Any) -> urllib.request.Request | None:
         followed = super().redirect_request(req, *rest, **named)
         if followed and req.type == "https" and followed.type != "https":
             raise DownloadError(
-                f"{req.full_url} leads to {followed.full_url}, which is not https and was not "
-                f"followed: try again in another network, {self.instead}"
+                f"{req.full_url} redirects to {followed.full_url}, which is not https and was not "
+                f"followed: try again in another network, {self.alternative}"
             )
         if followed:
-            followed.method = req.get_method()  # before Python 3.13 a HEAD becomes a GET
+            followed.method = req.get_method()  # Python before 3.13 turns HEAD into GET
         return followed
 
 
 def _open(file: RemoteFile, method: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    """Ask for a file; _BrokenError where no answer comes, or one of 500 and more."""
+    """Send a request; _RetryableError if there is no response, or one with status 500 or more."""
     with _network_errors(file):
-        request = urllib.request.Request(file.address, headers=headers or {}, method=method)
+        request = urllib.request.Request(file.url, headers=headers or {}, method=method)
         try:
             response = file.opener.open(request, timeout=TIMEOUT)
         except HTTPError as error:
             if error.code != 416:
                 raise
-            response = error  # it reads as an answer: there is nothing behind the part begun
+            response = error  # can be read as a response: the part is already as long as the file
     return cast(HTTPResponse, response)
 
 
 def _read(response: HTTPResponse, file: RemoteFile) -> bytes:
     with _network_errors(file):
-        return response.read(_CHUNK)
+        return response.read(_CHUNK_SIZE)
 
 
 def _facts(response: HTTPResponse) -> _Facts:
     headers = response.headers
     total, md5 = headers.get("Content-Length", ""), headers.get("Content-MD5", "")
-    if response.status == 206:  # then these two are of the part alone
+    if response.status == 206:  # then these headers describe only the part
         total = headers.get("Content-Range", "").rpartition("/")[2]
         md5 = headers.get("x-ms-blob-content-md5", "")
     version = headers.get("ETag", "W/")
-    if version.startswith("W/"):  # a weak tag may not be asked for in If-Range, a date may
+    if version.startswith("W/"):  # a weak tag is not allowed in If-Range, a date is
         version = headers.get("Last-Modified", "")
     size = int(total) if total.isdecimal() else 0
     facts = {"size": size, "md5": md5.strip(), "version": version}
@@ -248,55 +279,55 @@ def _facts(response: HTTPResponse) -> _Facts:
 
 
 def _differ(one: _Facts, other: _Facts) -> bool:
-    """Whether anything that both know is not the same."""
+    """Whether any fact that both contain is different."""
     return any(other.get(key, value) != value for key, value in one.items())
 
 
 @contextlib.contextmanager
 def _network_errors(file: RemoteFile) -> Iterator[None]:
-    """Errors of the network as _BrokenError, as final ones where a further try changes nothing."""
+    """Convert network errors to _RetryableError, or to DownloadError if a retry is useless."""
     try:
         yield
     except HTTPError as error:
         error.close()
         if error.code >= 500:
-            raise _BrokenError(f"the server answered {error.code} {error.reason}") from error
+            raise _RetryableError(f"the server answered {error.code} {error.reason}") from error
         what = "does not exist" if error.code == 404 else "was refused"
         raise DownloadError(
-            f"{file.address} {what} (HTTP {error.code} {error.reason}): correct the address, "
-            f"{file.instead}"
+            f"{file.url} {what} (HTTP {error.code} {error.reason}): correct the URL, "
+            f"{file.alternative}"
         ) from error
     except (ValueError, InvalidURL) as error:
         raise DownloadError(
-            f"{file.address} is no address ({error}): correct it, {file.instead}"
+            f"{file.url} is not a valid URL ({error}): correct it, {file.alternative}"
         ) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         words = " ".join(str(reason).split()) or type(reason).__name__
         if isinstance(reason, socket.gaierror):
-            words = f"no server named {urlsplit(file.address).hostname} was found (no network?)"
+            words = f"no server named {urlsplit(file.url).hostname} was found (no network?)"
         elif isinstance(reason, TimeoutError):
-            words = f"nothing came for {TIMEOUT:g} seconds"
-        raise _BrokenError(words) from error
+            words = f"the server sent nothing for {TIMEOUT:g} seconds"
+        raise _RetryableError(words) from error
 
 
 @contextlib.contextmanager
 def room(folder: Path, files: list[RemoteFile]) -> Iterator[None]:
-    """Make the folder, see that there is room, and turn errors of the file system into ours."""
+    """Create the folder, check the disk space, and convert file system errors to DownloadError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if sum(file.size - file.place for file in files) > shutil.disk_usage(folder).free:
-            raise OSError(errno.ENOSPC, "too little room")
+        if sum(file.size - file.done for file in files) > shutil.disk_usage(folder).free:
+            raise OSError(errno.ENOSPC, "too little space")
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DownloadError(
-                f"{folder} cannot be written to: {error.strerror or error}; give another model_dir"
+                f"{folder} cannot be written: {error.strerror or error}; use another model_dir"
             ) from error
-        needed = Bar.format_sizeof(max(0, sum(file.size - file.place for file in files)), "B")
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        free = Bar.format_sizeof(shutil.disk_usage(there).free, "B")
+        needed = Bar.format_sizeof(max(0, sum(file.size - file.done for file in files)), "B")
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free = Bar.format_sizeof(shutil.disk_usage(existing).free, "B")
         raise DownloadError(
-            f"the disk of {folder} is too full: {needed} more are needed, {free} are free; "
-            "make room, or give another model_dir"
+            f"too little disk space for {folder}: {needed} more needed, {free} free; free some "
+            "space, or use another model_dir"
         ) from error

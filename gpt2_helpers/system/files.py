@@ -32,10 +32,11 @@ def ignore(message: str) -> None:
 
 
 class CopyProgress(NamedTuple):
-    """Bytes done so far, and in total."""
+    """Bytes done so far and in total, with a message such as "retrying in 4 s"."""
 
     done: int
     total: int
+    message: str = ""
 
 
 Result = TypeVar("Result")

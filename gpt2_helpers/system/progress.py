@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Generator
 from typing import Any
 
 from tqdm import TqdmExperimentalWarning
@@ -10,6 +11,8 @@ from tqdm import TqdmExperimentalWarning
 with warnings.catch_warnings():  # tqdm.auto suppresses this warning too, but also loads asyncio
     warnings.simplefilter("ignore", TqdmExperimentalWarning)
     from tqdm.autonotebook import tqdm
+
+from gpt2_helpers.system.files import CopyProgress, Result
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
@@ -26,3 +29,33 @@ class Bar(tqdm):  # type: ignore[type-arg]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(dynamic_ncols=True, miniters=1, **options)
+
+
+def show_bytes(
+    copying: Generator[CopyProgress, None, Result],
+    title: str,
+    *,
+    shown: bool = True,
+    initial: int = 0,
+) -> Result:
+    """Run a copy, an encoding or a download to its end with a progress bar; returns its result.
+
+    Args:
+        copying: Yields the bytes done and in total.
+        title: Text before the bar.
+        shown: Whether to show the bar.
+        initial: Bytes that an earlier call has done, which do not count for the rate.
+    """
+    message = ""
+    options = {"unit": "B", "unit_scale": True, "disable": not shown}
+    with Bar(desc=title, initial=initial, **options) as bar:
+        while True:
+            try:
+                progress = next(copying)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            bar.total = progress.total or None
+            bar.update(progress.done - bar.n)
+            if progress.message != message:
+                message = progress.message
+                bar.set_postfix_str(message)

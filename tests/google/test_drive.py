@@ -148,7 +148,7 @@ def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
         Path(name).write_bytes(name.encode() * 500_000)
         os.utime(name, (1_600_000_000, 1_600_000_000))
         moved = list(drive.copy_file_to_drive(name))
-        assert moved[-1] == (Path(name).stat().st_size,) * 2
+        assert moved[-1][:2] == (Path(name).stat().st_size,) * 2
         assert (mounted / name).read_bytes() == Path(name).read_bytes()
         assert (mounted / name).stat().st_mtime == 1_600_000_000
         Path(name).unlink()

@@ -335,7 +335,7 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
         to_drive(name)
     whole = archive_checks.read_contents
 
-    def unreadable(archive: Path) -> archive_checks.Contents:
+    def unreadable(archive: Path) -> archive_checks.ArchiveContents:
         if archive.name == "checkpoint_one.tar":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(archive))
         return whole(archive)

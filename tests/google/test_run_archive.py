@@ -168,7 +168,7 @@ def test_a_round_trip_restores_the_run() -> None:
     assert contents.size == sum(path.stat().st_size for path in folder.path.iterdir())
     total = ARCHIVE.stat().st_size
     moved = list(unpack(ARCHIVE, TARGET))
-    assert moved[-1] == (total, total)
+    assert moved[-1][:2] == (total, total)
     assert contents_of(TARGET) == contents_of(folder)
     assert (TARGET.path / index.name).stat().st_mtime == 1_600_000_000
     assert TARGET.read().optimizer_state() is not None
