@@ -1,7 +1,7 @@
-"""For nbval, `pytest --nbval-lax --nbval-current-env notebooks`: each notebook has an empty folder
-of its own and values by which it is done quickly, and BigQuery is the stand-in of the tests.
+"""Configuration of nbval: `pytest --nbval-lax --nbval-current-env notebooks`.
 
-A variable that is set already goes before those values: GPT2_STEPS=400 trains longer.
+Each notebook runs in its own empty folder, with values that make it fast and a fake BigQuery.
+Environment variables override these values: GPT2_STEPS=400 trains longer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """A notebook's kernel starts with its first cell, and inherits what is set then."""
+    """Set the environment when the first cell of a notebook starts its kernel."""
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(item, IPyNbCell) and item.parent.kernel is None:
             for name, value in _environment(item.config).items():
@@ -45,7 +45,7 @@ def _environment(config: pytest.Config) -> dict[str, str]:
     if BIGQUERY not in config.stash:
         config.stash[BIGQUERY] = at_the_end.enter_context(running()).address
     folder = Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="gpt2-notebook-")))
-    # nbval starts each kernel here, beside the notebook, where runs of one's own may lie.
+    # nbval starts the kernel in the folder of the notebook, which may contain the user's runs.
     startup = folder / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (folder / "notebooks").mkdir()

@@ -1,16 +1,14 @@
-"""Makes the notebooks and the READMEs ready for publishing: `make notebooks`.
+"""Prepares notebooks and READMEs for publishing: `make notebooks`.
 
-The repository's address stands in pyproject.toml, and nowhere else by hand. From there it goes,
-with the version, into
+The repository's URL is set only in pyproject.toml. The script writes it, with the version, into
 
-- each notebook's cell `badge`, after the title, and its cell `install-package`, both wholly;
+- the cells `badge` and `install-package` of each notebook, which it generates;
 - the README's picture, file and install links, CITATION.cff, and the other URLs of pyproject.toml;
-- every link to Colaboratory and every `git clone` line, in notebooks and READMEs: whatever stands
-  between host and path is replaced;
-- the place behind each link from one notebook to another, such as `[Generate](generate.ipynb)`:
-  it leads nowhere in Colaboratory.
+- all links to Colab and all `git clone` lines in notebooks and READMEs;
+- a second link beside each link between notebooks, such as `[Generate](generate.ipynb)`, because
+  relative links don't work in Colab.
 
-A notebook is also stored clean: no outputs, no counts, only the metadata that it needs.
+It also removes outputs, execution counts and unneeded metadata from the notebooks.
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github/"
 COLAB_LINK = re.compile(re.escape(COLAB) + r"[^\s)]*?(?=notebooks/[\w-]+\.ipynb)")
 BADGE_LINK = re.compile(r"\[!\[[^]]*\]\([^)]*colab-badge\.svg\)\]")
-# A link from notebook to notebook, with what an earlier run has put behind it.
-NEIGHBOUR = re.compile(r"(\[[^]]+\]\(([\w-]+)\.ipynb\))(?: \(\[in Colaboratory\]\([^)]*\)\))?")
+# A link from notebook to notebook, with the second link of an earlier run.
+NOTEBOOK_LINK = re.compile(r"(\[[^]]+\]\(([\w-]+)\.ipynb\))(?: \(\[in Colab\]\([^)]*\)\))?")
 CLONE = re.compile(r"(?<=git clone )https?://\S+")
 # Absolute, since a package index shows the README too.
 PICTURE_LINK = re.compile(r"https://raw\.githubusercontent\.com/[^/\s]+/[^/\s]+/(?=main/)")
@@ -52,16 +50,16 @@ URLS = {
     "Issues": "/issues",
 }
 
-# What the names in a cell's metadata may say; all else is left there by Jupyter or Colaboratory.
+# Allowed keys in the metadata of a cell. Jupyter and Colab add others.
 CELL_METADATA = {"cellView", "tags"}
 
 BADGE_CELL = """\
-[![Open in Colaboratory]({badge})]({colab}notebooks/{name}.ipynb)
+[![Open in Colab]({badge})]({colab}notebooks/{name}.ipynb)
 
-For gpt2-helpers {version}, which lives at [{place}]({address})."""
+gpt2-helpers {version}, [{place}]({address})"""
 
-# Colaboratory's TensorFlow and ipywidgets must stay as they are, hence --no-deps.
-# `-e` leaves a line for Python's next start; addsitedir reads it in this one.
+# --no-deps keeps Colab's own TensorFlow and ipywidgets.
+# An editable install takes effect when Python starts; addsitedir activates it immediately.
 INSTALL_CELL = """\
 # @title Install gpt2-helpers
 import os
@@ -88,7 +86,7 @@ print("gpt2-helpers", gpt2.__version__, "is ready")"""
 
 @dataclass(frozen=True)
 class Project:
-    """Where the project is published, and which version this is."""
+    """The URL of the repository and the version."""
 
     address: str  # https://github.com/OWNER/NAME
     version: str
@@ -100,7 +98,7 @@ class Project:
 
     @property
     def place(self) -> str:
-        """The address without its scheme."""
+        """The URL without its scheme."""
         return self.address.partition("://")[2]
 
     @property
@@ -109,7 +107,7 @@ class Project:
 
     @property
     def colab(self) -> str:
-        """What a link to Colaboratory begins with, before the path in the repository."""
+        """The start of links to Colab, before the path in the repository."""
         return f"{COLAB}{self.owner_and_name}/blob/main/"
 
     def cell(self, template: str, name: str) -> str:
@@ -123,8 +121,8 @@ class Project:
         )
 
     def markdown(self, text: str) -> str:
-        """`text` with its links to Colaboratory and its `git clone` lines as they should be."""
-        text = BADGE_LINK.sub(f"[![Open in Colaboratory]({BADGE})]", text)
+        """Return `text` with the current URL in its links and `git clone` lines."""
+        text = BADGE_LINK.sub(f"[![Open in Colab]({BADGE})]", text)
         text = COLAB_LINK.sub(self.colab, text)
         text = PICTURE_LINK.sub(f"https://raw.githubusercontent.com/{self.owner_and_name}/", text)
         text = FILE_LINK.sub(f"{self.address}/", text)
@@ -132,23 +130,23 @@ class Project:
         return CLONE.sub(self.address, text)
 
     def settings(self, text: str) -> str:
-        """pyproject.toml with its other URLs made from `Repository`."""
+        """Return pyproject.toml with its other URLs derived from `Repository`."""
         for name, path in URLS.items():
             line = f'{name} = "{self.address}{path}"'
             text = re.sub(rf'^{name} = ".*"$', line, text, flags=re.MULTILINE)
         return text
 
     def citation(self, text: str) -> str:
-        """CITATION.cff with the present address and version."""
+        """Return CITATION.cff with the current URL and version."""
         return CITATION_VERSION.sub(self.version, CITATION_URL.sub(self.address, text))
 
     def linked(self, text: str) -> str:
-        """`text` with each link to another notebook made to work in Colaboratory too."""
-        return NEIGHBOUR.sub(rf"\1 ([in Colaboratory]({self.colab}notebooks/\2.ipynb))", text)
+        """Return `text` with a link to Colab beside each link to another notebook."""
+        return NOTEBOOK_LINK.sub(rf"\1 ([in Colab]({self.colab}notebooks/\2.ipynb))", text)
 
 
 def notebook(text: str, name: str, project: Project) -> str:
-    """A notebook's file as it should be: `text` is the file as it is, `name` its stem."""
+    """Return the published form of a notebook file. `name` is the file name without suffix."""
     page: Any = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
     page.nbformat, page.nbformat_minor = 4, 5
     gpu = name not in WITHOUT_GPU
@@ -159,7 +157,7 @@ def notebook(text: str, name: str, project: Project) -> str:
         "language_info": {"name": "python"},
     }
     for number, cell in enumerate(page.cells):
-        # Colaboratory keeps the ids of cells in their metadata.
+        # Colab stores the IDs of cells in their metadata.
         cell.id = cell.get("id") or cell.metadata.get("id") or f"cell-{number}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
         if cell.cell_type == "code":
@@ -172,7 +170,7 @@ def notebook(text: str, name: str, project: Project) -> str:
         cells["badge"] = nbformat.v4.new_markdown_cell(id="badge")
         page.cells.insert(1, cells["badge"])
     if "install-package" not in cells:
-        raise ValueError(f"{name}.ipynb has no cell with the id install-package: give it one")
+        raise ValueError(f"{name}.ipynb has no cell with the ID install-package: add one")
     cells["badge"].source = project.cell(BADGE_CELL, name)
     cells["install-package"].source = project.cell(INSTALL_CELL, name)
     cells["install-package"].metadata = {"cellView": "form"}
@@ -183,7 +181,7 @@ def notebook(text: str, name: str, project: Project) -> str:
 
 
 def changes(root: Path) -> dict[Path, str]:
-    """The files under `root` that are out of date, and what should stand in them."""
+    """Return the files that are out of date, with their new content."""
     project = Project.of(root)
     wanted = {}
     rewrite = {
@@ -200,9 +198,9 @@ def changes(root: Path) -> dict[Path, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Write what notebooks and READMEs are published with."
+        description="Write URL and version into notebooks and READMEs, and remove outputs."
     )
-    parser.add_argument("--check", action="store_true", help="only say what is out of date")
+    parser.add_argument("--check", action="store_true", help="only list files that are out of date")
     arguments = parser.parse_args()
     root = Path(__file__).parents[1]
     outdated = changes(root)

@@ -1,7 +1,7 @@
-"""The form for an export from BigQuery: what, at what cost, and the CSV that comes of it.
+"""The form for exports from BigQuery: choice of titles, cost, and export to CSV.
 
-`check()` asks what it would cost, `run()` exports; both stand in cells of their own, in which
-Colaboratory can ask for the account. The button does what `check()` does, once one is signed in.
+`check()` and `run()` belong into cells of their own, because Colab can ask for the account only
+there. The button also checks the cost.
 """
 
 from __future__ import annotations
@@ -35,71 +35,81 @@ if TYPE_CHECKING:
 
 _SOURCES = [
     ("Hacker News", "hacker_news"),
-    ("Reddit, as the article did", "reddit"),
-    ("a table of your own", "own"),
+    ("Reddit (as in the article)", "reddit"),
+    ("Your own table", "own"),
 ]
 _REDDIT_IS_CLOSED = (
-    "Access to these tables has been denied to the public since January 2025: most accounts will "
-    "be refused, at no cost. Hacker News can be read by all."
+    "Public access to these tables has been denied since January 2025: most accounts get an error, "
+    "at no cost. Everyone can read Hacker News."
 )
 
 
 class BigQueryForm(Displayable):
-    """What to export from BigQuery. `check()` tells the cost, `run()` writes the CSV.
+    """A form to export titles from BigQuery. `check()` shows the cost, `run()` writes the CSV.
 
     form = BigQueryForm(project="my-project-123456")
-    form                       # as a cell's last line: shows it
-    form.check()               # in the next cell: signs in, shows bytes and price; runs nothing
-    csv_path = form.run()      # in the one after that
+    form                       # last line of a cell: displays the form
+    form.check()               # next cell: signs in and shows the cost, without running the query
+    csv_path = form.run()      # next cell: exports
 
-    `defaults` are values by the options' names; environment variables (GPT2_SOURCE, GPT2_PROJECT
-    and so on) go before them.
+    Environment variables (GPT2_SOURCE, GPT2_PROJECT and so on) override the arguments.
+
+    Args:
+        **defaults: initial values of the fields of ExportConfig.
     """
 
     def __init__(self, **defaults: Any) -> None:
         self.form = ConfigForm(ExportConfig, defaults=defaults, choices={"source": _SOURCES})
-        self.estimate: Estimate | None = None  # the latest that still holds
+        self.estimate: Estimate | None = None  # of the current query
         self._client: Client | None = None
-        self._action = ActionButton("Check the cost", self._ask, primary=True)
+        self._action = ActionButton("Check the cost", self._check_cost, primary=True)
         self._summary, self._cost, self._sql = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self._folded = widgets.Accordion([self._sql], selected_index=None)
-        self._folded.set_title(0, "The query (SQL)")
-        asked = [widgets.HBox([self._action.button]), self._action.message, self._cost]
-        self.widget = widgets.VBox([self.form.widget, self._summary, self._folded, *asked])
+        self._accordion = widgets.Accordion([self._sql], selected_index=None)
+        self._accordion.set_title(0, "Query (SQL)")
+        cost = [widgets.HBox([self._action.button]), self._action.message, self._cost]
+        self.widget = widgets.VBox([self.form.widget, self._summary, self._accordion, *cost])
         self.widget.add_class("gpt2-form")
         self.form.on_change(self._update)
         self._update()
 
     @property
     def config(self) -> ExportConfig:
-        """What stands in the form; OptionError where it is wrong."""
+        """The values of the form. Raises OptionError if one is invalid."""
         return self.form.config(ExportConfig)
 
     def check(self) -> None:
-        """Sign in, and show what the query would read and cost. It is not run: this is free.
+        """Sign in and show how much the query would read and cost. This dry run is free.
 
-        What is wrong stops the cell with a sentence; a query over the limit only tells so.
+        A query above the limit is shown, but is not an error.
+
+        Raises:
+            NotebookError: if an option is invalid, or BigQuery rejects the query.
         """
         with plain_errors():
-            self._ask()
+            self._check_cost()
         shown = widgets.VBox([style_sheet(), widgets.HTML(self._summary.value + self._cost.value)])
         shown.add_class("gpt2-form")
         display(shown)  # type: ignore[no-untyped-call]
 
     def run(self) -> Path:
-        """Run the query, show how far it is, and return the path of the CSV.
+        """Run the query and write the CSV, with a progress bar.
 
-        What is wrong, and an interrupt, stop the cell with a sentence, and leave an older file of
-        that name as it was.
+        An existing file is replaced only if the export succeeds.
+
+        Returns:
+            The path of the CSV.
+
+        Raises:
+            NotebookError: if an option is invalid, the query fails, or it is interrupted.
         """
         view = ExportView()
         with plain_errors():
             config = self.config
-            client = self._signed_in(config)
+            client = self._get_client(config)
             display(view.widget)  # type: ignore[no-untyped-call]
             try:
                 with (
-                    self._sign_in_kept_only_where_it_works(),
+                    self._sign_out_on_error(),
                     closing(export(client, config)) as steps,
                 ):
                     for progress in steps:
@@ -109,98 +119,98 @@ class BigQueryForm(Displayable):
                 if not isinstance(error, KeyboardInterrupt):
                     raise
                 raise BigQueryError(
-                    f"interrupted: {config.csv_path} was not written; run the cell again to do so"
+                    f"interrupted: {config.csv_path} was not written; run the cell again"
                 ) from None
         return Path(config.csv_path)
 
-    def _signed_in(self, config: ExportConfig) -> Client:
-        """A client for the project in the form: nobody signs in twice for the same."""
+    def _get_client(self, config: ExportConfig) -> Client:
+        """Return a client for the project in the form. Signs in only once per project."""
         if self._client is None or config.project not in (None, self._client.project):
             self._client = sign_in(config.project)
         return self._client
 
     @contextmanager
-    def _sign_in_kept_only_where_it_works(self) -> Iterator[None]:
-        """After a refusal the next try signs in anew: it may have been of another account."""
+    def _sign_out_on_error(self) -> Iterator[None]:
+        """Forget the client after an error, since the user may need another account."""
         try:
             yield
         except BigQueryError:
             self._client = None
             raise
 
-    def _ask(self) -> None:
-        """Sign in where it is needed, and show the cost under the button."""
+    def _check_cost(self) -> None:
+        """Sign in if necessary and show the cost below the button."""
         config = self.config
         self.estimate = None
         self._cost.value = ""
-        with self._sign_in_kept_only_where_it_works():
-            self.estimate = dry_run(self._signed_in(config), build(config))
+        with self._sign_out_on_error():
+            self.estimate = dry_run(self._get_client(config), build(config))
         self._cost.value = message("heading", f"The query {self.estimate.describe()}.")
         if self.estimate.billed > config.limit_bytes:
-            words = limit_message(self.estimate.billed, config.limit_bytes)
-            self._cost.value += message("error", words)
+            error = limit_message(self.estimate.billed, config.limit_bytes)
+            self._cost.value += message("error", error)
         else:
             limit = f"{config.limit_gb:,g} GB"
-            self._cost.value += message("note", f"That is within your limit of {limit}.")
+            self._cost.value += message("note", f"This is within your limit of {limit}.")
 
     def _update(self) -> None:
-        """Show the fields that matter for the source, and the query that they make."""
+        """Show the fields of the source and the resulting query."""
         source = self.form.raw_value("source")
         wanted = {*COMMON, *SOURCE_FIELDS.get(source, ())}
         for field in fields_of(ExportConfig):
             row = self.form.row(field.name).widget
             row.layout.display = None if field.name in wanted else "none"
-        closed = source == "reddit"
-        self.form.note("source", _REDDIT_IS_CLOSED if closed else "", warning=closed)
-        self.estimate = None  # it was another query's
+        is_reddit = source == "reddit"
+        self.form.note("source", _REDDIT_IS_CLOSED if is_reddit else "", warning=is_reddit)
+        self.estimate = None  # it belonged to the previous query
         self._cost.value = self._action.message.value = ""
         try:
             query = build(self.config)
         except OptionError:
-            self._summary.value = self._sql.value = ""  # the message beside the field says more
+            self._summary.value = self._sql.value = ""  # the field shows its error
             return
         self._summary.value = message("heading", f"{query.description}.")
-        # Whole, not in a box to scroll in: it is read to be copied.
+        # No scroll box: users read and copy the whole query.
         style = 'class="gpt2-excerpt" style="max-height: none"'
         self._sql.value = f"<div {style}>{escape(query.readable)}</div>"
 
 
 class ExportView:
-    """How far an export is, in one widget; at its end the first texts and the file."""
+    """The progress of an export, then the first texts and a download."""
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
-        self._words, self._texts = widgets.HTML(), widgets.HTML()
-        self._place = widgets.VBox()
-        self._words.value = message("note", "Waiting for BigQuery \u2026")
-        self.widget = widgets.VBox([style_sheet(), self._place, self._words, self._texts])
+        self._status, self._texts = widgets.HTML(), widgets.HTML()
+        self._bar_box = widgets.VBox()
+        self._status.value = message("note", "Waiting for BigQuery \u2026")
+        self.widget = widgets.VBox([style_sheet(), self._bar_box, self._status, self._texts])
         self.widget.add_class("gpt2-form")
 
     def show(self, progress: ExportProgress) -> None:
-        """What has come so far."""
+        """Show the rows that have arrived."""
         if progress.total == 0:
             return
         if self._bar is None:
             self._bar = ProgressBar(progress.total, "row")
-            self._place.children = [self._bar.widget]
+            self._bar_box.children = [self._bar.widget]
         self._bar.update(progress.rows)
-        self._words.value = message("note", f"{progress.describe()}.")
+        self._status.value = message("note", f"{progress.describe()}.")
         if not self._texts.value:
             self._texts.value = _table(progress.preview)
         if progress.path is not None:
             self._bar.finish()
             self._texts.value = _table(progress.preview)
-            self._words.value += message("heading", f"Written: {progress.path}")
+            self._status.value += message("heading", f"Saved: {progress.path}")
             self.widget.children = [*self.widget.children, download_button(progress.path)]
 
     def fail(self) -> None:
-        """That it came to no end; why is said where the cell stops."""
+        """Show that the export failed. The cell shows the error."""
         if self._bar is not None:
             self._bar.finish("danger")
-        self._words.value = message("error", "Stopped before its end: no file was written.")
+        self._status.value = message("error", "The export failed: no file was written.")
         self._texts.value = ""
 
 
 def _table(texts: tuple[str, ...]) -> str:
-    """The first texts, numbered."""
+    """Return the texts as a numbered table."""
     return table((str(number), text) for number, text in enumerate(texts, 1)) if texts else ""

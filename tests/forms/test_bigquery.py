@@ -1,4 +1,4 @@
-"""The form for BigQuery: which fields it shows, the cost, the export, and how it refuses."""
+"""The BigQuery form: its fields, the cost, the export and the errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[widgets.Widget]:
-    """What the cells showed."""
+    """The displayed widgets."""
     found: list[widgets.Widget] = []
     monkeypatch.setattr(forms, "display", found.append)
     return found
@@ -61,7 +61,7 @@ def visible(form: BigQueryForm) -> set[str]:
 
 
 @pytest.mark.parametrize("source", SOURCE_FIELDS)
-def test_only_what_matters_for_the_source_is_shown(source: str) -> None:
+def test_only_the_fields_of_the_source_are_shown(source: str) -> None:
     made = form()
     made.form.set(source=source)
     assert visible(made) == {*COMMON, *SOURCE_FIELDS[source]}
@@ -69,7 +69,7 @@ def test_only_what_matters_for_the_source_is_shown(source: str) -> None:
     assert visible(made) == {*COMMON, *SOURCE_FIELDS["hacker_news"]}
 
 
-def test_hacker_news_is_the_default_and_reddit_says_that_it_is_closed() -> None:
+def test_hacker_news_is_the_default_and_reddit_shows_a_warning() -> None:
     made = form()
     assert made.config == ExportConfig(project="my-project-1")
     assert "since January 2025" not in words(made.widget)
@@ -77,7 +77,7 @@ def test_hacker_news_is_the_default_and_reddit_says_that_it_is_closed() -> None:
     assert "since January 2025" in words(made.form.row("source").widget)
 
 
-def test_what_is_missing_is_said_beside_its_field() -> None:
+def test_missing_values_are_reported_beside_their_fields() -> None:
     made = form(source="reddit")
     assert "First month must be given for reddit" in words(made.form.row("first_month").widget)
     made.form.set(first_month="2019-1", last_month="2018-12")
@@ -88,7 +88,7 @@ def test_what_is_missing_is_said_beside_its_field() -> None:
     assert "project.dataset.table" in words(made.form.row("table").widget)
 
 
-def test_the_query_is_shown_as_it_will_be_run() -> None:
+def test_the_query_is_shown() -> None:
     made = form(**REDDIT)
     assert "r/AskReddit, 2019-01 to 2019-03: up to 16,000 titles" in words(made.widget)
     (folded,) = [part for part in parts(made.widget) if isinstance(part, widgets.Accordion)]
@@ -99,7 +99,7 @@ def test_the_query_is_shown_as_it_will_be_run() -> None:
     assert "SELECT" not in words(folded)
 
 
-def test_variables_set_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_set_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("SOURCE", "reddit"), ("FIRST_MONTH", "2019-02"), ("LIMIT_GB", "2.5")):
         monkeypatch.setenv(f"GPT2_{name}", value)
     made = form(last_month="2019-02")
@@ -109,7 +109,7 @@ def test_variables_set_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "subreddit" in visible(made)
 
 
-def test_the_cost_stands_under_the_button(stand_in: StandIn) -> None:
+def test_the_cost_is_shown_below_the_button(stand_in: StandIn) -> None:
     stand_in.scale = 100_000
     made = form()
     button(made.widget, "Check the cost").click()
@@ -122,7 +122,7 @@ def test_the_cost_stands_under_the_button(stand_in: StandIn) -> None:
     assert "The query reads" not in words(made.widget)
 
 
-def test_a_cost_over_the_limit_is_told_before_it_is_run(
+def test_a_cost_above_the_limit_is_shown_before_the_export(
     stand_in: StandIn, shown: list[widgets.Widget]
 ) -> None:
     stand_in.scale = 100_000
@@ -134,7 +134,7 @@ def test_a_cost_over_the_limit_is_told_before_it_is_run(
         made.run()
 
 
-def test_what_is_wrong_is_a_sentence_beside_the_button(
+def test_an_error_is_shown_below_the_button(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 0.0)  # the second click is meant
@@ -148,7 +148,7 @@ def test_what_is_wrong_is_a_sentence_beside_the_button(
     assert "The query reads" in words(made.widget)
 
 
-def test_nobody_signs_in_twice(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sign_in_is_reused(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str | None] = []
 
     def counted(project: str | None) -> Any:
@@ -166,9 +166,7 @@ def test_nobody_signs_in_twice(stand_in: StandIn, monkeypatch: pytest.MonkeyPatc
     assert asked == ["my-project-1", "another-project"]
 
 
-def test_after_a_refusal_the_next_try_signs_in_anew(
-    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_causes_a_new_sign_in(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str | None] = []
 
     def counted(project: str | None) -> Any:
@@ -194,11 +192,11 @@ def test_run_writes_the_csv_and_shows_the_first_titles(
     rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
     assert rows[0] == ["title"]
     assert len(rows) > 200
-    told, page = words(shown[0]), words(shown[1])
-    assert "r/AskReddit" in told
-    assert "The query reads" in told
+    cost, page = words(shown[0]), words(shown[1])
+    assert "r/AskReddit" in cost
+    assert "The query reads" in cost
     assert f"{len(rows) - 1} texts kept of 249; left out: 2 repeated." in page
-    assert f"Written: {path}" in page
+    assert f"Saved: {path}" in page
     (bar,) = [part for part in parts(shown[1]) if isinstance(part, widgets.FloatProgress)]
     assert bar.value == bar.max == 249
     assert bar.bar_style == "success"
@@ -207,9 +205,7 @@ def test_run_writes_the_csv_and_shows_the_first_titles(
     assert 'download="ask.csv"' in markup(shown[1])
 
 
-def test_a_title_is_never_markup(
-    shown: list[widgets.Widget], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_titles_are_escaped(shown: list[widgets.Widget], monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
     rows = [("<img src=x onerror=alert(1)> &lt;script&gt;", 1, "story")]
     with running({HACKER_NEWS: Table(columns, rows)}) as server:
@@ -220,7 +216,7 @@ def test_a_title_is_never_markup(
     assert "&lt;img src=x onerror=alert(1)&gt; &lt;script&gt;" in markup(shown[0])
 
 
-def test_a_failure_stops_the_cell_with_a_sentence(
+def test_an_error_stops_the_cell_with_one_line(
     stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
 ) -> None:
     stand_in.faults = [Fault("/queries/", 403, "quotaExceeded", "Quota exceeded", always=True)]
@@ -230,7 +226,7 @@ def test_a_failure_stops_the_cell_with_a_sentence(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_interrupt_stops_the_cell_with_a_sentence(
+def test_an_interrupt_stops_the_cell_with_one_line(
     stand_in: StandIn,
     shown: list[widgets.Widget],
     monkeypatch: pytest.MonkeyPatch,
@@ -246,7 +242,7 @@ def test_an_interrupt_stops_the_cell_with_a_sentence(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_wrong_form_runs_nothing(stand_in: StandIn, shown: list[widgets.Widget]) -> None:
+def test_an_invalid_form_sends_no_request(stand_in: StandIn, shown: list[widgets.Widget]) -> None:
     made = form(source="reddit")
     for call in (made.check, made.run):
         with pytest.raises(NotebookError, match="First month must be given"):

@@ -109,7 +109,7 @@ def test_a_wrong_value_is_told_in_the_form_and_stops_the_page(tmp_path: Path) ->
 
 @dataclass
 class Days:
-    """Three machines in Colaboratory, one after the other, with the same Drive."""
+    """Three machines in Colab, one after the other, with the same Drive."""
 
     drive: Path
     trained: Page  # on a text of the user's own
@@ -264,7 +264,7 @@ def test_the_articles_choice_gives_the_articles_titles(tmp_path: Path) -> None:
         if subreddit.lower() == "askreddit" and title and len(title) >= 8
     }
     assert sorted(exported(machine)) == sorted(wanted)
-    assert "Access to these tables has been denied" in page["bigquery-form"].text
+    assert "Public access to these tables has been denied" in page["bigquery-form"].text
 
 
 def test_a_denied_table_stops_the_page_with_a_sentence(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def test_it_opens_with_a_title_a_promise_and_the_badge(path: Path) -> None:
     title, empty, *promise = first.splitlines()
     assert re.fullmatch(r"# \S.*[^.]", title)
     assert not empty
-    assert 2 <= len(re.findall(r"[.!](?:\s|$)", " ".join(promise))) <= 3, "sentences"
-    assert second.startswith(f"[![Open in Colaboratory]({BADGE})]")
+    assert len(re.findall(r"[.!](?:\s|$)", " ".join(promise))) == 2, "two sentences"
+    assert second.startswith(f"[![Open in Colab]({BADGE})]")
     assert [cell["cell_type"] for cell in cells(path)[:2]] == ["markdown"] * 2
 
 

@@ -1,4 +1,4 @@
-"""Publishing: one address, links and install cells made from it, notebooks stored clean."""
+"""Publishing: URLs and versions, the install cell, and notebooks without outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROJECT = publish.Project.of(ROOT)
 
 
 def page(*cells: dict[str, Any], minor: int = 5) -> str:
-    """A notebook's file with these cells and an install cell."""
+    """Return a notebook file with these cells and an install cell."""
     install = {"cell_type": "code", "id": "install-package", "source": ""}
     filled = [
         {"metadata": {}, **cell}
@@ -54,17 +54,17 @@ def sources(content: dict[str, Any]) -> dict[str, str]:
 # ------------------------------------------------------------------------------ this checkout
 
 
-def test_nothing_is_out_of_date() -> None:
+def test_this_checkout_is_up_to_date() -> None:
     outdated = [str(path.relative_to(ROOT)) for path in publish.changes(ROOT)]
     assert not outdated, f"run `make notebooks`: {', '.join(outdated)}"
 
 
-def test_the_version_is_the_packages() -> None:
+def test_the_version_is_that_of_the_package() -> None:
     assert PROJECT.version == gpt2_helpers.__version__
 
 
 @pytest.mark.parametrize("readme", publish.READMES)
-def test_a_readme_opens_every_notebook(readme: str) -> None:
+def test_each_readme_has_a_badge_for_every_notebook(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
     badges = {n: f"({publish.BADGE})]({PROJECT.colab}notebooks/{n}.ipynb)" for n in NAMES}
     missing = [name for name, badge in badges.items() if badge not in text]
@@ -73,7 +73,7 @@ def test_a_readme_opens_every_notebook(readme: str) -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """What is published of this checkout, to be changed."""
+    """A copy of the published files of this checkout."""
     for name in ("pyproject.toml", "CITATION.cff", *publish.READMES):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
@@ -84,7 +84,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_another_address_goes_everywhere_and_stands_nowhere_by_hand(copy: Path) -> None:
+def test_a_new_url_is_written_everywhere(copy: Path) -> None:
     settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
     repository = 'Repository = "{}"'
     moved_settings = settings.replace(
@@ -96,12 +96,12 @@ def test_another_address_goes_everywhere_and_stands_nowhere_by_hand(copy: Path) 
     assert {path.stem for path in moved if path.suffix == ".ipynb"} == {*NAMES}
     for path, text in moved.items():
         path.write_text(text, encoding="utf-8")
-    assert not publish.changes(copy), "the second time there is nothing left to do"
+    assert not publish.changes(copy), "a second run must change nothing"
     left = [p for p in copy.rglob("*.*") if owner_and_name(PROJECT) in p.read_text("utf-8")]
     assert not left
 
     if not (ROOT / ".git").exists():
-        pytest.skip("what else belongs to the project is known to git, which is not here")
+        pytest.skip("needs a git checkout to list the files of the project")
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     files = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")
     by_hand = [
@@ -111,14 +111,14 @@ def test_another_address_goes_everywhere_and_stands_nowhere_by_hand(copy: Path) 
         and not (copy / name).is_file()
         and owner_and_name(PROJECT).encode() in (ROOT / name).read_bytes()
     ]
-    assert not by_hand, f"the address stands in pyproject.toml: {', '.join(by_hand)}"
+    assert not by_hand, f"the URL belongs into pyproject.toml only: {', '.join(by_hand)}"
 
 
 def owner_and_name(project: Any) -> str:
     return "/".join(project.address.split("/")[-2:])
 
 
-def test_another_version_goes_into_every_notebook(copy: Path) -> None:
+def test_a_new_version_is_written_into_every_notebook(copy: Path) -> None:
     settings = (copy / "pyproject.toml").read_text(encoding="utf-8")
     changed = settings.replace(f'version = "{PROJECT.version}"', 'version = "7.8.9"')
     (copy / "pyproject.toml").write_text(changed, encoding="utf-8")
@@ -126,11 +126,11 @@ def test_another_version_goes_into_every_notebook(copy: Path) -> None:
         path.write_text(text, encoding="utf-8")
     for name in NAMES:
         cells = sources(json.loads((copy / "notebooks" / f"{name}.ipynb").read_text("utf-8")))
-        assert "For gpt2-helpers 7.8.9," in cells["badge"]
+        assert "gpt2-helpers 7.8.9," in cells["badge"]
         assert 'Version("7.8.9")' in cells["install-package"]
 
 
-def test_the_check_names_what_is_out_of_date(copy: Path) -> None:
+def test_check_lists_files_that_are_out_of_date(copy: Path) -> None:
     script = shutil.copy(ROOT / "notebooks" / "publish.py", copy / "notebooks")
     check = [sys.executable, script, "--check"]
     assert subprocess.run(check).returncode == 0
@@ -139,23 +139,23 @@ def test_the_check_names_what_is_out_of_date(copy: Path) -> None:
     path.write_text(stale, encoding="utf-8")
     done = subprocess.run(check, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, f"out of date: notebooks/{path.name}\n")
-    assert path.read_text(encoding="utf-8") == stale, "a check writes nothing"
+    assert path.read_text(encoding="utf-8") == stale, "--check must not write"
 
 
 # ------------------------------------------------------------------------------ a notebook
 
 
-def test_links_to_colaboratory_lead_to_the_address() -> None:
+def test_colab_links_use_the_url_of_the_repository() -> None:
     old = "https://colab.research.google.com/github/nobody/nothing/blob/v1/"
     text = (
         f"# Title\n\n[![x]({publish.BADGE})]({old}notebooks/a.ipynb), [b]({old}notebooks/b.ipynb)"
     )
-    badge = f"[![Open in Colaboratory]({publish.BADGE})]({PROJECT.colab}notebooks/a.ipynb)"
+    badge = f"[![Open in Colab]({publish.BADGE})]({PROJECT.colab}notebooks/a.ipynb)"
     wanted = f"# Title\n\n{badge}, [b]({PROJECT.colab}notebooks/b.ipynb)"
     assert PROJECT.markdown(text) == wanted
 
 
-def test_other_addresses_are_left_alone() -> None:
+def test_other_links_are_unchanged() -> None:
     text = "[theirs](https://github.com/a/b), https://colab.research.google.com/drive/1"
     assert PROJECT.markdown(text) == text
     assert PROJECT.markdown("    git clone https://x.org/y\n") == (
@@ -180,16 +180,15 @@ def test_the_citation_has_the_address_and_the_version() -> None:
     )
 
 
-def test_a_link_to_another_notebook_gets_one_to_colaboratory_once() -> None:
-    once = PROJECT.linked("On with [Generate](generate.ipynb).")
+def test_links_between_notebooks_get_one_colab_link() -> None:
+    once = PROJECT.linked("Open [Generate](generate.ipynb).")
     assert once == (
-        "On with [Generate](generate.ipynb) "
-        f"([in Colaboratory]({PROJECT.colab}notebooks/generate.ipynb))."
+        f"Open [Generate](generate.ipynb) ([in Colab]({PROJECT.colab}notebooks/generate.ipynb))."
     )
     assert PROJECT.linked(once) == once
 
 
-def test_what_running_left_is_taken_out() -> None:
+def test_outputs_and_counts_are_removed() -> None:
     ran = {
         "cell_type": "code",
         "id": "ran",
@@ -211,7 +210,7 @@ def test_what_running_left_is_taken_out() -> None:
     assert cell["metadata"] == {"tags": ["kept"]}
 
 
-def test_ids_hold_also_those_that_colaboratory_has_moved() -> None:
+def test_cell_ids_are_kept_even_in_metadata() -> None:
     cells: list[dict[str, Any]] = [
         {"cell_type": "markdown", "source": "# T", "metadata": {"id": "title"}},
         {"cell_type": "markdown", "source": "none"},
@@ -223,25 +222,25 @@ def test_ids_hold_also_those_that_colaboratory_has_moved() -> None:
     assert list(sources(content)) == ["title", "badge", "cell-1", "install-package"]
 
 
-def test_the_metadata_asks_for_a_gpu_where_one_is_used() -> None:
+def test_the_metadata_requests_a_gpu_if_one_is_used() -> None:
     trains = published(page(markdown("# T")))["metadata"]
     assert (trains["accelerator"], trains["colab"]["gpuType"]) == ("GPU", "T4")
     exports = published(page(markdown("# T")), "bigquery_export")["metadata"]
     assert "accelerator" not in exports
     assert exports["colab"] == {"provenance": []}
-    for told in (trains, exports):
-        assert told["kernelspec"]["name"] == "python3"
-        assert told["language_info"] == {"name": "python"}
+    for metadata_of in (trains, exports):
+        assert metadata_of["kernelspec"]["name"] == "python3"
+        assert metadata_of["language_info"] == {"name": "python"}
 
 
-def test_a_published_notebook_stays_as_it_is_byte_by_byte() -> None:
+def test_publishing_twice_changes_nothing() -> None:
     once = publish.notebook(page(markdown("# T\n\n[on](generate.ipynb)")), "finetune", PROJECT)
     assert publish.notebook(once, "finetune", PROJECT) == once
     assert once.startswith('{\n "cells": [\n')
     assert once.endswith("}\n")
 
 
-def test_a_notebook_without_a_place_to_install_is_refused() -> None:
+def test_a_notebook_without_install_cell_is_an_error() -> None:
     text = page(markdown("# T")).replace('"install-package"', '"other"')
     with pytest.raises(ValueError, match="install-package"):
         published(text)
@@ -252,7 +251,7 @@ def test_a_notebook_without_a_place_to_install_is_refused() -> None:
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
-    """Runs the install cell with a version present, or none, and tells what pip was asked."""
+    """A function that runs the install cell with a version or none and returns the pip calls."""
     notebooks = tmp_path / "page" / "notebooks"
     notebooks.mkdir(parents=True)
     monkeypatch.chdir(notebooks)
@@ -262,10 +261,10 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
 
     def run(present: str | None) -> list[str]:
         versions = [present] if present else []
-        asked: list[str] = []
+        calls: list[str] = []
 
         def pip(magic: str, line: str) -> None:
-            asked.append(f"{magic} {line}")
+            calls.append(f"{magic} {line}")
             versions[:] = [PROJECT.version]
 
         def distributions(name: str) -> list[SimpleNamespace]:
@@ -278,13 +277,13 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
             namespace: dict[str, Any] = {"get_ipython": lambda: shell}
             exec(compile(code, "install", "exec"), namespace)
         assert namespace["gpt2"] is gpt2_helpers
-        return asked
+        return calls
 
     return run
 
 
 @pytest.mark.parametrize("old", [None, "0.0.9"])
-def test_colaboratory_gets_the_package_alone(
+def test_colab_installs_only_the_package(
     old: str | None, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab-test")
@@ -292,17 +291,17 @@ def test_colaboratory_gets_the_package_alone(
 
 
 @pytest.mark.parametrize("old", [None, "0.0.9"])
-def test_jupyterlab_gets_all_that_a_notebook_needs(old: str | None, install: Install) -> None:
+def test_jupyterlab_installs_all_dependencies(old: str | None, install: Install) -> None:
     assert install(old) == [f'pip install -q "gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"']
 
 
-def test_a_clone_installs_itself(install: Install) -> None:
+def test_a_clone_is_installed_as_editable(install: Install) -> None:
     Path("../gpt2_helpers").mkdir()
     assert install(None) == ['pip install -q -e "..[notebooks,web]"']
 
 
 @pytest.mark.parametrize("new", [PROJECT.version, "99.0"])
-def test_what_is_there_stays(
+def test_an_installed_package_is_kept(
     new: str, install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert install(new) == []
@@ -310,8 +309,8 @@ def test_what_is_there_stays(
     assert capsys.readouterr().out == line * 2
 
 
-def test_an_installed_wheel_is_found_and_works(tmp_path: Path) -> None:
-    """As in Colaboratory: the package comes alone, to a Python that has all else."""
+def test_an_installed_wheel_works(tmp_path: Path) -> None:
+    """As in Colab, only the package is installed; its dependencies already exist."""
     source = tmp_path / "source"
     names = ["pyproject.toml", "README.md", "LICENSE"]
     (source / "data").mkdir(parents=True)
