@@ -69,11 +69,17 @@ def perplexity(model: GPT2, ids: NDArray[np.int32], precision: str) -> float:
     return math.exp(np.mean(losses))
 
 
-def finetuned_loss(precision: str, folder: Path, steps: int = FINETUNE.steps) -> float:
+def finetuned_loss(
+    precision: str,
+    folder: Path,
+    steps: int = FINETUNE.steps,
+    batch_size: int = FINETUNE.batch_size,
+) -> float:
     """The validation loss after `steps` steps of the demo's finetuning, in nats per token."""
     finetune = dataclasses.replace(
         FINETUNE,
         precision=precision,
+        batch_size=batch_size,
         steps=steps,
         warmup_steps=FINETUNE.warmup_steps * steps // FINETUNE.steps,
         eval_every=steps,

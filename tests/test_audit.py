@@ -1,4 +1,4 @@
-"""The check of licences: what it looks at, and what it lets pass."""
+"""The license check: which packages it covers and which licenses it allows."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def audit() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / ".ci" / "audit.py"))
 
 
-def test_all_that_is_needed_is_looked_at(audit: dict[str, Any]) -> None:
-    needed = audit["needed"]()
-    assert {"tensorflow", "numpy", "google-cloud-bigquery", "protobuf"} <= needed
-    assert "gpt2-helpers" not in needed
-    assert "pytest" not in needed
+def test_direct_and_indirect_dependencies_are_covered(audit: dict[str, Any]) -> None:
+    dependencies = audit["dependencies"]()
+    assert {"tensorflow", "numpy", "google-cloud-bigquery", "protobuf"} <= dependencies
+    assert "gpt2-helpers" not in dependencies
+    assert "pytest" not in dependencies
 
 
 @pytest.mark.parametrize(
-    "licence",
+    "name",
     [
         "MIT",
         "Apache-2.0",
@@ -36,12 +36,12 @@ def test_all_that_is_needed_is_looked_at(audit: dict[str, Any]) -> None:
         "PSF-2.0",
     ],
 )
-def test_free_licences_pass(audit: dict[str, Any], licence: str) -> None:
-    assert audit["ALLOWED"].search(licence)
+def test_permissive_licenses_are_allowed(audit: dict[str, Any], name: str) -> None:
+    assert audit["ALLOWED"].search(name)
 
 
 @pytest.mark.parametrize(
-    "licence", ["GPL-3.0-only", "AGPL-3.0", "Proprietary", "unknown", "You may not permit copies"]
+    "name", ["GPL-3.0-only", "AGPL-3.0", "Proprietary", "unknown", "You may not permit copies"]
 )
-def test_others_do_not(audit: dict[str, Any], licence: str) -> None:
-    assert not audit["ALLOWED"].search(licence)
+def test_other_licenses_are_refused(audit: dict[str, Any], name: str) -> None:
+    assert not audit["ALLOWED"].search(name)
