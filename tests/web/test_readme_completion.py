@@ -1,4 +1,4 @@
-"""The README's recipe for an editor: finetune on a folder of Python, serve, complete a line."""
+"""The README's recipe for code completion: finetune on Python files, serve, complete a line."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SHAPES = ("square", "circle", "house", "garden", "window", "table")
 
 
 def recipe() -> tuple[list[str], list[str], str]:
-    """The README's options of finetune and of serve, and the path that is asked."""
+    """Return the README's arguments of finetune and serve, and the path of its request."""
     text = README.read_text(encoding="utf-8")
-    part = text[text.index("### Completing code") :]
-    trained, served = (
-        shlex.split(re.search(rf"gpt2-helpers {command} (.+)", part)[1])  # type: ignore[index]
+    section = text[text.index("### Completing code") :]
+    finetune, serve = (
+        shlex.split(re.search(rf"gpt2-helpers {command} (.+)", section)[1])  # type: ignore[index]
         for command in ("finetune", "serve")
     )
-    path = re.search(r"curl \S+?(/api/\S+)", part)
+    path = re.search(r"curl \S+?(/api/\S+)", section)
     assert path
-    return trained, served, path[1]
+    return finetune, serve, path[1]
 
 
 def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
@@ -35,19 +35,19 @@ def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
         code = f"def area_of_{name}({name}):\n    return {name}.width * {name}.height\n\n\n"
         (tmp_path / "src" / name).mkdir(parents=True)
         (tmp_path / "src" / name / f"{name}.py").write_text(code * 20, encoding="utf-8")
-    (folder, *trained), served, path = recipe()
+    (folder, *finetune), serve, path = recipe()
     assert folder == "src"
-    # Little code is soon learned, by longer steps of fewer passes.
+    # So little code takes only a few, large steps.
     short = "--steps 50 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
-    command = [sys.executable, "-m", "gpt2_helpers", "finetune", "src", *trained, *short.split()]
+    command = [sys.executable, "-m", "gpt2_helpers", "finetune", "src", *finetune, *short.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with started(tmp_path, *served, "--port", "0") as process:
+    with started(tmp_path, *serve, "--port", "0", "--workers", "1") as process:
         address = address_of(process).rstrip("/")
-        asked = {"text": "def area_of_table(table):\n    return table.", "temperature": 0.0}
-        answer = httpx.post(f"{address}{path}", json=asked, timeout=60).json()
-        assert answer["completions"] == ["width * table.height"]
-        # At the end of a line the next one is offered, with what it is indented by.
-        asked["text"] = "def area_of_house(house):"
-        answer = httpx.post(f"{address}{path}", json=asked, timeout=60).json()
-        assert answer["completions"][0].startswith("\n    return house")
+        parameters = {"text": "def area_of_table(table):\n    return table.", "temperature": 0.0}
+        response = httpx.post(f"{address}{path}", json=parameters, timeout=60).json()
+        assert response["completions"] == ["width * table.height"]
+        # At the end of a line, the completion is the next line with its indentation.
+        parameters["text"] = "def area_of_house(house):"
+        response = httpx.post(f"{address}{path}", json=parameters, timeout=60).json()
+        assert response["completions"][0].startswith("\n    return house")
