@@ -128,9 +128,9 @@ def test_a_cost_above_the_limit_is_shown_before_the_export(
     stand_in.scale = 100_000
     made = form(limit_gb=1)
     made.check()
-    assert re.search(r"over your limit of 1 GB.*limit_gb\) to 3\.\d+ or more", words(shown[0]))
+    assert re.search(r"more than your limit of 1 GB.*limit_gb to at least 3\.\d+", words(shown[0]))
     assert not stand_in.jobs
-    with pytest.raises(NotebookError, match=r"over your limit of 1 GB"):
+    with pytest.raises(NotebookError, match=r"more than your limit of 1 GB"):
         made.run()
 
 
@@ -141,9 +141,9 @@ def test_an_error_is_shown_below_the_button(
     stand_in.denied = {"fh-bigquery"}
     made = form(**REDDIT)
     button(made.widget, "Check the cost").click()
-    assert "Choose Hacker News as the source" in words(made.widget)
+    assert "choose Hacker News as the source" in words(made.widget)
     made.form.set(source="hacker_news")
-    assert "Choose Hacker News as the source" not in words(made.widget)
+    assert "choose Hacker News as the source" not in words(made.widget)
     button(made.widget, "Check the cost").click()
     assert "The query reads" in words(made.widget)
 

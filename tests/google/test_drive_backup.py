@@ -132,7 +132,9 @@ def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
     for name in ("titles", "titles", "stories"):
         save_run(name)
         to_drive(name, copy_folder=copy_folder)
-    with pytest.raises(DriveError, match=r"\(did you mean 'titles'\?\): there are .*stories"):
+    with pytest.raises(
+        DriveError, match=r"\(did you mean 'titles'\?\): existing runs are .*stories"
+    ):
         from_drive("title", copy_folder=copy_folder)
 
 

@@ -242,7 +242,7 @@ def test_another_source_asks_for_other_things(notebook: Notebook) -> None:
 @only("bigquery_export")
 def test_the_cost_is_told_before_and_against_the_limit(notebook: Notebook) -> None:
     form = notebook.cell("bigquery-form")
-    notebook.type(notebook.field("bigquery-form", "Limit in GB"), "7")  # what stood there goes
+    notebook.type(notebook.field("bigquery-form", "Limit (GB)"), "7")  # what stood there goes
     form.get_by_role("button", name="Check the cost").click()
     says(form, "That is within your limit of 7 GB.")
     assert "The query reads" in notebook.text_of("bigquery-form")

@@ -1,5 +1,5 @@
-"""Titles and other short texts out of BigQuery: a query, the client that runs it, a CSV.
+"""Exporting titles and other short texts from BigQuery to a CSV file for finetuning.
 
-`query` turns what a user chose into SQL, `client` signs in, prices and runs it, `export` writes the
-one-column CSV that finetuning takes. google-cloud-bigquery is needed by `client` alone.
+`config` has the options, `query` builds the SQL, `client` signs in, estimates the cost and runs
+it, and `export` writes the file. Only `client` and `errors` need google-cloud-bigquery.
 """

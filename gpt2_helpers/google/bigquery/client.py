@@ -1,7 +1,7 @@
-"""BigQuery itself: signing in, what a query costs, and its rows. Knows nothing of files or forms.
+"""Signing in to BigQuery, estimating the cost of a query, and running it.
 
-All goes through the google-cloud-bigquery client. Where BIGQUERY_EMULATOR_HOST is set, that client
-talks to the address in it, and nobody signs in.
+Knows nothing about files and forms. Uses the google-cloud-bigquery client; if
+BIGQUERY_EMULATOR_HOST is set, that client connects to this address without credentials.
 """
 
 from __future__ import annotations
@@ -19,22 +19,34 @@ from gpt2_helpers.google.bigquery.query import Query
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
-# On demand, in the US, where the public tables are: https://cloud.google.com/bigquery/pricing
+# On-demand price in the US, the location of the public tables: https://cloud.google.com/bigquery/pricing
 DOLLARS_PER_TIB = 6.25
-FREE_GB_A_MONTH = 1024
-_SMALLEST_BILL = 10 << 20  # bytes a table, however little is read of it
+FREE_GB_PER_MONTH = 1024
+_MIN_BILLED_BYTES = 10 << 20  # per table that a query reads
 
-PAGE_ROWS = 2_000  # rows fetched at once
-QUERY_SECONDS = 900.0  # a query that takes longer is cancelled
-RETRY_SECONDS = 60.0  # how long a request is repeated while BigQuery or the network is in trouble
+PAGE_ROWS = 2_000  # rows per request
+QUERY_SECONDS = 900.0  # timeout of a query
+RETRY_SECONDS = 60.0  # how long a failed request is retried
 
 
 def sign_in(project: str | None = None) -> Client:
-    """A client that runs queries in `project`, or in the one of the environment.
+    """Sign in to BigQuery.
 
-    In Colaboratory this asks for the Google account; elsewhere it takes the application default
-    credentials, as `gcloud auth application-default login` leaves them. Raises BigQueryError where
-    nobody is signed in or no project is known.
+    Colab asks for permission in a window. Elsewhere the application default credentials are used,
+    which `gcloud auth application-default login` creates.
+
+    Args:
+        project: Id of the Google Cloud project that queries are billed to. Defaults to the
+            environment variable GOOGLE_CLOUD_PROJECT or the project of the credentials.
+
+    Returns:
+        A BigQuery client.
+
+    Raises:
+        BigQueryError: If there are no credentials or no project.
+
+    Example:
+        client = sign_in("my-project-123456")
     """
     bigquery = _package()
     import google.auth
@@ -60,7 +72,7 @@ def sign_in(project: str | None = None) -> Client:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a query would read: its bytes, in how many tables; `cached` where it is known already.
+    """The cost of a query: bytes and tables read, and whether the result is cached.
 
     >>> Estimate(bytes=1 << 40, tables=3).dollars
     6.25
@@ -72,33 +84,44 @@ class Estimate:
 
     @property
     def billed(self) -> int:
-        """The bytes that BigQuery counts: at least 10 MB a table, none for a cached answer."""
-        return 0 if self.cached else max(self.bytes, self.tables * _SMALLEST_BILL)
+        """The bytes that are billed: at least 10 MB per table, none for a cached result."""
+        return 0 if self.cached else max(self.bytes, self.tables * _MIN_BILLED_BYTES)
 
     @property
     def dollars(self) -> float:
-        """The price in US dollars once the month's free amount is used up."""
+        """The price in US dollars, once the free amount of the month is used up."""
         return self.billed / (GIGABYTE * 1024) * DOLLARS_PER_TIB
 
     def describe(self) -> str:
-        """Bytes and price in words.
+        """Bytes and price as text.
 
         >>> Estimate(bytes=5 << 30).describe()
-        'reads 5 GB: free within the 1,024 GB that a project has each month, else 0.03 US dollars'
+        'reads 5 GB: free within the 1,024 GB per month of a project, else 0.03 US dollars'
         """
         if self.cached:
-            return "reads nothing: BigQuery still has the answer from before, free"
-        price = f"{self.dollars:,.2f}" if self.dollars >= 0.01 else "under 0.01"
+            return "reads 0 GB: free, because BigQuery has cached the result"
+        price = f"{self.dollars:,.2f}" if self.dollars >= 0.01 else "less than 0.01"
         return (
-            f"reads {gigabytes(self.billed)} GB: free within the {FREE_GB_A_MONTH:,} GB that a "
-            f"project has each month, else {price} US dollars"
+            f"reads {gigabytes(self.billed)} GB: free within the {FREE_GB_PER_MONTH:,} GB per "
+            f"month of a project, else {price} US dollars"
         )
 
 
 def dry_run(client: Client, query: Query) -> Estimate:
-    """What the query would cost, without running it. This is free.
+    """Estimate the cost of a query without running it, which is free.
 
-    Raises BigQueryError where the query could not run.
+    Args:
+        client: A client from `sign_in`.
+        query: The query.
+
+    Returns:
+        Its cost.
+
+    Raises:
+        BigQueryError: If the query is invalid or not allowed.
+
+    Example:
+        print(dry_run(client, build(config)).describe())
     """
     with translate_errors(client.project):
         job = client.query(
@@ -117,16 +140,25 @@ def dry_run(client: Client, query: Query) -> Estimate:
 
 @dataclass(frozen=True)
 class Rows:
-    """The answer of a query: how many rows, and their texts page by page as they are fetched."""
+    """The result of a query: the number of rows, and their texts in pages, fetched lazily."""
 
     total: int
     pages: Iterator[list[str]]
 
 
 def run(client: Client, query: Query, limit_bytes: int) -> Rows:
-    """Run the query and wait for its rows; one that would bill over `limit_bytes` is refused.
+    """Run a query and wait for its result. An interrupt cancels it.
 
-    Raises BigQueryError, also while the pages are fetched. An interrupt cancels the query.
+    Args:
+        client: A client from `sign_in`.
+        query: The query.
+        limit_bytes: Maximum number of bytes to bill; a query that needs more is not run.
+
+    Returns:
+        Its rows.
+
+    Raises:
+        BigQueryError: If the query fails or exceeds the limit; also while pages are fetched.
     """
     with translate_errors(client.project):
         job = client.query(
@@ -157,7 +189,7 @@ def _cancel(job: Any) -> None:
     try:
         job.cancel(retry=None, timeout=5)
     except Exception:
-        return  # it ends by itself: what stopped us is the thing to tell
+        return  # the query times out, and the original error matters more
 
 
 def _job_config(query: Query, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What to export: the options, and what a person may type into them. Knows nothing of SQL."""
+"""The options of an export and their validation. Knows nothing about SQL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, fields_of, option
 
-GIGABYTE = 1 << 30  # bytes, as BigQuery itself counts what it reads and bills
+GIGABYTE = 1 << 30  # bytes, as BigQuery counts them
 
-# The fields that matter for each source, beside those in COMMON.
+# The fields used for each source, in addition to those in COMMON.
 SOURCE_FIELDS = {
     "hacker_news": ("first_month", "last_month", "words"),
     "reddit": ("subreddit", "first_month", "last_month", "words"),
@@ -28,9 +28,9 @@ _EARLIEST, _LATEST = 2005, 2100
 
 @dataclass(frozen=True)
 class ExportConfig(ValidatedConfig):
-    """Which texts to export, at what cost at most, and where to.
+    """Which texts to export, the maximum cost, and the file to write.
 
-    Months are kept as YYYY-MM; what another source needs is not looked at.
+    Months are normalized to YYYY-MM. Fields of other sources are ignored.
 
     >>> ExportConfig(source="reddit", first_month="2019/1", last_month="2019_03").first_month
     '2019-01'
@@ -38,64 +38,63 @@ class ExportConfig(ValidatedConfig):
 
     source: str = option(
         "hacker_news",
-        "titles of Hacker News, titles of Reddit (closed to most since 2025), or a table of "
-        "your own",
+        "Hacker News titles, Reddit titles (not public since 2025), or a table of your own",
         choices=tuple(SOURCE_FIELDS),
     )
     subreddit: str | None = option(
-        "AskReddit", "the subreddit, without r/; leave it empty for all of Reddit"
+        "AskReddit", "name of the subreddit, without r/; empty exports all of Reddit"
     )
     first_month: str | None = option(
-        None, "first month, as 2019-01; empty takes Hacker News from its beginning"
+        None, "such as 2019-01; empty starts with the oldest titles of Hacker News"
     )
     last_month: str | None = option(
-        None, "last month, as 2019-03, whole; empty takes Hacker News up to today"
+        None, "such as 2019-03, inclusive; empty ends with the newest titles of Hacker News"
     )
     table: str | None = option(
-        None, "your table, as project.dataset.table; a * at its end stands for all that begin so"
+        None, "project.dataset.table; a * at the end matches all tables with this prefix"
     )
-    text_column: str | None = option(None, "the column that holds the texts")
+    text_column: str | None = option(None, "column with the texts")
     order_column: str | None = option(
-        None, "take the rows with the most in this column, such as score; empty takes any"
+        None,
+        "export the rows with the highest values in this column, such as score; empty: any rows",
     )
     filter_column: str | None = option(
-        None, "only rows where this column holds the filter value; empty takes all"
+        None, "export only rows with the filter value in this column; empty: all rows"
     )
-    filter_value: str | None = option(None, "what the filter column must hold, in any case")
+    filter_value: str | None = option(None, "value of the filter column, case-insensitive")
     words: str | None = option(
-        None, "only texts that hold one of these words or phrases, parted by commas; empty: all"
+        None,
+        "export only texts with one of these words or phrases, separated by commas; empty: all",
     )
     min_length: int = option(
         8,
-        "leave out texts of fewer characters",
-        label="Minimum length",
+        "leave out texts with fewer characters",
+        label="Min length (characters)",
         minimum=1,
         maximum=10_000,
         usual=(1, 100),
     )
     limit: int = option(
         16_000,
-        "at most so many; fewer cost as much",
+        "maximum number of texts to export; a smaller number costs the same",
         label="Number of texts",
         minimum=1,
         maximum=10_000_000,
         usual=(1_000, 100_000),
     )
     project: str | None = option(
-        None, "the id of your own Google Cloud project, which the query is billed to"
+        None, "id of your Google Cloud project, which the query is billed to"
     )
     limit_gb: float = option(
         10.0,
-        "GB that a query may read: one that needs more is not run and costs nothing; "
-        "1,024 a month are free",
-        label="Limit in GB",
+        "maximum amount to read; a larger query is not run and costs nothing; 1,024 GB per "
+        "month are free",
+        label="Limit (GB)",
         minimum=0.01,
         maximum=1_000_000.0,
         usual=(1.0, 100.0),
     )
-    csv_path: str = option(
-        "titles.csv", "the file to write, with the ending .csv", label="CSV file"
-    )
+    csv_path: str = option("titles.csv", "file to write, with the suffix .csv", label="CSV file")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -114,7 +113,7 @@ class ExportConfig(ValidatedConfig):
             name = re.sub(r"^/?r/|/$", "", self.subreddit)
             if not _SUBREDDIT.fullmatch(name):
                 raise OptionError(
-                    "subreddit must be one name of letters, digits and _, such as AskReddit, got "
+                    "subreddit must be a name of letters, digits and _, such as AskReddit, got "
                     f"{self.subreddit!r}"
                 )
             self._set("subreddit", name)
@@ -125,8 +124,8 @@ class ExportConfig(ValidatedConfig):
     def _check_project(self) -> None:
         if self.project and not re.fullmatch(_PROJECT, self.project):
             raise OptionError(
-                "project must be a project's id, such as my-project-123456, got "
-                f"{self.project!r}: it stands beside the project's name on console.cloud.google.com"
+                "project must be a project id, such as my-project-123456, got "
+                f"{self.project!r}: it is shown next to the name on console.cloud.google.com"
             )
 
     def _check_months(self) -> None:
@@ -136,8 +135,8 @@ class ExportConfig(ValidatedConfig):
                 self._set(name, _month(name, typed))
             elif self.source == "reddit":
                 raise OptionError(
-                    f"{name} must be given for reddit, such as 2019-01: each month is a table of "
-                    "its own, and reading all of them would cost much"
+                    f"{name} must be given for reddit, such as 2019-01: each month is a separate "
+                    "table, and reading all of them would be expensive"
                 )
         if self.first_month and self.last_month and self.first_month > self.last_month:
             raise OptionError(
@@ -146,29 +145,29 @@ class ExportConfig(ValidatedConfig):
             )
 
     def _check_table(self) -> None:
-        # The console shows names in backticks, and an older one project:dataset.table.
+        # The console shows names in backticks; legacy SQL has project:dataset.table.
         name = (self.table or "").replace("`", "")
         if ":" in name and name.count(".") == 1:
             name = name.replace(":", ".")
         if not _TABLE.fullmatch(name):
             raise OptionError(
-                "table must be given as project.dataset.table, such as "
-                f"bigquery-public-data.hacker_news.full, got {self.table or 'nothing'!r}"
+                "table must have the form project.dataset.table, such as "
+                f"bigquery-public-data.hacker_news.full, got {self.table or ''!r}"
             )
         self._set("table", name)
         for name in ("text_column", "order_column", "filter_column"):
             column = getattr(self, name)
             if name == "text_column" and not column:
-                raise OptionError("text_column must be given: the column that holds the texts")
+                raise OptionError("text_column must be given: the column with the texts")
             if column and not _COLUMN.fullmatch(column):
                 raise OptionError(
-                    f"{name} must be a column's name, of letters, digits and _, got {column!r}"
+                    f"{name} must be a column name of letters, digits and _, got {column!r}"
                 )
         if bool(self.filter_column) != bool(self.filter_value):
             given, missing = "filter_column", "filter_value"
             if self.filter_value:
                 given, missing = missing, given
-            raise OptionError(f"{missing} must be given with {given}, or both left empty")
+            raise OptionError(f"{missing} must be given with {given}: give both or neither")
 
     @property
     def limit_bytes(self) -> int:

@@ -1,6 +1,6 @@
-"""Rows of BigQuery -> the one-column CSV that finetuning takes. An iterator; knows no widgets.
+"""Exporting a query's texts to a CSV file. An iterator of its progress; prints nothing.
 
-The CSV is UTF-8 with the header `title`, a text a row, quoted where it must be.
+The file is UTF-8 with the header `title` and one text per row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
 HEADER = "title"
-PREVIEW = 10  # texts that are shown
+PREVIEW = 10  # number of texts to show
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # Control characters, halves of a pair, and what stands for a letter that was lost.
@@ -36,19 +36,19 @@ _LOST = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\ufffd\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class ExportProgress:
-    """How far an export is. The file is there once `path` is, which the last one alone has."""
+    """The progress of an export. Only the last one has a `path`, when the file is complete."""
 
-    rows: int = 0  # fetched so far
-    total: int = 0  # that the query gave; 0 while it still runs
+    rows: int = 0  # rows fetched so far
+    total: int = 0  # rows of the result; 0 while the query runs
     kept: int = 0
-    empty: int = 0  # left out, as the next two
+    empty: int = 0  # left out, like those in the next two
     short: int = 0
     repeated: int = 0
-    preview: tuple[str, ...] = ()  # the first of those kept
+    preview: tuple[str, ...] = ()  # the first texts kept
     path: Path | None = None
 
     def describe(self) -> str:
-        """What was kept and what was left out, in words.
+        """The numbers of texts kept and left out, as text.
 
         >>> ExportProgress(rows=120, total=120, kept=100, short=1, repeated=19).describe()
         '100 texts kept of 120; left out: 19 repeated, 1 too short'
@@ -60,7 +60,7 @@ class ExportProgress:
 
 
 def clean(text: str) -> str:
-    """A text in one line: entities unescaped, spaces and newlines made one space.
+    """Normalize a text to one line: unescape HTML entities and collapse whitespace.
 
     >>> clean("Which &quot;bad&quot;  movie is\\ngood?")
     'Which "bad" movie is good?'
@@ -69,29 +69,37 @@ def clean(text: str) -> str:
 
 
 def _unescaped(entity: re.Match[str]) -> str:
-    # html.unescape alone would also take the beginning of a word: `&notes` would become `¬es`.
+    # html.unescape alone would also replace a prefix of a word: `&notes` would become `¬es`.
     known = entity[0][1] == "#" or entity[0][1:] in html.entities.html5
     return html.unescape(entity[0]) if known else entity[0]
 
 
 def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, None, None]:
-    """Run the query of `config`, write its texts to `config.csv_path`, and tell how far it is: at
-    once, after each page of rows, and when the file is there.
+    """Run a query and write its texts to a CSV file.
 
-    Empty and repeated texts are left out, and those that are too short once they are cleaned. The
-    file is written beside and renamed at the end: whatever stops an export, an older file stays as
-    it was. Raises BigQueryError where BigQuery refuses or no text is left, OptionError where the
-    file cannot be written; that is seen before the query costs anything.
+    Empty, repeated and short texts are left out. The file is written atomically.
 
-    `for progress in export(sign_in(config.project), config): print(progress.describe())`
+    Args:
+        client: A client from `client.sign_in`.
+        config: The options; the file is `config.csv_path`.
+
+    Yields:
+        The progress: at the start, after each page of rows, and when the file is complete.
+
+    Raises:
+        BigQueryError: If the query fails, or no texts are left.
+        OptionError: If the file can't be written; this is checked before the query is run.
+
+    Example:
+        for progress in export(sign_in(config.project), config):
+            print(progress.describe())
     """
     path = Path(config.csv_path)
     try:
         yield from _write(client, config, path)
     except OSError as error:
         raise OptionError(
-            f"csv_path must be a file that can be written, got {config.csv_path!r}: "
-            f"{error.strerror or error}"
+            f"csv_path={config.csv_path!r} cannot be written: {error.strerror or error}"
         ) from None
 
 
@@ -102,7 +110,7 @@ def _write(
         raise IsADirectoryError(None, "it is a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     fetched = kept = empty = short = 0
-    seen: set[bytes] = set()  # digests: the texts themselves may be many
+    seen: set[bytes] = set()  # hashes, because the texts may need much memory
     preview: list[str] = []
     with atomic_write(path) as out:
         file = io.TextIOWrapper(out, encoding="utf-8", newline="")
@@ -130,10 +138,10 @@ def _write(
                 )
             )
         if not kept:
-            found = "only texts that are empty or too short" if fetched else "nothing"
+            found = "only empty or too short texts" if fetched else "no texts"
             raise BigQueryError(
-                f"the query found {found}: check the spelling of what was chosen, take more "
-                f"months, or a lower minimum length. {path} was not written"
+                f"the query found {found}, so {path} was not written: check the spelling, add "
+                "months, or reduce min_length"
             )
         file.detach()  # flushes; closing it would close `out` too early
     yield dataclasses.replace(progress, path=path)

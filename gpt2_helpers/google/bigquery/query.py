@@ -1,7 +1,7 @@
-"""What to export -> the SQL and its parameters. Knows nothing of Google's packages or of files.
+"""Building the SQL of an export and its parameters. Knows no Google package and no files.
 
-Only names that were checked, months and fixed words stand in the SQL; whatever else a user typed
-goes beside it, as a parameter. A wildcard table's months are literals: with parameters BigQuery
+Only validated names, months and constants are inserted into the SQL; all other user input is passed
+as query parameters. The months of a wildcard table are literals, because with parameters BigQuery
 would read, and bill, the tables of all months.
 """
 
@@ -22,7 +22,7 @@ _SUFFIX = re.compile(r"^\d{4}_\d{2}\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Parameter:
-    """One named value of a query; `kind` is BigQuery's type: STRING, INT64 or TIMESTAMP."""
+    """A query parameter; `kind` is its BigQuery type: STRING, INT64 or TIMESTAMP."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class Parameter:
 
     @property
     def literal(self) -> str:
-        """The value as it would be written in SQL, to be read and not to be run."""
+        """The value as an SQL literal, for display only."""
         if isinstance(self.value, int):
             return str(self.value)
         if isinstance(self.value, datetime):
@@ -41,7 +41,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Query:
-    """One query: SQL with `@names`, their values, and what it asks for in words."""
+    """An SQL query with `@name` parameters, their values, and a description."""
 
     sql: str
     parameters: tuple[Parameter, ...]
@@ -49,16 +49,22 @@ class Query:
 
     @property
     def readable(self) -> str:
-        """The SQL with the values in their places, as one would type it into BigQuery's console."""
+        """The SQL with the values inserted, for BigQuery's console."""
         literals = {parameter.name: parameter.literal for parameter in self.parameters}
         return re.sub(r"@(\w+)", lambda match: literals[match[1]], self.sql)
 
 
 def build(config: ExportConfig) -> Query:
-    """The query of an export.
+    """Build the query of an export.
 
-    Titles come with `&amp;`, `&lt;`, `&gt;` and the garbled U+FFFD replaced, in one column `title`,
-    those of the highest score first.
+    The result has one column, `title`, with the texts of the highest score first. HTML entities
+    and U+FFFD replacement characters are removed.
+
+    Args:
+        config: The options.
+
+    Returns:
+        The query.
 
     >>> query = build(ExportConfig(first_month="2019-01", words="rust, c++"))
     >>> query.description
@@ -72,7 +78,7 @@ def build(config: ExportConfig) -> Query:
     if config.source == "reddit":
         table = REDDIT_TABLE
     elif config.source == "own":
-        # By its table: alone, `title` would be the column that comes out, not the one that goes in.
+        # Qualified, because a bare `title` would refer to the output column.
         table, column = config.table or "", f"source.`{config.text_column}`"
         ranking, things = config.order_column or "", "texts"
         order = f"source.`{ranking}`"
@@ -89,14 +95,14 @@ def build(config: ExportConfig) -> Query:
     parameters = [parameter for _, parameter in conditions if parameter]
     parameters.append(Parameter("limit", "INT64", config.limit))
     description = (
-        f"{_about(config)}: up to {config.limit:,} {things} of {config.min_length:,} characters "
-        "or more" + (f", the highest {ranking} first" if ranking else "")
+        f"{_describe_source(config)}: up to {config.limit:,} {things} of {config.min_length:,} "
+        "characters or more" + (f", the highest {ranking} first" if ranking else "")
     )
     return Query("\n".join(lines), tuple(parameters), description)
 
 
 def _conditions(config: ExportConfig, column: str) -> list[tuple[str, Parameter | None]]:
-    """What a row must fulfil, each with the parameter that it names."""
+    """The conditions on a row, each with the parameter it uses."""
     found: list[tuple[str, Parameter | None]] = []
     first, last = config.first_month, config.last_month
     if config.source == "hacker_news":
@@ -125,8 +131,8 @@ def _conditions(config: ExportConfig, column: str) -> list[tuple[str, Parameter 
     return found
 
 
-def _about(config: ExportConfig) -> str:
-    """Where the texts come from, in words."""
+def _describe_source(config: ExportConfig) -> str:
+    """Describe the source of the texts."""
     if config.source == "own":
         parts = [f"{config.table}, column {config.text_column}"]
         if config.filter_column:
@@ -151,10 +157,10 @@ def _first_day(month: str, months_later: int = 0) -> datetime:
 
 
 def _suffix(month: str) -> str:
-    """A month as the end of its table's name; what stands in the SQL is checked here as well."""
+    """The suffix of a month's table; checked again because it is inserted into the SQL."""
     suffix = month.replace("-", "_")
     if not _SUFFIX.match(suffix):
-        raise OptionError(f"a month must be given as 2019-01, got {month!r}")
+        raise OptionError(f"a month must have the form 2019-01, got {month!r}")
     return suffix
 
 
@@ -164,6 +170,6 @@ def _words(config: ExportConfig) -> list[str]:
 
 
 def _pattern(words: list[str]) -> str:
-    """A pattern of RE2 for any of the words, whole, in any case. `\\b` would miss c++'s end."""
+    """An RE2 pattern for any of the words, case-insensitive. `\\b` would not match after c++."""
     either = "|".join(map(re.escape, words))
     return rf"(?i)(?:^|[^\pL\pN])(?:{either})(?:$|[^\pL\pN])"

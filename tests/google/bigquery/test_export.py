@@ -157,7 +157,7 @@ def test_a_failure_midway_leaves_an_older_file_as_it_was(
     assert [next(steps).rows, next(steps).rows] == [0, 3]
     assert list(path.parent.glob(".titles.csv.*.part"))
     stand_in.faults = [Fault("/queries/", 403, "accessDenied", "Access Denied: Table a.b.c")]
-    with pytest.raises(BigQueryError, match="denies access"):
+    with pytest.raises(BigQueryError, match="denied access"):
         list(steps)
     assert is_untouched(path)
 
@@ -180,9 +180,9 @@ def test_a_stop_midway_leaves_an_older_file_as_it_was(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"words": "unheard-of"}, "the query found nothing: check the spelling"),
-        ({"min_length": 500}, "the query found nothing"),
-        ({"words": "nbsp"}, "found only texts that are empty or too short: check"),
+        ({"words": "unheard-of"}, "the query found no texts, so .* check the spelling"),
+        ({"min_length": 500}, "the query found no texts"),
+        ({"words": "nbsp"}, "found only empty or too short texts"),
     ],
 )
 def test_no_text_at_all_is_an_error(
@@ -204,7 +204,7 @@ def test_a_place_that_cannot_be_written_is_seen_before_the_query_costs_anything(
     else:
         (tmp_path / "file").write_text("x")
         path = tmp_path / "file" / "a.csv"
-    with pytest.raises(OptionError, match="^csv_path must be a file that can be written, got"):
+    with pytest.raises(OptionError, match="^csv_path=.* cannot be written"):
         exported(replace(config, csv_path=str(path)))
     assert not stand_in.requests
 
