@@ -1,14 +1,14 @@
-"""Forms for notebooks: widgets over the package's own calls, for people who read no code.
+"""Forms for notebooks: widgets for the package's functions, usable without reading code.
 
 from gpt2_helpers import forms
 
 form = forms.FinetuneForm()
-form                 # as a cell's last line: shows it
+form                 # last line of a cell: displays the form
 sess = form.run()    # in the next cell: trains
 
-A form is made from a config dataclass and gives that config back; what is done with it is a call
-that anyone could write by hand. `run()` stands in a cell of its own, since the kernel does one
-thing at a time. Only widgets that ipywidgets 7.7 and 8.1 both have.
+A form is made from config dataclasses and returns them; its actions are public calls of the
+package. `run()` belongs into its own cell, because the kernel runs one thing at a time and the form
+would not respond meanwhile. All widgets exist in ipywidgets 7.7 and 8.1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 import_optional("ipywidgets", "a form in a notebook")
 
-# Some of them need TensorFlow, which takes seconds: each is imported when it is first used.
+# Imported at first use, since some need TensorFlow, which takes seconds to load.
 _MODULES = {
     "BigQueryForm": "bigquery",
     "ConfigForm": "widgets.form",

@@ -1,8 +1,8 @@
-"""Every notebook in a real browser, as a reader goes through it: keys, forms, clicks, downloads.
+"""Every notebook in a real browser: Shift+Enter, forms, clicks and downloads.
 
-One server for all; each notebook is opened once, in a folder of its own, and run from top to
-bottom by Shift+Enter, and the tests of its forms go on from there. With PICTURES=FOLDER in the
-environment the pictures for the README go there (`make pictures`).
+All notebooks share one server. Each is opened once, in its own folder, and run from top to bottom;
+the tests of its forms start from that state. With PICTURES=FOLDER in the environment, the
+screenshots for the README are saved there (`make pictures`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-# What a reader would fill in, so that all goes quickly.
+# Form values that make the notebooks fast.
 VALUES = {
     "GPT2_MODEL_NAME": "tiny",
     "GPT2_RUN_NAME": "test",
@@ -33,15 +33,15 @@ VALUES = {
     "GPT2_BULK_NSAMPLES": "10",
     "GPT2_PROJECT": "my-project-1",
 }
-# The first and the last cell of the picture of each notebook.
+# The first and the last cell in the screenshot of each notebook.
 PICTURES = {
     "finetune": ("finetune-form", "finetune"),
     "generate": ("compare", "compare"),
     "reddit_titles": ("generate-file", "advice-of-the-numbers"),
     "bigquery_export": ("bigquery-form", "export"),
 }
-LARGEST_PICTURE = 250_000  # bytes
-SOON = 30_000  # milliseconds that an answer may take
+MAX_PICTURE_BYTES = 250_000
+TIMEOUT = 30_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Notebook]:
-    """A notebook that was run from top to bottom."""
+    """A notebook that has been run from top to bottom."""
     page = lab.open(request.param)
     try:
         page.run_all()
@@ -75,26 +75,26 @@ def notebook(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Notebook]:
 
 
 def only(name: str) -> pytest.MarkDecorator:
-    """For a test of one notebook."""
+    """Restrict a test to one notebook."""
     path = ROOT / "notebooks" / f"{name}.ipynb"
     return pytest.mark.parametrize("notebook", [path], indirect=True, ids=[name])
 
 
-def says(place: Locator, words: str) -> None:
-    """Wait until these words can be read in a place."""
-    place.get_by_text(words).first.wait_for(timeout=SOON)
+def wait_for_text(place: Locator, text: str) -> None:
+    """Wait until a text is visible in a part of the page."""
+    place.get_by_text(text).first.wait_for(timeout=TIMEOUT)
 
 
-def test_every_cell_runs_by_shift_enter(notebook: Notebook) -> None:
+def test_every_cell_runs_with_shift_enter(notebook: Notebook) -> None:
     wrong = [f"cell {name}:\n{error}" for name, error in notebook.errors.items()]
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_picture_shows_its_result(notebook: Notebook, tmp_path: Path) -> None:
+def test_a_screenshot_shows_the_result(notebook: Notebook, tmp_path: Path) -> None:
     name = notebook.path.stem
     path = Path(os.environ.get("PICTURES") or tmp_path).absolute() / f"{name}.png"
     notebook.picture(path, *PICTURES[name])
-    assert path.stat().st_size <= LARGEST_PICTURE
+    assert path.stat().st_size <= MAX_PICTURE_BYTES
 
 
 # ------------------------------------------------------------------------------ finetune
@@ -103,52 +103,52 @@ def test_a_picture_shows_its_result(notebook: Notebook, tmp_path: Path) -> None:
 @only("finetune")
 def test_training_shows_a_curve_and_a_sample(notebook: Notebook) -> None:
     shown = notebook.cell("finetune")
-    shown.locator("img").first.wait_for(timeout=SOON)
+    shown.locator("img").first.wait_for(timeout=TIMEOUT)
     assert "sample" in notebook.text_of("finetune").lower()
 
 
 @only("finetune")
-def test_a_wrong_value_is_told_beside_its_field(notebook: Notebook) -> None:
+def test_an_invalid_value_is_reported_beside_its_field(notebook: Notebook) -> None:
     steps = notebook.field("finetune-form", "Training steps")
     line = notebook.cell("finetune-form").locator(
         ".gpt2-line", has=notebook.page.get_by_label("Training steps", exact=True)
     )
     message = line.get_by_role("alert")
     notebook.type(steps, "ten")
-    says(message, "Training steps must be a whole number, got 'ten'")
+    wait_for_text(message, "Training steps must be a whole number, got 'ten'")
     notebook.type(steps, "33")
-    message.wait_for(state="hidden", timeout=SOON)
+    message.wait_for(state="hidden", timeout=TIMEOUT)
     assert steps.input_value() == "33"
 
 
 @only("finetune")
-def test_a_value_between_two_steps_of_a_slider_stays(notebook: Notebook) -> None:
+def test_a_value_between_two_slider_steps_is_kept(notebook: Notebook) -> None:
     steps = notebook.field("finetune-form", "Training steps")
     notebook.type(steps, "33")
-    says(notebook.cell("finetune-form"), "33 steps of")
-    notebook.page.wait_for_timeout(300)  # in which a slider's page would answer
+    wait_for_text(notebook.cell("finetune-form"), "33 steps of")
+    notebook.page.wait_for_timeout(300)  # for a late change by the slider
     assert steps.input_value() == "33"
 
 
 @only("finetune")
-def test_advanced_options_unfold_and_fold(notebook: Notebook) -> None:
+def test_advanced_options_open_and_close(notebook: Notebook) -> None:
     dropout = notebook.field("finetune-form", "Dropout")
     assert not dropout.is_visible()
     for state in ("visible", "hidden"):
         notebook.cell("finetune-form").get_by_text("Advanced options").click()
-        dropout.wait_for(state=state, timeout=SOON)
+        dropout.wait_for(state=state, timeout=TIMEOUT)
 
 
 @only("finetune")
-def test_an_uploaded_text_is_chosen(notebook: Notebook, tmp_path: Path) -> None:
+def test_an_uploaded_text_is_selected(notebook: Notebook, tmp_path: Path) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text("Once upon a time in a browser.\n" * 30, encoding="utf-8")
     form = notebook.cell("finetune-form")
     with notebook.page.expect_file_chooser() as chooser:
         form.get_by_role("button", name="Upload a file").click()
     chooser.value.set_files(mine)
-    says(form, "Saved as mine.txt.")
-    says(form, "Once upon a time in a browser.")
+    wait_for_text(form, "Saved as mine.txt.")
+    wait_for_text(form, "Once upon a time in a browser.")
     assert (notebook.folder / "mine.txt").read_bytes() == mine.read_bytes()
 
 
@@ -156,13 +156,13 @@ def test_an_uploaded_text_is_chosen(notebook: Notebook, tmp_path: Path) -> None:
 
 
 @only("generate")
-def test_a_prefix_is_gone_on_from_in_cards_to_copy_and_download(notebook: Notebook) -> None:
+def test_texts_continue_the_prompt_and_can_be_copied_and_downloaded(notebook: Notebook) -> None:
     form = notebook.cell("generate-form")
     notebook.type(notebook.field("generate-form", "Prompt"), "The lamp & I <b>")
     notebook.type(notebook.field("generate-form", "Number of texts"), "2")
     form.get_by_role("button", name="Generate").click()
-    with notebook.page.expect_download(timeout=SOON) as download:
-        form.get_by_role("link", name="Download").click(timeout=SOON)
+    with notebook.page.expect_download(timeout=TIMEOUT) as download:
+        form.get_by_role("link", name="Download").click(timeout=TIMEOUT)
     texts = form.locator(".gpt2-item .gpt2-text").all_text_contents()
     assert len(texts) == 2
     assert all(text.startswith("The lamp & I <b>") for text in texts)
@@ -170,44 +170,44 @@ def test_a_prefix_is_gone_on_from_in_cards_to_copy_and_download(notebook: Notebo
     assert all(text in saved for text in texts)
 
     form.get_by_role("button", name="Copy").last.click()
-    says(form, "Copied")
+    wait_for_text(form, "Copied")
     assert notebook.page.evaluate("navigator.clipboard.readText()") == texts[-1]
 
 
 @only("generate")
-def test_an_interrupt_stops_each_press_of_a_button(notebook: Notebook, lab: Lab) -> None:
+def test_an_interrupt_stops_a_button_repeatedly(notebook: Notebook, lab: Lab) -> None:
     form = notebook.cell("generate-form")
     notebook.type(notebook.field("generate-form", "Number of texts"), "500")
     notebook.type(notebook.field("generate-form", "Max length (tokens)"), "1000")
     for _ in range(3):
-        notebook.page.wait_for_timeout(1000)  # a click at once would count as a double one
+        notebook.page.wait_for_timeout(1000)  # an immediate click would count as queued
         form.get_by_role("button", name="Generate").click()
         notebook.page.wait_for_timeout(2000)
-        assert "Interrupted" not in notebook.text_of("generate-form"), "it is at work"
+        assert "Interrupted" not in notebook.text_of("generate-form"), "still generating"
         (kernel,) = lab.request("kernels")
         lab.request(f"kernels/{kernel['id']}/interrupt", "POST")
-        says(form, "Interrupted. The finished texts were kept.")
+        wait_for_text(form, "Interrupted. The finished texts were kept.")
 
 
 @only("generate")
-def test_many_texts_go_into_a_file(notebook: Notebook) -> None:
+def test_many_texts_are_written_to_a_file(notebook: Notebook) -> None:
     form = notebook.cell("generate-form")
     notebook.type(notebook.field("generate-form", "Texts in the file"), "3")
     form.get_by_role("button", name="Write to a file").click()
-    says(form, ": 3 texts")
+    wait_for_text(form, ": 3 texts")
     written = [path.read_text(encoding="utf-8") for path in notebook.folder.glob("gpt2_gen*.txt")]
     assert any(text.count("=" * 20) == 3 for text in written)
 
 
 @only("generate")
-def test_a_link_leads_to_a_page_to_write_with(notebook: Notebook) -> None:
-    with notebook.page.expect_popup(timeout=SOON) as opened:
-        notebook.cell("serve").get_by_role("link").click(timeout=SOON)
+def test_a_link_opens_the_web_app(notebook: Notebook) -> None:
+    with notebook.page.expect_popup(timeout=TIMEOUT) as opened:
+        notebook.cell("serve").get_by_role("link").click(timeout=TIMEOUT)
     page = opened.value
-    page.locator("h1", has_text="Write with tiny").wait_for(timeout=SOON)
+    page.locator("h1", has_text="Write with tiny").wait_for(timeout=TIMEOUT)
     page.fill("#editor", "It was a dark night, and")
     page.click("#generate")
-    page.locator("#status", has_text="Done").wait_for(timeout=SOON)
+    page.locator("#status", has_text="Done").wait_for(timeout=TIMEOUT)
     page.close()
 
 
@@ -215,7 +215,7 @@ def test_a_link_leads_to_a_page_to_write_with(notebook: Notebook) -> None:
 
 
 @only("reddit_titles")
-def test_titles_are_cut_at_their_end_and_counted(notebook: Notebook) -> None:
+def test_titles_end_before_the_marker_and_are_counted(notebook: Notebook) -> None:
     titles = notebook.cell("generate").locator(".gpt2-item .gpt2-text").all_text_contents()
     assert len(titles) > 1
     assert not [title for title in titles if "<|endoftext|>" in title]
@@ -226,33 +226,33 @@ def test_titles_are_cut_at_their_end_and_counted(notebook: Notebook) -> None:
 
 
 @only("bigquery_export")
-def test_another_source_asks_for_other_things(notebook: Notebook) -> None:
+def test_another_source_shows_other_fields(notebook: Notebook) -> None:
     form, subreddit = (
         notebook.cell("bigquery-form"),
         notebook.field("bigquery-form", "Subreddit"),
     )
     assert not subreddit.is_visible()
-    notebook.field("bigquery-form", "Source").select_option("Reddit, as the article did")
-    subreddit.wait_for(timeout=SOON)
-    says(form, "denied to the public")
+    notebook.field("bigquery-form", "Source").select_option("Reddit (as in the article)")
+    subreddit.wait_for(timeout=TIMEOUT)
+    wait_for_text(form, "Public access to these tables has been denied")
     notebook.field("bigquery-form", "Source").select_option("Hacker News")
-    subreddit.wait_for(state="hidden", timeout=SOON)
+    subreddit.wait_for(state="hidden", timeout=TIMEOUT)
 
 
 @only("bigquery_export")
-def test_the_cost_is_told_before_and_against_the_limit(notebook: Notebook) -> None:
+def test_the_cost_is_compared_with_the_limit(notebook: Notebook) -> None:
     form = notebook.cell("bigquery-form")
-    notebook.type(notebook.field("bigquery-form", "Limit (GB)"), "7")  # what stood there goes
+    notebook.type(notebook.field("bigquery-form", "Limit (GB)"), "7")
     form.get_by_role("button", name="Check the cost").click()
-    says(form, "That is within your limit of 7 GB.")
+    wait_for_text(form, "This is within your limit of 7 GB.")
     assert "The query reads" in notebook.text_of("bigquery-form")
 
 
 @only("bigquery_export")
-def test_the_export_is_a_table_to_look_at_and_to_download(notebook: Notebook) -> None:
+def test_the_export_is_shown_and_can_be_downloaded(notebook: Notebook) -> None:
     shown = notebook.cell("export")
-    with notebook.page.expect_download(timeout=SOON) as download:
-        shown.get_by_role("link", name="Download").click(timeout=SOON)
+    with notebook.page.expect_download(timeout=TIMEOUT) as download:
+        shown.get_by_role("link", name="Download").click(timeout=TIMEOUT)
     heading, first, *_ = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert heading == "title"
     assert first.strip('"').replace('""', '"') in shown.locator("table").inner_text()

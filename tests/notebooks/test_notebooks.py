@@ -1,4 +1,4 @@
-"""The notebooks as they are stored: their form. What running them shows, test_notebook_runs has."""
+"""The notebook files: structure, names and links. test_notebook_runs tests running them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notebook_runner import NOTEBOOKS, sources
 from paths import ROOT
 from publish import BADGE, COLAB, COLAB_LINK
 
-MOST_LINES = 5  # of code in a cell, but for the one that installs
+MAX_LINES = 5  # of code per cell, except for the install cell
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -24,7 +24,7 @@ def cells(path: Path) -> list[dict[str, Any]]:
 
 
 @each_notebook
-def test_it_opens_with_a_title_a_promise_and_the_badge(path: Path) -> None:
+def test_a_notebook_starts_with_title_promise_and_badge(path: Path) -> None:
     first, second, *_ = sources(path, "markdown").values()
     title, empty, *promise = first.splitlines()
     assert re.fullmatch(r"# \S.*[^.]", title)
@@ -35,20 +35,20 @@ def test_it_opens_with_a_title_a_promise_and_the_badge(path: Path) -> None:
 
 
 @each_notebook
-def test_a_cell_is_short_and_the_logic_is_in_the_package(path: Path) -> None:
+def test_code_cells_are_short_and_contain_no_logic(path: Path) -> None:
     code = sources(path)
     del code["install-package"]
     for cell, source in code.items():
         lines = [line for line in source.splitlines() if line.strip()]
-        assert 0 < len(lines) <= MOST_LINES, f"{cell} has {len(lines)} lines"
+        assert 0 < len(lines) <= MAX_LINES, f"{cell} has {len(lines)} lines"
         logic = re.search(r"\b(def|class|lambda|for|while|if|try|with)\b", source)
         assert not logic or lines[0].startswith("!"), f"{cell}: {logic}"
 
 
 @each_notebook
-def test_every_code_cell_comes_after_words_about_it(path: Path) -> None:
+def test_code_cells_follow_an_explanation(path: Path) -> None:
     kinds = "".join(cell["cell_type"][0] for cell in cells(path))
-    assert "ccc" not in kinds, "a form and the cell that runs it stand under the same words"
+    assert "ccc" not in kinds, "only a form and the cell that runs it share an explanation"
     closing = list(sources(path, "markdown").values())[-1]
     assert kinds.endswith("m")
     assert closing.startswith("## What you have now\n")
@@ -56,7 +56,7 @@ def test_every_code_cell_comes_after_words_about_it(path: Path) -> None:
 
 
 @each_notebook
-def test_its_steps_are_counted_and_those_that_are_named_are_there(path: Path) -> None:
+def test_steps_are_numbered_and_referenced_steps_exist(path: Path) -> None:
     text = "\n".join(sources(path, "markdown").values())
     steps = [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.MULTILINE)]
     assert steps == list(range(1, len(steps) + 1))
@@ -65,7 +65,7 @@ def test_its_steps_are_counted_and_those_that_are_named_are_there(path: Path) ->
 
 
 @each_notebook
-def test_cells_have_names_that_tell_what_they_do(path: Path) -> None:
+def test_cells_have_readable_unique_ids(path: Path) -> None:
     names = [cell["id"] for cell in cells(path)]
     assert not [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)]
     assert len(names) == len(set(names))
@@ -74,7 +74,7 @@ def test_cells_have_names_that_tell_what_they_do(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [*NOTEBOOKS, *ROOT.glob("notebooks/*.md")], ids=lambda path: path.name
 )
-def test_links_lead_to_files_that_are_there(path: Path) -> None:
+def test_links_point_to_existing_files(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     beside = {path.parent / link for link in re.findall(r"\]\(([\w./-]+)\)", text)}
     links = re.findall(re.escape(COLAB) + r"[^\s)\"\\]+", text)

@@ -1,7 +1,7 @@
-"""JupyterLab in a real browser, as a user has it: a server, notebooks, keys, clicks, pictures.
+"""JupyterLab in a real browser: server, notebooks, keyboard, mouse and screenshots.
 
-Knows nothing of what stands in the notebooks. Works with JupyterLab 3.5 and 4, whose pages differ:
-only what both have is looked for.
+Knows nothing about the content of the notebooks. Uses only page elements that exist in both
+JupyterLab 3.5 and 4.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# What a browser looks up on its own, nothing of which a test needs.
+# Turn off background requests of the browser.
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -38,20 +38,20 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-# All cells stand in the page, and nothing asks or looks for news.
+# Render all cells, and show no news or updates.
 SETTINGS: dict[str, dict[str, Any]] = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 WIDTH, HEIGHT, TALL = 1000, 900, 6000  # of the browser's window, in pixels
-SLOWEST = 300.0  # seconds that a cell may take
+CELL_TIMEOUT = 300.0  # seconds
 
 
 def find_chromium() -> str:
-    """The browser's path; installed first where that may be, and the test skipped otherwise."""
+    """Return the path of Chromium. Installs it if permitted; otherwise skips the test."""
 
     def works(path: str | None) -> bool:
-        # Ubuntu's chromium-browser may be a script that only names a snap.
+        # Ubuntu's chromium-browser may be a script that only refers to a snap.
         return (
             bool(path)
             and not subprocess.run(
@@ -74,10 +74,10 @@ def find_chromium() -> str:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """A chromium without a window."""
+    """Start a headless Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
     path = find_chromium()
-    # Chromium's sandbox refuses to run for root, as in a container.
+    # Chromium's sandbox does not work for root, as in a container.
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
@@ -88,7 +88,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Lab:
-    """A JupyterLab server on this machine, over `folder`, with settings of its own."""
+    """A JupyterLab server for `folder` with its own settings."""
 
     def __init__(self, folder: Path, browser: Browser, environment: dict[str, str]) -> None:
         pytest.importorskip("jupyterlab", reason="needs pip install jupyterlab")
@@ -110,7 +110,7 @@ class Lab:
                 *("--ip=127.0.0.1", f"--port={self.address.rpartition(':')[2]}"),
                 *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.files}"),
                 f"--IdentityProvider.token={self.token}",
-                # Should the tests be killed, the server ends on its own.
+                # If the tests are killed, the server shuts down by inactivity.
                 *("--ServerApp.shutdown_no_activity_timeout=900",),
                 *("--MappingKernelManager.cull_idle_timeout=900",),
             ],
@@ -144,7 +144,7 @@ class Lab:
         raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text()}")
 
     def request(self, path: str, method: str = "GET") -> Any:
-        """What the server's REST API answers."""
+        """Send a request to the server's REST API and return the response."""
         request = urllib.request.Request(
             f"{self.address}/api/{path}",
             headers={"Authorization": f"token {self.token}"},
@@ -158,7 +158,7 @@ class Lab:
             self.request(f"kernels/{kernel['id']}", "DELETE")
 
     def stop(self) -> None:
-        """End the kernels, then the server, and wait until it is gone."""
+        """Stop the kernels and the server, and wait for it to exit."""
         if self.process.poll() is None:
             with contextlib.suppress(OSError):
                 self.close_kernels()
@@ -171,7 +171,7 @@ class Lab:
         self.log.close()
 
     def open(self, notebook: Path) -> Notebook:
-        """Open a copy of a notebook, with a copy of data/ beside it as in a clone."""
+        """Open a copy of a notebook beside a copy of data/, as in a clone."""
         name = notebook.stem
         folder = self.files / name / "notebooks"
         folder.mkdir(parents=True)
@@ -189,7 +189,7 @@ class Lab:
 
 
 class Notebook:
-    """A notebook's page in the browser. Cells are named by their ids in the file."""
+    """A notebook in the browser. Cells are identified by their IDs in the file."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page, self.path = page, path
@@ -198,27 +198,27 @@ class Notebook:
         self.ids = list(self.kinds)
         self.errors: dict[str, str] = {}
         self.cell(self.ids[-1]).wait_for()
-        # The status bar: the sign beside the notebook says idle before there is a kernel. A cell
-        # that is run too early is passed over without a word.
-        page.get_by_text("| Idle").wait_for(timeout=SLOWEST * 1000)
+        # The status bar: the indicator beside the notebook shows idle before the kernel exists, and
+        # a cell that is run too early is silently skipped.
+        page.get_by_text("| Idle").wait_for(timeout=CELL_TIMEOUT * 1000)
 
     @property
     def folder(self) -> Path:
-        """Where its kernel works."""
+        """The working folder of the kernel."""
         return self.path.parent
 
     def cell(self, name: str) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(self.ids.index(name))
 
     def field(self, name: str, label: str) -> Locator:
-        """What is typed into, ticked or chosen from, in the form below a cell."""
+        """Return the input with this label in the form below a cell."""
         return self.cell(name).get_by_label(label, exact=True)
 
-    def run_cell(self, name: str, seconds: float = SLOWEST) -> None:
-        """Select a cell, press Shift+Enter, and wait until it is done."""
+    def run_cell(self, name: str, seconds: float = CELL_TIMEOUT) -> None:
+        """Select a cell, press Shift+Enter, and wait until it has finished."""
         cell = self.cell(name)
         if "jp-mod-active" not in (cell.get_attribute("class") or ""):
-            # Beside its text, which would be edited, and right of the bar that folds it away.
+            # Not on its text, which would be edited, nor on the bar that collapses it.
             cell.click(position={"x": 40, "y": 12})
         before = self._prompt(name)
         self.page.keyboard.press("Shift+Enter")
@@ -227,7 +227,7 @@ class Notebook:
         deadline = time.monotonic() + seconds
         while not re.fullmatch(r"\[\d+\]:", prompt := self._prompt(name)) or prompt == before:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.path.name}: cell {name} is not done: {prompt}")
+                raise TimeoutError(f"{self.path.name}: cell {name} has not finished: {prompt}")
             self.page.wait_for_timeout(30)
 
     def _prompt(self, name: str) -> str:
@@ -235,31 +235,31 @@ class Notebook:
         return (prompt.text_content() or "").strip() if prompt.count() else ""
 
     def type(self, field: Locator, text: str) -> None:
-        """Type into a field of a form, instead of what stood there, and leave it."""
+        """Replace the content of a form field and leave it."""
         field.fill(text)
         field.press("Tab")
 
     def run_all(self) -> None:
-        """Shift+Enter from the first cell to the last. `errors` has what went wrong, by cell."""
+        """Press Shift+Enter in every cell. `errors` has the errors by cell."""
         for name in self.ids:
             self.run_cell(name)
         self.save()
         self.errors = {name: wrong for name in self.ids if (wrong := self.error_of(name))}
 
     def save(self) -> None:
-        """Ctrl+S, and wait until the file is written."""
+        """Press Ctrl+S and wait until the file is written."""
         before = self.path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
         for _ in range(200):
             if self.path.stat().st_mtime_ns != before:
-                with contextlib.suppress(ValueError):  # it may have been written in part only
+                with contextlib.suppress(ValueError):  # partially written
                     json.loads(self.path.read_text(encoding="utf-8"))
                     return
             self.page.wait_for_timeout(50)
         raise TimeoutError(f"{self.path} was not saved")
 
     def error_of(self, name: str) -> str:
-        """The error that the saved file has below a cell, or words for a widget not drawn."""
+        """Return the error of a cell in the saved file, or of a widget that was not rendered."""
         if self.kinds[name] != "code":
             return ""
         cells = json.loads(self.path.read_text(encoding="utf-8"))["cells"]
@@ -271,12 +271,12 @@ class Notebook:
         return failed[0] if failed else ""
 
     def text_of(self, name: str) -> str:
-        """What can be read below a code cell."""
+        """Return the visible output of a code cell."""
         return "\n".join(self.cell(name).locator(".jp-OutputArea-output").all_inner_texts())
 
     def picture(self, path: Path, first: str, last: str | None = None) -> None:
-        """The cells from `first` to `last`, without what stands round them, as a PNG."""
-        # Tall enough that nothing has to be scrolled, and no window to draw that nobody sees.
+        """Save a screenshot of the cells from `first` to `last` as PNG."""
+        # Tall enough to avoid scrolling.
         self.page.set_viewport_size({"width": WIDTH, "height": TALL})
         self.cell(first).evaluate("cell => cell.scrollIntoView({block: 'start'})")
         self.page.mouse.move(0, 0)

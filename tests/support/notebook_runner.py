@@ -1,7 +1,7 @@
-"""A notebook at work in a kernel, and what a reader sees on its page, widgets among it.
+"""Runs notebooks in a kernel and collects the visible output, including widgets.
 
-A machine is a folder laid out as a clone, with environment variables: what is run on it finds what
-was left there before. Knows nothing of what stands in the notebooks.
+A Machine is a folder with environment variables; later runs find the files of earlier ones. Knows
+nothing about the content of the notebooks.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 from paths import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-SLOWEST = 300  # seconds that a cell may take
-# What a reader would fill in, so that all goes quickly.
+CELL_TIMEOUT = 300  # seconds
+# Form values that make the notebooks fast.
 VALUES = {
     "GPT2_MODEL_NAME": "tiny",
     "GPT2_RUN_NAME": "test",
@@ -34,35 +34,35 @@ VALUES = {
     "GPT2_BATCH_SIZE": "1",
     "GPT2_PROJECT": "my-project-1",
 }
-# By these, what is around the tests would reach the notebooks.
-_FROM_OUTSIDE = re.compile("GPT2_|COLAB_|FAKE_COLAB_|BIGQUERY_|GOOGLE_")
+# Variables of the environment that must not reach the notebooks.
+_FILTERED = re.compile("GPT2_|COLAB_|FAKE_COLAB_|BIGQUERY_|GOOGLE_")
 
 
 def sources(path: Path, kind: str = "code") -> dict[str, str]:
-    """The cells of a kind: id to source, in order."""
+    """Return the sources of the cells of a kind by ID, in order."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == kind}
 
 
 @dataclass
 class CellOutput:
-    """What stands below one cell when it is done."""
+    """The output of a finished cell."""
 
-    text: str = ""  # as read: printed, a value, or the words of widgets that are to be seen
+    text: str = ""  # printed text, values, and the text of visible widgets
     pictures: list[bytes] = field(default_factory=list)  # PNG
-    error: str = ""  # that stopped the cell, as shown
+    error: str = ""  # as shown
 
 
 Page = dict[str, CellOutput]
 
 
 class Machine:
-    """A folder of its own, with variables of its own beside those of VALUES."""
+    """A folder with its own environment variables, in addition to VALUES."""
 
     def __init__(self, root: Path, variables: dict[str, str], path: Sequence[Path] = ()) -> None:
         self.folder = root / "notebooks"
         self.folder.mkdir(parents=True)
-        kept = {k: v for k, v in os.environ.items() if not _FROM_OUTSIDE.match(k)}
+        kept = {k: v for k, v in os.environ.items() if not _FILTERED.match(k)}
         paths = [*map(str, (ROOT, *path)), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.environment = {
             **kept,
@@ -73,7 +73,7 @@ class Machine:
         }
 
     def run(self, name: str, **variables: str) -> Page:
-        """Open the notebook, run its cells up to the first that fails, and close it."""
+        """Run a notebook in a new kernel, up to the first cell that fails."""
         with self.kernel(**variables) as kernel:
             return kernel.run(name)
 
@@ -87,7 +87,7 @@ class Machine:
 
 
 class Kernel:
-    """A kernel of this Python, and the widgets that it has made."""
+    """A kernel and the state of its widgets."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         from nbval.kernel import (  # type: ignore[import-untyped]
@@ -97,7 +97,7 @@ class Kernel:
 
         self._widgets: dict[str, dict[str, Any]] = {}
         self._manager, self._client = start_new_kernel(
-            startup_timeout=SLOWEST,
+            startup_timeout=CELL_TIMEOUT,
             kernel_name=CURRENT_ENV_KERNEL_NAME,
             cwd=str(folder),
             env=environment,
@@ -108,7 +108,7 @@ class Kernel:
         self._manager.shutdown_kernel(now=True)
 
     def run(self, name: str) -> Page:
-        """Run the cells of a notebook from the first to the last, or to the first that fails."""
+        """Run the cells of a notebook, up to the first that fails."""
         page: Page = {}
         for cell, source in sources(ROOT / "notebooks" / f"{name}.ipynb").items():
             page[cell] = self.run_cell(source)
@@ -117,13 +117,13 @@ class Kernel:
         return page
 
     def run_cell(self, source: str) -> CellOutput:
-        """Run one cell; what it shows is as it is at its end, whenever it came there."""
+        """Run a cell and return its final output."""
         outputs: list[dict[str, Any]] = []
 
-        def take(message: dict[str, Any]) -> None:
+        def on_message(message: dict[str, Any]) -> None:
             kind, content = message["msg_type"], message["content"]
             if kind in ("comm_open", "comm_msg", "comm_close"):
-                self._take_widget(kind, content, message.get("buffers") or [])
+                self._update_widget(kind, content, message.get("buffers") or [])
             elif kind == "clear_output":
                 outputs.clear()
             elif kind in ("display_data", "execute_result", "error"):
@@ -132,18 +132,18 @@ class Kernel:
                 outputs.append({"data": {"text/plain": content["text"]}})
 
         reply = self._client.execute_interactive(
-            source, allow_stdin=False, timeout=SLOWEST, output_hook=take
+            source, allow_stdin=False, timeout=CELL_TIMEOUT, output_hook=on_message
         )["content"]
         shown = CellOutput()
         for content in outputs:
             if "data" in content:
-                self._show(content["data"], shown)
+                self._add_output(content["data"], shown)
             else:
                 shown.error = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(content["traceback"]))
         assert bool(shown.error) == (reply["status"] == "error")
         return shown
 
-    def _take_widget(self, kind: str, content: dict[str, Any], buffers: Sequence[Any]) -> None:
+    def _update_widget(self, kind: str, content: dict[str, Any], buffers: Sequence[Any]) -> None:
         name, data = content["comm_id"], content.get("data", {})
         if kind == "comm_close":
             self._widgets.pop(name, None)
@@ -154,16 +154,16 @@ class Kernel:
             if len(place) == 1:
                 state[place[0]] = bytes(buffer)
 
-    def _show(self, data: dict[str, Any], shown: CellOutput) -> None:
+    def _add_output(self, data: dict[str, Any], shown: CellOutput) -> None:
         if view := data.get("application/vnd.jupyter.widget-view+json"):
-            self._show_widget(view["model_id"], shown)
+            self._add_widget(view["model_id"], shown)
         elif "image/png" in data:
             shown.pictures.append(base64.b64decode(data["image/png"]))
         else:
             shown.text += data["text/plain"]
 
-    def _show_widget(self, name: str, shown: CellOutput) -> None:
-        """The words of a widget and all in it, but for what is hidden or folded away."""
+    def _add_widget(self, name: str, shown: CellOutput) -> None:
+        """Add the text of a widget and its descendants, without hidden and collapsed ones."""
         state = self._widgets.get(name.removeprefix("IPY_MODEL_"), {})
         layout = self._widgets.get(str(state.get("layout")).removeprefix("IPY_MODEL_"), {})
         if layout.get("display") == "none":
@@ -184,4 +184,4 @@ class Kernel:
         if kind == "AccordionModel":
             children = [c for i, c in enumerate(children) if i == state["selected_index"]]
         for child in children:
-            self._show_widget(child, shown)
+            self._add_widget(child, shown)

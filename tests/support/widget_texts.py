@@ -1,4 +1,4 @@
-"""What a person would read in a form: the words of its widgets, without the HTML around them."""
+"""The visible text of widgets, without HTML."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import ipywidgets as widgets
 
 
 def parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:
-    """A widget and all that stands in it."""
+    """Yield a widget and its descendants."""
     yield widget
     for child in getattr(widget, "children", ()):
         yield from parts(child)
 
 
 def markup(widget: widgets.Widget) -> str:
-    """The HTML of it and all in it, but for the CSS."""
+    """Return the HTML of a widget and its descendants, without style sheets."""
     values = [part.value for part in parts(widget) if isinstance(part, widgets.HTML)]
     return "\n".join(value for value in values if not value.startswith("<style>"))
 
 
 def words(widget: widgets.Widget) -> str:
-    """The same as read."""
+    """Return the text of a widget and its descendants, without HTML tags."""
     return html.unescape(re.sub(r"<[^>]*>", " ", markup(widget)))
 
 
 def button(widget: widgets.Widget, label: str) -> widgets.Button:
-    """The button in it whose label begins so."""
+    """Return the button whose label starts with `label`."""
     (found,) = [
         part
         for part in parts(widget)
