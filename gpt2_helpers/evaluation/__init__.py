@@ -1,1 +1,1 @@
-"""What a model learned: memorization, similarity, perplexity, loss curves."""
+"""Evaluation of models: memorization, text similarity, perplexity and loss curves."""

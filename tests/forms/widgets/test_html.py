@@ -1,4 +1,4 @@
-"""Output of cells: escaped tables, messages and the status line."""
+"""Output of cells: tables, warnings and the status line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gpt2_helpers.forms.widgets import html
 from gpt2_helpers.forms.widgets.html import show, status_line, table, warning_messages
-from gpt2_helpers.forms.widgets.style import as_sentence, message
+from gpt2_helpers.forms.widgets.style import message
 from widget_texts import markup, parts, words
 
 
@@ -36,18 +36,6 @@ def test_a_status_line_is_updated_in_place(page: list[Any]) -> None:
     assert len(page) == 1
 
 
-def test_messages_are_escaped_and_empty_ones_are_left_out() -> None:
-    assert message("note", "<b>") == '<div class="gpt2-note">&lt;b&gt;</div>'
-    assert message("note", "") == ""
-
-
-def test_errors_are_announced_to_screen_readers_and_marked_by_a_symbol() -> None:
-    assert message("error", "no such run") == (
-        '<div class="gpt2-error" role="alert">\u2717 no such run</div>'
-    )
-    assert "role" not in message("warning", "slow")
-
-
 def test_warnings_lose_their_prefix() -> None:
     shown = warning_messages(["Warning: a < b", "c"])
     assert shown == message("warning", "a < b") + message("warning", "c")
@@ -58,8 +46,3 @@ def test_tables_are_escaped(page: list[Any]) -> None:
     shown = markup(page[0])
     assert "<th>name</th><th>count</th>" in shown
     assert "<td>&lt;i&gt;</td><td>2</td>" in shown
-
-
-def test_help_texts_become_sentences() -> None:
-    assert as_sentence("texts per prompt") == "Texts per prompt."
-    assert as_sentence("") == ""
