@@ -1,6 +1,6 @@
 """The public functions: those of gpt-2-simple, with the same names and parameters.
 
-This module defines finetuning and generation; the rest is in `api_session`, `api_data` and
+This module defines finetuning and generation; the rest is in `api_setup` and
 `api_drive`. New parameters are keyword-only and come last. Options are described in their config
 fields, from which the `Args:` sections are completed at the end of this module.
 """
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.api_data import download_gpt2, encode_csv, encode_dataset, is_gpt2_downloaded
 from gpt2_helpers.api_drive import (
     copy_checkpoint_from_gdrive,
     copy_checkpoint_to_gdrive,
@@ -22,8 +21,12 @@ from gpt2_helpers.api_drive import (
     is_mounted,
     mount_gdrive,
 )
-from gpt2_helpers.api_session import (
+from gpt2_helpers.api_setup import (
+    download_gpt2,
+    encode_csv,
+    encode_dataset,
     get_available_gpus,
+    is_gpt2_downloaded,
     load_gpt2,
     require_session,
     reset_session,
