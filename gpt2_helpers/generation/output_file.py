@@ -19,7 +19,7 @@ SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
 
 
 class TextWriter:
-    """Writes texts to a file as they are finished, none of them in part.
+    """Writes each finished text to a file, completely or not at all.
 
     The file is created with the first text. If it exists already, texts are written to `PATH.part`
     beside it, which replaces it at the end, also after Ctrl-C. After an error or a kill both files

@@ -146,8 +146,7 @@ def _sample_large_nucleus(weights: Floats, uniform: np.float32, threshold: float
     for attempt in range(1, NUCLEUS_TRIES + 1):
         (chosen,) = _sample_all(weights[None], numbers)
         before, after = weights[:chosen], weights[chosen + 1 :]
-        # The sum of likelier ids, where of equal ones the first counts as likelier, as in a stable
-        # sort.
+        # The weight of likelier ids. Of equal ids the first is likelier, as in a stable sort.
         likelier = before @ (before >= weights[chosen]).astype(np.float32)
         likelier += after @ (after > weights[chosen]).astype(np.float32)
         if likelier < threshold:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.generation.batch import BLANK_RETRIES, ContinuousBatch, Sequence
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.result import in_order
@@ -12,6 +11,7 @@ from gpt2_helpers.tokenizer import END_OF_TEXT
 from scripted import (
     END,
     TOKENIZER,
+    context_sensitive_toy,
     ids_of,
     options,
     result_of,
@@ -19,7 +19,6 @@ from scripted import (
     scripted,
     text_of,
 )
-from toy import toy_model
 
 # The end token as gpt-2-simple trains it: seven ids of GPT-2, here more.
 PLAIN_END = TOKENIZER.encode(END_OF_TEXT)
@@ -142,15 +141,10 @@ def test_a_blank_text_of_full_length_is_not_generated_again() -> None:
 
 # --- Prefill
 
-CONFIG = ModelConfig(n_vocab=TOKENIZER.n_vocab, n_ctx=16, n_embd=16, n_head=2, n_layer=2)
-
 
 @pytest.fixture(scope="module")
 def toy() -> DecoderPool:
-    """A model whose likeliest texts depend on all ids in its context and on their positions."""
-    model = toy_model(CONFIG, seed=4, scale=12.0)
-    model.variables["model/wpe"].assign(8.0 * model.variables["model/wpe"])
-    return DecoderPool(model)
+    return context_sensitive_toy()
 
 
 def test_a_long_prompt_is_prefilled_between_the_steps_of_other_sequences(toy: DecoderPool) -> None:

@@ -1,4 +1,4 @@
-"""Decode steps against one pass over the expected text, for each kind of decoder."""
+"""Decode steps against one pass over the whole text, for each kind of decoder."""
 
 from __future__ import annotations
 
@@ -190,11 +190,11 @@ def test_a_step_samples_with_each_rows_options(decoder: Decoder, expected: np.nd
     random = np.random.default_rng(2)
     for options in ({"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
         uniforms = random.random(3, np.float32)
-        drawn = decoder.step(ids, start, uniforms, [SamplingConfig(**options)] * len(ids))
-        assert drawn.tolist() == likeliest
+        sampled = decoder.step(ids, start, uniforms, [SamplingConfig(**options)] * len(ids))
+        assert sampled.tolist() == likeliest
     hot = SamplingConfig(temperature=50.0)
-    draws = [decoder.step(ids, start, random.random(3, np.float32), [hot] * 3) for _ in range(20)]
-    assert len(set(np.ravel(draws))) > CONFIG.n_vocab / 2
+    samples = [decoder.step(ids, start, random.random(3, np.float32), [hot] * 3) for _ in range(20)]
+    assert len(set(np.ravel(samples))) > CONFIG.n_vocab / 2
 
 
 @pytest.mark.parametrize("tokens", [CONFIG.n_ctx, 64])

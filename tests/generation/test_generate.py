@@ -19,9 +19,11 @@ from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.tokenizer import END_OF_TEXT
 from paths import GOLDEN
 from scripted import (
+    CONFIG,
     END,
     TOKENIZER,
     Script,
+    context_sensitive_toy,
     ids_of,
     options,
     result_of,
@@ -32,16 +34,12 @@ from scripted import (
 )
 from toy import toy_model, toy_tokenizer
 
-CONFIG = ModelConfig(n_vocab=TOKENIZER.n_vocab, n_ctx=16, n_embd=16, n_head=2, n_layer=2)
 GOLDEN_FILE = GOLDEN / "transformers.npz"
 
 
 @pytest.fixture(scope="module")
 def toy() -> DecoderPool:
-    """A model whose likeliest texts depend on all ids in its context and on their positions."""
-    model = toy_model(CONFIG, seed=4, scale=12.0)
-    model.variables["model/wpe"].assign(8.0 * model.variables["model/wpe"])
-    return DecoderPool(model)
+    return context_sensitive_toy()
 
 
 # --- The start of a text

@@ -1,4 +1,4 @@
-"""Generation that follows a script of token ids, for tests of what happens to them."""
+"""Generation that follows a script of token ids, and a toy model, for tests of generation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ from toy import toy_model, toy_tokenizer
 
 TOKENIZER = toy_tokenizer()
 END = TOKENIZER.end_of_text
+CONFIG = ModelConfig(n_vocab=TOKENIZER.n_vocab, n_ctx=16, n_embd=16, n_head=2, n_layer=2)
+
+
+def context_sensitive_toy() -> DecoderPool:
+    """A toy model whose likeliest texts depend on all ids in its context and on their positions."""
+    model = toy_model(CONFIG, seed=4, scale=12.0)
+    model.variables["model/wpe"].assign(8.0 * model.variables["model/wpe"])
+    return DecoderPool(model)
 
 
 @lru_cache
