@@ -55,6 +55,21 @@ MAY_IMPORT = {
     "__main__": "cli",
 }
 
+# Modules with code but without tests/<same path>/test_<module>.py, and where they are tested.
+TESTED_ELSEWHERE = {
+    "__init__.py": "lazy names: tests/test_api.py and the tests of imports below",
+    "api_setup.py": "public functions: tests/test_api.py",
+    "checkpoint/run_record.py": "part of a run folder: tests/checkpoint/test_run_folder.py",
+    "checkpoint/stored_model.py": "loading for inference: tests/checkpoint/test_model_files.py",
+    "cli/__init__.py": "only calls app.main: tests/cli/test_app.py",
+    "cli/serve.py": "starts the server: tests/web/test_server.py and tests/cli/test_parser.py",
+    "forms/__init__.py": "lazy names: the tests of the forms",
+    "model_config.py": "re-exported by config: tests/test_config.py",
+    "training/callbacks.py": "part of a run: tests/training/test_run.py",
+    "training/checkpointer.py": "part of a run: tests/training/test_run.py",
+    "training/pretrain_config.py": "options only: tests/training/test_pretrain.py",
+}
+
 # Modules and calls that execute what they read. Subprocesses are started without a shell.
 DANGEROUS = {"pickle", "marshal", "shelve", "dill", "joblib", "eval", "exec"}
 DANGEROUS |= {"os.system", "os.popen"}
@@ -272,6 +287,23 @@ def test_documents_name_only_files_that_exist() -> None:
             if not target.startswith("../../") and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert not broken, f"broken links: {', '.join(broken)}"
+
+
+def has_code(path: Path) -> bool:
+    """Whether a module defines a function or a class, not only constants."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = set()
+    for path in FILES:
+        module = path.relative_to(PACKAGE)
+        test_file = ROOT / "tests" / module.parent / f"test_{module.stem.strip('_')}.py"
+        if has_code(path) and not test_file.is_file():
+            missing.add(str(module))
+    untested = missing - TESTED_ELSEWHERE.keys()
+    assert not untested, f"add tests/<same path>/test_<module>.py for {', '.join(sorted(untested))}"
 
 
 def test_few_modules_are_at_the_top() -> None:
