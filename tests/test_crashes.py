@@ -135,12 +135,12 @@ def test_out_of_memory_suggests_lower_settings(
     scenario.prepare(tmp_path, toy)
     call = scenario.arguments(tmp_path, 2).split()
     assert fork_server.run(tmp_path, call, Plan()).code == 0
-    call[call.index("--batch-size") + 1] = "60000"
-    end = fork_server.run(tmp_path, call, Plan(memory=2 << 30))
+    call[call.index("--batch-size") + 1] = "20000"
+    end = fork_server.run(tmp_path, call, Plan(memory=1 << 30))
     assert end.code == 2, end
     last = end.output.splitlines()[-1]
     assert last.startswith("gpt2-helpers: out of memory after step 2 (last checkpoint: step 2): ")
-    assert "lower batch_size (now 60000), set use_memory_saving_gradients=True" in last
+    assert "lower batch_size (now 20000), set use_memory_saving_gradients=True" in last
     assert scenario.folder(tmp_path).read().step == 2
 
 
@@ -209,7 +209,7 @@ def test_a_run_that_was_trained_since_it_was_opened_is_refused(work: Path) -> No
     train(steps=1)
     opened = open_run(steps=1)
     train(steps=2)
-    with pytest.raises(CheckpointError, match="at step 1 when it was opened, and now is at 3"):
+    with pytest.raises(CheckpointError, match="at step 1 when it was opened and is now at step 3"):
         list(opened)
     assert saved_steps() == {3}
 

@@ -1,6 +1,7 @@
-"""Model folders: a GPT-2's weights, shape and tokenizer, in the layout that OpenAI published.
+"""Model folders in OpenAI's layout: finding, loading and saving GPT-2 models.
 
-Reads what OpenAI publishes and what gpt-2-simple saved; writes the same layout back.
+Reads the files that OpenAI publishes and those of gpt-2-simple; writes the same layout. Knows
+nothing about runs and training.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ BASE_CHECKPOINT = "model.ckpt"
 
 
 def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
-    """Where a named model lies: under `model_dir`, or in the package for the bundled one.
+    """The folder of a model: `model_dir/model_name`, or the package's for the bundled model.
 
-    Raises CheckpointError with the line that downloads it where it is nowhere.
+    Raises:
+        CheckpointError: The model does not exist; the message has the command that downloads it.
     """
     folder = Path(model_dir) / model_name
     if (folder / "hparams.json").is_file():
@@ -46,53 +48,59 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
     if model_name in (*SIZES, *OLD_NAMES):
-        hint, what = "", "it"
-        ways = f"download_gpt2(model_name={model_name!r}), or gpt2-helpers download {model_name},"
+        hint, models = "", "it"
+        commands = f"download_gpt2(model_name={model_name!r}) or gpt2-helpers download {model_name}"
     else:
-        hint, what = nearest(model_name, known), ", ".join(SIZES)
-        ways = "download_gpt2(), or gpt2-helpers download,"
+        hint, models = nearest(model_name, known), ", ".join(SIZES)
+        commands = "download_gpt2() or gpt2-helpers download"
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {ways} fetches {what}; "
-        f"there now: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
+        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {commands} downloads "
+        f"{models}; existing models: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
     )
 
 
 def latest_checkpoint(folder: str | Path) -> Path:
-    """The prefix of the newest whole checkpoint in a folder, as its file `checkpoint` says, or by
-    step where that file is missing or points at nothing. CheckpointError where there is none."""
+    """The prefix of the newest complete checkpoint in a folder.
+
+    It is the one that the file `checkpoint` names, or the one with the highest step if that file or
+    that checkpoint is missing.
+
+    Raises:
+        CheckpointError: There is no complete checkpoint.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder with a model")
-    said = _said_newest(folder)
-    if said is not None and said.parent == folder and _is_whole(said):
-        return said
-    whole = [path.with_suffix("") for path in folder.glob("model*.index")]
-    whole = [prefix for prefix in whole if _is_whole(prefix)]
-    if not whole:
-        raise CheckpointError(f"{folder} holds no checkpoint (model*.index and its data file)")
-    return max(whole, key=step_of)
+    named = _named_checkpoint(folder)
+    if named is not None and named.parent == folder and _is_complete(named):
+        return named
+    prefixes = [path.with_suffix("") for path in folder.glob("model*.index")]
+    complete = [prefix for prefix in prefixes if _is_complete(prefix)]
+    if not complete:
+        raise CheckpointError(f"{folder} has no checkpoint (model*.index and its data file)")
+    return max(complete, key=step_of)
 
 
-def _said_newest(folder: Path) -> Path | None:
-    """What the file `checkpoint` names, a protocol buffer in its text form."""
+def _named_checkpoint(folder: Path) -> Path | None:
+    """The prefix in the file `checkpoint`, a protocol buffer in text format."""
     try:
         text = (folder / "checkpoint").read_bytes()
     except OSError:
         return None
     found = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE)
-    # Characters may be written by their number in base 8, or with a stroke before them.
+    # The format escapes characters as octal numbers, or with a backslash.
     name = re.sub(
         rb"\\(?:([0-7]{1,3})|(.))",
-        lambda part: bytes([int(part[1], 8) & 255]) if part[1] else part[2],
+        lambda escape: bytes([int(escape[1], 8) & 255]) if escape[1] else escape[2],
         found[1] if found else b"",
     ).decode("utf-8", errors="replace")
     return folder / name if name else None
 
 
-def _is_whole(prefix: Path) -> bool:
+def _is_complete(prefix: Path) -> bool:
     try:
         return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
-    except (OSError, ValueError):  # a name that none can have
+    except (OSError, ValueError):  # not a valid file name
         return False
 
 
@@ -113,43 +121,52 @@ def load_model(
     frozen: bool = False,
     without: Mapping[str, np.ndarray] | None = None,
 ) -> GPT2:
-    """The model in `folder`; `checkpoint` names another than its newest, such as 'model-500'.
+    """Load a model into TensorFlow.
 
-    A `frozen` one holds its weights in 16 bits (see `GPT2`). `without` are adapters that
-    were merged into the weights and are taken out again.
+    Args:
+        folder: A model folder or run folder.
+        precision: The dtype of matrix multiplications.
+        checkpoint: Name of a checkpoint, such as "model-500"; default: the newest one.
+        frozen: Whether to hold the weights in 16 bits, for LoRA (see `GPT2`).
+        without: Adapters that are merged into the weights, to be subtracted from them.
 
-    Raises CheckpointError that names a missing, extra or misshapen variable, a truncated file, or
-    an hparams.json that doesn't fit the weights.
+    Raises:
+        CheckpointError: A file is missing or damaged, or weights and hparams.json do not match.
+
+    Example:
+        model = load_model("checkpoint/run1")
     """
     from gpt2_helpers.model.gpt2 import GPT2
 
-    config, weights = _fitting(Path(folder), checkpoint)
-    kept = UnmergedWeights(weights, without) if without else weights
-    return GPT2(config, kept, precision, frozen)
+    config, weights = _open_weights(Path(folder), checkpoint)
+    base = UnmergedWeights(weights, without) if without else weights
+    return GPT2(config, base, precision, frozen)
 
 
 def load_for_inference(
     folder: str | Path, precision: str, decoding_precision: str, checkpoint: str | None = None
 ) -> InferenceModel:
-    """The same model, to write with and no more, and so without TensorFlow. Its weights are read
-    when a decoder is made."""
-    config, weights = _fitting(Path(folder), checkpoint)
+    """Load a model for generation without TensorFlow. Weights are read when a decoder is created.
+
+    Args and errors are those of `load_model`; `decoding_precision` is the dtype for generation.
+    """
+    config, weights = _open_weights(Path(folder), checkpoint)
     return InferenceModel(config, weights, precision, decoding_precision, weights.prefix)
 
 
-class _Numbers(Mapping[str, np.ndarray]):
-    """Weights that are all numbers, or are refused when they are read."""
+class _FiniteWeights(Mapping[str, np.ndarray]):
+    """Weights that raise CheckpointError if they contain NaN or infinite values."""
 
     def __init__(self, weights: WeightsReader) -> None:
         self._weights, self.prefix = weights, Path(weights.prefix)
 
     def __getitem__(self, name: str) -> np.ndarray:
         array = self._weights[name]
-        # Either is no number where any is none; both go through the array without another as large.
+        # min and max are NaN if any value is; they need no array of booleans of the same size.
         if not (np.isfinite(array.min()) and np.isfinite(array.max())):
             raise CheckpointError(
-                f"{self._weights.prefix}: the variable {name} holds what is no number (NaN) or is "
-                "infinite: take an earlier checkpoint, and train with a lower learning_rate"
+                f"{self._weights.prefix}: the variable {name} contains NaN or infinite values: use "
+                "an earlier checkpoint and train with a lower learning_rate"
             )
         return array
 
@@ -160,8 +177,8 @@ class _Numbers(Mapping[str, np.ndarray]):
         return len(self._weights)
 
 
-def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _Numbers]:
-    """A folder's shape and weights, where the two belong together."""
+def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _FiniteWeights]:
+    """A folder's configuration and weights, checked to match."""
     prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
     config = ModelConfig.load(folder)
     weights = WeightsReader(prefix)
@@ -169,22 +186,22 @@ def _fitting(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _Number
     for name, shape in expected.items():
         if name not in weights.shapes:
             raise CheckpointError(
-                f"{prefix} lacks the variable {name} that hparams.json asks for: "
-                f"they don't belong together, or the checkpoint is of another kind"
+                f"{prefix} lacks the variable {name} that hparams.json requires: they do not "
+                "match, or it is not a GPT-2 checkpoint"
             )
         if weights.shapes[name] != shape:
             raise CheckpointError(
                 f"{prefix}: the variable {name} has shape {list(weights.shapes[name])}, "
-                f"but hparams.json makes it {list(shape)}: they don't belong together"
+                f"but {list(shape)} according to hparams.json: they do not match"
             )
     extra = sorted(set(weights.shapes) - set(expected))
     if extra:
         raise CheckpointError(
-            f"{prefix} holds the variable {extra[0]} that hparams.json has no place for"
+            f"{prefix} has the variable {extra[0]}, which does not exist according to hparams.json"
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
-            + ": they don't belong together"
+            + ": they do not match"
         )
-    return config, _Numbers(weights)
+    return config, _FiniteWeights(weights)
 
 
 def save_model(
@@ -194,17 +211,27 @@ def save_model(
     dtype: str = "float32",
     base: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write weights, hparams.json and `checkpoint` into `folder`; returns the weights' prefix.
+    """Save a model: its weights, hparams.json and the file `checkpoint`.
 
-    Adapters are merged into the weights, those of `base` where it is given: a frozen model holds
-    them rounded. `dtype` "float16" halves the files; this package reads them, older tools want
-    "float32".
+    Args:
+        model: Its adapters, if any, are merged into the saved weights.
+        folder: Created if it does not exist.
+        name: Name of the checkpoint.
+        dtype: "float16" halves the file size, but gpt-2-simple and others need "float32".
+        base: Exact weights to merge the adapters into; a frozen model has rounded ones.
+
+    Returns:
+        The prefix of the checkpoint's files.
+
+    Raises:
+        CheckpointError: The weights cannot be written.
+        OSError: Another file cannot be written.
     """
     import tensorflow as tf
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tf.device("CPU"):  # where there is most room, and fp32 products are fp32
+    with tf.device("CPU"):  # it has the most memory, and multiplies fp32 exactly
         weights = (
             (
                 name,
@@ -215,8 +242,8 @@ def save_model(
             )
             for name in model.variables
         )
-        # Whoever is killed here must not leave weights whose shape nobody knows; what is there
-        # belongs to older ones until these are whole.
+        # After a kill, weights without hparams.json could not be loaded; an existing file describes
+        # the old weights until the new ones are complete.
         if not (folder / "hparams.json").exists():
             model.config.save(folder)
         write_weights(folder / name, weights)
@@ -226,6 +253,6 @@ def save_model(
 
 
 def write_checkpoint_state(folder: Path, newest: str) -> None:
-    """The file `checkpoint`, by which TensorFlow's tools find the newest weights."""
+    """Write the file `checkpoint`, which names the newest checkpoint for TensorFlow."""
     text = f'model_checkpoint_path: "{newest}"\nall_model_checkpoint_paths: "{newest}"\n'
     atomic_write_text(folder / "checkpoint", text)

@@ -1,5 +1,4 @@
-"""A model that only writes: its weights stay in their files but for what decoding takes of them, so
-that TensorFlow is not needed."""
+"""An inference-only model: weights are read lazily from their files, TensorFlow is not needed."""
 
 from __future__ import annotations
 
@@ -17,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class InferenceModel:
-    """The weights of a checkpoint, as decoders on a processor ask for them (see `decoder.Model`).
+    """A checkpoint's weights for decoders on a CPU; implements `decoder.Model`.
 
-    `precision` is that of the model in TensorFlow, which `to_tensorflow` makes; `prefix` is where
-    the weights come from, if from files.
+    Attributes:
+        config: The model's shape.
+        precision: The dtype of the model that `to_tensorflow` creates.
+        decoding_precision: The dtype for generation.
+        prefix: Prefix of the checkpoint's files, if the weights come from files.
+        version: Always 0, since the weights never change.
     """
 
-    version = 0  # its weights never change
+    version = 0
 
     def __init__(
         self,
@@ -38,12 +41,12 @@ class InferenceModel:
         self._weights = weights
 
     def effective_weight(self, name: str) -> Floats:
-        """The fp32 weight of this name; CheckpointError where it cannot be read."""
+        """A weight in fp32. Raises CheckpointError if it cannot be read."""
         weight: Floats = self._weights[name].astype(np.float32, copy=False)
         return weight
 
     def to_tensorflow(self) -> GPT2:
-        """The same model with all that it can do, read from the files once more."""
+        """The full model in TensorFlow, read from the files again."""
         from gpt2_helpers.model.gpt2 import GPT2
 
         model = GPT2(self.config, self._weights, self.precision)

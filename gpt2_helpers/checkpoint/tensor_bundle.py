@@ -1,11 +1,12 @@
-"""The index of TensorFlow's checkpoint files, read without TensorFlow.
+"""Reads the index of TensorFlow checkpoint files without TensorFlow.
 
-`PREFIX.index` is a sorted table in LevelDB's format: blocks of keys and values, a block that lists
-them, and 48 bytes at the end that say where that one is. A key is a variable's name, its value a
-protocol buffer: type, shape, and where its numbers lie in `PREFIX.data-00000-of-00001`. The formats
-are those of tensorflow/core/lib/io/format.h and tensorflow/core/protobuf/tensor_bundle.proto.
+`PREFIX.index` is a sorted table in LevelDB's format: blocks of keys and values, an index block that
+lists them, and a footer of 48 bytes with the position of the index block. A key is a variable's
+name. Its value is a protocol buffer with dtype, shape, and position in
+`PREFIX.data-00000-of-00001`. The formats are defined in tensorflow/core/lib/io/format.h and
+tensorflow/core/protobuf/tensor_bundle.proto.
 
-Files come from anywhere, so nothing in them is believed: every number is checked before it is used.
+Files are untrusted: every number is checked before it is used.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
-LARGEST_INDEX = 4 << 20  # bytes; that of the largest GPT-2 takes 30 thousand
-MOST_DIMENSIONS = 32
-FOOTER, MAGIC = 48, 0xDB4775248B80FB57  # bytes, and the number at their end
-_TRAILER = 5
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # the kinds of fields in a protocol buffer
-# By TensorFlow's numbers for them, tensorflow/core/framework/types.proto
+MAX_INDEX_SIZE = 4 << 20  # bytes; the index of the largest GPT-2 has 30,000
+MAX_DIMENSIONS = 32
+FOOTER_SIZE, MAGIC = 48, 0xDB4775248B80FB57  # bytes, and the number at their end
+_TRAILER_SIZE = 5  # bytes after a block: compression type and checksum
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
+# TensorFlow's numbers of dtypes in tensorflow/core/framework/types.proto
 _DTYPES = {
     1: "<f4",
     2: "<f8",
@@ -41,7 +42,7 @@ _DTYPES = {
     22: "<u4",
     23: "<u8",
 }
-Fields = dict[int, list[int | bytes]]  # a protocol buffer: field number -> what was given for it
+Fields = dict[int, list[int | bytes]]  # a protocol buffer: field number -> values
 
 
 def masked_crc32c(data: NDArray[Any]) -> int:
@@ -57,15 +58,15 @@ def masked_crc32c(data: NDArray[Any]) -> int:
 
 
 class BadIndexError(Exception):
-    """What was read is no index, or a damaged one."""
+    """Not an index, or a damaged one."""
 
 
 class ForeignIndexError(Exception):
-    """An index that is well formed, of a kind that only TensorFlow's own reader knows."""
+    """A valid index with features that only TensorFlow's own reader supports."""
 
 
 class Entry(NamedTuple):
-    """Where a variable lies: in the data file number `shard` of `shards`, from byte `offset` on."""
+    """Position of a variable: data file `shard` of `shards`, from byte `offset`."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -77,21 +78,24 @@ class Entry(NamedTuple):
 
 
 def read_index(path: Path) -> dict[str, Entry]:
-    """Every variable that the index at `path` lists.
+    """Read all entries of an index by variable name.
 
-    Raises BadIndexError, ForeignIndexError, or OSError where the file cannot be read.
+    Raises:
+        BadIndexError: It is not an index, or damaged.
+        ForeignIndexError: Only TensorFlow can read it.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
-        content = file.read(LARGEST_INDEX + 1)
-    if len(content) > LARGEST_INDEX:
-        raise BadIndexError(f"it has more than {LARGEST_INDEX:,} bytes")
+        content = file.read(MAX_INDEX_SIZE + 1)
+    if len(content) > MAX_INDEX_SIZE:
+        raise BadIndexError(f"it is larger than {MAX_INDEX_SIZE:,} bytes")
     values = dict(read_table(content))
     header = _fields(values.pop(b"", b""))
     shards = _number(header, 1)
     if _number(header, 2):
-        raise ForeignIndexError("its numbers are big-endian")
+        raise ForeignIndexError("its data is big-endian")
     if not 0 < shards < 100_000:
-        raise BadIndexError(f"it speaks of {shards} data files")
+        raise BadIndexError(f"it refers to {shards} data files")
     entries = {key: _entry(value, shards) for key, value in values.items()}
     return {_name(key): entry for key, entry in entries.items()}
 
@@ -100,16 +104,16 @@ def _name(key: bytes) -> str:
     try:
         return key.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadIndexError("a name is no UTF-8") from None
+        raise BadIndexError("a name is not UTF-8") from None
 
 
 def _entry(value: bytes, shards: int) -> Entry:
     fields = _fields(value)
     if 7 in fields or _number(fields, 1) not in _DTYPES:
-        raise ForeignIndexError("a variable is in slices, or of an unusual type")
+        raise ForeignIndexError("a variable has slices or an unsupported dtype")
     dtype = np.dtype(_DTYPES[_number(fields, 1)])
     dimensions = _fields(_bytes(fields, 2)).get(2, [])
-    if len(dimensions) > MOST_DIMENSIONS:
+    if len(dimensions) > MAX_DIMENSIONS:
         raise BadIndexError(f"a variable has {len(dimensions)} dimensions")
     shape = tuple(
         _number(_fields(dimension), 1) if isinstance(dimension, bytes) else -1
@@ -125,117 +129,117 @@ def _entry(value: bytes, shards: int) -> Entry:
         _number(fields, 6),
     )
     if math.prod(shape) * dtype.itemsize != entry.size or entry.shard >= shards:
-        raise BadIndexError("a variable's shape, size and place don't fit")
+        raise BadIndexError("a variable's shape, size and position do not match")
     return entry
 
 
 def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a whole table."""
-    footer = content[-FOOTER:]
-    if len(footer) < FOOTER or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
-        raise BadIndexError("it doesn't end as one does, or is cut short")
-    numbers = _Numbers(footer[:-8])
-    numbers.varint(), numbers.varint()  # where a block stands that is empty
-    end = written = 0
+    """The keys and values of a table."""
+    footer = content[-FOOTER_SIZE:]
+    if len(footer) < FOOTER_SIZE or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
+        raise BadIndexError("no valid footer, it may be truncated")
+    numbers = _Reader(footer[:-8])
+    numbers.varint(), numbers.varint()  # the position of the empty metaindex block
+    end = key_bytes = 0
     for _, handle in _block(content, numbers.varint(), numbers.varint()):
-        place = _Numbers(handle)
-        first, size = place.varint(), place.varint()
-        if first < end:  # else one block could be read a million times
+        position = _Reader(handle)
+        first, size = position.varint(), position.varint()
+        if first < end:  # else a small file could list one block a million times
             raise BadIndexError("its blocks overlap")
         end = first + size
         for key, value in _block(content, first, size):
-            written += len(key)
-            if written > LARGEST_INDEX:
+            key_bytes += len(key)
+            if key_bytes > MAX_INDEX_SIZE:
                 raise BadIndexError("its names are too long")
             yield key, value
 
 
 def _block(content: bytes, first: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of the block of `size` bytes at `first`. A key says how many of its bytes
-    are those of the key before."""
-    if first + size + _TRAILER > len(content):
-        raise BadIndexError("a block reaches beyond its end")
+    """The keys and values of a block. Keys are stored without the prefix shared with the previous
+    key."""
+    if first + size + _TRAILER_SIZE > len(content):
+        raise BadIndexError("a block exceeds the file")
     checked = np.frombuffer(content, np.uint8, size + 1, first)
     (checksum,) = struct.unpack_from("<I", content, first + size + 1)
     if checksum != masked_crc32c(checked):
-        raise BadIndexError("a block's checksum is another")
+        raise BadIndexError("checksum mismatch in a block")
     if content[first + size]:
         raise ForeignIndexError("a block is compressed")
     block = content[first : first + size]
     restarts = struct.unpack("<I", block[-4:])[0] if size >= 4 else size
-    numbers, end = _Numbers(block), size - 4 * (restarts + 1)
+    reader, end = _Reader(block), size - 4 * (restarts + 1)
     if end < 0:
-        raise BadIndexError("a block is too short for what it lists")
-    key, written = b"", 0
-    while numbers.place < end:
-        shared, fresh, length = numbers.varint(), numbers.varint(), numbers.varint()
-        following = key[:shared] + numbers.take(fresh)
-        written += len(following)
-        if shared > len(key) or written > LARGEST_INDEX or (key and following <= key):
+        raise BadIndexError("a block is too short for its entries")
+    key, key_bytes = b"", 0
+    while reader.position < end:
+        shared, unshared, length = reader.varint(), reader.varint(), reader.varint()
+        next_key = key[:shared] + reader.take(unshared)
+        key_bytes += len(next_key)
+        if shared > len(key) or key_bytes > MAX_INDEX_SIZE or (key and next_key <= key):
             raise BadIndexError("its names are not in order")
-        key = following
-        yield key, numbers.take(length)
+        key = next_key
+        yield key, reader.take(length)
 
 
-class _Numbers:
-    """Reads bytes one number after the other."""
+class _Reader:
+    """Reads numbers and bytes from a buffer."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self.place = 0
+        self.position = 0
 
     @property
     def is_done(self) -> bool:
-        return self.place >= len(self._content)
+        return self.position >= len(self._content)
 
     def varint(self) -> int:
-        """A number in groups of seven bits, the lowest first; at most 64 bits."""
+        """An unsigned number of at most 64 bits in groups of seven bits, lowest first."""
         value = 0
         for shift in range(0, 64, 7):
             byte = self.take(1)[0]
             value |= (byte & 127) << shift
             if byte < 128:
                 return value
-        raise BadIndexError("a number has too many digits")
+        raise BadIndexError("a number has too many bytes")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
-        taken = self._content[self.place : self.place + count]
+        taken = self._content[self.position : self.position + count]
         if len(taken) < count:
-            raise BadIndexError("it ends too early")
-        self.place += count
+            raise BadIndexError("it is truncated")
+        self.position += count
         return taken
 
 
 def _fields(message: bytes) -> Fields:
-    """The fields of a protocol buffer."""
-    numbers, fields = _Numbers(message), Fields()
-    while not numbers.is_done:
-        tag = numbers.varint()
-        kind = tag & 7
+    """Parse a protocol buffer."""
+    reader, fields = _Reader(message), Fields()
+    while not reader.is_done:
+        tag = reader.varint()
+        wire_type = tag & 7
         value: int | bytes
-        if kind == _VARINT:
-            value = numbers.varint()
-        elif kind == _BYTES:
-            value = numbers.take(numbers.varint())
-        elif kind in (_FIXED64, _FIXED32):
-            value = int.from_bytes(numbers.take(8 if kind == _FIXED64 else 4), "little")
+        if wire_type == _VARINT:
+            value = reader.varint()
+        elif wire_type == _BYTES:
+            value = reader.take(reader.varint())
+        elif wire_type in (_FIXED64, _FIXED32):
+            value = int.from_bytes(reader.take(8 if wire_type == _FIXED64 else 4), "little")
         else:
-            raise BadIndexError("a field is of no known kind")
+            raise BadIndexError("a field has an unknown wire type")
         fields.setdefault(tag >> 3, []).append(value)
     return fields
 
 
 def _number(fields: Fields, number: int) -> int:
-    """A field's number; one that is not there is 0."""
+    """A field's number; 0 if the field is missing."""
     value = fields.get(number, [0])[-1]
     if not isinstance(value, int) or value >= 2**63:
-        raise BadIndexError("a field is no number")
+        raise BadIndexError("a field is not a number")
     return value
 
 
 def _bytes(fields: Fields, number: int) -> bytes:
     value = fields.get(number, [b""])[-1]
     if not isinstance(value, bytes):
-        raise BadIndexError("a field is no bytes")
+        raise BadIndexError("a field is not bytes")
     return value

@@ -1,9 +1,8 @@
-"""TensorFlow's "tensor bundle", written piece by piece. Knows the two files' format, no models.
+"""Writes TensorFlow checkpoint files ("tensor bundles") part by part. Knows nothing about models.
 
-TensorFlow writes a bundle at once, with all its tensors in memory, or in many files. Here it writes
-a few tensors at a time; their bytes come into one data file, and their places into one index. That
-is a table of LevelDB's kind: sorted keys with their values in a block, behind it an index of blocks
-and a footer that tells where that is.
+TensorFlow writes a bundle either with all tensors in memory or into many files. Here TensorFlow
+writes a few tensors at a time; their data is appended to one data file, and their entries are
+collected in one index, a table in LevelDB's format (see `tensor_bundle`).
 """
 
 from __future__ import annotations
@@ -19,79 +18,85 @@ import numpy as np
 
 from gpt2_helpers.checkpoint.tensor_bundle import (
     DATA,
-    FOOTER,
+    FOOTER_SIZE,
     INDEX,
     MAGIC,
     masked_crc32c,
     read_table,
 )
 
-PIECE = 256 * 2**20  # bytes of tensors that are held at once, or one tensor
-_HEADER = b""  # the key of what is said of the whole bundle
+PART_SIZE = 256 * 2**20  # bytes of tensors in memory; more if a single tensor is larger
+_HEADER = b""  # key of the bundle's header
 
 
 def write_bundle(prefix: Path, tensors: Iterable[tuple[str, Any]]) -> None:
-    """Write named tensors, taken one by one, as `PREFIX.index` and `PREFIX.data-00000-of-00001`.
+    """Write `PREFIX.index` and `PREFIX.data-00000-of-00001`.
 
-    Raises TensorFlow's errors and OSError, and leaves what it began.
+    Args:
+        prefix: Path of the files without their suffixes.
+        tensors: Names and values; consumed one by one.
+
+    Raises:
+        OSError, tf.errors.OpError: Writing failed; incomplete files may remain.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
 
     entries: dict[bytes, bytes] = {}
-    part = prefix.with_name(prefix.name + ".piece")
-    with open(f"{prefix}{DATA}", "wb") as whole:
-        for piece in _pieces(tensors):
+    temporary = prefix.with_name(prefix.name + ".part")
+    with open(f"{prefix}{DATA}", "wb") as data_file:
+        for part in _parts(tensors):
             tf.raw_ops.SaveV2(
-                prefix=str(part),
-                tensor_names=list(piece),
-                shape_and_slices=[""] * len(piece),
-                tensors=list(piece.values()),
+                prefix=str(temporary),
+                tensor_names=list(part),
+                shape_and_slices=[""] * len(part),
+                tensors=list(part.values()),
             )
-            start = whole.tell()
-            for key, value in read_table(Path(f"{part}{INDEX}").read_bytes()):
+            start = data_file.tell()
+            for key, value in read_table(Path(f"{temporary}{INDEX}").read_bytes()):
                 if key != _HEADER:
                     entry = BundleEntryProto.FromString(value)
                     entry.offset += start
                     value = entry.SerializeToString()
                 entries[key] = value
-            with open(f"{part}{DATA}", "rb") as file:
-                shutil.copyfileobj(file, whole, 2**20)
-            os.remove(f"{part}{DATA}")
-    os.remove(f"{part}{INDEX}")
+            with open(f"{temporary}{DATA}", "rb") as file:
+                shutil.copyfileobj(file, data_file, 2**20)
+            os.remove(f"{temporary}{DATA}")
+    os.remove(f"{temporary}{INDEX}")
     Path(f"{prefix}{INDEX}").write_bytes(_table(sorted(entries.items())))
 
 
-def _pieces(tensors: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Tensors by their names, a few at a time."""
+def _parts(tensors: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Group tensors by name into parts of about PART_SIZE bytes."""
     import tensorflow as tf
 
-    piece: dict[str, Any] = {}
+    part: dict[str, Any] = {}
     size = 0
     for name, value in tensors:
-        piece[name] = tensor = tf.convert_to_tensor(value)
+        part[name] = tensor = tf.convert_to_tensor(value)
         size += tensor.dtype.size * int(tf.size(tensor))
-        if size >= PIECE:
-            yield piece
-            piece, size = {}, 0
-    if piece:
-        yield piece
+        if size >= PART_SIZE:
+            yield part
+            part, size = {}, 0
+    if part:
+        yield part
 
 
 def _table(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A table of one block."""
+    """A table with one data block, an empty metaindex block, an index block and the footer."""
     data = _block(entries)
     last = entries[-1][0] if entries else b""
-    nothing = _block([])
+    metaindex = _block([])
     index = _block([(last, _varint(0) + _varint(len(data) - 5))])
-    places = b""
-    for start, block in ((len(data), nothing), (len(data) + len(nothing), index)):
-        places += _varint(start) + _varint(len(block) - 5)
-    return data + nothing + index + places.ljust(FOOTER - 8, b"\0") + struct.pack("<Q", MAGIC)
+    handles = b""
+    for start, block in ((len(data), metaindex), (len(data) + len(metaindex), index)):
+        handles += _varint(start) + _varint(len(block) - 5)
+    footer = handles.ljust(FOOTER_SIZE - 8, b"\0") + struct.pack("<Q", MAGIC)
+    return data + metaindex + index + footer
 
 
 def _block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """Entries, where each begins, and five bytes more: that nothing is compressed, and a sum."""
+    """Entries, their offsets, and a trailer: compression type 0 (none) and the checksum."""
     block, starts = b"", []
     for key, value in entries:
         starts.append(len(block))

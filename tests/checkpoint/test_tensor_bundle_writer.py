@@ -29,7 +29,7 @@ def read(prefix: Path) -> dict[str, np.ndarray]:
 def test_tensorflow_reads_what_was_written_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(tensor_bundle_writer, "PIECE", piece)
+    monkeypatch.setattr(tensor_bundle_writer, "PART_SIZE", piece)
     write_bundle(tmp_path / "model-5", ARRAYS.items())
     found = read(tmp_path / "model-5")
     assert found.keys() == ARRAYS.keys()
@@ -42,7 +42,7 @@ def test_tensorflow_reads_what_was_written_in_pieces(
 
 
 def test_no_more_is_held_than_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensor_bundle_writer, "PIECE", 3 * 400)
+    monkeypatch.setattr(tensor_bundle_writer, "PART_SIZE", 3 * 400)
     made, written = 0, 0
     genuine = tf.raw_ops.SaveV2
 

@@ -84,7 +84,7 @@ def test_a_data_file_cut_short_is_named_with_the_variable(prefix: Path, share: f
     path = Path(f"{prefix}{DATA}")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(CheckpointError, match=r"the variable \S+ cannot be read.*cut short"):
+    with pytest.raises(CheckpointError, match=r"the variable \S+ cannot be read.*truncated"):
         dict(WeightsReader(prefix))
 
 
@@ -100,7 +100,7 @@ def test_one_damaged_byte_in_the_data_is_noticed(prefix: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\0" * 500])
 def test_an_index_that_is_none(prefix: Path, content: bytes) -> None:
     Path(f"{prefix}.index").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"model-5\.index is no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model-5\.index is not a checkpoint"):
         WeightsReader(prefix)
 
 
@@ -117,7 +117,7 @@ def test_what_only_tensorflow_reads_is_read_by_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reader["a"], whole)
     assert reader["b"].tolist() == [1.0]
     Path(f"{tmp_path / 'm'}{DATA}").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*cut short"):
+    with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*truncated"):
         WeightsReader(tmp_path / "m")["a"]
 
 
@@ -125,7 +125,7 @@ def test_an_index_cut_short(prefix: Path) -> None:
     path = Path(f"{prefix}.index")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(CheckpointError, match=r"model-5\.index is no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model-5\.index is not a checkpoint"):
         WeightsReader(prefix)
 
 

@@ -335,7 +335,7 @@ def test_a_run_of_gpt_2_simple_goes_on() -> None:
 def test_a_run_whose_weights_are_gone_does_not_begin_anew_unsaid() -> None:
     train(steps=2)
     (FOLDER / "model-2.data-00000-of-00001").unlink()
-    with pytest.raises(CheckpointError, match=r"run1 holds no checkpoint .* restore_from='fresh'"):
+    with pytest.raises(CheckpointError, match=r"run1 has no checkpoint .* restore_from='fresh'"):
         open_run()
     assert [step.step for step in open_run(restore_from="fresh", steps=1)] == [1]
 
