@@ -1,19 +1,51 @@
-"""The Python code of the README and the docs runs."""
+"""The Python code of the README and the docs runs, and their commands have valid options."""
 
 from __future__ import annotations
 
+import inspect
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
+import gpt2_helpers as gpt2
+from gpt2_helpers.cli.app import COMMANDS
 from paths import ROOT
+
+PAGES = (
+    "README.md",
+    "docs/command-line.md",
+    "docs/from-gpt-2-simple.md",
+    "docs/training.md",
+    "docs/web-app.md",
+    "deploy/README.md",
+    "gpt2_helpers/models/tiny/README.md",
+)
 
 
 def code_blocks(name: str) -> list[str]:
     """The Python blocks of a document that are meant to be run."""
     return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+
+
+def command_lines(name: str) -> list[list[str]]:
+    """The words of each `gpt2-helpers` command in the code blocks of a document."""
+    text = (ROOT / name).read_text("utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^ {4}(?:\w+=\S+ )*gpt2-helpers (.*)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_have_valid_options(name: str) -> None:
+    for command, *arguments in command_lines(name):
+        COMMANDS[command].parser().parse(arguments)
+
+
+def test_commands_are_found() -> None:
+    assert ["info"] in command_lines("README.md")
+    assert sum(len(command_lines(name)) for name in PAGES) >= 15
 
 
 @pytest.fixture
@@ -44,6 +76,15 @@ def test_code_of_the_training_page_runs(folder: Path, capsys: pytest.CaptureFixt
     progress, *texts = capsys.readouterr().out.splitlines()
     assert progress.startswith("1 ")
     assert len(texts) >= 4
+
+
+def test_the_migration_guide_lists_every_new_argument() -> None:
+    text = (ROOT / "docs" / "from-gpt-2-simple.md").read_text("utf-8")
+    parameters = inspect.signature(gpt2.finetune).parameters.values()
+    new = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    assert new
+    missing = [name for name in new if f"`{name}`" not in text]
+    assert not missing, f"docs/from-gpt-2-simple.md does not mention {', '.join(missing)}"
 
 
 def test_readme_is_one_page() -> None:
