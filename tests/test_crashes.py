@@ -82,13 +82,13 @@ def test_a_full_disk_is_reported_and_loses_no_data(
 ) -> None:
     """A limit on file sizes makes writes fail as on a full disk."""
     scenario = scenario_by_name[name]
-    whole, work = tmp_path / "whole", tmp_path / "work"
-    for folder in (whole, work):
+    reference, work = tmp_path / "reference", tmp_path / "work"
+    for folder in (reference, work):
         folder.mkdir()
         scenario.prepare(folder, toy)
     call = scenario.call(work)
     assert call is not None
-    assert fork_server.run(whole, call, Plan(), scenario.environment).code == 0
+    assert fork_server.run(reference, call, Plan(), scenario.environment).code == 0
     rng, failures = random.Random(name), 0
     for size in (60, rng.randint(300, 9000)):
         end = fork_server.run(work, call, Plan(size=size, dies=False), scenario.environment)
@@ -102,7 +102,7 @@ def test_a_full_disk_is_reported_and_loses_no_data(
             failures += 1
             assert errors, end.output
             assert "Errno" not in errors[-1]
-        scenario.check(work, end, whole)
+        scenario.check(work, end, reference)
     assert failures
 
 
@@ -135,12 +135,12 @@ def test_out_of_memory_suggests_lower_settings(
     scenario.prepare(tmp_path, toy)
     call = scenario.arguments(tmp_path, 2).split()
     assert fork_server.run(tmp_path, call, Plan()).code == 0
-    call[call.index("--batch-size") + 1] = "20000"
-    end = fork_server.run(tmp_path, call, Plan(memory=1 << 30))
+    call[call.index("--batch-size") + 1] = "60000"
+    end = fork_server.run(tmp_path, call, Plan(memory=2 << 30))
     assert end.code == 2, end
     last = end.output.splitlines()[-1]
     assert last.startswith("gpt2-helpers: out of memory after step 2 (last checkpoint: step 2): ")
-    assert "lower batch_size (now 20000), set use_memory_saving_gradients=True" in last
+    assert "lower batch_size (now 60000), set use_memory_saving_gradients=True" in last
     assert scenario.folder(tmp_path).read().step == 2
 
 

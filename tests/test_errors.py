@@ -1,4 +1,4 @@
-"""Few kinds of errors, each catchable as what a caller would expect, with the next step in it."""
+"""Exception classes and helpers for error messages."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from gpt2_helpers.errors import (
     "kind",
     [OptionError, DatasetError, CheckpointError, DownloadError, DriveError, MissingPackageError],
 )
-def test_every_kind_is_caught_as_one(kind: type[Gpt2Error]) -> None:
+def test_all_errors_have_one_base_class(kind: type[Gpt2Error]) -> None:
     with pytest.raises(Gpt2Error, match="what to do next"):
         raise kind("what to do next")
 
 
-def test_the_standard_librarys_kinds_catch_them_too() -> None:
+def test_errors_are_also_standard_exceptions() -> None:
     assert issubclass(OptionError, ValueError)
     assert issubclass(MissingPackageError, ImportError)
 
 
-def test_a_package_that_is_there_is_imported() -> None:
+def test_an_installed_package_is_imported() -> None:
     assert import_optional("json", "a test") is json
     assert import_optional("os.path", "a test").join("a", "b")
 
@@ -49,7 +49,7 @@ def test_a_package_that_is_there_is_imported() -> None:
         ("json.nosuchmodule", "some-json", "some-json"),
     ],
 )
-def test_a_missing_package_says_its_install_line(
+def test_a_missing_package_is_reported_with_the_install_command(
     module: str, package: str | None, install: str
 ) -> None:
     with pytest.raises(MissingPackageError) as caught:
@@ -67,7 +67,7 @@ def test_a_missing_package_says_its_install_line(
         ("import nosuchdependency", "No module named 'nosuchdependency'"),
     ],
 )
-def test_a_broken_package_is_not_called_missing(
+def test_a_broken_package_is_not_reported_as_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
     (tmp_path / "brokenpackage.py").write_text(source, encoding="utf-8")
@@ -91,10 +91,10 @@ def test_a_broken_package_is_not_called_missing(
         ("", ""),
     ],
 )
-def test_the_nearest_known_word(word: str, hint: str) -> None:
+def test_a_similar_name_is_suggested(word: str, hint: str) -> None:
     assert nearest(word, ["124M", "tiny"]) == hint
     assert nearest(word, iter(["124M", "tiny"])) == hint
 
 
-def test_nothing_is_near_where_nothing_is_known() -> None:
+def test_no_name_is_suggested_without_known_names() -> None:
     assert nearest("tiny", []) == ""

@@ -1,4 +1,4 @@
-"""Model folders: a round trip, what gpt-2-simple saved, and every way in which one can be unfit."""
+"""Loading and saving model folders, those of gpt-2-simple, and invalid ones."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ IDS = np.array([[3, 1, 4, 1, 5, 9, 2, 6]])
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model folder as this package saves it."""
+    """A model folder saved by this package."""
     save_model(toy_model(), tmp_path / "toy")
     return tmp_path / "toy"
 
 
 def write_hparams(folder: Path, **changes: Any) -> None:
-    """hparams.json of the toy model with some numbers changed, or left out where None."""
+    """Write hparams.json with some values changed; None removes a value."""
     values = {**dataclasses.asdict(TOY), **changes}
     kept = {name: value for name, value in values.items() if value is not None}
     (folder / "hparams.json").write_text(json.dumps(kept))
@@ -49,7 +49,7 @@ def write_hparams(folder: Path, **changes: Any) -> None:
 # --- Round trips
 
 
-def test_a_saved_model_loads_as_it_was(folder: Path) -> None:
+def test_a_saved_model_is_loaded_unchanged(folder: Path) -> None:
     model = load_model(folder)
     assert model.config == TOY
     assert model.precision == "float32"
@@ -57,7 +57,7 @@ def test_a_saved_model_loads_as_it_was(folder: Path) -> None:
         np.testing.assert_array_equal(model.variables[name].numpy(), expected)
 
 
-def test_the_files_have_the_names_that_openai_gave_them(folder: Path) -> None:
+def test_the_files_have_openais_names(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint",
         "hparams.json",
@@ -68,13 +68,13 @@ def test_the_files_have_the_names_that_openai_gave_them(folder: Path) -> None:
     assert json.loads((folder / "hparams.json").read_text()) == dataclasses.asdict(TOY)
 
 
-def test_precision_is_how_it_computes_and_not_how_it_is_kept(folder: Path) -> None:
+def test_precision_does_not_change_the_stored_weights(folder: Path) -> None:
     model = load_model(folder, precision="bfloat16")
     assert model.precision == "bfloat16"
     np.testing.assert_array_equal(model.variables["model/wte"].numpy(), toy_weights()["model/wte"])
 
 
-def test_weights_stored_in_fp16_are_half_as_large_and_nearly_the_same(tmp_path: Path) -> None:
+def test_fp16_files_have_half_the_size(tmp_path: Path) -> None:
     model = toy_model()
     sizes = {}
     for dtype in ("float32", "float16"):
@@ -87,10 +87,10 @@ def test_weights_stored_in_fp16_are_half_as_large_and_nearly_the_same(tmp_path: 
     np.testing.assert_allclose(loaded.logits(IDS), model.logits(IDS), atol=0.01)
 
 
-# --- What gpt-2-simple saved
+# --- Runs of gpt-2-simple
 
 
-def test_a_run_of_gpt_2_simple_opens() -> None:
+def test_a_run_of_gpt_2_simple_is_loaded() -> None:
     run = GOLDEN / "gpt_2_simple_run"
     model = load_model(run)
     assert latest_checkpoint(run) == run / "model-20"
@@ -98,14 +98,14 @@ def test_a_run_of_gpt_2_simple_opens() -> None:
     assert model.config.n_vocab == tokenizer.n_vocab
     text = "What is the best thing that you ever have been to?"
     assert tokenizer.decode(tokenizer.encode(text)) == text
-    # It had learnt the text that it was trained on: its last losses were near this one.
+    # It has learned its training text: its last losses were close to this one.
     with np.load(GOLDEN / "gpt_2_simple.npz") as golden:
         loss = float(model.loss(golden["windows"][-2:]))
         assert loss < golden["losses/adam"][-1]
         assert loss == pytest.approx(golden["losses/adam"][-1], abs=0.5)
 
 
-# --- Which checkpoint is the newest
+# --- The newest checkpoint
 
 
 def saved_steps(folder: Path, *steps: int) -> None:
@@ -114,7 +114,7 @@ def saved_steps(folder: Path, *steps: int) -> None:
         save_model(model, folder, name=f"model-{step}")
 
 
-def test_the_file_checkpoint_says_which_is_the_newest(tmp_path: Path) -> None:
+def test_the_file_checkpoint_names_the_newest(tmp_path: Path) -> None:
     saved_steps(tmp_path, 5, 10)
     assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
     write_checkpoint_state(tmp_path, "model-5")
@@ -122,7 +122,7 @@ def test_the_file_checkpoint_says_which_is_the_newest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         'model_checkpoint_path: "model-999"',
         'model_checkpoint_path: "/content/checkpoint/run1/model-9"',
@@ -136,19 +136,19 @@ def test_the_file_checkpoint_says_which_is_the_newest(tmp_path: Path) -> None:
         None,
     ],
 )
-def test_a_stale_file_checkpoint_gives_way_to_the_highest_step(
-    tmp_path: Path, said: str | None
+def test_an_invalid_file_checkpoint_is_replaced_by_the_highest_step(
+    tmp_path: Path, content: str | None
 ) -> None:
     saved_steps(tmp_path, 9, 10)
-    if said is None:
+    if content is None:
         os.remove(tmp_path / "checkpoint")
     else:
-        (tmp_path / "checkpoint").write_bytes(said.encode("latin-1"))
+        (tmp_path / "checkpoint").write_bytes(content.encode("latin-1"))
     assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
     assert load_model(tmp_path).config == TOY
 
 
-def test_a_stale_file_checkpoint_is_nothing_to_complain_of(
+def test_an_outdated_file_checkpoint_is_no_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     saved_steps(tmp_path, 10)
@@ -158,17 +158,15 @@ def test_a_stale_file_checkpoint_is_nothing_to_complain_of(
 
 
 @pytest.mark.parametrize("written", ['l\u00e4uft \\"gut\\"', "l\\303\\244uft \\042gut\\042"])
-def test_a_name_in_any_language_is_read_as_tensorflow_writes_it(
-    tmp_path: Path, written: str
-) -> None:
+def test_non_ascii_names_are_read_as_tensorflow_writes_them(tmp_path: Path, written: str) -> None:
     folder = tmp_path / 'l\u00e4uft "gut"'
     saved_steps(folder, 9, 10)
-    said = f'model_checkpoint_path: "{tmp_path}/{written}/model-9"\n'
-    (folder / "checkpoint").write_text(said, encoding="utf-8")
+    content = f'model_checkpoint_path: "{tmp_path}/{written}/model-9"\n'
+    (folder / "checkpoint").write_text(content, encoding="utf-8")
     assert latest_checkpoint(folder) == folder / "model-9"
 
 
-def test_a_copied_folder_does_not_lead_back_to_the_one_it_was_copied_from(tmp_path: Path) -> None:
+def test_a_copied_folder_does_not_refer_to_the_original(tmp_path: Path) -> None:
     saved_steps(tmp_path / "old", 9)
     write_checkpoint_state(tmp_path / "old", str(tmp_path / "old" / "model-9"))
     assert latest_checkpoint(tmp_path / "old") == tmp_path / "old" / "model-9"
@@ -176,13 +174,13 @@ def test_a_copied_folder_does_not_lead_back_to_the_one_it_was_copied_from(tmp_pa
     assert latest_checkpoint(tmp_path / "new") == tmp_path / "new" / "model-9"
 
 
-def test_a_checkpoint_without_its_data_is_not_the_newest(tmp_path: Path) -> None:
+def test_a_checkpoint_without_data_is_ignored(tmp_path: Path) -> None:
     saved_steps(tmp_path, 9, 10)
     os.remove(tmp_path / "model-10.data-00000-of-00001")
     assert latest_checkpoint(tmp_path) == tmp_path / "model-9"
 
 
-def test_folder_names_may_hold_what_looks_like_a_pattern(tmp_path: Path) -> None:
+def test_folder_names_may_contain_glob_characters(tmp_path: Path) -> None:
     saved_steps(tmp_path / "run [1] *?", 3)
     assert latest_checkpoint(tmp_path / "run [1] *?").name == "model-3"
 
@@ -203,7 +201,7 @@ def test_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
         latest_checkpoint(tmp_path)
 
 
-def test_another_checkpoint_than_the_newest(tmp_path: Path) -> None:
+def test_an_older_checkpoint_can_be_loaded(tmp_path: Path) -> None:
     save_model(toy_model(seed=1), tmp_path, name="model-5")
     save_model(toy_model(seed=2), tmp_path, name="model-10")
     for name, seed in (("model-5", 1), ("model-10", 2), ("latest", 2), (None, 2)):
@@ -213,7 +211,7 @@ def test_another_checkpoint_than_the_newest(tmp_path: Path) -> None:
         load_model(tmp_path, checkpoint="model-7")
 
 
-def test_weights_are_never_there_without_their_shape(
+def test_weights_never_exist_without_hparams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed_behind(*what: Any) -> None:
@@ -226,7 +224,7 @@ def test_weights_are_never_there_without_their_shape(
     assert load_model(tmp_path).config == TOY
 
 
-def test_what_is_there_keeps_its_shape_until_others_are_whole(
+def test_hparams_are_kept_until_new_weights_are_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed_before(*_: Any) -> None:
@@ -244,14 +242,14 @@ def test_what_is_there_keeps_its_shape_until_others_are_whole(
     ("name", "step"),
     [("model-500", 500), ("model.ckpt", -1), ("model-", -1), ("model-1-7", 7), ("model", -1)],
 )
-def test_the_step_stands_in_the_name(name: str, step: int) -> None:
+def test_the_step_is_read_from_the_name(name: str, step: int) -> None:
     assert step_of(Path("run") / name) == step
 
 
-# --- Weights that don't fit
+# --- Weights that do not match hparams.json
 
 
-def test_a_missing_variable_is_named(folder: Path) -> None:
+def test_a_missing_variable_is_reported(folder: Path) -> None:
     weights = toy_weights()
     del weights["model/h1/mlp/c_fc/w"]
     write_weights(folder / "model.ckpt", weights)
@@ -259,14 +257,14 @@ def test_a_missing_variable_is_named(folder: Path) -> None:
         load_model(folder)
 
 
-def test_an_extra_variable_is_named(folder: Path) -> None:
+def test_an_extra_variable_is_reported(folder: Path) -> None:
     extra = {"model/h2/ln_1/g": np.ones(16, np.float32), "global_step": np.array(3)}
     write_weights(folder / "model.ckpt", toy_weights() | extra)
     with pytest.raises(CheckpointError, match=r"the variable global_step\b.*\(and 1 more\)"):
         load_model(folder)
 
 
-def test_a_misshapen_variable_is_named_with_both_shapes(folder: Path) -> None:
+def test_a_wrong_shape_is_reported_with_both_shapes(folder: Path) -> None:
     wrong = {"model/wpe": np.zeros((13, 16), np.float32)}
     write_weights(folder / "model.ckpt", toy_weights() | wrong)
     message = "the variable model/wpe has shape [13, 16], but [12, 16] according to hparams.json"
@@ -284,7 +282,7 @@ def test_a_misshapen_variable_is_named_with_both_shapes(folder: Path) -> None:
         ({"n_embd": 32}, "model/wte has shape [48, 16], but [48, 32] according"),
     ],
 )
-def test_hparams_that_do_not_fit_the_weights(
+def test_hparams_that_do_not_match_the_weights(
     folder: Path, changes: dict[str, int], message: str
 ) -> None:
     write_hparams(folder, **changes)
@@ -292,7 +290,7 @@ def test_hparams_that_do_not_fit_the_weights(
         load_model(folder)
 
 
-def test_a_data_file_cut_short(folder: Path) -> None:
+def test_a_truncated_data_file(folder: Path) -> None:
     path = folder / "model.ckpt.data-00000-of-00001"
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(CheckpointError, match=r"the variable model/\S+ cannot be read.*truncated"):
@@ -307,7 +305,7 @@ def test_a_missing_index(folder: Path) -> None:
         load_model(folder, checkpoint="model.ckpt")
 
 
-# --- hparams.json by itself
+# --- Invalid hparams.json
 
 
 @pytest.mark.parametrize(
@@ -322,7 +320,7 @@ def test_a_missing_index(folder: Path) -> None:
         ({"n_head": 3}, "n_embd must be divisible by n_head, got 16 and 3"),
     ],
 )
-def test_hparams_with_missing_or_unfit_numbers(
+def test_hparams_with_missing_or_invalid_values(
     folder: Path, changes: dict[str, Any], message: str
 ) -> None:
     write_hparams(folder, **changes)
@@ -341,7 +339,7 @@ def test_hparams_with_missing_or_unfit_numbers(
         (None, "is missing"),
     ],
 )
-def test_an_hparams_file_that_is_none(folder: Path, content: bytes | None, message: str) -> None:
+def test_an_invalid_hparams_file(folder: Path, content: bytes | None, message: str) -> None:
     path = folder / "hparams.json"
     if content is None:
         path.unlink()
@@ -351,15 +349,15 @@ def test_an_hparams_file_that_is_none(folder: Path, content: bytes | None, messa
         load_model(folder)
 
 
-def test_hparams_with_more_than_the_five_numbers_is_fine(folder: Path) -> None:
+def test_extra_values_in_hparams_are_ignored(folder: Path) -> None:
     write_hparams(folder, n_vocab=48.0, attn_pdrop=0.1)
     assert load_model(folder).config == ModelConfig(48, 12, 16, 2, 2)
 
 
-# --- Where a named model lies
+# --- Folders of named models
 
 
-def test_a_named_model_lies_under_model_dir_and_the_bundled_one_in_the_package(
+def test_models_are_in_model_dir_and_the_bundled_one_in_the_package(
     tmp_path: Path,
 ) -> None:
     save_model(toy_model(), tmp_path / "124M")
@@ -369,7 +367,7 @@ def test_a_named_model_lies_under_model_dir_and_the_bundled_one_in_the_package(
     assert model_folder("tiny", tmp_path) == tmp_path / "tiny"
 
 
-def test_a_model_that_is_not_there_names_the_line_that_fetches_it(tmp_path: Path) -> None:
+def test_a_missing_model_is_reported_with_the_download_command(tmp_path: Path) -> None:
     save_model(toy_model(), tmp_path / "own")
     with pytest.raises(CheckpointError) as caught:
         model_folder("355m", tmp_path)

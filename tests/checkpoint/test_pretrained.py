@@ -21,21 +21,21 @@ def server() -> Iterator[FaultyServer]:
         yield found
 
 
-def test_the_seven_files_arrive_and_nothing_else(server: FaultyServer, tmp_path: Path) -> None:
+def test_the_seven_files_are_downloaded(server: FaultyServer, tmp_path: Path) -> None:
     assert not is_downloaded("124M", tmp_path)
     assert fetch(tmp_path) == tmp_path / "124M"
     assert contents(tmp_path / "124M") == CONTENT
     assert is_downloaded("124M", tmp_path)
 
 
-def test_a_second_call_asks_nothing(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_second_call_sends_no_requests(server: FaultyServer, tmp_path: Path) -> None:
     fetch(tmp_path)
     server.requests.clear()
     fetch(tmp_path)
     assert server.requests == []
 
 
-def test_an_old_name_fetches_the_present_size_into_its_own_folder(
+def test_an_old_name_downloads_the_current_size_to_its_own_folder(
     server: FaultyServer, tmp_path: Path
 ) -> None:
     assert fetch(tmp_path, "117M") == tmp_path / "117M"
@@ -43,7 +43,7 @@ def test_an_old_name_fetches_the_present_size_into_its_own_folder(
     assert {request.path for request in server.requests} == set(server.files)
 
 
-def test_an_unknown_name_is_refused_before_anything_is_asked(
+def test_an_unknown_name_is_rejected_before_any_request(
     server: FaultyServer, tmp_path: Path
 ) -> None:
     with pytest.raises(OptionError, match="did you mean '124M'"):
@@ -52,7 +52,7 @@ def test_an_unknown_name_is_refused_before_anything_is_asked(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_what_is_missing_is_fetched(server: FaultyServer, tmp_path: Path) -> None:
+def test_only_missing_files_are_downloaded(server: FaultyServer, tmp_path: Path) -> None:
     folder = fetch(tmp_path)
     (folder / "vocab.bpe").unlink()
     server.requests.clear()
@@ -62,10 +62,10 @@ def test_only_what_is_missing_is_fetched(server: FaultyServer, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("missing", [[], ["vocab.bpe"]])
-def test_the_note_of_a_file_that_is_whole_goes(
+def test_the_state_of_a_complete_file_is_deleted(
     server: FaultyServer, tmp_path: Path, missing: list[str]
 ) -> None:
-    """A call that was killed between giving the name and removing the note leaves it."""
+    """It remains after a kill between renaming the file and deleting the state."""
     folder = fetch(tmp_path)
     for name in missing:
         (folder / name).unlink()
@@ -76,7 +76,7 @@ def test_the_note_of_a_file_that_is_whole_goes(
 
 
 @pytest.mark.parametrize("mirror", ["ftp://host/models", "file:///models", "models", "http://"])
-def test_only_web_addresses_are_taken(
+def test_the_mirror_must_be_a_web_address(
     mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPT2_HELPERS_MIRROR", mirror)
@@ -107,21 +107,21 @@ def test_tiny_is_copied_from_the_package(bundled: FaultyServer, tmp_path: Path) 
     assert is_downloaded("tiny", tmp_path / "models")
 
 
-def test_a_copy_of_tiny_that_stands_is_left_alone(bundled: FaultyServer, tmp_path: Path) -> None:
+def test_an_existing_copy_of_tiny_is_kept(bundled: FaultyServer, tmp_path: Path) -> None:
     folder = fetch(tmp_path / "models", "tiny")
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     fetch(tmp_path / "models", "tiny")
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_a_stale_copy_of_tiny_is_replaced(bundled: FaultyServer, tmp_path: Path) -> None:
+def test_an_outdated_copy_of_tiny_is_replaced(bundled: FaultyServer, tmp_path: Path) -> None:
     folder = fetch(tmp_path / "models", "tiny")
     (folder / DATA).write_bytes(NEW_DATA)
     fetch(tmp_path / "models", "tiny")
     assert contents(folder) == CONTENT
 
 
-def test_a_package_without_its_model_is_said(bundled: FaultyServer, tmp_path: Path) -> None:
+def test_a_package_without_its_model_is_reported(bundled: FaultyServer, tmp_path: Path) -> None:
     (config.BUNDLED_FOLDER / DATA).unlink()
     with pytest.raises(DownloadError, match="reinstall gpt2-helpers"):
         fetch(tmp_path / "models", "tiny")

@@ -1,12 +1,10 @@
-"""Run folders: what a run leaves behind, what it goes on from, and what is deleted when."""
+"""Run folders: saving, reading, pruning, and replacing a run."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +37,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def on_cpu() -> Iterator[None]:
-    """A GPU adds up in another order each time: only a CPU repeats to the last digit."""
+    """Only a CPU gives bit-identical results: a GPU sums in varying order."""
     with tf.device("CPU:0"):
         yield
 
@@ -56,10 +54,10 @@ def saved_steps(run: RunFolder, kind: str = "model") -> set[int]:
     return {int(path.stem.split("-")[1]) for path in run.path.glob(f"{kind}-*.index")}
 
 
-# --- Saving and opening
+# --- Saving and reading
 
 
-def test_nothing_is_made_until_something_is_saved(run: RunFolder) -> None:
+def test_reading_creates_no_files(run: RunFolder) -> None:
     assert run.read().checkpoint is None
     assert run.read().step == 0
     assert run.read().optimizer_state() is None
@@ -67,7 +65,7 @@ def test_nothing_is_made_until_something_is_saved(run: RunFolder) -> None:
     assert not run.checkpoint_dir.exists()
 
 
-def test_a_saved_run_explains_itself(run: RunFolder) -> None:
+def test_a_saved_run_is_self_contained(run: RunFolder) -> None:
     record = RunRecord(
         dataset="titles.csv",
         base_model="tiny",
@@ -94,7 +92,7 @@ def test_a_saved_run_explains_itself(run: RunFolder) -> None:
     }
 
 
-def test_a_run_has_the_files_that_gpt_2_simple_looks_for(run: RunFolder) -> None:
+def test_a_run_has_the_files_that_gpt_2_simple_needs(run: RunFolder) -> None:
     saved(run, 5)
     names = {path.name for path in run.path.iterdir()}
     assert names >= {path.name.replace("-20", "-5") for path in GOLDEN_RUN.iterdir()}
@@ -102,7 +100,7 @@ def test_a_run_has_the_files_that_gpt_2_simple_looks_for(run: RunFolder) -> None
     assert not [name for name in names if "part" in name]
 
 
-def test_a_run_keeps_no_optimizer_state_among_its_weights(run: RunFolder) -> None:
+def test_weights_and_optimizer_state_are_separate(run: RunFolder) -> None:
     saved(run, 5)
     model = load_model(run.path)
     assert WeightsReader(run.path / "model-5").shapes.keys() == model.variables.keys()
@@ -117,7 +115,7 @@ def test_a_run_can_be_moved(run: RunFolder, tmp_path: Path) -> None:
     assert moved.read().optimizer_state() is not None
 
 
-def test_another_tokenizer_replaces_the_one_of_the_run_before(run: RunFolder) -> None:
+def test_a_new_tokenizer_replaces_the_previous_one(run: RunFolder) -> None:
     saved(run, 5)
     smaller = Tokenizer(dict(list(toy_tokenizer().vocabulary.items())[:257]), [])
     run.save(toy_model(ONE_LAYER), smaller, 1, STATE, RunRecord())
@@ -125,7 +123,7 @@ def test_another_tokenizer_replaces_the_one_of_the_run_before(run: RunFolder) ->
 
 
 @pytest.mark.usefixtures("on_cpu")
-def test_resuming_from_files_goes_on_as_if_it_had_never_stopped(run: RunFolder) -> None:
+def test_a_resumed_training_equals_an_uninterrupted_one(run: RunFolder) -> None:
     tokens = np.tile(np.random.default_rng(1).integers(0, TOY.n_vocab, 40), 5)
     config = FinetuneConfig(steps=6, batch_size=2, accumulate_gradients=1, learning_rate=0.01)
     model = toy_model(ONE_LAYER)
@@ -146,10 +144,10 @@ def test_resuming_from_files_goes_on_as_if_it_had_never_stopped(run: RunFolder) 
         np.testing.assert_array_equal(resumed.variables[name].numpy(), variable.numpy())
 
 
-# --- gpt-2-simple's runs
+# --- Runs of gpt-2-simple
 
 
-def test_a_run_of_gpt_2_simple_goes_on_without_optimizer_state() -> None:
+def test_a_run_of_gpt_2_simple_has_no_optimizer_state() -> None:
     run = RunFolder(GOLDEN_RUN.parent, GOLDEN_RUN.name)
     assert run.require().checkpoint == GOLDEN_RUN / "model-20"
     assert run.read().step == 20
@@ -157,7 +155,7 @@ def test_a_run_of_gpt_2_simple_goes_on_without_optimizer_state() -> None:
     assert run.read().record == RunRecord()
 
 
-def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder) -> None:
+def test_the_step_is_read_from_the_name_or_the_counter(run: RunFolder) -> None:
     saved(run, 7)
     os.remove(run.path / "counter")
     assert run.read().step == 7
@@ -165,10 +163,10 @@ def test_without_a_counter_the_name_of_the_weights_tells_the_step(run: RunFolder
     assert run.read().step == 7
 
 
-# --- What is kept
+# --- Which checkpoints are kept
 
 
-def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -> None:
+def test_the_newest_checkpoints_are_kept_with_their_optimizer_state(run: RunFolder) -> None:
     record = saved(run, 9, 10, 100, 1000)
     run.prune(2, record, protected={1000})
     assert saved_steps(run) == saved_steps(run, "optimizer") == {100, 1000}
@@ -176,7 +174,7 @@ def test_the_newest_checkpoints_are_kept_with_their_optimizers(run: RunFolder) -
     assert run.require().checkpoint == run.path / "model-1000"
 
 
-def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
+def test_zero_keeps_all_checkpoints(run: RunFolder) -> None:
     record = saved(run, 1, 2, 3)
     run.prune(0, record, protected=set())
     assert saved_steps(run) == {1, 2, 3}
@@ -184,16 +182,16 @@ def test_all_checkpoints_are_kept_where_none_may_go(run: RunFolder) -> None:
     assert saved_steps(run) == {1, 3}
 
 
-def test_a_run_begun_afresh_touches_no_older_checkpoint(run: RunFolder) -> None:
+def test_a_fresh_run_does_not_delete_older_checkpoints(run: RunFolder) -> None:
     saved(run, 500, 1000)
-    record = saved(run, 10, 20)  # with a record of its own
+    record = saved(run, 10, 20)  # with its own record
     run.prune(1, record, protected={20})
     assert saved_steps(run) == {20, 500, 1000}
     assert run.require().checkpoint == run.path / "model-20"
     assert run.read().step == 20
 
 
-def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder) -> None:
+def test_overwrite_keeps_one_checkpoint_and_one_event_file(run: RunFolder) -> None:
     saved(run, 500, 20)
     for name in ("events.out.tfevents.1", "events.out.tfevents.2"):
         (run.path / name).touch()
@@ -204,7 +202,7 @@ def test_overwriting_leaves_one_checkpoint_and_one_file_of_events(run: RunFolder
     assert load_model(run.path).config == ONE_LAYER
 
 
-def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> None:
+def test_roll_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> None:
     record = saved(run, 10, 20, 30)
     run.roll_back(20, record)
     assert run.require().checkpoint == run.path / "model-20"
@@ -213,7 +211,7 @@ def test_going_back_makes_an_earlier_checkpoint_the_newest(run: RunFolder) -> No
     assert run.read().record.checkpoints == [10, 20]
 
 
-def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
+def save_with_adapters(run: RunFolder, *steps: int) -> RunRecord:
     """Save a toy model with adapters at each of these steps."""
     record = RunRecord(lora_rank=2, base_checkpoint="models/toy/model.ckpt")
     for step in steps:
@@ -226,9 +224,9 @@ def adapters_saved(run: RunFolder, *steps: int) -> RunRecord:
     return record
 
 
-def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) -> None:
+def test_adapters_are_saved_and_merged_into_the_weights(run: RunFolder) -> None:
     assert run.read().adapters() is None
-    record = adapters_saved(run, 3)
+    record = save_with_adapters(run, 3)
     assert run.read().record == record
     found = run.read().adapters()
     assert found is not None
@@ -241,8 +239,8 @@ def test_adapters_lie_beside_weights_that_have_them_merged_in(run: RunFolder) ->
     np.testing.assert_array_equal(ours["model/wte"], base.variables["model/wte"])
 
 
-def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
-    record = adapters_saved(run, 1, 2, 3, 4, 5)
+def test_adapters_are_deleted_with_their_weights(run: RunFolder) -> None:
+    record = save_with_adapters(run, 1, 2, 3, 4, 5)
     run.prune(4, record, protected={5})
     assert saved_steps(run, "adapters") == {2, 3, 4, 5}
     run.roll_back(4, record)
@@ -252,12 +250,12 @@ def test_adapters_go_where_their_weights_go(run: RunFolder) -> None:
     assert found.prefix == newest.prefix
     run.keep_only(4, run.path / "events.none", protected={2})
     assert saved_steps(run, "adapters") == {2, 4}
-    run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without any
+    run.save(toy_model(ONE_LAYER), toy_tokenizer(), 4, STATE, record)  # without adapters
     assert saved_steps(run, "adapters") == {2}
     assert run.read().adapters() is None
 
 
-def test_a_save_that_fails_leaves_the_run_as_it_was(
+def test_a_failed_save_leaves_the_run_unchanged(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = saved(run, 5)
@@ -274,16 +272,7 @@ def test_a_save_that_fails_leaves_the_run_as_it_was(
     assert run.read().optimizer_state() is not None
 
 
-def test_losses_of_steps_that_were_never_saved_are_forgotten() -> None:
-    record = RunRecord(
-        losses=[(1, 3.0), (2, 2.0), (3, 1.0)], validation_losses=[(2, 5.0), (3, 4.0)]
-    )
-    record.forget_after(2)
-    assert record.losses == [(1, 3.0), (2, 2.0)]
-    assert record.validation_losses == [(2, 5.0)]
-
-
-# --- What there is, and what is wrong with it
+# --- Missing and damaged runs
 
 
 def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
@@ -299,7 +288,7 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
     assert run_names(tmp_path / "nowhere") == []
 
 
-def test_a_run_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+def test_a_missing_run_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     saved(RunFolder(tmp_path, "titles"), 1)
     with pytest.raises(CheckpointError) as caught:
         RunFolder(tmp_path, "title").require()
@@ -311,7 +300,7 @@ def test_a_run_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
         RunFolder(tmp_path / "nowhere", "run1").require()
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew_unsaid(run: RunFolder) -> None:
+def test_a_run_with_only_damaged_checkpoints_is_an_error(run: RunFolder) -> None:
     saved(run, 5)
     os.remove(run.path / "model-5.data-00000-of-00001")
     for opened in (run.read, run.require):
@@ -319,7 +308,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew_unsaid(run:
             opened()
 
 
-def test_the_step_of_the_lowest_validation_loss_that_is_still_there(run: RunFolder) -> None:
+def test_the_best_step_has_the_lowest_validation_loss_and_is_saved(run: RunFolder) -> None:
     record = RunRecord(validation_losses=[(10, 3.0), (20, 2.0), (30, 2.5)])
     assert run.read().best_step is None
     saved(run, 10, 20, 30, record=record)
@@ -328,25 +317,7 @@ def test_the_step_of_the_lowest_validation_loss_that_is_still_there(run: RunFold
     assert run.read().best_step is None
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "null", '{"losses": 5}', '{"losses": [[1]]}', '{"losses": [["a", 1]]}']
-)
-def test_a_record_that_cannot_be_read_is_named(run: RunFolder, content: str) -> None:
-    saved(run, 5)
-    (run.path / "run.json").write_text(content)
-    message = f"{run.path / 'run.json'} cannot be read: "
-    with pytest.raises(CheckpointError, match=re.escape(message)):
-        _ = run.read().record
-
-
-def test_a_record_of_a_later_version_opens(run: RunFolder) -> None:
-    saved(run, 5, record=RunRecord(dataset="titles.csv"))
-    path = run.path / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "something new": 1}))
-    assert run.read().record.dataset == "titles.csv"
-
-
-def test_a_damaged_optimizer_state_is_named(run: RunFolder) -> None:
+def test_a_damaged_optimizer_state_is_reported(run: RunFolder) -> None:
     saved(run, 5)
     (run.path / "optimizer-5.data-00000-of-00001").write_bytes(b"")
     state = run.read().optimizer_state()
@@ -355,56 +326,52 @@ def test_a_damaged_optimizer_state_is_named(run: RunFolder) -> None:
         Trainer(toy_model(ONE_LAYER), np.arange(20), FinetuneConfig()).restore(state)
 
 
-def test_the_weights_tell_the_step_where_the_counter_was_not_written_any_more(
+def test_the_step_of_the_weights_takes_precedence_over_the_counter(
     run: RunFolder,
 ) -> None:
-    # As after a kill between the two: counter is the last file of a save.
+    # As after a kill between them: the counter is the last file of a save.
     saved(run, 5, 6)
     (run.path / "counter").write_text("5\n")
     assert run.require().checkpoint == run.path / "model-6"
     assert run.read().step == 6
 
 
-def test_versions_name_what_numbers_depend_on() -> None:
-    assert installed_versions().keys() >= {"python", "tensorflow", "keras", "numpy"}
+# --- Replacing a run
 
 
-# --- In another one's place
-
-
-def arrive(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
-    """Another run takes this one's place; the notes that were made."""
+def replace_run(run: RunFolder, step: int = 9, size: int = 0) -> list[str]:
+    """Replace the run with another one; returns the messages."""
     notes: list[str] = []
     with run.atomic_replace(size, notes.append) as beside:
         saved(RunFolder(beside.parent, beside.name), step)
     return notes
 
 
-def test_what_is_replaced_is_kept_until_the_next_time(run: RunFolder) -> None:
+def test_the_previous_run_is_kept_until_the_next_replacement(run: RunFolder) -> None:
     before = RunFolder(run.checkpoint_dir, "run1.before")
-    assert arrive(run, 1) == []
-    assert arrive(run, 2) == [f"the previous run1 is kept as {before.path}"]
-    arrive(run, 3)
+    assert replace_run(run, 1) == []
+    assert replace_run(run, 2) == [f"the previous run1 is kept as {before.path}"]
+    replace_run(run, 3)
     assert (run.read().step, before.read().step) == (3, 2)
     assert run_names(run.checkpoint_dir) == ["run1", "run1.before"]
     assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
 
 
-@pytest.mark.parametrize("fault", ["error", "nothing whole", "no room", "no renaming"])
-def test_a_failure_leaves_the_run_as_it_was(
+@pytest.mark.parametrize("fault", ["error", "no complete checkpoint", "no room", "no renaming"])
+def test_a_failed_replacement_leaves_the_run_unchanged(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    arrive(run, 1)
-    arrive(run, 2)
+    replace_run(run, 1)
+    replace_run(run, 2)
     if fault == "error":
         with pytest.raises(KeyboardInterrupt), run.atomic_replace(0):
             raise KeyboardInterrupt
-    elif fault == "nothing whole":
+    elif fault == "no complete checkpoint":
         with pytest.raises(CheckpointError, match="no run 'run1'"), run.atomic_replace(0) as beside:
             (beside / "model-9.index").touch()
     elif fault == "no room":
         with pytest.raises(CheckpointError, match=r"bytes free, [\d,]+ are needed: free some sp"):
-            arrive(run, size=10**18)
+            replace_run(run, size=10**18)
     else:
         replace = os.replace
 
@@ -415,7 +382,7 @@ def test_a_failure_leaves_the_run_as_it_was(
 
         monkeypatch.setattr(os, "replace", refuse)
         with pytest.raises(PermissionError):
-            arrive(run)
+            replace_run(run)
     before = RunFolder(run.checkpoint_dir, "run1.before")
     assert (run.read().step, before.read().step) == (2, 1)
     assert {path.name for path in run.checkpoint_dir.iterdir()} == {"run1", "run1.before"}
@@ -423,8 +390,8 @@ def test_a_failure_leaves_the_run_as_it_was(
 
 def test_an_interrupted_replacement_is_read_unchanged_and_undone_on_request(run: RunFolder) -> None:
     previous = RunFolder(run.checkpoint_dir, "run1.before")
-    arrive(run, 1)
-    arrive(run, 2)
+    replace_run(run, 1)
+    replace_run(run, 2)
     # The state after a kill just before the last of the three renames.
     replacement = run.checkpoint_dir / ".part-run1"
     shutil.copytree(run.path, replacement / "run1")
@@ -443,5 +410,14 @@ def test_an_interrupted_replacement_is_read_unchanged_and_undone_on_request(run:
     run.recover_interrupted_replace()
     assert run.require().path == run.path
     assert (run.read().step, previous.read().step) == (2, 1)
-    arrive(run, 3)
+    replace_run(run, 3)
     assert (run.read().step, previous.read().step) == (3, 2)
+
+
+def test_a_damaged_record_does_not_hide_the_weights(run: RunFolder) -> None:
+    saved(run, 5)
+    (run.path / "run.json").write_text("{")
+    snapshot = run.read()
+    assert (snapshot.step, snapshot.best_step) == (5, None)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        _ = snapshot.record

@@ -1,4 +1,4 @@
-"""The index of a checkpoint: what TensorFlow wrote, and what somebody else may have written."""
+"""Reading checkpoint indexes of TensorFlow, and damaged or hostile ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, value: int | bytes) -> bytes:
-    """A field of a protocol buffer; a number as a varint, but for the checksum."""
+    """A field of a protocol buffer; numbers are varints except the checksum."""
     if isinstance(value, bytes):
         return varint(number << 3 | 2) + varint(len(value)) + value
     if number == 6:
@@ -54,7 +54,7 @@ def entry(dtype: int = 1, shape: tuple[int, ...] = (2,), size: int = 8, **more: 
 
 
 def block(pairs: list[tuple[bytes, bytes]], kind: int = 0) -> bytes:
-    """A block with its checksum; no key borrows from the one before."""
+    """A block with its checksum; no key shares a prefix with the previous one."""
     written = b"".join(
         varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in pairs
     )
@@ -63,7 +63,7 @@ def block(pairs: list[tuple[bytes, bytes]], kind: int = 0) -> bytes:
 
 
 def table(content: bytes, handles: list[tuple[int, int]]) -> bytes:
-    """`content`, a list of the blocks in it by place and size, and the end of a file."""
+    """`content`, an index block with the positions and sizes of its blocks, and the footer."""
     listed = block([(b"%08d" % at, varint(a) + varint(b)) for at, (a, b) in enumerate(handles)])
     places = varint(0) + varint(0) + varint(len(content)) + varint(len(listed) - 5)
     return content + listed + places.ljust(40, b"\0") + MAGIC
@@ -80,9 +80,9 @@ def read(tmp_path: Path, content: bytes) -> dict[str, object]:
     return dict(read_index(path))
 
 
-def test_what_tensorflow_wrote(tmp_path: Path) -> None:
+def test_an_index_of_tensorflow_is_read(tmp_path: Path) -> None:
     arrays = {f"model/h{n}/w": np.full((n, 3), n, np.float32) for n in range(1, 400)}
-    write_weights(tmp_path / "model", arrays)  # more than one block
+    write_weights(tmp_path / "model", arrays)  # several blocks
     entries = read_index(tmp_path / "model.index")
     assert {name: entry.shape for name, entry in entries.items()} == {
         name: array.shape for name, array in arrays.items()
@@ -90,12 +90,12 @@ def test_what_tensorflow_wrote(tmp_path: Path) -> None:
     assert all(entry.dtype == np.float32 and entry.shards == 1 for entry in entries.values())
 
 
-def test_an_index_made_by_hand_is_read(tmp_path: Path) -> None:
+def test_a_handmade_index_is_read(tmp_path: Path) -> None:
     (found,) = read(tmp_path, index((b"a", entry(shard=0, offset=5, checksum=7)))).values()
     assert found == (np.dtype("f4"), (2,), 0, 1, 5, 8, 7)
 
 
-def test_numbers_in_several_data_files(tmp_path: Path) -> None:
+def test_several_data_files(tmp_path: Path) -> None:
     values = np.array([1.5, -2.0], np.float32)
     checksum = masked_crc32c(values)
     content = index((b"a", entry(shard=1, checksum=checksum)), header=field(1, 2))
@@ -142,18 +142,18 @@ def test_a_damaged_or_hostile_index(tmp_path: Path, content: bytes, message: str
     "content",
     [
         index((b"a", entry()), kind=1),  # compressed
-        index((b"a", entry(dtype=7))),  # texts
-        index((b"a", entry() + field(7, b""))),  # in slices
+        index((b"a", entry(dtype=7))),  # strings
+        index((b"a", entry() + field(7, b""))),  # sliced
         index((b"a", entry()), header=field(1, 1) + field(2, 1)),  # big-endian
     ],
 )
-def test_what_only_tensorflow_knows_is_told_apart(tmp_path: Path, content: bytes) -> None:
+def test_unsupported_indexes_are_recognized(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ForeignIndexError):
         read(tmp_path, content)
 
 
-def test_names_that_grow_without_end_are_refused(tmp_path: Path) -> None:
-    # Each name is the one before and a letter more: few bytes stand for very many.
+def test_names_that_grow_without_limit_are_rejected(tmp_path: Path) -> None:
+    # Each name is the previous one plus a letter: a small file expands to a huge list.
     count = 10_000
     written = b"".join(varint(n) + varint(1) + varint(0) + b"a" for n in range(count))
     content = written + struct.pack("<II", 0, 1) + b"\0"
@@ -166,7 +166,7 @@ def test_names_that_grow_without_end_are_refused(tmp_path: Path) -> None:
 @settings(
     max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-def test_whatever_is_changed_it_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_is_read_or_rejected(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(GOLDEN_FILE.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -182,9 +182,7 @@ def test_whatever_is_changed_it_is_read_or_refused(tmp_path: Path, data: st.Data
 @settings(
     max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
-def test_whatever_an_entry_says_it_is_read_or_refused(
-    tmp_path: Path, value: bytes, name: bytes
-) -> None:
+def test_any_entry_is_read_or_rejected(tmp_path: Path, value: bytes, name: bytes) -> None:
     for hostile in (value, entry() + value, field(2, value) + entry()):
         try:
             read(tmp_path, index((b"a" + name, hostile)))

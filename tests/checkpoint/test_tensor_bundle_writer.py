@@ -1,4 +1,4 @@
-"""Bundles written piece by piece, as TensorFlow's own reader sees them."""
+"""Bundles written in parts, as read by TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from gpt2_helpers.checkpoint.tensor_bundle import DATA, INDEX, read_table
 from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
 
 ARRAYS = {
-    # Names that begin alike, out of order, of many lengths.
+    # Unordered names of many lengths with common prefixes.
     f"model/h{order}/{'attn/' * (order % 3)}w": np.full((order % 5 + 1, 3), order, np.float32)
     for order in range(40, 0, -1)
 } | {"half": np.array([[0.5, -2.0]], np.float16), "scalar": np.array(7, np.int64)}
 
 
 def read(prefix: Path) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(prefix))  # which checks every sum
+    reader = tf.train.load_checkpoint(str(prefix))  # verifies all checksums
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
 @pytest.mark.parametrize("piece", [1, 100, 10**6])
-def test_tensorflow_reads_what_was_written_in_pieces(
+def test_tensorflow_reads_a_bundle_written_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     monkeypatch.setattr(tensor_bundle_writer, "PART_SIZE", piece)
@@ -41,7 +41,7 @@ def test_tensorflow_reads_what_was_written_in_pieces(
     assert Path(tmp_path / f"model-5{DATA}").stat().st_size == size
 
 
-def test_no_more_is_held_than_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_part_is_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensor_bundle_writer, "PART_SIZE", 3 * 400)
     made, written = 0, 0
     genuine = tf.raw_ops.SaveV2
@@ -63,8 +63,8 @@ def test_no_more_is_held_than_a_piece(tmp_path: Path, monkeypatch: pytest.Monkey
     assert made == written == 20
 
 
-def test_an_index_of_many_blocks_is_read_whole(tmp_path: Path) -> None:
-    # A key's beginning is written only where it is another than that of the key before.
+def test_an_index_of_many_blocks_is_read(tmp_path: Path) -> None:
+    # Keys are stored without the prefix that they share with the previous key.
     names = [f"{order:06}/a/rather/long/name/of/a/variable" for order in range(9000)]
     tf.raw_ops.SaveV2(
         prefix=str(tmp_path / "m"),
@@ -73,6 +73,6 @@ def test_an_index_of_many_blocks_is_read_whole(tmp_path: Path) -> None:
         tensors=[tf.constant(1, tf.int8)] * len(names),
     )
     table = (tmp_path / f"m{INDEX}").read_bytes()
-    assert len(table) > 2**18  # bytes of TensorFlow's blocks
+    assert len(table) > 2**18  # the size of TensorFlow's blocks in bytes
     keys = [key.decode() for key, _ in read_table(table)]
     assert keys == ["", *names]

@@ -1,4 +1,4 @@
-"""Names and arrays through TensorFlow's checkpoint files, whole, cut short and damaged."""
+"""Named arrays in TensorFlow's checkpoint files, also truncated and damaged ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prefix(tmp_path: Path) -> Path:
     return tmp_path / "run" / "model-5"
 
 
-def test_what_is_written_reads_back_to_the_last_bit(prefix: Path) -> None:
+def test_a_round_trip_is_bit_identical(prefix: Path) -> None:
     reader = WeightsReader(prefix)
     assert set(reader) == set(arrays())
     assert len(reader) == len(arrays())
@@ -45,26 +45,26 @@ def test_what_is_written_reads_back_to_the_last_bit(prefix: Path) -> None:
         np.testing.assert_array_equal(reader[name], expected)
 
 
-def test_tensors_and_variables_can_be_written_too(tmp_path: Path) -> None:
+def test_tensors_and_variables_are_written(tmp_path: Path) -> None:
     write_weights(tmp_path / "m", {"a": tf.Variable([1.0, 2.0]), "b": tf.constant(3)})
     reader = WeightsReader(str(tmp_path / "m"))
     assert reader["a"].tolist() == [1.0, 2.0]
     assert reader["b"] == 3
 
 
-def test_other_tensorflow_tools_read_the_files(prefix: Path) -> None:
+def test_tensorflow_reads_the_files(prefix: Path) -> None:
     listed = {name: tuple(shape) for name, shape in tf.train.list_variables(str(prefix))}
     assert listed == {name: array.shape for name, array in arrays().items()}
     assert Path(f"{prefix}.meta").stat().st_size > 0
 
 
-def test_nothing_is_left_beside_the_files(prefix: Path) -> None:
+def test_no_temporary_files_remain(prefix: Path) -> None:
     assert sorted(path.name for path in prefix.parent.iterdir()) == sorted(
         f"model-5{suffix}" for suffix in SUFFIXES
     )
 
 
-def test_a_name_that_is_not_there(prefix: Path) -> None:
+def test_an_unknown_name(prefix: Path) -> None:
     reader = WeightsReader(prefix)
     assert reader.get("other") is None
     assert "other" not in reader
@@ -73,14 +73,14 @@ def test_a_name_that_is_not_there(prefix: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".index", DATA])
-def test_a_missing_file_is_named(prefix: Path, suffix: str) -> None:
+def test_a_missing_file_is_reported(prefix: Path, suffix: str) -> None:
     os.remove(f"{prefix}{suffix}")
     with pytest.raises(CheckpointError, match=re.escape(f"model-5{suffix} is missing")):
         WeightsReader(prefix)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_data_file_cut_short_is_named_with_the_variable(prefix: Path, share: float) -> None:
+def test_a_truncated_data_file_is_reported_with_the_variable(prefix: Path, share: float) -> None:
     path = Path(f"{prefix}{DATA}")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -88,7 +88,7 @@ def test_a_data_file_cut_short_is_named_with_the_variable(prefix: Path, share: f
         dict(WeightsReader(prefix))
 
 
-def test_one_damaged_byte_in_the_data_is_noticed(prefix: Path) -> None:
+def test_one_damaged_byte_is_detected(prefix: Path) -> None:
     path = Path(f"{prefix}{DATA}")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -98,30 +98,30 @@ def test_one_damaged_byte_in_the_data_is_noticed(prefix: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\0" * 500])
-def test_an_index_that_is_none(prefix: Path, content: bytes) -> None:
+def test_an_invalid_index(prefix: Path, content: bytes) -> None:
     Path(f"{prefix}.index").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model-5\.index is not a checkpoint"):
         WeightsReader(prefix)
 
 
-def test_what_only_tensorflow_reads_is_read_by_it(tmp_path: Path) -> None:
-    whole = tf.reshape(tf.range(6.0), [3, 2])
-    tf.raw_ops.SaveV2(  # a variable in two slices, and numbers that NumPy has no type for
+def test_unsupported_files_are_read_by_tensorflow(tmp_path: Path) -> None:
+    array = tf.reshape(tf.range(6.0), [3, 2])
+    tf.raw_ops.SaveV2(  # a sliced variable, and a dtype that NumPy lacks
         prefix=str(tmp_path / "m"),
         tensor_names=["a", "a", "b"],
         shape_and_slices=["3 2 0,1:-", "3 2 1,2:-", ""],
-        tensors=[whole[:1], whole[1:], tf.constant([1.0], tf.bfloat16)],
+        tensors=[array[:1], array[1:], tf.constant([1.0], tf.bfloat16)],
     )
     reader = WeightsReader(tmp_path / "m")
     assert reader.shapes == {"a": (3, 2), "b": (1,)}
-    np.testing.assert_array_equal(reader["a"], whole)
+    np.testing.assert_array_equal(reader["a"], array)
     assert reader["b"].tolist() == [1.0]
     Path(f"{tmp_path / 'm'}{DATA}").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*truncated"):
         WeightsReader(tmp_path / "m")["a"]
 
 
-def test_an_index_cut_short(prefix: Path) -> None:
+def test_a_truncated_index(prefix: Path) -> None:
     path = Path(f"{prefix}.index")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -136,12 +136,12 @@ def test_errors_are_one_line(prefix: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_writing_again_replaces_what_was_there(prefix: Path) -> None:
+def test_writing_again_replaces_the_checkpoint(prefix: Path) -> None:
     write_weights(prefix, {"model/wte": np.zeros(2, np.float32)})
     assert dict(WeightsReader(prefix)).keys() == {"model/wte"}
 
 
-def test_files_are_on_the_disk_before_they_get_their_names(
+def test_files_are_flushed_before_they_are_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed, renamed = set(), []
@@ -161,10 +161,13 @@ def test_files_are_on_the_disk_before_they_get_their_names(
     write_weights(tmp_path / "model-5", arrays())
     atomic_write_text(tmp_path / "counter", "5")
     assert {*renamed} == {path.name for path in tmp_path.iterdir()}
-    assert renamed[-2:] == ["model-5.index", "counter"]  # without its index it is no checkpoint
+    assert renamed[-2:] == [
+        "model-5.index",
+        "counter",
+    ]  # the index is written last
 
 
-def test_a_write_that_fails_leaves_what_was_there(
+def test_a_failed_write_keeps_the_old_checkpoint(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object, **options: object) -> None:
@@ -178,26 +181,7 @@ def test_a_write_that_fails_leaves_what_was_there(
     assert len(list(prefix.parent.iterdir())) == len(SUFFIXES)
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file where the folder should be")
     with pytest.raises(CheckpointError, match="could not be written"):
         write_weights(tmp_path / "run" / "model-5", arrays())
-
-
-def test_a_text_is_written_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "counter"
-    atomic_write_text(path, "5\n")
-
-    def stopped(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", stopped)
-    with pytest.raises(OSError, match="No space left"):
-        atomic_write_text(path, "6\n")
-    assert path.read_text() == "5\n"
-    monkeypatch.undo()
-    atomic_write_text(path, "\u00e9\n")
-    assert path.read_bytes() == b"\xc3\xa9\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["counter"]

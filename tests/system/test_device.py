@@ -1,4 +1,4 @@
-"""What is chosen for a machine: with graphics cards made up for the test."""
+"""Choices for a machine, with simulated GPUs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from gpt2_helpers.system.device import (
 
 
 def has_gpus(patch: pytest.MonkeyPatch, *capabilities: tuple[int, int] | None) -> None:
-    """Let this machine have one card for each compute capability."""
-    cards = tuple(
-        Gpu(f"/device:GPU:{order}", f"Card {order}", 16 * 2**30, capability)
+    """Simulate one GPU per compute capability."""
+    found = tuple(
+        Gpu(f"/device:GPU:{order}", f"GPU {order}", 16 * 2**30, capability)
         for order, capability in enumerate(capabilities)
     )
-    patch.setattr(device, "gpus", lambda: cards)
+    patch.setattr(device, "gpus", lambda: found)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def has_gpus(patch: pytest.MonkeyPatch, *capabilities: tuple[int, int] | None) -
         (None, "float32"),
     ],
 )
-def test_precision_suits_the_graphics_card(
+def test_precision_depends_on_the_gpu(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None, precision: str
 ) -> None:
     has_gpus(monkeypatch, capability)
-    # What the processor can do does not matter then.
+    # The processor's capabilities do not matter then.
     for has_bfloat16 in (False, True):
         monkeypatch.setattr(device, "cpu_has_bfloat16", lambda answer=has_bfloat16: answer)
         assert choose_precision("auto") == precision
@@ -56,7 +56,7 @@ def test_precision_suits_the_graphics_card(
 
 
 @pytest.mark.parametrize(("has_bfloat16", "precision"), [(True, "bfloat16"), (False, "float32")])
-def test_precision_suits_the_processor_where_there_is_no_card(
+def test_precision_depends_on_the_processor_without_a_gpu(
     monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool, precision: str
 ) -> None:
     has_gpus(monkeypatch)
@@ -74,7 +74,7 @@ def test_precision_suits_the_processor_where_there_is_no_card(
         ("Windows", "null", True),
     ],
 )
-def test_tensorflow_is_asked_for_gpus_only_where_there_may_be_one(
+def test_tensorflow_is_loaded_only_if_there_may_be_a_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, file: str, asked: bool
 ) -> None:
     (tmp_path / file).touch()
@@ -96,7 +96,7 @@ def test_tensorflow_is_asked_for_gpus_only_where_there_may_be_one(
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_a_mac_has_a_gpu_where_apples_package_is_installed(
+def test_a_mac_has_a_gpu_if_apples_package_is_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
@@ -108,10 +108,8 @@ def test_a_mac_has_a_gpu_where_apples_package_is_installed(
     assert device.may_have_gpus() is installed
 
 
-@pytest.mark.parametrize(("chosen", "told"), [(None, "1"), ("0", "0")])
-def test_tensorflow_is_told_to_multiply_by_onednn_where_nobody_chose(
-    chosen: str | None, told: str
-) -> None:
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
+def test_tensorflow_uses_onednn_by_default(chosen: str | None, expected: str) -> None:
     environment = {n: value for n, value in os.environ.items() if n != "TF_ENABLE_ONEDNN_OPTS"}
     if chosen is not None:
         environment["TF_ENABLE_ONEDNN_OPTS"] = chosen
@@ -126,28 +124,28 @@ def test_tensorflow_is_told_to_multiply_by_onednn_where_nobody_chose(
         timeout=60,
         check=True,
     )
-    assert done.stdout.strip() == told
+    assert done.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("precision", [name for name in PRECISIONS if name != "auto"])
 @pytest.mark.parametrize("capabilities", [[], [(7, 5)]])
-def test_a_precision_that_was_named_is_taken(
+def test_an_explicit_precision_is_used(
     monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]], precision: str
 ) -> None:
     has_gpus(monkeypatch, *capabilities)
     assert choose_precision(precision) == precision
 
 
-def test_what_is_chosen_here_can_be_computed_with() -> None:
+def test_the_chosen_precision_works_on_this_machine() -> None:
     dtype = tf.as_dtype(choose_precision())
     product = tf.matmul(tf.ones([4, 4], dtype), tf.ones([4, 4], dtype))
     assert float(product[0, 0]) == 4.0
 
 
-# --- What is told of a machine
+# --- Descriptions
 
 
-def test_description_without_a_card_tells_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_description_without_a_gpu_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     has_gpus(monkeypatch)
     monkeypatch.setattr(device, "cores", lambda: 3)
     monkeypatch.setattr(device, "main_memory", lambda: 12 * 2**30)
@@ -159,11 +157,11 @@ def test_description_without_a_card_tells_how_to_get_one(monkeypatch: pytest.Mon
     ]
 
 
-def test_description_names_every_card_and_leaves_out_what_is_not_known(
+def test_the_description_lists_all_gpus_and_omits_unknown_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cards = (Gpu("/device:GPU:0", "Tesla T4", 15 * 2**30, (7, 5)), Gpu("/x:1", "?", None, None))
-    monkeypatch.setattr(device, "gpus", lambda: cards)
+    found = (Gpu("/device:GPU:0", "Tesla T4", 15 * 2**30, (7, 5)), Gpu("/x:1", "?", None, None))
+    monkeypatch.setattr(device, "gpus", lambda: found)
     monkeypatch.setattr(device, "main_memory", lambda: None)
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: False)
     monkeypatch.setattr(device, "cores", lambda: 2)
@@ -175,7 +173,7 @@ def test_description_names_every_card_and_leaves_out_what_is_not_known(
     ]
 
 
-def test_this_machine_is_described_by_what_it_has() -> None:
+def test_this_machine_is_described() -> None:
     assert device.cores() >= 1
     memory = device.main_memory()
     assert memory is None or memory > 2**28
@@ -198,7 +196,7 @@ def test_this_machine_is_described_by_what_it_has() -> None:
         ({}, 8),
     ],
 )
-def test_a_container_has_no_more_cores_than_its_share(
+def test_a_containers_cpu_limit_is_respected(
     files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, content in files.items():
@@ -213,16 +211,16 @@ def test_a_container_has_no_more_cores_than_its_share(
         device._container_cores.cache_clear()
 
 
-# --- Where training runs
+# --- Distribution strategies
 
 
-def test_one_device_trains_unless_several_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_device_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     has_gpus(monkeypatch, (7, 5), (7, 5))
     assert training_strategy(multi_gpu=False).num_replicas_in_sync == 1
 
 
 @pytest.mark.parametrize("capabilities", [[], [(8, 0)]])
-def test_several_cards_are_asked_for_and_there_are_fewer(
+def test_multi_gpu_needs_two_gpus(
     monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]]
 ) -> None:
     has_gpus(monkeypatch, *capabilities)

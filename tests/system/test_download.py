@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine, which misbehaves in every way it is told to."""
+"""Downloads from a local server that fails in many ways."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def server() -> Iterator[FaultyServer]:
 
 
 def failure(folder: Path) -> str:
-    """The message of the download that must fail."""
+    """The error message of a download that must fail."""
     with pytest.raises(DownloadError) as caught:
         fetch(folder)
     message = str(caught.value)
@@ -36,10 +36,10 @@ def failure(folder: Path) -> str:
     return message
 
 
-# When all goes well
+# --- Successful downloads
 
 
-def test_half_a_file_that_another_program_left_under_its_final_name_is_fetched_again(
+def test_a_partial_file_under_the_final_name_is_downloaded_again(
     server: FaultyServer, tmp_path: Path
 ) -> None:
     folder = fetch(tmp_path)
@@ -49,9 +49,7 @@ def test_half_a_file_that_another_program_left_under_its_final_name_is_fetched_a
     assert contents(folder) == CONTENT
 
 
-def test_a_server_that_answers_no_head_and_sends_no_marks_will_do(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_a_server_needs_neither_head_nor_etag_nor_md5(server: FaultyServer, tmp_path: Path) -> None:
     server.answers_head = server.sends_etag = server.sends_md5 = False
     server.faults[DATA_PATH] = [Fault(drop_after=150_000)]
     assert contents(fetch(tmp_path)) == CONTENT
@@ -61,7 +59,7 @@ def test_a_server_that_answers_no_head_and_sends_no_marks_will_do(
     ]
 
 
-def test_the_bar_counts_every_byte_once_and_is_silent_where_not_wanted(
+def test_the_bar_counts_every_byte_once_and_can_be_hidden(
     server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fetch(tmp_path / "silent")
@@ -75,7 +73,7 @@ def test_the_bar_counts_every_byte_once_and_is_silent_where_not_wanted(
     assert "B/s" in last
 
 
-def test_the_bar_of_a_continued_download_begins_where_it_stopped(
+def test_the_bar_of_a_resumed_download_starts_where_it_stopped(
     server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "124M").mkdir()
@@ -86,12 +84,10 @@ def test_the_bar_of_a_continued_download_begins_where_it_stopped(
     assert "401k/401k" in shown[-1]
 
 
-# A broken connection
+# --- Interrupted downloads
 
 
-def test_a_connection_dropped_once_goes_on_where_it_stopped(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_a_dropped_connection_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
     server.faults[DATA_PATH] = [Fault(drop_after=150_000)]
     assert contents(fetch(tmp_path)) == CONTENT
     first, second = server.gets(DATA)
@@ -100,9 +96,7 @@ def test_a_connection_dropped_once_goes_on_where_it_stopped(
     assert second.if_range == etag(CONTENT[DATA])
 
 
-def test_a_connection_dropped_each_time_is_given_up_after_four_tries(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_four_dropped_connections_are_an_error(server: FaultyServer, tmp_path: Path) -> None:
     server.always[DATA_PATH] = Fault(drop_after=10_000)
     message = failure(tmp_path)
     assert f"{server.address}{DATA_PATH} is incomplete after 4 attempts" in message
@@ -125,7 +119,7 @@ def test_a_connection_dropped_each_time_is_given_up_after_four_tries(
     assert contents(folder) == CONTENT
 
 
-def test_the_pauses_between_the_tries_grow(
+def test_the_pauses_between_attempts_grow(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -136,14 +130,14 @@ def test_the_pauses_between_the_tries_grow(
     assert pauses == [1.0, 4.0, 15.0]
 
 
-def test_a_part_without_its_note_is_continued(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_part_without_its_state_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "124M").mkdir()
     (tmp_path / "124M" / f"{DATA}.part").write_bytes(CONTENT[DATA][:399_999])
     assert contents(fetch(tmp_path)) == CONTENT
     assert [(r.range, r.sent) for r in server.gets(DATA)] == [("bytes=399999-", 1)]
 
 
-def test_an_interrupted_download_is_continued(server: FaultyServer, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
     part = tmp_path / "124M" / f"{DATA}.part"
     waiting = threading.Event()
 
@@ -164,7 +158,7 @@ def test_an_interrupted_download_is_continued(server: FaultyServer, tmp_path: Pa
     assert server.gets(DATA)[-1].range == f"bytes={len(arrived)}-"
 
 
-def test_a_download_stopped_after_its_last_byte_is_not_fetched_again(
+def test_a_part_with_all_bytes_is_not_downloaded_again(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as stopped:
@@ -180,10 +174,10 @@ def test_a_download_stopped_after_its_last_byte_is_not_fetched_again(
     assert len(server.gets("checkpoint")) == 1
 
 
-# Servers with their own view of a part
+# --- Range requests
 
 
-def test_a_server_that_ignores_range_starts_afresh(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_server_that_ignores_range_starts_over(server: FaultyServer, tmp_path: Path) -> None:
     server.honours_range = False
     server.faults[DATA_PATH] = [Fault(drop_after=150_000)]
     assert contents(fetch(tmp_path)) == CONTENT
@@ -194,7 +188,7 @@ def test_a_server_that_ignores_range_starts_afresh(server: FaultyServer, tmp_pat
 
 
 @pytest.mark.parametrize("length", [400_000, 400_007])
-def test_a_part_with_nothing_behind_it_starts_afresh(
+def test_a_part_that_is_too_long_starts_over(
     server: FaultyServer, tmp_path: Path, length: int
 ) -> None:
     (tmp_path / "124M").mkdir()
@@ -207,7 +201,7 @@ def test_a_part_with_nothing_behind_it_starts_afresh(
 
 
 @pytest.mark.parametrize("honours_if_range", [True, False])
-def test_a_file_changed_between_two_tries_is_never_mixed(
+def test_a_file_that_changes_between_attempts_is_never_mixed(
     server: FaultyServer, tmp_path: Path, honours_if_range: bool
 ) -> None:
     server.honours_if_range = honours_if_range
@@ -220,7 +214,7 @@ def test_a_file_changed_between_two_tries_is_never_mixed(
     assert server.gets(DATA)[1].if_range == etag(CONTENT[DATA])
 
 
-def test_where_the_tag_is_weak_the_date_is_asked_for(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_weak_etag_is_replaced_by_the_date(server: FaultyServer, tmp_path: Path) -> None:
     date = "Thu, 14 Feb 2019 17:00:00 GMT"
     marks = {"ETag": 'W/"1"', "Last-Modified": date}
     server.head_headers = marks
@@ -230,7 +224,7 @@ def test_where_the_tag_is_weak_the_date_is_asked_for(server: FaultyServer, tmp_p
     assert [(r.if_range, r.sent) for r in server.gets(DATA)] == [(None, 150_000), (date, 250_000)]
 
 
-def test_another_part_than_asked_for_is_not_taken(server: FaultyServer, tmp_path: Path) -> None:
+def test_another_range_than_requested_is_rejected(server: FaultyServer, tmp_path: Path) -> None:
     server.sends_md5 = False
     other = Fault(headers={"Content-Range": "bytes 149999-399999/400000"})
     server.faults[DATA_PATH] = [Fault(drop_after=150_000), other]
@@ -238,7 +232,7 @@ def test_another_part_than_asked_for_is_not_taken(server: FaultyServer, tmp_path
     assert [r.range for r in server.gets(DATA)] == [None, "bytes=150000-", None]
 
 
-def test_a_file_changed_between_two_calls_is_never_mixed(
+def test_a_file_that_changes_between_calls_is_never_mixed(
     server: FaultyServer, tmp_path: Path
 ) -> None:
     server.sends_md5 = False
@@ -249,12 +243,10 @@ def test_a_file_changed_between_two_calls_is_never_mixed(
     assert contents(fetch(tmp_path)) == CONTENT | {DATA: NEW_DATA}
 
 
-# Answers that are not the file
+# --- Wrong responses
 
 
-def test_a_missing_file_is_named_and_not_asked_for_again(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_a_missing_file_is_not_retried(server: FaultyServer, tmp_path: Path) -> None:
     del server.files[DATA_PATH]
     message = failure(tmp_path)
     assert f"{server.address}{DATA_PATH} does not exist (HTTP 404" in message
@@ -263,22 +255,20 @@ def test_a_missing_file_is_named_and_not_asked_for_again(
     assert contents(tmp_path / "124M") == {}
 
 
-def test_a_refusal_is_not_asked_for_again(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_refusal_is_not_retried(server: FaultyServer, tmp_path: Path) -> None:
     server.always[DATA_PATH] = Fault(status=403)
     assert "HTTP 403" in failure(tmp_path)
     assert len(server.gets(DATA)) == 1
     assert DATA not in contents(tmp_path / "124M")
 
 
-def test_a_server_in_trouble_twice_is_tried_a_third_time(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_server_errors_are_retried(server: FaultyServer, tmp_path: Path) -> None:
     server.faults[DATA_PATH] = [Fault(status=500), Fault(status=503)]
     assert contents(fetch(tmp_path)) == CONTENT
     assert [r.status for r in server.gets(DATA)] == [500, 503, 200]
 
 
-def test_a_server_in_lasting_trouble_is_given_up(server: FaultyServer, tmp_path: Path) -> None:
+def test_lasting_server_errors_are_an_error(server: FaultyServer, tmp_path: Path) -> None:
     server.always[DATA_PATH] = Fault(status=500)
     assert "after 4 attempts: the server answered 500" in failure(tmp_path)
     assert DATA not in contents(tmp_path / "124M")
@@ -292,7 +282,7 @@ def test_a_server_in_lasting_trouble_is_given_up(server: FaultyServer, tmp_path:
         Fault(body=b"<HTML><body>Sign in"),
     ],
 )
-def test_a_web_page_is_no_model(server: FaultyServer, tmp_path: Path, fault: Fault) -> None:
+def test_a_web_page_is_rejected(server: FaultyServer, tmp_path: Path, fault: Fault) -> None:
     server.always[DATA_PATH] = fault
     server.answers_head = False
     message = failure(tmp_path)
@@ -301,14 +291,14 @@ def test_a_web_page_is_no_model(server: FaultyServer, tmp_path: Path, fault: Fau
     assert not [name for name in contents(tmp_path / "124M") if name.startswith(DATA)]
 
 
-def test_a_web_page_leaves_the_part_that_had_come(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_web_page_does_not_replace_a_part(server: FaultyServer, tmp_path: Path) -> None:
     page = Fault(body=b"<html>", headers={"Content-Type": "text/html"})
     server.faults[DATA_PATH] = [Fault(drop_after=150_000), page]
     assert "web page" in failure(tmp_path)
     assert (tmp_path / "124M" / f"{DATA}.part").read_bytes() == CONTENT[DATA][:150_000]
 
 
-def test_a_wrong_md5_throws_the_part_away(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_wrong_md5_discards_the_part(server: FaultyServer, tmp_path: Path) -> None:
     server.answers_head = False
     server.always[DATA_PATH] = Fault(headers={"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="})
     message = failure(tmp_path)
@@ -319,8 +309,8 @@ def test_a_wrong_md5_throws_the_part_away(server: FaultyServer, tmp_path: Path) 
     assert contents(fetch(tmp_path)) == CONTENT
 
 
-def test_a_part_that_went_bad_on_disk_is_found_out(server: FaultyServer, tmp_path: Path) -> None:
-    server.answers_head = False  # what the first call was told of the file is remembered
+def test_a_part_damaged_on_disk_is_detected(server: FaultyServer, tmp_path: Path) -> None:
+    server.answers_head = False  # the state of the first call is used
     server.always[DATA_PATH] = Fault(drop_after=10_000)
     failure(tmp_path)
     part = tmp_path / "124M" / f"{DATA}.part"
@@ -330,13 +320,13 @@ def test_a_part_that_went_bad_on_disk_is_found_out(server: FaultyServer, tmp_pat
     assert not (tmp_path / "124M" / DATA).exists()
 
 
-@pytest.mark.parametrize("told_by", ["HEAD", "the answer"])
-def test_a_part_of_unknown_origin_is_found_out(
-    server: FaultyServer, tmp_path: Path, told_by: str
+@pytest.mark.parametrize("md5_from", ["HEAD", "GET"])
+def test_a_part_of_unknown_origin_is_detected(
+    server: FaultyServer, tmp_path: Path, md5_from: str
 ) -> None:
     (tmp_path / "124M").mkdir()
     (tmp_path / "124M" / f"{DATA}.part").write_bytes(b"unknown origin")
-    if told_by == "the answer":
+    if md5_from == "GET":
         server.answers_head = False
         server.always[DATA_PATH] = Fault(headers={"x-ms-blob-content-md5": md5(CONTENT[DATA])})
     assert f"the server says {md5(CONTENT[DATA])}" in failure(tmp_path)
@@ -347,7 +337,7 @@ def test_a_part_of_unknown_origin_is_found_out(
 @pytest.mark.parametrize(
     "lie", [{"Content-Length": "1000"}, {"Content-Length": "400100"}, {"Content-Length": "0"}]
 )
-def test_a_wrong_length_is_not_believed(
+def test_a_wrong_length_is_rejected(
     server: FaultyServer, tmp_path: Path, lie: dict[str, str]
 ) -> None:
     server.sends_md5 = False
@@ -356,22 +346,22 @@ def test_a_wrong_length_is_not_believed(
     assert not (tmp_path / "124M" / DATA).exists()
 
 
-def test_an_empty_answer_is_no_file(server: FaultyServer, tmp_path: Path) -> None:
+def test_an_empty_response_is_rejected(server: FaultyServer, tmp_path: Path) -> None:
     server.answers_head = server.sends_md5 = False
     server.always[DATA_PATH] = Fault(body=b"")
     assert "is incomplete" in failure(tmp_path)
     assert not (tmp_path / "124M" / DATA).exists()
 
 
-# The machine's own troubles
+# --- Local errors
 
 
-def test_a_disk_that_fills_up_is_said_with_what_is_needed(
+def test_a_full_disk_is_reported_with_the_space_needed(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = tmp_path / "124M" / f"{DATA}.part"
     part.parent.mkdir()
-    if os.path.exists("/dev/full"):  # every write to it meets a real full disk
+    if os.path.exists("/dev/full"):  # every write to it fails as on a full disk
         part.symlink_to("/dev/full")
     else:
         opened = builtins.open
@@ -390,23 +380,21 @@ def test_a_disk_that_fills_up_is_said_with_what_is_needed(
     assert len(server.gets(DATA)) == 1
 
 
-def test_a_model_too_large_for_the_disk_is_not_begun(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_file_larger_than_the_disk_is_not_started(server: FaultyServer, tmp_path: Path) -> None:
     server.head_headers = {"Content-Length": str(10**18)}
     message = failure(tmp_path)
     assert "7.00EB more needed" in message
     assert server.gets() == []
 
 
-def test_a_folder_that_cannot_be_made_is_named(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "124M").write_text("a file in the way")
     message = failure(tmp_path)
     assert f"{tmp_path / '124M'} cannot be written" in message
     assert "model_dir" in message
 
 
-def test_no_network_is_said(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_network(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_names(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -418,7 +406,7 @@ def test_no_network_is_said(
     assert contents(tmp_path / "124M") == {}
 
 
-def test_a_server_that_is_not_there_is_said(
+def test_a_server_that_does_not_listen(
     tmp_path: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as bound:  # bound and not listening: connections are refused
@@ -427,16 +415,16 @@ def test_a_server_that_is_not_there_is_said(
         assert "refused" in failure(tmp_path).lower()
 
 
-def test_a_server_that_falls_silent_is_given_up(
+def test_a_server_that_stops_sending_is_an_error(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     over = threading.Event()
 
-    def fall_silent() -> None:
+    def stop_sending() -> None:
         over.wait(60)
 
-    server.always[DATA_PATH] = Fault(midway=fall_silent)
+    server.always[DATA_PATH] = Fault(midway=stop_sending)
     try:
         with pytest.raises(
             DownloadError, match="2 attempts: the server sent nothing for 0.5 seconds"

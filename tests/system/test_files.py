@@ -1,4 +1,4 @@
-"""Bytes into files: whole or not at all, counted, hashed."""
+"""Atomic writes, copies with progress, and SHA-256 files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gpt2_helpers.system.files import (
 )
 
 
-def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
+def test_a_copy_reports_progress_and_keeps_the_time(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(2 * CHUNK_SIZE + 5))
     os.utime(source, (1_000_000_000, 1_000_000_000))
@@ -54,7 +54,7 @@ def test_a_copy_is_counted_hashed_and_keeps_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["given up", "shrunk", "unreadable"])
-def test_what_stood_there_stays_where_a_copy_is_not_finished(tmp_path: Path, end: str) -> None:
+def test_an_unfinished_copy_leaves_the_old_file(tmp_path: Path, end: str) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(3 * CHUNK_SIZE))
     target.write_bytes(b"before")
@@ -73,10 +73,10 @@ def test_what_stood_there_stays_where_a_copy_is_not_finished(tmp_path: Path, end
     assert sorted(tmp_path.iterdir()) == [source, target]
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="needs a limit on files, as Linux has")
 
-    def pieces() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
         yield from (bytes(CHUNK_SIZE), bytes(CHUNK_SIZE))
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -86,13 +86,13 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
             pytest.raises(OSError, match="too large"),
             temporary_path(tmp_path / "file") as part,
         ):
-            list(write_chunks(part, "file", pieces(), 2 * CHUNK_SIZE))
+            list(write_chunks(part, "file", chunks(), 2 * CHUNK_SIZE))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
+def test_the_hash_file_has_the_format_of_sha256sum(tmp_path: Path) -> None:
     path = tmp_path / "run.tar"
     path.write_bytes(b"a run")
     digest = hashlib.sha256(b"a run").hexdigest()
@@ -103,7 +103,7 @@ def test_the_hash_is_written_as_sha256sum_writes_it(tmp_path: Path) -> None:
         assert subprocess.check_output(command, cwd=tmp_path, text=True) == "run.tar: OK\n"
 
 
-def test_the_hash_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
+def test_hash_files_of_sha256sum_are_read(tmp_path: Path) -> None:
     path = tmp_path / "run.tar"
     assert read_sha256(path) == (None, None)
     sha256_path(path).write_text("AB12 *run.tar\n")
@@ -115,16 +115,16 @@ def test_the_hash_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delete", [delete_file, delete_quietly])
-def test_what_is_discarded_takes_no_room_in_a_bin(
+def test_deleted_files_take_no_space_in_the_trash(
     tmp_path: Path, delete: Callable[[Path], None]
 ) -> None:
-    path, binned = tmp_path / "file", tmp_path / "bin"
+    path, in_trash = tmp_path / "file", tmp_path / "trash"
     path.write_bytes(b"large")
-    os.link(path, binned)  # a bin keeps the same file under another name
+    os.link(path, in_trash)  # a trash keeps the file under another name
     delete(path)
     delete(path)
     assert not path.exists()
-    assert binned.stat().st_size == 0
+    assert in_trash.stat().st_size == 0
 
 
 def test_an_atomic_write_replaces_the_file_when_it_is_complete(tmp_path: Path) -> None:
@@ -182,3 +182,22 @@ def test_files_of_killed_processes_are_deleted_at_the_next_write(tmp_path: Path)
     os.utime(abandoned[1], (time.time() - day_old, time.time() - day_old))
     atomic_write_text(path, "ids")
     assert sorted(tmp_path.iterdir()) == sorted([*kept, path])
+
+
+def test_a_text_is_written_completely_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "counter"
+    atomic_write_text(path, "5\n")
+
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        atomic_write_text(path, "6\n")
+    assert path.read_text() == "5\n"
+    monkeypatch.undo()
+    atomic_write_text(path, "\u00e9\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["counter"]

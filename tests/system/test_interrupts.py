@@ -1,4 +1,4 @@
-"""Interrupts as wishes, with real signals."""
+"""Deferred interrupts, with real signals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 @pytest.fixture
 def handlers() -> Iterator[list[int]]:
-    """Handlers of the test's own, which note the signals that reach them."""
+    """Signal handlers that record the signals they receive."""
     noted: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -33,7 +33,7 @@ def handlers() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_interrupt_is_a_wish_and_the_second_an_order(
+def test_the_first_interrupt_is_deferred_and_the_second_raises(
     handlers: list[int], number: signal.Signals
 ) -> None:
     with deferred_interrupts() as interruption:
@@ -45,7 +45,7 @@ def test_the_first_interrupt_is_a_wish_and_the_second_an_order(
     assert handlers == []
 
 
-def test_what_handled_interrupts_before_handles_them_again(handlers: list[int]) -> None:
+def test_previous_handlers_are_restored(handlers: list[int]) -> None:
     with deferred_interrupts():
         pass
     for number in SIGNALS:
@@ -54,7 +54,7 @@ def test_what_handled_interrupts_before_handles_them_again(handlers: list[int]) 
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
-def test_handlers_come_back_after_an_error_too(
+def test_previous_handlers_are_restored_after_an_error(
     handlers: list[int], kind: type[BaseException]
 ) -> None:
     with pytest.raises(kind), deferred_interrupts():
@@ -63,14 +63,14 @@ def test_handlers_come_back_after_an_error_too(
     assert handlers == [signal.SIGINT]
 
 
-def test_each_time_begins_without_a_wish(handlers: list[int]) -> None:
+def test_each_block_starts_without_a_request(handlers: list[int]) -> None:
     with deferred_interrupts() as first:
         signal.raise_signal(signal.SIGINT)
     with deferred_interrupts() as second:
         assert (first.requested, second.requested) == (True, False)
 
 
-def test_other_threads_are_left_alone(handlers: list[int]) -> None:
+def test_other_threads_are_not_affected(handlers: list[int]) -> None:
     inside, leave = threading.Event(), threading.Event()
     wishes: list[bool] = []
 
@@ -83,7 +83,7 @@ def test_other_threads_are_left_alone(handlers: list[int]) -> None:
     thread = threading.Thread(target=work)
     thread.start()
     assert inside.wait(timeout=60)
-    signal.raise_signal(signal.SIGINT)  # reaches the main thread, as without that one
+    signal.raise_signal(signal.SIGINT)  # reaches the main thread, as without the other thread
     leave.set()
     thread.join(timeout=60)
     assert (handlers, wishes) == ([signal.SIGINT], [False])
@@ -106,7 +106,7 @@ print("saved", flush=True)
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to one process alone")
 @pytest.mark.parametrize("number", SIGNALS)
-def test_another_process_finishes_its_round_and_goes_on(number: signal.Signals) -> None:
+def test_a_process_finishes_its_step_after_a_signal(number: signal.Signals) -> None:
     command = [sys.executable, "-c", LOOP.format(until=True)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -118,7 +118,7 @@ def test_another_process_finishes_its_round_and_goes_on(number: signal.Signals) 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to one process alone")
-def test_another_process_that_takes_too_long_is_stopped_by_the_second() -> None:
+def test_a_second_signal_stops_a_process() -> None:
     command = [sys.executable, "-c", LOOP.format(until=False)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

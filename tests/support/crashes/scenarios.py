@@ -47,12 +47,12 @@ class Scenario(ABC):
         """The command or the call that remains to be done; None if all is done."""
 
     @abstractmethod
-    def check(self, work: Path, end: End, whole: Path) -> None:
-        """What must hold after a kill. `whole` is the folder of a process that was not killed."""
+    def check(self, work: Path, end: End, reference: Path) -> None:
+        """What must hold after a kill. `reference` is the folder of an uninterrupted process."""
 
     @abstractmethod
-    def check_end(self, work: Path, whole: Path) -> None:
-        """What must hold in the end: the same result as in `whole`."""
+    def check_end(self, work: Path, reference: Path) -> None:
+        """What must hold in the end: the same result as in `reference`."""
 
 
 def arrays(prefix: Path) -> dict[str, np.ndarray]:
@@ -100,7 +100,7 @@ class Finetuning(Scenario):
         left = STEPS - self.folder(work).read().step
         return self.arguments(work, left).split() if left else None
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         folder = self.folder(work)
         run = folder.read()
         steps = [int(step) for step in re.findall(r"^\[(\d+) \|", end.output, re.MULTILINE)]
@@ -114,13 +114,13 @@ class Finetuning(Scenario):
             RunRecord.load(folder.path)
             assert dict(run.optimizer_state() or {}), "no optimizer state was saved"
 
-    def check_end(self, work: Path, whole: Path) -> None:
+    def check_end(self, work: Path, reference: Path) -> None:
         for kind in ("model", "optimizer"):
             ours, theirs = (
-                self.folder(folder).path / f"{kind}-{STEPS}" for folder in (work, whole)
+                self.folder(folder).path / f"{kind}-{STEPS}" for folder in (work, reference)
             )
             assert_same(ours, theirs)
-        record, other = (self.folder(folder).read().record for folder in (work, whole))
+        record, other = (self.folder(folder).read().record for folder in (work, reference))
         assert record.losses == other.losses
         if not (work / "done").exists():  # killed after the last save: the next training cleans up
             self.folder(work).remove_partial()
@@ -144,7 +144,7 @@ class FinetuningFresh(Finetuning):
             return None
         return self.arguments(work, STEPS).split()
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         folder = self.folder(work)
         for path in folder.path.glob("model-*.index"):
             assert arrays(path.with_suffix(""))
@@ -166,15 +166,15 @@ class FinetuningEarlyStopping(Finetuning):
     name = "finetune with early stopping"
     options = "--validation-split 0.2 --eval-every 2 --early-stopping-patience 20"
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
-        super().check(work, end, whole)
+    def check(self, work: Path, end: End, reference: Path) -> None:
+        super().check(work, end, reference)
         folder = self.folder(work)
         if (best := folder.read().best_step) is not None:
             assert arrays(folder.path / f"model-{best}")
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        super().check_end(work, whole)
-        record, other = (self.folder(folder).read().record for folder in (work, whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        super().check_end(work, reference)
+        record, other = (self.folder(folder).read().record for folder in (work, reference))
         assert record.validation_losses == other.validation_losses
 
 
@@ -184,9 +184,11 @@ class FinetuningAdapters(Finetuning):
     name = "finetune with adapters"
     options = "--lora-rank 2"
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        super().check_end(work, whole)
-        ours, theirs = (self.folder(folder).path / f"adapters-{STEPS}" for folder in (work, whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        super().check_end(work, reference)
+        ours, theirs = (
+            self.folder(folder).path / f"adapters-{STEPS}" for folder in (work, reference)
+        )
         assert_same(ours, theirs)
 
 
@@ -205,13 +207,13 @@ class FinetuningBackup(Finetuning):
     def environment(self) -> Mapping[str, str]:  # type: ignore[override]
         return {"GPT2_DRIVE_MOUNT": "drive"}
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
-        super().check(work, end, whole)
+    def check(self, work: Path, end: End, reference: Path) -> None:
+        super().check(work, end, reference)
         if (lost := self.folder(work).read().step - SAVE_EVERY) > 0:
             assert assert_whole_archive(work) >= lost
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        super().check_end(work, whole)
+    def check_end(self, work: Path, reference: Path) -> None:
+        super().check_end(work, reference)
         step = assert_whole_archive(work)
         if (work / "done").exists():  # not killed between its last save and its backup
             assert step == STEPS
@@ -247,7 +249,7 @@ class Pretraining(Scenario):
         options = f"--steps {STEPS} --save-every {SAVE_EVERY} --validation-split 0 {shape} {FEW}"
         return f"pretrain text.txt --out models/mine {options}".split()
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         folder = RunFolder(work / "models" / "mine", "training")
         if newest := folder.read().checkpoint:
             arrays(newest)
@@ -255,8 +257,8 @@ class Pretraining(Scenario):
         if (work / "models" / "mine" / "model.ckpt.index").is_file():
             load_for_inference(work / "models" / "mine", "float32", "float32")
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        ours, theirs = (folder / "models" / "mine" for folder in (work, whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        ours, theirs = (folder / "models" / "mine" for folder in (work, reference))
         assert_same(latest_checkpoint(ours), latest_checkpoint(theirs))
         for name in ("encoder.json", "vocab.bpe", "hparams.json"):
             assert (ours / name).read_bytes() == (theirs / name).read_bytes()
@@ -276,12 +278,12 @@ class Encoding(Scenario):
             return None
         return ["encode", "text.txt", "--model-name", "toy", "--out-path", "ids.npz"]
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         ids = self._ids(work)
-        assert np.array_equal(ids, np.arange(5)) or np.array_equal(ids, self._ids(whole))
+        assert np.array_equal(ids, np.arange(5)) or np.array_equal(ids, self._ids(reference))
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        np.testing.assert_array_equal(self._ids(work), self._ids(whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        np.testing.assert_array_equal(self._ids(work), self._ids(reference))
         assert litter(work) == []
 
     def _ids(self, work: Path) -> np.ndarray:
@@ -302,15 +304,15 @@ class Generating(Scenario):
         options = "--model-name toy --nsamples 60 --batch-size 4 --length 14 --seed 3"
         return f"generate {options} --destination-path texts.txt".split()
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         found = [path for path in (work / "texts.txt", work / "texts.txt.part") if path.is_file()]
         for path in found:
             content = path.read_bytes().decode("utf-8")
-            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(content), path
+            assert (reference / "texts.txt").read_bytes().decode("utf-8").startswith(content), path
             assert not content or content.endswith(SAMPLE_DELIM), path
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        ours, theirs = (folder / "texts.txt" for folder in (work, whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        ours, theirs = (folder / "texts.txt" for folder in (work, reference))
         assert ours.read_bytes() == theirs.read_bytes()
         assert litter(work) == []
 
@@ -325,12 +327,12 @@ class GeneratingOverFile(Generating):
         super().prepare(work, toy)
         (work / "texts.txt").write_text(self.before, encoding="utf-8")
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         content = (work / "texts.txt").read_bytes()
-        assert content in (self.before.encode(), (whole / "texts.txt").read_bytes())
+        assert content in (self.before.encode(), (reference / "texts.txt").read_bytes())
         if (part := work / "texts.txt.part").is_file():
             written = part.read_bytes().decode("utf-8")
-            assert (whole / "texts.txt").read_bytes().decode("utf-8").startswith(written)
+            assert (reference / "texts.txt").read_bytes().decode("utf-8").startswith(written)
             assert not written or written.endswith(SAMPLE_DELIM)
 
 
@@ -353,11 +355,11 @@ class Exporting(Scenario):
             return None
         return ["call", "copy_checkpoint_to_gdrive", {"run_name": "run1"}]
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         assert_whole_archive(work)
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        assert archive_in(work).read_bytes() == archive_in(whole).read_bytes()
+    def check_end(self, work: Path, reference: Path) -> None:
+        assert archive_in(work).read_bytes() == archive_in(reference).read_bytes()
         assert litter(work / "drive") == []
 
 
@@ -375,13 +377,13 @@ class Importing(Exporting):
             return None
         return ["call", "copy_checkpoint_from_gdrive", {"run_name": "run1"}]
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         folder = RunFolder(work / "checkpoint", "run1")
         assert arrays(newest_of(folder))
         Tokenizer.load(folder.read().path)
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        ours, theirs = (RunFolder(folder / "checkpoint", "run1") for folder in (work, whole))
+    def check_end(self, work: Path, reference: Path) -> None:
+        ours, theirs = (RunFolder(folder / "checkpoint", "run1") for folder in (work, reference))
         assert_same(newest_of(ours), newest_of(theirs))
         assert litter(work / "checkpoint") == []
 
@@ -403,13 +405,13 @@ class ExportingFolder(Exporting):
             return None
         return ["call", "copy_checkpoint_to_gdrive", {"run_name": "run1", "copy_folder": True}]
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         folder = self.folder(work)
         assert arrays(newest_of(folder))
         Tokenizer.load(folder.read().path)
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        assert_same(newest_of(self.folder(work)), newest_of(self.folder(whole)))
+    def check_end(self, work: Path, reference: Path) -> None:
+        assert_same(newest_of(self.folder(work)), newest_of(self.folder(reference)))
         assert litter(work / "drive") == []
 
 
@@ -448,13 +450,13 @@ class Downloading(Scenario):
     def call(self, work: Path) -> list[Any] | None:
         return None if (work / "done").exists() else ["download", "124M"]
 
-    def check(self, work: Path, end: End, whole: Path) -> None:
+    def check(self, work: Path, end: End, reference: Path) -> None:
         for name, body in self._content.items():
             path = work / "models" / "124M" / name
             assert not path.exists() or path.read_bytes() == body, name
 
-    def check_end(self, work: Path, whole: Path) -> None:
-        self.check(work, End(0, ""), whole)
+    def check_end(self, work: Path, reference: Path) -> None:
+        self.check(work, End(0, ""), reference)
         assert litter(work) == []
 
 

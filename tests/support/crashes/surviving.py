@@ -71,10 +71,10 @@ def survive(
     """
     start = time.monotonic()
     report = KillReport(scenario.name)
-    whole = _prepare(folder / "whole", scenario, toy)
-    ends = _complete(scenario, killer, whole, whole)
+    reference = _prepare(folder / "reference", scenario, toy)
+    ends = _complete(scenario, killer, reference, reference)
     changes = sum(end.changes for end in ends)
-    largest = max(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    largest = max(path.stat().st_size for path in reference.rglob("*") if path.is_file())
     seconds = sum(end.seconds for end in ends)
     while report.kills < kills and not until():
         work = _prepare(folder / f"work{report.runs}", scenario, toy)
@@ -84,9 +84,9 @@ def survive(
             if end.was_killed:
                 report.kills += 1
                 report.by[way] = report.by.get(way, 0) + 1
-                _check(scenario, work, end, whole, plan)
-        _complete(scenario, killer, work, whole)
-        scenario.check_end(work, whole)
+                _check(scenario, work, end, reference, plan)
+        _complete(scenario, killer, work, reference)
+        scenario.check_end(work, reference)
         report.runs += 1
         shutil.rmtree(work)
     report.seconds = time.monotonic() - start
@@ -96,7 +96,7 @@ def survive(
 def _draw_plan(
     scenario: Scenario, rng: random.Random, changes: int, seconds: float, largest: int
 ) -> tuple[str, Plan]:
-    """A random way and moment to be killed, within the changes and the time of a whole run."""
+    """A random way and moment to be killed, within the changes and the time of a complete run."""
     change = rng.randint(1, changes)
     ways = {
         "at a file change": Plan(change=change),
@@ -126,7 +126,7 @@ def _run(scenario: Scenario, killer: Killer, work: Path, plan: Plan) -> End:
     return end
 
 
-def _complete(scenario: Scenario, killer: Killer, work: Path, whole: Path) -> list[End]:
+def _complete(scenario: Scenario, killer: Killer, work: Path, reference: Path) -> list[End]:
     ends = []
     while scenario.call(work) is not None:
         ends.append(_run(scenario, killer, work, Plan()))
@@ -134,9 +134,9 @@ def _complete(scenario: Scenario, killer: Killer, work: Path, whole: Path) -> li
     return ends
 
 
-def _check(scenario: Scenario, work: Path, end: End, whole: Path, plan: Plan) -> None:
+def _check(scenario: Scenario, work: Path, end: End, reference: Path, plan: Plan) -> None:
     try:
-        scenario.check(work, end, whole)
+        scenario.check(work, end, reference)
     except Exception as error:
         files = "\n".join(sorted(str(path.relative_to(work)) for path in work.rglob("*")))
         raise AssertionError(
