@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.checkpoint.model_files import save_model
+from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
@@ -18,6 +18,8 @@ from gpt2_helpers.training.run import FinetuneRun, RunProgress
 from toy import TOY, toy_model, toy_tokenizer, toy_weights
 
 SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
+ONE_LAYER = dataclasses.replace(SHAPE, n_layer=1)  # compiled in half the time
+RUN1 = Path("checkpoint/run1")
 TEXT = "What is the best thing that you ever have been to? How would your people end it? " * 15
 
 # SGD compiles fastest; nothing is sampled, and nothing saved before the end.
@@ -87,6 +89,12 @@ def round_to_fp16(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def weights_of(model: GPT2) -> dict[str, np.ndarray]:
     """A copy of the weights."""
     return {name: variable.numpy() for name, variable in model.variables.items()}
+
+
+def saved_weights(run: str = "run1", step: int | None = None) -> dict[str, np.ndarray]:
+    """The weights in a run folder, of its newest checkpoint by default."""
+    checkpoint = None if step is None else f"model-{step}"
+    return weights_of(load_model(Path("checkpoint", run), checkpoint=checkpoint))
 
 
 def assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:

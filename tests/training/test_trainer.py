@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -431,6 +432,25 @@ def test_progress_reports_steps_losses_and_speed(plain: tuple[list[Progress], We
     assert all(step.tokens_per_second > 0 for step in steps)
     assert steps[-1].seconds_left == 0
     assert steps[0].seconds <= steps[1].seconds <= steps[2].seconds
+
+
+def test_speed_excludes_compiling_and_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    training = Trainer(toy_model(ONE_LAYER), REPEATING, options(steps=5))
+
+    def train_step(learning_rate: float) -> float:
+        clock.now += 100.0 if training.step == 0 else 2.0
+        return 1.0
+
+    monkeypatch.setattr(training, "_train_step", train_step)
+    reported = []
+    for step in training:
+        reported.append((step.tokens_per_second, step.seconds_left))
+        clock.now += 1000.0
+    tokens = training.tokens_per_step
+    assert reported[0] == pytest.approx((tokens / 100, 400))
+    assert reported[1:] == [pytest.approx((tokens / 2, left)) for left in (6, 4, 2, 0)]
 
 
 def test_interrupted_step_counts_as_a_change_of_the_weights(
