@@ -176,7 +176,7 @@ def test_nan_adapters_are_never_saved() -> None:
 
 ALL_OPTIONS: dict[str, Any] = {
     **ADAM,
-    "steps": 6,
+    "steps": 4,
     "batch_size": 1,
     "accumulate_gradients": 2,
     "dropout": 0.1,
@@ -187,21 +187,21 @@ ALL_OPTIONS: dict[str, Any] = {
 }
 
 
-def train_three_steps_and_interrupt() -> list[RunProgress]:
+def train_two_steps_and_interrupt() -> list[RunProgress]:
     first = []
     for step in open_run(**ALL_OPTIONS):
         first.append(step)
-        if step.step == 3:
+        if step.step == 2:
             signal.raise_signal(signal.SIGINT)
     return first
 
 
 def test_interrupted_run_resumes_exactly() -> None:
     whole, steps = train(**ALL_OPTIONS, run_name="whole")
-    train_three_steps_and_interrupt()
-    resumed, rest = train(**{**ALL_OPTIONS, "steps": 3, "seed": None})
-    assert losses(rest) == losses(steps[3:])
-    for one, other in zip(steps[3:], rest, strict=True):
+    train_two_steps_and_interrupt()
+    resumed, rest = train(**{**ALL_OPTIONS, "steps": 2, "seed": None})
+    assert losses(rest) == losses(steps[2:])
+    for one, other in zip(steps[2:], rest, strict=True):
         assert (one.validation_loss, one.learning_rate) == (
             other.validation_loss,
             other.learning_rate,
@@ -214,11 +214,11 @@ def test_interrupted_run_resumes_exactly() -> None:
 
 def test_run_without_its_base_model_resumes_from_its_own_weights() -> None:
     whole, steps = train(**ALL_OPTIONS, run_name="whole")
-    assert losses(train_three_steps_and_interrupt()) == losses(steps[:3])
+    assert losses(train_two_steps_and_interrupt()) == losses(steps[:2])
     shutil.rmtree("models")
-    resumed, rest = train(**{**ALL_OPTIONS, "steps": 3, "seed": None})
+    resumed, rest = train(**{**ALL_OPTIONS, "steps": 2, "seed": None})
     assert any(f"({BASE}) is missing or has changed" in n for n in resumed.notes)
-    assert losses(rest) == pytest.approx(losses(steps[3:]), abs=1e-4)
+    assert losses(rest) == pytest.approx(losses(steps[2:]), abs=1e-4)
     assert_near(adapters(whole.model), adapters(resumed.model), 1e-3)
     assert resumed.record.base_checkpoint == ""
     assert not any("restarts" in note for note in resumed.notes)
@@ -388,7 +388,7 @@ def texts_of_the_saved(run: FinetuneRun, step: int | None = None) -> dict[str, n
 
 
 @pytest.mark.parametrize("decoder", ["CPU", "GPU"])
-def test_model_in_memory_generates_the_same_as_the_saved_run(
+def test_model_in_memory_generates_what_the_saved_run_does(
     monkeypatch: pytest.MonkeyPatch, decoder: str
 ) -> None:
     if decoder == "GPU":
