@@ -14,7 +14,8 @@ a plain matrix product.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,22 @@ def block(
     return x, (key, value)
 
 
+def recomputed(
+    run: Callable[[tf.Tensor, Weights], tuple[tf.Tensor, KeyValue]], x: tf.Tensor, weights: Weights
+) -> tf.Tensor:
+    """The first output of `run(x, weights)`. Only x is kept for the backward pass, which computes
+    the activations again."""
+    # Trained weights must be arguments of the function: casts to 16 bits that it only closes over
+    # would get no gradient.
+    has_adapters = any("/lora_" in name for name in weights)
+    trained = {name: w for name, w in weights.items() if "/lora_" in name or not has_adapters}
+
+    def first_output(x: tf.Tensor, trained: Weights) -> tf.Tensor:
+        return run(x, {**weights, **trained})[0]
+
+    return tf.recompute_grad(first_output)(x, trained)
+
+
 def hidden_states(
     weights: Weights,
     config: ModelConfig,
@@ -160,25 +177,14 @@ def hidden_states(
     x = dropout(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
     keys_values = []
     for layer in range(config.n_layer):
-
-        def run_layer(x: tf.Tensor, own: Weights, layer: int = layer) -> tuple[tf.Tensor, KeyValue]:
-            return block(x, own, config, layer, batch, masks, rate, seed)
-
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
+        run = partial(
+            block, config=config, layer=layer, batch=batch, masks=masks, rate=rate, seed=seed
+        )
         if recompute:
-            # Trained weights must be arguments: casts to 16 bits that the function only closes
-            # over would get no gradient.
-            has_adapters = any("/lora_" in name for name in own)
-            trained = {name: w for name, w in own.items() if "/lora_" in name or not has_adapters}
-
-            def recomputed(
-                x: tf.Tensor, trained: Weights, run: Any = run_layer, own: Weights = own
-            ) -> tf.Tensor:
-                return run(x, {**own, **trained})[0]
-
-            x = tf.recompute_grad(recomputed)(x, trained)
+            x = recomputed(run, x, own)
         else:
-            x, key_value = run_layer(x, own)
+            x, key_value = run(x, own)
             keys_values.append(key_value)
     return layer_norm(x, weights["model/ln_f/g"], weights["model/ln_f/b"]), keys_values
 
