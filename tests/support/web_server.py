@@ -19,7 +19,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
 
-# A request for a text that takes a while, at a temperature at which it does not end early.
+# A request for a long text.
 LONG = {"prefix": "Once upon a time", "max_new_tokens": 200, "temperature": 1.0}
 
 
@@ -82,6 +82,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 def events_of(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield server-sent events as they arrive."""
+    assert response.status_code == 200, response.read()
     name = ""
     for line in response.iter_lines():
         field, _, value = line.partition(": ")

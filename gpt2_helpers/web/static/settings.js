@@ -16,7 +16,7 @@ const SLIDERS = {
     initial: 60,
     range: [5, 300],
     step: 5,
-    describe: (value) => `about ${Math.max(1, Math.round(value * 0.75))} words`,
+    describe: (value) => `~${Math.max(1, Math.round(value * 0.75))} words`,
     help: "tokens to add; the text may end sooner",
   },
   top_k: {
