@@ -62,7 +62,6 @@ TESTED_ELSEWHERE = {
     "checkpoint/run_record.py": "part of a run folder: tests/checkpoint/test_run_folder.py",
     "checkpoint/stored_model.py": "loading for inference: tests/checkpoint/test_model_files.py",
     "cli/__init__.py": "only calls app.main: tests/cli/test_app.py",
-    "cli/serve.py": "starts the server: tests/web/test_server.py and tests/cli/test_parser.py",
     "forms/__init__.py": "lazy names: the tests of the forms",
     "model_config.py": "re-exported by config: tests/test_config.py",
     "training/callbacks.py": "part of a run: tests/training/test_run.py",

@@ -1,4 +1,4 @@
-"""Start and shutdown of the server, also as a process by the command line."""
+"""Start and graceful shutdown of the server."""
 
 from __future__ import annotations
 
@@ -43,23 +43,6 @@ def test_an_address_of_another_machine_is_rejected(tiny: Session, host: str) -> 
         Server(tiny, ServeConfig(port=0, host=host))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "port", "message"),
-    [
-        (["--checkpoint", "model-5"], "0", "--checkpoint needs a run: add --run-name"),
-        ([], "abc", "environment variable PORT must be a port number, got 'abc'"),
-        (["--host", "0.0.0.0"], "99999", "port must be between 0 and 65535"),
-    ],
-)
-def test_invalid_options_exit_with_a_message(
-    tmp_path: Path, arguments: list[str], port: str, message: str
-) -> None:
-    with started(tmp_path, *arguments, PORT=port) as process:
-        last_line = process.communicate(timeout=60)[1].splitlines()[-1]
-        assert process.returncode == 2
-        assert message in last_line
-
-
 def test_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
     with started(tmp_path, "--port", "0", PORT="1") as process:
         with httpx.Client(base_url=address_of(process), timeout=60) as client:
@@ -89,13 +72,3 @@ def test_sigterm_fails_requests_after_the_shutdown_timeout(tmp_path: Path) -> No
             assert (name, data.get("status")) == ("error", 503)
             assert time.monotonic() - start < 5
         assert process.wait(20) == 0
-
-
-def test_the_port_comes_from_the_environment(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with started(tmp_path, PORT=str(port)) as process:
-        address = address_of(process)
-        assert address.endswith(f":{port}/")
-        assert httpx.get(f"{address}healthz", timeout=20).json() == {"status": "alive"}
