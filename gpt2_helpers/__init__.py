@@ -6,7 +6,7 @@ sess = gpt2.start_tf_sess()
 gpt2.finetune(sess, "data/titles.csv", model_name="tiny", steps=200)
 gpt2.generate(sess, nsamples=5)
 
-TensorFlow is imported only when a name that needs it is used.
+TensorFlow is imported when a function needs it.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from gpt2_helpers.errors import Gpt2Error
     from gpt2_helpers.session import Session
 
-# oneDNN multiplies matrices on x86 a fifth faster than TensorFlow's own code, which by itself takes
-# it only on processors with 8- or 16-bit units. It looks here once, when it is imported.
+# oneDNN multiplies matrices on x86 a fifth faster than TensorFlow's own code. By default TensorFlow
+# uses it only on processors with 8- or 16-bit instructions; it reads this variable on import.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-_HOMES = {"Gpt2Error": "errors", "Session": "session"}
+_MODULES = {"Gpt2Error": "errors", "Session": "session"}
 
 __version__ = "0.1.0"
 __all__ = [
@@ -77,8 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"gpt2_helpers.{_HOMES.get(name, 'api')}")
-    return getattr(home, name)
+    module = importlib.import_module(f"gpt2_helpers.{_MODULES.get(name, 'api')}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -247,10 +247,10 @@ def test_every_option_of_a_finetuning_arrives_by_position(fake_colab: Path) -> N
     assert list(GPT_2_SIMPLE["finetune"])[2:] == list(given)
     gpt2.mount_gdrive()
     gpt2.finetune(gpt2.start_tf_sess(), "text.txt", *given.values(), **new)
-    told = json.loads(Path("runs/mine/run.json").read_text())["parameters"]
+    recorded = json.loads(Path("runs/mine/run.json").read_text())["parameters"]
     expected = {**given, **new}
     del expected["reuse"]
-    assert told == expected
+    assert recorded == expected
     assert (fake_colab / "checkpoint_mine.tar").is_file()
 
 
@@ -365,12 +365,12 @@ def test_texts_stand_in_the_order_of_their_prefixes(loaded: Session, capsys: Cap
 
 
 def test_an_error_before_the_first_text_leaves_an_older_file(loaded: Session) -> None:
-    Path("texts.txt").write_text("what stood there")
+    Path("texts.txt").write_text("older")
     with pytest.raises(OptionError, match="the prefix has .* tokens"):
         gpt2.generate_to_file(loaded, destination_path="texts.txt", prefix="What is", length=2)
     with pytest.raises(OptionError, match="temperature"):
         gpt2.generate_to_file(loaded, destination_path="texts.txt", temperature=-1)
-    assert Path("texts.txt").read_text() == "what stood there"
+    assert Path("texts.txt").read_text() == "older"
 
 
 def test_none_is_a_batch_of_one(loaded: Session) -> None:
@@ -414,12 +414,12 @@ def holds(session: Session) -> str:
 def test_what_is_named_writes_and_else_what_is_loaded(runs: Path) -> None:
     shutil.copytree(runs, ".", dirs_exist_ok=True)
     session = gpt2.start_tf_sess()
-    told: list[tuple[dict[str, Any], str]] = [
+    cases: list[tuple[dict[str, Any], str]] = [
         # An empty session takes the first run; a loaded one remembers,
         ({}, "checkpoint/run1"),
         ({"run_name": "run2"}, "checkpoint/run2"),
         ({}, "checkpoint/run2"),
-        # but does what it is told, also where that is the default,
+        # but uses what is named, even if that is the default,
         ({"run_name": "run1"}, "checkpoint/run1"),
         ({"checkpoint_dir": "elsewhere"}, "elsewhere/run1"),
         ({"run_name": "run1"}, "elsewhere/run1"),
@@ -432,7 +432,7 @@ def test_what_is_named_writes_and_else_what_is_loaded(runs: Path) -> None:
         ({"model_name": "second"}, "checkpoint/run2"),
         ({"model_name": "toy"}, "toy"),
     ]
-    for asked, expected in told:
+    for asked, expected in cases:
         gpt2.generate(session, length=1, **asked)
         assert holds(session) == expected, asked
 

@@ -43,21 +43,21 @@ def test_the_stand_in_has_the_real_signatures(call: str) -> None:
     parameters = inspect.signature(
         getattr(importlib.import_module(f"google.colab.{module}"), name)
     ).parameters
-    told = [(parameter, value.default) for parameter, value in parameters.items()]
-    assert told == list(GOOGLE_COLAB[call].items())
+    actual = [(parameter, value.default) for parameter, value in parameters.items()]
+    assert actual == list(GOOGLE_COLAB[call].items())
 
 
 def test_the_stand_in_lives_beside_other_packages_of_google() -> None:
     pytest.importorskip("google.protobuf")
     fakes = FAKES
     script = "import google.colab.drive, google.protobuf; print(google.colab.__file__)"
-    told = subprocess.check_output(
+    path = subprocess.check_output(
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(fakes)}, text=True
     )
-    assert told.strip() == str(fakes / "google" / "colab" / "__init__.py")
+    assert path.strip() == str(fakes / "google" / "colab" / "__init__.py")
 
 
-def test_colaboratory_is_told_by_its_variable_or_its_package(
+def test_colab_is_recognized_by_its_variable_or_its_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)

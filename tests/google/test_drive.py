@@ -62,12 +62,12 @@ def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not drive.is_mounted()
 
 
-def test_in_colaboratory_the_place_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mount_point_in_colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     assert drive.mount_point() == Path("/content/drive")
 
 
-def test_in_colaboratory_a_folder_of_its_name_is_not_drive(
+def test_in_colab_a_plain_folder_at_the_mount_point_is_not_drive(
     fake_colab: Path, tmp_path: Path
 ) -> None:
     drive.mount()
@@ -93,12 +93,12 @@ def test_a_mount_that_broke_down_may_not_have_sent_everything(
     mounted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = tmp_path / "content" / "drive"
-    told = os.lstat
+    lstat = os.lstat
 
     def broken(path: Any, **named: Any) -> os.stat_result:
         if Path(path) == point or point in Path(path).parents:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
-        return told(path, **named)
+        return lstat(path, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "lstat", broken)
@@ -253,7 +253,7 @@ def test_room_is_looked_for_first(mounted: Path, monkeypatch: pytest.MonkeyPatch
         list(drive.copy_file_from_drive("texts.txt"))
 
 
-def test_in_colaboratory_the_runtimes_own_disk_needs_room_too(
+def test_in_colab_the_runtimes_disk_needs_space_too(
     mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = {drive.my_drive(): 10**12, Path.home(): 10**9}

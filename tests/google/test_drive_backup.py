@@ -1,4 +1,4 @@
-"""Runs on Google Drive: there and back, found again, and no more than one interval lost."""
+"""Runs on Google Drive: copying, listing, and backups that survive a disconnect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,7 +56,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def google(_workplace: None, fake_colab: Path) -> Path:
-    """Google's side of a Drive that is mounted."""
+    """The contents of the mounted Drive."""
     drive.mount()
     return fake_colab
 
@@ -69,7 +70,7 @@ def to_drive(*given: Any, **options: Any) -> Path:
 
 
 def from_drive(*given: Any, **options: Any) -> list[str]:
-    """The notes that were made."""
+    """Copy a run from Drive; returns the messages."""
     notes: list[str] = []
     assert drain(copy_run_from_drive(*given, note=notes.append, **options)).is_dir()
     return notes
@@ -84,7 +85,7 @@ def saved_at(folder: RunFolder, time: int) -> None:
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_a_run_comes_back_as_it_went(google: Path, copy_folder: bool) -> None:
+def test_a_round_trip_restores_the_run(google: Path, copy_folder: bool) -> None:
     save_run("titles", checkpoint_dir="runs")
     before = files_of(Path("runs/titles"))
     path = to_drive("titles", "runs", copy_folder=copy_folder)
@@ -97,7 +98,7 @@ def test_a_run_comes_back_as_it_went(google: Path, copy_folder: bool) -> None:
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_bytes_are_counted_to_the_end(google: Path, copy_folder: bool) -> None:
+def test_progress_reaches_the_total(google: Path, copy_folder: bool) -> None:
     save_run()
     for moving in (
         copy_run_to_drive(copy_folder=copy_folder),
@@ -111,7 +112,7 @@ def test_bytes_are_counted_to_the_end(google: Path, copy_folder: bool) -> None:
 
 @pytest.mark.usefixtures("google")
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_weights_alone_leave_out_what_only_training_needs(copy_folder: bool) -> None:
+def test_weights_only_leaves_out_the_training_state(copy_folder: bool) -> None:
     save_run()
     to_drive(weights_only=True, copy_folder=copy_folder)
     shutil.rmtree("checkpoint")
@@ -122,7 +123,7 @@ def test_weights_alone_leave_out_what_only_training_needs(copy_folder: bool) -> 
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
+def test_a_missing_run(google: Path, copy_folder: bool) -> None:
     with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint"):
         to_drive(copy_folder=copy_folder)
     with pytest.raises(
@@ -139,7 +140,7 @@ def test_a_run_that_is_not_there(google: Path, copy_folder: bool) -> None:
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_drive_that_is_not_mounted(fake_colab: Path, copy_folder: bool) -> None:
+def test_drive_is_not_mounted(fake_colab: Path, copy_folder: bool) -> None:
     save_run()
     for copy in (copy_run_to_drive, copy_run_from_drive):
         with pytest.raises(DriveError, match=r"not mounted: call mount_gdrive\(\)"):
@@ -147,7 +148,7 @@ def test_drive_that_is_not_mounted(fake_colab: Path, copy_folder: bool) -> None:
 
 
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_a_full_drive_keeps_the_earlier_copy(
+def test_a_full_drive_keeps_the_existing_copy(
     fake_colab: Path, monkeypatch: pytest.MonkeyPatch, copy_folder: bool
 ) -> None:
     size = sum(path.stat().st_size for path in save_run(step=4).path.iterdir())
@@ -157,13 +158,13 @@ def test_a_full_drive_keeps_the_earlier_copy(
     before = files_of(path if copy_folder else fake_colab)
     save_run(step=6)
     monkeypatch.setenv("FAKE_COLAB_QUOTA", str(size // 2))
-    with pytest.raises(DriveError, match=r"errno 5\): Google Drive is full .* is unchanged"):
+    with pytest.raises(DriveError, match=r"errno 5\): Google Drive is full .* are unchanged"):
         to_drive(copy_folder=copy_folder)
     assert files_of(path if copy_folder else fake_colab) == before
     assert not list(fake_colab.rglob("*.part*"))
 
 
-def test_where_three_have_no_room_the_oldest_goes(
+def test_the_oldest_archive_is_deleted_to_free_space(
     google: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in (2, 4):
@@ -181,7 +182,7 @@ def test_where_three_have_no_room_the_oldest_goes(
     assert HERE.read().step == 4
 
 
-def test_where_two_have_no_room_either_nothing_goes(
+def test_no_archive_is_deleted_if_that_frees_too_little(
     google: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in (2, 4):
@@ -190,17 +191,15 @@ def test_where_two_have_no_room_either_nothing_goes(
     before = files_of(google)
     save_run(step=6)
     size = (google / "checkpoint_run1.tar").stat().st_size
-    missing = SimpleNamespace(free=(100 << 20) - size)  # as where the margin is used up
+    missing = SimpleNamespace(free=(100 << 20) - size)  # less than the margin
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda place: missing)
-        with pytest.raises(DriveError, match="has room for 0.0 MB"):
+        with pytest.raises(DriveError, match="has 0.0 MB free"):
             to_drive()
     assert files_of(google) == before
 
 
-def test_a_broken_archive_goes_before_a_whole_one(
-    google: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_archive_is_deleted_first(google: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in (2, 4):
         save_run(step=step)
         to_drive()
@@ -213,10 +212,10 @@ def test_a_broken_archive_goes_before_a_whole_one(
         patch.setattr(shutil, "disk_usage", usage)
         to_drive()
     os.truncate(archive, 5_000)
-    assert told(saved_runs("none")) == [("run1", 2, "Drive")]
+    assert summaries(saved_runs("none")) == [("run1", 2, "Drive")]
 
 
-def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> None:
+def test_the_previous_archive_replaces_a_damaged_one(google: Path) -> None:
     for step in (2, 4):
         save_run(step=step)
         to_drive()
@@ -254,7 +253,7 @@ def test_the_one_before_is_taken_where_the_newest_is_not_whole(google: Path) -> 
 
 @pytest.mark.parametrize("name", ["model-4.data-00000-of-00001", "run.json"])
 @pytest.mark.parametrize("damage", ["empty", "missing"])
-def test_a_folder_on_drive_that_is_not_whole(google: Path, name: str, damage: str) -> None:
+def test_a_damaged_folder_on_drive(google: Path, name: str, damage: str) -> None:
     save_run(step=4)
     path = to_drive(copy_folder=True)
     (path / name).unlink()
@@ -267,7 +266,7 @@ def test_a_folder_on_drive_that_is_not_whole(google: Path, name: str, damage: st
 
 
 @pytest.mark.parametrize("trained_by", ["this package", "another program"])
-def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: str) -> None:
+def test_a_folder_that_was_trained_on_drive(google: Path, trained_by: str) -> None:
     save_run(step=4)
     path = to_drive(copy_folder=True)
     if trained_by == "this package":
@@ -284,13 +283,13 @@ def test_a_folder_on_drive_that_was_trained_on_there(google: Path, trained_by: s
 
 @pytest.mark.usefixtures("google")
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_a_run_in_a_folder_of_its_own_has_no_archive(copy_folder: bool) -> None:
+def test_a_run_in_a_nested_folder(copy_folder: bool) -> None:
     save_run("a/b")
     with pytest.raises(DriveError, match="run_name must be a plain folder name, got 'a/b'"):
         to_drive("a/b", copy_folder=copy_folder)
 
 
-def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
+def test_a_folder_copied_by_gpt_2_simple(google: Path) -> None:
     golden = GOLDEN / "gpt_2_simple_run"
     shutil.copytree(golden, google / "checkpoint" / "run1")
     (note,) = from_drive(copy_folder=True)
@@ -301,11 +300,11 @@ def test_a_folder_that_gpt_2_simple_copied(google: Path) -> None:
 # --- Finding a run again
 
 
-def told(runs: list[SavedRun]) -> list[tuple[str, int, str]]:
+def summaries(runs: list[SavedRun]) -> list[tuple[str, int, str]]:
     return [(run.name, run.step, run.location) for run in runs]
 
 
-def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
+def test_runs_are_listed_newest_first(google: Path) -> None:
     assert saved_runs() == []
     for time, name in enumerate(("one", "two", "three", "four"), 1):
         saved_at(save_run(name, step=10 - time), 1_600_000_000 + time)
@@ -315,7 +314,7 @@ def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
     for name in ("four", "two"):
         shutil.rmtree(Path("checkpoint", name))
     (google / "checkpoint_broken.tar").write_bytes(b"half")
-    assert told(saved_runs()) == [
+    assert summaries(saved_runs()) == [
         ("four", 6, "Drive"),
         ("three", 7, "local"),
         ("two", 8, "Drive"),
@@ -326,10 +325,10 @@ def test_runs_are_found_here_and_on_drive_newest_first(google: Path) -> None:
     assert newest.when == datetime.fromtimestamp(1_600_000_004).astimezone()
     assert newest.path == drive.my_drive() / "checkpoint_four.tar"
     drive.finish_upload()
-    assert told(saved_runs()) == [("three", 7, "local"), ("one", 9, "local")]
+    assert summaries(saved_runs()) == [("three", 7, "local"), ("one", 9, "local")]
 
 
-def test_an_archive_that_cannot_be_read_hides_no_other_run(
+def test_an_unreadable_archive_does_not_hide_other_runs(
     google: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "two"):
@@ -344,7 +343,7 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
 
     monkeypatch.setattr(archive_checks, "read_contents", unreadable)
     notes: list[str] = []
-    found = told(saved_runs(note=notes.append))
+    found = summaries(saved_runs(note=notes.append))
     assert sorted(found) == [("one", 4, "local"), ("two", 4, "Drive"), ("two", 4, "local")]
     assert notes == [
         "reading checkpoint_one.tar on Google Drive failed (Input/output error, "
@@ -355,31 +354,33 @@ def test_an_archive_that_cannot_be_read_hides_no_other_run(
 
 
 @pytest.mark.usefixtures("google")
-def test_a_drive_that_no_longer_answers_hides_no_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drive_that_stopped_responding_does_not_hide_local_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     save_run()
     to_drive()
 
     def gone(*_: Any) -> list[str]:
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
 
-    monkeypatch.setattr(drive_backup, "_archived", gone)
+    monkeypatch.setattr(drive_backup, "_archived_runs", gone)
     notes: list[str] = []
-    assert told(saved_runs(note=notes.append)) == [("run1", 4, "local")]
+    assert summaries(saved_runs(note=notes.append)) == [("run1", 4, "local")]
     assert notes[0].endswith("stopped responding: call mount_gdrive(force_remount=True)")
 
 
-def test_a_run_set_aside_is_not_offered() -> None:
+def test_previous_versions_of_runs_are_not_listed() -> None:
     save_run("run1.before")
     save_run("run1")
-    assert told(saved_runs()) == [("run1", 4, "local")]
+    assert summaries(saved_runs()) == [("run1", 4, "local")]
 
 
-def test_a_synchronized_folder_with_the_runs_in_it_lists_them_once(
+def test_runs_in_a_synchronized_folder_are_listed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     save_run()
     monkeypatch.setenv("GPT2_DRIVE_MOUNT", ".")
-    assert told(saved_runs()) == [("run1", 4, "local")]
+    assert summaries(saved_runs()) == [("run1", 4, "local")]
 
 
 def brought(saved: SavedRun) -> list[str]:
@@ -390,7 +391,7 @@ def brought(saved: SavedRun) -> list[str]:
 
 @pytest.mark.usefixtures("google")
 @pytest.mark.parametrize("copy_folder", [False, True])
-def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> None:
+def test_after_a_disconnect_the_run_is_copied_once(copy_folder: bool) -> None:
     save_run()
     to_drive(copy_folder=copy_folder)
     assert brought(saved_runs()[0]) == ["resuming the local run1, step 4"]
@@ -412,7 +413,7 @@ def test_after_a_disconnect_the_run_comes_from_drive_once(copy_folder: bool) -> 
         ((4, 100), (8, 200), 8),
     ],
 )
-def test_what_is_further_or_newer_is_brought(
+def test_a_run_is_copied_if_it_is_newer_or_has_more_steps(
     there: tuple[int, int], here: tuple[int, int], taken: int
 ) -> None:
     saved_at(save_run(step=there[0]), there[1])
@@ -435,12 +436,12 @@ def backup(folder: RunFolder, notes: list[str], **changes: Any) -> DriveBackup:
 
 
 @pytest.mark.usefixtures("fake_colab")
-def test_a_drive_that_is_not_mounted_is_told_before_training() -> None:
+def test_an_unmounted_drive_is_reported_before_training() -> None:
     with pytest.raises(DriveError, match=r"mount_gdrive\(\)"):
         backup(HERE, [])
 
 
-def test_too_little_room_is_told_before_training(
+def test_too_little_space_is_reported_before_training(
     google: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = SimpleNamespace(free=(100 << 20) + 50_000)
@@ -448,28 +449,28 @@ def test_too_little_room_is_told_before_training(
     backup(HERE, [], size=25_000)
     with pytest.raises(DriveError, match=r"backing up run1 needs 0\.1 MB on Google Drive, which"):
         backup(HERE, [], size=30_000)
-    # What stands there makes room as it is replaced.
+    # Existing archives count, because they will be replaced.
     (google / "checkpoint_run1.tar").write_bytes(bytes(10_000))
     backup(HERE, [], size=30_000)
 
 
 @pytest.mark.usefixtures("google")
-def test_more_steps_on_drive_are_not_written_over_unasked() -> None:
+def test_more_steps_on_drive_are_not_overwritten() -> None:
     save_run(step=50)
     to_drive()
     with pytest.raises(DriveError) as caught:
         backup(HERE, [], step=20)
     assert str(caught.value) == (
         "Google Drive has run1 at step 50, but training starts at step 20: "
-        "copy_checkpoint_from_gdrive('run1') goes on from there, another run_name keeps both, "
-        "overwrite=True drops that one"
+        "resume with copy_checkpoint_from_gdrive('run1'), keep both with another run_name, or "
+        "replace it with overwrite=True"
     )
     backup(HERE, [], step=50)
     backup(HERE, [], step=0, overwrite=True)
 
 
 @pytest.mark.usefixtures("google")
-def test_each_step_is_copied_once() -> None:
+def test_each_checkpoint_is_copied_once() -> None:
     notes: list[str] = []
     copy = backup(HERE, notes)
     for step in (2, 2, 4):
@@ -480,7 +481,7 @@ def test_each_step_is_copied_once() -> None:
     ]
 
 
-def test_a_backup_that_fails_is_told_and_tried_again(
+def test_a_failed_backup_is_reported_and_retried(
     google: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_model()
@@ -501,28 +502,28 @@ def test_a_backup_that_fails_is_told_and_tried_again(
     )
     # The last save brought nothing new, but what failed was tried again.
     assert run.notes[-1].startswith("copied step 6 to Google Drive")
-    assert told(saved_runs("none")) == [("run1", 6, "Drive")]
+    assert summaries(saved_runs("none")) == [("run1", 6, "Drive")]
 
 
-def test_what_ended_before_its_copy_is_copied_before_the_next_step(google: Path) -> None:
+def test_a_missing_backup_is_made_before_the_first_step(google: Path) -> None:
     write_model()
     write_text()
-    train(steps=2)  # whose copy was not begun when the machine vanished
+    train(steps=2)  # saved, but not copied before the disconnect
     copies = []
     for _ in range(2):
         run = open_run(steps=1, save_every=5)
         start = run.trainer.step
         run.callbacks.append(Backup(backup(run.folder, run.notes, step=start)))
         for _ in run:
-            copies.append([note for note in run.notes if "is copied" in note])
+            copies.append([note for note in run.notes if "copied step" in note])
     assert len(copies[0]) == 1
     assert copies[0][0].startswith("copied step 2 to Google Drive")
-    assert copies[1] == [], "step 3 was there"
-    assert told(saved_runs("none")) == [("run1", 4, "Drive")]
+    assert copies[1] == [], "step 3 is on Drive already"
+    assert summaries(saved_runs("none")) == [("run1", 4, "Drive")]
     assert (google / "text.txt").is_file()
 
 
-def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) -> None:
+def test_a_local_dataset_is_copied_once(google: Path) -> None:
     write_model()
     run = open_run(write_text("mine.txt"), steps=2, save_every=1)
     notes: list[str] = []
@@ -552,17 +553,16 @@ def test_the_text_goes_along_once_where_it_lies_beside_the_runs(google: Path) ->
 TRAINING = """
 import os, signal, sys
 import tensorflow as tf
-from gpt2_helpers.google import drive_backup
-from gpt2_helpers.google import drive
+from gpt2_helpers.google import drive, drive_backup
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.session import Session
 from toy_runs import short
 
-def killed_while_copying(moving, copied=drive_backup.drain):
-    for moved in moving if RunFolder("checkpoint", "run1").read().step == 6 else ():
-        if moved.done > moved.total / 2:
+def killed_while_copying(copying, drain=drive_backup.drain):
+    for progress in copying if RunFolder("checkpoint", "run1").read().step == 6 else ():
+        if progress.done > progress.total / 2:
             os.kill(os.getpid(), signal.SIGKILL)
-    return copied(moving)
+    return drain(copying)
 
 tf.config.run_functions_eagerly(True)
 drive.mount()
@@ -572,6 +572,70 @@ for progress in Session().finetune("text.txt", *short(backup_to_drive=True, **ev
     if progress.step == 7:
         os.kill(os.getpid(), signal.SIGKILL)
 """
+INTERRUPTED: dict[str, Any] = {"save_every": 2, "optimizer": "adam", "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def drive_after_kill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Train in a process that is killed at a moment; returns the folder with Drive's contents.
+
+    For a kill between saves, this folder has the contents after each archive, as `state N`.
+    """
+
+    @cache
+    def train_until_killed(moment: str) -> Path:
+        folder = tmp_path_factory.mktemp("killed")
+        google = folder / "google"
+        (google / "MyDrive").mkdir(parents=True)
+        (folder / "work").mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder / "work")
+            write_model()
+            write_text()
+        environment = {
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT, FAKES))),
+            "COLAB_RELEASE_TAG": "release-colab_test",
+            "GPT2_DRIVE_MOUNT": str(folder / "content" / "drive"),
+            "FAKE_COLAB_DRIVE": str(google),
+            "FAKE_COLAB_LAG": "1" if moment == "between saves" else "",
+        }
+        killed = subprocess.run(
+            [sys.executable, "-c", TRAINING, moment, str({**INTERRUPTED, "steps": 20})],
+            cwd=folder / "work",
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert killed.returncode == -9, killed.stderr
+        return google
+
+    return train_until_killed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, Any], list[tuple[int, float]]]:
+    """Weights and losses of ten steps without an interruption."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("uninterrupted"))
+        write_model()
+        write_text()
+        tf.config.run_functions_eagerly(True)
+        run, _ = train(**INTERRUPTED, steps=10)
+        tf.config.run_functions_eagerly(False)
+    return weights_of(run.model), run.record.losses
+
+
+def upload_late(google: Path, target: Path, late: int) -> None:
+    """Copy the contents of Drive when the upload of the last `late` archives is incomplete."""
+    states = sorted(google.glob("state *"), key=lambda path: int(path.name.split()[1]))
+    source = states[-max(1, late)] if states else google / "MyDrive"
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    if late:
+        archive = target / "checkpoint_run1.tar"
+        os.truncate(archive, archive.stat().st_size // 2)
 
 
 @pytest.mark.parametrize(
@@ -579,43 +643,31 @@ for progress in Session().finetune("text.txt", *short(backup_to_drive=True, **ev
     [
         ("between saves", 0, 6),
         ("while copying", 0, 4),
-        ("between saves", 1, 4),  # the newest is half sent
-        ("between saves", 2, 2),  # and the one before it, too
+        ("between saves", 1, 4),  # half of the newest archive is uploaded
+        ("between saves", 2, 2),  # half of the one before, and nothing of the newest
     ],
 )
-def test_a_disconnect_costs_at_most_one_interval_and_what_is_not_sent_yet(
-    fake_colab: Path, tmp_path: Path, moment: str, late: int, copied: int
+def test_a_disconnect_loses_at_most_one_interval_and_incomplete_uploads(
+    fake_colab: Path,
+    drive_after_kill: Callable[[str], Path],
+    uninterrupted: tuple[dict[str, Any], list[tuple[int, float]]],
+    moment: str,
+    late: int,
+    copied: int,
 ) -> None:
+    upload_late(drive_after_kill(moment), fake_colab, late)
     write_model()
     write_text()
-    options: dict[str, Any] = {
-        "steps": 20,
-        "save_every": 2,
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-    }
-    path = os.pathsep.join(map(str, (ROOT, SUPPORT, FAKES)))
-    killed = subprocess.run(
-        [sys.executable, "-c", TRAINING, moment, str(options)],
-        env={**os.environ, "PYTHONPATH": path, "FAKE_COLAB_LAG": str(late or "")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert killed.returncode == -9, killed.stderr
-    shutil.rmtree("checkpoint")  # the machine is gone, and what was mounted with it
-    shutil.rmtree(tmp_path / "content")
-
     drive.mount()
     *warnings, note = brought(saved_runs()[0])
     assert note == f"resuming run1 from Google Drive, step {copied}"
     assert ["is truncated" in warning for warning in warnings] == [True] * bool(late)
-    resumed, steps = train(**{**options, "steps": 10 - copied})
+    resumed, steps = train(**INTERRUPTED, steps=10 - copied)
     assert [step.step for step in steps] == list(range(copied + 1, 11))
     parts = list(fake_colab.glob(".checkpoint_run1.tar.*.part"))
     assert len(parts) == (moment == "while copying")
 
-    whole, _ = train(**{**options, "steps": 10}, run_name="whole")
-    assert_same(weights_of(resumed.model), weights_of(whole.model))
-    assert_same(weights_of(load_model(HERE.path)), weights_of(load_model("checkpoint/whole")))
-    assert resumed.record.losses == whole.record.losses
+    weights, losses = uninterrupted
+    assert_same(weights_of(resumed.model), weights)
+    assert_same(weights_of(load_model(HERE.path)), weights)
+    assert resumed.record.losses == losses

@@ -130,7 +130,7 @@ def test_a_damaged_archive_does_not_replace_the_previous_one() -> None:
     older = Path("checkpoint_run1.before.tar")
     assert (read_contents(older).step, read_contents(ARCHIVE).step) == (2, 6)
     assert unpack_run(older) == []  # with its hash
-    # Where there is no other, even a broken one is kept.
+    # A damaged archive is kept if it is the only one.
     older.unlink()
     os.truncate(ARCHIVE, 5_000)
     pack_run()
@@ -213,14 +213,14 @@ def test_a_truncated_archive_reports_its_size(cut: int, hashed: bool) -> None:
     os.truncate(ARCHIVE, cut)
     with pytest.raises(CheckpointError) as caught:
         unpack_run()
-    told = re.fullmatch(
+    match = re.fullmatch(
         rf"checkpoint_run1\.tar is truncated: it has {cut:,} of (?:at least )?([\d,]+) bytes: "
         r"copy it again, or wait until its upload is complete",
         str(caught.value),
     )
-    assert told or (not hashed and cut == 3)  # three bytes tell nothing
-    if told:
-        wanted = int(told[1].replace(",", ""))
+    assert match or (not hashed and cut == 3)  # too short to contain a size
+    if match:
+        wanted = int(match[1].replace(",", ""))
         assert wanted == total if hashed else cut < wanted <= total
     assert contents_of(TARGET) == mine
 

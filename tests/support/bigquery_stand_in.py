@@ -1,8 +1,9 @@
-"""A stand-in for BigQuery's REST API v2 on this machine: SQL by sqlglot, run on DuckDB.
+"""A local server with BigQuery's REST API v2: sqlglot translates the SQL, DuckDB runs it.
 
-The real client reaches it through BIGQUERY_EMULATOR_HOST. Bytes are counted as BigQuery does, by
-columns read, over the tables that a literal range of _TABLE_SUFFIX leaves. `python
-tests/bigquery_stand_in.py` serves the sample tables until it is ended, and prints its address.
+The real client connects to it if BIGQUERY_EMULATOR_HOST is set. Bytes are counted like in
+BigQuery: by columns read, in the tables selected by a literal range of _TABLE_SUFFIX. `python
+tests/support/bigquery_stand_in.py` prints its address and serves the sample tables until it is
+stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sqlglot import exp
 HACKER_NEWS = "bigquery-public-data.hacker_news.full"
 REDDIT = "fh-bigquery.reddit_posts."
 _PREFIX = "/bigquery/v2/projects/"
-_SMALLEST_BILL = 10 << 20
+_MIN_BILLED_BYTES = 10 << 20
 _DUCKDB_TYPES = {"STRING": "VARCHAR", "INT64": "BIGINT", "TIMESTAMP": "TIMESTAMP"}
 _STATUSES = {
     "accessDenied": 403,
@@ -39,13 +40,13 @@ _STATUSES = {
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, as name and BigQuery's type, and rows. Times are in UTC, without a zone."""
+    """Columns, as name and BigQuery type, and rows. Times are UTC, without a time zone."""
 
     columns: dict[str, str]
     rows: list[tuple[Any, ...]]
 
     def bytes_of(self, column: str) -> int:
-        """What reading a column counts: 8 a number or time, 2 and its UTF-8 a text, 0 a NULL."""
+        """Bytes billed for a column: 8 per number or time, 2 plus UTF-8 per text, 0 per NULL."""
         place = list(self.columns).index(column)
         values = [row[place] for row in self.rows if row[place] is not None]
         if self.columns[column] == "STRING":
@@ -55,18 +56,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the next request whose method and path contain `where`."""
+    """An error in the next request whose method and path contain `where`."""
 
     where: str
     status: int = 503
     reason: str = "backendError"
     message: str = "Error encountered during execution. Retrying may solve the problem."
-    drop: bool = False  # close the connection without an answer
-    always: bool = False  # every such request, not only the next
+    drop: bool = False  # close the connection without a response
+    always: bool = False  # in every such request
 
 
 class RefusedError(Exception):
-    """An answer that is an error, as BigQuery words it."""
+    """An error response, with BigQuery's wording."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -75,7 +76,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Job:
-    """A query that was sent: its resource as the API shows it, and its rows."""
+    """A query: its resource as in the API, and its rows."""
 
     resource: dict[str, Any]
     schema: list[dict[str, str]] = field(default_factory=list)
@@ -83,14 +84,14 @@ class Job:
 
 
 class StandIn:
-    """`tables` by full name; what was asked; and what is to go wrong."""
+    """The tables by full name, the requests received, and the errors to simulate."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
         self.tables = tables
-        self.denied: set[str] = set()  # projects whose tables nobody may read
+        self.denied: set[str] = set()  # projects whose tables can't be read
         self.faults: list[Fault] = []
-        self.stuck = False  # no query ends
-        self.scale = 1  # what the bytes counted are multiplied by
+        self.stuck = False  # queries never finish
+        self.scale = 1  # factor for the number of bytes
         self.page_rows = 100_000
         self.requests: list[tuple[str, dict[str, Any]]] = []  # "METHOD path", body or query
         self.jobs: dict[str, Job] = {}
@@ -101,16 +102,16 @@ class StandIn:
             columns = ", ".join(f'"{c}" {_DUCKDB_TYPES[t]}' for c, t in table.columns.items())
             self._database.execute(f'CREATE TABLE "{name}" ({columns})')
             values = [list(column) for column in zip(*table.rows, strict=True)]
-            lists = ", ".join("unnest(?)" for _ in values)  # far faster than row by row
+            lists = ", ".join("unnest(?)" for _ in values)  # much faster than single rows
             if values:
                 self._database.execute(f'INSERT INTO "{name}" SELECT {lists}', values)
 
     def sent(self, where: str) -> list[dict[str, Any]]:
-        """The bodies or queries of the requests whose method and path contain `where`."""
+        """Bodies or query strings of requests whose method and path contain `where`."""
         return [body for request, body in self.requests if where in request]
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The JSON that answers one request."""
+        """The JSON response to a request."""
         project, kind, *rest = path.removeprefix(_PREFIX).split("/")
         if (method, kind, rest) == ("POST", "jobs", []):
             return self._insert(project, body)
@@ -139,7 +140,7 @@ class StandIn:
         processed = 0
         try:
             tables, processed, run = self._prepare(query["query"], query.get("queryParameters", []))
-            billed = max(processed, _SMALLEST_BILL * len(tables))
+            billed = max(processed, _MIN_BILLED_BYTES * len(tables))
             limit = int(query.get("maximumBytesBilled", billed))
             if billed > limit:
                 raise RefusedError(
@@ -152,7 +153,7 @@ class StandIn:
         except RefusedError as refusal:
             if settings.get("dryRun"):
                 raise
-            # A query that runs is accepted first, and fails as a job.
+            # The request succeeds, and the job fails.
             error = {"reason": refusal.reason, "message": refusal.message, "location": "q"}
             resource["status"] = {"state": "DONE", "errorResult": error, "errors": [error]}
         keys = ("projectId", "datasetId", "tableId")
@@ -167,7 +168,7 @@ class StandIn:
         return resource
 
     def _prepare(self, sql: str, given: list[dict[str, Any]]) -> tuple[list[str], int, Any]:
-        """The tables that a query reads, the bytes of it, and a function that runs it."""
+        """The tables and bytes that a query reads, and a function that runs it."""
         try:
             tree = sqlglot.parse_one(sql, read="bigquery")
         except sqlglot.ParseError as error:
@@ -234,7 +235,7 @@ class StandIn:
     def _results(self, job: Job, asked: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = {"jobReference": job.resource["jobReference"]}
         if job.resource["status"]["state"] != "DONE":
-            time.sleep(0.02)  # the real one waits up to ten seconds
+            time.sleep(0.02)  # BigQuery waits up to ten seconds
             return answer | {"jobComplete": False}
         start = int(asked.get("pageToken") or asked.get("startIndex") or 0)
         end = start + min(int(asked.get("maxResults") or self.page_rows), self.page_rows)
@@ -249,7 +250,7 @@ class StandIn:
 
 
 def _suffixes(tree: exp.Expr) -> tuple[str, str] | None:
-    """The range of _TABLE_SUFFIX, where it is one of literals: parameters leave no table out."""
+    """The literal range of _TABLE_SUFFIX, if there is one; parameters don't exclude tables."""
     for between in tree.find_all(exp.Between):
         low, high = between.args["low"], between.args["high"]
         literal = isinstance(low, exp.Literal) and isinstance(high, exp.Literal)
@@ -279,7 +280,7 @@ def _value(parameter: dict[str, Any]) -> Any:
 
 @contextmanager
 def running(tables: dict[str, Table] | None = None) -> Iterator[StandIn]:
-    """The stand-in on a free port of this machine, stopped at the end."""
+    """Run the server on a free local port."""
     stand_in = StandIn(sample_tables() if tables is None else tables)
 
     class Handler(BaseHTTPRequestHandler):
@@ -339,8 +340,8 @@ def _error(status: int, reason: str, message: str) -> dict[str, Any]:
 
 
 def sample_tables() -> dict[str, Table]:
-    """Hacker News of 2018 and 2019, and five months of Reddit, with what goes wrong in such data:
-    entities, lost letters, line ends, repeats, short titles, ties, names in any case, NULLs."""
+    """Hacker News of 2018 and 2019 and five months of Reddit, with typical defects: HTML entities,
+    lost characters, line breaks, duplicates, short titles, equal scores, mixed case, NULLs."""
     chance = random.Random(1)
     columns = {"title": "STRING", "score": "INT64", "type": "STRING", "timestamp": "TIMESTAMP"}
     stories: list[tuple[Any, ...]] = []
@@ -393,7 +394,7 @@ _REDDIT_WORDS = (
 
 
 def _titles(chance: random.Random, words: tuple[tuple[str, ...], ...], count: int) -> list[str]:
-    """Different titles, each with one word of every group."""
+    """Distinct titles with one word of each group."""
     found: dict[str, None] = {}
     while len(found) < count:
         found[" ".join(chance.choice(group) for group in words)] = None

@@ -30,7 +30,7 @@ HEADER = "title"
 PREVIEW = 10  # number of texts to show
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# Control characters, halves of a pair, and what stands for a letter that was lost.
+# Control characters, lone surrogates, and the replacement character.
 _LOST = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\ufffd\ud800-\udfff]")
 
 

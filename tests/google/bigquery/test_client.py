@@ -345,7 +345,7 @@ def test_a_project_is_asked_for(stand_in: StandIn, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("nobody")
-def test_colaboratory_asks_for_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colab_asks_for_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     import google.auth
     from google.auth.credentials import AnonymousCredentials
 

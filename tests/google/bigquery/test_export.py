@@ -103,10 +103,10 @@ def test_progress_comes_before_the_query_and_after_each_page(
     steps = export(sign_in(config.project), config)
     assert next(steps) == ExportProgress()
     assert not stand_in.requests
-    told = list(steps)
-    assert [progress.rows for progress in told] == [3, 6, 9, 10, 10]
-    assert {progress.total for progress in told} == {10}
-    assert [progress.path is not None for progress in told] == [False] * 4 + [True]
+    received = list(steps)
+    assert [progress.rows for progress in received] == [3, 6, 9, 10, 10]
+    assert {progress.total for progress in received} == {10}
+    assert [progress.path is not None for progress in received] == [False] * 4 + [True]
 
 
 @pytest.mark.usefixtures("stand_in")

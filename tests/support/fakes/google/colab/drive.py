@@ -1,4 +1,4 @@
-"""google.colab.drive: the mounted Drive is a link to a real folder."""
+"""Fake google.colab.drive: the mounted Drive is a link to a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _open, _ismount, _replace = builtins.open, os.path.ismount, os.replace
 
 
 class _Metered(io.FileIO):
-    """A file on a Drive with a quota: the byte after the last one allowed is errno 5."""
+    """A file on a Drive with a quota: writing more raises errno 5."""
 
     def write(self, data: Any) -> int:
         left = int(os.environ["FAKE_COLAB_QUOTA"]) - len(data)
@@ -27,7 +27,7 @@ class _Metered(io.FileIO):
 def mount(
     mountpoint: str, force_remount: bool = False, timeout_ms: int = 120000, readonly: bool = False
 ) -> None:
-    """Make `mountpoint/MyDrive` the Drive, where the real one would."""
+    """Link `mountpoint/MyDrive` to Drive, with the real function's checks."""
     point = Path(mountpoint)
     if " " in mountpoint:
         raise ValueError(f'Mountpoint "{mountpoint}" must not contain a space.')
@@ -46,7 +46,7 @@ def mount(
     if os.environ.get("FAKE_COLAB_MOUNT_REFUSED"):
         raise ValueError("mount failed")
     point.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(_cache() if _waits() else _google())
+    link.symlink_to(_cache() if _uploads_late() else _google())
     if os.environ.get("FAKE_COLAB_LAG"):
         os.replace = _replaced_on(link)  # type: ignore[assignment]
     if "FAKE_COLAB_QUOTA" in os.environ:
@@ -56,12 +56,12 @@ def mount(
 
 
 def flush_and_unmount(timeout_ms: int = 86400000) -> None:
-    """Send what waits to Google's side, and take the mount away."""
+    """Upload all files and remove the mount."""
     if not _mounts:
         print("Drive not mounted, so nothing to flush and unmount.")
     while _mounts:
         _mounts.pop().unlink(missing_ok=True)
-    if _waits():
+    if _uploads_late():
         waiting, google = _cache(), _google()
         shutil.rmtree(google)
         waiting.rename(google)
@@ -78,7 +78,7 @@ def _is_mount(path: Any) -> bool:
 os.path.ismount = _is_mount
 
 
-def _waits() -> bool:
+def _uploads_late() -> bool:
     return bool(os.environ.get("FAKE_COLAB_SLOW") or os.environ.get("FAKE_COLAB_LAG"))
 
 
@@ -89,7 +89,7 @@ def _google() -> Path:
 
 
 def _cache() -> Path:
-    """What the runtime shows of Drive, uploaded or not."""
+    """The files that the runtime shows, uploaded or not."""
     folder = _google().with_name("waiting for upload")
     if not folder.exists():
         shutil.copytree(_google(), folder)
@@ -97,7 +97,7 @@ def _cache() -> Path:
 
 
 def _replaced_on(drive: Path) -> Any:
-    """After each archive Google's side is as it was some archives ago, the newest half sent."""
+    """After each archive, only half of an earlier one is uploaded."""
     late = int(os.environ["FAKE_COLAB_LAG"])
     states: list[Path] = []
 

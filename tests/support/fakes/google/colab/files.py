@@ -1,4 +1,4 @@
-"""google.colab.files: the browser's uploads and downloads are folders."""
+"""Fake google.colab.files: uploads and downloads are folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def upload(target_dir: str = "") -> dict[str, bytes]:
-    """Save what the user chose, which is every file of FAKE_COLAB_UPLOADS; nothing where unset."""
+    """Save every file of FAKE_COLAB_UPLOADS, or none if it is not set."""
     chosen = os.environ.get("FAKE_COLAB_UPLOADS")
     saved = {}
     for path in sorted(Path(chosen).iterdir()) if chosen else []:
@@ -19,7 +19,7 @@ def upload(target_dir: str = "") -> dict[str, bytes]:
 
 
 def download(filename: str) -> None:
-    """Hand a file to the browser."""
+    """Copy a file to FAKE_COLAB_DOWNLOADS."""
     if not os.path.exists(filename):
         raise FileNotFoundError(f"Cannot find file: {filename}")
     folder = Path(os.environ["FAKE_COLAB_DOWNLOADS"])

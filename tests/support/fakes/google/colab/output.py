@@ -1,4 +1,4 @@
-"""In place of google.colab.output: a page below a cell that only says where it would be."""
+"""Fake google.colab.output: prints the port that would be shown below the cell."""
 
 from __future__ import annotations
 

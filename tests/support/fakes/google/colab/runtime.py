@@ -1,7 +1,7 @@
-"""google.colab.runtime: giving the machine back does nothing."""
+"""Fake google.colab.runtime: ending the runtime does nothing."""
 
 from __future__ import annotations
 
 
 def unassign() -> None:
-    """Give this runtime back."""
+    """End this runtime."""

@@ -1,4 +1,4 @@
-"""google.colab.userdata: secrets are environment variables."""
+"""Fake google.colab.userdata: secrets are environment variables."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 
 
 class TimeoutException(Exception):  # noqa: N818 - google.colab's own name
-    """No answer came."""
+    """The user did not answer."""
 
 
 class SecretNotFoundError(Exception):
-    """There is no such secret."""
+    """The secret does not exist."""
 
 
 class NotebookAccessError(Exception):
-    """This notebook may not read it."""
+    """The notebook has no access to the secret."""
 
 
 def get(key: str) -> str:
-    """The secret of this name."""
+    """The value of a secret."""
     try:
         return os.environ[f"FAKE_COLAB_SECRET_{key}"]
     except KeyError:
