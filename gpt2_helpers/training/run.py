@@ -68,7 +68,7 @@ class FinetuneRun:
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
     ) -> None:
-        """Open the run or the base model, and read the data. Writes nothing.
+        """Open the run or the base model, and read the data. Saves nothing yet.
 
         Args:
             dataset: A file or folder of texts, or an encoded dataset.

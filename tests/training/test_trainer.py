@@ -308,6 +308,7 @@ def test_dropout_changes_the_training_loss(plain: tuple[list[Progress], Weights]
     assert losses(steps)[0] != pytest.approx(losses(plain[0])[0], abs=1e-3)
 
 
+@pytest.mark.usefixtures("eager")
 def test_gradient_norm_is_clipped() -> None:
     def change_of(clip: float) -> tuple[float, Weights]:
         before = weights_of(toy_model(ONE_LAYER))
@@ -333,6 +334,7 @@ def test_gradient_norm_is_clipped() -> None:
         ({"optimizer": "adam"}, {"optimizer": "adamw"}, 0.01),
     ],
 )
+@pytest.mark.usefixtures("eager")
 def test_weight_decay_applies_to_matrices_only(
     without: dict[str, Any], decaying: dict[str, Any], decay: float
 ) -> None:
