@@ -1,4 +1,4 @@
-"""Readers of files are fed what once made one fail, and for some seconds what atheris makes up."""
+"""Readers of files with inputs that once made them fail, and a short fuzz run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SECONDS = 2
 @pytest.mark.parametrize(
     "path", FINDINGS, ids=[f"{path.parent.name}-{path.name[:16]}" for path in FINDINGS]
 )
-def test_what_was_found_is_mended(path: Path) -> None:
-    assert feed(path.parent.name, path.read_bytes())  # each is damaged, and told so in a line
+def test_earlier_findings_are_rejected(path: Path) -> None:
+    assert feed(path.parent.name, path.read_bytes())  # all are damaged
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_right_is_read(target: str, tmp_path: Path) -> None:
+def test_valid_files_are_read(target: str, tmp_path: Path) -> None:
     seeds(target, tmp_path)
     assert (paths := list(tmp_path.iterdir()))
     for path in paths:
@@ -31,9 +31,9 @@ def test_what_is_right_is_read(target: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nothing_is_found_in_a_moment(target: str, tmp_path: Path) -> None:
+def test_a_short_fuzz_run_finds_nothing(target: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
-        pytest.skip("needs the package atheris, which is made for some systems only")
+        pytest.skip("needs the package atheris, which is not available on all systems")
     tried, failure = fuzz(target, SECONDS, tmp_path / "corpus", tmp_path / "findings")
     assert not failure
     assert tried > 100

@@ -1,4 +1,4 @@
-"""A local HTTP server that serves files rightly, until told how to misbehave with which of them."""
+"""A local HTTP server for files that can fail in configurable ways."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer to a GET."""
+    """What goes wrong with one response to a GET request."""
 
-    status: int | None = None  # answer with this status and an empty body
+    status: int | None = None  # respond with this status and an empty body
     drop_after: int | None = None  # close the connection after so many bytes of the body
     body: bytes | None = None  # send this instead of the file
-    headers: dict[str, str] = field(default_factory=dict)  # in place of the right ones
-    before: Callable[[], None] | None = None  # done before the answer
-    midway: Callable[[], None] | None = None  # done after half of the body
+    headers: dict[str, str] = field(default_factory=dict)  # replace the correct ones
+    before: Callable[[], None] | None = None  # called before the response
+    midway: Callable[[], None] | None = None  # called after half of the body
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came, and how many bytes of a body were sent for it."""
+    """A request, its status, and the bytes of its response body."""
 
     method: str
     path: str
@@ -36,9 +36,13 @@ class Request:
 
 
 class FaultyServer:
-    """`files` maps paths to bytes, `faults` maps paths to what goes wrong with each next GET.
+    """The state of the server, which tests change.
 
-    A fault under `always` comes with every GET of its path.
+    Attributes:
+        files: Contents by path.
+        faults: Faults by path of the next GET requests, one each.
+        always: Faults by path of every GET request.
+        requests: All requests so far.
     """
 
     def __init__(self) -> None:
@@ -56,7 +60,7 @@ class FaultyServer:
         self.address = ""
 
     def gets(self, path: str = "") -> list[Request]:
-        """The GET requests whose path ends so."""
+        """The GET requests whose path ends with `path`."""
         return [r for r in self.requests if r.method == "GET" and r.path.endswith(path)]
 
 
@@ -70,8 +74,8 @@ def md5(body: bytes) -> str:
 
 @contextmanager
 def running() -> Iterator[FaultyServer]:
-    """A server on a free port of this machine, stopped at the end."""
-    bad = FaultyServer()
+    """A server on a free local port, stopped at the end of the block."""
+    state = FaultyServer()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -80,24 +84,24 @@ def running() -> Iterator[FaultyServer]:
             pass
 
         def do_HEAD(self) -> None:
-            body = bad.files.get(self.path)
-            if self.path in bad.redirects:
-                self.answer(302, {"Location": bad.redirects[self.path]})
-            elif not bad.answers_head:
+            body = state.files.get(self.path)
+            if self.path in state.redirects:
+                self.answer(302, {"Location": state.redirects[self.path]})
+            elif not state.answers_head:
                 self.answer(501, {})
             elif body is None:
                 self.answer(404, {})
             else:
-                self.answer(200, self.describe(body) | bad.head_headers)
+                self.answer(200, self.describe(body) | state.head_headers)
 
         def do_GET(self) -> None:
-            queue = bad.faults.get(self.path, [])
-            fault = queue.pop(0) if queue else bad.always.get(self.path, Fault())
+            queue = state.faults.get(self.path, [])
+            fault = queue.pop(0) if queue else state.always.get(self.path, Fault())
             if fault.before:
                 fault.before()
-            body = bad.files.get(self.path)
-            if self.path in bad.redirects:
-                self.answer(302, {"Location": bad.redirects[self.path]})
+            body = state.files.get(self.path)
+            if self.path in state.redirects:
+                self.answer(302, {"Location": state.redirects[self.path]})
             elif fault.status or body is None:
                 self.answer(fault.status or 404, {})
             else:
@@ -105,9 +109,9 @@ def running() -> Iterator[FaultyServer]:
 
         def describe(self, body: bytes) -> dict[str, str]:
             headers = {"Content-Length": str(len(body)), "Content-Type": "application/octet-stream"}
-            if bad.sends_etag:
+            if state.sends_etag:
                 headers["ETag"] = etag(body)
-            if bad.sends_md5:
+            if state.sends_md5:
                 headers["Content-MD5"] = md5(body)
             return headers
 
@@ -115,8 +119,8 @@ def running() -> Iterator[FaultyServer]:
             headers = self.describe(body)
             status, wanted = 200, self.headers["Range"]
             if_range = self.headers["If-Range"]
-            current = not bad.honours_if_range or if_range in (None, etag(body))
-            if wanted and bad.honours_range and current:
+            current = not state.honours_if_range or if_range in (None, etag(body))
+            if wanted and state.honours_range and current:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 if start >= len(body):
                     self.answer(416, {"Content-Range": f"bytes */{len(body)}"})
@@ -135,9 +139,9 @@ def running() -> Iterator[FaultyServer]:
             body: bytes = b"",
             midway: Callable[[], None] | None = None,
         ) -> None:
-            # Noted before the first byte goes out: a client that has it finds it in the list.
-            seen = self.headers["Range"], self.headers["If-Range"]
-            bad.requests.append(Request(self.command, self.path, *seen, status, len(body)))
+            # Recorded before the response: a client that has received it finds it in the list.
+            ranges = self.headers["Range"], self.headers["If-Range"]
+            state.requests.append(Request(self.command, self.path, *ranges, status, len(body)))
             self.close_connection = True
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
@@ -150,15 +154,15 @@ def running() -> Iterator[FaultyServer]:
                     midway()
                     self.wfile.write(body[half:])
             except ConnectionError:
-                pass  # the client has gone, as some tests want it to
+                pass  # the client has disconnected
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    bad.address = f"http://127.0.0.1:{server.server_port}"
+    state.address = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield bad
+        yield state
     finally:
         server.shutdown()
         thread.join()

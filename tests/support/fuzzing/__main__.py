@@ -1,9 +1,9 @@
-"""Make up files for every reader, for as long as one likes: `make fuzz`.
+"""Fuzz every reader of files: `make fuzz`.
 
 python -m fuzzing [--minutes 1] [--only csv] [--corpus FOLDER]
 
-With `--corpus` what was learnt is kept there, and the next call goes on from it. A finding is put
-into findings/, where it is a test from then on.
+`--corpus` keeps the generated inputs for the next call. Inputs that make a reader fail are copied
+to findings/ and are tested from then on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 def fuzz(target: str, seconds: float, corpus: Path, findings: Path) -> tuple[int, str]:
-    """How many inputs were tried, and what the reader failed with, or nothing."""
+    """Fuzz one reader; returns the number of inputs and the failure, or an empty string."""
     seeds(target, corpus)
     findings.mkdir(parents=True, exist_ok=True)
     command = [
@@ -43,13 +43,13 @@ def fuzz(target: str, seconds: float, corpus: Path, findings: Path) -> tuple[int
 
 
 def _failure(output: str) -> str:
-    """The traceback, or what libFuzzer says where there is none."""
+    """The Python traceback, or libFuzzer's output if there is none."""
     _, marked, rest = output.partition("Uncaught Python exception: ===")
     return rest[:3000] if marked else output[-3000:]
 
 
 @contextlib.contextmanager
-def _place(corpus: Path | None) -> Iterator[Path]:
+def _corpus_folder(corpus: Path | None) -> Iterator[Path]:
     if corpus:
         yield corpus
         return
@@ -59,13 +59,13 @@ def _place(corpus: Path | None) -> Iterator[Path]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--minutes", type=float, default=1, help="for all readers together")
+    parser.add_argument("--minutes", type=float, default=1, help="time limit for all readers")
     parser.add_argument("--only", choices=list(TARGETS), help="one reader")
-    parser.add_argument("--corpus", type=Path, help="folder to keep what was learnt in")
+    parser.add_argument("--corpus", type=Path, help="folder that keeps generated inputs")
     options = parser.parse_args()
     chosen = [options.only] if options.only else list(TARGETS)
     total = found = 0
-    with _place(options.corpus) as corpus, tempfile.TemporaryDirectory() as name:
+    with _corpus_folder(options.corpus) as corpus, tempfile.TemporaryDirectory() as name:
         for target in chosen:
             findings = Path(name, target)
             seconds = 60 * options.minutes / len(chosen)
@@ -78,7 +78,7 @@ def main() -> int:
                 kept.mkdir(parents=True, exist_ok=True)
                 for path in findings.iterdir():
                     shutil.copy(path, kept)
-                    print(f"  a finding, now {kept / path.name}:{failure}", flush=True)
+                    print(f"  finding saved as {kept / path.name}:{failure}", flush=True)
     print(f"{total:,} inputs tried, {found} findings", flush=True)
     return 1 if found else 0
 

@@ -1,6 +1,6 @@
-"""Fuzz one reader until the time is up: python one.py TARGET CORPUS [libFuzzer's options].
+"""Fuzzes one reader: python one.py TARGET CORPUS [libFuzzer options].
 
-libFuzzer ends the process itself, so that each reader has one of its own; see `__main__`.
+libFuzzer ends the process, so each reader needs its own; see `__main__`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each reader of files as a function of bytes, which raises this package's errors and no others."""
+"""The readers of files as functions of bytes that raise only this package's errors."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 
-APART = b"\n====\n"  # between the two files of a tokenizer
-# Memory where it is a file system: nothing of this needs to reach a disk.
-_PLACE = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+SEPARATOR = b"\n====\n"  # between the two files of a tokenizer
+# In memory if possible: nothing has to be written to a disk.
+_FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
-def _drained(items: object) -> None:
+def _consume(items: object) -> None:
     collections.deque(items, maxlen=0)  # type: ignore[call-overload]
 
 
 def npz(data: bytes) -> None:
-    _drained(read_tokens(_file("ids.npz", data), 300))
+    _consume(read_tokens(_file("ids.npz", data), 300))
 
 
 def npy(data: bytes) -> None:
-    _drained(read_tokens(_file("ids.npy", data), 300))
+    _consume(read_tokens(_file("ids.npy", data), 300))
 
 
 def table(data: bytes) -> None:
-    _drained(read_column(_file("titles.csv", data), ReadReport()))
+    _consume(read_column(_file("titles.csv", data), ReadReport()))
 
 
 def text(data: bytes) -> None:
-    _drained(read_text(_file("text.txt", data), ReadReport()))
+    _consume(read_text(_file("text.txt", data), ReadReport()))
 
 
 def hparams(data: bytes) -> None:
     _file("hparams.json", data)
-    ModelConfig.load(_PLACE)
+    ModelConfig.load(_FOLDER)
 
 
 def tokenizer(data: bytes) -> None:
-    for name, part in zip(TOKENIZER_FILES, data.partition(APART)[::2], strict=True):
+    for name, part in zip(TOKENIZER_FILES, data.partition(SEPARATOR)[::2], strict=True):
         _file(name, part)
-    loaded = Tokenizer.load(_PLACE)
+    loaded = Tokenizer.load(_FOLDER)
     assert loaded.decode(loaded.encode("What is the best?")) == "What is the best?"
 
 
@@ -64,14 +64,14 @@ def tar(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    # The first becomes a CheckpointError, what the second is raised for is read by TensorFlow.
+    # WeightsReader turns the first into a CheckpointError, and reads with TensorFlow after the other.
     with contextlib.suppress(BadIndexError, ForeignIndexError):
         read_index(_file("model.index", data))
 
 
 def record(data: bytes) -> None:
     _file("run.json", data)
-    RunRecord.load(_PLACE)
+    RunRecord.load(_FOLDER)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -81,8 +81,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 def feed(target: str, data: bytes) -> str:
-    """Let a reader read; returns what it refuses the file for, or nothing. Whatever it raises that
-    is no error of this package goes on, and so does a message that is no line."""
+    """Run a reader on an input; returns its error message, or an empty string.
+
+    Other exceptions than this package's, and messages of several lines, are failures.
+    """
     try:
         TARGETS[target](data)
     except Gpt2Error as error:
@@ -94,34 +96,34 @@ def feed(target: str, data: bytes) -> str:
 
 
 def seeds(target: str, folder: Path) -> None:
-    """Files as they should be, to begin with."""
+    """Write valid files as the initial corpus."""
     from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
     from gpt2_helpers.system.files import drain, sha256_path
     from toy import toy_tokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
-    place = _PLACE / "seed"
-    place.mkdir(exist_ok=True)
+    source = _FOLDER / "seed"
+    source.mkdir(exist_ok=True)
     if target == "npz":
-        np.savez(place / "a.npz", np.arange(50, dtype=np.uint16), np.arange(9))
+        np.savez(source / "a.npz", np.arange(50, dtype=np.uint16), np.arange(9))
     elif target == "npy":
-        np.save(place / "a.npy", np.arange(50, dtype=np.int64))
+        np.save(source / "a.npy", np.arange(50, dtype=np.int64))
     elif target == "table":
-        (place / "a.csv").write_text('title\n"What, is ""best""?"\nHow\tso\n')
+        (source / "a.csv").write_text('title\n"What, is ""best""?"\nHow\tso\n')
     elif target == "text":
-        (place / "a.txt").write_bytes("What is «best»?\r\n".encode())
-        (place / "b.txt").write_bytes("What is best?".encode("utf-16"))
+        (source / "a.txt").write_bytes("What is «best»?\r\n".encode())
+        (source / "b.txt").write_bytes("What is best?".encode("utf-16"))
     elif target == "hparams":
-        ModelConfig().save(place)
+        ModelConfig().save(source)
     elif target == "tokenizer":
-        toy_tokenizer().save(place)
-        parts = [(place / name).read_bytes() for name in TOKENIZER_FILES]
-        (folder / "tokenizer").write_bytes(APART.join(parts))
+        toy_tokenizer().save(source)
+        parts = [(source / name).read_bytes() for name in TOKENIZER_FILES]
+        (folder / "tokenizer").write_bytes(SEPARATOR.join(parts))
     elif target == "record":
         losses = [[1, 2.5], [2, 2.25]]
-        (place / "run.json").write_text(json.dumps({"dataset": "a", "losses": losses}))
+        (source / "run.json").write_text(json.dumps({"dataset": "a", "losses": losses}))
     elif target in ("tar", "index"):
-        run = RunFolder(place, "run1")
+        run = RunFolder(source, "run1")
         run.path.mkdir(exist_ok=True)
         ModelConfig(n_vocab=5, n_ctx=2, n_embd=2, n_head=1, n_layer=1).save(run.path)
         write_bundle(run.path / "model-1", [("model/wpe", np.ones((2, 2), np.float32))])
@@ -131,7 +133,7 @@ def seeds(target: str, folder: Path) -> None:
         else:
             drain(run_archive.pack(run_archive.archive_members(run.require()), folder / "a"))
             sha256_path(folder / "a").unlink()
-    for path in place.iterdir():
+    for path in source.iterdir():
         if path.is_file() and target != "tokenizer":
             (folder / path.name).write_bytes(path.read_bytes())
         if path.is_file():
@@ -139,6 +141,6 @@ def seeds(target: str, folder: Path) -> None:
 
 
 def _file(name: str, data: bytes) -> Path:
-    path = _PLACE / name
+    path = _FOLDER / name
     path.write_bytes(data)
     return path

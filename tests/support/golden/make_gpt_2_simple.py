@@ -1,21 +1,21 @@
-"""Makes what gpt-2-simple itself computes and saves: gpt_2_simple.npz, gpt_2_simple_run/, and
-tokenizer.json where OpenAI's vocabulary is at hand.
+"""Creates reference results of gpt-2-simple: gpt_2_simple.npz, gpt_2_simple_run/ and tokenizer.json,
+the last one if OpenAI's vocabulary is given.
 
-Needs gpt-2-simple 0.8.1 and TensorFlow 2.21 (with which this was made), and transformers.npz, whose
-weights it trains. From the repository's root:
+Needs gpt-2-simple 0.8.1, TensorFlow 2.21 and transformers.npz, whose weights it trains. From the
+repository's root:
 
     export PYTHONPATH=.:tests/support
     python tests/support/golden/make_gpt_2_simple.py [--vocabulary FOLDER]
 
-gpt_2_simple.npz holds `windows` (40, n_ctx), the ids that gpt-2-simple's own `finetune` was given
-instead of random ones, in order, and for each of TRAININGS `losses/NAME`, its loss at each step.
-gpt_2_simple_run/ is the run folder that the training `adam` left, without the graph (.meta) and
-the events, which are large. tokenizer.json lists [text, ids] as its encoder makes them, with
-vocabulary FOLDER (OpenAI's encoder.json and vocab.bpe).
+gpt_2_simple.npz has `windows` (40, n_ctx), the ids given to gpt-2-simple's `finetune` in place of
+random ones, in order, and for each of TRAININGS `losses/NAME`, the loss at each step.
+gpt_2_simple_run/ is the run folder of the training `adam`, without the graph (.meta) and the
+events, which are large. tokenizer.json lists [text, ids] of its encoder with the vocabulary in
+FOLDER (OpenAI's encoder.json and vocab.bpe).
 
     python tests/support/golden/make_gpt_2_simple.py --check checkpoint/run1
 
-makes nothing: gpt-2-simple opens that run folder, and its logits are compared with this package's.
+creates nothing: it opens that run folder with gpt-2-simple and compares the logits of both packages.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ HERE = Path(__file__).parent
 STEPS = 20
 TRAININGS: dict[str, dict[str, Any]] = {
     "adam": {"batch_size": 2, "learning_rate": 1e-3, "accumulate_gradients": 1},
-    # It adds up the gradients of its passes where we average them: the same to Adam but for its
-    # epsilon.
+    # gpt-2-simple sums the gradients of its passes, we average them: for Adam this differs only by
+    # the effect of epsilon.
     "accumulated": {"batch_size": 1, "learning_rate": 1e-3, "accumulate_gradients": 2},
     "sgd": {
         "batch_size": 2,
@@ -69,7 +69,7 @@ def golden_model() -> GPT2:
 
 
 def training_windows(config: ModelConfig) -> np.ndarray:
-    """(40, n_ctx) ids with something to learn in them: text, from many places."""
+    """Ids of text from random positions, (40, n_ctx)."""
     text = "What is the best thing that you ever have been to? " * 3
     text += "How would people of your kind start the end of a text? " * 3
     ids = np.array(toy_tokenizer().encode(text))
@@ -79,19 +79,19 @@ def training_windows(config: ModelConfig) -> np.ndarray:
 
 
 class GivenWindows:
-    """Stands in for gpt-2-simple's Sampler: hands out given windows in order."""
+    """Replaces gpt-2-simple's Sampler and returns given windows in order."""
 
     def __init__(self, windows: np.ndarray) -> None:
         self.windows = iter(windows)
         self.total_size = windows.size
 
     def sample(self, length: int) -> np.ndarray:
-        """The next window, whatever length was asked for: gpt-2-simple always asks for 1024."""
+        """The next window; ignores the requested length, which is always 1024."""
         return next(self.windows)
 
 
 def logged_losses(run: Path) -> np.ndarray:
-    """(steps,) losses that `finetune` wrote as TensorBoard events in fp32: it prints two digits."""
+    """Losses (steps,) from TensorBoard events in fp32; the printed ones have two digits."""
     losses = {}
     for path in run.glob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -123,7 +123,7 @@ def train(peer: Any, name: str, windows: np.ndarray) -> np.ndarray:
 
 
 def make_runs() -> None:
-    """Train, in a temporary folder, and keep the losses and one run."""
+    """Train in a temporary folder; keep the losses and one run."""
     model, tokenizer = golden_model(), toy_tokenizer()
     windows = training_windows(model.config)
     golden = {"windows": windows}
@@ -133,7 +133,7 @@ def make_runs() -> None:
         save_model(model, "models/toy")
         tokenizer.save("models/toy")
         Path("text.txt").write_text("any text: the windows are given", encoding="utf-8")
-        # Importing it turns eager execution off for good, so our own work is done before.
+        # Importing it disables eager execution for good, so this package's work comes first.
         peer = importlib.import_module("gpt_2_simple.gpt_2")
         for name in TRAININGS:
             golden[f"losses/{name}"] = train(peer, name, windows)
@@ -146,7 +146,7 @@ def make_runs() -> None:
 
 
 def make_tokenizer_ids(vocabulary: Path) -> None:
-    """What gpt-2-simple's encoder makes of hard strings, as [text, ids]."""
+    """gpt-2-simple's ids of hard strings, as [text, ids]."""
     encoder = importlib.import_module("gpt_2_simple.src.encoder")
     peer = encoder.get_encoder(str(vocabulary))
     rows = [[text, peer.encode(text)] for text in HARD_STRINGS]
@@ -161,7 +161,7 @@ def make_tokenizer_ids(vocabulary: Path) -> None:
 
 
 def check(run: Path) -> None:
-    """Open a run folder with gpt-2-simple and compare its logits with ours."""
+    """Compare the logits of gpt-2-simple and this package for a run folder."""
     model = load_model(run)
     random = np.random.default_rng(0)
     ids = random.integers(0, model.config.n_vocab, (2, min(64, model.config.n_ctx)))
@@ -181,7 +181,7 @@ def check(run: Path) -> None:
 
 
 def main() -> None:
-    """See the docstring of this file."""
+    """See the docstring of this module."""
     parser = argparse.ArgumentParser(description="golden numbers of gpt-2-simple")
     parser.add_argument("--vocabulary", type=Path, help="folder with OpenAI's encoder.json")
     parser.add_argument("--check", type=Path, help="a run folder for gpt-2-simple to open")

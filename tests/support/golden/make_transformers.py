@@ -1,17 +1,17 @@
-"""Makes transformers.npz: what Hugging Face's GPT-2 computes with a toy model's weights.
+"""Creates transformers.npz: results of Hugging Face's GPT-2 with the weights of a toy model.
 
-Needs torch and transformers beside this package; made with torch 2.13 and transformers 5.23. From
-the repository's root:
+Needs torch and transformers; created with torch 2.13 and transformers 5.23. From the repository's
+root:
 
     PYTHONPATH=.:tests/support python tests/support/golden/make_transformers.py
 
-The file holds `config` (the five numbers of hparams.json), every weight under OpenAI's name, and:
+The file has `config` (the five numbers of hparams.json), every weight under OpenAI's name, and:
 
 - `ids_N`, `logits_N`: token ids (batch, time) and fp32 logits (batch, time, n_vocab)
 - `windows`, `loss`: ids (batch, time) and the mean cross-entropy of predicting all but the first
   of each row, and `gradient/NAME` of that loss for each weight
-- `greedy_N`, `prompt_N`: ids that start with a prompt of so many ids, continued by the likeliest
-  id each time until the context is full
+- `greedy_N`, `prompt_N`: ids that start with a prompt of `prompt_N` ids, continued greedily until
+  the context is full
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from toy import toy_tokenizer, toy_weights
 CONFIG = ModelConfig(n_vocab=toy_tokenizer().n_vocab, n_ctx=32, n_embd=16, n_head=2, n_layer=2)
 SHAPES = ((3, 1), (2, 7), (1, 32))  # the last one fills the context
 PROMPTS = (1, 2, 5, 17, 30)
-NEAREST = 0.01  # the likeliest id must lead by so much, or rounding could change a greedy text
+NEAREST = 0.01  # minimum lead of the likeliest id, so that rounding cannot change a greedy text
 
 
 def golden_weights() -> dict[str, np.ndarray]:
-    """Weights whose logits are far from even, and whose greedy texts don't repeat one id."""
+    """Weights with uneven logits, and whose greedy texts do not repeat one id."""
     weights = toy_weights(CONFIG, seed=20, scale=12.0)
     weights["model/wpe"] *= 8.0
     weights["model/ln_f/g"] *= 4.0
@@ -56,7 +56,7 @@ def peer_name(name: str) -> str:
 
 
 def peer_model(config: ModelConfig, weights: dict[str, np.ndarray]) -> Any:
-    """transformers' GPT2LMHeadModel with these weights, none missing and none left over."""
+    """A transformers GPT2LMHeadModel with exactly these weights."""
     peer_config = transformers.GPT2Config(
         vocab_size=config.n_vocab,
         n_positions=config.n_ctx,
@@ -84,8 +84,8 @@ def peer_model(config: ModelConfig, weights: dict[str, np.ndarray]) -> Any:
 
 
 def greedy(model: Any, prompt: torch.Tensor) -> tuple[np.ndarray, float]:
-    """A prompt (1, time) and its likeliest continuation, (n_ctx,), and by how much every id of it
-    led the next best one."""
+    """A prompt (1, time), its greedy continuation (n_ctx,), and the smallest lead of an id over the
+    second likeliest one."""
     text = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
@@ -99,7 +99,7 @@ def greedy(model: Any, prompt: torch.Tensor) -> tuple[np.ndarray, float]:
 
 
 def main() -> None:
-    """Write transformers.npz beside this script."""
+    """Write transformers.npz to this script's folder."""
     weights = golden_weights()
     model = peer_model(CONFIG, weights)
     random = np.random.default_rng(5)
@@ -111,7 +111,7 @@ def main() -> None:
             golden[f"logits_{order}"] = model(torch.tensor(ids)).logits.numpy()
     windows = torch.tensor(random.integers(0, CONFIG.n_vocab, (3, 21)))
     golden["windows"] = windows.numpy().astype(np.int32)
-    loss = model(windows, labels=windows).loss  # it shifts the labels itself
+    loss = model(windows, labels=windows).loss  # the model shifts the labels
     loss.backward()
     golden["loss"] = np.array(loss.item(), np.float32)
     for name, array in weights.items():
