@@ -40,15 +40,22 @@ def record_of(machine: Machine) -> dict[str, Any]:
 
 @dataclass
 class Pages:
+    """Runs of `finetune` in one kernel, which starts TensorFlow only once."""
+
     machine: Machine
+    invalid: Page  # with GPT2_STEPS=abc
+    files_after_invalid: list[Path]
     pages: list[Page]
 
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     machine = Machine(tmp_path_factory.mktemp("twice"), {})
-    with machine.kernel() as kernel:
-        return Pages(machine, [kernel.run("finetune") for _ in range(2)])
+    with machine.kernel(GPT2_STEPS="abc") as kernel:
+        invalid = kernel.run("finetune")
+        files = list(machine.folder.iterdir())
+        kernel.run_cell("import os; os.environ['GPT2_STEPS'] = '10'")
+        return Pages(machine, invalid, files, [kernel.run("finetune") for _ in range(2)])
 
 
 @pytest.mark.parametrize("time", [0, 1], ids=["first", "again"])
@@ -93,14 +100,12 @@ def test_finetune_writes_only_ignored_files_beside_itself(twice: Pages) -> None:
     assert {"notebooks/*.txt", "notebooks/*.csv"} <= ignored
 
 
-def test_an_invalid_value_is_shown_and_stops_the_notebook(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, {"GPT2_STEPS": "abc"})
-    page = machine.run("finetune")
-    words = "Training steps must be a whole number, got 'abc'"
-    assert words in page["finetune-form"].text
+def test_an_invalid_value_is_shown_and_stops_the_notebook(twice: Pages) -> None:
+    page, error = twice.invalid, "Training steps must be a whole number, got 'abc'"
+    assert error in page["finetune-form"].text
     assert list(page)[-1] == "finetune", "later cells must not run"
-    assert re.fullmatch(rf"✗ {re.escape(words)}[^\n]*", page["finetune"].error)
-    assert not list(machine.folder.iterdir())
+    assert re.fullmatch(rf"✗ {re.escape(error)}[^\n]*", page["finetune"].error)
+    assert twice.files_after_invalid == []
 
 
 # ------------------------------------------------------------------------------ with Drive
@@ -274,7 +279,7 @@ def test_a_denied_table_stops_the_notebook(tmp_path: Path) -> None:
         machine = Machine(tmp_path, {**months, **host})
         page = machine.run("bigquery_export")
     assert list(page)[-1] == "check-cost", "later cells must not run"
-    assert re.fullmatch(r"✗ [^\n]*denied to the public[^\n]*", page["check-cost"].error)
+    assert re.fullmatch(r"✗ [^\n]*not been public since[^\n]*", page["check-cost"].error)
     assert not list(machine.folder.iterdir())
 
 
@@ -282,7 +287,7 @@ def test_the_exported_titles_are_the_training_text(titles: Titles) -> None:
     page = complete("reddit_titles", titles.titles)
     assert "Training text: titles.csv" in page["finetune-form"].text
     assert record_of(titles.machine)["dataset"] == "titles.csv"
-    assert re.search(r"validation \d\.\d\d at step 40", page["finetune"].text)
+    assert re.search(r"validation loss \d\.\d\d at step 40", page["finetune"].text)
     for cell in ("finetune", "plot"):
         assert [picture[: len(PNG)] for picture in page[cell].pictures] == [PNG], cell
 
