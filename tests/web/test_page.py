@@ -66,7 +66,7 @@ class OpenPage:
         self.page.fill("#editor", PROMPT)
         self.page.click("#generate")
         started = re.compile(r"night, and\s*\S")
-        self.page.locator(".result.generating", has_text=started).wait_for()
+        self.page.locator(".result.generating .result-text", has_text=started).wait_for()
 
     def set_slider(self, name: str, value: float) -> None:
         self.page.locator(f"#option-{name}").evaluate(
