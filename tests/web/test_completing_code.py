@@ -1,4 +1,4 @@
-"""The README's recipe for code completion: finetune on Python files, serve, complete a line."""
+"""The recipe for code completion in docs/training.md: finetune, serve, complete a line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import httpx
 from paths import ROOT
 from web_server import address_of, started
 
-README = ROOT / "README.md"
+DOCUMENT = ROOT / "docs" / "training.md"
 SHAPES = ("square", "circle", "house", "garden", "window", "table")
 
 
 def recipe() -> tuple[list[str], list[str], str]:
-    """Return the README's arguments of finetune and serve, and the path of its request."""
-    text = README.read_text(encoding="utf-8")
-    section = text[text.index("### Completing code") :]
+    """Return the documented arguments of finetune and serve, and the path of the request."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    section = text[text.index("## Finetuning on code") :]
     finetune, serve = (
         shlex.split(re.search(rf"gpt2-helpers {command} (.+)", section)[1])  # type: ignore[index]
         for command in ("finetune", "serve")
