@@ -44,29 +44,15 @@ def run(options: Namespace) -> int:
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     check_files(options.dataset)
 
-    from tqdm.auto import tqdm
-
     from gpt2_helpers.checkpoint.model_files import model_folder
     from gpt2_helpers.checkpoint.pretrained import download_if_missing
-    from gpt2_helpers.data.dataset import encode_dataset
+    from gpt2_helpers.data.dataset import iter_encode
+    from gpt2_helpers.system.progress import show_bytes
     from gpt2_helpers.tokenizer import Tokenizer
 
     download_if_missing(run, note)
     tokenizer = Tokenizer.load(model_folder(run.model_name, run.model_dir))
-    with tqdm(desc="encoding", unit="B", unit_scale=True, dynamic_ncols=True) as bar:
-
-        def update(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        encoded = encode_dataset(
-            options.dataset,
-            tokenizer,
-            out,
-            data.combine,
-            column=data.column,
-            legacy_tokens=data.legacy_tokens,
-            on_progress=update,
-        )
+    encoding = iter_encode(options.dataset, tokenizer, out, data)
+    encoded = show_bytes(encoding, "encoding")
     print("\n".join([*encoded.describe(n_ctx=0), f"saved in {out}"]))
     return DONE

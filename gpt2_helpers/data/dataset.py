@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from gpt2_helpers.data.token_files import (
     write_dataset_file,
     write_npz,
 )
-from gpt2_helpers.data.token_stream import OnProgress, TokenStream, total_size
+from gpt2_helpers.data.token_stream import TokenStream, total_size
 from gpt2_helpers.errors import DatasetError, OptionError
+from gpt2_helpers.system.files import CopyProgress, drain
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
@@ -121,7 +122,6 @@ def load_dataset(
     *,
     processes: int | None = None,
     cache: str | Path | None = None,
-    on_progress: OnProgress | None = None,
 ) -> Dataset:
     """Read and encode a dataset.
 
@@ -136,7 +136,6 @@ def load_dataset(
         processes: Number of encoding processes; the ids do not depend on it. Default: chosen by
             the size of the text.
         cache: The .npy file for the ids; replaced if it exists. Default: a temporary file.
-        on_progress: Called with the bytes read and the bytes in total.
 
     Returns:
         The dataset.
@@ -149,25 +148,36 @@ def load_dataset(
         dataset = load_dataset("titles.csv", Tokenizer.load("models/124M"))
         print("\\n".join(dataset.describe(n_ctx=1024)))
     """
-    return _load(path, tokenizer, config, processes, cache, on_progress)
+    return drain(iter_load(path, tokenizer, config, processes, cache))
 
 
-def _load(
+def iter_load(
     path: str | Path,
     tokenizer: Tokenizer,
-    config: DatasetConfig,
-    processes: int | None,
-    cache: str | Path | None,
-    on_progress: OnProgress | None,
+    config: DatasetConfig = _DEFAULTS,
+    processes: int | None = None,
+    cache: str | Path | None = None,
     output: Path | None = None,
-) -> Dataset:
+) -> Generator[CopyProgress, None, Dataset]:
+    """`load_dataset` with progress: yields the bytes read and in total, returns the dataset.
+
+    `output` is a file that is not part of a folder's data.
+    """
     cache_path = None if cache is None else Path(cache)
     # The folder may contain the output of an earlier call, which is not part of the data.
     outputs = [file.resolve() for file in (cache_path, output) if file]
     files = [file for file in find_files(path) if file.resolve() not in outputs]
     check_column(files, config.column)
     stream = TokenStream(tokenizer, config, _process_count(processes, files))
-    tokens = memmap_tokens(stream.read(path, files, on_progress), stream.dtype, cache_path)
+    total = total_size(files)
+    writing = memmap_tokens(stream.read(path, files), stream.dtype, cache_path)
+    while True:
+        try:
+            next(writing)
+        except StopIteration as end:
+            tokens = end.value
+            break
+        yield CopyProgress(stream.report.bytes_read, total)
     return Dataset(
         tokens=tokens,
         documents=stream.documents,
@@ -314,7 +324,6 @@ def encode_dataset(
     column: str | None = None,
     legacy_tokens: bool = False,
     processes: int | None = None,
-    on_progress: OnProgress | None = None,
 ) -> Dataset:
     """Encode a dataset once, into an .npz file that `load_dataset` and gpt-2-simple can read.
 
@@ -326,7 +335,6 @@ def encode_dataset(
         column: Name or number of the column of tables.
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
         processes: Number of encoding processes. Default: chosen by the size of the text.
-        on_progress: Called with the bytes read and the bytes in total.
 
     Returns:
         The dataset that was written.
@@ -338,10 +346,21 @@ def encode_dataset(
     Example:
         encode_dataset("stories/", Tokenizer.load("models/124M"), "stories.npz")
     """
+    config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
+    return drain(iter_encode(file_path, tokenizer, out_path, config, processes))
+
+
+def iter_encode(
+    file_path: str | Path,
+    tokenizer: Tokenizer,
+    out_path: str | Path,
+    config: DatasetConfig = _DEFAULTS,
+    processes: int | None = None,
+) -> Generator[CopyProgress, None, Dataset]:
+    """`encode_dataset` with progress: yields the bytes read and in total, returns the dataset."""
     out = Path(out_path)
     if out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
-    config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
-    dataset = _load(file_path, tokenizer, config, processes, None, on_progress, output=out)
+    dataset = yield from iter_load(file_path, tokenizer, config, processes, output=out)
     write_npz(out, dataset.tokens)
     return dataset

@@ -13,7 +13,7 @@ import io
 import struct
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -36,8 +36,8 @@ def is_token_file(file: Path) -> bool:
 
 def memmap_tokens(
     chunks: Iterable[AnyIds], dtype: np.dtype[Any], path: Path | None = None
-) -> AnyIds:
-    """Write ids to a file and map it into memory.
+) -> Generator[int, None, AnyIds]:
+    """Write ids to a file and map it into memory. Yields the number of ids after each chunk.
 
     Args:
         chunks: Arrays of ids.
@@ -52,22 +52,25 @@ def memmap_tokens(
     """
     if path is not None:
         with write_dataset_file(path) as file:
-            count = _write_npy(file, chunks, dtype)
+            count = yield from _write_npy(file, chunks, dtype)
         return _memmap(path, dtype, count)
     try:
         with tempfile.TemporaryFile() as file:
-            count = _write_npy(file, chunks, dtype)
+            count = yield from _write_npy(file, chunks, dtype)
             return _memmap(file, dtype, count)  # the mapping outlives the closed file
     except OSError as error:
         raise _write_error(f"a temporary file in {tempfile.gettempdir()}", error) from None
 
 
-def _write_npy(file: IO[bytes], chunks: Iterable[AnyIds], dtype: np.dtype[Any]) -> int:
+def _write_npy(
+    file: IO[bytes], chunks: Iterable[AnyIds], dtype: np.dtype[Any]
+) -> Generator[int, None, int]:
     count = 0
     file.write(_npy_header(dtype, 0))
     for chunk in chunks:
         file.write(np.ascontiguousarray(chunk, dtype).data)
         count += len(chunk)
+        yield count
     file.seek(0)
     file.write(_npy_header(dtype, count))
     file.flush()

@@ -6,7 +6,7 @@ Text is read, split and encoded in chunks, so memory use does not depend on the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,6 @@ from gpt2_helpers.types import AnyIds
 
 _MIN_PART, _MAX_PART = 1 << 10, 1 << 20  # characters encoded at a time
 _TAIL = 16  # ids that are enough to recognize an `<|endoftext|>`, as one id or as seven
-
-OnProgress = Callable[[int, int], None]  # receives the bytes read and the bytes in total
 
 
 def total_size(files: Iterable[Path]) -> int:
@@ -53,21 +51,17 @@ class TokenStream:
         self.documents = 0
         self.characters = 0  # of text files and tables
 
-    def read(
-        self, path: str | Path, files: list[Path], on_progress: OnProgress | None = None
-    ) -> Iterator[AnyIds]:
+    def read(self, path: str | Path, files: list[Path]) -> Iterator[AnyIds]:
         """Yield the ids of all files, with an end of text between two files.
 
         Args:
             path: Name of the dataset in error messages.
             files: Text files, tables and token files, in order.
-            on_progress: Called with the bytes read and the bytes in total.
 
         Raises:
             DatasetError: The files cannot be read, or contain nothing to train on.
         """
         separator = np.array(self.tokenizer.encode(END_OF_TEXT, self.special), self.dtype)
-        total = total_size(files)
         count = 0
         tail: list[int] = []
         for group in _group_files(files):
@@ -79,8 +73,6 @@ class TokenStream:
                 tail = (tail + ids[-_TAIL:].tolist())[-_TAIL:]
                 count += len(ids)
                 yield ids
-                if on_progress:
-                    on_progress(self.report.bytes_read, total)
         # Raised before the stream ends, so that an unusable cache file is not kept.
         if not self.documents:
             reasons = "; ".join(self.report.notes()[:3]) or "only whitespace, or no files"

@@ -17,7 +17,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from gpt2_helpers.errors import Gpt2Error
 
@@ -42,7 +42,7 @@ class CopyProgress(NamedTuple):
 Result = TypeVar("Result")
 
 
-def drain(copying: Generator[CopyProgress, None, Result]) -> Result:
+def drain(copying: Generator[Any, None, Result]) -> Result:
     """Run a generator to its end without showing its progress, and return its result."""
     while True:
         try:

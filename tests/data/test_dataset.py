@@ -21,10 +21,12 @@ from gpt2_helpers.data.dataset import (
     Dataset,
     encode_csv,
     encode_dataset,
+    iter_load,
     load_dataset,
     train_validation_split,
 )
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from paths import ROOT
 from toy import toy_tokenizer
@@ -435,12 +437,11 @@ def test_the_ids_do_not_depend_on_processes_or_combine(tmp_path: Path) -> None:
 
 def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\ufeff" + "the best thing é\n" * 100_000)
-    calls: list[tuple[int, int]] = []
-    load_dataset(path, TOKENIZER, on_progress=lambda done, total: calls.append((done, total)))
+    progress = list(iter_load(path, TOKENIZER))
     size = path.stat().st_size
-    assert calls[-1] == (size, size)
-    assert calls == sorted(calls)
-    assert len(set(calls)) > 1
+    assert progress[-1] == CopyProgress(size, size)
+    assert progress == sorted(progress)
+    assert len(set(progress)) > 1
 
 
 def test_the_ids_can_be_cached_in_a_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gpt2_helpers.data.token_files import memmap_tokens, read_tokens, write_dataset_file, write_npz
 from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.system.files import drain
 from gpt2_helpers.types import AnyIds
 
 IDS = np.random.default_rng(1).integers(0, 50257, 1_500_000).astype("<u2")
@@ -126,7 +127,7 @@ def chunks() -> Iterator[AnyIds]:
 
 
 def test_ids_are_memory_mapped(tmp_path: Path) -> None:
-    tokens = memmap_tokens(chunks(), DTYPE)
+    tokens = drain(memmap_tokens(chunks(), DTYPE))
     assert isinstance(tokens, np.memmap)
     assert tokens.dtype == np.uint16
     assert np.array_equal(tokens, IDS)
@@ -135,15 +136,15 @@ def test_ids_are_memory_mapped(tmp_path: Path) -> None:
 
 def test_the_ids_are_written_to_an_npy_file(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
-    tokens = memmap_tokens(chunks(), DTYPE, path)
+    tokens = drain(memmap_tokens(chunks(), DTYPE, path))
     assert np.array_equal(tokens, IDS)
     assert np.array_equal(np.load(path, mmap_mode="r"), IDS)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_ids_give_an_empty_array(tmp_path: Path) -> None:
-    assert memmap_tokens([], DTYPE).tolist() == []
-    assert memmap_tokens([], DTYPE, tmp_path / "ids.npy").tolist() == []
+    assert drain(memmap_tokens([], DTYPE)).tolist() == []
+    assert drain(memmap_tokens([], DTYPE, tmp_path / "ids.npy")).tolist() == []
 
 
 def failing() -> Iterator[AnyIds]:
@@ -161,7 +162,7 @@ def test_a_failed_write_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
     path.write_text("old")
     with pytest.raises(DatasetError, match="the source failed"):
-        memmap_tokens(failing(), DTYPE, path)
+        drain(memmap_tokens(failing(), DTYPE, path))
     with pytest.raises(KeyboardInterrupt):
         interrupted(path)
     assert path.read_text() == "old"
@@ -180,7 +181,7 @@ def test_the_old_file_is_kept_until_the_new_one_is_complete(tmp_path: Path) -> N
 
 def test_an_unwritable_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"gone.ids\.npy cannot be written: No such file"):
-        memmap_tokens(chunks(), DTYPE, tmp_path / "gone" / "ids.npy")
+        drain(memmap_tokens(chunks(), DTYPE, tmp_path / "gone" / "ids.npy"))
     with pytest.raises(DatasetError, match="cannot be written"):
         write_npz(tmp_path, IDS)
 
@@ -189,4 +190,4 @@ def test_an_unwritable_path_is_an_error(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "r+b"))  # noqa: SIM115
     with pytest.raises(DatasetError, match=r"temporary file in .* No space left on device"):
-        memmap_tokens(chunks(), DTYPE)
+        drain(memmap_tokens(chunks(), DTYPE))

@@ -64,7 +64,7 @@ def tar(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    # WeightsReader turns the first into a CheckpointError, and reads with TensorFlow after the other.
+    # WeightsReader turns the first into a CheckpointError; after the other it uses TensorFlow.
     with contextlib.suppress(BadIndexError, ForeignIndexError):
         read_index(_file("model.index", data))
 

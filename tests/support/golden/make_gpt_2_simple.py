@@ -1,5 +1,6 @@
-"""Creates reference results of gpt-2-simple: gpt_2_simple.npz, gpt_2_simple_run/ and tokenizer.json,
-the last one if OpenAI's vocabulary is given.
+"""Creates reference results of gpt-2-simple: gpt_2_simple.npz, gpt_2_simple_run/, tokenizer.json.
+
+The last one needs OpenAI's vocabulary.
 
 Needs gpt-2-simple 0.8.1, TensorFlow 2.21 and transformers.npz, whose weights it trains. From the
 repository's root:
@@ -15,7 +16,7 @@ FOLDER (OpenAI's encoder.json and vocab.bpe).
 
     python tests/support/golden/make_gpt_2_simple.py --check checkpoint/run1
 
-creates nothing: it opens that run folder with gpt-2-simple and compares the logits of both packages.
+creates nothing: it compares the logits of both packages for that run folder.
 """
 
 from __future__ import annotations
