@@ -1,0 +1,51 @@
+"""Subprocesses of the benchmarks, interleaved rounds, and facts about the machine."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+import machine_info
+
+
+def test_subprocesses_import_this_checkout() -> None:
+    script = "import gpt2_helpers, workloads; print(gpt2_helpers.__file__)"
+    printed = machine_info.run([sys.executable, "-c", script]).stdout.strip()
+    assert printed == str(machine_info.ROOT / "gpt2_helpers" / "__init__.py")
+
+
+def test_a_failing_command_shows_its_error() -> None:
+    with pytest.raises(SystemExit, match="no such luck"):
+        machine_info.run([sys.executable, "-c", "raise SystemExit('no such luck')"])
+
+
+def test_rounds_alternate_after_an_uncounted_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    class Result:
+        def __init__(self, name: str) -> None:
+            order.append(name)
+            self.stdout = f'log line\n{{"seconds": {len(order)}}}\n'
+
+    monkeypatch.setattr(machine_info, "run", lambda command: Result(command[0]))
+    results = machine_info.run_interleaved({"a": ["a"], "b": ["b"]}, rounds=2)
+    assert order == ["a", "b"] * 3
+    assert results == {
+        "a": [{"seconds": 3}, {"seconds": 5}],
+        "b": [{"seconds": 4}, {"seconds": 6}],
+    }
+    assert machine_info.median(results["a"], "seconds") == 4
+
+
+def test_the_machine_is_one_line_with_its_cores() -> None:
+    line = machine_info.machine()
+    assert " cores" in line
+    assert "\n" not in line
+
+
+def test_peak_memory_grows_with_what_is_held() -> None:
+    before = machine_info.peak_memory()
+    block = bytearray(b"1" * (before + 50_000_000))
+    assert machine_info.peak_memory() >= before + 40_000_000
+    del block
