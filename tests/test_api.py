@@ -1,4 +1,4 @@
-"""gpt-2-simple's calls: its parameters, by position too, and what comes out of them where."""
+"""The public functions: parameters, printed and returned texts, and finetuning."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
-from toy import toy_tokenizer
-from toy_runs import SHORT, assert_same, saved_steps, train, weights_of, write_model, write_text
+from toy_runs import SHORT, assert_same, train, weights_of, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]
 DELIMITER = "=" * 20 + "\n"
 REQUIRED = inspect.Parameter.empty
 
-# The parameters of gpt-2-simple 0.8.1 in its order, with its defaults.
+# The parameters of gpt-2-simple 0.8.1, in order, with their defaults.
 GPT_2_SIMPLE: dict[str, dict[str, Any]] = {
     "download_gpt2": {"model_dir": "models", "model_name": "124M"},
     "is_gpt2_downloaded": {"model_dir": "models", "model_name": "124M"},
@@ -132,7 +130,7 @@ GPT_2_SIMPLE: dict[str, dict[str, Any]] = {
     "copy_file_to_gdrive": {"file_path": REQUIRED},
     "copy_file_from_gdrive": {"file_path": REQUIRED},
 }
-# Where ours differs on purpose: a training that never ends is to be asked for.
+# Deliberately different: endless training must be requested.
 OTHER_DEFAULTS = {("finetune", "steps"): 1000}
 
 
@@ -145,7 +143,7 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session that holds the toy, compiled once for all tests that only write with it."""
+    """A session with the toy model, compiled once for all tests that only generate."""
     session = Session()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("loaded"))
@@ -158,7 +156,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 
 @pytest.mark.parametrize("name", GPT_2_SIMPLE)
-def test_parameters_are_those_of_gpt_2_simple_and_new_ones_come_after(name: str) -> None:
+def test_parameters_match_gpt_2_simple_and_new_ones_are_keyword_only(name: str) -> None:
     parameters = inspect.signature(getattr(gpt2, name)).parameters.values()
     positional = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     expected = {
@@ -175,7 +173,7 @@ def test_parameters_are_those_of_gpt_2_simple_and_new_ones_come_after(name: str)
 @pytest.mark.parametrize(
     ("name", "configs", "beside"),
     [
-        # What a call has beside the options of its configs.
+        # Parameters that are not options of the configs.
         ("finetune", (FinetuneConfig, RunConfig, DatasetConfig), {"sess", "dataset", "reuse"}),
         (
             "generate",
@@ -185,7 +183,7 @@ def test_parameters_are_those_of_gpt_2_simple_and_new_ones_come_after(name: str)
         ),
     ],
 )
-def test_options_and_their_defaults_are_those_of_the_configs(
+def test_parameters_and_defaults_match_the_configs(
     name: str, configs: tuple[type, ...], beside: set[str]
 ) -> None:
     options = {f.name: f.default for config in configs for f in dataclasses.fields(config)}
@@ -193,7 +191,7 @@ def test_options_and_their_defaults_are_those_of_the_configs(
     assert {n: p.default for n, p in parameters.items() if n not in beside} == options
 
 
-def test_generating_into_a_file_takes_what_generating_takes() -> None:
+def test_generate_to_file_has_the_parameters_of_generate() -> None:
     given = inspect.signature(gpt2.generate).parameters
     for name, parameter in inspect.signature(gpt2.generate_to_file).parameters.items():
         if name != "destination_path":
@@ -201,7 +199,7 @@ def test_generating_into_a_file_takes_what_generating_takes() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_every_option_of_a_finetuning_arrives_by_position(fake_colab: Path) -> None:
+def test_finetune_accepts_every_parameter_by_position(fake_colab: Path) -> None:
     given: dict[str, Any] = {
         "steps": 1,
         "model_name": "toy",
@@ -254,7 +252,7 @@ def test_every_option_of_a_finetuning_arrives_by_position(fake_colab: Path) -> N
     assert (fake_colab / "checkpoint_mine.tar").is_file()
 
 
-def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:
+def test_generate_accepts_every_parameter_by_position(loaded: Session) -> None:
     given: dict[str, Any] = {
         "run_name": "run1",
         "checkpoint_dir": "checkpoint",
@@ -283,7 +281,7 @@ def test_every_option_of_a_text_arrives_by_position(loaded: Session) -> None:
     assert len(expected) == 3
 
 
-# --- Texts: printed, listed, in a file
+# --- Texts: printed, returned, in a file
 
 
 def written(session: Session, **options: Any) -> list[str]:
@@ -301,7 +299,7 @@ def test_texts_are_printed_with_the_delimiter_after_each(loaded: Session, capsys
     assert capsys.readouterr().out == "".join(f"{text}\n--" for text in expected)
 
 
-def test_texts_in_a_file_are_held_no_longer(
+def test_texts_written_to_a_file_are_not_kept_in_memory(
     loaded: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = (GenerationResult(f"{n}" * 100_000, "", n, 1, "length") for n in range(100))
@@ -326,7 +324,7 @@ def test_a_single_text_has_no_delimiter(loaded: Session, capsys: Captured) -> No
     assert capsys.readouterr().out.count(DELIMITER) == 2
 
 
-def test_a_file_holds_what_would_be_printed_and_a_bar_tells_of_it(
+def test_a_file_has_the_printed_texts_and_a_progress_bar_is_shown(
     loaded: Session, capsys: Captured
 ) -> None:
     expected = written(loaded, nsamples=3)
@@ -338,14 +336,14 @@ def test_a_file_holds_what_would_be_printed_and_a_bar_tells_of_it(
     assert content == "".join(f"{text}\n{DELIMITER}" for text in expected)
 
 
-def test_a_file_and_a_list_at_once(loaded: Session) -> None:
+def test_a_file_and_a_list(loaded: Session) -> None:
     expected = written(loaded, nsamples=2)
     assert written(loaded, nsamples=2, destination_path="out/texts.txt") == expected
     content = Path("out/texts.txt").read_bytes().decode("utf-8")
     assert content == "".join(f"{text}\n{DELIMITER}" for text in expected)
 
 
-def test_texts_stand_in_the_order_of_their_prefixes(loaded: Session, capsys: Captured) -> None:
+def test_texts_are_in_the_order_of_their_prompts(loaded: Session, capsys: Captured) -> None:
     prefixes = ["What is", "How", " the best people", "I"]
     options: dict[str, Any] = {"nsamples": 3, "batch_size": 4, "truncate": "e"}
     finished = [
@@ -364,7 +362,7 @@ def test_texts_stand_in_the_order_of_their_prefixes(loaded: Session, capsys: Cap
     assert Path("t").read_bytes().decode("utf-8") == expected
 
 
-def test_an_error_before_the_first_text_leaves_an_older_file(loaded: Session) -> None:
+def test_an_error_before_the_first_text_keeps_an_existing_file(loaded: Session) -> None:
     Path("texts.txt").write_text("older")
     with pytest.raises(OptionError, match="the prefix has .* tokens"):
         gpt2.generate_to_file(loaded, destination_path="texts.txt", prefix="What is", length=2)
@@ -373,11 +371,11 @@ def test_an_error_before_the_first_text_leaves_an_older_file(loaded: Session) ->
     assert Path("texts.txt").read_text() == "older"
 
 
-def test_none_is_a_batch_of_one(loaded: Session) -> None:
+def test_a_batch_size_of_none_is_one(loaded: Session) -> None:
     assert written(loaded, batch_size=None) == written(loaded)
 
 
-def test_no_prefix_is_none_or_nothing(loaded: Session) -> None:
+def test_an_empty_prompt_is_the_same_as_none(loaded: Session) -> None:
     assert written(loaded, prefix="") == written(loaded) == written(loaded, prefix=[""])
     with pytest.raises(OptionError, match="prefix must be a text or a list of texts"):
         written(loaded, prefix=[])
@@ -386,12 +384,12 @@ def test_no_prefix_is_none_or_nothing(loaded: Session) -> None:
             written(loaded, prefix=wrong)
 
 
-# --- Which model writes
+# --- Which model generates
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two models and three runs, to be copied."""
+    """A folder with two models and three runs, which tests copy."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -411,7 +409,7 @@ def holds(session: Session) -> str:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_what_is_named_writes_and_else_what_is_loaded(runs: Path) -> None:
+def test_the_named_model_is_used_else_the_loaded_one(runs: Path) -> None:
     shutil.copytree(runs, ".", dirs_exist_ok=True)
     session = gpt2.start_tf_sess()
     cases: list[tuple[dict[str, Any], str]] = [
@@ -446,7 +444,7 @@ def test_what_is_named_writes_and_else_what_is_loaded(runs: Path) -> None:
         ({"model_name": "toy"}, "toy"),
     ],
 )
-def test_an_empty_session_loads_what_is_named(
+def test_an_empty_session_loads_the_named_model(
     asked: dict[str, Any], expected: str, runs: Path
 ) -> None:
     shutil.copytree(runs, ".", dirs_exist_ok=True)
@@ -456,7 +454,7 @@ def test_an_empty_session_loads_what_is_named(
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_what_is_loaded_is_not_loaded_again() -> None:
+def test_the_loaded_model_is_not_loaded_again() -> None:
     train(steps=1)
     session = gpt2.start_tf_sess()
     named: dict[str, Any] = {"run_name": "run1", "checkpoint_dir": "checkpoint"}
@@ -467,27 +465,14 @@ def test_what_is_loaded_is_not_loaded_again() -> None:
         assert session.model is model
 
 
-@pytest.mark.usefixtures("uncompiled")
-def test_loading_tells_what_was_loaded(capsys: Captured) -> None:
-    train(steps=2, save_every=1, max_checkpoints=0)
-    session = gpt2.start_tf_sess()
-    gpt2.load_gpt2(session, "model-1", precision="float32")
-    assert capsys.readouterr().out == "loaded run1\n"
-    first = weights_of(session.model)
-    gpt2.load_gpt2(session, precision="float32")
-    assert any((first[n] != array).any() for n, array in weights_of(session.model).items())
-    gpt2.load_gpt2(session, model_name="toy")
-    assert capsys.readouterr().out == "loaded run1\nloaded the pretrained model toy\n"
-
-
-def test_where_there_is_no_run_the_error_says_so() -> None:
+def test_a_missing_run() -> None:
     for call in (gpt2.generate, gpt2.load_gpt2):
         with pytest.raises(CheckpointError, match="no run 'run1' in checkpoint"):
             call(gpt2.start_tf_sess())
 
 
 @pytest.mark.parametrize("wrong", [None, "run1", Session])
-def test_a_session_is_asked_for(wrong: Any) -> None:
+def test_an_argument_that_is_not_a_session(wrong: Any) -> None:
     message = r"sess must be a session, got .*: sess = gpt2\.start_tf_sess\(\)"
     with pytest.raises(OptionError, match=message):
         gpt2.generate(wrong)
@@ -507,7 +492,7 @@ FEW = {name: value for name, value in SHORT.items() if name != "batch_size"}
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_finetuned_model_stays_loaded_and_its_optimizer_does_not() -> None:
+def test_a_finetuned_model_stays_loaded_without_its_optimizer() -> None:
     def variables() -> int:
         return sum(isinstance(thing, tf.Variable) for thing in gc.get_objects())
 
@@ -520,7 +505,7 @@ def test_a_finetuned_model_stays_loaded_and_its_optimizer_does_not() -> None:
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_finetuning_takes_paths_and_prints_a_line_each_step(capsys: Captured) -> None:
+def test_finetune_accepts_paths_and_prints_every_step(capsys: Captured) -> None:
     options = {
         **FEW,
         "steps": 2,
@@ -534,7 +519,7 @@ def test_finetuning_takes_paths_and_prints_a_line_each_step(capsys: Captured) ->
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_model_that_lost_its_way_is_not_left_in_the_session(
+def test_a_diverged_model_is_removed_from_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session = gpt2.start_tf_sess()
@@ -560,7 +545,7 @@ def test_a_model_that_lost_its_way_is_not_left_in_the_session(
         ({"validation_split": True}, "validation_split must be a number"),
     ],
 )
-def test_a_wrong_option_is_refused_before_anything_happens(
+def test_an_invalid_option_raises_before_any_work(
     options: dict[str, Any], message: str, loaded: Session
 ) -> None:
     with pytest.raises(OptionError, match=message):
@@ -569,63 +554,6 @@ def test_a_wrong_option_is_refused_before_anything_happens(
     assert not Path("checkpoint").exists()
 
 
-def test_an_unknown_option_is_refused() -> None:
+def test_an_unknown_option() -> None:
     with pytest.raises(TypeError, match="tempperature"):
         gpt2.generate(gpt2.start_tf_sess(), tempperature=1.0)  # type: ignore[call-arg]
-
-
-# --- Sessions, models and datasets
-
-
-@pytest.mark.usefixtures("uncompiled")
-def test_resetting_lets_go_of_the_model_and_starts_anew() -> None:
-    session = gpt2.start_tf_sess()
-    session.load_pretrained("toy")
-    other = gpt2.reset_session(session)
-    assert other is not session
-    assert not session.is_loaded
-    assert not other.is_loaded
-
-
-def test_gpus_are_given_by_tensorflow_s_names() -> None:
-    gpus = gpt2.get_available_gpus()
-    assert len(gpus) == len(tf.config.list_physical_devices("GPU"))
-    assert all(re.fullmatch(r"/device:GPU:\d+", name) for name in gpus)
-
-
-def test_the_bundled_model_is_downloaded_without_a_network() -> None:
-    assert not gpt2.is_gpt2_downloaded("mine", "tiny")
-    gpt2.download_gpt2("mine", "tiny")
-    assert gpt2.is_gpt2_downloaded("mine", "tiny")
-    assert gpt2.is_gpt2_downloaded(model_dir="mine", model_name="tiny")
-
-
-def test_a_table_becomes_a_text() -> None:
-    Path("titles.csv").write_text('title\n"One, two"\nThree\n', encoding="utf-8")
-    gpt2.encode_csv("titles.csv")
-    expected = "<|startoftext|>One, two<|endoftext|>\n<|startoftext|>Three<|endoftext|>\n"
-    assert Path("csv_encoded.txt").read_text(encoding="utf-8") == expected
-    gpt2.encode_csv("titles.csv", "out.txt", False, "<", ">")
-    assert Path("out.txt").read_text(encoding="utf-8") == "<title>\n<One, two>\n<Three>\n"
-
-
-def test_a_text_is_encoded_once_for_several_finetunings(capsys: Captured) -> None:
-    gpt2.encode_dataset("text.txt", "models", "ids.npz", "toy", 1000)
-    with np.load("ids.npz") as archive:
-        (ids,) = archive.values()
-    text = Path("text.txt").read_text(encoding="utf-8")
-    assert ids.tolist() == toy_tokenizer().encode(text)
-    assert f"1 document, {len(ids):,} tokens" in capsys.readouterr().out
-    with pytest.raises(DatasetError, match=r"nowhere\.txt"):
-        gpt2.encode_dataset("nowhere.txt", model_name="toy")
-
-
-@pytest.mark.usefixtures("uncompiled")
-def test_an_encoded_text_trains_like_the_text() -> None:
-    gpt2.encode_dataset("text.txt", model_name="toy")
-    session = gpt2.start_tf_sess()
-    gpt2.finetune(session, "text.txt", **FEW)
-    weights = weights_of(session.model)
-    gpt2.finetune(session, "text_encoded.npz", **{**FEW, "run_name": "encoded"})
-    assert_same(weights, weights_of(session.model))
-    assert saved_steps("encoded") == {4}

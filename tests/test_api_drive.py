@@ -1,4 +1,4 @@
-"""gpt-2-simple's calls for Drive, as a user meets them: what is shown, and what lies where."""
+"""The public functions for Google Drive: messages and copied files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_colab: Path) ->
     return fake_colab
 
 
-def test_a_run_goes_to_drive_and_comes_back_the_next_day(
+def test_a_run_is_restored_in_another_session(
     google: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("FAKE_COLAB_SLOW", "1")
@@ -52,7 +52,7 @@ def test_a_run_goes_to_drive_and_comes_back_the_next_day(
     assert re.search("titles from Google Drive: 100%", capsys.readouterr().err)
 
 
-def test_as_a_folder_and_in_another_place(google: Path) -> None:
+def test_as_a_folder_and_with_another_checkpoint_dir(google: Path) -> None:
     save_run(checkpoint_dir="runs")
     gpt2.mount_gdrive()
     gpt2.copy_checkpoint_to_gdrive("run1", True, checkpoint_dir="runs", weights_only=True)
@@ -61,7 +61,7 @@ def test_as_a_folder_and_in_another_place(google: Path) -> None:
     assert RunFolder("elsewhere", "run1").read().step == 4
 
 
-def test_files_go_there_and_back(google: Path, capsys: Captured) -> None:
+def test_files_are_copied_to_drive_and_back(google: Path, capsys: Captured) -> None:
     gpt2.mount_gdrive()
     Path("texts.txt").write_text("texts")
     gpt2.copy_file_to_gdrive("texts.txt")
@@ -72,7 +72,7 @@ def test_files_go_there_and_back(google: Path, capsys: Captured) -> None:
     assert "kept as texts.txt.before" in capsys.readouterr().out
 
 
-def test_notes_are_shown(capsys: Captured) -> None:
+def test_messages_are_printed(capsys: Captured) -> None:
     save_run()
     gpt2.mount_gdrive()
     gpt2.copy_checkpoint_to_gdrive()
@@ -81,7 +81,7 @@ def test_notes_are_shown(capsys: Captured) -> None:
     assert kept in capsys.readouterr().out
 
 
-def test_what_is_not_mounted_says_how(capsys: Captured) -> None:
+def test_without_a_mounted_drive(capsys: Captured) -> None:
     save_run()
     calls: list[Callable[[], None]] = [
         gpt2.copy_checkpoint_to_gdrive,
@@ -96,7 +96,7 @@ def test_what_is_not_mounted_says_how(capsys: Captured) -> None:
     assert "Google Drive is not mounted" in capsys.readouterr().out
 
 
-def test_a_mount_that_broke_down_is_made_anew(tmp_path: Path) -> None:
+def test_a_broken_mount_is_remounted(tmp_path: Path) -> None:
     gpt2.mount_gdrive()
     link = tmp_path / "content" / "drive" / "MyDrive"
     link.unlink()

@@ -1,4 +1,4 @@
-"""The fields of a config as a face sees them: words, ranges, and how a typed word is read."""
+"""The metadata of options, and parsing text as values."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Meal(ValidatedConfig):
 FIELDS = {field.name: field for field in fields_of(Meal)}
 
 
-def test_a_label_is_made_from_the_name_where_none_is_given() -> None:
+def test_the_default_label_is_the_name_in_words() -> None:
     assert FIELDS["table_size"].label == "Table size"
     assert FIELDS["salt"].label == "Salt (g)"
 
 
-def test_the_usual_range_is_no_limit() -> None:
+def test_values_outside_the_usual_range_are_valid() -> None:
     assert FIELDS["table_size"].usual == (2, 8)
     assert Meal(table_size=20).table_size == 20
     with pytest.raises(OptionError, match="between 1 and 20"):
@@ -63,20 +63,20 @@ def test_the_usual_range_is_no_limit() -> None:
         ("song", " la la", " la la"),
     ],
 )
-def test_a_word_is_read_as_the_fields_kind(name: str, word: str, value: object) -> None:
+def test_text_is_parsed_as_the_type_of_the_field(name: str, word: str, value: object) -> None:
     found = parse_value(FIELDS[name], word)
     assert found == value
     assert type(found) is type(value)
 
 
 @pytest.mark.parametrize("word", ["7.5", "many", "nan", "inf", ""])
-def test_what_is_none_of_its_kind_is_refused_when_checked(word: str) -> None:
+def test_text_that_cannot_be_parsed_is_rejected_by_validation(word: str) -> None:
     with pytest.raises(OptionError, match="^table_size must be a whole number, got"):
         validate_value(FIELDS["table_size"], parse_value(FIELDS["table_size"], word))
 
 
 @pytest.mark.parametrize("field", OPTIONS)
-def test_every_option_has_words_that_fit_into_a_form(field: Field) -> None:
+def test_labels_and_help_fit_into_a_form(field: Field) -> None:
     assert field.label[0].isupper() or field.label.startswith("gpt-2-simple")
     assert "_" not in field.label
     assert len(field.label) <= 24
@@ -84,7 +84,7 @@ def test_every_option_has_words_that_fit_into_a_form(field: Field) -> None:
 
 
 @pytest.mark.parametrize("field", OPTIONS)
-def test_a_usual_range_lies_within_the_limits(field: Field) -> None:
+def test_the_usual_range_is_within_the_limits(field: Field) -> None:
     if field.usual is None:
         return
     assert field.kind in (int, float)

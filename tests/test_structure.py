@@ -58,10 +58,8 @@ MAY_IMPORT = {
 # Modules with code but without tests/<same path>/test_<module>.py, and where they are tested.
 TESTED_ELSEWHERE = {
     "__init__.py": "lazy names: tests/test_api.py and the tests of imports below",
-    "api_setup.py": "public functions: tests/test_api.py",
     "cli/__init__.py": "only calls app.main: tests/cli/test_app.py",
     "forms/__init__.py": "lazy names: the tests of the forms",
-    "model_config.py": "re-exported by config: tests/test_config.py",
 }
 
 # Modules and calls that execute what they read. Subprocesses are started without a shell.

@@ -1,4 +1,4 @@
-"""Options made from config fields: every field can be given, in every way that people type."""
+"""Command-line options generated from config fields, in every notation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gpt2_helpers.fields import Field, ValidatedConfig, fields_of
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
-# Where one more than the default would not fit.
+# Where the default plus one is invalid.
 OTHER = {"n_embd": 512, "n_head": 8, "vocab_size": 5000, "dropout": 0.5, "top_p": 0.9}
 
 
 def read(*arguments: str, kind: type[ValidatedConfig] = FinetuneConfig) -> Any:
-    """The config that these arguments make."""
+    """Parse arguments into a config."""
     return config_from(kind, a_parser(kind).parse(arguments))
 
 
@@ -31,7 +31,7 @@ def a_parser(*kinds: type[ValidatedConfig]) -> Parser:
 
 
 def another(field: Field) -> Any:
-    """A value that the field takes and that is not its default."""
+    """A valid value that is not the default."""
     if field.name in OTHER:
         return OTHER[field.name]
     if field.choices:
@@ -69,12 +69,12 @@ def test_every_field_is_an_option(kind: type[ValidatedConfig], field: Field) -> 
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_without_options_all_is_by_default(kind: type[ValidatedConfig]) -> None:
+def test_without_options_the_config_has_its_defaults(kind: type[ValidatedConfig]) -> None:
     assert read(kind=kind) == kind()
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_the_help_tells_of_every_field(kind: type[ValidatedConfig]) -> None:
+def test_the_help_lists_every_field_with_its_default(kind: type[ValidatedConfig]) -> None:
     parser = a_parser(kind)
     plain, _, advanced = " ".join(parser.format_help().split()).partition("advanced options:")
     for field in fields_of(kind):
@@ -97,7 +97,7 @@ def test_words_for_false(word: str) -> None:
     assert read(f"--include_prefix={word}", kind=SamplingConfig).include_prefix is False
 
 
-def test_a_bare_truth_option_leaves_the_next_word_alone() -> None:
+def test_a_boolean_option_without_a_value_is_true() -> None:
     options = a_parser(RunConfig).parse(["--overwrite", "titles.csv"])
     assert options.file == "titles.csv"
     assert config_from(RunConfig, options).overwrite is True
@@ -107,7 +107,7 @@ def test_a_bare_truth_option_leaves_the_next_word_alone() -> None:
 
 
 @pytest.mark.parametrize("word", ["none", "None", "NONE"])
-def test_none_where_a_field_takes_it(word: str) -> None:
+def test_none_is_parsed_for_optional_fields(word: str) -> None:
     assert read("--seed", "7", "--seed", word).seed is None
     assert read("--truncate", word, kind=SamplingConfig).truncate is None
     with pytest.raises(OptionError, match="steps must be a whole number"):
@@ -118,18 +118,18 @@ def test_none_where_a_field_takes_it(word: str) -> None:
 @pytest.mark.parametrize(
     "value", ["-----", "--- x ---", "-5", "--x", "--titles.txt", "", " ", "a=b", "--x=--y"]
 )
-def test_a_text_may_begin_with_dashes(value: str) -> None:
+def test_a_value_may_start_with_dashes(value: str) -> None:
     assert read("--truncate", value, kind=SamplingConfig).truncate == value
     assert read(f"--truncate={value}", kind=SamplingConfig).truncate == value
 
 
-def test_an_options_name_is_no_value_unless_joined_on() -> None:
+def test_the_name_of_an_option_is_a_value_only_after_an_equals_sign() -> None:
     with pytest.raises(OptionError, match="--truncate needs a value"):
         read("--truncate", "--top_k", "5", kind=SamplingConfig)
     assert read("--truncate=--top_k", kind=SamplingConfig).truncate == "--top_k"
 
 
-def test_underscores_in_a_value_stay() -> None:
+def test_underscores_in_a_value_are_kept() -> None:
     assert read("--run_name=my_run", kind=RunConfig).run_name == "my_run"
     assert read("--run-name", "my_run", kind=RunConfig).run_name == "my_run"
 
@@ -165,28 +165,28 @@ def test_a_large_seed_keeps_every_digit() -> None:
         (["-s", "5"], "unexpected argument '-s'"),
     ],
 )
-def test_what_is_refused(arguments: list[str], message: str) -> None:
+def test_invalid_arguments(arguments: list[str], message: str) -> None:
     with pytest.raises(OptionError, match=message) as caught:
         read(*arguments)
     assert "\n" not in str(caught.value)
 
 
-def test_the_last_one_counts() -> None:
+def test_a_repeated_option_overrides_the_first() -> None:
     assert read("--steps", "5", "--steps", "6").steps == 6
 
 
-def test_after_two_dashes_all_are_arguments() -> None:
+def test_after_two_dashes_everything_is_an_argument() -> None:
     assert a_parser(RunConfig).parse(["--", "--run-name"]).file == "--run-name"
 
 
-def test_a_missing_argument_is_refused_with_the_way_to_the_help() -> None:
+def test_a_missing_argument() -> None:
     parser = Parser("test", "FILE", "Reads options.")
     parser.add_argument("file", metavar="FILE")
     with pytest.raises(OptionError, match="FILE.*gpt2-helpers test --help"):
         parser.parse([])
 
 
-def test_a_command_may_have_its_own_defaults() -> None:
+def test_a_command_can_have_its_own_defaults() -> None:
     own = FinetuneConfig(steps=7, dropout=0.1)
     parser = Parser("test", "", "Reads options.")
     parser.add_config(FinetuneConfig, defaults=own)
@@ -196,7 +196,7 @@ def test_a_command_may_have_its_own_defaults() -> None:
     assert "(default: 7)" in parser.format_help()
 
 
-def test_a_command_may_take_some_fields_and_change_one() -> None:
+def test_a_command_can_use_some_fields_and_change_them() -> None:
     parser = Parser("test", "", "Reads options.")
     parser.add_config(RunConfig, "run_name")
     parser.add_field(field_of(RunConfig, "model_name", default=None, help="100% another"))
@@ -207,7 +207,7 @@ def test_a_command_may_take_some_fields_and_change_one() -> None:
     assert "model_name" not in parser.parse([])
 
 
-def test_examples_are_whole_commands() -> None:
+def test_examples_are_complete_commands() -> None:
     shown = Parser("info", "[RUN]", "Shows.", ["", "run1"]).format_help()
     assert shown.startswith("usage: gpt2-helpers info [RUN] [OPTION ...]\n")
     assert "examples:\n  gpt2-helpers info\n  gpt2-helpers info run1\n" in shown

@@ -38,7 +38,7 @@ GOOGLE_COLAB: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("fake_colab")
 @pytest.mark.parametrize("call", GOOGLE_COLAB)
-def test_the_stand_in_has_the_real_signatures(call: str) -> None:
+def test_the_fake_has_the_real_signatures(call: str) -> None:
     module, name = call.split(".")
     parameters = inspect.signature(
         getattr(importlib.import_module(f"google.colab.{module}"), name)
@@ -47,7 +47,7 @@ def test_the_stand_in_has_the_real_signatures(call: str) -> None:
     assert actual == list(GOOGLE_COLAB[call].items())
 
 
-def test_the_stand_in_lives_beside_other_packages_of_google() -> None:
+def test_the_fake_does_not_hide_other_google_packages() -> None:
     pytest.importorskip("google.protobuf")
     fakes = FAKES
     script = "import google.colab.drive, google.protobuf; print(google.colab.__file__)"
@@ -79,7 +79,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], object], str]] = {
 
 @pytest.mark.parametrize("call", ELSEWHERE)
 @pytest.mark.parametrize("tag", ["", "a runtime image without google.colab"])
-def test_elsewhere_each_says_what_to_do_instead(
+def test_outside_colab_errors_say_what_to_do(
     monkeypatch: pytest.MonkeyPatch, call: str, tag: str
 ) -> None:
     monkeypatch.setenv("COLAB_RELEASE_TAG", tag)
@@ -91,7 +91,9 @@ def test_elsewhere_each_says_what_to_do_instead(
 
 
 @pytest.mark.usefixtures("fake_colab")
-def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_downloaded_by_the_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("titles.csv").write_bytes(b"title\n")
     monkeypatch.setenv("FAKE_COLAB_DOWNLOADS", str(tmp_path / "saved"))
@@ -102,7 +104,7 @@ def test_files_go_through_the_browser(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("fake_colab")
-def test_signing_in_is_allowed_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signing_in_succeeds_or_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     colab.authenticate_user("my-project")
     monkeypatch.setenv("FAKE_COLAB_SIGN_IN_REFUSED", "1")
     with pytest.raises(Gpt2Error, match="credential propagation was unsuccessful.* grant the per"):
@@ -114,7 +116,7 @@ def mounting(point: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake_colab")
-def test_mounting_fails_as_the_real_one_does(
+def test_mounting_fails_like_the_real_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "full").mkdir()

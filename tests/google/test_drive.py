@@ -38,7 +38,7 @@ def mounted(_workplace: None, fake_colab: Path) -> Path:
 # --- Where Drive is
 
 
-def test_mounting_gives_the_folder_of_ones_own_files(
+def test_mounting_returns_the_users_folder(
     fake_colab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert not drive.is_mounted()
@@ -55,7 +55,7 @@ def test_mounting_gives_the_folder_of_ones_own_files(
 
 
 @pytest.mark.usefixtures("fake_colab")
-def test_a_mount_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_denied_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_COLAB_MOUNT_REFUSED", "1")
     with pytest.raises(DriveError, match="grant the permission that the window asks for"):
         drive.mount()
@@ -89,7 +89,7 @@ def test_in_colab_a_plain_folder_at_the_mount_point_is_not_drive(
     assert drive.mount() == folder
 
 
-def test_a_mount_that_broke_down_may_not_have_sent_everything(
+def test_a_broken_mount_may_have_an_incomplete_upload(
     mounted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = tmp_path / "content" / "drive"
@@ -110,7 +110,7 @@ def test_a_mount_that_broke_down_may_not_have_sent_everything(
             drive.finish_upload()
 
 
-def test_elsewhere_files_stay_where_they_are() -> None:
+def test_outside_colab_drive_is_not_available() -> None:
     assert not drive.is_mounted()
     assert not drive.finish_upload()
     for call in (drive.my_drive, drive.mount):
@@ -121,7 +121,7 @@ def test_elsewhere_files_stay_where_they_are() -> None:
 
 
 @pytest.mark.parametrize("inner", ["", "My Drive", "MyDrive"])
-def test_elsewhere_a_folder_can_stand_for_drive(
+def test_outside_colab_a_folder_can_be_used_as_drive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
 ) -> None:
     monkeypatch.setenv(drive.MOUNT_VARIABLE, str(tmp_path / "Google Drive"))
@@ -142,7 +142,7 @@ def test_it_needs_no_tensorflow() -> None:
 # --- Files
 
 
-def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
+def test_files_keep_their_relative_path(mounted: Path) -> None:
     for name in ("texts.txt", "data/titles.csv"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(name.encode() * 500_000)
@@ -159,7 +159,7 @@ def test_files_go_to_the_same_relative_path_and_back(mounted: Path) -> None:
     assert Path("data/titles.csv").is_file()
 
 
-def test_a_path_that_leads_elsewhere_goes_by_its_name(mounted: Path, tmp_path: Path) -> None:
+def test_a_path_outside_the_current_folder_is_copied_by_name(mounted: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     drain(drive.copy_file_to_drive(tmp_path / "a.txt"))
     drain(drive.copy_file_to_drive("../a.txt"))
@@ -170,7 +170,7 @@ def test_a_path_that_leads_elsewhere_goes_by_its_name(mounted: Path, tmp_path: P
 
 @pytest.mark.usefixtures("mounted")
 @pytest.mark.parametrize("copy", [drive.copy_file_to_drive, drive.copy_file_from_drive])
-def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: Path) -> None:
+def test_a_missing_file_suggests_similar_names(copy: Callable[..., object], mounted: Path) -> None:
     for folder in (Path(), mounted):
         (folder / "titles.csv").touch()
         (folder / "notes.txt").touch()
@@ -181,7 +181,7 @@ def test_a_missing_file_names_the_nearest(copy: Callable[..., object], mounted: 
 
 
 @pytest.mark.usefixtures("mounted")
-def test_a_folder_is_no_file() -> None:
+def test_a_folder_is_rejected() -> None:
     Path("checkpoint").mkdir()
     with pytest.raises(
         DriveError, match="checkpoint is a folder: copy single files, or a run with"
@@ -189,9 +189,7 @@ def test_a_folder_is_no_file() -> None:
         list(drive.copy_file_to_drive("checkpoint"))
 
 
-def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
-    mounted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_longer_local_file_is_kept(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("texts.txt").write_text("twenty more texts")
     (mounted / "texts.txt").write_text("twenty")
     notes: list[str] = []
@@ -218,7 +216,9 @@ def test_a_longer_file_is_kept_beside_the_shorter_one_from_drive(
     assert Path("texts.txt").read_text() == "a newer text, longer"
 
 
-def test_a_full_drive_keeps_what_it_had(fake_colab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_drive_keeps_the_existing_file(
+    fake_colab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (fake_colab / "texts.txt").write_text("before")
     monkeypatch.setenv("FAKE_COLAB_QUOTA", str(5 << 20))
     drive.mount()
@@ -239,7 +239,7 @@ def room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
 
 
-def test_room_is_looked_for_first(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_checked_first(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("texts.txt").write_bytes(bytes(3_000_000))
     room(monkeypatch, (100 << 20) + 2_999_999)
     with pytest.raises(DriveError, match=r"texts\.txt needs 3\.0 MB .*, which has 3\.0 MB free"):
@@ -270,7 +270,7 @@ def test_in_colab_the_runtimes_disk_needs_space_too(
         (errno.EACCES, "failed .*errno 13.*: MyDrive/x"),
     ],
 )
-def test_each_fault_says_what_to_do(number: int, advice: str) -> None:
+def test_errors_say_what_to_do(number: int, advice: str) -> None:
     with pytest.raises(DriveError, match=advice), drive.drive_errors("copying"):
         raise OSError(number, os.strerror(number), "MyDrive/x")
 
@@ -278,7 +278,7 @@ def test_each_fault_says_what_to_do(number: int, advice: str) -> None:
 # --- Uploads
 
 
-def test_only_finishing_waits_for_the_upload(
+def test_only_finish_upload_waits_for_the_upload(
     fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_COLAB_SLOW", "1")
@@ -295,9 +295,7 @@ def test_only_finishing_waits_for_the_upload(
     assert (drive.my_drive() / "texts.txt").is_file()
 
 
-def test_an_upload_that_does_not_end_says_so(
-    mounted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upload_that_times_out(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from google.colab import drive as googles
 
     def late(timeout_ms: int = 0) -> None:

@@ -50,7 +50,9 @@ def stories(stand_in: StandIn) -> list[tuple[str, int, datetime]]:
     return [(t, score, when) for t, score, kind, when in rows if t and kind == "story"]
 
 
-def test_the_article_s_query_gives_what_it_should(stand_in: StandIn, client: Any) -> None:
+def test_the_query_of_the_article_returns_the_expected_titles(
+    stand_in: StandIn, client: Any
+) -> None:
     wanted = [
         (score, replaced(title))
         for title, name, score in posts(stand_in, "2019_01", "2019_02", "2019_03")
@@ -80,7 +82,7 @@ def test_the_limit_keeps_the_highest_scores(stand_in: StandIn, client: Any) -> N
     assert [scores[title] for title in titles] == sorted(matching, reverse=True)[:20]
 
 
-def test_hacker_news_gives_stories_by_score(stand_in: StandIn, client: Any) -> None:
+def test_hacker_news_returns_stories_by_score(stand_in: StandIn, client: Any) -> None:
     titles = rows_of(client, ExportConfig())
     assert Counter(titles) == Counter(replaced(title) for title, _, _ in stories(stand_in))
     assert titles[:3] == [
@@ -91,7 +93,7 @@ def test_hacker_news_gives_stories_by_score(stand_in: StandIn, client: Any) -> N
     assert titles[-1] == "Nothing without a score"
 
 
-def test_months_of_hacker_news_are_whole_and_no_longer(stand_in: StandIn, client: Any) -> None:
+def test_hacker_news_months_are_inclusive(stand_in: StandIn, client: Any) -> None:
     titles = rows_of(client, ExportConfig(first_month="2019-03", last_month="2019-03"))
     begin, end = datetime(2019, 3, 1), datetime(2019, 4, 1)
     wanted = [title for title, _, when in stories(stand_in) if begin <= when < end]
@@ -100,7 +102,7 @@ def test_months_of_hacker_news_are_whole_and_no_longer(stand_in: StandIn, client
     assert "The first second of April" not in titles
 
 
-def test_words_are_found_whole_and_in_any_case(stand_in: StandIn, client: Any) -> None:
+def test_words_match_whole_and_case_insensitively(stand_in: StandIn, client: Any) -> None:
     tables = {
         HACKER_NEWS: Table(
             {"title": "STRING", "score": "INT64", "type": "STRING"},
@@ -131,7 +133,7 @@ def test_words_are_found_whole_and_in_any_case(stand_in: StandIn, client: Any) -
     ]
 
 
-def test_a_table_of_one_s_own_is_filtered_and_ordered() -> None:
+def test_a_custom_table_is_filtered_and_ordered() -> None:
     columns = {"joke": "STRING", "votes": "INT64", "lang": "STRING"}
     tables = {
         "my-project.texts.jokes_1": Table(
@@ -158,7 +160,7 @@ def test_a_table_of_one_s_own_is_filtered_and_ordered() -> None:
         assert rows_of(client, one) == ["The first joke"]
 
 
-def test_a_column_called_title_is_not_taken_for_the_texts_that_come_out() -> None:
+def test_a_column_called_title_is_not_confused_with_the_output() -> None:
     columns = {"joke": "STRING", "title": "INT64"}
     table = Table(columns, [("a joke, the first", 9), ("b joke, the second", 1)])
     config = ExportConfig(
@@ -172,7 +174,7 @@ def test_a_column_called_title_is_not_taken_for_the_texts_that_come_out() -> Non
         assert rows_of(sign_in(PROJECT), config) == ["a joke, the first", "b joke, the second"]
 
 
-def test_rows_come_page_by_page(
+def test_rows_are_fetched_in_pages(
     stand_in: StandIn, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bigquery, "PAGE_ROWS", 100)
@@ -184,9 +186,7 @@ def test_rows_come_page_by_page(
     assert len(stand_in.sent("/queries/")) - before == len(sizes) - 1
 
 
-def test_a_dry_run_counts_the_columns_and_months_that_are_read(
-    stand_in: StandIn, client: Any
-) -> None:
+def test_a_dry_run_counts_columns_and_months(stand_in: StandIn, client: Any) -> None:
     tables = [stand_in.tables[REDDIT + month] for month in ("2019_01", "2019_02", "2019_03")]
     read = sum(t.bytes_of(column) for t in tables for column in ("title", "subreddit", "score"))
     assert dry_run(client, build(reddit())) == Estimate(read, tables=3)
@@ -195,14 +195,14 @@ def test_a_dry_run_counts_the_columns_and_months_that_are_read(
     assert more.bytes > read
 
 
-def test_a_dry_run_runs_nothing(stand_in: StandIn, client: Any) -> None:
+def test_a_dry_run_starts_no_job(stand_in: StandIn, client: Any) -> None:
     dry_run(client, build(reddit()))
     (sent,) = stand_in.sent("POST")
     assert sent["configuration"]["dryRun"] is True
     assert not stand_in.jobs
 
 
-def test_ten_megabytes_a_table_are_billed_at_least() -> None:
+def test_at_least_ten_megabytes_per_table_are_billed() -> None:
     assert Estimate(bytes=1, tables=3).billed == 3 * 10 * 1024 * 1024
     assert Estimate(bytes=1 << 40, tables=3).billed == 1 << 40
     assert Estimate(bytes=0, cached=True).billed == 0
@@ -211,7 +211,7 @@ def test_ten_megabytes_a_table_are_billed_at_least() -> None:
     assert "3.12 US dollars" in Estimate(bytes=1 << 39).describe()
 
 
-def test_the_limit_goes_along_and_is_what_refuses(stand_in: StandIn, client: Any) -> None:
+def test_the_limit_is_sent_and_enforced(stand_in: StandIn, client: Any) -> None:
     stand_in.scale = 1_000_000
     with pytest.raises(BigQueryError) as refusal:
         run(client, build(reddit()), 2 * GIGABYTE)
@@ -229,7 +229,7 @@ def test_the_limit_goes_along_and_is_what_refuses(stand_in: StandIn, client: Any
 
 
 @pytest.mark.parametrize("reason", ["rateLimitExceeded", "backendError"])
-def test_passing_trouble_is_waited_out(stand_in: StandIn, client: Any, reason: str) -> None:
+def test_temporary_errors_are_retried(stand_in: StandIn, client: Any, reason: str) -> None:
     stand_in.faults = [Fault("POST", 503, reason), Fault("/queries/", 503, reason)]
     assert len(rows_of(client, reddit())) > 200
     assert not stand_in.faults
@@ -244,7 +244,7 @@ def test_passing_trouble_is_waited_out(stand_in: StandIn, client: Any, reason: s
         (Fault("/queries/", drop=True, always=True), "check the network connection"),
     ],
 )
-def test_lasting_trouble_ends_in_a_sentence(
+def test_permanent_errors_raise_with_advice(
     stand_in: StandIn,
     client: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -257,7 +257,7 @@ def test_lasting_trouble_ends_in_a_sentence(
         rows_of(client, reddit())
 
 
-def test_a_query_that_fails_while_it_runs_is_told_alike(stand_in: StandIn, client: Any) -> None:
+def test_a_job_that_fails_raises_the_same_error(stand_in: StandIn, client: Any) -> None:
     stand_in.denied = {"fh-bigquery"}
     for call in (dry_run, lambda c, q: run(c, q, LIMIT)):
         with pytest.raises(BigQueryError, match="since January 2025"):
@@ -274,14 +274,14 @@ def test_a_wrong_column_is_named(stand_in: StandIn, client: Any) -> None:
         dry_run(client, build(config))
 
 
-def test_no_network_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
     monkeypatch.setattr(bigquery, "RETRY_SECONDS", 0.3)
     with pytest.raises(BigQueryError, match="be reached: check the network"):
         dry_run(sign_in(PROJECT), build(reddit()))
 
 
-def test_a_query_that_does_not_end_is_cancelled(
+def test_a_query_that_times_out_is_cancelled(
     stand_in: StandIn, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bigquery, "QUERY_SECONDS", 0.3)
@@ -318,15 +318,13 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nobody")
-def test_signing_in_is_asked_for_where_nobody_is() -> None:
+def test_missing_credentials() -> None:
     with pytest.raises(BigQueryError, match="not signed in .*`gcloud auth application-default"):
         sign_in(PROJECT)
 
 
 @pytest.mark.usefixtures("nobody")
-def test_credentials_that_cannot_be_read_are_not_repeated(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_invalid_credentials_are_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text('{"type": "authorized_user", "refresh_token": "my-secret"}')
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
@@ -336,7 +334,7 @@ def test_credentials_that_cannot_be_read_are_not_repeated(
     assert "my-secret" not in str(refusal.value)
 
 
-def test_a_project_is_asked_for(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_project(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     with pytest.raises(BigQueryError, match="no project was given.*/projectcreate"):
         sign_in(None)
@@ -361,13 +359,13 @@ def test_colab_asks_for_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [PROJECT]
 
 
-def test_a_missing_package_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.bigquery", None)
     with pytest.raises(MissingPackageError, match="pip install google-cloud-bigquery"):
         sign_in(PROJECT)
 
 
-def test_the_stand_in_serves_as_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fake_server_runs_as_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     script = SUPPORT / "bigquery_stand_in.py"
     command = [sys.executable, str(script), "--deny-reddit", "--scale", "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -384,7 +382,7 @@ def test_the_stand_in_serves_as_a_process(monkeypatch: pytest.MonkeyPatch) -> No
             server.terminate()
 
 
-def test_the_stand_in_refuses_what_bigquery_would(stand_in: StandIn, client: Any) -> None:
+def test_the_fake_server_rejects_invalid_queries(stand_in: StandIn, client: Any) -> None:
     query = Query("SELEC title FROM `a-project.b.c`", (), "")
     with pytest.raises(BigQueryError, match="the query is invalid"):
         dry_run(client, query)

@@ -69,7 +69,7 @@ def exported(config: ExportConfig) -> list[ExportProgress]:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_the_csv_has_one_column_and_a_text_a_row(config: ExportConfig) -> None:
+def test_the_csv_has_one_column_with_one_text_per_row(config: ExportConfig) -> None:
     exported(config)
     text = Path(config.csv_path).read_bytes().decode("utf-8")
     assert text.startswith('title\n"Who said ""no"", and why?"\n')
@@ -78,7 +78,7 @@ def test_the_csv_has_one_column_and_a_text_a_row(config: ExportConfig) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_finetuning_takes_the_csv_as_it_is(config: ExportConfig) -> None:
+def test_the_csv_can_be_used_for_finetuning(config: ExportConfig) -> None:
     exported(config)
     tokenizer = Tokenizer.load(BUNDLED_FOLDER)
     data = load_dataset(config.csv_path, tokenizer)
@@ -87,7 +87,7 @@ def test_finetuning_takes_the_csv_as_it_is(config: ExportConfig) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_what_was_left_out_is_counted(config: ExportConfig) -> None:
+def test_texts_left_out_are_counted(config: ExportConfig) -> None:
     last = exported(config)[-1]
     # NULL and `title`, of five characters, are left out by the query.
     assert (last.rows, last.total) == (10, 10)
@@ -110,7 +110,7 @@ def test_progress_comes_before_the_query_and_after_each_page(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_the_preview_is_no_longer_than_it_is_shown(config: ExportConfig) -> None:
+def test_the_preview_is_limited(config: ExportConfig) -> None:
     columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
     rows = [(f"title number {number}", 100 - number, "story") for number in range(50)]
     with running({HACKER_NEWS: Table(columns, rows)}) as server, pytest.MonkeyPatch.context() as p:
@@ -135,7 +135,7 @@ def test_the_preview_is_no_longer_than_it_is_shown(config: ExportConfig) -> None
         (" ", ""),
     ],
 )
-def test_texts_become_one_clean_line(raw: str, cleaned: str) -> None:
+def test_texts_are_normalized_to_one_line(raw: str, cleaned: str) -> None:
     assert clean(raw) == cleaned
 
 
@@ -149,9 +149,7 @@ def is_untouched(path: Path) -> bool:
     return os.listdir(path.parent) == [path.name] and "from before" in path.read_text("utf-8")
 
 
-def test_a_failure_midway_leaves_an_older_file_as_it_was(
-    stand_in: StandIn, config: ExportConfig
-) -> None:
+def test_an_error_keeps_an_existing_file(stand_in: StandIn, config: ExportConfig) -> None:
     path = old_file(config)
     steps = export(sign_in(config.project), config)
     assert [next(steps).rows, next(steps).rows] == [0, 3]
@@ -164,7 +162,7 @@ def test_a_failure_midway_leaves_an_older_file_as_it_was(
 
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
-def test_a_stop_midway_leaves_an_older_file_as_it_was(
+def test_an_aborted_export_keeps_an_existing_file(
     config: ExportConfig, stop: type[BaseException]
 ) -> None:
     path = old_file(config)
@@ -185,7 +183,7 @@ def test_a_stop_midway_leaves_an_older_file_as_it_was(
         ({"words": "nbsp"}, "found only empty or too short texts"),
     ],
 )
-def test_no_text_at_all_is_an_error(
+def test_an_empty_result_is_an_error(
     config: ExportConfig, changes: dict[str, Any], sentence: str
 ) -> None:
     path = old_file(config)
@@ -195,7 +193,7 @@ def test_no_text_at_all_is_an_error(
 
 
 @pytest.mark.parametrize("kind", ["folder", "under a file"])
-def test_a_place_that_cannot_be_written_is_seen_before_the_query_costs_anything(
+def test_an_unwritable_path_is_detected_before_the_query(
     stand_in: StandIn, config: ExportConfig, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "a.csv"
@@ -210,14 +208,14 @@ def test_a_place_that_cannot_be_written_is_seen_before_the_query_costs_anything(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_a_folder_that_is_not_there_yet_is_made(config: ExportConfig, tmp_path: Path) -> None:
+def test_a_missing_folder_is_created(config: ExportConfig, tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "titles.csv"
     exported(replace(config, csv_path=str(path)))
     assert os.listdir(path.parent) == ["titles.csv"]
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_an_export_replaces_an_older_file(config: ExportConfig) -> None:
+def test_an_export_replaces_an_existing_file(config: ExportConfig) -> None:
     path = old_file(config)
     exported(config)
     assert "from before" not in path.read_text("utf-8")

@@ -18,7 +18,7 @@ def values(query: Query) -> dict[str, Any]:
     return {parameter.name: parameter.value for parameter in query.parameters}
 
 
-def test_the_article_s_choice_gives_the_article_s_query() -> None:
+def test_the_query_of_the_article() -> None:
     query = build(reddit(subreddit="AskReddit", min_length=8, limit=16_000))
     assert query.readable == (
         "SELECT\n"
@@ -41,7 +41,7 @@ def test_the_article_s_choice_gives_the_article_s_query() -> None:
     )
 
 
-def test_hacker_news_is_read_from_the_first_day_to_before_the_day_after_the_last() -> None:
+def test_hacker_news_is_limited_to_the_months() -> None:
     query = build(ExportConfig(first_month="2018-12", last_month="2019-12"))
     assert "FROM `bigquery-public-data.hacker_news.full`" in query.sql
     assert "type = 'story'" in query.sql
@@ -54,7 +54,7 @@ def test_hacker_news_is_read_from_the_first_day_to_before_the_day_after_the_last
 @pytest.mark.parametrize(
     "typed", ["2019-03", "2019/03", "2019_03", "2019.3", "2019 3", " 2019-3 ", "201903"]
 )
-def test_months_are_taken_as_people_type_them(typed: str) -> None:
+def test_months_can_be_typed_in_several_formats(typed: str) -> None:
     config = reddit(first_month=typed, last_month=typed)
     assert config.first_month == config.last_month == "2019-03"
     assert "BETWEEN '2019_03' AND '2019_03'" in build(config).sql
@@ -63,26 +63,26 @@ def test_months_are_taken_as_people_type_them(typed: str) -> None:
 NASTY = "x' OR 1=1; DROP TABLE `t` -- \\"
 
 
-def test_nothing_typed_freely_stands_in_the_sql() -> None:
+def test_user_input_is_not_inserted_into_the_sql() -> None:
     query = build(own(words=NASTY, filter_column="kind", filter_value=NASTY))
     assert "DROP" not in query.sql
     assert values(query)["filter_value"] == NASTY
     assert re.search(values(query)["words"].replace(r"\pL\pN", r"\w"), f"so {NASTY} it is")
 
 
-def test_what_another_source_needs_is_not_looked_at() -> None:
+def test_fields_of_other_sources_are_ignored() -> None:
     config = ExportConfig(table="no table", text_column="a b", subreddit="not one name")
     assert build(config).sql == build(ExportConfig()).sql
 
 
 @pytest.mark.parametrize("typed", ["AskReddit", "r/AskReddit", "/r/AskReddit/", " r/AskReddit "])
-def test_a_subreddit_is_found_in_any_case_and_spelling(typed: str) -> None:
+def test_subreddits_are_normalized(typed: str) -> None:
     query = build(reddit(subreddit=typed))
     assert values(query)["subreddit"] == "askreddit"
     assert query.description.startswith("r/AskReddit, 2019-01 to 2019-03: ")
 
 
-def test_without_a_subreddit_all_of_reddit_is_asked() -> None:
+def test_without_a_subreddit_all_of_reddit_is_queried() -> None:
     query = build(reddit(subreddit=None))
     assert "subreddit" not in query.sql
     assert query.description.startswith("all of Reddit, 2019-01")
@@ -99,14 +99,14 @@ def test_without_a_subreddit_all_of_reddit_is_asked() -> None:
         "example.com:my-project.texts.jokes-2",
     ],
 )
-def test_tables_are_taken_as_the_console_shows_them(typed: str) -> None:
+def test_tables_can_be_pasted_from_the_console(typed: str) -> None:
     config = own(table=typed)
     assert config.table
     assert "`" not in config.table
     assert f"FROM `{config.table}`" in build(config).sql
 
 
-def test_a_table_of_one_s_own_takes_a_filter_and_an_order() -> None:
+def test_a_custom_table_with_a_filter_and_an_order() -> None:
     config = own(order_column="votes", filter_column="lang", filter_value="EN")
     query = build(config)
     assert "LENGTH(source.`joke`) >= @min_length" in query.sql
@@ -119,17 +119,17 @@ def test_a_table_of_one_s_own_takes_a_filter_and_an_order() -> None:
     assert "ORDER BY" not in build(own()).sql
 
 
-def test_values_are_shown_as_sql_would_write_them() -> None:
+def test_values_are_shown_as_sql_literals() -> None:
     assert Parameter("a", "STRING", "it's \\ a\nline").literal == r"'it\'s \\ a\nline'"
     when = datetime(2019, 1, 1, tzinfo=timezone.utc)
     assert Parameter("a", "TIMESTAMP", when).literal == "TIMESTAMP '2019-01-01'"
     assert "@" not in build(ExportConfig(first_month="2019-01", words="a")).readable
 
 
-def test_every_field_is_listed_for_the_sources_that_it_matters_for() -> None:
+def test_every_field_is_listed_for_its_sources() -> None:
     listed = {*COMMON, *(name for names in SOURCE_FIELDS.values() for name in names)}
     assert listed == {field.name for field in fields_of(ExportConfig)}
 
 
-def test_the_limit_is_counted_as_bigquery_counts() -> None:
+def test_gigabytes_are_binary() -> None:
     assert ExportConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2
