@@ -53,7 +53,7 @@ pictures: $(VENV) ## retake the pictures of the notebooks and the web app, in a 
 test-colab: $(VENV_COLAB) ## run the tests with Colab's versions, in a separate environment
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
-# The next four have a time limit and print a summary.
+# The next four print a summary; crash-test and fuzz have a time limit.
 .PHONY: crash-test
 crash-test: $(VENV) ## kill everything that writes files at random moments and check the result
 	@.venv/bin/python tests/support/crashes/__main__.py --kills 25 --minutes 30

@@ -122,12 +122,13 @@ def finetune(
 
     The run is saved in `checkpoint_dir/run_name`, and the finetuned model stays loaded in `sess`.
     If the run already exists, training resumes for `steps` more steps and `model_name` is ignored.
+    Except for the bundled `tiny`, a new run needs a model that was downloaded with `download_gpt2`.
     Ctrl-C saves the run and returns. With `backup_to_drive`, a disconnect loses at most
     `save_every` steps, provided that they take longer than uploading a checkpoint.
 
     Args:
         sess: A session from `start_tf_sess`.
-        dataset: File (.txt, .csv, .tsv, .jsonl, .npz ...), folder with its subfolders, or glob.
+        dataset: File (.txt, .csv, .tsv, .npz ...), folder with its subfolders, or glob.
         reuse: Ignored; accepted for compatibility with gpt-2-simple.
 
     Raises:
@@ -138,6 +139,7 @@ def finetune(
         OutOfMemoryError: If the GPU or the machine runs out of memory.
 
     Example:
+        gpt2.download_gpt2(model_name="124M")
         sess = gpt2.start_tf_sess()
         gpt2.finetune(sess, "titles.csv", model_name="124M", steps=500)
     """

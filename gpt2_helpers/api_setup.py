@@ -88,7 +88,7 @@ def load_gpt2(
     Args:
         sess: A session from `start_tf_sess`.
         run_name: Name of the run to load.
-        model_name: Pretrained model to load instead of a run.
+        model_name: Pretrained model to load instead of a run; `download_gpt2` downloads it.
         multi_gpu: Ignored; accepted for compatibility with gpt-2-simple.
         reuse: Ignored; accepted for compatibility with gpt-2-simple.
 
@@ -145,9 +145,6 @@ def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M
     Returns:
         True if all seven files of the model are in `model_dir/model_name`.
 
-    Raises:
-        OptionError: If the model name is unknown.
-
     Example:
         if not gpt2.is_gpt2_downloaded(model_name="124M"):
             gpt2.download_gpt2(model_name="124M")
@@ -200,7 +197,7 @@ def encode_dataset(
     """Tokenize a dataset and save the token ids in an .npz file, which `finetune` accepts.
 
     Args:
-        file_path: File (.txt, .csv, .tsv, .jsonl ...), folder with its subfolders, or glob.
+        file_path: File (.txt, .csv, .tsv ...), folder with its subfolders, or glob.
         out_path: File to write, with the suffix .npz.
         model_name: Model whose tokenizer is used.
 

@@ -181,7 +181,7 @@ class Session:
         """Prepare a finetuning run, whose model is then loaded. Iterate over the run to train.
 
         Args:
-            dataset: A text, CSV or JSON Lines file, a folder, or an encoded dataset.
+            dataset: A text, CSV, TSV or encoded file (.npz), a folder, or a glob.
             finetune: How to train (default: all defaults of `FinetuneConfig`).
             run: Which model to start from, and what to save (default: all defaults of `RunConfig`).
             data: How to read the dataset (default: all defaults of `DatasetConfig`).

@@ -12,7 +12,7 @@ from typing import Protocol
 from gpt2_helpers.cli.parser import PROGRAM, Parser
 
 DONE, INTERRUPTED = 0, 130  # exit codes
-DATASET_HELP = "file (.txt, .csv, .jsonl, .npz ...), folder with its subfolders, or quoted glob"
+DATASET_HELP = "file (.txt, .csv, .tsv, .npz ...), folder with its subfolders, or quoted glob"
 
 
 class Command(Protocol):

@@ -1,4 +1,4 @@
-"""`make demo`: finetune the bundled model on story titles and generate new ones."""
+"""`make demo`: finetune the bundled model on data/titles.csv and generate new titles."""
 
 from __future__ import annotations
 

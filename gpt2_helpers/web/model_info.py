@@ -8,7 +8,7 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import installed_versions
-from gpt2_helpers.config import BUNDLED_MODEL
+from gpt2_helpers.config import BUNDLED_MODEL, OLD_NAMES, SIZES
 from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
@@ -45,8 +45,10 @@ class ModelInfo:
                 description = (
                     "the small model bundled with gpt2-helpers, trained on old English novels"
                 )
-            else:
+            elif name in SIZES or name in OLD_NAMES:
                 description = f"OpenAI's pretrained GPT-2 {name}"
+            else:
+                description = f"{name}, a custom model with GPT-2's architecture"
             return cls(name, description, **numbers)
         base = session.base_model
         steps = _completed_steps(session.run_folder)

@@ -45,6 +45,23 @@ def test_the_prompt_prefix_is_not_part_of_the_texts(client: httpx.Client, tiny: 
     assert prefix + text["text"] == expected["text"]
 
 
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("124M", "OpenAI's pretrained GPT-2 124M"),
+        ("mine", "mine, a custom model with GPT-2's architecture"),
+    ],
+)
+def test_only_openais_models_are_called_openais(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, description: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model(name)
+    session = Session()
+    session.load_pretrained(name)
+    assert ModelInfo.of(session).description == description
+
+
 def test_options_are_json() -> None:
     options = {field.name: option_info(field) for field in fields_of(SamplingConfig)}
     assert options["top_p"]["type"] == "number"
