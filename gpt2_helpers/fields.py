@@ -93,7 +93,7 @@ class Field:
         >>> [field.shown_default for field in fields_of(FinetuneConfig)][:2]
         ['1000', '1']
         """
-        if self.default is None:
+        if self.default is None or self.default == "":
             return self.default_text or "none"
         return str(self.default)
 
