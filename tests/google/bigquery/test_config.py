@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -69,10 +70,14 @@ def test_empty_text_is_none() -> None:
 
 @pytest.mark.parametrize("source", SOURCE_FIELDS)
 def test_only_the_fields_of_the_source_are_validated(source: str) -> None:
-    make = {"hacker_news": ExportConfig, "reddit": reddit, "own": own}[source]
+    makers: dict[str, Callable[..., ExportConfig]] = {
+        "hacker_news": ExportConfig,
+        "reddit": reddit,
+        "own": own,
+    }
     others = {"subreddit": "not one name", "table": "no table", "text_column": "a b"}
     unused = {name: v for name, v in others.items() if name not in SOURCE_FIELDS[source]}
-    assert make(**unused).source == source
+    assert makers[source](**unused).source == source
 
 
 def test_the_limit_in_bytes() -> None:
