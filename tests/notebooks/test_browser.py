@@ -192,6 +192,7 @@ def test_an_interrupt_stops_a_button_repeatedly(notebook: Notebook, lab: Lab) ->
 @only("generate")
 def test_many_texts_are_written_to_a_file(notebook: Notebook) -> None:
     form = notebook.cell("generate-form")
+    notebook.type(notebook.field("generate-form", "Max length (tokens)"), "20")
     notebook.type(notebook.field("generate-form", "Texts in the file"), "3")
     form.get_by_role("button", name="Write to a file").click()
     wait_for_text(form, ": 3 texts")
