@@ -1,4 +1,4 @@
-"""Interleaved rounds of several variants. Knows nothing about starting them, or about files."""
+"""Interleaved rounds of several variants."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Shared helpers of the benchmarks: subprocesses, interleaved rounds, peak memory, the machine.
-
-Knows nothing about what is measured.
-"""
+"""Shared helpers of the benchmarks: subprocesses, interleaved rounds, peak memory, the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subprocess that runs a workload on request, with a time limit. Knows nothing about workloads.
+"""A subprocess that runs a workload on request, with a time limit.
 
 The process prints a line of JSON when it is ready, and one for each line that it reads. Every
 failure, including a hang or a crash, becomes a WorkerError with a short message.

@@ -1,6 +1,6 @@
 """A small text grammar: templates whose slots are filled from word lists.
 
-Shared by make_titles.py and make_stories.py. Knows nothing about titles or stories.
+Shared by make_titles.py and make_stories.py.
 
 Slots:
 

@@ -1,4 +1,4 @@
-"""Exceptions of the package, and helpers for their messages. Knows nothing about other modules.
+"""Exceptions of the package, and helpers for their messages.
 
 Each message is one line: what is wrong, the value received, what to do. Only the command line turns
 exceptions into exit codes.

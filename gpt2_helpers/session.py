@@ -1,7 +1,4 @@
-"""The session: holds the loaded model between calls, and loads, trains and generates with it.
-
-Knows nothing of printing, widgets or HTTP.
-"""
+"""The session: holds the loaded model between calls, and loads, trains and generates with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPT-2's byte-level byte-pair encoding: text to token ids and back. Knows nothing about models.
+"""GPT-2's byte-level byte-pair encoding: text to token ids and back.
 
 The method is described in "Language Models are Unsupervised Multitask Learners" (Radford et al.,
 2019). A regular expression splits the text into words; the UTF-8 bytes of each word are represented

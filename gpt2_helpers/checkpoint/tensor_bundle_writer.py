@@ -1,4 +1,4 @@
-"""Writes TensorFlow checkpoint files ("tensor bundles") part by part. Knows nothing about models.
+"""Writes TensorFlow checkpoint files ("tensor bundles") part by part.
 
 TensorFlow writes a bundle either with all tensors in memory or into many files. Here TensorFlow
 writes a few tensors at a time; their data is appended to one data file, and their entries are

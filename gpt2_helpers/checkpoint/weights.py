@@ -1,4 +1,4 @@
-"""Reads and writes named arrays in TensorFlow checkpoint files. Knows nothing about GPT-2.
+"""Reads and writes named arrays in TensorFlow checkpoint files. Independent of GPT-2.
 
 The format is TensorFlow's "tensor bundle": `PREFIX.index` lists names, shapes and positions,
 `PREFIX.data-00000-of-00001` has the data. `PREFIX.meta` is for a graph; here it has only

@@ -1,4 +1,4 @@
-"""Command-line options generated from config dataclasses. Knows argparse, but no command.
+"""Command-line options generated from config dataclasses.
 
 An option's name, help and default come from its field; its value is validated by the dataclass.
 """

@@ -1,4 +1,4 @@
-"""Files to documents to token ids to training windows. Knows nothing of models."""
+"""Files to documents to token ids to training windows."""
 
 from gpt2_helpers.data.dataset import load_dataset
 

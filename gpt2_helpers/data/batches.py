@@ -1,4 +1,4 @@
-"""Cuts token ids into training and validation windows. Stateless; knows nothing about models."""
+"""Cuts token ids into training and validation windows. Stateless."""
 
 from __future__ import annotations
 

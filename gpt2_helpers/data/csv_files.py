@@ -1,4 +1,4 @@
-"""CSV and TSV files: finds the header and reads the texts of one column. Knows nothing of tokens.
+"""CSV and TSV files: finds the header and reads the texts of one column.
 
 The format is RFC 4180, read strictly: fields may be quoted, and quoted fields may contain
 delimiters, newlines and doubled quotes. Input that a lenient reader would change or drop raises an

@@ -1,4 +1,4 @@
-"""Datasets: files encoded as token ids for training, with a description. Knows nothing of models.
+"""Datasets: files encoded as token ids for training, with a description.
 
 The ids are stored in a memory-mapped file, so 1 GB of text needs no more memory than 1 MB.
 `token_stream` reads and encodes them.

@@ -1,4 +1,4 @@
-"""Dataset paths: finds the files and reads them as one text stream. Knows nothing about tokens.
+"""Dataset paths: finds the files and reads them as one text stream.
 
 Every document in the stream ends with `<|endoftext|>`, as in GPT-2's training data: it is inserted
 between two text files, and each row of a table becomes `<|startoftext|>` + text + `<|endoftext|>` +

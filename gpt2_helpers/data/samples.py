@@ -1,4 +1,4 @@
-"""Finds the sample data in a clone of the project or an installation. Knows nothing of its content.
+"""Finds the sample data in a clone of the project or an installation.
 
 A clone has it in `data/`. An installation has it in `share/gpt2-helpers` of the environment; the
 package's metadata records the exact location.

@@ -1,4 +1,4 @@
-"""Text files: detects the encoding and decodes in chunks. Knows nothing about CSV or tokens.
+"""Text files: detects the encoding and decodes in chunks.
 
 A file is read as UTF-8, as the encoding of its byte order mark (UTF-8, UTF-16 or UTF-32), as UTF-16
 if it clearly is UTF-16 without a mark, or as Western European single-byte text (Latin-1 or

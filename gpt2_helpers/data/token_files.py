@@ -1,4 +1,4 @@
-"""Token ids in files: memory-mapped arrays and .npz archives. Knows nothing about text.
+"""Token ids in files: memory-mapped arrays and .npz archives.
 
 An .npz archive is a zip file of .npy arrays, both NumPy's formats [1]. gpt-2-simple writes and
 reads one or more arrays of ids, named `arr_0`, `arr_1` and so on. Files are read and written in

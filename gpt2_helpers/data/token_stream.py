@@ -1,4 +1,4 @@
-"""Reads the files of a dataset as one stream of token ids. Does not know where the ids are stored.
+"""Reads the files of a dataset as one stream of token ids.
 
 Text is read, split and encoded in chunks, so memory use does not depend on the size of the files.
 """

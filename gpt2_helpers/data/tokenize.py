@@ -1,4 +1,4 @@
-"""Encodes a stream of text as token ids, in one process or several. Knows nothing about files.
+"""Encodes a stream of text as token ids, in one process or several.
 
 The text is split only at boundaries of GPT-2's words, so the ids are those of the whole text, for
 any size of the parts and any number of processes.

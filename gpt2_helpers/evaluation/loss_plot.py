@@ -1,4 +1,4 @@
-"""Loss curves of a run. Reads run.json; knows nothing about training."""
+"""Loss curves of a run, read from run.json."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Memorization check: how much of the generated text is copied from the training text.
 
-Reads training data and a run's record. Knows nothing about models or generation.
+Reads training data and a run's record.
 """
 
 from __future__ import annotations

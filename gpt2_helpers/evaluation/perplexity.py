@@ -1,4 +1,4 @@
-"""Bits per byte: how well a model predicts a text. Knows nothing of training.
+"""Bits per byte: how well a model predicts a text.
 
 Unlike perplexity per token, the measure allows comparing models with different vocabularies.
 """

@@ -1,6 +1,6 @@
 """Indexes for near-duplicate detection: short texts by character trigrams, long ones by shingles.
 
-Uses NumPy only, and knows nothing about files or models. Both indexes need two to four bytes per
+Uses NumPy only. Both indexes need two to four bytes per
 character.
 """
 

@@ -1,6 +1,6 @@
 """Preview of training data: size, first lines, and how the file is read.
 
-Reads files and returns plain text. Knows nothing about widgets.
+Reads files and returns plain text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The form for Google Drive: mounts it and saves runs and files. Knows nothing about archives."""
+"""The form for Google Drive: mounts it and saves runs and files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The generation form: prompt and sampling options, and texts in the notebook or in a file.
-
-Knows nothing about decoding.
-"""
+"""The generation form: prompt and sampling options, and texts in the notebook or in a file."""
 
 from __future__ import annotations
 

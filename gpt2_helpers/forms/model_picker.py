@@ -1,7 +1,4 @@
-"""The form to choose and load a model: a run, here or on Google Drive, or a pretrained model.
-
-Knows nothing about how models are stored, copied or downloaded.
-"""
+"""The form to choose and load a model: a run, here or on Google Drive, or a pretrained model."""
 
 from __future__ import annotations
 

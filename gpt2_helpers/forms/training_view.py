@@ -1,4 +1,4 @@
-"""Live view of a training run: one widget that is updated in place. Knows nothing about training.
+"""Live view of a training run: one widget that is updated in place.
 
 The widget shows only the current state, so a notebook does not grow with the length of the run.
 """

@@ -1,7 +1,4 @@
-"""Continuous batching: sequences join and leave the rows of a decoder between decode steps.
-
-Knows nothing of where prompts come from or where texts go.
-"""
+"""Continuous batching: sequences join and leave the rows of a decoder between decode steps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The interface of decoders: rows of tokens that each grow by one token a decode step.
 
-Takes ids and returns ids or logits; knows nothing of text. Each row has its own position, so that
+Takes ids and returns ids or logits. Each row has its own position, so that
 a row whose text has finished can start another while the other rows continue.
 """
 

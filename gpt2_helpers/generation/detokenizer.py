@@ -1,7 +1,4 @@
-"""Token bytes to displayable text: stop strings, incomplete characters, leading newlines.
-
-Knows nothing of token ids or models.
-"""
+"""Token bytes to displayable text: stop strings, incomplete characters, leading newlines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Prompts to texts: encodes prompts, runs them through a continuous batch, yields what it returns.
-
-Knows nothing of printing or files.
-"""
+"""Prompts to texts: encodes prompts, runs them through a continuous batch, yields what it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Next-token sampling. Logits in, ids out: knows nothing of text, models or files.
+"""Next-token sampling: logits in, ids out.
 
 Each row brings one random number, from which noise for each id is derived. The id with the highest
 sum of logit and noise is chosen, which with Gumbel noise samples from the softmax (Gumbel 1954). A

@@ -1,4 +1,4 @@
-"""Builds small TensorFlow Lite programs around constant matrices. Knows nothing of GPT-2.
+"""Builds small TensorFlow Lite programs around constant matrices. Independent of GPT-2.
 
 On a CPU, TensorFlow Lite multiplies with XNNPACK, which packs a matrix once for all its products
 and has kernels for 8-bit integers. TensorFlow's own converter takes a minute for what is written

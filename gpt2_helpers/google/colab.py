@@ -1,7 +1,7 @@
 """All uses of the package google.colab, which exists only in Google Colaboratory (Colab).
 
 The package can't be installed elsewhere, so it is imported when a function needs it. Outside Colab
-the functions raise an error that says what to do instead. Knows nothing about runs.
+the functions raise an error that says what to do instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Google Drive as a folder: mounting, free space, and copying single files.
 
-Knows nothing about models and runs, and needs no TensorFlow. In Colab, Drive is mounted at
+In Colab, Drive is mounted at
 /content/drive. The environment variable GPT2_DRIVE_MOUNT changes this mount point. Outside Colab it
 names a folder to use as Drive, such as the one that Google Drive for desktop synchronizes.
 """

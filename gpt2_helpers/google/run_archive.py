@@ -1,4 +1,4 @@
-"""Packing a run folder into an uncompressed tar archive and back. Knows nothing about Drive.
+"""Packing a run folder into an uncompressed tar archive and back.
 
 As with gpt-2-simple, `checkpoint_run1.tar` contains `checkpoint/run1/...`. Next to it is
 `checkpoint_run1.tar.sha256`, in the format of sha256sum. Packing and unpacking are generators of

@@ -1,7 +1,7 @@
 """GPT-2 in plain TensorFlow, in the order in which one would explain it.
 
 The weights are variables in a dict, under OpenAI's names; the model is functions over them. Token
-ids in, logits out: knows nothing of text, files or sampling.
+ids in, logits out.
 
 The architecture is that of "Language Models are Unsupervised Multitask Learners" (Radford et al.
 2019): a Transformer decoder with layer norm before each sublayer, learned position embeddings, and

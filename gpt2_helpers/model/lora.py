@@ -1,6 +1,6 @@
 """LoRA adapters: shapes, initial values, and taking merged adapters out of weights again.
 
-Knows nothing of TensorFlow. Each matrix W (n_in, n_out) of a layer gets an A (n_in, rank) and a B
+Needs no TensorFlow. Each matrix W (n_in, n_out) of a layer gets an A (n_in, rank) and a B
 (rank, n_out), and is replaced by W + LORA_SCALE A B ("LoRA", Hu et al. 2021, with alpha twice the
 rank). Only A and B are trained. B is zero at first, so that training starts from the model itself.
 """

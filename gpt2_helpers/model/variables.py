@@ -1,4 +1,4 @@
-"""Names, shapes and initial values of a GPT-2's variables. Knows nothing of TensorFlow."""
+"""Names, shapes and initial values of a GPT-2's variables. Needs no TensorFlow."""
 
 from __future__ import annotations
 

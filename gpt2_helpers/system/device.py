@@ -1,4 +1,4 @@
-"""Hardware detection: GPUs, cores, memory, and the precision to use. Knows nothing about models."""
+"""Hardware detection: GPUs, cores, memory, and the precision to use."""
 
 from __future__ import annotations
 

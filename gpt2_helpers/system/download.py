@@ -1,4 +1,4 @@
-"""Resumable, verified downloads over HTTP. Knows nothing about what the files contain.
+"""Resumable, verified downloads over HTTP.
 
 A file is called `NAME.part` until it is complete. `NAME.part.json` has the size, MD5 and version
 that the server reported: the next call resumes the download, or starts over if the file has changed

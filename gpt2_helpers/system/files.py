@@ -1,4 +1,4 @@
-"""Atomic file writes, copies with progress, and SHA-256 files. Does not know what files contain.
+"""Atomic file writes, copies with progress, and SHA-256 files.
 
 A file is written under a temporary name in the same folder and renamed once it is complete and on
 the disk, so that a reader finds either the old file or the new one. Copying is a generator of

@@ -1,4 +1,4 @@
-"""Deferred interrupts: finish the current step, then stop. Knows nothing about the steps."""
+"""Deferred interrupts: finish the current step, then stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lock on a folder for one process at a time. Knows nothing about what is in the folder.
+"""A lock on a folder for one process at a time.
 
 The operating system releases the lock when the process ends, also if it is killed. Within a process
 the lock is reentrant: in a notebook, an interrupted cell may still hold it. On file systems without

@@ -1,4 +1,4 @@
-"""Parallel loops over slices of an array. Knows nothing about the work."""
+"""Parallel loops over slices of an array."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The weights that a finetuning starts from: a base model's, a folder's, or the run's own.
 
-Also the LoRA adapters, new or resumed, and the base weights below them. Knows nothing of data.
+Also the LoRA adapters, new or resumed, and the base weights below them.
 """
 
 from __future__ import annotations

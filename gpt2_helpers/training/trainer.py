@@ -1,7 +1,6 @@
 """The training loop: an iterator that runs one optimizer step per item.
 
-Knows nothing of files, printing or samples; consumers save and print between two steps. A run
-resumed from `Trainer.state()` continues bit for bit on a CPU in fp32.
+Consumers save and print between two steps. A run resumed from `Trainer.state()` continues bit for bit on a CPU in fp32.
 """
 
 from __future__ import annotations

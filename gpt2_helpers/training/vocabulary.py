@@ -1,4 +1,4 @@
-"""Trains a byte-level BPE vocabulary on text. Knows nothing of models."""
+"""Trains a byte-level BPE vocabulary on text."""
 
 from __future__ import annotations
 

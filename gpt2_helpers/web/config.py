@@ -1,4 +1,4 @@
-"""The options of `gpt2-helpers serve`. Knows nothing of HTTP."""
+"""The options of `gpt2-helpers serve`."""
 
 from __future__ import annotations
 

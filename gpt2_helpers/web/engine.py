@@ -1,7 +1,6 @@
 """Engine interface: queues the sequences of each request and reports their chunks.
 
-`scheduler` implements it with a thread, `worker_pool` with several processes. Knows nothing of
-HTTP.
+`scheduler` implements it with a thread, `worker_pool` with several processes. Independent of HTTP.
 """
 
 from __future__ import annotations

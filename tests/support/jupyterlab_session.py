@@ -1,7 +1,6 @@
 """JupyterLab in a real browser: server, notebooks, keyboard, mouse and screenshots.
 
-Knows nothing about the content of the notebooks. Uses only page elements that exist in both
-JupyterLab 3.5 and 4.
+Uses only page elements that exist in both JupyterLab 3.5 and 4.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Buttons with error handling. Knows nothing about what they do.
+"""Buttons with error handling.
 
 Exceptions in widget callbacks are never shown in a notebook, so they are caught here and shown
 beside the button. Interrupting the kernel also interrupts a callback.

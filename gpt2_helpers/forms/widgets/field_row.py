@@ -1,4 +1,4 @@
-"""One row of a form, made from a config field. Knows nothing about other fields or configs.
+"""One row of a form, made from a config field.
 
 Text boxes keep invalid input and are parsed like command-line arguments. A number box of ipywidgets
 would silently replace invalid input by another number.

@@ -1,4 +1,4 @@
-"""Forms made from config dataclasses. Knows nothing about what is done with a config.
+"""Forms made from config dataclasses.
 
 Labels, help texts, ranges, choices and defaults come from the fields, and the dataclasses validate
 the values. The form defines nothing of its own.

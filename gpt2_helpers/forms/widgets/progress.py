@@ -1,4 +1,4 @@
-"""Progress bars with rate and remaining time. Knows nothing about the work that is done."""
+"""Progress bars with rate and remaining time."""
 
 from __future__ import annotations
 

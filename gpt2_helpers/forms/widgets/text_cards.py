@@ -1,7 +1,6 @@
 """Generated texts as cards, or as rows if they are short, with copy buttons and a download.
 
-Copies of the training text are marked if there is an index to compare with. Knows nothing about
-generation. All texts are escaped.
+Copies of the training text are marked if there is an index to compare with. All texts are escaped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Signing in to BigQuery, estimating the cost of a query, and running it.
 
-Knows nothing about files and forms. Uses the google-cloud-bigquery client; if
-BIGQUERY_EMULATOR_HOST is set, that client connects to this address without credentials.
+Uses the google-cloud-bigquery client; if BIGQUERY_EMULATOR_HOST is set, that client connects to this address without credentials.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The options of an export and their validation. Knows nothing about SQL."""
+"""The options of an export and their validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building the SQL of an export and its parameters. Knows no Google package and no files.
+"""Building the SQL of an export and its parameters. Needs no Google package.
 
 Only validated names, months and constants are inserted into the SQL; all other user input is passed
 as query parameters. The months of a wildcard table are literals, because with parameters BigQuery

@@ -1,4 +1,4 @@
-// Client of the server's API. Knows nothing of the page.
+// Client of the server's API.
 
 export class ApiError extends Error {
   constructor(message, status, retryAfter) {
