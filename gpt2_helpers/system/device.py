@@ -223,7 +223,19 @@ def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
         raise OptionError(
             f"multi_gpu=True needs at least two GPUs, this machine has {len(gpus())}: omit it"
         )
-    return tf.distribute.MirroredStrategy(devices)
+    return _mirrored_strategy(tuple(devices))
+
+
+@lru_cache(maxsize=1)
+def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Cached, so that a process has one strategy for all trainings.
+
+    A new strategy numbers its collective operations from the start again, and TensorFlow rejects a
+    number that it has seen with another shape: full training followed by adapters would fail.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def describe() -> list[str]:

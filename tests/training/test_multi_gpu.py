@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -20,64 +19,53 @@ from gpt2_helpers.errors import OptionError
 from paths import ROOT, SUPPORT
 from toy_runs import ONE_LAYER, open_run, saved_weights, train, weights_of, write_model, write_text
 
-# TensorFlow fixes the number of devices when it starts, so these run in other processes.
-START = """
+# TensorFlow fixes the number of devices when it starts, so this runs in another process. Two
+# trainings in one process must not disturb each other.
+TWO_DEVICES = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_visible_devices([], "GPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from toy_runs import open_run, train
-options = {"steps": 2, "batch_size": 1, "multi_gpu": True, "model_name": "small"}
-"""
-FULL = """
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.generation.generate import generate
+from toy_runs import open_run, train
+options = {"steps": 2, "batch_size": 1, "multi_gpu": True, "model_name": "small"}
 run = open_run(**options, sample_every=2, sample_length=3)
 steps = [[step.step, step.loss] for step in run]
 results = list(generate(run.decoders, run.tokenizer, "What", SamplingConfig(length=5)))
-print(json.dumps({"steps": steps, "devices": run.trainer._strategy.num_replicas_in_sync,
-                  "texts": [result.text for result in results]}))
-"""
-ADAPTERS = """
-run, _ = train(**options, lora_rank=2, run_name="adapters")
-print(json.dumps({"devices": run.trainer._strategy.num_replicas_in_sync}))
+adapters, _ = train(**options, lora_rank=2, run_name="adapters")
+print(json.dumps({
+    "steps": steps,
+    "devices": [each.trainer._strategy.num_replicas_in_sync for each in (run, adapters)],
+    "texts": [result.text for result in results],
+}))
 """
 
 
 @pytest.fixture(scope="module")
-def two_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
+def two_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A full training and one of adapters, on two devices each, and what they printed."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("two_devices"))
     write_model("small", shape=ONE_LAYER, fp16_exact=True)
     write_text()
-    path = json.dumps([str(ROOT), str(SUPPORT)])
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", START + script, path], text=True, stdout=PIPE, stderr=PIPE
-        )
-        for script in (FULL, ADAPTERS)
-    ]
-    printed = []
-    for child in children:
-        out, err = child.communicate(timeout=300)
-        assert child.returncode == 0, err
-        printed.append(json.loads(out.splitlines()[-1]))
+    command = [sys.executable, "-c", TWO_DEVICES, json.dumps([str(ROOT), str(SUPPORT)])]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert child.returncode == 0, child.stderr
     tf.config.run_functions_eagerly(True)
-    yield printed
+    yield json.loads(child.stdout.splitlines()[-1])
     tf.config.run_functions_eagerly(False)
     os.chdir(before)
 
 
-def test_two_devices_equal_one_with_twice_the_batch(two_devices: list[dict[str, Any]]) -> None:
-    full, _ = two_devices
-    assert full["devices"] == 2
-    assert full["texts"][0].startswith("What")
+def test_two_devices_equal_one_with_twice_the_batch(two_devices: dict[str, Any]) -> None:
+    assert two_devices["devices"][0] == 2
+    assert two_devices["texts"][0].startswith("What")
     _, steps = train(steps=2, batch_size=2, model_name="small", run_name="one")
     losses = [(step.step, step.loss) for step in steps]
-    np.testing.assert_allclose(full["steps"], losses, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(two_devices["steps"], losses, rtol=0, atol=1e-4)
     trained = saved_weights()
     for name, array in saved_weights("one").items():
         np.testing.assert_allclose(trained[name], array, rtol=0, atol=1e-4, err_msg=name)
@@ -86,9 +74,9 @@ def test_two_devices_equal_one_with_twice_the_batch(two_devices: list[dict[str, 
 
 
 def test_adapters_on_two_devices_equal_one_with_twice_the_batch(
-    two_devices: list[dict[str, Any]],
+    two_devices: dict[str, Any],
 ) -> None:
-    assert two_devices[1]["devices"] == 2
+    assert two_devices["devices"][1] == 2
     with tf.device("CPU:0"):
         train(steps=2, batch_size=2, model_name="small", lora_rank=2, run_name="adapters_one")
     trained = saved_weights("adapters")
