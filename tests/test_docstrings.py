@@ -73,7 +73,12 @@ def test_every_function_has_an_example_and_says_what_it_returns(name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("function", "config"), [("finetune", FinetuneConfig), ("generate", SamplingConfig)]
+    ("function", "config"),
+    [
+        ("finetune", FinetuneConfig),
+        ("generate", SamplingConfig),
+        ("generate_to_file", SamplingConfig),
+    ],
 )
 def test_options_have_the_text_of_their_fields(function: str, config: type) -> None:
     documented = parameters_in(doc_of(function))

@@ -43,7 +43,6 @@ _DEFAULT_AMOUNTS: dict[str, dict[str, Any]] = {
     SHORT_TEXTS: {"length": 100, "nsamples": 20, "batch_size": 20},
 }
 _MAIN_FIELDS = ("prefix", "length", "temperature", "nsamples", "batch_size", "top_k", "top_p")
-_ADVANCED_FIELDS = ("prefix_lines", "truncate", "include_prefix", "seed")
 
 
 @dataclass(frozen=True)
@@ -110,11 +109,13 @@ class GenerateForm(Displayable):
         self.kind = widgets.ToggleButtons(
             options=[LONG_TEXT, SHORT_TEXTS], value=kind, style={"button_width": "auto"}
         )
+        kinds = (PromptConfig, SamplingConfig)
+        names = [field.name for kind in kinds for field in fields_of(kind)]
+        rest = [name for name in names if name not in _MAIN_FIELDS]
         self.form = ConfigForm(
-            PromptConfig,
-            SamplingConfig,
-            only=(*_MAIN_FIELDS, *_ADVANCED_FIELDS),
-            advanced=_ADVANCED_FIELDS,
+            *kinds,
+            only=(*_MAIN_FIELDS, *rest),
+            advanced=rest,
             defaults={**_PRESETS[kind], **_DEFAULT_AMOUNTS[kind], **defaults},
             lines={"prefix": 3},
         )

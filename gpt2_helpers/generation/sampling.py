@@ -1,9 +1,9 @@
 """Next-token sampling: logits in, ids out.
 
-Each row brings one random number, from which noise for each id is derived. The id with the highest
-sum of logit and noise is chosen, which with Gumbel noise samples from the softmax (Gumbel 1954). A
-row's id depends only on its own logits and random number. It hardly ever changes if logits are
-rounded differently, as in batches of another size. Looking a random number up in cumulative
+Ids are sampled with the Gumbel-max trick: the id with the highest sum of logit and Gumbel noise is
+a sample from the softmax (Gumbel 1954). The noise of each id is derived from one random number per
+row. A row's id depends only on its own logits and random number. It hardly ever changes if logits
+are rounded differently, as in batches of another size. Looking a random number up in cumulative
 probabilities would be less stable, since each id's interval moves with all those before it.
 
 To avoid sorting the vocabulary, ids are grouped into blocks: the likeliest ids are in the blocks
@@ -51,7 +51,7 @@ def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
     chosen = np.empty(len(logits), np.int32)
 
     def choose(part: slice) -> None:
-        chosen[part] = _next_ids(logits[part], uniforms[part], config)
+        chosen[part] = _sample_ids(logits[part], uniforms[part], config)
 
     parallel_for(choose, len(logits), logits.size >= MIN_PARALLEL_LOGITS)
     return chosen
@@ -61,7 +61,9 @@ def next_ids_by_row(logits: Floats, uniforms: Floats, configs: Sequence[Sampling
     """As `next_ids`, with a config for each row of logits (batch, n_vocab)."""
     groups: dict[tuple[float, int, float], list[int]] = {}
     for row, config in enumerate(configs):
-        groups.setdefault((config.temperature, config.top_k, config.top_p), []).append(row)
+        # All options that `next_ids` uses; the other options may differ within a group.
+        key = (config.temperature, config.top_k, config.top_p)
+        groups.setdefault(key, []).append(row)
     if len(groups) == 1:
         return next_ids(logits, uniforms, configs[0])
     chosen = np.empty(len(logits), np.int32)
@@ -89,12 +91,12 @@ def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:
     return np.take_along_axis(values, indices, axis=-1), np.take_along_axis(ids, indices, axis=-1)
 
 
-def _next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
+def _sample_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
     if config.temperature == 0.0:
         return logits.argmax(axis=-1).astype(np.int32)
     temperature = np.float32(max(config.temperature, MIN_TEMPERATURE))
     if 0.0 < config.top_p < 1.0:
-        return _sample_nucleus(logits, uniforms, temperature, config.top_p)
+        return _sample_top_p(logits, uniforms, temperature, config.top_p)
     if config.top_p == 0.0 and 0 < config.top_k < logits.shape[-1]:
         values, ids = likeliest(logits, config.top_k)
         return _pick(ids, _sample(_scale(values, temperature), ids, uniforms))
@@ -116,7 +118,7 @@ def _sample_all(weights: Floats, uniforms: Floats) -> Ids:
     return _pick(ids, _sample(inside, ids, uniforms))
 
 
-def _sample_nucleus(logits: Floats, uniforms: Floats, temperature: np.float32, top_p: float) -> Ids:
+def _sample_top_p(logits: Floats, uniforms: Floats, temperature: np.float32, top_p: float) -> Ids:
     """Sample an id for each row from the likeliest ids that make up `top_p`."""
     scaled = _scale(logits, temperature)
     weights = np.exp(scaled)  # proportional to the probabilities; 1 for a row's likeliest id
@@ -131,11 +133,11 @@ def _sample_nucleus(logits: Floats, uniforms: Floats, temperature: np.float32, t
     included[:, 0] = True
     chosen = _pick(ids, _sample(np.where(included, values, np.float32(-np.inf)), ids, uniforms))
     for row in np.flatnonzero(cumulative[:, -1] < threshold):  # the nucleus has more ids
-        chosen[row] = _sample_large_nucleus(weights[row], uniforms[row], threshold[row])
+        chosen[row] = _sample_large_top_p(weights[row], uniforms[row], threshold[row])
     return chosen
 
 
-def _sample_large_nucleus(weights: Floats, uniform: np.float32, threshold: float) -> np.int32:
+def _sample_large_top_p(weights: Floats, uniform: np.float32, threshold: float) -> np.int32:
     """Sample one of the likeliest ids of a row, whose weights (n_vocab) add up to `threshold`.
 
     Samples from all ids until one is in the nucleus. If that takes too many tries, the nucleus is

@@ -19,6 +19,7 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
 from gpt2_helpers.evaluation.memorization import OverlapReport
 from gpt2_helpers.evaluation.similarity import Match
+from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms import generate
 from gpt2_helpers.forms.generate import SHORT_TEXTS, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
@@ -94,6 +95,12 @@ def shown_texts(widget: widgets.Widget) -> list[str]:
 
 
 # --- Options
+
+
+def test_the_form_has_a_field_for_every_sampling_option(sess: Session) -> None:
+    form = GenerateForm(sess).form
+    for field in fields_of(SamplingConfig):
+        assert form.row(field.name).widget
 
 
 def test_the_form_returns_the_config(sess: Session) -> None:

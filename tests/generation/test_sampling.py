@@ -277,11 +277,11 @@ def test_threads_do_not_change_ids(
     numbers = random_numbers(15, count=7)
     sizes = []
 
-    def counted(logits: Any, *rest: Any, original: Any = sampling._next_ids) -> Any:
+    def counted(logits: Any, *rest: Any, original: Any = sampling._sample_ids) -> Any:
         sizes.append(len(logits))
         return original(logits, *rest)
 
-    monkeypatch.setattr(sampling, "_next_ids", counted)
+    monkeypatch.setattr(sampling, "_sample_ids", counted)
     monkeypatch.setattr(device, "cores", lambda: 3)
     alone = sample(logits, numbers, **options)
     monkeypatch.setattr(sampling, "MIN_PARALLEL_LOGITS", 1)

@@ -5,6 +5,7 @@ With PICTURES=FOLDER in the environment the screenshots of the README go there (
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from gpt2_helpers.session import Session
@@ -181,6 +183,22 @@ def test_sliders_change_the_texts(opened: OpenPage) -> None:
     assert opened.page.locator(".result").count() == 5
     opened.page.click("#reset")
     assert "0.7 · balanced" in opened.page.locator("#sliders").inner_text()
+
+
+def test_a_new_option_of_the_server_gets_a_slider(chromium: Browser, address: str) -> None:
+    info = httpx.get(f"{address}api/model").json()
+    new = {"name": "new_option", "type": "number", "label": "New option", "help": "a new option"}
+    info["options"].append({**new, "default": 0.5, "minimum": 0, "maximum": 2, "usual": [0, 1]})
+    with contextlib.closing(chromium.new_context()) as context:
+        context.route("**/api/model", lambda route: route.fulfill(json=info))
+        page = context.new_page()
+        page.goto(address)
+        page.locator("#generate:enabled").wait_for()
+        assert page.input_value("#option-new_option") == "0.5"
+        assert "New option" in page.locator("#sliders").inner_text()
+        sliders = page.locator("#sliders input").evaluate_all("all => all.map(({name}) => name)")
+    expected = ["max_new_tokens", "temperature", "top_k", "top_p", "nsamples", "new_option"]
+    assert sliders == expected
 
 
 def test_a_link_contains_prompt_and_settings(opened: OpenPage, address: str) -> None:

@@ -1,12 +1,9 @@
 // The sliders, made from the options that the server reports, and links that share their values.
 
-// The options that the page shows. `range`, `label` and `help` replace those of the server;
-// `describe` says what a value means.
+// Options are shown if they have a usual range or are listed here. Label, range, help and default are
+// the server's unless given here; `describe` says in words what a value means.
 const SLIDERS = {
   temperature: {
-    label: "Temperature",
-    initial: 0.7,
-    step: 0.05,
     describe: (value) =>
       value === 0 ? "deterministic" : value < 0.5 ? "conservative" : value < 0.9 ? "balanced"
         : value <= 1.1 ? "creative" : "wild",
@@ -20,31 +17,32 @@ const SLIDERS = {
     help: "tokens to add; the text may end sooner",
   },
   top_k: {
-    label: "Top-k",
     initial: 40,
-    step: 1,
     describe: (value) => (value === 0 ? "off" : "most likely tokens"),
   },
   top_p: {
-    label: "Top-p",
-    initial: 0,
-    step: 0.05,
     describe: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
   },
   nsamples: {
-    label: "Number of texts",
-    initial: 1,
-    step: 1,
     describe: (value) => (value === 1 ? "one text" : "to choose from"),
     help: "texts to generate from the same prompt",
   },
 };
 
+const HIDDEN = ["length"]; // the page uses max_new_tokens instead
+
+const isShown = ({ name, usual }) => name in SLIDERS || (usual && !HIDDEN.includes(name));
+
 export class Settings {
   constructor(container, options) {
     this.inputs = {};
-    for (const option of options.filter(({ name }) => name in SLIDERS)) {
-      const slider = SLIDERS[option.name];
+    for (const option of options.filter(isShown)) {
+      const slider = {
+        label: option.label,
+        initial: option.default,
+        step: option.type === "integer" ? 1 : 0.05,
+        ...SLIDERS[option.name],
+      };
       const [min, usualMax] = slider.range ?? option.usual ?? [option.minimum, option.maximum];
       const max = Math.min(usualMax, option.maximum ?? usualMax);
       const row = document.createElement("div");
@@ -63,8 +61,9 @@ export class Settings {
       input.setAttribute("aria-describedby", help.id);
       const update = () => {
         const value = Number(input.value);
-        output.textContent = `${value} · ${slider.describe(value)}`;
-        input.setAttribute("aria-valuetext", `${value}, ${slider.describe(value)}`);
+        const description = slider.describe?.(value);
+        output.textContent = description ? `${value} · ${description}` : `${value}`;
+        input.setAttribute("aria-valuetext", description ? `${value}, ${description}` : `${value}`);
       };
       input.addEventListener("input", update);
       this.inputs[option.name] = { input, update, initial: Math.min(slider.initial, max) };
