@@ -1,7 +1,8 @@
 """Options as frozen, validated dataclasses. No TensorFlow and no files.
 
-Each option is defined here once: the command line, the forms and the docstrings of the public
-functions are generated from these fields (see `fields`).
+Each option is defined here once: the command line, the forms, the web API and the docstrings of
+the public functions take it from these fields (see `fields`). docs/architecture.md lists what else
+a new option needs.
 """
 
 from __future__ import annotations

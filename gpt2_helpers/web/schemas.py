@@ -1,7 +1,7 @@
 """Requests of the API: JSON or query string -> validated dataclasses.
 
 The parameters are the fields of `SamplingConfig` within the limits of a server. Validation, the
-OpenAPI document and the page use the same list.
+OpenAPI document and /api/model, from which the page makes its sliders, use the same list.
 """
 
 from __future__ import annotations
