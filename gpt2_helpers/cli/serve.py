@@ -22,9 +22,8 @@ def parser() -> Parser:
     parser = Parser(
         "serve",
         "",
-        "Serve a page to write with a model and a JSON API until Ctrl-C or SIGTERM. Without\n"
-        "arguments the bundled model is served, on this machine only. If the environment variable\n"
-        f"{KEY} is set, requests must send its value as API key.",
+        "Serve a web app and a JSON API until Ctrl-C or SIGTERM; by default the bundled model, on\n"
+        f"this machine only. If {KEY} is set, requests must send its value as API key.",
         (
             "",
             "--run-name run1",
