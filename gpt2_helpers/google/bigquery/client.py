@@ -1,6 +1,7 @@
 """Signing in to BigQuery, estimating the cost of a query, and running it.
 
-Uses the google-cloud-bigquery client; if BIGQUERY_EMULATOR_HOST is set, that client connects to this address without credentials.
+Uses the google-cloud-bigquery client; if BIGQUERY_EMULATOR_HOST is set, that client connects to
+this address without credentials.
 """
 
 from __future__ import annotations
