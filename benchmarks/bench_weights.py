@@ -32,7 +32,7 @@ END_PIECE = "<|endoftext|>"
 def make(folder: Path, vocabulary: Path, text: Path) -> None:
     """Write both models and the text to tokenize, unless they exist for these sources."""
     from gpt2_helpers.checkpoint.model_files import save_model
-    from gpt2_helpers.config import SIZES
+    from gpt2_helpers.config import PRETRAINED_CONFIGS
     from gpt2_helpers.model.gpt2 import GPT2
     from gpt2_helpers.model.variables import random_weights
 
@@ -46,10 +46,10 @@ def make(folder: Path, vocabulary: Path, text: Path) -> None:
         for layout in ("", "-transformers", "-ctranslate2"):
             shutil.rmtree(folder / f"{name}{layout}", ignore_errors=True)
         path.mkdir(parents=True)
-        weights = random_weights(SIZES["124M"])
+        weights = random_weights(PRETRAINED_CONFIGS["124M"])
         if name == NAMES[1]:
             _let_end(weights)
-        save_model(GPT2(SIZES["124M"], weights), path)
+        save_model(GPT2(PRETRAINED_CONFIGS["124M"], weights), path)
         for file, content in files.items():
             (path / file).write_text(content, encoding="utf-8")
         done.write_text(fingerprint, encoding="utf-8")
@@ -80,7 +80,7 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
     This uses the bias of the last layer norm, along a direction in which only the embedding of the
     end token has a component.
     """
-    from gpt2_helpers.config import SIZES
+    from gpt2_helpers.config import PRETRAINED_CONFIGS
     from gpt2_helpers.model.gpt2 import GPT2
 
     gamma, width = 0.3, weights["model/wte"].shape[1]
@@ -89,7 +89,7 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
     rows -= np.outer(rows @ direction, direction)
     rows[END] = gamma * direction
     ids = np.random.default_rng(1).integers(0, END, (8, 40))
-    logits = GPT2(SIZES["124M"], weights).logits(ids).numpy().reshape(-1, len(rows))
+    logits = GPT2(PRETRAINED_CONFIGS["124M"], weights).logits(ids).numpy().reshape(-1, len(rows))
     others = np.exp(np.delete(logits, END, axis=1)).sum(1)
     low, high = 0.0, 200.0
     for _ in range(60):  # bisection on the mean probability

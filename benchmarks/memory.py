@@ -21,7 +21,7 @@ import numpy as np
 
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
-    SIZES,
+    PRETRAINED_CONFIGS,
     FinetuneConfig,
     ModelConfig,
     RunConfig,
@@ -35,7 +35,7 @@ from machine_info import machine, peak_memory, run
 
 GB = 2**30
 MEDIUM = ModelConfig(n_vocab=8192, n_ctx=512, n_embd=512, n_head=8, n_layer=8)
-SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "medium": MEDIUM, **SIZES}
+SHAPES = {"tiny": ModelConfig.load(BUNDLED_FOLDER), "medium": MEDIUM, **PRETRAINED_CONFIGS}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -275,7 +275,7 @@ def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
     if prefix is None or isinstance(prefix, str):
         return [prefix or ""]
     if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
-        raise OptionError(f"prefix must be a text or a list of texts, got {prefix!r}")
+        raise OptionError(f"prefix must be a string or a list of strings, got {prefix!r}")
     return prompts
 
 

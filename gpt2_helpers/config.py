@@ -16,9 +16,9 @@ from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.model_config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    MODEL_ALIASES,
     MODEL_NAMES,
-    OLD_NAMES,
-    SIZES,
+    PRETRAINED_CONFIGS,
     ModelConfig,
     canonical_model_name,
 )
@@ -28,9 +28,9 @@ __all__ = [
     "BUNDLED_MODEL",
     "INFERENCE_PRECISIONS",
     "MODEL_NAMES",
-    "OLD_NAMES",
+    "MODEL_ALIASES",
     "PRECISIONS",
-    "SIZES",
+    "PRETRAINED_CONFIGS",
     "DatasetConfig",
     "FinetuneConfig",
     "LoadConfig",
@@ -53,39 +53,43 @@ class SamplingConfig(ValidatedConfig):
         "maximum number of tokens per text, including the prompt; 100 tokens are about 75 words",
         label="Max length (tokens)",
         minimum=1,
-        usual=(10, 1023),
+        suggested_range=(10, 1023),
     )
     temperature: float = option(
         0.7,
         "0 always picks the most likely token; higher values give more varied texts",
         minimum=0.0,
         maximum=100.0,
-        usual=(0.0, 1.5),
+        suggested_range=(0.0, 1.5),
     )
     top_k: int = option(
         0,
-        "sample only from the k most likely tokens; 0 disables it, 40 is common",
+        "sample only from the k most likely tokens; 0 disables it, 40 is typical",
         label="Top-k",
         minimum=0,
-        usual=(0, 100),
+        suggested_range=(0, 100),
     )
     top_p: float = option(
         0.0,
-        "sample from the most likely tokens with this total probability; above 0 it replaces top_k",
+        "sample from the smallest set of tokens with total probability p; above 0 overrides top_k",
         label="Top-p",
         minimum=0.0,
         maximum=1.0,
-        usual=(0.0, 1.0),
+        suggested_range=(0.0, 1.0),
     )
     nsamples: int = option(
-        1, "texts to generate per prompt", label="Number of texts", minimum=1, usual=(1, 100)
+        1,
+        "texts to generate per prompt",
+        label="Number of texts",
+        minimum=1,
+        suggested_range=(1, 100),
     )
     batch_size: int = option(
         1,
         "sequences generated in parallel; more is faster but needs more memory",
         label="Sequences per batch",
         minimum=1,
-        usual=(1, 50),
+        suggested_range=(1, 50),
     )
     truncate: str | None = option(
         None, "stop each text at the first occurrence of this string after the prompt",
@@ -103,33 +107,33 @@ class SamplingConfig(ValidatedConfig):
 
 @dataclass(frozen=True)
 class FinetuneConfig(ValidatedConfig):
-    """How weights are trained: everything that affects the numbers, nothing about files."""
+    """Training hyperparameters."""
 
     steps: int = option(
         1000,
         "optimizer steps to run; 0 or less trains until interrupted",
         label="Training steps",
-        usual=(20, 5000),
+        suggested_range=(20, 5000),
     )
     batch_size: int = option(
         1,
         "sequences per device and forward pass; more needs more memory",
         label="Sequences per batch",
         minimum=1,
-        usual=(1, 16),
+        suggested_range=(1, 16),
     )
     learning_rate: float = option(
         0.0001,
-        "step size of the optimizer; too low learns slowly, too high is unstable",
+        "step size of the optimizer; low values train slowly, high values are unstable",
         minimum=0.0,
         maximum=10.0,
     )
     accumulate_gradients: int = option(
         5,
-        "forward passes averaged into each optimizer step; any value above 1 needs more memory",
+        "micro-batches accumulated per optimizer step; any value above 1 needs more memory",
         label="Gradient accumulation",
         minimum=1,
-        usual=(1, 20),
+        suggested_range=(1, 20),
     )
     optimizer: str = option(
         "adam",
@@ -169,52 +173,52 @@ class FinetuneConfig(ValidatedConfig):
     )
     max_grad_norm: float = option(
         0.0,
-        "clip the gradients to this global norm; 0 disables clipping, 1 is common",
+        "clip the gradients to this global norm; 0 disables clipping, 1 is typical",
         label="Max gradient norm",
         minimum=0.0,
         advanced=True,
     )
     dropout: float = option(
         0.0,
-        "fraction of activations dropped in training, to reduce overfitting; 0.1 is common",
+        "fraction of activations dropped in training, to reduce overfitting; 0.1 is typical",
         minimum=0.0,
         maximum=0.9,
-        usual=(0.0, 0.5),
+        suggested_range=(0.0, 0.5),
         advanced=True,
     )
     eval_every: int = option(
         100,
-        "steps between two measurements of the validation loss",
+        "measure the validation loss every N optimizer steps",
         label="Evaluate every (steps)",
         minimum=1,
         advanced=True,
     )
     early_stopping_patience: int = option(
         0,
-        "stop after this many validation losses without improvement; 0 disables early stopping",
+        "stop after this many evaluations without improvement; 0 disables early stopping",
         label="Early-stopping patience",
         minimum=0,
         advanced=True,
     )
     use_memory_saving_gradients: bool = option(
         False,
-        "recompute activations in the backward pass: slower, but needs far less memory",
-        label="Save memory",
+        "recompute activations in the backward pass (gradient checkpointing); slower, saves memory",
+        label="Gradient checkpointing",
         advanced=True,
     )
     only_train_transformer_layers: bool = option(
         False,
-        "keep the embeddings fixed; needs a little less memory",
+        "freeze the embeddings; needs a little less memory",
         label="Freeze embeddings",
         advanced=True,
     )
     lora_rank: int = option(
         0,
-        "rank of LoRA adapters, which need far less memory; 8 is common, 0 trains all weights",
+        "rank of LoRA adapters, which need far less memory; 8 is typical, 0 trains all weights",
         label="LoRA rank",
         minimum=0,
         maximum=1024,
-        usual=(0, 64),
+        suggested_range=(0, 64),
         advanced=True,
     )
     multi_gpu: bool = option(
@@ -236,7 +240,7 @@ class DatasetConfig(ValidatedConfig):
 
     combine: int = option(
         50000,
-        "characters of consecutive small files that are encoded together",
+        "concatenate small files up to this many characters before encoding",
         label="Combine (characters)",
         minimum=1,
         advanced=True,
@@ -277,7 +281,7 @@ class LoadConfig(ValidatedConfig):
 
 @dataclass(frozen=True)
 class RunConfig(ValidatedConfig):
-    """The folder of a finetuning run, and what is written to it how often."""
+    """The folder of a finetuning run, and what is saved there and when."""
 
     model_name: str = option(
         "124M", "pretrained model to start from: tiny, 124M, 355M, 774M or 1558M", label="Model"
@@ -299,13 +303,13 @@ class RunConfig(ValidatedConfig):
     )
     save_every: int = option(
         1000,
-        "steps between two checkpoints; 0 saves only at the end",
+        "save a checkpoint every N steps; 0 saves only at the end",
         label="Save every (steps)",
         minimum=0,
     )
     sample_every: int = option(
         100,
-        "steps between two rounds of sample texts; 0 disables samples",
+        "generate sample texts every N steps; 0 disables samples",
         label="Sample every (steps)",
         minimum=0,
     )
@@ -314,18 +318,18 @@ class RunConfig(ValidatedConfig):
         "maximum number of tokens per sample text",
         label="Sample length (tokens)",
         minimum=1,
-        usual=(10, 1023),
+        suggested_range=(10, 1023),
     )
     sample_num: int = option(1, "sample texts per round", label="Samples per round", minimum=1)
     sample_dir: str = option(
         "samples", "folder for sample texts", label="Samples folder", advanced=True
     )
     print_every: int = option(
-        1, "steps between two progress lines", label="Print every (steps)", minimum=1
+        1, "print progress every N steps", label="Print every (steps)", minimum=1
     )
     max_checkpoints: int = option(
         1,
-        "newest checkpoints of this run to keep; 0 keeps all",
+        "number of most recent checkpoints of this run to keep; 0 keeps all",
         label="Checkpoints to keep",
         minimum=0,
         advanced=True,
@@ -347,7 +351,7 @@ class RunConfig(ValidatedConfig):
         super().__post_init__()
         if self.validation_split and self.validation_data is not None:
             raise OptionError(
-                "give validation_split or validation_data, not both: got "
+                "set validation_split or validation_data, not both: got "
                 f"{self.validation_split:g} and {self.validation_data!r}"
             )
         for name in ("run_name", "checkpoint_dir", "restore_from", "model_name"):

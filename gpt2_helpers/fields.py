@@ -30,7 +30,7 @@ def option(
     default_text: str | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
-    usual: tuple[float, float] | None = None,
+    suggested_range: tuple[float, float] | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
 ) -> Any:
@@ -43,7 +43,7 @@ def option(
         default_text: How a default of None takes effect, such as "random".
         minimum: The smallest valid value.
         maximum: The largest valid value.
-        usual: The range of a slider in a form; other valid values can be typed.
+        suggested_range: The range of a slider in a form; other valid values can be typed.
         choices: The valid values, if there are only a few.
         advanced: Whether the option is listed under "advanced options".
 
@@ -61,7 +61,7 @@ def option(
             "default_text": default_text,
             "minimum": minimum,
             "maximum": maximum,
-            "usual": usual,
+            "suggested_range": suggested_range,
             "choices": choices,
             "advanced": advanced,
         },
@@ -81,7 +81,7 @@ class Field:
     default_text: str | None
     minimum: float | None
     maximum: float | None
-    usual: tuple[float, float] | None
+    suggested_range: tuple[float, float] | None
     choices: tuple[str, ...] | None
     advanced: bool
 
@@ -156,7 +156,7 @@ def validate_value(field: Field, value: Any) -> Any:
 
     Args:
         field: The option.
-        value: A Python or NumPy value; a Path is accepted for text.
+        value: A Python or NumPy value; a Path is accepted for a string.
 
     Returns:
         The value as int, float, bool, str or None.
@@ -171,7 +171,7 @@ def validate_value(field: Field, value: Any) -> Any:
         return None
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # a NumPy scalar as a Python value
-    expected = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    expected = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
     type_error = OptionError(f"{field.name} must be {expected[field.kind]}, got {value!r}")
     if field.kind is bool or field.kind is str:
         if field.kind is str and isinstance(value, Path):

@@ -85,16 +85,16 @@ class ModelConfig(ValidatedConfig):
         atomic_write_text(Path(folder) / "hparams.json", text)
 
 
-SIZES = {
+PRETRAINED_CONFIGS = {
     "124M": ModelConfig(),
     "355M": ModelConfig(n_embd=1024, n_head=16, n_layer=24),
     "774M": ModelConfig(n_embd=1280, n_head=20, n_layer=36),
     "1558M": ModelConfig(n_embd=1600, n_head=25, n_layer=48),
 }
-OLD_NAMES = {"117M": "124M", "345M": "355M"}
+MODEL_ALIASES = {"117M": "124M", "345M": "355M"}
 BUNDLED_MODEL = "tiny"
 BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
-MODEL_NAMES = (BUNDLED_MODEL, *SIZES)
+MODEL_NAMES = (BUNDLED_MODEL, *PRETRAINED_CONFIGS)
 
 
 def canonical_model_name(name: str) -> str:
@@ -112,7 +112,7 @@ def canonical_model_name(name: str) -> str:
     >>> canonical_model_name("117M")
     '124M'
     """
-    name = OLD_NAMES.get(name, name)
+    name = MODEL_ALIASES.get(name, name)
     if name not in MODEL_NAMES:
         known = ", ".join(MODEL_NAMES)
         raise OptionError(

@@ -377,7 +377,7 @@ def test_a_batch_size_of_none_is_one(loaded: Session) -> None:
 
 def test_an_empty_prompt_is_the_same_as_none(loaded: Session) -> None:
     assert written(loaded, prefix="") == written(loaded) == written(loaded, prefix=[""])
-    with pytest.raises(OptionError, match="prefix must be a text or a list of texts"):
+    with pytest.raises(OptionError, match="prefix must be a string or a list of strings"):
         written(loaded, prefix=[])
     for wrong in (5, [5], b"What"):
         with pytest.raises(OptionError):

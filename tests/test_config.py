@@ -145,7 +145,7 @@ def test_invalid_text(config: type, field: Field, wrong: object) -> None:
         assert getattr(config(**{field.name: wrong}), field.name) == str(wrong)
     else:
         message = error_message(config, **{field.name: wrong})
-        assert message == f"{field.name} must be a text, got {wrong!r}"
+        assert message == f"{field.name} must be a string, got {wrong!r}"
 
 
 @named(OPTIONS)
@@ -259,7 +259,7 @@ def test_a_schedule_needs_a_number_of_steps(schedule: str, steps: int) -> None:
 
 def test_validation_split_and_data_exclude_each_other() -> None:
     message = error_message(RunConfig, validation_split=0.1, validation_data="unseen.txt")
-    assert message.startswith("give validation_split or validation_data, not both")
+    assert message.startswith("set validation_split or validation_data, not both")
     assert RunConfig(validation_data="unseen.txt").validation_split == 0.0
 
 

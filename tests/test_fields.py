@@ -28,7 +28,9 @@ OPTIONS = [
 
 @dataclass(frozen=True)
 class Meal(ValidatedConfig):
-    table_size: int = option(4, "people at the table", minimum=1, maximum=20, usual=(2, 8))
+    table_size: int = option(
+        4, "people at the table", minimum=1, maximum=20, suggested_range=(2, 8)
+    )
     salt: float = option(0.5, "grams of salt", label="Salt (g)", minimum=0.0)
     wine: bool = option(False, "serve wine")
     song: str | None = option(None, "what is sung")
@@ -43,7 +45,7 @@ def test_the_default_label_is_the_name_in_words() -> None:
 
 
 def test_values_outside_the_usual_range_are_valid() -> None:
-    assert FIELDS["table_size"].usual == (2, 8)
+    assert FIELDS["table_size"].suggested_range == (2, 8)
     assert Meal(table_size=20).table_size == 20
     with pytest.raises(OptionError, match="between 1 and 20"):
         Meal(table_size=21)
@@ -85,10 +87,10 @@ def test_labels_and_help_fit_into_a_form(field: Field) -> None:
 
 @pytest.mark.parametrize("field", OPTIONS)
 def test_the_usual_range_is_within_the_limits(field: Field) -> None:
-    if field.usual is None:
+    if field.suggested_range is None:
         return
     assert field.kind in (int, float)
-    low, high = field.usual
+    low, high = field.suggested_range
     assert low < high
     assert validate_value(field, field.kind(low)) == low
     assert validate_value(field, field.kind(high)) == high

@@ -13,7 +13,7 @@ from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.model_config import (
     BUNDLED_FOLDER,
     MODEL_NAMES,
-    SIZES,
+    PRETRAINED_CONFIGS,
     ModelConfig,
     canonical_model_name,
 )
@@ -29,7 +29,7 @@ from gpt2_helpers.model_config import (
     ],
 )
 def test_the_published_sizes(name: str, parameters: int) -> None:
-    config = SIZES[name]
+    config = PRETRAINED_CONFIGS[name]
     assert config.n_parameters == parameters
     assert (config.n_vocab, config.n_ctx, config.head_dim) == (50257, 1024, 64)
 
@@ -82,7 +82,7 @@ def test_hparams_round_trip(tmp_path: Path) -> None:
 def test_unknown_hparams_are_ignored(tmp_path: Path) -> None:
     values = {**dataclasses.asdict(ModelConfig()), "res_dropout": 0.0}
     (tmp_path / "hparams.json").write_text(json.dumps(values), encoding="utf-8")
-    assert ModelConfig.load(tmp_path) == SIZES["124M"]
+    assert ModelConfig.load(tmp_path) == PRETRAINED_CONFIGS["124M"]
 
 
 @pytest.mark.parametrize(

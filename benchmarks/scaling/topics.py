@@ -10,13 +10,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gpt2_helpers.config import SIZES, ModelConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, ModelConfig
 from machine_info import run
 from scaling.curve import Curve, Point, Series
 from scaling.limits import Rates, decoding_limit, training_flops
 from scaling.synthetic_text import write_texts
 
-MODEL = SIZES["124M"]
+MODEL = PRETRAINED_CONFIGS["124M"]
 GB, MB = 2**30, 1_000_000
 PRECISIONS = ("int8", "float32")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

@@ -18,9 +18,9 @@ from gpt2_helpers.checkpoint.weights import REQUIRED_SUFFIXES, WeightsReader, wr
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    MODEL_ALIASES,
     MODEL_NAMES,
-    OLD_NAMES,
-    SIZES,
+    PRETRAINED_CONFIGS,
     ModelConfig,
 )
 from gpt2_helpers.errors import CheckpointError, nearest
@@ -47,11 +47,11 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return BUNDLED_FOLDER
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *found})
-    if model_name in (*SIZES, *OLD_NAMES):
+    if model_name in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         hint, models = "", "it"
         commands = f"download_gpt2(model_name={model_name!r}) or gpt2-helpers download {model_name}"
     else:
-        hint, models = nearest(model_name, known), ", ".join(SIZES)
+        hint, models = nearest(model_name, known), ", ".join(PRETRAINED_CONFIGS)
         commands = "download_gpt2() or gpt2-helpers download"
     raise CheckpointError(
         f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {commands} downloads "

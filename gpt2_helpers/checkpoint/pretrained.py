@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpt2_helpers import config
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint
-from gpt2_helpers.config import OLD_NAMES, SIZES, RunConfig
+from gpt2_helpers.config import MODEL_ALIASES, PRETRAINED_CONFIGS, RunConfig
 from gpt2_helpers.errors import CheckpointError, DownloadError
 from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, download_files, room
 
@@ -76,7 +76,7 @@ def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") ->
 def download_if_missing(run: RunConfig, note: Callable[[str], object]) -> None:
     """Download the run's base model if it is one of OpenAI's and not complete; `note` is called
     with a message first."""
-    if run.model_name not in (*SIZES, *OLD_NAMES):
+    if run.model_name not in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         return
     try:
         latest_checkpoint(Path(run.model_dir) / run.model_name)

@@ -309,7 +309,7 @@ class RunFolder:
             if size > free:
                 raise CheckpointError(
                     f"{self.checkpoint_dir} has {free:,} bytes free, {size:,} are needed: free "
-                    "some space, or give another checkpoint_dir"
+                    "some space, or use another checkpoint_dir"
                 )
             yield replacement.path
             replacement.require()
@@ -340,7 +340,7 @@ class RunFolder:
 
     def _unwritable(self, error: OSError) -> CheckpointError:
         return CheckpointError(
-            f"{self.path} cannot be written: {error.strerror}: give another checkpoint_dir, or "
+            f"{self.path} cannot be written: {error.strerror}: use another checkpoint_dir, or "
             "free some space"
         )
 

@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
         options.validation_split = 0.0
     run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
     if not options.out.strip():
-        raise OptionError("out must not be empty: give a folder for the new model")
+        raise OptionError("out must not be empty: set it to a folder for the new model")
     check_files(options.texts)
     load_tensorflow()
 

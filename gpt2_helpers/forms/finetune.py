@@ -12,9 +12,9 @@ import ipywidgets as widgets
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    MODEL_ALIASES,
     MODEL_NAMES,
-    OLD_NAMES,
-    SIZES,
+    PRETRAINED_CONFIGS,
     DatasetConfig,
     FinetuneConfig,
     ModelConfig,
@@ -186,19 +186,20 @@ class FinetuneForm(Displayable):
             return
         self._update_memory_note(finetune, run)
         self._update_run_note(run)
-        self._summary.value = message("heading", self._outlook(finetune, run))
+        self._summary.value = message("heading", self._training_summary(finetune, run))
 
     def _update_memory_note(self, finetune: FinetuneConfig, run: RunConfig) -> None:
-        """Show for each model whether it fits into memory, and turn on Save memory if needed.
+        """Show for each model whether it fits into memory, and turn on gradient
+        checkpointing if needed.
 
         The user can change that; it is decided again when the model or another option changes.
         """
         plain = dataclasses.replace(finetune, use_memory_saving_gradients=False)
         samples = sample_settings(run, finetune.precision)
         key = run.model_name, dataclasses.replace(plain, steps=1), samples
-        name = OLD_NAMES.get(run.model_name, run.model_name)
+        name = MODEL_ALIASES.get(run.model_name, run.model_name)
         if key != self._fits_key:
-            self._fits_key, self._fits = key, _fits_here(plain, samples)
+            self._fits_key, self._fits = key, _estimate_fits(plain, samples)
             if self._fits:
                 self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
             saves = name in self._fits and self._fits[name].changes != {}
@@ -231,8 +232,8 @@ class FinetuneForm(Displayable):
             "choose another name."
         )
 
-    def _outlook(self, finetune: FinetuneConfig, run: RunConfig) -> str:
-        """Return for instance "1,000 steps of 5,120 tokens, about 10 passes over your text"."""
+    def _training_summary(self, finetune: FinetuneConfig, run: RunConfig) -> str:
+        """Return for instance "1,000 steps of 5,120 tokens, about 10 epochs over your text"."""
         shape = model_shape(run)
         if shape is None:
             return ""
@@ -244,9 +245,9 @@ class FinetuneForm(Displayable):
         if self.picker.characters:
             is_large = shape.n_vocab > _LARGE_VOCABULARY
             per_token = _CHARACTERS_PER_TOKEN if is_large else _CHARACTERS_PER_SMALL_TOKEN
-            passes = steps * tokens * per_token / self.picker.characters
-            times = f"{passes:,.0f} passes" if passes >= 1.5 else f"{passes:.0%}"
-            text += f", about {times} {'over' if passes >= 1.5 else 'of'} your text"
+            epochs = steps * tokens * per_token / self.picker.characters
+            amount = f"{epochs:,.0f} epochs over" if epochs >= 1.5 else f"{epochs:.0%} of"
+            text += f", about {amount} your text"
         return f"{text}."
 
 
@@ -264,11 +265,11 @@ def _fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
     if needed:
         return f"Fits in memory if {' and '.join(needed)} (Advanced options).", True
     if saves:
-        return "Save memory (Advanced options) is on, which this model needs.", False
-    return "Probably won't fit in memory without Save memory (Advanced options).", True
+        return "Gradient checkpointing (Advanced options) is on, which this model needs.", False
+    return "Probably won't fit in memory without gradient checkpointing (Advanced options).", True
 
 
-def _fits_here(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
+def _estimate_fits(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
     """Return by name how each model fits into memory; empty if the memory is unknown."""
     from gpt2_helpers.system.device import choose_precision
 
@@ -282,9 +283,9 @@ def _fits_here(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict
 
 def model_shape(run: RunConfig) -> ModelConfig | None:
     """Return the shape of the model to start from, or None if it is unknown yet."""
-    name = OLD_NAMES.get(run.model_name, run.model_name)
-    if name in SIZES:
-        return SIZES[name]
+    name = MODEL_ALIASES.get(run.model_name, run.model_name)
+    if name in PRETRAINED_CONFIGS:
+        return PRETRAINED_CONFIGS[name]
     folder = BUNDLED_FOLDER if name == BUNDLED_MODEL else Path(run.model_dir) / name
     try:
         return ModelConfig.load(folder)
@@ -320,6 +321,6 @@ def _existing_run_note(run: RunConfig) -> str:
     text += f", from {record.base_model}" if record.base_model else ""
     text += f", on {Path(record.dataset).name}" if record.dataset else ""
     text += ". Training resumes it"
-    if record.base_model not in ("", OLD_NAMES.get(run.model_name, run.model_name)):
+    if record.base_model not in ("", MODEL_ALIASES.get(run.model_name, run.model_name)):
         text += f" and ignores {run.model_name}"
     return f"{text}; choose another name to start a new run."

@@ -12,9 +12,9 @@ from IPython.display import display
 
 from gpt2_helpers.config import (
     BUNDLED_MODEL,
+    MODEL_ALIASES,
     MODEL_NAMES,
-    OLD_NAMES,
-    SIZES,
+    PRETRAINED_CONFIGS,
     RunConfig,
     SamplingConfig,
 )
@@ -233,14 +233,18 @@ class ModelForm(Displayable):
     def _models(self) -> list[ModelChoice]:
         """Return the pretrained sizes and the other models in the folder."""
         folders = sorted(path.parent.name for path in self._model_dir.glob("*/hparams.json"))
-        others = [name for name in folders if name not in (*MODEL_NAMES, *OLD_NAMES)]
+        others = [name for name in folders if name not in (*MODEL_NAMES, *MODEL_ALIASES)]
         choices = [ModelChoice(name, f"{name}: model in {self._model_dir}") for name in others]
         for name in MODEL_NAMES:
             source = "included"
-            if name in SIZES:
-                size = f"{4 * SIZES[name].n_parameters / 1e9:.1f} GB"
+            if name in PRETRAINED_CONFIGS:
+                size = f"{4 * PRETRAINED_CONFIGS[name].n_parameters / 1e9:.1f} GB"
                 source = "downloaded" if name in folders else f"{size} download"
-            kind = "pretrained GPT-2" if name in SIZES else "small model trained on novels"
+            kind = (
+                "pretrained GPT-2"
+                if name in PRETRAINED_CONFIGS
+                else "small model trained on novels"
+            )
             choices.append(ModelChoice(name, f"{name}: {kind} ({source})"))
         return choices
 
@@ -253,7 +257,7 @@ class ModelForm(Displayable):
 
         if choices[0].saved is not None and not self._pretrained:
             return choices[0]
-        suitable = next(iter(SIZES)) if gpus() else BUNDLED_MODEL
+        suitable = next(iter(PRETRAINED_CONFIGS)) if gpus() else BUNDLED_MODEL
         return next(choice for choice in choices if choice.name == suitable)
 
     def _choose_by_variables(self) -> None:

@@ -1,4 +1,4 @@
-"""Prompts to texts: encodes prompts, runs them through a continuous batch, yields what it returns."""
+"""Text generation: encodes prompts, runs them in a continuous batch and yields the results."""
 
 from __future__ import annotations
 

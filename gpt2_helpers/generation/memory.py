@@ -38,8 +38,8 @@ def generation_bytes(
         Bytes.
 
     Example:
-        >>> from gpt2_helpers.config import SIZES
-        >>> round(generation_bytes(SIZES["355M"], 1, 100, "int8") / GB, 1)
+        >>> from gpt2_helpers.config import PRETRAINED_CONFIGS
+        >>> round(generation_bytes(PRETRAINED_CONFIGS["355M"], 1, 100, "int8") / GB, 1)
         1.0
     """
     on_tflite = uses_tflite(precision, on_gpu)

@@ -209,7 +209,7 @@ def unpack(
         except OSError as error:
             raise CheckpointError(
                 f"{folder.path} cannot be written ({error.strerror or error}): free some space, or "
-                "give another checkpoint_dir; existing files are unchanged"
+                "use another checkpoint_dir; existing files are unchanged"
             ) from error
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
-    SIZES,
+    PRETRAINED_CONFIGS,
     FinetuneConfig,
     ModelConfig,
     RunConfig,
@@ -97,7 +97,7 @@ def finetuning_bytes(
 
     Example:
         >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
-        >>> round(finetuning_bytes(SIZES["124M"], finetune, "float32") / GB, 1)
+        >>> round(finetuning_bytes(PRETRAINED_CONFIGS["124M"], finetune, "float32") / GB, 1)
         1.9
     """
     between_steps = _bytes_between_steps(model, finetune, precision)
@@ -272,7 +272,10 @@ def fit_models(
     finetune = finetune or FinetuneConfig()
     return [
         _fit_model(name, model, available, finetune, precision, location, samples)
-        for name, model in {BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER), **SIZES}.items()
+        for name, model in {
+            BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER),
+            **PRETRAINED_CONFIGS,
+        }.items()
     ]
 
 

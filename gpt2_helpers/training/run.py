@@ -206,7 +206,7 @@ class FinetuneRun:
         if not share and other is None and self.config.early_stopping_patience:
             raise OptionError(
                 f"early_stopping_patience={self.config.early_stopping_patience} needs a validation "
-                "loss: give validation_split, such as 0.1, or validation_data"
+                "loss: set validation_split, such as 0.1, or validation_data"
             )
         dataset = load_dataset(path, self.tokenizer, data)
         if other is not None:

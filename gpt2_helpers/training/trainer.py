@@ -1,6 +1,7 @@
 """The training loop: an iterator that runs one optimizer step per item.
 
-Consumers save and print between two steps. A run resumed from `Trainer.state()` continues bit for bit on a CPU in fp32.
+Consumers save and print between steps. A run resumed from `Trainer.state()` continues bit for bit
+on a CPU in fp32.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import installed_versions
-from gpt2_helpers.config import BUNDLED_MODEL, OLD_NAMES, SIZES
+from gpt2_helpers.config import BUNDLED_MODEL, MODEL_ALIASES, PRETRAINED_CONFIGS
 from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
@@ -45,7 +45,7 @@ class ModelInfo:
                 description = (
                     "the small model bundled with gpt2-helpers, trained on old English novels"
                 )
-            elif name in SIZES or name in OLD_NAMES:
+            elif name in PRETRAINED_CONFIGS or name in MODEL_ALIASES:
                 description = f"OpenAI's pretrained GPT-2 {name}"
             else:
                 description = f"{name}, a custom model with GPT-2's architecture"
@@ -87,5 +87,5 @@ def option_info(option: Field) -> dict[str, Any]:
         "default": option.default,
         "minimum": option.minimum,
         "maximum": option.maximum,
-        "usual": None if option.usual is None else list(option.usual),
+        "suggested_range": None if option.suggested_range is None else list(option.suggested_range),
     }

@@ -59,7 +59,7 @@ def serve(
             raise OptionError(f"{name} must be a string, got {value!r}")
     if run_name and model_name:
         raise OptionError(
-            "run_name serves a run, model_name a pretrained model: give only one of them"
+            "run_name serves a run, model_name a pretrained model: set only one of them"
         )
     config = ServeConfig(**{"port": 0, **options})
     stop_serving()

@@ -18,6 +18,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("bench")
     (folder / "text").write_text("It was a fine day.", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(config.SIZES, "124M", ModelConfig(n_ctx=64, n_embd=8, n_head=1, n_layer=1))
+        patch.setitem(
+            config.PRETRAINED_CONFIGS, "124M", ModelConfig(n_ctx=64, n_embd=8, n_head=1, n_layer=1)
+        )
         bench_weights.make(folder, folder / "no vocabulary", folder / "text")
         yield folder

@@ -18,7 +18,7 @@ pytest.importorskip("ipywidgets", reason="forms need ipywidgets")
 pytest.importorskip("matplotlib", reason="the curve needs matplotlib")
 
 from gpt2_helpers.config import (
-    SIZES,
+    PRETRAINED_CONFIGS,
     DatasetConfig,
     FinetuneConfig,
     ModelConfig,
@@ -74,7 +74,7 @@ def needs(
     def estimate(
         shape: ModelConfig, finetune: FinetuneConfig, _precision: str, _samples: object
     ) -> int:
-        if shape not in SIZES.values():
+        if shape not in PRETRAINED_CONFIGS.values():
             return 0
         if not finetune.use_memory_saving_gradients:
             return plain
@@ -151,7 +151,7 @@ def test_hidden_folders_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_summary_counts_tokens_and_passes() -> None:
     write_text(text="0123456789" * 2048)
     form = FinetuneForm("text.txt", model_name="124M", steps=1000)
-    assert "1,000 steps of 5,120 tokens, about 1,000 passes over your text." in form._summary.value
+    assert "1,000 steps of 5,120 tokens, about 1,000 epochs over your text." in form._summary.value
     form.form.set(steps=0, batch_size=2)
     assert "Steps of 10,240 tokens, until interrupted." in form._summary.value
     form.form.set(steps="x")
@@ -165,7 +165,7 @@ def test_less_than_one_pass_is_a_percentage(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_shapes_are_known_before_a_download() -> None:
-    assert model_shape(RunConfig(model_name="345M")) == SIZES["355M"]
+    assert model_shape(RunConfig(model_name="345M")) == PRETRAINED_CONFIGS["355M"]
     assert model_shape(RunConfig(model_name="tiny")) is not None
     assert model_shape(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
     assert model_shape(RunConfig(model_name="unheard-of")) is None
@@ -181,7 +181,7 @@ def test_each_model_shows_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> No
     needs(monkeypatch, 3 * GB, 2 * GB)
     form = FinetuneForm()
     assert lines(form)[1] == "124M: fits (about 3.0 GB)"
-    assert "Save memory" not in under(form, "model_name")
+    assert "checkpointing" not in under(form, "model_name")
     assert form.finetune_config.use_memory_saving_gradients is False
 
 
@@ -192,11 +192,13 @@ def test_memory_saving_is_turned_on_if_a_model_needs_it(
     needs(monkeypatch, 20 * GB, 10 * GB)
     form = FinetuneForm()
     assert form.finetune_config.use_memory_saving_gradients is True
-    assert "Save memory (Advanced options) is on" in under(form, "model_name")
+    assert "Gradient checkpointing (Advanced options) is on" in under(form, "model_name")
     form.form.set(use_memory_saving_gradients=False)  # by hand
     form.form.set(steps=2)
     assert form.finetune_config.use_memory_saving_gradients is False
-    assert "Probably won't fit in memory without Save memory" in under(form, "model_name")
+    assert "Probably won't fit in memory without gradient checkpointing" in under(
+        form, "model_name"
+    )
     form.form.set(model_name="tiny")
     form.form.set(model_name="355M")
     assert form.finetune_config.use_memory_saving_gradients is True
@@ -229,7 +231,7 @@ def test_options_that_make_a_model_fit_are_suggested(
     assert getattr(form.finetune_config, name) == getattr(FinetuneConfig(), name)
     assert form.finetune_config.use_memory_saving_gradients is True
     form.form.set(**{name: value})
-    assert "Save memory (Advanced options) is on" in under(form, "model_name")
+    assert "Gradient checkpointing (Advanced options) is on" in under(form, "model_name")
     assert "gpt2-warning" not in under(form, "model_name")
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpt2_helpers.config import SIZES, SamplingConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, SamplingConfig
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.memory import (
     GB,
@@ -19,7 +19,7 @@ from gpt2_helpers.generation.memory import (
 from gpt2_helpers.system import device
 from gpt2_helpers.system.device import Gpu
 
-SMALL = SIZES["124M"]
+SMALL = PRETRAINED_CONFIGS["124M"]
 T4 = Gpu("/device:GPU:0", "Tesla T4", 15 * GB, (7, 5))
 
 
@@ -37,7 +37,7 @@ T4 = Gpu("/device:GPU:0", "Tesla T4", 15 * GB, (7, 5))
 def test_generation_estimate_is_within_15_percent_of_the_measured_peak(
     name: str, batch_size: int, length: int, precision: str, measured: float
 ) -> None:
-    estimate = generation_bytes(SIZES[name], batch_size, length, precision) / GB
+    estimate = generation_bytes(PRETRAINED_CONFIGS[name], batch_size, length, precision) / GB
     assert estimate == pytest.approx(measured, rel=0.15)
 
 

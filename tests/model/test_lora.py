@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers.config import SIZES, FinetuneConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, FinetuneConfig
 from gpt2_helpers.model import loss as loss_module
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import (
@@ -64,7 +64,10 @@ def test_each_matrix_of_each_layer_has_a_pair_of_adapters() -> None:
         assert shapes[f"{name[:-2]}/lora_a"] == (n_in, RANK)
         assert shapes[f"{name[:-2]}/lora_b"] == (RANK, n_out)
     assert n_adapter_parameters(TOY, RANK) == sum(a * b for a, b in shapes.values())
-    assert n_adapter_parameters(SIZES["1558M"], 8) < 0.01 * SIZES["1558M"].n_parameters
+    assert (
+        n_adapter_parameters(PRETRAINED_CONFIGS["1558M"], 8)
+        < 0.01 * PRETRAINED_CONFIGS["1558M"].n_parameters
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

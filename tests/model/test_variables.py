@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpt2_helpers.config import SIZES
+from gpt2_helpers.config import PRETRAINED_CONFIGS
 from gpt2_helpers.model.variables import random_weights, variable_shapes
 from toy import TOY, toy_model
 
@@ -17,9 +17,9 @@ from toy import TOY, toy_model
 def test_the_published_sizes_have_their_published_number_of_parameters(
     size: str, parameters: int
 ) -> None:
-    shapes = variable_shapes(SIZES[size])
+    shapes = variable_shapes(PRETRAINED_CONFIGS[size])
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == parameters
-    assert SIZES[size].n_parameters == parameters
+    assert PRETRAINED_CONFIGS[size].n_parameters == parameters
 
 
 def test_initial_weights_depend_on_their_seed() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gpt2_helpers.config import SIZES, FinetuneConfig, ModelConfig, RunConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.generation.memory import GB, USABLE_GPU_SHARE
 from gpt2_helpers.system import device
 from gpt2_helpers.training.memory import (
@@ -21,7 +21,7 @@ from gpt2_helpers.training.memory import (
 )
 
 PLAIN = FinetuneConfig(accumulate_gradients=1)
-SMALL = SIZES["124M"]
+SMALL = PRETRAINED_CONFIGS["124M"]
 SAVING = {"use_memory_saving_gradients": True}
 
 
@@ -36,8 +36,8 @@ def estimated_gb(precision: str = "float32", model: ModelConfig = SMALL, **optio
         (SMALL, "float32", SAVING, 2.00),
         (SMALL, "float32", {"optimizer": "adafactor", **SAVING}, 1.17),
         (SMALL, "float32", {"lora_rank": 8, **SAVING}, 0.77),
-        (SIZES["774M"], "float32", {"optimizer": "adafactor", **SAVING}, 4.59),
-        (SIZES["1558M"], "float32", {"lora_rank": 8, **SAVING}, 5.06),
+        (PRETRAINED_CONFIGS["774M"], "float32", {"optimizer": "adafactor", **SAVING}, 4.59),
+        (PRETRAINED_CONFIGS["1558M"], "float32", {"lora_rank": 8, **SAVING}, 5.06),
         (ModelConfig(8192, 512, 512, 8, 8), "float32", {"batch_size": 4}, 1.29),
         (ModelConfig(8192, 512, 512, 8, 8), "float16", {"batch_size": 4}, 1.12),
     ],
@@ -69,7 +69,7 @@ def test_options_that_save_memory_lower_the_estimate(options: dict[str, Any]) ->
         {"accumulate_gradients": 5},
         {"max_grad_norm": 1.0},
         {"dropout": 0.1},
-        {"model": SIZES["355M"]},
+        {"model": PRETRAINED_CONFIGS["355M"]},
     ],
 )
 def test_options_that_take_memory_raise_the_estimate(options: dict[str, Any]) -> None:
@@ -84,7 +84,9 @@ def sampling_gb(name: str, on_gpu: bool, length: int = 1023, **options: Any) -> 
     config = dataclasses.replace(PLAIN, **options)
     precision, inference = ("bfloat16", "bfloat16") if on_gpu else ("float32", "int8")
     samples = SampleSettings(1, length, inference, on_gpu)
-    needed = [finetuning_bytes(SIZES[name], config, precision, s) for s in (samples, None)]
+    needed = [
+        finetuning_bytes(PRETRAINED_CONFIGS[name], config, precision, s) for s in (samples, None)
+    ]
     return (needed[0] - needed[1]) / GB
 
 
@@ -129,7 +131,7 @@ def test_smallest_change_that_makes_a_model_fit(
     available: float, changes: dict[str, Any] | None, line: str
 ) -> None:
     fits = {fit.name: fit for fit in fit_models(int(available * GB), PLAIN, "float32", "this GPU")}
-    assert list(fits) == ["tiny", *SIZES]
+    assert list(fits) == ["tiny", *PRETRAINED_CONFIGS]
     assert fits["355M"].changes == changes
     assert fits["355M"].line.startswith(line)
     assert (fits["355M"].needed <= available * GB) == (changes is not None)

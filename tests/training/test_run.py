@@ -240,9 +240,7 @@ def test_invalid_validation_split_is_rejected(share: float) -> None:
 
 
 def test_early_stopping_needs_validation_data() -> None:
-    with pytest.raises(
-        OptionError, match="early_stopping_patience=2 needs a validation loss: give"
-    ):
+    with pytest.raises(OptionError, match="early_stopping_patience=2 needs a validation loss: set"):
         open_run(early_stopping_patience=2)
 
 

@@ -65,5 +65,5 @@ def test_only_openais_models_are_called_openais(
 def test_options_are_json() -> None:
     options = {field.name: option_info(field) for field in fields_of(SamplingConfig)}
     assert options["top_p"]["type"] == "number"
-    assert options["top_p"]["usual"] == [0.0, 1.0]
+    assert options["top_p"]["suggested_range"] == [0.0, 1.0]
     assert json.loads(json.dumps(options)) == options

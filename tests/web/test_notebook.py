@@ -45,7 +45,7 @@ def test_colab_shows_the_page_below_the_cell(
 def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(OptionError, match="no option 'prot'.*'port'"):
         gpt2.serve(prot=3)
-    with pytest.raises(OptionError, match="give only one of them"):
+    with pytest.raises(OptionError, match="set only one of them"):
         gpt2.serve("run1", model_name="tiny")
     with pytest.raises(OptionError, match="run_name must be a string, got 5"):
         gpt2.serve(5)  # type: ignore[arg-type]

@@ -188,7 +188,9 @@ def test_sliders_change_the_texts(opened: OpenPage) -> None:
 def test_a_new_option_of_the_server_gets_a_slider(chromium: Browser, address: str) -> None:
     info = httpx.get(f"{address}api/model").json()
     new = {"name": "new_option", "type": "number", "label": "New option", "help": "a new option"}
-    info["options"].append({**new, "default": 0.5, "minimum": 0, "maximum": 2, "usual": [0, 1]})
+    info["options"].append(
+        {**new, "default": 0.5, "minimum": 0, "maximum": 2, "suggested_range": [0, 1]}
+    )
     with contextlib.closing(chromium.new_context()) as context:
         context.route("**/api/model", lambda route: route.fulfill(json=info))
         page = context.new_page()

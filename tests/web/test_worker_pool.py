@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from gpt2_helpers.checkpoint.stored_model import InferenceModel
-from gpt2_helpers.config import SIZES, SamplingConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
@@ -330,7 +330,9 @@ def test_a_small_model_gets_a_worker_per_core(
     assert worker_count(small, ServeConfig(workers=1)) == 1
     assert worker_count(small, ServeConfig(workers=9, batch_size=8)) == 8
     assert worker_count(small, ServeConfig(batch_size=1)) == 1
-    large = InferenceModel(SIZES["124M"], {}, "float32", "int8", Path("models/124M/model.ckpt"))
+    large = InferenceModel(
+        PRETRAINED_CONFIGS["124M"], {}, "float32", "int8", Path("models/124M/model.ckpt")
+    )
     assert large.config.n_parameters > SMALL_MODEL
     assert worker_count(large, ServeConfig()) == 1
     assert worker_count(large, ServeConfig(workers=3)) == 3

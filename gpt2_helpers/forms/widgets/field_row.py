@@ -27,7 +27,7 @@ class FieldRow:
     """The widgets of one field: `widget` displays it, `read` and `write` access its value.
 
     A boolean is a checkbox, a field with choices a dropdown, any other field a text box. A number
-    with a usual range also has a slider.
+    with a suggested range also has a slider.
 
     Args:
         field: the config field.
@@ -142,9 +142,9 @@ class FieldRow:
         return widgets.Text(placeholder="", layout=layout, **label)
 
     def _make_slider(self) -> widgets.DOMWidget | None:
-        if self.field.usual is None:
+        if self.field.suggested_range is None:
             return None
-        low, high = self.field.usual
+        low, high = self.field.suggested_range
         slider = widgets.IntSlider if self.field.kind is int else widgets.FloatSlider
         return slider(
             value=low,

@@ -72,7 +72,7 @@ class ExportConfig(ValidatedConfig):
         label="Min length (characters)",
         minimum=1,
         maximum=10_000,
-        usual=(1, 100),
+        suggested_range=(1, 100),
     )
     limit: int = option(
         16_000,
@@ -80,7 +80,7 @@ class ExportConfig(ValidatedConfig):
         label="Number of texts",
         minimum=1,
         maximum=10_000_000,
-        usual=(1_000, 100_000),
+        suggested_range=(1_000, 100_000),
     )
     project: str | None = option(
         None, "id of your Google Cloud project, which the query is billed to"
@@ -92,7 +92,7 @@ class ExportConfig(ValidatedConfig):
         label="Limit (GB)",
         minimum=0.01,
         maximum=1_000_000.0,
-        usual=(1.0, 100.0),
+        suggested_range=(1.0, 100.0),
     )
     csv_path: str = option("titles.csv", "file to write, with the suffix .csv", label="CSV file")
 

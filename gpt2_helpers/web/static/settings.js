@@ -1,6 +1,6 @@
 // The sliders, made from the options that the server reports, and links that share their values.
 
-// Options are shown if they have a usual range or are listed here. Label, range, help and default are
+// Options are shown if they have a suggested range or are listed here. Label, range, help and default are
 // the server's unless given here; `describe` says in words what a value means.
 const SLIDERS = {
   temperature: {
@@ -31,7 +31,7 @@ const SLIDERS = {
 
 const HIDDEN = ["length"]; // the page uses max_new_tokens instead
 
-const isShown = ({ name, usual }) => name in SLIDERS || (usual && !HIDDEN.includes(name));
+const isShown = ({ name, suggested_range: range }) => name in SLIDERS || (range && !HIDDEN.includes(name));
 
 export class Settings {
   constructor(container, options) {
@@ -43,8 +43,8 @@ export class Settings {
         step: option.type === "integer" ? 1 : 0.05,
         ...SLIDERS[option.name],
       };
-      const [min, usualMax] = slider.range ?? option.usual ?? [option.minimum, option.maximum];
-      const max = Math.min(usualMax, option.maximum ?? usualMax);
+      const [min, suggestedMax] = slider.range ?? option.suggested_range ?? [option.minimum, option.maximum];
+      const max = Math.min(suggestedMax, option.maximum ?? suggestedMax);
       const row = document.createElement("div");
       const label = document.createElement("label");
       const output = document.createElement("output");

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpt2_helpers.config import SIZES, ModelConfig
+from gpt2_helpers.config import PRETRAINED_CONFIGS, ModelConfig
 from scaling.limits import (
     Rates,
     decoding_limit,
@@ -13,7 +13,7 @@ from scaling.limits import (
     training_flops,
 )
 
-MODEL = SIZES["124M"]
+MODEL = PRETRAINED_CONFIGS["124M"]
 RATES = Rates(bandwidth=10e9, float32=100e9, bfloat16=50e9, int8=200e9)
 
 

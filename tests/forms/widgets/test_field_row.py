@@ -17,7 +17,7 @@ from gpt2_helpers.forms.widgets.field_row import Choices, FieldRow
 class Trip(ValidatedConfig):
     """A field of each kind."""
 
-    days: int = option(4, "length of the trip", minimum=1, maximum=100, usual=(1, 11))
+    days: int = option(4, "length of the trip", minimum=1, maximum=100, suggested_range=(1, 11))
     budget: float | None = option(None, "money to spend", label="Budget (EUR)", minimum=0.0)
     flight: bool = option(False, "travel by plane")
     season: str = option("summer", "time of the year", choices=("summer", "winter"))

@@ -24,8 +24,10 @@ FINETUNE = (FinetuneConfig, RunConfig, DatasetConfig)
 class Meal(ValidatedConfig):
     """A field of each kind, and a rule about two of them."""
 
-    guests: int = option(4, "people at the table", minimum=1, maximum=20, usual=(2, 8))
-    salt: float = option(0.5, "grams of salt", label="Salt (g)", minimum=0.0, usual=(0.0, 2.0))
+    guests: int = option(4, "people at the table", minimum=1, maximum=20, suggested_range=(2, 8))
+    salt: float = option(
+        0.5, "grams of salt", label="Salt (g)", minimum=0.0, suggested_range=(0.0, 2.0)
+    )
     wine: bool = option(False, "serve wine")
     song: str | None = option(None, "what is sung")
     course: str = option("soup", "what comes first", choices=("soup", "salad"))
