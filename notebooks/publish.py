@@ -3,7 +3,8 @@
 The repository's URL is set only in pyproject.toml. The script writes it, with the version, into
 
 - the cells `badge` and `install-package` of each notebook, which it generates;
-- the README's picture, file and install links, CITATION.cff, and the other URLs of pyproject.toml;
+- the README's picture, file and install links, the install command of docs/web-app.md,
+  CITATION.cff, and the other URLs of pyproject.toml;
 - all links to Colab and all `git clone` lines in notebooks and READMEs;
 - a second link beside each link between notebooks, such as `[Generate](generate.ipynb)`, because
   relative links don't work in Colab.
@@ -29,6 +30,7 @@ else:
 
 WITHOUT_GPU = {"bigquery_export"}
 READMES = ("README.md", "notebooks/README.md")
+PAGES = (*READMES, "docs/web-app.md")  # pages with links or install commands
 
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github/"
@@ -185,7 +187,7 @@ def changes(root: Path) -> dict[Path, str]:
     project = Project.of(root)
     wanted = {}
     rewrite = {
-        **dict.fromkeys(READMES, project.markdown),
+        **dict.fromkeys(PAGES, project.markdown),
         "CITATION.cff": project.citation,
         "pyproject.toml": project.settings,
     }

@@ -74,7 +74,7 @@ def test_each_readme_has_a_badge_for_every_notebook(readme: str) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the published files of this checkout."""
-    for name in ("pyproject.toml", "CITATION.cff", *publish.READMES):
+    for name in ("pyproject.toml", "CITATION.cff", *publish.PAGES):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     for name in NAMES:
