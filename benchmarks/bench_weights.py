@@ -75,7 +75,7 @@ def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
 
 
 def _let_end(weights: dict[str, np.ndarray]) -> None:
-    """Give the end token a probability of END_PROBABILITY in every context.
+    """Set the end token's probability to END_PROBABILITY in every context.
 
     This uses the bias of the last layer norm, along a direction in which only the embedding of the
     end token has a component.

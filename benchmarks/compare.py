@@ -87,7 +87,7 @@ def variants_for(workload: Workload, baselines: Sequence[str] = ()) -> list[str]
         excluded = ["bf16", "compiled"]
     # CTranslate2's variants are baselines of their own.
     chosen = [name for name in chosen if name in BASELINES or not name.endswith(tuple(excluded))]
-    # Ours generates with 8 bits by default; beside 32-bit libraries it also runs with 32.
+    # Ours generates with 8 bits by default; compared with 32-bit libraries it also runs with 32.
     ours = [OURS, OURS_FP32] if CTRANSLATE2 in workload.targets else [OURS]
     return [*ours, *chosen]
 

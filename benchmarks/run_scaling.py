@@ -4,7 +4,7 @@
     python benchmarks/run_scaling.py --only decoding          # decoding, training or tokenizing
     python benchmarks/run_scaling.py --only tokenizing --large  # also a text of 1 GB
 
-Each point is measured in new processes, beside a limit from the machine's rates in the same run.
+Each point is measured in new processes, next to a limit from the machine's rates in the same run.
 The results are in scaling.json, scaling.md and pictures/; topics that are not measured keep theirs.
 """
 
@@ -66,7 +66,7 @@ def measure(topic: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(results: dict[str, Any], path: Path) -> None:
-    """Write the tables and plots beside the results at `path`."""
+    """Write the tables and plots next to the results at `path`."""
     text = markdown(results)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

@@ -135,7 +135,7 @@ def finetune(
         OptionError: If an option is invalid.
         DatasetError: If the dataset is missing or can't be trained on.
         CheckpointError: If the model or the run is missing or damaged.
-        DriveError: If `backup_to_drive` is set and Google Drive is not mounted or full.
+        DriveError: If `backup_to_drive` is set and Google Drive is not mounted or is full.
         OutOfMemoryError: If the GPU or the machine runs out of memory.
 
     Example:

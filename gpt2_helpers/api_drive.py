@@ -81,7 +81,7 @@ def copy_checkpoint_to_gdrive(
             to resume training.
 
     Raises:
-        DriveError: If Drive is not mounted or full.
+        DriveError: If Drive is not mounted or is full.
         CheckpointError: If the run is missing or damaged.
 
     Example:
@@ -130,7 +130,7 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
         file_path: The file to copy.
 
     Raises:
-        DriveError: If the file does not exist, or Drive is not mounted or full.
+        DriveError: If the file does not exist, or Drive is not mounted or is full.
 
     Example:
         gpt2.copy_file_to_gdrive("titles.csv")

@@ -68,7 +68,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
 
 
 def result_line(run: FinetuneRun) -> str:
-    """How a finetuning ended, its folder and its step, as a line."""
+    """How a finetuning run ended, its folder and its step, as one line."""
     result = "interrupted and saved" if run.interrupted else "saved"
     return f"{result}: {run.folder.path}, step {run.folder.read().step}"
 

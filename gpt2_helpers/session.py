@@ -186,7 +186,7 @@ class Session:
         Raises:
             CheckpointError: The base model or the run cannot be read.
             DatasetError: The dataset cannot be read.
-            DriveError: `run.backup_to_drive` is set, and Google Drive is not mounted or full.
+            DriveError: `run.backup_to_drive` is set, and Google Drive is not mounted or is full.
             OptionError: Options contradict each other.
         """
         if run is not None and run.backup_to_drive:

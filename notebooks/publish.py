@@ -6,7 +6,7 @@ The repository's URL is set only in pyproject.toml. The script writes it, with t
 - the README's picture, file and install links, the install command of docs/web-app.md,
   CITATION.cff, and the other URLs of pyproject.toml;
 - all links to Colab and all `git clone` lines in notebooks and READMEs;
-- a second link beside each link between notebooks, such as `[Generate](generate.ipynb)`, because
+- a second link next to each link between notebooks, such as `[Generate](generate.ipynb)`, because
   relative links don't work in Colab.
 
 It also removes outputs, execution counts and unneeded metadata from the notebooks.
@@ -143,7 +143,7 @@ class Project:
         return CITATION_VERSION.sub(self.version, CITATION_URL.sub(self.address, text))
 
     def linked(self, text: str) -> str:
-        """Return `text` with a link to Colab beside each link to another notebook."""
+        """Return `text` with a link to Colab next to each link to another notebook."""
         return NOTEBOOK_LINK.sub(rf"\1 ([in Colab]({self.colab}notebooks/\2.ipynb))", text)
 
 

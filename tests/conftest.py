@@ -43,7 +43,7 @@ hypothesis.settings.load_profile("same")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave the scripts beside the tests alone: looking for doctests would import them."""
+    """Leave the scripts next to the tests alone: looking for doctests would import them."""
     script = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if script else None
 
@@ -71,7 +71,7 @@ def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of public texts and vocabularies beside the checkout, where there is one."""
+    """The folder of public texts and vocabularies next to the checkout, if there is one."""
     if not SHARED.is_dir():
         pytest.skip("needs the folder ../shared (texts, OpenAI's vocabulary), which is not here")
     return SHARED

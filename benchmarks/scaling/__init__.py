@@ -1,1 +1,1 @@
-"""How speed, time and memory grow, each curve beside a limit measured in the same run."""
+"""How speed, time and memory grow, each curve with a limit measured in the same run."""

@@ -1,4 +1,4 @@
-"""A curve of measurements, each beside a limit. Data and arithmetic only.
+"""A curve of measurements, each with a limit. Data and arithmetic only.
 
 A limit is what the machine's rates, measured in the same run, allow at best. For memory the
 package's own estimate takes its place.

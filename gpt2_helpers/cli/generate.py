@@ -45,7 +45,7 @@ class OutputConfig(ValidatedConfig):
         super().__post_init__()
         if self.destination_path and self.has_folder:
             raise OptionError(
-                "give destination_path for one file, or nfiles and folder for files named by date "
+                "use destination_path for one file, or nfiles and folder for files named by date "
                 "and time, not both"
             )
 

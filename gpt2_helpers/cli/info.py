@@ -164,9 +164,9 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
 
 def _shape(config: ModelConfig) -> str:
     count = config.n_parameters
-    weights = f"{count / 1e6:,.1f} million" if count >= 100_000 else f"{count:,}"
+    parameters = f"{count / 1e6:,.1f} million" if count >= 100_000 else f"{count:,}"
     return (
-        f"{weights} weights (n_layer {config.n_layer}, n_embd {config.n_embd}), vocabulary "
+        f"{parameters} parameters (n_layer {config.n_layer}, n_embd {config.n_embd}), vocabulary "
         f"{config.n_vocab:,}, context {config.n_ctx:,} tokens"
     )
 

@@ -36,7 +36,7 @@ def load_session(options: Namespace) -> Session:
     run, loading = config_from(RunConfig, options), config_from(LoadConfig, options)
     if "run_name" in options and "model_name" in options:
         raise OptionError(
-            "give run_name for a finetuned run or model_name for a pretrained model, not both"
+            "use run_name for a finetuned run or model_name for a pretrained model, not both"
         )
     init_gpus()
 

@@ -197,7 +197,7 @@ def _column_index(
     if column.strip().isdecimal() and 1 <= int(column) <= width:
         return int(column) - 1
     raise DatasetError(
-        f"{path} has no column {column!r}{nearest(column, stripped)}: it has {listed}; give a "
+        f"{path} has no column {column!r}{nearest(column, stripped)}: it has {listed}; use a "
         f"name or a number from 1 to {width}"
     )
 

@@ -303,7 +303,7 @@ def encode_csv(
     files = find_files(csv_path)
     out = Path(out_path)
     if len(files) > 1:
-        raise DatasetError(f"{csv_path} matches {len(files)} files: give one .csv or .tsv file")
+        raise DatasetError(f"{csv_path} matches {len(files)} files: use one .csv or .tsv file")
     if out.resolve() == files[0].resolve():
         raise OptionError(f"out_path must differ from the table, got {out_path}")
     report = ReadReport()

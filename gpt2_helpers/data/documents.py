@@ -48,7 +48,7 @@ def find_files(path: str | Path) -> list[Path]:
         if file.is_dir():
             return _files_in(file)
         if file.exists():
-            raise DatasetError(f"{file} is not a regular file or folder: give another path")
+            raise DatasetError(f"{file} is not a regular file or folder: use another path")
     except OSError as error:
         raise DatasetError(
             f"{name[:80]!r} cannot be read as a file or folder: {error.strerror or error}"

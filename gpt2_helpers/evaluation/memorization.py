@@ -139,7 +139,7 @@ class TrainingTextIndex:
         text_files = [file for file in files if not is_token_file(file)]
         if not text_files:
             raise DatasetError(
-                f"{path} contains token ids and no text to compare with: give the text that it was "
+                f"{path} contains token ids and no text to compare with: pass the text that it was "
                 "encoded from"
             )
         check_column(text_files, column)
@@ -204,7 +204,7 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
     if not record.dataset:
         raise DatasetError(
             f"the run {folder.name} does not record its dataset (gpt-2-simple did not store it): "
-            "give the file to compare with"
+            "pass the file to compare with"
         )
     # The recorded path is relative to the folder in which training was started.
     for path in (Path(record.dataset), folder.checkpoint_dir.parent / record.dataset):
@@ -214,7 +214,7 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
             continue
         return TrainingTextIndex.from_dataset(path, record.parameters.get("column"))
     raise DatasetError(
-        f"cannot find {record.dataset}, the dataset of the run {folder.name}: restore it, or give "
+        f"cannot find {record.dataset}, the dataset of the run {folder.name}: restore it, or pass "
         "the file to compare with"
     )
 

@@ -1,7 +1,6 @@
 """Indexes for near-duplicate detection: short texts by character trigrams, long ones by shingles.
 
-Uses NumPy only. Both indexes need two to four bytes per
-character.
+Uses NumPy only. Both indexes need two to four bytes per character.
 """
 
 from __future__ import annotations

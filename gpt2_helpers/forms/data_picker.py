@@ -55,7 +55,7 @@ class DataPicker(Displayable):
     picker                       # last line of a cell: displays the form
     load_dataset(picker.path(), tokenizer, DatasetConfig(column=picker.column))
 
-    It lists the samples and the files in `folder`, in a folder `data` beside it, and at the top
+    It lists the samples and the files in `folder`, in a folder `data` next to it, and at the top
     level of a mounted Google Drive. The environment variables GPT2_DATASET (a path or URL) and
     GPT2_COLUMN override the arguments.
 

@@ -128,7 +128,7 @@ def _folder_of(run: str | Session) -> Path:
         return Path("checkpoint", run)
     if run.run_folder is None:
         raise OptionError(
-            "the session has no finetuned run to save: train or load one, or give a run's name"
+            "the session has no finetuned run to save: train or load one, or enter a run's name"
         )
     return run.run_folder
 

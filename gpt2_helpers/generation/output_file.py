@@ -22,7 +22,7 @@ class TextWriter:
     """Writes each finished text to a file, completely or not at all.
 
     The file is created with the first text. If it exists already, texts are written to `PATH.part`
-    beside it, which replaces it at the end, also after Ctrl-C. After an error or a kill both files
+    next to it, which replaces it at the end, also after Ctrl-C. After an error or a kill both files
     remain. Without a text the existing file stays as it is.
 
     with TextWriter("texts.txt", delimiter="=" * 20 + "\\n") as writer:
@@ -74,7 +74,7 @@ class TextWriter:
             self._size += len(content)
 
     def _target(self) -> Path:
-        """The file to write to: `path`, or a file beside it if `path` has content."""
+        """The file to write to: `path`, or a file next to it if `path` has content."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not (self.path.is_file() and self.path.stat().st_size):
             return self.path

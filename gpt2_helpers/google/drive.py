@@ -1,8 +1,8 @@
 """Google Drive as a folder: mounting, free space, and copying single files.
 
-In Colab, Drive is mounted at
-/content/drive. The environment variable GPT2_DRIVE_MOUNT changes this mount point. Outside Colab it
-names a folder to use as Drive, such as the one that Google Drive for desktop synchronizes.
+In Colab, Drive is mounted at /content/drive. The environment variable GPT2_DRIVE_MOUNT changes this
+mount point. Outside Colab it names a folder to use as Drive, such as the one that Google Drive for
+desktop synchronizes.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, P
         A generator of the progress, which returns the path of the copy.
 
     Raises:
-        DriveError: If the file does not exist, or Drive is not mounted or full.
+        DriveError: If the file does not exist, or Drive is not mounted or is full.
     """
     source = Path(file_path)
     target = my_drive() / _relative(source)

@@ -43,7 +43,7 @@ def archive_of(run_name: str) -> Path:
     """
     if Path(run_name).name != run_name:
         raise DriveError(
-            f"run_name must be a plain folder name, got {run_name!r}: rename the folder, or give "
+            f"run_name must be a plain folder name, got {run_name!r}: rename the folder, or pass "
             "its parent folder as checkpoint_dir"
         )
     return my_drive() / f"{_PREFIX}{run_name}.tar"
@@ -70,7 +70,7 @@ def copy_run_to_drive(
         A generator of the progress, which returns the path of the copy.
 
     Raises:
-        DriveError: If Drive is not mounted or full.
+        DriveError: If Drive is not mounted or is full.
         CheckpointError: If the run is missing or damaged.
     """
     drive, archive = my_drive(), archive_of(run_name)

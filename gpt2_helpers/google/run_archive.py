@@ -66,8 +66,8 @@ def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
         if best is not None and best not in steps:
             steps.append(best)
             names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
-        beside = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
-        names += [f"{name}{suffix}" for name in beside for suffix in reversed(SUFFIXES)]
+        siblings = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
+        names += [f"{name}{suffix}" for name in siblings for suffix in reversed(SUFFIXES)]
         names += sorted(path.name for path in run.path.glob("events.*"))
     return [run.path / name for name in names if (run.path / name).is_file()]
 

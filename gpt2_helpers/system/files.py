@@ -87,7 +87,7 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def temporary_path(path: Path) -> Iterator[Path]:
-    """A unique path beside `path` for an atomic write in several steps; `commit` renames it.
+    """A unique path next to `path` for an atomic write in several steps; `commit` renames it.
 
     The file is deleted at the end of the block if it still exists. Files that killed processes left
     behind for the same `path` are deleted first.
@@ -217,7 +217,7 @@ def delete_quietly(path: Path) -> None:
 
 
 def sha256_path(path: Path) -> Path:
-    """The file `NAME.sha256` beside a file, with its SHA-256."""
+    """The file `NAME.sha256` next to a file, with its SHA-256."""
     return path.with_name(path.name + ".sha256")
 
 

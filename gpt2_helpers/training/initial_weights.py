@@ -1,4 +1,4 @@
-"""The weights that a finetuning starts from: a base model's, a folder's, or the run's own.
+"""The weights that a finetuning run starts from: a base model's, a folder's, or the run's own.
 
 Also the LoRA adapters, new or resumed, and the base weights below them.
 """
@@ -26,7 +26,7 @@ ADAPTED_MATRIX = "model/h0/attn/c_attn/w"
 
 @dataclass
 class InitialWeights:
-    """Where a finetuning starts.
+    """Where a finetuning run starts.
 
     Attributes:
         folder: Holds the tokenizer and hparams.json.
@@ -112,7 +112,7 @@ def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
     if path.with_name(path.name + ".index").is_file():
         return InitialWeights(path.parent, path)
     raise OptionError(
-        f"restore_from={run.restore_from!r} is not a folder: give latest, fresh, or a folder or "
+        f"restore_from={run.restore_from!r} is not a folder: use latest, fresh, or a folder or "
         "checkpoint to start from"
     )
 

@@ -33,7 +33,7 @@ from gpt2_helpers.model.lora import n_adapter_parameters
 FROZEN_BYTES = 2  # per weight of a frozen model
 LARGE_MODEL = 500_000_000  # parameters
 SAMPLING_OVERHEAD = 1.4  # measured: decoders rebuilt for each sample fragment the memory
-OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # numbers kept per trained weight
+OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # numbers kept per trained parameter
 
 _SAVING = {"use_memory_saving_gradients": True}
 _ONE_PASS = {"accumulate_gradients": 1}

@@ -138,6 +138,6 @@ def _check_shape(folder: RunFolder, pretrain: PretrainConfig) -> None:
     shape = ModelConfig.load(folder.path)
     if shape != pretrain.model_config():
         raise CheckpointError(
-            f"{folder.path} contains an unfinished model of another shape, {shape}: give the same "
+            f"{folder.path} contains an unfinished model of another shape, {shape}: use the same "
             "shape to resume it, or another --out"
         )

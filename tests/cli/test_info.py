@@ -29,7 +29,7 @@ def test_the_overview(workspace: Path) -> None:
     assert f"gpt2-helpers {__version__}" in machine
     assert "tensorflow " in machine
     assert "processor: " in machine
-    assert re.search(r"^  toy +[\d,]+ weights .* context 24 tokens$", models, re.MULTILINE)
+    assert re.search(r"^  toy +[\d,]+ parameters .* context 24 tokens$", models, re.MULTILINE)
     assert re.search(r"^  tiny ", models, re.MULTILINE)
     assert re.search(r"^  torn +unusable: .* is missing n_vocab", models, re.MULTILINE)
     loss = f"{RunFolder('checkpoint', 'run1').read().record.losses[-1][1]:.2f}"

@@ -132,7 +132,7 @@ def test_a_run_that_was_deleted_is_an_error(page: list[Any], fake_colab: Path) -
 
 def test_a_table_is_resumed_with_its_column(page: list[Any]) -> None:
     write_model()
-    rows = "Why is it?,a much longer text that stands beside the title\n" * 20
+    rows = "Why is it?,a much longer text that is next to the title\n" * 20
     write_text("posts.csv", f"title,body\n{rows}")
     train("posts.csv", run_name="posts", column="title", steps=1)
     form = ResumeForm()

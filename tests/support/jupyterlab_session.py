@@ -170,7 +170,7 @@ class Lab:
         self.log.close()
 
     def open(self, notebook: Path) -> Notebook:
-        """Open a copy of a notebook beside a copy of data/, as in a clone."""
+        """Open a copy of a notebook next to a copy of data/, as in a clone."""
         name = notebook.stem
         folder = self.files / name / "notebooks"
         folder.mkdir(parents=True)
@@ -197,8 +197,8 @@ class Notebook:
         self.ids = list(self.kinds)
         self.errors: dict[str, str] = {}
         self.cell(self.ids[-1]).wait_for()
-        # The status bar: the indicator beside the notebook shows idle before the kernel exists, and
-        # a cell that is run too early is silently skipped.
+        # The status bar: the indicator next to the notebook shows idle before the kernel exists,
+        # and a cell that is run too early is silently skipped.
         page.get_by_text("| Idle").wait_for(timeout=CELL_TIMEOUT * 1000)
 
     @property

@@ -58,7 +58,7 @@ def write_text(name: str = "text.txt", text: str = TEXT) -> Path:
 
 
 def short(**options: Any) -> list[Any]:
-    """The configs of a finetuning: the SHORT options with some changes."""
+    """The configs of a finetuning run: the SHORT options with some changes."""
     options = {**SHORT, **options}
     configs: list[Any] = []
     for kind in (FinetuneConfig, RunConfig, DatasetConfig):

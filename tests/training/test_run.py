@@ -164,7 +164,7 @@ def test_restore_from_a_folder_or_checkpoint(place: str, expected: str) -> None:
 
 def test_invalid_restore_from_is_rejected() -> None:
     with pytest.raises(
-        OptionError, match="restore_from='latset' is not a folder: give latest, fresh, or"
+        OptionError, match="restore_from='latset' is not a folder: use latest, fresh, or"
     ):
         open_run(restore_from="latset")
 

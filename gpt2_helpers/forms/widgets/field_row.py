@@ -117,7 +117,7 @@ class FieldRow:
         self.write(value)
 
     def set_error(self, text: str | None) -> None:
-        """Show an error beside the field, or none."""
+        """Show an error next to the field, or none."""
         self.error = text
         self._message.value = message("error", text or "")
         self._message.layout.display = None if text else "none"

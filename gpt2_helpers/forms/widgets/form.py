@@ -117,7 +117,7 @@ class ConfigForm(Displayable):
         """
         wanted: type[Any] = kind or self._kinds[0]
         for field in fields_of(wanted):
-            if field.name in self.errors:  # the same text as beside the field
+            if field.name in self.errors:  # the same text as next to the field
                 raise OptionError(self.errors[field.name])
         values = {f.name: self.raw_value(f.name) for f in fields_of(wanted)}
         return wanted(**values)
@@ -183,7 +183,7 @@ class ConfigForm(Displayable):
             callback()
 
     def _validate(self) -> None:
-        """Validate all values: show errors beside their fields, and contradictions at the foot."""
+        """Validate all values: show errors next to their fields, and contradictions at the foot."""
         self.errors = {}
         for name, row in self._rows.items():
             try:

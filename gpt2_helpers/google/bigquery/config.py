@@ -167,7 +167,7 @@ class ExportConfig(ValidatedConfig):
             given, missing = "filter_column", "filter_value"
             if self.filter_value:
                 given, missing = missing, given
-            raise OptionError(f"{missing} must be given with {given}: give both or neither")
+            raise OptionError(f"{missing} must be set with {given}: set both or neither")
 
     @property
     def limit_bytes(self) -> int:

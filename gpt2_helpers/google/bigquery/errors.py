@@ -24,7 +24,7 @@ _SIGN_IN = (
 NO_CREDENTIALS = f"you are not signed in to Google Cloud: {_SIGN_IN}"
 NO_PROJECT = (
     "no project was given, and a query needs one: create it at "
-    f"{CONSOLE}/projectcreate (free, no credit card needed) and give its id as project"
+    f"{CONSOLE}/projectcreate (free, no credit card needed) and set project to its id"
 )
 _NO_NETWORK = "BigQuery can't be reached: check the network connection and try again"
 _NO_REDDIT = (
@@ -141,7 +141,7 @@ def error_message(status: int | None, reason: str, message: str, project: str | 
             "role BigQuery Data Viewer"
         )
     if status == 404 and "project" in lower and "table" not in lower and "dataset" not in lower:
-        return f"{here} does not exist: give the id that {CONSOLE} shows next to its name"
+        return f"{here} does not exist: use the id that {CONSOLE} shows next to its name"
     if status == 404:
         return f"BigQuery can't find the table ({message}): check its name"
     if reason == "stopped" or "was cancelled" in lower:

@@ -1,4 +1,4 @@
-"""Buttons: single execution, and errors shown beside them."""
+"""Buttons: single execution, and errors shown next to them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_names_that_could_inject_sql_are_rejected(name: str) -> None:
                 "text_column": "joke",
                 "filter_column": "kind",
             },
-            "filter_value must be given with filter_column",
+            "filter_value must be set with filter_column",
         ),
         ({"project": "My first project"}, "project must be a project id"),
         ({"csv_path": "titles.txt"}, "csv_path must end with .csv"),

@@ -179,7 +179,7 @@ class FinetuningEarlyStopping(Finetuning):
 
 
 class FinetuningAdapters(Finetuning):
-    """With LoRA adapters, which are saved beside the weights."""
+    """With LoRA adapters, which are saved next to the weights."""
 
     name = "finetune with adapters"
     options = "--lora-rank 2"
