@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from scaling.curve import Curve, number
 
-COLOURS = ("#1f5aa6", "#d1690e", "#2f8f4e", "#8a3ffc")
+COLORS = ("#1f5aa6", "#d1690e", "#2f8f4e", "#8a3ffc")
 LOG_FROM = 10  # ratio of largest to smallest value from which an axis is logarithmic
 MAX_TICKS = 10  # points up to which each one gets a tick
 LEGEND_LINE = 0.085  # height of a legend line, as a fraction of the panel
@@ -33,12 +33,12 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
 
 
 def _panel(axes: Axes, curve: Curve) -> None:
-    for line, colour in zip(curve.series, COLOURS, strict=False):
+    for line, color in zip(curve.series, COLORS, strict=False):
         xs = [point.x for point in line.points]
         measured = [point.measured for point in line.points]
-        axes.plot(xs, measured, color=colour, marker="o", ms=4, label=line.name)
+        axes.plot(xs, measured, color=color, marker="o", ms=4, label=line.name)
         limits = [point.limit for point in line.points]
-        axes.plot(xs, limits, color=colour, linestyle="--", linewidth=1)
+        axes.plot(xs, limits, color=color, linestyle="--", linewidth=1)
     # One legend entry explains all dashed lines.
     axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=curve.limit_name)
     axes.set(xlabel=curve.x, ylabel=curve.y, title=curve.title)

@@ -44,11 +44,11 @@ class DriveForm(Displayable):
 
     drive = DriveForm()
     drive                                       # last line of a cell: displays the form
-    drive.run()                                 # next cell: mounts Drive if the box is ticked
+    drive.run()                                 # next cell: mounts Drive if the box is checked
     drive.save(sess, files=["titles.txt"])      # copies and waits until Drive has the files
     drive.save("run1")                          # a run in checkpoint/ by its name
 
-    If Drive is already mounted, the box is ticked. The environment variables GPT2_USE_DRIVE and
+    If Drive is already mounted, the box is checked. The environment variables GPT2_USE_DRIVE and
     GPT2_WEIGHTS_ONLY override the arguments.
 
     Args:
@@ -65,7 +65,7 @@ class DriveForm(Displayable):
         return self.form.config(DriveConfig)
 
     def run(self) -> None:
-        """Mount Drive if the box is ticked. Colab asks for permission in a window."""
+        """Mount Drive if the box is checked. Colab asks for permission in a window."""
         status = status_line()
         with plain_errors():
             if not self.config.use_drive:

@@ -86,7 +86,7 @@ def create_app(
 
 
 def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> Engine:
-    """Return a thread or several worker processes, whichever suits the model and the options."""
+    """Return a Scheduler or a WorkerPool, depending on the model and the options."""
     prompt_prefix = config.prompt_prefix
     if prompt_prefix is None:
         prompt_prefix = default_prompt_prefix(session)

@@ -22,7 +22,7 @@ from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, TooManyReques
 BODY_OVERHEAD = 4096  # bytes of a body besides its prompt
 BYTES_PER_CHARACTER = 12  # at most, as a JSON surrogate pair: \\uXXXX\\uXXXX
 MAX_TRACKED_CLIENTS = 10_000  # the most recent ones
-# No key needed; the page itself, GET / from a browser, neither.
+# These paths need no API key; nor does the page itself (GET / from a browser).
 PUBLIC_PATHS = ("/healthz", "/readyz", "/static", "/how", "/docs", "/openapi.json")
 RATE_LIMITED_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete")
 

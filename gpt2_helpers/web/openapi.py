@@ -66,8 +66,8 @@ def document(parser: RequestParser) -> dict[str, Any]:
             "/": {
                 "get": _operation(
                     "Generate a text, compatible with gpt-2-cloud-run; browsers get the page. "
-                    "Unknown parameters are ignored, values above a limit are lowered to it, and a "
-                    "prefix that is too long is cut",
+                    "Unknown parameters are ignored, values above a limit are clamped to it, and a "
+                    "prefix that is too long is truncated",
                     text,
                     errors=_GET_ERRORS,
                     parameters=list(_query_parameters(parser.cloud_run_fields)),
@@ -227,7 +227,7 @@ def _properties(fields: Iterable[Field]) -> dict[str, Any]:
 def _query_parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
     for field in fields:
         schema = _schema(field)
-        schema.pop("maximum", None)  # values above it are valid, and lowered to it
+        schema.pop("maximum", None)  # values above it are valid, and clamped to it
         yield {
             "name": field.name,
             "in": "query",

@@ -102,7 +102,7 @@ class RequestParser:
         return GenerateRequest(values["prefix"], _sampling(sampling), values["max_new_tokens"])
 
     def parse_complete(self, body: bytes) -> CompleteRequest:
-        """Parse the JSON of /api/complete. A text that is too long keeps its last part."""
+        """Parse the JSON of /api/complete. A text that is too long keeps its end."""
         values = parse_json_object(body)
         if "prefix" in values and "text" not in values:
             raise BadRequest("unknown parameter 'prefix': /api/complete takes the prompt as text")
@@ -113,8 +113,8 @@ class RequestParser:
     def parse_cloud_run(self, parameters: Mapping[str, Any]) -> GenerateRequest:
         """Parse a query string or JSON as gpt-2-cloud-run does.
 
-        Numbers may be strings, unknown parameters are ignored, values above a limit are lowered to
-        it, and a prefix that is too long is cut.
+        Numbers may be strings, unknown parameters are ignored, values above a limit are clamped to
+        it, and a prefix that is too long is truncated.
         """
         values = {}
         for field in self.cloud_run_fields:

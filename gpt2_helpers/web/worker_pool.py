@@ -123,11 +123,11 @@ class _WorkerProcess:
         self._outbox.put(message)
 
     def close(self) -> None:
-        """Close its input, upon which it ends."""
+        """Close stdin; the worker then exits."""
         self._outbox.put(None)
 
     def wait(self, deadline: float) -> None:
-        """Wait for its end until a deadline, then kill it."""
+        """Wait for the worker to exit; kill it at the deadline."""
         try:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

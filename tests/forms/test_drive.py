@@ -29,7 +29,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return shown
 
 
-def test_an_unticked_box_does_not_mount_drive(page: list[Any], fake_colab: Path) -> None:
+def test_an_unchecked_box_does_not_mount_drive(page: list[Any], fake_colab: Path) -> None:
     form = DriveForm()
     assert not form.config.use_drive
     form.run()
@@ -37,7 +37,7 @@ def test_an_unticked_box_does_not_mount_drive(page: list[Any], fake_colab: Path)
     assert not drive.is_mounted()
 
 
-def test_a_ticked_box_mounts_drive_and_saves_to_it(page: list[Any], fake_colab: Path) -> None:
+def test_a_checked_box_mounts_drive_and_saves_to_it(page: list[Any], fake_colab: Path) -> None:
     form = DriveForm(use_drive=True)
     form.run()
     assert "Google Drive is mounted" in words(page[-1])

@@ -63,14 +63,14 @@ async function generate() {
             cards[index].generated.data = texts[index].slice(shownPrefix.length);
           },
           end: (index, { finish_reason }) =>
-            results.end(cards[index], finish_reason === "length" ? "Truncated." : ""),
+            results.end(cards[index], finish_reason === "length" ? "Stopped at the length limit." : ""),
         },
         controller.signal,
       );
     });
     const generated = texts.map((text) => text.slice(shownPrefix.length));
     const words = generated.join(" ").split(/\s+/).filter(Boolean).length;
-    setStatus(`Done: ${words} words.`);
+    setStatus(`Done: ${counted(words, "word")}.`);
   } catch (error) {
     setStatus(error.name === "AbortError" ? "Stopped." : "Interrupted.");
     for (const card of cards) {
@@ -94,7 +94,7 @@ async function complete() {
     const unchanged = editor.value === value && editor.selectionStart === selectionStart;
     if (unchanged) completions.show(found);
     setStatus(!unchanged ? "" : found.length
-      ? `${found.length} continuations: arrow keys select, Enter accepts, Esc closes.`
+      ? `${counted(found.length, "continuation")}: arrow keys select, Enter accepts, Esc closes.`
       : "No continuation found.");
   } catch (error) {
     setStatus("");
@@ -153,6 +153,10 @@ function notify(message) {
 function sentence(words) {
   const text = words.charAt(0).toUpperCase() + words.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function millions(count) {

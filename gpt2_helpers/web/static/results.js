@@ -81,7 +81,7 @@ export class Results {
       card.id = null;
       store(others);
     } else if (others.length >= MAX_SAVED) {
-      this.notify(`Only ${MAX_SAVED} texts can be saved: unsave another one first.`);
+      this.notify(`You can save up to ${MAX_SAVED} texts. Remove one first.`);
     } else {
       card.id = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
       if (!store([...others, serialize(card)])) {
@@ -112,7 +112,7 @@ function button(label, onClick) {
     try {
       await onClick(self);
     } catch {
-      flash(self, "Not possible in this browser");
+      flash(self, "Not supported by this browser");
     }
   });
   return self;

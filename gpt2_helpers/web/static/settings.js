@@ -1,30 +1,29 @@
 // The sliders, made from the options that the server reports, and links that share their values.
 
 // Options are shown if they have a suggested range or are listed here. Label, range, help and default are
-// the server's unless given here; `describe` says in words what a value means.
+// the server's unless given here; `format` returns a value as shown.
 const SLIDERS = {
   temperature: {
-    describe: (value) =>
-      value === 0 ? "deterministic" : value < 0.5 ? "conservative" : value < 0.9 ? "balanced"
-        : value <= 1.1 ? "creative" : "wild",
+    format: (value) =>
+      `${value} · ${value === 0 ? "deterministic" : value < 0.5 ? "conservative"
+        : value < 0.9 ? "balanced" : value <= 1.1 ? "creative" : "very random"}`,
   },
   max_new_tokens: {
     label: "Max length",
     initial: 60,
     range: [5, 300],
     step: 5,
-    describe: (value) => `~${Math.max(1, Math.round(value * 0.75))} words`,
+    format: (value) => `${value} · ~${Math.max(1, Math.round(value * 0.75))} words`,
     help: "tokens to add; the text may end sooner",
   },
   top_k: {
     initial: 40,
-    describe: (value) => (value === 0 ? "off" : "most likely tokens"),
+    format: (value) => (value === 0 ? "off" : `${value} most likely tokens`),
   },
   top_p: {
-    describe: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
+    format: (value) => (value === 0 ? "off" : `${value} · most likely ${Math.round(value * 100)}%`),
   },
   nsamples: {
-    describe: (value) => (value === 1 ? "one text" : "to choose from"),
     help: "texts to generate from the same prompt",
   },
 };
@@ -61,9 +60,8 @@ export class Settings {
       input.setAttribute("aria-describedby", help.id);
       const update = () => {
         const value = Number(input.value);
-        const description = slider.describe?.(value);
-        output.textContent = description ? `${value} · ${description}` : `${value}`;
-        input.setAttribute("aria-valuetext", description ? `${value}, ${description}` : `${value}`);
+        output.textContent = slider.format?.(value) ?? `${value}`;
+        input.setAttribute("aria-valuetext", output.textContent.replace(" · ", ", "));
       };
       input.addEventListener("input", update);
       this.inputs[option.name] = { input, update, initial: Math.min(slider.initial, max) };
