@@ -1,4 +1,7 @@
-"""Options that had other names when older runs were recorded in `run.json`."""
+"""Options that had other names when older runs were recorded in `run.json`.
+
+Installations from the repository before 0.1.0 recorded these names; their runs must still resume.
+"""
 
 from __future__ import annotations
 
