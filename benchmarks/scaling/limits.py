@@ -1,7 +1,7 @@
 """The best possible speed of GPT-2 on a machine with given rates. Arithmetic only.
 
 Counts only what no implementation can avoid: reading the weights once per step, reading the keys
-and values that a token attends to, and the matrix products. Excludes norms, sampling and optimizer.
+and values that a token attends to, and the matmuls. Excludes norms, sampling and optimizer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CACHE_BYTES = 4  # per number of the KV cache, for any weight type
 
 @dataclass(frozen=True)
 class Rates:
-    """Memory bandwidth in bytes/s, and the rates of matrix products in FLOP/s by precision."""
+    """Memory bandwidth in bytes/s, and the rates of matmuls in FLOP/s by precision."""
 
     bandwidth: float
     float32: float

@@ -1,4 +1,4 @@
-"""Measures the rates of this machine: memory bandwidth and matrix products.
+"""Measures the rates of this machine: memory bandwidth and matmuls.
 
     python -m scaling.rates
 
@@ -20,7 +20,7 @@ from scaling.limits import Rates
 BLOCK = 1 << 29  # bytes, far more than any cache
 TRIES = 12
 SQUARES = (512, 1024, 2048)
-SLOW_SQUARES = (512, 1024)  # if 16-bit products are emulated
+SLOW_SQUARES = (512, 1024)  # if 16-bit matmuls are emulated
 PRODUCTS = ((256, 768, 3072), (256, 3072, 3072), (1024, 768, 3072), (512, 2048, 2048))
 
 

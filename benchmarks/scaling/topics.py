@@ -64,7 +64,7 @@ def decoding(folder: Path, rates: Rates, rounds: int) -> list[Curve]:
     for batch in LONG_BATCHES:
         points = list(windows(batch, found[str(batch)], PRECISIONS[0], rates))
         by_position.append(Series(f"{PRECISIONS[0]}, batch {batch}", points))
-    what = "reading weights, keys and values, or the matrix products, whichever is slower"
+    what = "reading weights, keys and values, or the matmuls, whichever is slower"
     return [
         Curve(f"Batch size, {SHORT} tokens a text", "batch size", "tokens/s", what, by_batch),
         Curve(
@@ -113,7 +113,7 @@ def training(rates: Rates, rounds: int) -> list[Curve]:
             times.append(Series(name, seconds))
             memory.append(Series(name, peaks))
         title = f"{x.partition(' (')[0].capitalize()}"
-        what = "the matrix products at the rate of their precision"
+        what = "the matmuls at the rate of their precision"
         curves.append(Curve(f"{title}: time", x, "s/step", what, times, lower_is_better=True))
         what = "the estimate of gpt2_helpers.training.memory"
         curves.append(Curve(f"{title}: memory", x, "GB", what, memory, lower_is_better=True))

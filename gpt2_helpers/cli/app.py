@@ -34,7 +34,14 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; see `gpt2_helpers.cli.main`.
+    """Run the command line, and print errors as one line on stderr.
+
+    Args:
+        argv: The arguments without the program name. Defaults to those of this process.
+
+    Returns:
+        The exit code: 0 for success, 2 for an error, 130 after an interrupt, 141 if the reader of
+        stdout closed the pipe.
 
     >>> main(["--version"])
     gpt2-helpers ...

@@ -26,17 +26,17 @@ def plot_loss(
     """Plot the training and validation loss of a run, in nats per token, over the steps.
 
     Args:
-        run_name: name of the run.
-        checkpoint_dir: folder that contains the run.
-        destination_path: image file to write as well; its suffix selects the format.
+        run_name: Name of the run.
+        checkpoint_dir: Folder that contains the run.
+        destination_path: Image file to write as well; its suffix selects the format.
 
     Returns:
         The figure. A notebook displays it if it is the last expression of a cell.
 
     Raises:
-        CheckpointError: if the run does not exist or has no recorded losses.
-        OptionError: if the image cannot be written.
-        MissingPackageError: if Matplotlib is not installed.
+        CheckpointError: If the run does not exist or has no recorded losses.
+        OptionError: If the image cannot be written.
+        MissingPackageError: If Matplotlib is not installed.
 
     Example:
         plot_loss("run1", destination_path="loss.png")

@@ -46,11 +46,11 @@ class OverlapReport:
     """Counts of generated texts by how much they overlap with the training text.
 
     Attributes:
-        copies: texts that occur in the training text.
-        near_copies: texts that differ from the training text in a few words.
-        novel: all other texts.
-        duplicates: texts that repeat an earlier generated text.
-        matches: each text with its closest match, in the order of the texts.
+        copies: Texts that occur in the training text.
+        near_copies: Texts that differ from the training text in a few words.
+        novel: All other texts.
+        duplicates: Texts that repeat an earlier generated text.
+        matches: Each text with its closest match, in the order of the texts.
     """
 
     copies: int
@@ -114,9 +114,9 @@ class TrainingTextIndex:
         """Index the given texts.
 
         Args:
-            short: texts that are compared as a whole, such as titles.
-            long: texts in which passages are looked up, by sequences of eight words.
-            notes: sentences about training text that was left out.
+            short: Texts that are compared as a whole, such as titles.
+            long: Texts in which passages are looked up, by sequences of eight words.
+            notes: Sentences about training text that was left out.
         """
         self.notes = tuple(notes)
         self._short, self._long = ShortTextIndex(short), LongTextIndex(long)
@@ -129,11 +129,11 @@ class TrainingTextIndex:
         start with `<|startoftext|>` is read like a table.
 
         Args:
-            path: a file, a folder or a glob pattern.
-            column: the column of a table that holds the texts.
+            path: A file, a folder or a glob pattern.
+            column: The column of a table that holds the texts.
 
         Raises:
-            DatasetError: if the files cannot be read or contain only token ids.
+            DatasetError: If the files cannot be read or contain only token ids.
         """
         files = find_files(path)
         text_files = [file for file in files if not is_token_file(file)]
@@ -198,7 +198,7 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
     """Index the text that a run was trained on, as recorded in its run.json.
 
     Raises:
-        DatasetError: if the dataset is not recorded, no longer exists or contains no text.
+        DatasetError: If the dataset is not recorded, no longer exists or contains no text.
     """
     record = folder.read().record
     if not record.dataset:
@@ -225,9 +225,9 @@ def advice(
     """Return recommendations against overfitting, based on a run's losses and copies.
 
     Args:
-        record: the run's record.
-        report: the memorization check of texts that the run generated.
-        epochs: how many times training went through the dataset.
+        record: The run's record.
+        report: The memorization check of texts that the run generated.
+        epochs: How many times training went through the dataset.
 
     Returns:
         Sentences; an empty list if there is nothing to recommend.

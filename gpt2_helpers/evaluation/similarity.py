@@ -38,9 +38,9 @@ class Match:
 
     Attributes:
         kind: "copy", "near copy" or "novel".
-        nearest: the most similar short text, or the longest passage shared with a long text; may be
+        nearest: The most similar short text, or the longest passage shared with a long text; may be
             empty.
-        similarity: from 0 to 1.
+        similarity: From 0 to 1.
     """
 
     kind: str

@@ -55,7 +55,7 @@ class BigQueryForm(Displayable):
     Environment variables (GPT2_SOURCE, GPT2_PROJECT and so on) override the arguments.
 
     Args:
-        **defaults: initial values of the fields of ExportConfig.
+        **defaults: Initial values of the fields of ExportConfig.
     """
 
     def __init__(self, **defaults: Any) -> None:
@@ -83,7 +83,7 @@ class BigQueryForm(Displayable):
         A query above the limit is shown, but is not an error.
 
         Raises:
-            NotebookError: if an option is invalid, or BigQuery rejects the query.
+            NotebookError: If an option is invalid, or BigQuery rejects the query.
         """
         with plain_errors():
             self._check_cost()
@@ -100,7 +100,7 @@ class BigQueryForm(Displayable):
             The path of the CSV.
 
         Raises:
-            NotebookError: if an option is invalid, the query fails, or it is interrupted.
+            NotebookError: If an option is invalid, the query fails, or it is interrupted.
         """
         view = ExportView()
         with plain_errors():

@@ -60,9 +60,9 @@ class DataPicker(Displayable):
     GPT2_COLUMN override the arguments.
 
     Args:
-        folder: where to list files, and to save uploads and downloads.
-        dataset: the initial choice: a path, or the name of a sample.
-        column: the initial column of a table (default: the one with the most text).
+        folder: Where to list files, and to save uploads and downloads.
+        dataset: The initial choice: a path, or the name of a sample.
+        column: The initial column of a table (default: the one with the most text).
     """
 
     def __init__(
@@ -133,9 +133,9 @@ class DataPicker(Displayable):
         """Return the path for `load_dataset`. A URL is downloaded first, with a progress bar.
 
         Raises:
-            OptionError: if nothing is chosen.
-            DatasetError: if the file does not exist or contains no text.
-            DownloadError: if the URL cannot be downloaded.
+            OptionError: If nothing is chosen.
+            DatasetError: If the file does not exist or contains no text.
+            DownloadError: If the URL cannot be downloaded.
         """
         chosen = self.value
         if is_url(chosen):

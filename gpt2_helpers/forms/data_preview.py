@@ -27,11 +27,11 @@ class DataPreview:
     """What the form shows about training data.
 
     Attributes:
-        size: the amount of text in words.
-        excerpt: the first lines.
-        notes: how the file was read, such as its encoding.
-        characters: number of characters, or None if they were not counted.
-        columns: the columns of a table, with their total lengths.
+        size: The amount of text in words.
+        excerpt: The first lines.
+        notes: How the file was read, such as its encoding.
+        characters: Number of characters, or None if they were not counted.
+        columns: The columns of a table, with their total lengths.
     """
 
     size: str

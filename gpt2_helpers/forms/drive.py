@@ -52,7 +52,7 @@ class DriveForm(Displayable):
     GPT2_WEIGHTS_ONLY override the arguments.
 
     Args:
-        **defaults: initial values of the fields of DriveConfig.
+        **defaults: Initial values of the fields of DriveConfig.
     """
 
     def __init__(self, **defaults: Any) -> None:
@@ -83,11 +83,11 @@ class DriveForm(Displayable):
         Colab unmounts Drive at the end, which completes the upload; `run()` mounts it again.
 
         Args:
-            run: a session with a finetuned run, or the name of a run in checkpoint/.
-            files: other files. None is skipped, such as the result of an interrupted call.
+            run: A session with a finetuned run, or the name of a run in checkpoint/.
+            files: Other files. None is skipped, such as the result of an interrupted call.
 
         Raises:
-            NotebookError: if Drive is not available, or a run or file does not exist.
+            NotebookError: If Drive is not available, or a run or file does not exist.
         """
         status = status_line()
         with plain_errors():

@@ -74,9 +74,9 @@ class FinetuneForm(Displayable):
     are not shown, but can be set the same way.
 
     Args:
-        dataset: the initial training text: a path, or the name of a sample.
-        column: the initial column of a table.
-        **defaults: initial values of other options by name.
+        dataset: The initial training text: a path, or the name of a sample.
+        column: The initial column of a table.
+        **defaults: Initial values of other options by name.
     """
 
     def __init__(
@@ -136,14 +136,14 @@ class FinetuneForm(Displayable):
         An interrupt saves the run and returns. If training fails, the session is closed.
 
         Args:
-            sess: the session to train in (default: the form's own, which later calls reuse, since
+            sess: The session to train in (default: the form's own, which later calls reuse, since
                 two models would need twice the memory).
 
         Returns:
             The session with the finetuned model.
 
         Raises:
-            NotebookError: if an option is invalid or training fails.
+            NotebookError: If an option is invalid or training fails.
         """
         from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.checkpoint.run_folder import starts_from_base_model

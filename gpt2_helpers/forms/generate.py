@@ -93,8 +93,8 @@ class GenerateForm(Displayable):
     GPT2_PREFIX, GPT2_LENGTH, GPT2_NSAMPLES and so on.
 
     Args:
-        sess: the session with the model.
-        **defaults: initial values of options by name, including `bulk_nsamples` and
+        sess: The session with the model.
+        **defaults: Initial values of options by name, including `bulk_nsamples` and
             `destination_path` of the file.
     """
 
@@ -143,7 +143,7 @@ class GenerateForm(Displayable):
         """Generate texts with the options of the form and show them below this cell.
 
         Raises:
-            NotebookError: if an option is invalid.
+            NotebookError: If an option is invalid.
         """
         output = _output_box()
         with plain_errors():
@@ -155,14 +155,14 @@ class GenerateForm(Displayable):
         """Write generated texts to a file and offer it for download.
 
         Args:
-            nsamples: number of texts per prompt (default: as in the form).
-            destination_path: a file that does not exist yet (default: as in the form).
+            nsamples: Number of texts per prompt (default: as in the form).
+            destination_path: A file that does not exist yet (default: as in the form).
 
         Returns:
             The path of the file; None if the first text was interrupted.
 
         Raises:
-            NotebookError: if an option is invalid or the file exists.
+            NotebookError: If an option is invalid or the file exists.
         """
         output = _output_box()
         with plain_errors():

@@ -26,15 +26,15 @@ def show_memorization(sess: Session, texts: Iterable[str]) -> OverlapReport | No
     Validation data counts as training text here.
 
     Args:
-        sess: a session with a finetuned run.
-        texts: generated texts.
+        sess: A session with a finetuned run.
+        texts: Generated texts.
 
     Returns:
         The counts, for `show_advice`. None, with a note in the cell, if the training text is
         missing.
 
     Raises:
-        NotebookError: if the session has no finetuned run.
+        NotebookError: If the session has no finetuned run.
 
     Example:
         report = forms.show_memorization(sess, writer.texts)
@@ -73,11 +73,11 @@ def show_advice(sess: Session, report: OverlapReport | None = None) -> None:
     """Show what the run's losses and the memorization check recommend.
 
     Args:
-        sess: a session with a finetuned run.
-        report: the result of `show_memorization`.
+        sess: A session with a finetuned run.
+        report: The result of `show_memorization`.
 
     Raises:
-        NotebookError: if the session has no finetuned run.
+        NotebookError: If the session has no finetuned run.
 
     Example:
         forms.show_advice(sess, report)

@@ -57,9 +57,9 @@ class ModelForm(Displayable):
     GPT2_RUN_NAME selects a run; if there is no such run, GPT2_MODEL_NAME selects a model.
 
     Args:
-        checkpoint_dir: folder of the local runs.
-        model_dir: folder of the pretrained models.
-        pretrained: whether to select a pretrained model by default.
+        checkpoint_dir: Folder of the local runs.
+        model_dir: Folder of the pretrained models.
+        pretrained: Whether to select a pretrained model by default.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class ModelForm(Displayable):
         """Load the chosen model. Copies a run from Drive or downloads a model if necessary.
 
         Args:
-            sess: the session to load into (default: the form's own session).
+            sess: The session to load into (default: the form's own session).
 
         Returns:
             The session.
 
         Raises:
-            NotebookError: if the model cannot be loaded.
+            NotebookError: If the model cannot be loaded.
         """
         loaded, self._loaded = self._loaded, None
         own = self._session
@@ -152,13 +152,13 @@ class ModelForm(Displayable):
         The web app has its own copy of the model, so sessions can still generate.
 
         Args:
-            **options: those of `gpt2.serve`.
+            **options: Those of `gpt2.serve`.
 
         Returns:
             The server; its `stop()` ends it.
 
         Raises:
-            NotebookError: if the model cannot be loaded or an option is invalid.
+            NotebookError: If the model cannot be loaded or an option is invalid.
         """
         from gpt2_helpers.web.notebook import serve
 

@@ -42,8 +42,8 @@ class ResumeForm(Displayable):
     form = FinetuneForm(**resume.defaults)      # has the dataset and options of the run
 
     Args:
-        run_name: the run to select, or a new run if it does not exist (default: the newest run).
-        checkpoint_dir: folder of the local runs.
+        run_name: The run to select, or a new run if it does not exist (default: the newest run).
+        checkpoint_dir: Folder of the local runs.
     """
 
     def __init__(

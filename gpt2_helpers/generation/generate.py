@@ -34,7 +34,7 @@ def generate(
         prompts: One prompt or several. An empty prompt begins a new document.
         config: Length, number of texts, batch size and sampling options.
         batch_invariant: Whether a seed must give the same texts for every batch size. A 16-bit
-            model is then run in fp32, since its products depend slightly on the batch size.
+            model is then run in fp32, since its matmuls depend slightly on the batch size.
 
     Yields:
         The results, in the order in which they finish (`in_order` sorts them).

@@ -97,9 +97,9 @@ def inference_weight_bytes(model: ModelConfig, precision: str, on_gpu: bool) -> 
     width = BYTES_PER_NUMBER[precision]
     embedding = model.n_vocab * model.n_embd
     if uses_tflite(precision, on_gpu):
-        # The programs, and their matrices once more, packed in the order of the products.
+        # The programs, and their matrices once more, packed in the order of the matmuls.
         return 2 * width * model.n_parameters + FP32_BYTES * embedding
-    # In the precision of the products, and the embedding once more, transposed.
+    # In the precision of the matmuls, and the embedding once more, transposed.
     copies = (width < FP32_BYTES) * width * model.n_parameters + width * embedding
     return FP32_BYTES * model.n_parameters + copies
 

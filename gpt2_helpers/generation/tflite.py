@@ -1,6 +1,6 @@
 """Builds small TensorFlow Lite programs around constant matrices. Independent of GPT-2.
 
-On a CPU, TensorFlow Lite multiplies with XNNPACK, which packs a matrix once for all its products
+On a CPU, TensorFlow Lite multiplies with XNNPACK, which packs a matrix once for all its matmuls
 and has kernels for 8-bit integers. TensorFlow's own converter takes a minute for what is written
 here in a second, directly in TensorFlow Lite's format (a flatbuffer of the tables in
 tensorflow/compiler/mlir/lite/schema/schema.fbs).

@@ -1,7 +1,7 @@
-"""Decoding on a CPU: matrix products as TensorFlow Lite programs, attention in NumPy (`kv_cache`).
+"""Decoding on a CPU: matmuls as TensorFlow Lite programs, attention in NumPy (`kv_cache`).
 
 Ids in, logits out. A row's logits do not depend on the other rows, not even in the last bit: the
-products are products of integers, or summed in a fixed order.
+matmuls are of integers, or summed in a fixed order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PREFILL_CHUNK = 256  # tokens of a prompt in one pass
 
 
 class TfliteWeights:
-    """The model's matrix products as compiled programs, and its embeddings.
+    """The model's matmuls as compiled programs, and its embeddings.
 
     Attributes:
         precision: float32 or int8.
@@ -69,7 +69,7 @@ class TfliteWeights:
         return tokens, self._program(self._model.config.n_layer, tokens)
 
     def _program(self, number: int, tokens: Floats | None = None) -> Program:
-        """The products between two attentions: the rest of layer `number` - 1, and the start of
+        """The matmuls between two attentions: the rest of layer `number` - 1, and the start of
         layer `number`.
 
         The first program takes embeddings alone. The last one is given the token embeddings and

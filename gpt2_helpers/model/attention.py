@@ -1,7 +1,7 @@
 """Causal self-attention for training: in blocks of queries, with a gradient of its own.
 
 Tensors in, a tensor out. A block of queries skips the keys that come after it, which saves nearly
-half of all products and weights. For the backward pass only the attention weights are kept;
+half of all FLOPs and attention weights. For the backward pass only the attention weights are kept;
 TensorFlow's gradient also keeps the scores with and without a mask.
 """
 

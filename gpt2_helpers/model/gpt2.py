@@ -8,7 +8,7 @@ The architecture is that of "Language Models are Unsupervised Multitask Learners
 an output matrix tied to the token embeddings.
 
 Activations are stored as (batch * time, n_embd), called rows, so that every layer but attention is
-a plain matrix product.
+a plain matmul.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def hidden_states(
 
 
 def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
-    """(rows, n_embd) -> fp32 logits (rows, n_vocab): products with the token embeddings."""
+    """(rows, n_embd) -> fp32 logits (rows, n_vocab): matmul with the token embeddings."""
     return tf.cast(tf.matmul(hidden, weights["model/wte"], transpose_b=True), tf.float32)
 
 
@@ -201,7 +201,7 @@ class GPT2:
 
     Attributes:
         config: The model's shape.
-        precision: The dtype of matrix products: float32, bfloat16 or float16.
+        precision: The dtype of matmuls: float32, bfloat16 or float16.
         decoding_precision: The precision to generate in, possibly int8.
         frozen: Whether the weights are stored in half precision; only adapters are trained then.
         variables: OpenAI's name -> variable.
@@ -224,7 +224,7 @@ class GPT2:
         self.frozen = frozen
         self.decoding_precision = precision
         self.strategy = tf.distribute.get_strategy()
-        # float16 for products in fp32, since it has three bits more than bfloat16.
+        # float16 for matmuls in fp32, since it has three bits more than bfloat16.
         half = "float16" if precision == "float32" else precision
         dtype = tf.as_dtype(half if frozen else "float32")
         self.variables: dict[str, tf.Variable] = {
@@ -317,7 +317,7 @@ class GPT2:
             seed: Dropout's seed (2); without it nothing is dropped.
             recompute: Save memory by computing activations again in the backward pass.
             train_embeddings: Whether the embeddings, as output matrix, get a gradient.
-            differentiable: False for evaluation: a third of the products, and no gradient.
+            differentiable: False for evaluation: a third of the FLOPs, and no gradient.
         """
         weights = self._cast_weights()
         ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])

@@ -22,7 +22,7 @@ def matmul(x: tf.Tensor, weight: Any) -> tf.Tensor:
     """x (rows, n_in) by weight (n_in, n_out) -> (rows, n_out), in x's dtype.
 
     A frozen weight may be stored in half precision, which takes half the memory. It is cast to x's
-    dtype for each product, once in the forward and once in the backward pass, and then gets no
+    dtype for each matmul, once in the forward and once in the backward pass, and then gets no
     gradient.
     """
     if weight.dtype == x.dtype:

@@ -57,7 +57,7 @@ def mean_cross_entropy(
 def evaluation_cross_entropy(
     hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor
 ) -> tf.Tensor:
-    """The same mean without gradients, by a third of the products."""
+    """The same mean without gradients, by a third of the FLOPs."""
     tokens = tf.shape(hidden)[0]
 
     def add(first: Any, total: Any) -> Any:
@@ -120,7 +120,7 @@ def _add_d_embeddings(d_embeddings: tf.Tensor, d_logits: tf.Tensor, hidden: tf.T
     n_vocab = d_logits.shape[0]
     for first in range(0, n_vocab, LOSS_IDS):
         last = min(first + LOSS_IDS, n_vocab)
-        with tf.control_dependencies([d_embeddings]):  # else all products are computed at once
+        with tf.control_dependencies([d_embeddings]):  # else all matmuls are computed at once
             block = tf.identity(d_logits[first:last])
         product = tf.cast(tf.matmul(block, hidden), tf.float32)
         d_embeddings = scatter_add(d_embeddings, tf.range(first, last)[:, None], product)

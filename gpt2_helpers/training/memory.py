@@ -134,7 +134,7 @@ def _bytes_between_steps(model: ModelConfig, finetune: FinetuneConfig, precision
             # Frozen weights cast to fp32: the embedding, and one layer's matrices at a time.
             weights += _embedding_bytes(model) + 2 * FP32_BYTES * 4 * model.n_embd**2
     else:
-        # In fp32, and cast to the precision of the products.
+        # In fp32, and cast to the precision of the matmuls.
         weights = (FP32_BYTES + (width < FP32_BYTES) * width) * model.n_parameters
     # Attention in blocks and recomputed activations make the graph larger.
     mb_per_layer = 6 + model.n_ctx // 256 + 2 * finetune.use_memory_saving_gradients
@@ -188,8 +188,8 @@ def _bytes_of_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: st
         stored, recomputed = model.n_layer * tokens * model.n_embd * width, layer
     else:
         stored, recomputed = model.n_layer * layer, 0
-    # Logits of one block of the loss and their gradients. CPUs without 16-bit products cast the
-    # embedding to fp32 for each of two products.
+    # Logits of one block of the loss and their gradients. CPUs without 16-bit matmuls cast the
+    # embedding to fp32 for each of two matmuls.
     block = LOSS_TOKENS_SAVING if saving else LOSS_TOKENS
     logits = min(tokens, block) * model.n_vocab * 2 * FP32_BYTES
     logits += half * 2 * _embedding_bytes(model)
@@ -212,7 +212,7 @@ def _layer_activation_bytes(
     hidden = tokens * model.n_embd
     attention = tokens * model.n_ctx * model.n_head  # attention weights
     # In units of hidden states: inside both layer norms, in fp32; then the inputs of the matrix
-    # products: both norms' outputs, query, key, value, attention output, and the MLP twice.
+    # matmuls: both norms' outputs, query, key, value, attention output, and the MLP twice.
     # Attention's own tensors are below; how many hidden states they include was measured.
     layer = hidden * (2 * FP32_BYTES + 14 * width)
     if finetune.dropout:

@@ -187,7 +187,7 @@ class Trainer:
         return float(np.mean(losses))
 
     def state(self) -> dict[str, Any]:
-        """Everything beside the weights that resuming needs, by name.
+        """Everything other than the weights that resuming needs, by name.
 
         Contains the optimizer's variables themselves, since copies would take twice the model's
         memory, and NumPy arrays.
@@ -293,7 +293,7 @@ class Trainer:
             totals = [a + b for a, b in zip(totals, gradients, strict=True)]
             return index + 1, loss + pass_loss, totals
 
-        # Starting from the gradients of a first pass would hold its activations beside the loop's.
+        # Starting from the gradients of a first pass would hold a second set of activations.
         zeros = [tf.zeros(variable.shape) for variable in self.variables]
         _, loss, totals = tf.while_loop(
             lambda index, *_: index < count, add, [0, 0.0, zeros], parallel_iterations=1
@@ -344,7 +344,7 @@ def _unregistered_gradients() -> Iterator[None]:
 
     TensorFlow would keep them, and with them the graph, the weights and the optimizer, for the life
     of the process. Recomputed activations register some, and so does a reduction over devices, even
-    over one. The registry is global: two threads must not compile trainings at the same time.
+    over one. The registry is global: two threads must not compile training graphs at the same time.
     """
     before = set(gradient_registry.list())
     try:

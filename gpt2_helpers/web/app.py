@@ -37,10 +37,10 @@ def create_app(
     """Create the app for a session's model.
 
     Args:
-        session: the session, which nothing else may use while the app runs.
-        config: the options of the server.
-        key: the API key that requests must send. Defaults to none.
-        frame_ancestors: the sites that may embed the page, in the syntax of a content security
+        session: The session, which nothing else may use while the app runs.
+        config: The options of the server.
+        key: The API key that requests must send. Defaults to none.
+        frame_ancestors: The sites that may embed the page, in the syntax of a content security
             policy.
 
     Returns:

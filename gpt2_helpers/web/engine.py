@@ -30,8 +30,10 @@ OutputCallback: TypeAlias = Callable[[GenerationChunk | RequestError], None]
 class Request:
     """A submitted request: one or more sequences, whose output goes to `on_output`.
 
-    Chunks are numbered from 0 by sequence. Without `stream` only the last chunk of each sequence
-    is passed on.
+    Args:
+        on_output: Called with each chunk, numbered by sequence from 0, or with an error.
+        stream: Whether to pass on every chunk, or only the last one of each sequence.
+        timeout: Seconds until the request fails.
     """
 
     def __init__(self, on_output: OutputCallback, stream: bool, timeout: float) -> None:
@@ -70,8 +72,12 @@ class SequenceSpec:
 class Engine(ABC):
     """Generates for many requests with one model.
 
-    Call `start`, then `submit` from any thread, then `stop`. `prompt_prefix` is put before every
-    prompt and left out of the texts.
+    Call `start`, then `submit` from any thread, then `stop`.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        config: Options of the server.
+        prompt_prefix: Text put before every prompt and left out of the texts.
     """
 
     def __init__(self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str) -> None:
@@ -127,21 +133,21 @@ class Engine(ABC):
         """Queue `config.nsamples` sequences.
 
         Args:
-            prompt: the text to continue.
-            config: sampling options.
-            on_output: called from a background thread with each chunk, or with an error at most
+            prompt: The text to continue.
+            config: Sampling options.
+            on_output: Called from a background thread with each chunk, or with an error at most
                 once.
-            max_new_tokens: tokens after the prompt, in place of `config.length`.
-            stream: whether to report every chunk, or only the last one of each sequence.
-            urgent: whether to queue before all others.
+            max_new_tokens: Tokens after the prompt, in place of `config.length`.
+            stream: Whether to report every chunk, or only the last one of each sequence.
+            urgent: Whether to queue before all others.
 
         Returns:
             The request, for `cancel`.
 
         Raises:
-            BadRequest: if the prompt leaves no room for a new token.
-            TooManyRequests: if the queue is full.
-            ServiceUnavailable: if the engine has been closed.
+            BadRequest: If the prompt leaves no room for a new token.
+            TooManyRequests: If the queue is full.
+            ServiceUnavailable: If the engine has been closed.
         """
         ids = self._tokenizer.encode(self._prompt_prefix + prompt, special=True)
         if max_new_tokens is not None:
@@ -173,7 +179,13 @@ class Engine(ABC):
 
     @abstractmethod
     def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
-        """Queue sequences of a request, at the front if `urgent`."""
+        """Queue sequences of a request.
+
+        Args:
+            request: The request, which gets the output.
+            specs: Its sequences.
+            urgent: Whether to queue them before all others.
+        """
 
     @abstractmethod
     def cancel(self, request: Request) -> None:

@@ -44,7 +44,15 @@ def error_response(error: RequestError) -> JSONResponse:
 
 
 class SecurityMiddleware:
-    """Wraps the app. Calls `on_response` with the path, status and seconds of each request."""
+    """Wraps the app: checks key, body size and rate, and sets security headers.
+
+    Args:
+        app: The app to wrap.
+        config: Limits of the server.
+        key: API key that requests must send; None for none.
+        on_response: Called with the path, status and seconds of each request.
+        frame_ancestors: Origins that may show the page in a frame, as in a security policy.
+    """
 
     def __init__(
         self,

@@ -31,6 +31,12 @@ class ChunkStream:
     Both the constructor and the iteration raise a RequestError if the request fails. With
     `stream=False` there is one chunk per text, at its end.
 
+    Args:
+        engine: The engine that generates.
+        request: The parsed request.
+        stream: Whether to yield every chunk, or only the last one of each text.
+        urgent: Whether to queue before all others.
+
     with ChunkStream(engine, request) as chunks:
         async for chunk in chunks: ...
     """
@@ -89,7 +95,11 @@ class ChunkStream:
 async def generate(
     engine: Engine, request: GenerateRequest, urgent: bool = False
 ) -> list[GenerationResult]:
-    """Return all texts of a request, in order."""
+    """Return all texts of a request, in order.
+
+    Raises:
+        RequestError: If the request fails.
+    """
     results: list[GenerationResult] = []
     with ChunkStream(engine, request, stream=False, urgent=urgent) as chunks:
         async for chunk in chunks:
@@ -101,7 +111,9 @@ async def generate(
 async def cancel_on_disconnect(work: Awaitable[Any], receive: Receive) -> Any:
     """Await `work`; if the client disconnects first, cancel it and return None.
 
-    The request's body must have been read.
+    Args:
+        work: What to wait for.
+        receive: The ASGI channel of the request, whose body must have been read.
     """
     working = asyncio.ensure_future(work)
     disconnected = asyncio.ensure_future(_disconnect(receive))
@@ -180,7 +192,11 @@ def _event(name: str, data: dict[str, Any]) -> bytes:
 
 
 async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
-    """Return distinct short continuations of a text: the greedy one first, then sampled ones."""
+    """Return distinct short continuations of a text: the greedy one first, then sampled ones.
+
+    Raises:
+        RequestError: If the request fails.
+    """
     prefix = request.text[-COMPLETION_CONTEXT:]
     greedy = SamplingConfig(temperature=0.0, length=2)
     sampled = SamplingConfig(

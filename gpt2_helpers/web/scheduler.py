@@ -40,7 +40,12 @@ class _Entry:
 class Scheduler(Engine):
     """Runs the batch in a thread. Nothing else may use the model meanwhile.
 
-    That thread calls `on_tokens` after each decode step with the number of new tokens.
+    Args:
+        decoders: The model's decoders.
+        tokenizer: The model's tokenizer.
+        config: Options of the server.
+        on_tokens: Called from the thread after each decode step with the number of new tokens.
+        prompt_prefix: Text put before every prompt and left out of the texts.
     """
 
     def __init__(

@@ -91,7 +91,11 @@ class RequestParser:
         ]
 
     def parse_generate(self, body: bytes) -> GenerateRequest:
-        """Parse the JSON of /api/generate and /api/stream."""
+        """Parse the JSON of /api/generate and /api/stream.
+
+        Raises:
+            BadRequest: If the body is invalid, or the prompt is too long.
+        """
         values = _validate(parse_json_object(body), self.generate_fields)
         if len(values["prefix"]) > self._config.max_prompt_chars:
             raise BadRequest(
@@ -102,7 +106,11 @@ class RequestParser:
         return GenerateRequest(values["prefix"], _sampling(sampling), values["max_new_tokens"])
 
     def parse_complete(self, body: bytes) -> CompleteRequest:
-        """Parse the JSON of /api/complete. A text that is too long keeps its end."""
+        """Parse the JSON of /api/complete. A text that is too long keeps its end.
+
+        Raises:
+            BadRequest: If the body is invalid.
+        """
         values = parse_json_object(body)
         if "prefix" in values and "text" not in values:
             raise BadRequest("unknown parameter 'prefix': /api/complete takes the prompt as text")
@@ -115,6 +123,9 @@ class RequestParser:
 
         Numbers may be strings, unknown parameters are ignored, values above a limit are clamped to
         it, and a prefix that is too long is truncated.
+
+        Raises:
+            BadRequest: If a value is invalid.
         """
         values = {}
         for field in self.cloud_run_fields:

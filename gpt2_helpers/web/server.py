@@ -31,15 +31,15 @@ class Server:
     `run` serves until the process is interrupted; `start` serves from a thread until `stop`.
 
     Args:
-        session: the session whose model is served. Nothing else may use it meanwhile.
-        config: the options.
-        key: the API key that requests must send. Defaults to none.
-        frame_ancestors: the sites that may embed the page, in the syntax of a content security
+        session: The session whose model is served. Nothing else may use it meanwhile.
+        config: The options.
+        key: The API key that requests must send. Defaults to none.
+        frame_ancestors: The sites that may embed the page, in the syntax of a content security
             policy.
 
     Raises:
-        OptionError: if the key is invalid or the address cannot be bound.
-        MissingPackageError: if the packages of the web app are not installed.
+        OptionError: If the key is invalid or the address cannot be bound.
+        MissingPackageError: If the packages of the web app are not installed.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Server:
         """Serve from a thread; returns when requests are accepted.
 
         Raises:
-            Gpt2Error: if the server does not start.
+            Gpt2Error: If the server does not start.
         """
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="gpt2-server", daemon=True

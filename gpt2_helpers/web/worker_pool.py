@@ -1,6 +1,6 @@
 """Several worker processes, each with its own copy of a small model and its own CPU core.
 
-Python runs one thread at a time, and the matrix products of a small model are too short to share
+Python runs one thread at a time, and the matmuls of a small model are too short to share
 between threads, so processes are faster. This side tracks which sequences each worker has and gives
 a new one to the least loaded.
 """
@@ -55,7 +55,7 @@ def worker_count(model: Model, config: ServeConfig) -> int:
     """Return the number of workers: as configured, or chosen for the model and this machine.
 
     Raises:
-        OptionError: if several are configured for a model that is not on the CPU.
+        OptionError: If several are configured for a model that is not on the CPU.
     """
     if not (isinstance(model, InferenceModel) and model.prefix):
         if config.workers > 1:

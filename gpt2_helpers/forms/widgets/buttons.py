@@ -1,7 +1,7 @@
 """Buttons with error handling.
 
 Exceptions in widget callbacks are never shown in a notebook, so they are caught here and shown
-beside the button. Interrupting the kernel also interrupts a callback.
+next to the button. Interrupting the kernel also interrupts a callback.
 """
 
 from __future__ import annotations

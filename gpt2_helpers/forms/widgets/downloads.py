@@ -25,10 +25,10 @@ def download_button(path: str | Path) -> widgets.Widget:
     """Return a widget that downloads a file when clicked, or shows the path of a large one.
 
     Args:
-        path: an existing file.
+        path: An existing file.
 
     Raises:
-        OptionError: if the file does not exist.
+        OptionError: If the file does not exist.
     """
     path = _existing(path)
     if colab.in_colab():
@@ -41,10 +41,10 @@ def download(path: str | Path) -> None:
     """Download a file from a cell: directly in Colab, elsewhere by a link below the cell.
 
     Args:
-        path: an existing file.
+        path: An existing file.
 
     Raises:
-        OptionError: if the file does not exist.
+        OptionError: If the file does not exist.
 
     Example:
         forms.download("titles.txt")

@@ -30,11 +30,11 @@ class FieldRow:
     with a suggested range also has a slider.
 
     Args:
-        field: the config field.
-        value: the initial value, valid or not.
-        on_change: called after each change by the user.
-        choices: items of a dropdown for a field that has no choices of its own.
-        lines: height of a text box.
+        field: The config field.
+        value: The initial value, valid or not.
+        on_change: Called after each change by the user.
+        choices: Items of a dropdown for a field that has no choices of its own.
+        lines: Height of a text box.
     """
 
     def __init__(

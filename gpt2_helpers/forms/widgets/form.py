@@ -50,19 +50,19 @@ class ConfigForm(Displayable):
     Fields that are neither in `only` nor in `hidden` keep their default, without a variable.
 
     Args:
-        *kinds: the config dataclasses.
-        only: names of the fields to show, in this order (default: all).
-        hidden: names of fields that are not shown but can be set by `defaults`, variables and
+        *kinds: The config dataclasses.
+        only: Names of the fields to show, in this order (default: all).
+        hidden: Names of fields that are not shown but can be set by `defaults`, variables and
             `set`.
-        advanced: names of fields in the "Advanced options", besides those that are marked as such.
-        defaults: initial values by field name; `vars(config)` for those of a config.
-        choices: by field name, the items of a dropdown for a field without choices of its own:
+        advanced: Names of fields in the "Advanced options", besides those that are marked as such.
+        defaults: Initial values by field name; `vars(config)` for those of a config.
+        choices: By field name, the items of a dropdown for a field without choices of its own:
             values, or pairs of label and value. `offer` replaces them later.
-        lines: by field name, the height of a text box (default: 1).
-        after: by field name, a widget to place below the field.
+        lines: By field name, the height of a text box (default: 1).
+        after: By field name, a widget to place below the field.
 
     Raises:
-        ValueError: if a name does not exist, or exists in two dataclasses.
+        ValueError: If a name does not exist, or exists in two dataclasses.
     """
 
     def __init__(
@@ -110,10 +110,10 @@ class ConfigForm(Displayable):
         """Return the config with the values of the form.
 
         Args:
-            kind: the dataclass, if the form has several (default: the first).
+            kind: The dataclass, if the form has several (default: the first).
 
         Raises:
-            OptionError: if a value is invalid, or values contradict each other.
+            OptionError: If a value is invalid, or values contradict each other.
         """
         wanted: type[Any] = kind or self._kinds[0]
         for field in fields_of(wanted):

@@ -18,9 +18,9 @@ class ProgressBar:
     """A progress bar that refreshes at most four times per second.
 
     Args:
-        total: number of items, or None if there is no end.
-        unit: name of an item, such as "text".
-        warm_up: number of first items, slowed by compilation, that the rate leaves out.
+        total: Number of items, or None if there is no end.
+        unit: Name of an item, such as "text".
+        warm_up: Number of first items, slowed by compilation, that the rate leaves out.
 
     bar = ProgressBar(100, "text")
     bar.update(1)

@@ -63,8 +63,8 @@ def message(kind: str, text: str) -> str:
     Screen readers announce errors. Errors and warnings are marked by a symbol besides their color.
 
     Args:
-        kind: a CSS class without its prefix: help, note, warning, error, heading or excerpt.
-        text: plain text, which is escaped.
+        kind: A CSS class without its prefix: help, note, warning, error, heading or excerpt.
+        text: Plain text, which is escaped.
 
     >>> message("note", "a < b")
     '<div class="gpt2-note">a &lt; b</div>'

@@ -92,10 +92,10 @@ class TextCards(Displayable):
     cards.finish()
 
     Args:
-        training_text: marks copies; None marks nothing.
-        note: a line above the texts, for instance why copies are not marked.
-        compact: whether to show a row per text instead of a card.
-        max_cards: number of texts to show. The file that `finish` offers has all of them.
+        training_text: Marks copies; None marks nothing.
+        note: A line above the texts, for instance why copies are not marked.
+        compact: Whether to show a row per text instead of a card.
+        max_cards: Number of texts to show. The file that `finish` offers has all of them.
     """
 
     def __init__(
