@@ -228,7 +228,7 @@ def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
 
 @lru_cache(maxsize=1)
 def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """Cached, so that a process has one strategy for all trainings.
+    """Cached, so that a process has one strategy for all training runs.
 
     A new strategy numbers its collective operations from the start again, and TensorFlow rejects a
     number that it has seen with another shape: full training followed by adapters would fail.

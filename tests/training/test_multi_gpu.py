@@ -20,7 +20,7 @@ from paths import ROOT, SUPPORT
 from toy_runs import ONE_LAYER, open_run, saved_weights, train, weights_of, write_model, write_text
 
 # TensorFlow fixes the number of devices when it starts, so this runs in another process. Two
-# trainings in one process must not disturb each other.
+# training runs in one process must not disturb each other.
 TWO_DEVICES = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
