@@ -183,7 +183,7 @@ def measure_training(case: Case) -> int:
 
 
 def measure_generation(case: Case) -> int:
-    from gpt2_helpers.checkpoint.stored_model import InferenceModel
+    from gpt2_helpers.checkpoint.inference_model import InferenceModel
     from gpt2_helpers.generation.decoders import runs_on_tflite
     from gpt2_helpers.model.variables import variable_shapes
 

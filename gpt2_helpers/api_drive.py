@@ -57,9 +57,9 @@ def finish_upload() -> None:
         gpt2.finish_upload()
     """
     if drive.finish_upload():
-        print_line("upload complete; Google Drive is unmounted: mount_gdrive() mounts it again")
+        print_line("upload complete; Google Drive was unmounted (mount_gdrive() remounts it)")
     else:
-        print_line("Google Drive is not mounted: there is no upload to wait for")
+        print_line("Google Drive is not mounted: nothing to wait for")
 
 
 def copy_checkpoint_to_gdrive(
@@ -118,7 +118,7 @@ def copy_checkpoint_from_gdrive(
         gpt2.copy_checkpoint_from_gdrive("run1")
     """
     copying = drive_backup.copy_run_from_drive(
-        run_name, checkpoint_dir, copy_folder=copy_folder, note=print_line
+        run_name, checkpoint_dir, copy_folder=copy_folder, on_message=print_line
     )
     show_bytes(copying, f"{run_name} from Google Drive")
 

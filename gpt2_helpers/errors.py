@@ -78,7 +78,7 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
 
 
 def brief(text: object) -> str:
-    """A foreign error message or file content as one line of at most 200 characters.
+    """A third-party error message or file content as one line of at most 200 characters.
 
     >>> brief("no\\n  room")
     'no room'

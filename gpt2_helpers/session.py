@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.model_files import (
     load_for_inference,
     load_model,
@@ -15,7 +16,6 @@ from gpt2_helpers.checkpoint.model_files import (
     step_of,
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import (
     INFERENCE_PRECISIONS,
     DatasetConfig,
@@ -205,7 +205,7 @@ class Session:
                 step=opened.trainer.step,
                 size=_save_bytes(opened),
                 overwrite=opened.run_config.overwrite,
-                note=opened.notes.append,
+                on_message=opened.notes.append,
             )
             opened.callbacks.append(Backup(backup))
         self._model, self._tokenizer = opened.model, opened.tokenizer

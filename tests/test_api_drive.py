@@ -37,7 +37,7 @@ def test_a_run_is_restored_in_another_session(
     assert shown.out.endswith("copied; finish_upload() waits until the upload is complete\n")
     assert re.search(r"titles to Google Drive: 100%.*\d+\.?\dk?/\d+\.?\dk?", shown.err)
     gpt2.finish_upload()
-    assert "upload complete; Google Drive is unmounted" in capsys.readouterr().out
+    assert "upload complete; Google Drive was unmounted" in capsys.readouterr().out
     assert not gpt2.is_mounted()
     assert sorted(path.name for path in google.iterdir()) == [
         "checkpoint_titles.tar",

@@ -201,12 +201,12 @@ def test_a_dataset(
 
 RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ("truncated weights", truncate(RUN / f"model-4{DATA}", 5000), "truncated or damaged"),
-    ("missing weights", lambda: (RUN / f"model-4{DATA}").unlink(), "although one was saved"),
-    ("a truncated index", truncate(RUN / "model-4.index", 99), "is not a checkpoint"),
+    ("missing weights", lambda: (RUN / f"model-4{DATA}").unlink(), "but one was saved before"),
+    ("a truncated index", truncate(RUN / "model-4.index", 99), "is not a valid checkpoint index"),
     (
         "another file as index",
         file("checkpoint/run1/model-4.index", b"x" * 999),
-        "is not a checkpoint",
+        "is not a valid checkpoint index",
     ),
     ("NaN", weights("model/wpe", lambda a: a * np.nan), "NaN"),
     ("infinity", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),

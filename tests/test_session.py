@@ -17,8 +17,8 @@ import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.model_files import load_model
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.config import FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
 from gpt2_helpers.generation.result import in_order

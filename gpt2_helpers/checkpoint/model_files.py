@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.weights import REQUIRED_SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
@@ -35,7 +35,14 @@ BASE_CHECKPOINT = "model.ckpt"
 
 
 def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
-    """The folder of a model: `model_dir/model_name`, or the package's for the bundled model.
+    """Find the folder of a model.
+
+    Args:
+        model_name: Name of the model, such as "124M".
+        model_dir: Folder with the models.
+
+    Returns:
+        `model_dir/model_name`, or the package's own folder for the bundled model.
 
     Raises:
         CheckpointError: The model does not exist; the message has the command that downloads it.
@@ -54,19 +61,23 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         hint, models = nearest(model_name, known), ", ".join(PRETRAINED_CONFIGS)
         commands = "download_gpt2() or gpt2-helpers download"
     raise CheckpointError(
-        f"the model {model_name!r} is not in {Path(model_dir)}{hint}: {commands} downloads "
+        f"model {model_name!r} not found in {Path(model_dir)}{hint}: {commands} downloads "
         f"{models}; existing models: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
     )
 
 
 def latest_checkpoint(folder: str | Path) -> Path:
-    """The prefix of the newest complete checkpoint in a folder.
+    """Find the newest complete checkpoint in a folder.
 
-    It is the one that the file `checkpoint` names, or the one with the highest step if that file or
-    that checkpoint is missing.
+    Args:
+        folder: A model folder or run folder.
+
+    Returns:
+        The prefix of its files. It is the checkpoint named by the file `checkpoint`, or the one
+        with the highest step if that file or that checkpoint is missing.
 
     Raises:
-        CheckpointError: There is no complete checkpoint.
+        CheckpointError: The folder does not exist or has no complete checkpoint.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -77,7 +88,9 @@ def latest_checkpoint(folder: str | Path) -> Path:
     prefixes = [path.with_suffix("") for path in folder.glob("model*.index")]
     complete = [prefix for prefix in prefixes if _is_complete(prefix)]
     if not complete:
-        raise CheckpointError(f"{folder} has no checkpoint (model*.index and its data file)")
+        raise CheckpointError(
+            f"{folder} has no complete checkpoint (model*.index and its data file)"
+        )
     return max(complete, key=step_of)
 
 
@@ -119,7 +132,7 @@ def load_model(
     precision: str = "float32",
     checkpoint: str | None = None,
     frozen: bool = False,
-    without: Mapping[str, np.ndarray] | None = None,
+    subtract_adapters: Mapping[str, np.ndarray] | None = None,
 ) -> GPT2:
     """Load a model into TensorFlow.
 
@@ -128,7 +141,10 @@ def load_model(
         precision: The dtype of matrix multiplications.
         checkpoint: Name of a checkpoint, such as "model-500"; default: the newest one.
         frozen: Whether to hold the weights in 16 bits, for LoRA (see `GPT2`).
-        without: Adapters that are merged into the weights, to be subtracted from them.
+        subtract_adapters: Adapters that are merged into the weights, to be subtracted from them.
+
+    Returns:
+        The model, on the default device.
 
     Raises:
         CheckpointError: A file is missing or damaged, or weights and hparams.json do not match.
@@ -139,7 +155,7 @@ def load_model(
     from gpt2_helpers.model.gpt2 import GPT2
 
     config, weights = _open_weights(Path(folder), checkpoint)
-    base = UnmergedWeights(weights, without) if without else weights
+    base = UnmergedWeights(weights, subtract_adapters) if subtract_adapters else weights
     return GPT2(config, base, precision, frozen)
 
 
@@ -148,7 +164,17 @@ def load_for_inference(
 ) -> InferenceModel:
     """Load a model for generation without TensorFlow. Weights are read when a decoder is created.
 
-    Args and errors are those of `load_model`; `decoding_precision` is the dtype for generation.
+    Args:
+        folder: A model folder or run folder.
+        precision: The dtype of the TensorFlow model, if it is loaded later.
+        decoding_precision: The dtype for generation.
+        checkpoint: Name of a checkpoint, such as "model-500"; default: the newest one.
+
+    Returns:
+        The model, whose weights stay in their files until they are needed.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or weights and hparams.json do not match.
     """
     config, weights = _open_weights(Path(folder), checkpoint)
     return InferenceModel(config, weights, precision, decoding_precision, weights.prefix)
@@ -186,20 +212,20 @@ def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _F
     for name, shape in expected.items():
         if name not in weights.shapes:
             raise CheckpointError(
-                f"{prefix} lacks the variable {name} that hparams.json requires: they do not "
-                "match, or it is not a GPT-2 checkpoint"
+                f"{prefix} lacks the variable {name} required by hparams.json: they do not match, "
+                "or it is not a GPT-2 checkpoint"
             )
         if weights.shapes[name] != shape:
             raise CheckpointError(
                 f"{prefix}: the variable {name} has shape {list(weights.shapes[name])}, "
-                f"but {list(shape)} according to hparams.json: they do not match"
+                f"but hparams.json implies {list(shape)}: they do not match"
             )
     extra = sorted(set(weights.shapes) - set(expected))
     if extra:
         raise CheckpointError(
-            f"{prefix} has the variable {extra[0]}, which does not exist according to hparams.json"
+            f"{prefix} has an unexpected variable {extra[0]}"
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
-            + ": they do not match"
+            + ": it does not match hparams.json"
         )
     return config, _FiniteWeights(weights)
 
@@ -253,6 +279,14 @@ def save_model(
 
 
 def write_checkpoint_state(folder: Path, newest: str) -> None:
-    """Write the file `checkpoint`, which names the newest checkpoint for TensorFlow."""
+    """Write the file `checkpoint`, which names the newest checkpoint for TensorFlow.
+
+    Args:
+        folder: A model folder or run folder.
+        newest: Name of the checkpoint, such as "model-500".
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     text = f'model_checkpoint_path: "{newest}"\nall_model_checkpoint_paths: "{newest}"\n'
     atomic_write_text(folder / "checkpoint", text)

@@ -73,15 +73,22 @@ def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") ->
     return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
 
 
-def download_if_missing(run: RunConfig, note: Callable[[str], object]) -> None:
-    """Download the run's base model if it is one of OpenAI's and not complete; `note` is called
-    with a message first."""
+def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> None:
+    """Download the run's base model if it is one of OpenAI's and not complete.
+
+    Args:
+        run: The options `model_name` and `model_dir`.
+        on_message: Called with a message before the download.
+
+    Raises:
+        DownloadError: The download failed.
+    """
     if run.model_name not in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         return
     try:
         latest_checkpoint(Path(run.model_dir) / run.model_name)
     except CheckpointError:
-        note(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
+        on_message(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
         download_model(run.model_name, run.model_dir)
 
 

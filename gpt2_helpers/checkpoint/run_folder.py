@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
 CHECKPOINT_KINDS = ("model", "optimizer", "adapters")  # file name prefixes of one saved step
-SUMS = "SHA256SUMS"  # SHA-256 of a run's files, if the run was copied to Drive as a folder
+CHECKSUM_FILE = "SHA256SUMS"  # SHA-256 of a run's files, if the run was copied to Drive as a folder
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,14 @@ def starts_from_base_model(run: RunConfig) -> bool:
 
 
 class RunFolder:
-    """One run: `RunFolder("checkpoint", "run1")`. Creating the object touches no files.
+    """One run. Creating the object touches no files.
+
+    Args:
+        checkpoint_dir: Folder with the runs.
+        run_name: Name of the run.
+
+    Example:
+        RunFolder("checkpoint", "run1").read().step
 
     Only `recover_interrupted_replace`, `save` and the methods after it change files.
     """
@@ -158,8 +165,8 @@ class RunFolder:
         except CheckpointError as error:
             if (path / "checkpoint").is_file():  # a damaged run must not be started over silently
                 raise CheckpointError(
-                    f"{error}, although one was saved: copy the run's folder again, or start over "
-                    "with restore_from='fresh'"
+                    f"{error}, but one was saved before: copy the run's folder again, or start "
+                    "over with restore_from='fresh'"
                 ) from None
             return None
 
@@ -208,7 +215,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             # If the step was saved before, its old weights must never be found with a new state.
             (self.path / f"model-{step}{INDEX}").unlink(missing_ok=True)
-            (self.path / SUMS).unlink(missing_ok=True)  # outdated by this save
+            (self.path / CHECKSUM_FILE).unlink(missing_ok=True)  # outdated by this save
             if model.adapters:
                 write_weights(self.path / f"adapters-{step}", model.adapters)
             write_weights(self.path / f"optimizer-{step}", state)
@@ -229,8 +236,16 @@ class RunFolder:
         return prefix
 
     def prune(self, count: int, record: RunRecord, protected: set[int]) -> None:
-        """Delete the run's checkpoints except the newest `count` (0: keep all) and the `protected`
-        steps. Files that were in the folder before the run was started are not touched."""
+        """Delete old checkpoints of the run. Does not touch files that it did not save.
+
+        Args:
+            count: Number of newest checkpoints to keep; 0 keeps all.
+            record: The run's record; deleted steps are removed from it.
+            protected: Steps to keep in any case.
+
+        Raises:
+            CheckpointError: Files cannot be deleted, or the record cannot be written.
+        """
         older = record.checkpoints[:-count] if count else []
         deleted = [step for step in older if step not in protected]
         try:
@@ -255,8 +270,16 @@ class RunFolder:
                 self._delete(step)
 
     def keep_only(self, step: int, events: Path, protected: Collection[int] = ()) -> None:
-        """Delete all checkpoints except `step` and the `protected` ones, and all event files except
-        `events`; for the option `overwrite`."""
+        """Delete all other checkpoints and event files, for the option `overwrite`.
+
+        Args:
+            step: Step of the checkpoint to keep.
+            events: The event file to keep.
+            protected: Other steps to keep.
+
+        Raises:
+            OSError: A file cannot be deleted.
+        """
         for path in self.path.glob("model-*.index"):
             other = step_of(path.with_suffix(""))
             if other != step and other not in protected:
@@ -266,7 +289,15 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def roll_back(self, step: int, record: RunRecord) -> None:
-        """Make the checkpoint of `step` the newest one and delete later ones."""
+        """Make the checkpoint of `step` the newest one and delete later ones.
+
+        Args:
+            step: A saved step.
+            record: The run's record; deleted steps are removed from it.
+
+        Raises:
+            OSError: A file cannot be written or deleted.
+        """
         write_checkpoint_state(self.path, f"model-{step}")
         atomic_write_text(self.path / "counter", f"{step}\n")
         later = record.checkpoints[record.checkpoints.index(step) + 1 :]
@@ -276,7 +307,9 @@ class RunFolder:
         record.save(self.path)
 
     @contextmanager
-    def atomic_replace(self, size: int, note: Callable[[str], None] = ignore) -> Iterator[Path]:
+    def atomic_replace(
+        self, size: int, on_message: Callable[[str], None] = ignore
+    ) -> Iterator[Path]:
         """Replace the whole run with files written to a temporary folder.
 
         When the block ends, the temporary folder is renamed to the run's, and the previous run is
@@ -284,7 +317,7 @@ class RunFolder:
 
         Args:
             size: Bytes that will be written, for a check of the free disk space.
-            note: Called with a message if there is a previous run.
+            on_message: Called with a message if there is a previous run.
 
         Yields:
             The empty temporary folder.
@@ -324,7 +357,7 @@ class RunFolder:
                 self.recover_interrupted_replace()
                 raise
             if had_previous:
-                note(f"the previous {self.name} is kept as {self._previous}")
+                on_message(f"the previous {self.name} is kept as {self._previous}")
         finally:
             locks.close()
             shutil.rmtree(self._replacement, ignore_errors=True)

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
-MAX_INDEX_SIZE = 4 << 20  # bytes; the index of the largest GPT-2 has 30,000
-MAX_DIMENSIONS = 32
+MAX_INDEX_BYTES = 4 << 20  # bytes; the index of the largest GPT-2 has 30,000
+MAX_RANK = 32
 FOOTER_SIZE, MAGIC = 48, 0xDB4775248B80FB57  # bytes, and the number at their end
 _TRAILER_SIZE = 5  # bytes after a block: compression type and checksum
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
@@ -57,11 +57,11 @@ def masked_crc32c(data: NDArray[Any]) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-class BadIndexError(Exception):
+class CorruptIndexError(Exception):
     """Not an index, or a damaged one."""
 
 
-class ForeignIndexError(Exception):
+class UnsupportedIndexError(Exception):
     """A valid index with features that only TensorFlow's own reader supports."""
 
 
@@ -81,21 +81,21 @@ def read_index(path: Path) -> dict[str, Entry]:
     """Read all entries of an index by variable name.
 
     Raises:
-        BadIndexError: It is not an index, or damaged.
-        ForeignIndexError: Only TensorFlow can read it.
+        CorruptIndexError: It is not an index, or damaged.
+        UnsupportedIndexError: Only TensorFlow can read it.
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
-        content = file.read(MAX_INDEX_SIZE + 1)
-    if len(content) > MAX_INDEX_SIZE:
-        raise BadIndexError(f"it is larger than {MAX_INDEX_SIZE:,} bytes")
+        content = file.read(MAX_INDEX_BYTES + 1)
+    if len(content) > MAX_INDEX_BYTES:
+        raise CorruptIndexError(f"larger than {MAX_INDEX_BYTES:,} bytes")
     values = dict(read_table(content))
     header = _fields(values.pop(b"", b""))
     shards = _number(header, 1)
     if _number(header, 2):
-        raise ForeignIndexError("its data is big-endian")
+        raise UnsupportedIndexError("big-endian data")
     if not 0 < shards < 100_000:
-        raise BadIndexError(f"it refers to {shards} data files")
+        raise CorruptIndexError(f"invalid number of shards: {shards}")
     entries = {key: _entry(value, shards) for key, value in values.items()}
     return {_name(key): entry for key, entry in entries.items()}
 
@@ -104,17 +104,17 @@ def _name(key: bytes) -> str:
     try:
         return key.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadIndexError("a name is not UTF-8") from None
+        raise CorruptIndexError("a variable name is not valid UTF-8") from None
 
 
 def _entry(value: bytes, shards: int) -> Entry:
     fields = _fields(value)
     if 7 in fields or _number(fields, 1) not in _DTYPES:
-        raise ForeignIndexError("a variable has slices or an unsupported dtype")
+        raise UnsupportedIndexError("a variable has slices or an unsupported dtype")
     dtype = np.dtype(_DTYPES[_number(fields, 1)])
     dimensions = _fields(_bytes(fields, 2)).get(2, [])
-    if len(dimensions) > MAX_DIMENSIONS:
-        raise BadIndexError(f"a variable has {len(dimensions)} dimensions")
+    if len(dimensions) > MAX_RANK:
+        raise CorruptIndexError(f"a variable has {len(dimensions)} dimensions")
     shape = tuple(
         _number(_fields(dimension), 1) if isinstance(dimension, bytes) else -1
         for dimension in dimensions
@@ -129,28 +129,39 @@ def _entry(value: bytes, shards: int) -> Entry:
         _number(fields, 6),
     )
     if math.prod(shape) * dtype.itemsize != entry.size or entry.shard >= shards:
-        raise BadIndexError("a variable's shape, size and position do not match")
+        raise CorruptIndexError("a variable's shape, size and position do not match")
     return entry
 
 
 def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a table."""
+    """Parse a LevelDB table, such as the content of `PREFIX.index`.
+
+    Args:
+        content: All bytes of the file.
+
+    Yields:
+        Keys and values, sorted by key.
+
+    Raises:
+        CorruptIndexError: It is not a table, or damaged.
+        UnsupportedIndexError: Only TensorFlow can read it.
+    """
     footer = content[-FOOTER_SIZE:]
     if len(footer) < FOOTER_SIZE or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
-        raise BadIndexError("no valid footer, it may be truncated")
-    numbers = _Reader(footer[:-8])
-    numbers.varint(), numbers.varint()  # the position of the empty metaindex block
+        raise CorruptIndexError("bad footer, or the file is truncated")
+    reader = _ByteReader(footer[:-8])
+    reader.varint(), reader.varint()  # the position of the empty metaindex block
     end = key_bytes = 0
-    for _, handle in _block(content, numbers.varint(), numbers.varint()):
-        position = _Reader(handle)
-        first, size = position.varint(), position.varint()
+    for _, handle in _block(content, reader.varint(), reader.varint()):
+        reader = _ByteReader(handle)
+        first, size = reader.varint(), reader.varint()
         if first < end:  # else a small file could list one block a million times
-            raise BadIndexError("its blocks overlap")
+            raise CorruptIndexError("blocks overlap")
         end = first + size
         for key, value in _block(content, first, size):
             key_bytes += len(key)
-            if key_bytes > MAX_INDEX_SIZE:
-                raise BadIndexError("its names are too long")
+            if key_bytes > MAX_INDEX_BYTES:
+                raise CorruptIndexError("variable names are too long")
             yield key, value
 
 
@@ -158,39 +169,39 @@ def _block(content: bytes, first: int, size: int) -> Iterator[tuple[bytes, bytes
     """The keys and values of a block. Keys are stored without the prefix shared with the previous
     key."""
     if first + size + _TRAILER_SIZE > len(content):
-        raise BadIndexError("a block exceeds the file")
+        raise CorruptIndexError("a block extends past the end of the file")
     checked = np.frombuffer(content, np.uint8, size + 1, first)
     (checksum,) = struct.unpack_from("<I", content, first + size + 1)
     if checksum != masked_crc32c(checked):
-        raise BadIndexError("checksum mismatch in a block")
+        raise CorruptIndexError("block checksum mismatch")
     if content[first + size]:
-        raise ForeignIndexError("a block is compressed")
+        raise UnsupportedIndexError("a block is compressed")
     block = content[first : first + size]
     restarts = struct.unpack("<I", block[-4:])[0] if size >= 4 else size
-    reader, end = _Reader(block), size - 4 * (restarts + 1)
+    reader, end = _ByteReader(block), size - 4 * (restarts + 1)
     if end < 0:
-        raise BadIndexError("a block is too short for its entries")
+        raise CorruptIndexError("a block is too short for its entries")
     key, key_bytes = b"", 0
-    while reader.position < end:
+    while reader.offset < end:
         shared, unshared, length = reader.varint(), reader.varint(), reader.varint()
         next_key = key[:shared] + reader.take(unshared)
         key_bytes += len(next_key)
-        if shared > len(key) or key_bytes > MAX_INDEX_SIZE or (key and next_key <= key):
-            raise BadIndexError("its names are not in order")
+        if shared > len(key) or key_bytes > MAX_INDEX_BYTES or (key and next_key <= key):
+            raise CorruptIndexError("variable names are not in order")
         key = next_key
         yield key, reader.take(length)
 
 
-class _Reader:
+class _ByteReader:
     """Reads numbers and bytes from a buffer."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self.position = 0
+        self.offset = 0
 
     @property
     def is_done(self) -> bool:
-        return self.position >= len(self._content)
+        return self.offset >= len(self._content)
 
     def varint(self) -> int:
         """An unsigned number of at most 64 bits in groups of seven bits, lowest first."""
@@ -200,20 +211,20 @@ class _Reader:
             value |= (byte & 127) << shift
             if byte < 128:
                 return value
-        raise BadIndexError("a number has too many bytes")
+        raise CorruptIndexError("varint longer than 64 bits")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
-        taken = self._content[self.position : self.position + count]
+        taken = self._content[self.offset : self.offset + count]
         if len(taken) < count:
-            raise BadIndexError("it is truncated")
-        self.position += count
+            raise CorruptIndexError("unexpected end of data")
+        self.offset += count
         return taken
 
 
 def _fields(message: bytes) -> Fields:
     """Parse a protocol buffer."""
-    reader, fields = _Reader(message), Fields()
+    reader, fields = _ByteReader(message), Fields()
     while not reader.is_done:
         tag = reader.varint()
         wire_type = tag & 7
@@ -225,7 +236,7 @@ def _fields(message: bytes) -> Fields:
         elif wire_type in (_FIXED64, _FIXED32):
             value = int.from_bytes(reader.take(8 if wire_type == _FIXED64 else 4), "little")
         else:
-            raise BadIndexError("a field has an unknown wire type")
+            raise CorruptIndexError("unknown wire type")
         fields.setdefault(tag >> 3, []).append(value)
     return fields
 
@@ -234,12 +245,12 @@ def _number(fields: Fields, number: int) -> int:
     """A field's number; 0 if the field is missing."""
     value = fields.get(number, [0])[-1]
     if not isinstance(value, int) or value >= 2**63:
-        raise BadIndexError("a field is not a number")
+        raise CorruptIndexError("expected an integer field")
     return value
 
 
 def _bytes(fields: Fields, number: int) -> bytes:
     value = fields.get(number, [b""])[-1]
     if not isinstance(value, bytes):
-        raise BadIndexError("a field is not bytes")
+        raise CorruptIndexError("expected a bytes field")
     return value

@@ -20,14 +20,14 @@ import numpy as np
 from gpt2_helpers.checkpoint.tensor_bundle import (
     DATA,
     INDEX,
-    BadIndexError,
+    CorruptIndexError,
     Entry,
-    ForeignIndexError,
+    UnsupportedIndexError,
     masked_crc32c,
     read_index,
 )
 from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, brief
 from gpt2_helpers.system.files import flush
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: it marks the checkpoint as complete
@@ -51,23 +51,25 @@ class WeightsReader(Mapping[str, np.ndarray]):
         self.prefix = Path(prefix)
         _require(Path(f"{prefix}.index"))
         self._entries: dict[str, Entry] = {}
-        self._foreign: Any = None  # TensorFlow's own reader, if ours does not support the file
+        self._tf_reader: Any = None  # TensorFlow's own reader, if ours does not support the file
         try:
             self._entries = read_index(Path(f"{prefix}.index"))
             self.shapes = {name: entry.shape for name, entry in self._entries.items()}
-        except ForeignIndexError:
-            self._foreign = _TensorFlowReader(self.prefix)
-            self.shapes = self._foreign.shapes
-        except (BadIndexError, OSError) as error:
-            raise CheckpointError(f"{prefix}.index is not a checkpoint: {_line(error)}") from None
+        except UnsupportedIndexError:
+            self._tf_reader = _TensorFlowReader(self.prefix)
+            self.shapes = self._tf_reader.shapes
+        except (CorruptIndexError, OSError) as error:
+            raise CheckpointError(
+                f"{prefix}.index is not a valid checkpoint index: {_reason(error)}"
+            ) from None
         for path in sorted({self._file_of(entry) for entry in self._entries.values()}):
             _require(path)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
             raise KeyError(name)
-        if self._foreign is not None:
-            array: np.ndarray = self._foreign.read(name)
+        if self._tf_reader is not None:
+            array: np.ndarray = self._tf_reader.read(name)
             return array
         entry = self._entries[name]
         path = self._file_of(entry)
@@ -79,7 +81,7 @@ class WeightsReader(Mapping[str, np.ndarray]):
             if len(array) == count and masked_crc32c(array) == entry.checksum:
                 return array.reshape(entry.shape)
         except (OSError, ValueError) as error:
-            raise _unreadable(self.prefix, name, _line(error)) from None
+            raise _unreadable(self.prefix, name, _reason(error)) from None
         raise _unreadable(self.prefix, name, "checksum mismatch")
 
     def __iter__(self) -> Iterator[str]:
@@ -105,13 +107,15 @@ class _TensorFlowReader:
             shapes = self._reader.get_variable_to_shape_map()
             self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
         except self._errors as error:
-            raise CheckpointError(f"{prefix}.index is not a checkpoint: {_line(error)}") from None
+            raise CheckpointError(
+                f"{prefix}.index is not a valid checkpoint index: {_reason(error)}"
+            ) from None
 
     def read(self, name: str) -> Any:
         try:
             return self._reader.get_tensor(name)
         except self._errors as error:
-            raise _unreadable(self._prefix, name, _line(error)) from None
+            raise _unreadable(self._prefix, name, _reason(error)) from None
 
 
 def _require(path: Path) -> None:
@@ -166,7 +170,7 @@ def write_weights(
         if "OOM" in str(error):
             raise
         raise CheckpointError(
-            f"{prefix} could not be written: {_line(error)}: is the disk full or read-only? "
+            f"{prefix} could not be written: {_reason(error)}: is the disk full or read-only? "
             "Existing checkpoints are unchanged"
         ) from None
     finally:
@@ -174,5 +178,5 @@ def write_weights(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", "") or error).split())[:200]
+def _reason(error: Exception) -> str:
+    return brief(getattr(error, "message", "") or error)  # TensorFlow's str() adds internals

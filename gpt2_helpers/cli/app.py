@@ -15,7 +15,7 @@ from typing import Any
 
 from gpt2_helpers import __version__
 from gpt2_helpers.cli import download, encode, finetune, generate, info, pretrain, serve
-from gpt2_helpers.cli.command import DONE, INTERRUPTED, Command, note
+from gpt2_helpers.cli.command import DONE, INTERRUPTED, Command, print_status
 from gpt2_helpers.cli.parser import PROGRAM
 from gpt2_helpers.errors import Gpt2Error, OptionError, is_out_of_memory, nearest
 
@@ -62,10 +62,10 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except Gpt2Error as error:
-        note(error)
+        print_status(error)
         return FAILED
     except KeyboardInterrupt:
-        note("interrupted")
+        print_status("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout at exit, which would print another error.
@@ -74,12 +74,12 @@ def main(argv: list[str] | None = None) -> int:
         return PIPE_CLOSED
     except OSError as error:
         has_file = error.strerror and error.filename
-        note(f"{error.filename}: {error.strerror}" if has_file else error.strerror or error)
+        print_status(f"{error.filename}: {error.strerror}" if has_file else error.strerror or error)
         return FAILED
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        note("out of memory: use a smaller model, a smaller batch size or shorter texts")
+        print_status("out of memory: use a smaller model, a smaller batch size or shorter texts")
         return FAILED
 
 
@@ -124,4 +124,4 @@ examples:
 
 
 def _show_warning(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-    note(message)
+    print_status(message)

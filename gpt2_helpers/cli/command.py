@@ -34,6 +34,6 @@ def check_files(dataset: str) -> None:
     find_files(dataset)
 
 
-def note(message: object) -> None:
+def print_status(message: object) -> None:
     """Print a message to stderr, on one line."""
     print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)

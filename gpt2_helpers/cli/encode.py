@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt2_helpers.cli.command import DATASET_HELP, DONE, check_files, note
+from gpt2_helpers.cli.command import DATASET_HELP, DONE, check_files, print_status
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, RunConfig
 from gpt2_helpers.fields import ValidatedConfig, option
@@ -50,7 +50,7 @@ def run(options: Namespace) -> int:
     from gpt2_helpers.system.progress import show_bytes
     from gpt2_helpers.tokenizer import Tokenizer
 
-    download_if_missing(run, note)
+    download_if_missing(run, print_status)
     tokenizer = Tokenizer.load(model_folder(run.model_name, run.model_dir))
     encoding = iter_encode(options.dataset, tokenizer, out, data)
     encoded = show_bytes(encoding, "encoding")

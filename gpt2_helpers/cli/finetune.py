@@ -9,7 +9,7 @@ from gpt2_helpers.cli.command import (
     DONE,
     INTERRUPTED,
     check_files,
-    note,
+    print_status,
 )
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
@@ -53,7 +53,7 @@ def run(options: Namespace) -> int:
     from gpt2_helpers.session import Session
 
     if starts_from_base_model(run):
-        download_if_missing(run, note)
+        download_if_missing(run, print_status)
     training = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(training, run.print_every)
     return INTERRUPTED if training.interrupted else DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.cli.command import note
+from gpt2_helpers.cli.command import print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import MODEL_NAMES, LoadConfig, RunConfig
 from gpt2_helpers.errors import OptionError
@@ -50,7 +50,7 @@ def load_session(options: Namespace) -> Session:
         load_tensorflow()
     session = Session()
     if "model_name" in options:
-        download_if_missing(run, note)
+        download_if_missing(run, print_status)
         session.load_pretrained(run.model_name, run.model_dir, loading.precision)
     else:
         session.load_run(run.run_name, run.checkpoint_dir, loading.checkpoint, loading.precision)

@@ -9,7 +9,7 @@ from gpt2_helpers.cli.command import (
     DONE,
     INTERRUPTED,
     check_files,
-    note,
+    print_status,
 )
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
     if training is not None:
         show_finetuning(training, run.print_every)
         if training.interrupted:
-            note("run the same command to resume")
+            print_status("run the same command to resume")
             return INTERRUPTED
     print(f"the new model is in {finish(options.out, pretrain.dtype)}")
     return DONE

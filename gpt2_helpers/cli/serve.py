@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 
 from gpt2_helpers.cli import model_options
-from gpt2_helpers.cli.command import DONE, note
+from gpt2_helpers.cli.command import DONE, print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import BUNDLED_MODEL
 from gpt2_helpers.errors import OptionError
@@ -54,7 +54,7 @@ def run(options: Namespace) -> int:
     server = Server(session, config, os.environ.get(KEY))
     print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
     if config.host in ("0.0.0.0", "::", ""):
-        note(f"other machines can connect to port {server.port} of this machine's address")
+        print_status(f"other machines can connect to port {server.port} of this machine's address")
     server.run()
-    note("server stopped")
+    print_status("server stopped")
     return DONE

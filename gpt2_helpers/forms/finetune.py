@@ -155,7 +155,7 @@ class FinetuneForm(Displayable):
             path = self.picker.path()
             data = self.data_config  # after path(): the column of a downloaded table is known now
             if starts_from_base_model(run):
-                download_if_missing(run, note=print)
+                download_if_missing(run, on_message=print)
             if sess is None:
                 sess = self._session = self._session or Session()
             try:

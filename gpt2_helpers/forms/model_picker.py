@@ -211,7 +211,7 @@ class ModelForm(Displayable):
         if choice.saved is None:
             run = RunConfig(model_name=choice.name, model_dir=str(self._model_dir))
             download_if_missing(
-                run, note=lambda line: setattr(status, "value", message("note", line))
+                run, on_message=lambda line: setattr(status, "value", message("note", line))
             )
         elif choice.saved.location == DRIVE:
             notes: list[str] = []

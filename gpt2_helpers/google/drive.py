@@ -220,7 +220,7 @@ def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, P
 
 
 def copy_file_from_drive(
-    file_path: str | Path, note: Callable[[str], None] = ignore
+    file_path: str | Path, on_message: Callable[[str], None] = ignore
 ) -> Generator[CopyProgress, None, Path]:
     """Copy a file from Drive to the same relative path.
 
@@ -228,7 +228,7 @@ def copy_file_from_drive(
 
     Args:
         file_path: Path of the file on Drive, and of the copy.
-        note: Called with a message if a local file was kept.
+        on_message: Called with a message if a local file was kept.
 
     Returns:
         A generator of the progress, which returns the path of the copy.
@@ -268,7 +268,7 @@ def copy_file_from_drive(
                 os.replace(kept, target)
             raise
     if longer:
-        note(f"the longer local {target} is kept as {kept}")
+        on_message(f"the longer local {target} is kept as {kept}")
     return target
 
 

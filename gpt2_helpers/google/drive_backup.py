@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpt2_helpers.checkpoint.run_folder import SUMS, RunFolder, RunSnapshot, run_names
+from gpt2_helpers.checkpoint.run_folder import CHECKSUM_FILE, RunFolder, RunSnapshot, run_names
 from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error, nearest
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.google.drive import (
@@ -32,7 +32,7 @@ from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, 
 
 LOCAL, DRIVE = "local", "Drive"
 _PREFIX = f"{archive_checks.ROOT}_"
-Note = Callable[[str], None]
+MessageCallback = Callable[[str], None]
 
 
 def archive_of(run_name: str) -> Path:
@@ -84,7 +84,7 @@ def copy_run_to_drive(
         with drive_errors(doing), target.atomic_replace(size) as folder_part:
             digests = yield from _copy_files(files, folder_part)
             lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-            (folder_part / SUMS).write_bytes(lines.encode())
+            (folder_part / CHECKSUM_FILE).write_bytes(lines.encode())
         return target.path
     members = run_archive.archive_members(run, weights_only)
     needed = run_archive.packed_size(members)
@@ -113,7 +113,7 @@ def copy_run_from_drive(
     checkpoint_dir: str | Path = "checkpoint",
     *,
     copy_folder: bool = False,
-    note: Note = ignore,
+    on_message: MessageCallback = ignore,
 ) -> Generator[CopyProgress, None, Path]:
     """Copy a run from Drive to `checkpoint_dir` and verify its checksums.
 
@@ -124,7 +124,7 @@ def copy_run_from_drive(
         run_name: Name of the run.
         checkpoint_dir: Folder with the runs.
         copy_folder: Copy from a folder instead of an archive.
-        note: Called with a message for every archive that can't be used.
+        on_message: Called with a message for every archive that can't be used.
 
     Returns:
         A generator of the progress, which returns the folder of the run.
@@ -136,24 +136,26 @@ def copy_run_from_drive(
     folder, archive = RunFolder(checkpoint_dir, run_name), archive_of(run_name)
     with drive_errors(f"copying the run {run_name} from Google Drive", FULL_HERE):
         if copy_folder:
-            yield from _folder_from_drive(folder, note)
+            yield from _folder_from_drive(folder, on_message)
             return folder.path
         *newer, last = [p for p in (archive, previous_archive(archive)) if p.is_file()] or [archive]
         if not last.is_file():
             raise _missing_error(run_name, _archived_runs(), archive)
         if last != archive and not newer:
-            note(f"Warning: {archive.name} is missing; the previous archive is used")
+            on_message(f"Warning: {archive.name} is missing; the previous archive is used")
         for path in newer:
             try:
-                yield from run_archive.unpack(path, folder, note)
+                yield from run_archive.unpack(path, folder, on_message)
                 return folder.path
             except CheckpointError as error:
-                note(f"Warning: {error}; the previous archive is used")
-        yield from run_archive.unpack(last, folder, note)
+                on_message(f"Warning: {error}; the previous archive is used")
+        yield from run_archive.unpack(last, folder, on_message)
     return folder.path
 
 
-def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[CopyProgress, None, None]:
+def _folder_from_drive(
+    folder: RunFolder, on_message: MessageCallback
+) -> Generator[CopyProgress, None, None]:
     """Copy a run from a folder on Drive; its checksums are verified if they were saved."""
     source_folder = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
     source = source_folder.read()
@@ -161,13 +163,15 @@ def _folder_from_drive(folder: RunFolder, note: Note) -> Generator[CopyProgress,
         raise _missing_error(folder.name, run_names(source_folder.checkpoint_dir), source.path)
     files = run_archive.run_files(source)
     known = {}
-    if (sums := source.path / SUMS).is_file():
+    if (sums := source.path / CHECKSUM_FILE).is_file():
         lines = sums.read_text(encoding="utf-8").splitlines()
         known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if f"{source.checkpoint.name}.index" not in known:  # for example if it was trained there since
         known = {}
-        note(f"{source.path} has no {SUMS} for its newest step: its checksums are not verified")
-    with folder.atomic_replace(_size(files), note) as folder_part:
+        on_message(
+            f"{source.path} has no {CHECKSUM_FILE} for its newest step: checksums are not verified"
+        )
+    with folder.atomic_replace(_size(files), on_message) as folder_part:
         digests = yield from _copy_files(files, folder_part)
         for name, digest in known.items():
             if digests.get(name) != digest:
@@ -221,14 +225,16 @@ class SavedRun:
     path: Path  # folder or archive
 
 
-def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -> list[SavedRun]:
+def saved_runs(
+    checkpoint_dir: str | Path = "checkpoint", on_message: MessageCallback = ignore
+) -> list[SavedRun]:
     """List the local runs and, if Drive is mounted, those on Drive, newest first.
 
     Damaged runs, such as truncated archives, are left out.
 
     Args:
         checkpoint_dir: Folder with the local runs.
-        note: Called with a message if Drive is not available.
+        on_message: Called with a message if Drive is not available.
 
     Returns:
         The runs. Of equally new ones, the local run comes first.
@@ -240,19 +246,19 @@ def saved_runs(checkpoint_dir: str | Path = "checkpoint", note: Note = ignore) -
     try:
         if is_mounted():
             with drive_errors("looking for runs on Google Drive", UNREADABLE):
-                for saved in _on_drive(Path(checkpoint_dir), note):
+                for saved in _on_drive(Path(checkpoint_dir), on_message):
                     found.append(saved)  # those found before an error are kept
     except DriveError as error:
-        note(str(error))
+        on_message(str(error))
     return sorted(found, key=lambda run: (run.when, run.step, run.location == LOCAL), reverse=True)
 
 
-def _on_drive(checkpoint_dir: Path, note: Note) -> Iterator[SavedRun]:
+def _on_drive(checkpoint_dir: Path, on_message: MessageCallback) -> Iterator[SavedRun]:
     for name in _archived_runs():
         try:
             yield from _in_archive(name)
         except DriveError as error:
-            note(str(error))
+            on_message(str(error))
     folder = my_drive() / archive_checks.ROOT
     if folder.resolve() != checkpoint_dir.resolve():
         yield from _in_folder(folder, DRIVE)
@@ -293,7 +299,7 @@ def _when(seconds: float) -> datetime:
 
 
 def fetch_saved_run(
-    saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", note: Note = ignore
+    saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", on_message: MessageCallback = ignore
 ) -> Generator[CopyProgress, None, Path]:
     """Make a saved run available locally.
 
@@ -302,7 +308,7 @@ def fetch_saved_run(
     Args:
         saved: One of `saved_runs()`.
         checkpoint_dir: Folder with the local runs.
-        note: Called with a message that says which copy is used.
+        on_message: Called with a message that says which copy is used.
 
     Returns:
         A generator of the progress, which returns the folder of the run.
@@ -314,12 +320,12 @@ def fetch_saved_run(
     folder = RunFolder(checkpoint_dir, saved.name)
     local = next((r for r in _in_folder(Path(checkpoint_dir), LOCAL) if r.name == saved.name), None)
     if local and local.step >= saved.step and local.when >= saved.when:
-        note(f"resuming the local {saved.name}, step {local.step:,}")
+        on_message(f"resuming the local {saved.name}, step {local.step:,}")
         return folder.path
     yield from copy_run_from_drive(
-        saved.name, checkpoint_dir, copy_folder=saved.path.is_dir(), note=note
+        saved.name, checkpoint_dir, copy_folder=saved.path.is_dir(), on_message=on_message
     )
-    note(f"resuming {saved.name} from Google Drive, step {folder.read().step:,}")
+    on_message(f"resuming {saved.name} from Google Drive, step {folder.read().step:,}")
     return folder.path
 
 
@@ -334,7 +340,7 @@ class DriveBackup:
         step: The step at which training starts.
         size: Size of a checkpoint in bytes.
         overwrite: Whether to replace a copy on Drive that has more steps than `step`.
-        note: Called with a message after each copy.
+        on_message: Called with a message after each copy.
 
     Raises:
         DriveError: If Drive is not mounted, has no space for two copies, or contains a run of this
@@ -342,9 +348,14 @@ class DriveBackup:
     """
 
     def __init__(
-        self, folder: RunFolder, step: int, size: int, overwrite: bool, note: Note = ignore
+        self,
+        folder: RunFolder,
+        step: int,
+        size: int,
+        overwrite: bool,
+        on_message: MessageCallback = ignore,
     ) -> None:
-        self._note = note
+        self._on_message = on_message
         self._copied: int | None = None
         self._copies_dataset = True
         archive = archive_of(folder.name)
@@ -376,13 +387,13 @@ class DriveBackup:
             path = drain(copy_run_to_drive(folder.name, folder.checkpoint_dir))
             size = megabytes(path.stat().st_size)
         except (Gpt2Error, OSError) as error:
-            self._note(
+            self._on_message(
                 f"Warning: step {step:,} was not copied to Google Drive; will retry at the next "
                 f"checkpoint: {error}"
             )
             return False
         self._copied = step
-        self._note(f"copied step {step:,} to Google Drive: {path.name}, {size}")
+        self._on_message(f"copied step {step:,} to Google Drive: {path.name}, {size}")
         return True
 
     def _copy_dataset(self, text: Path) -> None:
@@ -395,4 +406,4 @@ class DriveBackup:
             if not target.is_file() or target.stat().st_size != text.stat().st_size:
                 drain(copy_file_to_drive(text))
         except (Gpt2Error, OSError) as error:
-            self._note(f"Warning: {text} was not copied to Google Drive: {error}")
+            self._on_message(f"Warning: {text} was not copied to Google Drive: {error}")

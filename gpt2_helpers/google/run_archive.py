@@ -173,7 +173,7 @@ def previous_archive(archive: Path) -> Path:
 
 
 def unpack(
-    archive: Path, folder: RunFolder, note: Callable[[str], None] = ignore
+    archive: Path, folder: RunFolder, on_message: Callable[[str], None] = ignore
 ) -> Generator[CopyProgress, None, None]:
     """Unpack the run in an archive; an existing run is renamed to `NAME.before`.
 
@@ -182,7 +182,7 @@ def unpack(
     Args:
         archive: The archive; its contents are untrusted.
         folder: The run to create or replace.
-        note: Called with a message about a missing hash or an existing run.
+        on_message: Called with a message about a missing hash or an existing run.
 
     Returns:
         A generator of the progress.
@@ -194,11 +194,11 @@ def unpack(
     contents = read_contents(archive)
     expected, _ = read_sha256(archive)
     if expected is None:
-        note(f"{archive.name} has no SHA-256 file: its checksum is not verified")
+        on_message(f"{archive.name} has no SHA-256 file: its checksum is not verified")
     with open(archive, "rb") as file:
         source = _Source(file, archive.stat().st_size)
         try:
-            with folder.atomic_replace(contents.size, note) as folder_part:
+            with folder.atomic_replace(contents.size, on_message) as folder_part:
                 yield from _extract(source, contents.members, folder_part)
                 if expected not in (None, source.digest.hexdigest()):
                     raise CheckpointError(

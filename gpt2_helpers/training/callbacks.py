@@ -127,7 +127,7 @@ class SampleWriter:
         except OSError as error:
             raise OptionError(
                 f"cannot write samples to {folder}: {error.strerror}: use another sample_dir or "
-                "sample_every=0 (training was saved)"
+                "sample_every=0 (the checkpoint was saved)"
             ) from None
         return samples
 
@@ -150,7 +150,7 @@ class SampleWriter:
             return tuple(result.text for result in in_order(results))
         except OutOfMemoryError as error:
             raise OutOfMemoryError(
-                f"out of memory while sampling at step {step} (training was saved): lower "
+                f"out of memory while sampling at step {step} (the checkpoint was saved): lower "
                 f"sample_length (now {config.sample_length}) or sample_num (now "
                 f"{config.sample_num}), or set sample_every=0"
             ) from error

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: when to save, which to keep, and the return to the best one.
+"""Checkpoints of a training run: when to save, which to keep, and restoring the best one.
 
 Writes through `RunFolder`, which knows the files. Does not train.
 """
@@ -65,7 +65,11 @@ class Checkpointer:
         return bool(self._config.save_every) and step % self._config.save_every == 0
 
     def update_best(self, progress: Progress) -> bool:
-        """Note the step if it is the best so far and training can stop early; returns whether."""
+        """Record the step if it is the best so far and training can stop early.
+
+        Returns:
+            Whether it was recorded.
+        """
         is_best = progress.is_best and self._stops_early
         if is_best:
             self.best_step = progress.step
@@ -92,7 +96,7 @@ class Checkpointer:
         self.saved_step = step
         if self._overwrite and self.event_file is not None:
             self._folder.keep_only(step, self.event_file, kept)
-            self._overwrite = False  # later saves of this training must not delete earlier ones
+            self._overwrite = False  # later saves of this run must not delete earlier ones
         self._folder.prune(self._config.max_checkpoints, self._record, kept)
 
     def roll_back(self) -> int:

@@ -79,7 +79,7 @@ class InitialWeights:
 
     def _restart_optimizer(self, reason: str) -> None:
         self.same_variables = False
-        self.notes.append(f"{reason}; the optimizer restarts")
+        self.notes.append(f"{reason}; starting with a fresh optimizer")
 
     def _load_base(self, adapters: WeightsReader, base_checkpoint: str, precision: str) -> GPT2:
         """The frozen base model of the saved adapters.
@@ -95,7 +95,9 @@ class InitialWeights:
             f"the adapters' base model ({base_checkpoint or 'not recorded'}) is missing or has "
             "changed: using the run's weights without the adapters"
         )
-        return load_model(self.folder, precision, self.weights.name, frozen=True, without=adapters)
+        return load_model(
+            self.folder, precision, self.weights.name, frozen=True, subtract_adapters=adapters
+        )
 
 
 def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:

@@ -54,7 +54,7 @@ class FinetuneRun:
         dataset, validation: The training data and the validation data, None without validation.
         callbacks: Called after each step and save; add your own before iterating.
         notes: Lines for the user: what will be trained, and later events such as early stopping.
-        interrupted: Whether the run ended by Ctrl-C.
+        interrupted: Whether the run was ended by Ctrl-C.
 
     run = FinetuneRun("titles.csv", FinetuneConfig(steps=200), RunConfig(model_name="tiny"))
     for progress in run:
@@ -99,8 +99,8 @@ class FinetuneRun:
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
-        held_out = None if self.validation is None else self.validation.tokens
-        self.trainer = Trainer(self.model, self.dataset.tokens, self.config, held_out)
+        validation = None if self.validation is None else self.validation.tokens
+        self.trainer = Trainer(self.model, self.dataset.tokens, self.config, validation)
         if initial.saved:
             self._resume(initial.saved, initial.same_variables)
         self._checkpointer = Checkpointer(
@@ -142,7 +142,7 @@ class FinetuneRun:
         try:
             with deferred_interrupts() as interrupt:
                 if self._checkpointer.saved_step:
-                    self._report_save()  # the previous training may have ended before its backup
+                    self._report_save()  # the previous process may have ended before its backup
                 for progress in self.trainer:
                     yield self._after_step(progress)
                     if interrupt.requested:
@@ -229,11 +229,13 @@ class FinetuneRun:
         if state is None:
             self.trainer.start_at(step)
             if step:
-                self.notes.append("no optimizer state was saved: the optimizer restarts")
+                self.notes.append("no optimizer state found: starting with a fresh optimizer")
         elif not same_variables:  # the notes say so already
             self.trainer.restore({name: state[name] for name in ("numbers", "counts")})
         elif not self.trainer.restore(state):
-            self.notes.append("the optimizer differs from the saved one: the optimizer restarts")
+            self.notes.append(
+                "the optimizer differs from the saved one: starting with a fresh optimizer"
+            )
 
     def _update_record(
         self, dataset: str | Path, data: DatasetConfig, initial: InitialWeights
@@ -266,7 +268,7 @@ class FinetuneRun:
             shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
         if self.validation is not None:
-            self.notes.append(f"validation on {len(self.validation.tokens):,} held-out tokens")
+            self.notes.append(f"validation on {len(self.validation.tokens):,} tokens")
 
 
 def _format_count(count: int) -> str:

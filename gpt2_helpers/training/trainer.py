@@ -204,7 +204,7 @@ class Trainer:
         """Continue from `state`.
 
         Returns:
-            False if the state is another optimizer's. That optimizer restarts; the step, the
+            False if the state is another optimizer's: the optimizer starts fresh; the step, the
             averages and the order of the data are restored nevertheless.
         """
         variables = self._outer_optimizer.variables

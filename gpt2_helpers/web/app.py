@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Engine

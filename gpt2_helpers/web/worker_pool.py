@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.generation.decoder import Model
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult

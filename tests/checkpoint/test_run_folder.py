@@ -304,7 +304,7 @@ def test_a_run_with_only_damaged_checkpoints_is_an_error(run: RunFolder) -> None
     saved(run, 5)
     os.remove(run.path / "model-5.data-00000-of-00001")
     for opened in (run.read, run.require):
-        with pytest.raises(CheckpointError, match="although one was saved: copy .* again"):
+        with pytest.raises(CheckpointError, match="but one was saved before: copy .* again"):
             opened()
 
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpt2_helpers.checkpoint.tensor_bundle import (
-    MAX_INDEX_SIZE,
-    BadIndexError,
-    ForeignIndexError,
+    MAX_INDEX_BYTES,
+    CorruptIndexError,
+    UnsupportedIndexError,
     masked_crc32c,
     read_index,
 )
@@ -113,16 +113,16 @@ def test_several_data_files(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "truncated"),
-        (bytes(100), "no valid footer"),
-        (bytes(MAX_INDEX_SIZE + 1), "larger than"),
+        (bytes(100), "bad footer"),
+        (bytes(MAX_INDEX_BYTES + 1), "larger than"),
         (index((b"a", entry(size=12))), "do not match"),
         (index((b"a", entry(shape=(2**62, 2**62), size=8))), "do not match"),
         (index((b"a", entry(shape=(1,) * 33, size=4))), "33 dimensions"),
-        (index((b"a", entry(shape=(2**63,)))), "not a number"),
+        (index((b"a", entry(shape=(2**63,)))), "expected an integer field"),
         (index((b"a", entry(shard=1))), "do not match"),
         (index((b"a", field(2, 7) + field(1, 1))), "not bytes"),
         (index((b"a", b"\x08")), "truncated"),
-        (index((b"a", b"\xff" * 11)), "too many bytes"),
+        (index((b"a", b"\xff" * 11)), "varint longer than 64 bits"),
         (index((b"a", b"\x0b")), "unknown wire type"),
         (index((b"b", entry()), (b"a", entry())), "not in order"),
         (index((b"\xff", entry())), "not UTF-8"),
@@ -134,7 +134,7 @@ def test_several_data_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_or_hostile_index(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(BadIndexError, match=message):
+    with pytest.raises(CorruptIndexError, match=message):
         read(tmp_path, content)
 
 
@@ -148,7 +148,7 @@ def test_a_damaged_or_hostile_index(tmp_path: Path, content: bytes, message: str
     ],
 )
 def test_unsupported_indexes_are_recognized(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(ForeignIndexError):
+    with pytest.raises(UnsupportedIndexError):
         read(tmp_path, content)
 
 
@@ -158,7 +158,7 @@ def test_names_that_grow_without_limit_are_rejected(tmp_path: Path) -> None:
     written = b"".join(varint(n) + varint(1) + varint(0) + b"a" for n in range(count))
     content = written + struct.pack("<II", 0, 1) + b"\0"
     content += struct.pack("<I", masked_crc32c(np.frombuffer(content, np.uint8)))
-    with pytest.raises(BadIndexError, match="not in order"):
+    with pytest.raises(CorruptIndexError, match="not in order"):
         read(tmp_path, table(content, [(0, len(content) - 5)]))
 
 
@@ -174,7 +174,7 @@ def test_any_changed_byte_is_read_or_rejected(tmp_path: Path, data: st.DataObjec
     for changed in (bytes(content), bytes(content[start:size])):
         try:
             read(tmp_path, changed)
-        except (BadIndexError, ForeignIndexError):
+        except (CorruptIndexError, UnsupportedIndexError):
             continue
 
 
@@ -186,7 +186,7 @@ def test_any_entry_is_read_or_rejected(tmp_path: Path, value: bytes, name: bytes
     for hostile in (value, entry() + value, field(2, value) + entry()):
         try:
             read(tmp_path, index((b"a" + name, hostile)))
-        except (BadIndexError, ForeignIndexError):
+        except (CorruptIndexError, UnsupportedIndexError):
             continue
 
 

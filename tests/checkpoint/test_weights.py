@@ -100,7 +100,7 @@ def test_one_damaged_byte_is_detected(prefix: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\0" * 500])
 def test_an_invalid_index(prefix: Path, content: bytes) -> None:
     Path(f"{prefix}.index").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"model-5\.index is not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model-5\.index is not a valid checkpoint index"):
         WeightsReader(prefix)
 
 
@@ -125,7 +125,7 @@ def test_a_truncated_index(prefix: Path) -> None:
     path = Path(f"{prefix}.index")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(CheckpointError, match=r"model-5\.index is not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model-5\.index is not a valid checkpoint index"):
         WeightsReader(prefix)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.cli.app import COMMANDS
-from gpt2_helpers.cli.command import check_files, note
+from gpt2_helpers.cli.command import check_files, print_status
 from gpt2_helpers.cli.parser import Parser
 from gpt2_helpers.errors import DatasetError
 
@@ -22,7 +22,7 @@ def test_every_command_has_the_interface(name: str) -> None:
 
 
 def test_a_message_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    note("two\nlines,  and spaces")
+    print_status("two\nlines,  and spaces")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "gpt2-helpers: two lines, and spaces\n"

@@ -214,8 +214,8 @@ def test_the_memory_of_the_loaded_model_counts_as_available(
 
 @pytest.mark.usefixtures("runs")
 def test_warnings_about_drive_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def saved_runs(_place: Path, note: Any) -> list[Any]:
-        note("Warning: Drive is asleep")
+    def saved_runs(_place: Path, on_message: Any) -> list[Any]:
+        on_message("Warning: Drive is asleep")
         return []
 
     monkeypatch.setattr("gpt2_helpers.google.drive_backup.saved_runs", saved_runs)

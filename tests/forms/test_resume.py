@@ -145,8 +145,8 @@ def test_a_table_is_resumed_with_its_column(page: list[Any]) -> None:
 def test_warnings_about_drive_are_shown(
     page: list[Any], fake_colab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def saved_runs(_place: Path, note: Any) -> list[Any]:
-        note("Warning: Drive is asleep")
+    def saved_runs(_place: Path, on_message: Any) -> list[Any]:
+        on_message("Warning: Drive is asleep")
         return []
 
     monkeypatch.setattr("gpt2_helpers.google.drive_backup.saved_runs", saved_runs)

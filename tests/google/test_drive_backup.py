@@ -72,7 +72,7 @@ def to_drive(*given: Any, **options: Any) -> Path:
 def from_drive(*given: Any, **options: Any) -> list[str]:
     """Copy a run from Drive; returns the messages."""
     notes: list[str] = []
-    assert drain(copy_run_from_drive(*given, note=notes.append, **options)).is_dir()
+    assert drain(copy_run_from_drive(*given, on_message=notes.append, **options)).is_dir()
     return notes
 
 
@@ -343,7 +343,7 @@ def test_an_unreadable_archive_does_not_hide_other_runs(
 
     monkeypatch.setattr(archive_checks, "read_contents", unreadable)
     notes: list[str] = []
-    found = summaries(saved_runs(note=notes.append))
+    found = summaries(saved_runs(on_message=notes.append))
     assert sorted(found) == [("one", 4, "local"), ("two", 4, "Drive"), ("two", 4, "local")]
     assert notes == [
         "reading checkpoint_one.tar on Google Drive failed (Input/output error, "
@@ -365,7 +365,7 @@ def test_a_drive_that_stopped_responding_does_not_hide_local_runs(
 
     monkeypatch.setattr(drive_backup, "_archived_runs", gone)
     notes: list[str] = []
-    assert summaries(saved_runs(note=notes.append)) == [("run1", 4, "local")]
+    assert summaries(saved_runs(on_message=notes.append)) == [("run1", 4, "local")]
     assert notes[0].endswith("stopped responding: call mount_gdrive(force_remount=True)")
 
 
@@ -385,7 +385,7 @@ def test_runs_in_a_synchronized_folder_are_listed_once(
 
 def brought(saved: SavedRun) -> list[str]:
     notes: list[str] = []
-    assert drain(fetch_saved_run(saved, note=notes.append)) == HERE.path
+    assert drain(fetch_saved_run(saved, on_message=notes.append)) == HERE.path
     return notes
 
 
@@ -432,7 +432,7 @@ def test_a_run_is_copied_if_it_is_newer_or_has_more_steps(
 
 def backup(folder: RunFolder, notes: list[str], **changes: Any) -> DriveBackup:
     options: dict[str, Any] = {"step": 0, "size": 1000, "overwrite": False, **changes}
-    return DriveBackup(folder, note=notes.append, **options)
+    return DriveBackup(folder, on_message=notes.append, **options)
 
 
 @pytest.mark.usefixtures("fake_colab")

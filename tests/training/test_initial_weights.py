@@ -264,7 +264,7 @@ def test_full_training_starts_from_the_merged_weights() -> None:
     assert not run.model.adapters
     expected = (
         "run1 was trained with adapters, which are merged into its weights: lora_rank=0 trains all "
-        "of them; the optimizer restarts"
+        "of them; starting with a fresh optimizer"
     )
     assert expected in run.notes
     assert [step.step for step in run] == [5]
@@ -284,7 +284,7 @@ def test_adapters_of_another_rank_start_on_the_merged_weights(before: dict[str, 
     reason = (
         "training new ones of rank 2" if before else "run1 has no adapters yet: training new ones"
     )
-    assert any(reason in note and "the optimizer restarts" in note for note in run.notes)
+    assert any(reason in note and "fresh optimizer" in note for note in run.notes)
     assert not run.trainer.state()["optimizer/0"]  # it has made no step
     assert [step.step for step in run] == [4, 5]
     # The base checkpoint is kept while the adapters are trained.

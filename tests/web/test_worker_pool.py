@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.config import PRETRAINED_CONFIGS, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
 from gpt2_helpers.session import Session

@@ -13,7 +13,11 @@ import numpy as np
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
-from gpt2_helpers.checkpoint.tensor_bundle import BadIndexError, ForeignIndexError, read_index
+from gpt2_helpers.checkpoint.tensor_bundle import (
+    CorruptIndexError,
+    UnsupportedIndexError,
+    read_index,
+)
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport, read_text
@@ -65,7 +69,7 @@ def tar(data: bytes) -> None:
 
 def index(data: bytes) -> None:
     # WeightsReader turns the first into a CheckpointError; after the other it uses TensorFlow.
-    with contextlib.suppress(BadIndexError, ForeignIndexError):
+    with contextlib.suppress(CorruptIndexError, UnsupportedIndexError):
         read_index(_file("model.index", data))
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.model_files import load_for_inference, save_model
-from gpt2_helpers.checkpoint.stored_model import InferenceModel
 from gpt2_helpers.errors import CheckpointError
 from toy import TOY, toy_model
 
