@@ -16,7 +16,7 @@ from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.generate import generate
 from gpt2_helpers.generation.result import in_order
-from gpt2_helpers.generation.sampling import MIN_TEMPERATURE, next_ids
+from gpt2_helpers.generation.sampling import MIN_TEMPERATURE, sample_next_tokens
 from gpt2_helpers.tokenizer import Tokenizer
 from toy import toy_model, toy_tokenizer
 
@@ -29,9 +29,11 @@ LOGITS = st.lists(
 UNIFORM = st.floats(0, 1, exclude_max=True, width=32)
 
 
-def chosen(rows: Any, uniforms: Any, **options: Any) -> np.ndarray:
+def chosen(rows: Any, uniform_samples: Any, **options: Any) -> np.ndarray:
     config = SamplingConfig(**options)
-    return next_ids(np.array(rows, np.float32), np.array(uniforms, np.float32), config)
+    return sample_next_tokens(
+        np.array(rows, np.float32), np.array(uniform_samples, np.float32), config
+    )
 
 
 @given(logits=LOGITS, uniform=UNIFORM, k=st.integers(1, 400), temperature=st.floats(0.01, 5))
@@ -72,15 +74,17 @@ def test_temperature_zero_takes_the_likeliest_id(
 
 @given(
     logits=LOGITS,
-    uniforms=st.lists(UNIFORM, min_size=2, max_size=5),
+    uniform_samples=st.lists(UNIFORM, min_size=2, max_size=5),
     options=st.sampled_from([{}, {"top_k": 3}, {"top_p": 0.7}]),
 )
 def test_a_row_is_sampled_as_if_it_were_alone(
-    logits: list[float], uniforms: list[float], options: dict[str, Any]
+    logits: list[float], uniform_samples: list[float], options: dict[str, Any]
 ) -> None:
-    rows = [logits[shift:] + logits[:shift] for shift in range(len(uniforms))]
-    alone = [chosen([row], [one], **options)[0] for row, one in zip(rows, uniforms, strict=True)]
-    assert chosen(rows, uniforms, **options).tolist() == alone
+    rows = [logits[shift:] + logits[:shift] for shift in range(len(uniform_samples))]
+    alone = [
+        chosen([row], [one], **options)[0] for row, one in zip(rows, uniform_samples, strict=True)
+    ]
+    assert chosen(rows, uniform_samples, **options).tolist() == alone
 
 
 # --- Text

@@ -366,7 +366,7 @@ def test_the_error_for_a_missing_checkpoint_lists_the_existing_ones() -> None:
 
 
 def test_the_error_for_a_missing_model_names_download_gpt2() -> None:
-    with pytest.raises(CheckpointError, match="'124M' is not in models.*download_gpt2"):
+    with pytest.raises(CheckpointError, match="'124M' not found in models.*download_gpt2"):
         Session().load_pretrained("124M")
 
 

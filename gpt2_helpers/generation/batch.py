@@ -1,4 +1,4 @@
-"""Continuous batching: sequences join and leave the rows of a decoder between decode steps."""
+"""Continuous batching: sequences join and leave the slots of a decoder between decode steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ BLANK_RETRIES = 20  # how often a text that came out blank is generated again
 
 
 class Sequence:
-    """One text while it is generated.
+    """A sequence being generated.
 
-    `seed` and `sample`, the number of the text's own random stream, determine the text whatever
-    else is in the batch. `index` identifies its chunks.
+    `seed` and `sample` determine the text, whatever else is in the batch.
+
+    Args:
+        index: Identifies the sequence's chunks.
+        prompt: The prompt as text.
+        prompt_ids: The prompt's token ids.
+        config: Length and sampling options.
+        seed: The seed of the random numbers.
+        sample: Number of the sequence's own random stream for this seed.
     """
 
     def __init__(
@@ -36,7 +43,8 @@ class Sequence:
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
         self.detokenizer = self._new_detokenizer()
         self.ids: list[int] = []  # the end-of-text token or the prompt, and all tokens since
-        self.position = 0  # of the newest id in the context; during prefill, of the next to read
+        # Position of the newest id in the context. During prefill: of the next id to compute.
+        self.position = 0
         self.prefill_ids: list[int] | None = None  # the first `position` are in the KV cache
         self.retries = 0
 
@@ -46,7 +54,12 @@ class Sequence:
         return self.prefill_ids is not None
 
     def restart(self, ids: list[int], context: list[int]) -> None:
-        """Begin with `ids`, of which the decoder sees `context`."""
+        """Start the text over.
+
+        Args:
+            ids: The token ids to start with.
+            context: Those of them that the decoder computes with.
+        """
         self.ids, self.detokenizer = ids, self._new_detokenizer()
         self.set_context(context)
 
@@ -60,7 +73,7 @@ class Sequence:
 
 
 class ContinuousBatch:
-    """Sequences in the rows of one decoder, which is reserved until `close`.
+    """Sequences in the slots of one decoder, which is reserved until `close`.
 
     batch = ContinuousBatch(decoder, tokenizer)
     batch.add(sequence)
@@ -72,7 +85,7 @@ class ContinuousBatch:
     def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
         self._decoder, self._tokenizer = decoder, tokenizer
         self._n_ctx = decoder.config.n_ctx
-        self._rows: list[Sequence | None] = [None] * decoder.batch_size
+        self._slots: list[Sequence | None] = [None] * decoder.batch_size
         decoder.in_use = True
 
     def close(self) -> None:
@@ -82,41 +95,41 @@ class ContinuousBatch:
     @property
     def n_active(self) -> int:
         """Number of sequences in the batch."""
-        return sum(sequence is not None for sequence in self._rows)
+        return sum(sequence is not None for sequence in self._slots)
 
     @property
     def n_ready(self) -> int:
         """Number of sequences that the next `step` gives a token."""
-        return sum(sequence is not None and not sequence.is_prefilling for sequence in self._rows)
+        return sum(sequence is not None and not sequence.is_prefilling for sequence in self._slots)
 
     @property
     def n_free(self) -> int:
         """Number of sequences that can be added."""
-        return len(self._rows) - self.n_active
+        return len(self._slots) - self.n_active
 
     def add(self, sequence: Sequence) -> None:
-        """Put a sequence into a free row."""
-        row = self._rows.index(None)  # the lowest, since `step` computes rows up to the last used
-        self._rows[row] = sequence
+        """Put a sequence into a free slot."""
+        slot = self._slots.index(None)  # the lowest: `step` computes slots up to the last used
+        self._slots[slot] = sequence
         self._start(sequence)
 
     def remove(self, sequence: Sequence) -> None:
         """Drop a sequence before it has finished."""
-        self._rows[self._rows.index(sequence)] = None
+        self._slots[self._slots.index(sequence)] = None
 
     def clear(self) -> None:
         """Drop all sequences."""
-        self._rows = [None] * len(self._rows)
+        self._slots = [None] * len(self._slots)
 
     def prefill(self, max_tokens: int | None = None) -> None:
         """Compute keys and values of the prompts of new sequences: of all, or of about
         `max_tokens` tokens, so that a long prompt does not delay the other sequences."""
         left = max_tokens
-        for row, sequence in enumerate(self._rows):
+        for slot, sequence in enumerate(self._slots):
             while sequence and sequence.prefill_ids is not None and (left is None or left > 0):
                 start = sequence.position
                 sequence.position = self._decoder.prefill_chunk(
-                    row, sequence.prefill_ids, start, left
+                    slot, sequence.prefill_ids, start, left
                 )
                 left = None if left is None else left - (sequence.position - start)
                 if sequence.position == len(sequence.prefill_ids):
@@ -124,23 +137,24 @@ class ContinuousBatch:
 
     def step(self) -> Iterator[GenerationChunk]:
         """Generate one token for each sequence that is not being prefilled."""
-        # Rows above the last sequence are not computed.
-        rows = self._rows[: 1 + max(row for row, sequence in enumerate(self._rows) if sequence)]
-        ids, positions = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
-        uniforms = np.zeros(len(rows), np.float32)
-        any_config = next(sequence for sequence in rows if sequence).config
-        configs = [sequence.config if sequence else any_config for sequence in rows]
-        for row, sequence in enumerate(rows):
+        # Slots after the last sequence are not computed.
+        n_slots = 1 + max(slot for slot, sequence in enumerate(self._slots) if sequence)
+        slots = self._slots[:n_slots]
+        ids, positions = np.zeros(len(slots), np.int32), np.zeros(len(slots), np.int32)
+        uniform_samples = np.zeros(len(slots), np.float32)
+        any_config = next(sequence for sequence in slots if sequence).config
+        configs = [sequence.config if sequence else any_config for sequence in slots]
+        for slot, sequence in enumerate(slots):
             if sequence is not None:
-                # During prefill the row writes to the position that prefill overwrites next.
-                positions[row] = sequence.position
+                # During prefill the slot writes to the position that prefill overwrites next.
+                positions[slot] = sequence.position
                 if not sequence.is_prefilling:
-                    ids[row] = sequence.ids[-1]
-                    uniforms[row] = sequence.random.random(dtype=np.float32)
-        next_ids = self._decoder.step(ids, positions, uniforms, configs)
-        for row, sequence in enumerate(rows):
+                    ids[slot] = sequence.ids[-1]
+                    uniform_samples[slot] = sequence.random.random(dtype=np.float32)
+        next_ids = self._decoder.step(ids, positions, uniform_samples, configs)
+        for slot, sequence in enumerate(slots):
             if sequence is not None and not sequence.is_prefilling:
-                yield from self._append(row, sequence, int(next_ids[row]))
+                yield from self._append(slot, sequence, int(next_ids[slot]))
 
     def _start(self, sequence: Sequence) -> None:
         ids = list(sequence.prompt_ids) or [self._tokenizer.end_of_text]
@@ -151,7 +165,7 @@ class ContinuousBatch:
         """The last half context of `ids`: where the sliding window continues."""
         return ids[-max(1, self._n_ctx // 2) :]
 
-    def _append(self, row: int, sequence: Sequence, token: int) -> Iterator[GenerationChunk]:
+    def _append(self, slot: int, sequence: Sequence, token: int) -> Iterator[GenerationChunk]:
         sequence.ids.append(token)
         sequence.position += 1
         config, detokenizer = sequence.config, sequence.detokenizer
@@ -170,7 +184,7 @@ class ContinuousBatch:
         if stopped or n_tokens >= config.length - len(sequence.prompt_ids):
             detokenizer.finalize()
             segment = detokenizer.next_segment()
-            self._rows[row] = None
+            self._slots[slot] = None
             yield GenerationChunk(
                 sequence.index,
                 segment,
@@ -190,7 +204,15 @@ class ContinuousBatch:
 
 
 def check_prompt_fits(prompt_ids: list[int], length: int) -> None:
-    """Raise OptionError if a prompt leaves no room in `length`, which includes the prompt."""
+    """Check that a prompt leaves room for generated tokens.
+
+    Args:
+        prompt_ids: The prompt's token ids.
+        length: Maximum number of tokens, including the prompt.
+
+    Raises:
+        OptionError: The prompt has `length` tokens or more.
+    """
     if len(prompt_ids) >= length:
         raise OptionError(
             f"the prefix has {len(prompt_ids)} tokens and length={length} includes the prefix: "

@@ -1,7 +1,7 @@
-"""The interface of decoders: rows of tokens that each grow by one token a decode step.
+"""The interface of decoders: a batch of sequences, each extended by one token per decode step.
 
-Takes ids and returns ids or logits. Each row has its own position, so that
-a row whose text has finished can start another while the other rows continue.
+Each sequence is in a row with its own position, so a row whose text has finished can start another
+one while the other rows continue.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.generation.sampling import next_ids_by_row
+from gpt2_helpers.generation.sampling import sample_next_tokens_by_row
 from gpt2_helpers.types import Floats
 
 
 class Model(Protocol):
-    """What decoders need of a model."""
+    """The part of a model that decoders use."""
 
     config: ModelConfig
     decoding_precision: str
@@ -47,7 +47,14 @@ CAPACITIES = (64, 128, 256, 512, 1024)  # few, so that few decoders are compiled
 
 
 def row_capacity(length: int, n_ctx: int) -> int:
-    """The number of tokens that a decoder's rows hold, for texts of `length` tokens.
+    """Choose the capacity of a decoder's rows.
+
+    Args:
+        length: Tokens that a row must have room for.
+        n_ctx: The model's context length.
+
+    Returns:
+        The smallest of a few capacities that is sufficient, at most `n_ctx`.
 
     >>> row_capacity(100, n_ctx=1024)
     128
@@ -57,8 +64,17 @@ def row_capacity(length: int, n_ctx: int) -> int:
 
 
 def inference_dtype(model: Model, config: SamplingConfig, batch_invariant: bool = True) -> str:
-    """The precision to generate in: the model's own, or fp32 if a seed must give the same texts
-    for every batch size. Products of 16-bit numbers depend slightly on the batch size."""
+    """Choose the precision to generate in.
+
+    Args:
+        model: The model that generates.
+        config: With a seed, texts must be reproducible.
+        batch_invariant: Whether a seed must give the same texts for every batch size. 16-bit
+            matmuls depend slightly on the batch size.
+
+    Returns:
+        The model's own precision, or float32 if a 16-bit model must be batch-invariant.
+    """
     is_16_bit = model.decoding_precision in ("bfloat16", "float16")
     if batch_invariant and config.seed is not None and is_16_bit:
         return "float32"
@@ -86,6 +102,13 @@ class Decoder(ABC):
 
         The result for the same ids in another row is copied if it is still available, since many
         texts often share a prompt.
+
+        Args:
+            row: The row to fill.
+            ids: Token ids of the prompt.
+
+        Raises:
+            OptionError: There are more ids than the row has room for.
         """
         done = self.prefill_chunk(row, ids, 0)
         while done < len(ids):
@@ -94,10 +117,22 @@ class Decoder(ABC):
     def prefill_chunk(
         self, row: int, ids: Sequence[int], start: int, max_tokens: int | None = None
     ) -> int:
-        """Prefill about `max_tokens` of `ids` for `row`, from number `start` on.
+        """Prefill a part of a prompt.
 
-        Returns how many of `ids` are now prefilled. Decode steps may run between chunks, also of
-        this row at position `start`: the next chunk overwrites what they store there.
+        Decode steps may run between chunks, also of this row at position `start`: the next chunk
+        overwrites what they store there.
+
+        Args:
+            row: The row to fill.
+            ids: Token ids of the whole prompt.
+            start: How many of them are prefilled already.
+            max_tokens: About how many to prefill now; default: all.
+
+        Returns:
+            How many of `ids` are now prefilled.
+
+        Raises:
+            OptionError: There are more ids than the row has room for.
         """
         self._check_room(len(ids))
         return self._prefill_chunk(row, ids, start, max_tokens)
@@ -106,18 +141,37 @@ class Decoder(ABC):
         self,
         ids: NDArray[np.int32],
         positions: NDArray[np.int32],
-        uniforms: NDArray[np.float32],
+        uniform_samples: NDArray[np.float32],
         configs: Sequence[SamplingConfig],
     ) -> NDArray[np.int32]:
-        """Sample the next id of each row (row), given its newest id (row) and that id's position
-        (row), with the row's random number (row) and sampling options."""
-        return next_ids_by_row(self.logits(ids, positions), uniforms, configs)
+        """Run one decode step and sample the next id of each row.
+
+        Args:
+            ids: The newest id of each row (row).
+            positions: The positions of these ids (row).
+            uniform_samples: A random number in [0, 1) for each row (row).
+            configs: Sampling options of each row (row).
+
+        Returns:
+            The next ids (row).
+        """
+        return sample_next_tokens_by_row(self.logits(ids, positions), uniform_samples, configs)
 
     def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
-        """ids (row) at positions (row) -> fp32 logits (row, n_vocab) of the next ids.
+        """Run one decode step.
 
         Arrays shorter than `batch_size` are for the first rows; the others must be free. The
         positions of a row must follow its prefill, or start at 0, without gaps.
+
+        Args:
+            ids: The newest id of each row (row).
+            positions: The positions of these ids (row).
+
+        Returns:
+            The fp32 logits of the next ids (row, n_vocab).
+
+        Raises:
+            OptionError: A position is outside the decoder's capacity.
         """
         self._check_room(int(positions.max()) + 1)
         return self._logits(ids, positions)

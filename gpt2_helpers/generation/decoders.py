@@ -13,7 +13,7 @@ from gpt2_helpers.system import device
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
-KEPT_DECODERS = 4
+MAX_CACHED_DECODERS = 4
 
 
 class _Key(NamedTuple):
@@ -46,6 +46,9 @@ class DecoderPool:
             precision: float32, bfloat16, float16 or int8. Without a GPU, float32 and int8 use
                 TensorFlow Lite; everything else uses TensorFlow, which has no int8 and takes the
                 device's best precision instead.
+
+        Returns:
+            The decoder; set its `in_use` while it is used.
         """
         if not runs_on_tflite(precision):
             precision = device.choose_precision(precision)
@@ -59,7 +62,7 @@ class DecoderPool:
         idle = [
             key for key, other in self._decoders.items() if not (other.in_use or other is decoder)
         ]
-        for key in idle[: max(0, len(self) - KEPT_DECODERS)]:
+        for key in idle[: max(0, len(self) - MAX_CACHED_DECODERS)]:
             del self._decoders[key]
         if not decoder.weights.refresh():
             self.clear()
@@ -67,7 +70,7 @@ class DecoderPool:
         return decoder
 
     def clear(self) -> None:
-        """Drop all decoders and the memory they hold."""
+        """Delete all decoders and free their memory."""
         self._decoders.clear()
 
     def _new_decoder(self, key: _Key) -> Decoder:

@@ -21,7 +21,12 @@ class StreamingDetokenizer:
     """
 
     def __init__(self, prefix: str = "", stop: str | None = None) -> None:
-        """`prefix` is shown before the text. `stop` ends it, as the end-of-text token does."""
+        """Start an empty text.
+
+        Args:
+            prefix: Shown before the text.
+            stop: Stop string: ends the text, as the end-of-text token does.
+        """
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
         stops = [END_OF_TEXT] + ([stop] if stop else [])
         self._stops = [stop.encode("utf-8", errors="surrogatepass") for stop in stops]
@@ -30,7 +35,7 @@ class StreamingDetokenizer:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pending = prefix
         self._segments: list[str] = []
-        self.is_blank = True  # what was generated so far, the prefix not counted
+        self.is_blank = True  # whether the text without the prefix is blank so far
         self.is_finished = False
 
     def add(self, token: bytes) -> None:

@@ -31,7 +31,7 @@ def generate(
     Args:
         decoders: The decoders of the model that generates.
         tokenizer: That model's tokenizer.
-        prompts: One prompt or several. An empty prompt begins a new document.
+        prompts: One prompt or several. An empty prompt starts a new document.
         config: Length, number of texts, batch size and sampling options.
         batch_invariant: Whether a seed must give the same texts for every batch size. A 16-bit
             model is then run in fp32, since its matmuls depend slightly on the batch size.
@@ -63,8 +63,21 @@ def stream(
 ) -> Iterator[GenerationChunk]:
     """Generate the same texts as `generate`, and yield them in chunks as tokens are generated.
 
-    The chunks of texts in one batch are interleaved. The chunks of one text, joined, are that
-    text; its last chunk carries the result.
+    The chunks of texts in one batch are interleaved. Joined, the chunks of one text are that text.
+
+    Args:
+        decoders: As for `generate`.
+        tokenizer: As for `generate`.
+        prompts: As for `generate`.
+        config: As for `generate`.
+        batch_invariant: As for `generate`.
+
+    Yields:
+        The chunks; the last chunk of each text carries its result.
+
+    Raises:
+        OptionError: A prompt leaves no room in `config.length`.
+        OutOfMemoryError: The device has too little memory; says which options to lower.
     """
     model = decoders.model
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)

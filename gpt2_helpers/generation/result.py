@@ -1,4 +1,4 @@
-"""What generation returns: finished texts, and the chunks in which they are streamed."""
+"""The results of generation: finished texts, and the chunks in which they are streamed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,14 @@ class GenerationChunk:
 
 
 def in_order(results: Iterable[GenerationResult]) -> Iterator[GenerationResult]:
-    """Yield results by index; those that finish early wait for their turn."""
+    """Sort results by index, yielding each as soon as all earlier ones have been yielded.
+
+    Args:
+        results: Results with indices from 0, in any order.
+
+    Yields:
+        The same results, by index.
+    """
     early: dict[int, GenerationResult] = {}
     following = 0
     try:

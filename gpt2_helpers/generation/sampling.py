@@ -23,14 +23,14 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats, Ids
 
-NUCLEUS_CANDIDATES = 128  # likeliest ids that are looked at first for top-p
-NUCLEUS_TRIES = 10  # rejected samples after which sorting is not slower
+TOP_P_CANDIDATES = 128  # most likely ids that are examined first for top-p
+MAX_REJECTIONS = 10  # after this many rejected samples, sorting is not slower
 BLOCK = 64  # ids
-MIN_PARALLEL_LOGITS = 200_000  # that a second thread makes faster
-MIN_TEMPERATURE = 1e-6  # lower ones would overflow fp32 and give the same ids
+MIN_PARALLEL_LOGITS = 200_000  # smallest size at which a second thread pays off
+MIN_TEMPERATURE = 1e-6  # lower values overflow fp32 and would not change the ids
 
 
-def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
+def sample_next_tokens(logits: Floats, uniform_samples: Floats, config: SamplingConfig) -> Ids:
     """Sample the next id of each row.
 
     Temperature is applied first; then top-p if it is above 0, else top-k. Temperature 0 is greedy.
@@ -39,44 +39,62 @@ def next_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
 
     Args:
         logits: (batch, n_vocab).
-        uniforms: A random number in [0, 1) for each row (batch).
+        uniform_samples: A random number in [0, 1) for each row (batch).
         config: Temperature, top-k and top-p.
 
     Returns:
         Ids (batch).
 
-    >>> next_ids(np.array([[0.0, 9.0, 1.0]]), np.array([0.5]), SamplingConfig(temperature=0.0))
+    >>> greedy = SamplingConfig(temperature=0.0)
+    >>> sample_next_tokens(np.array([[0.0, 9.0, 1.0]]), np.array([0.5]), greedy)
     array([1], dtype=int32)
     """
     chosen = np.empty(len(logits), np.int32)
 
     def choose(part: slice) -> None:
-        chosen[part] = _sample_ids(logits[part], uniforms[part], config)
+        chosen[part] = _sample_ids(logits[part], uniform_samples[part], config)
 
     parallel_for(choose, len(logits), logits.size >= MIN_PARALLEL_LOGITS)
     return chosen
 
 
-def next_ids_by_row(logits: Floats, uniforms: Floats, configs: Sequence[SamplingConfig]) -> Ids:
-    """As `next_ids`, with a config for each row of logits (batch, n_vocab)."""
+def sample_next_tokens_by_row(
+    logits: Floats, uniform_samples: Floats, configs: Sequence[SamplingConfig]
+) -> Ids:
+    """Sample the next id of each row with the row's own options.
+
+    Args:
+        logits: (batch, n_vocab).
+        uniform_samples: A random number in [0, 1) for each row (batch).
+        configs: Temperature, top-k and top-p of each row (batch).
+
+    Returns:
+        Ids (batch).
+    """
     groups: dict[tuple[float, int, float], list[int]] = {}
     for row, config in enumerate(configs):
-        # All options that `next_ids` uses; the other options may differ within a group.
+        # All options that `sample_next_tokens` uses; the other options may differ within a group.
         key = (config.temperature, config.top_k, config.top_p)
         groups.setdefault(key, []).append(row)
     if len(groups) == 1:
-        return next_ids(logits, uniforms, configs[0])
+        return sample_next_tokens(logits, uniform_samples, configs[0])
     chosen = np.empty(len(logits), np.int32)
     for rows in groups.values():
-        chosen[rows] = next_ids(logits[rows], uniforms[rows], configs[rows[0]])
+        chosen[rows] = sample_next_tokens(logits[rows], uniform_samples[rows], configs[rows[0]])
     return chosen
 
 
-def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:
-    """The `count` highest of logits (batch, n_vocab) in each row and their ids (batch, count),
-    unsorted.
+def top_k(logits: Floats, count: int) -> tuple[Floats, Ids]:
+    """Find the highest logits of each row.
 
-    >>> likeliest(np.array([[3.0, 1.0, 2.0]], np.float32), 2)[1].tolist()
+    Args:
+        logits: (batch, n_vocab).
+        count: How many logits to find in each row.
+
+    Returns:
+        The logits and their ids, each (batch, count) and unsorted.
+
+    >>> top_k(np.array([[3.0, 1.0, 2.0]], np.float32), 2)[1].tolist()
     [[2, 0]]
     """
     ids = np.broadcast_to(np.arange(logits.shape[-1], dtype=np.int32), logits.shape)
@@ -91,20 +109,20 @@ def likeliest(logits: Floats, count: int) -> tuple[Floats, Ids]:
     return np.take_along_axis(values, indices, axis=-1), np.take_along_axis(ids, indices, axis=-1)
 
 
-def _sample_ids(logits: Floats, uniforms: Floats, config: SamplingConfig) -> Ids:
+def _sample_ids(logits: Floats, uniform_samples: Floats, config: SamplingConfig) -> Ids:
     if config.temperature == 0.0:
         return logits.argmax(axis=-1).astype(np.int32)
     temperature = np.float32(max(config.temperature, MIN_TEMPERATURE))
     if 0.0 < config.top_p < 1.0:
-        return _sample_top_p(logits, uniforms, temperature, config.top_p)
+        return _sample_top_p(logits, uniform_samples, temperature, config.top_p)
     if config.top_p == 0.0 and 0 < config.top_k < logits.shape[-1]:
-        values, ids = likeliest(logits, config.top_k)
-        return _pick(ids, _sample(_scale(values, temperature), ids, uniforms))
+        values, ids = top_k(logits, config.top_k)
+        return _pick(ids, _sample(_scale(values, temperature), ids, uniform_samples))
     scaled = _scale(logits, temperature)
-    return _sample_all(np.exp(scaled, out=scaled), uniforms)
+    return _sample_all(np.exp(scaled, out=scaled), uniform_samples)
 
 
-def _sample_all(weights: Floats, uniforms: Floats) -> Ids:
+def _sample_all(weights: Floats, uniform_samples: Floats) -> Ids:
     """Sample an id for each row of weights (batch, n_vocab), which are proportional to the
     probabilities: first a block, then an id of it."""
     blocks = _in_blocks(weights, 0.0)  # (batch, blocks, BLOCK)
@@ -112,40 +130,44 @@ def _sample_all(weights: Floats, uniforms: Floats) -> Ids:
         sums = np.log(blocks.sum(axis=-1))
         numbers = np.arange(sums.shape[-1], dtype=np.int32)[None]
         # Offset from ids, so that a block's noise is independent of that of any id.
-        block = _sample(sums, numbers + np.int32(1 << 30), uniforms)
+        block = _sample(sums, numbers + np.int32(1 << 30), uniform_samples)
         inside = np.log(np.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
     ids = (block[:, None] * BLOCK + np.arange(BLOCK)).astype(np.int32)  # (batch, BLOCK)
-    return _pick(ids, _sample(inside, ids, uniforms))
+    return _pick(ids, _sample(inside, ids, uniform_samples))
 
 
-def _sample_top_p(logits: Floats, uniforms: Floats, temperature: np.float32, top_p: float) -> Ids:
-    """Sample an id for each row from the likeliest ids that make up `top_p`."""
+def _sample_top_p(
+    logits: Floats, uniform_samples: Floats, temperature: np.float32, top_p: float
+) -> Ids:
+    """Sample an id for each row from the most likely ids that make up `top_p`."""
     scaled = _scale(logits, temperature)
     weights = np.exp(scaled)  # proportional to the probabilities; 1 for a row's likeliest id
     threshold = top_p * weights.sum(axis=-1, dtype=np.float64)  # (batch)
-    count = min(NUCLEUS_CANDIDATES, logits.shape[-1])
-    values, ids = likeliest(scaled, count)
+    count = min(TOP_P_CANDIDATES, logits.shape[-1])
+    values, ids = top_k(scaled, count)
     order = np.argsort(-values, axis=-1, kind="stable")
     values, ids = (np.take_along_axis(array, order, axis=-1) for array in (values, ids))
     cumulative = np.exp(values).cumsum(axis=-1, dtype=np.float64)
     # The likeliest id is always included, as is the one that crosses the threshold.
     included = np.roll(cumulative, 1, axis=-1) < threshold[:, None]
     included[:, 0] = True
-    chosen = _pick(ids, _sample(np.where(included, values, np.float32(-np.inf)), ids, uniforms))
+    chosen = _pick(
+        ids, _sample(np.where(included, values, np.float32(-np.inf)), ids, uniform_samples)
+    )
     for row in np.flatnonzero(cumulative[:, -1] < threshold):  # the nucleus has more ids
-        chosen[row] = _sample_large_top_p(weights[row], uniforms[row], threshold[row])
+        chosen[row] = _sample_large_top_p(weights[row], uniform_samples[row], threshold[row])
     return chosen
 
 
 def _sample_large_top_p(weights: Floats, uniform: np.float32, threshold: float) -> np.int32:
-    """Sample one of the likeliest ids of a row, whose weights (n_vocab) add up to `threshold`.
+    """Sample one of the most likely ids of a row, whose weights (n_vocab) add up to `threshold`.
 
-    Samples from all ids until one is in the nucleus. If that takes too many tries, the nucleus is
+    Samples from all ids until one is in the nucleus. If too many are rejected, the nucleus is
     determined by sorting.
     """
     numbers = np.array([uniform], np.float32)
     bits = numbers.view(np.uint32)
-    for attempt in range(1, NUCLEUS_TRIES + 1):
+    for attempt in range(1, MAX_REJECTIONS + 1):
         (chosen,) = _sample_all(weights[None], numbers)
         before, after = weights[:chosen], weights[chosen + 1 :]
         # The weight of likelier ids. Of equal ids the first is likelier, as in a stable sort.
@@ -195,10 +217,10 @@ def _pick(ids: Ids, indices: NDArray[np.intp]) -> Ids:
     return np.take_along_axis(ids, indices[:, None], axis=-1)[:, 0]
 
 
-def _sample(scaled: Floats, ids: Ids, uniforms: Floats) -> NDArray[np.intp]:
+def _sample(scaled: Floats, ids: Ids, uniform_samples: Floats) -> NDArray[np.intp]:
     """Sample an index (rows) of scaled logits (rows, n). The noise depends on ids, (rows, n) or
     (1, n), and not on the index, since rounding may change the order."""
-    row = _hash(np.asarray(uniforms, np.float32).view(np.uint32))[:, None]
+    row = _hash(np.asarray(uniform_samples, np.float32).view(np.uint32))[:, None]
     uniform = _uniform(_hash(row + ids.astype(np.uint32) * np.uint32(0x9E3779B1)))  # golden ratio
     noise = -np.log(-np.log1p(-uniform))
     chosen: NDArray[np.intp] = (scaled + noise).argmax(axis=-1)

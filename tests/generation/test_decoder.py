@@ -189,8 +189,8 @@ def test_a_step_samples_with_each_rows_options(decoder: Decoder, expected: np.nd
     likeliest = expected[:3, 0].argmax(-1).tolist()
     random = np.random.default_rng(2)
     for options in ({"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
-        uniforms = random.random(3, np.float32)
-        sampled = decoder.step(ids, start, uniforms, [SamplingConfig(**options)] * len(ids))
+        uniform_samples = random.random(3, np.float32)
+        sampled = decoder.step(ids, start, uniform_samples, [SamplingConfig(**options)] * len(ids))
         assert sampled.tolist() == likeliest
     hot = SamplingConfig(temperature=50.0)
     samples = [decoder.step(ids, start, random.random(3, np.float32), [hot] * 3) for _ in range(20)]

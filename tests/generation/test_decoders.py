@@ -11,7 +11,7 @@ import tensorflow as tf
 from decoding import CONFIG, TEXTS, assert_close, change_weights, logits_at
 from gpt2_helpers.generation import decoders
 from gpt2_helpers.generation.decoder import Decoder
-from gpt2_helpers.generation.decoders import KEPT_DECODERS, DecoderPool
+from gpt2_helpers.generation.decoders import MAX_CACHED_DECODERS, DecoderPool
 from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
 from gpt2_helpers.model.gpt2 import GPT2
@@ -99,11 +99,11 @@ def test_the_most_recently_used_decoders_are_kept() -> None:
     model = toy_model(CONFIG)
     pool = DecoderPool(model)
     first = pool.get(1, 8, "float32")
-    for batch_size in range(2, KEPT_DECODERS + 4):
+    for batch_size in range(2, MAX_CACHED_DECODERS + 4):
         pool.get(batch_size, 8, "float32")
         assert pool.get(1, 8, "float32") is first
-        assert len(pool) <= KEPT_DECODERS
-    for batch_size in range(2, KEPT_DECODERS + 2):
+        assert len(pool) <= MAX_CACHED_DECODERS
+    for batch_size in range(2, MAX_CACHED_DECODERS + 2):
         pool.get(batch_size, 8, "float32")
     assert pool.get(1, 8, "float32") is not first
 
@@ -118,7 +118,7 @@ def test_a_decoder_in_use_is_neither_returned_again_nor_dropped() -> None:
     assert other is not mine
     assert other.weights is mine.weights
     other.prefill(0, TEXTS[1][:7].tolist())
-    for batch_size in range(2, KEPT_DECODERS + 4):
+    for batch_size in range(2, MAX_CACHED_DECODERS + 4):
         pool.get(batch_size, CONFIG.n_ctx, "float32")
     assert_close(logits_at(mine, [(0, 5)]), model.logits(TEXTS).numpy()[:1, 5])
     mine.in_use = False

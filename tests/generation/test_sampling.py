@@ -10,10 +10,10 @@ import pytest
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.generation import sampling
 from gpt2_helpers.generation.sampling import (
-    NUCLEUS_CANDIDATES,
-    NUCLEUS_TRIES,
-    next_ids,
-    next_ids_by_row,
+    MAX_REJECTIONS,
+    TOP_P_CANDIDATES,
+    sample_next_tokens,
+    sample_next_tokens_by_row,
 )
 from gpt2_helpers.system import device
 
@@ -21,11 +21,13 @@ BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the largest number in 
 LAST_OF_GPT2 = 50256
 
 
-def sample(logits: Any, uniforms: Any, **options: Any) -> np.ndarray:
+def sample(logits: Any, uniform_samples: Any, **options: Any) -> np.ndarray:
     """Ids for rows of logits, or for a single row with each of the random numbers."""
-    uniforms = np.asarray(uniforms, np.float32)
-    rows = np.broadcast_to(np.asarray(logits, np.float32), (len(uniforms), np.shape(logits)[-1]))
-    ids = next_ids(rows, uniforms, SamplingConfig(**options))
+    uniform_samples = np.asarray(uniform_samples, np.float32)
+    rows = np.broadcast_to(
+        np.asarray(logits, np.float32), (len(uniform_samples), np.shape(logits)[-1])
+    )
+    ids = sample_next_tokens(rows, uniform_samples, SamplingConfig(**options))
     assert ids.dtype == np.int32
     return ids
 
@@ -65,12 +67,12 @@ def chi_square(ids: np.ndarray, probabilities: np.ndarray) -> float:
 def test_each_row_is_sampled_with_its_own_config() -> None:
     random = np.random.default_rng(3)
     logits = random.normal(0, 3, (9, 200)).astype(np.float32)
-    uniforms = random.random(9, np.float32)
+    uniform_samples = random.random(9, np.float32)
     kinds: list[dict[str, Any]] = [{"temperature": 0.0}, {"top_k": 5}, {"top_p": 0.5}]
     configs = [SamplingConfig(**kinds[row % 3], seed=row) for row in range(9)]
-    ids = next_ids_by_row(logits, uniforms, configs)
+    ids = sample_next_tokens_by_row(logits, uniform_samples, configs)
     alone = [
-        next_ids(logits[row : row + 1], uniforms[row : row + 1], configs[row])[0]
+        sample_next_tokens(logits[row : row + 1], uniform_samples[row : row + 1], configs[row])[0]
         for row in range(9)
     ]
     assert ids.tolist() == alone
@@ -223,14 +225,14 @@ def test_after_many_rejections_the_nucleus_is_sorted(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sampling, "_sample_all", outside)
     logits = np.linspace(0, -1, 5000)
     ids = sample(logits, random_numbers(8, count=400), temperature=1.0, top_p=0.3)
-    assert len(tries) == 400 * NUCLEUS_TRIES
+    assert len(tries) == 400 * MAX_REJECTIONS
     shares = reference(logits, temperature=1.0, top_p=0.3)
     assert set(ids) <= set(np.flatnonzero(shares))
     parts = np.arange(5000) // 100
     assert chi_square(parts[ids], np.bincount(parts, weights=shares)) < 6
 
 
-@pytest.mark.parametrize("size", [1, 100, NUCLEUS_CANDIDATES + 1, 2049, 4000])
+@pytest.mark.parametrize("size", [1, 100, TOP_P_CANDIDATES + 1, 2049, 4000])
 def test_nuclei_of_different_sizes_in_one_batch(size: int) -> None:
     # Each row is batched with rows whose nuclei are smaller or larger.
     sizes = [size, 1, 300, 4999]
@@ -256,12 +258,12 @@ def test_a_rows_id_does_not_depend_on_the_other_rows(options: dict[str, Any]) ->
     random = np.random.default_rng(9)
     # Peaked and flat distributions, of which the latter have larger nuclei.
     logits = random.normal(0, 1, (12, 3000)) * random.uniform(0.1, 8, (12, 1))
-    uniforms = random.random(12)
-    together = sample(logits, uniforms, **options)
-    backwards = sample(logits[::-1], uniforms[::-1], **options)[::-1]
+    uniform_samples = random.random(12)
+    together = sample(logits, uniform_samples, **options)
+    backwards = sample(logits[::-1], uniform_samples[::-1], **options)[::-1]
     alone = [
         sample(row[None], [number], **options)[0]
-        for row, number in zip(logits, uniforms, strict=True)
+        for row, number in zip(logits, uniform_samples, strict=True)
     ]
     assert together.tolist() == backwards.tolist() == alone
 

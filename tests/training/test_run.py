@@ -394,7 +394,7 @@ def test_training_only_the_layers_freezes_the_embeddings() -> None:
 
 
 def test_missing_model_error_has_the_download_command() -> None:
-    with pytest.raises(CheckpointError, match="'124M' is not in models.*download_gpt2"):
+    with pytest.raises(CheckpointError, match="'124M' not found in models.*download_gpt2"):
         open_run(model_name="124M")
     assert not Path("checkpoint").exists()
 
