@@ -277,9 +277,9 @@ def test_a_wrong_shape_is_reported_with_both_shapes(folder: Path) -> None:
     [
         ({"n_layer": 3}, "lacks the variable model/h2/ln_1/g"),
         ({"n_layer": 1}, "has an unexpected variable model/h1/attn/c_attn/b"),
-        ({"n_vocab": 50257}, "model/wte has shape [48, 16], but [50257, 16] according"),
-        ({"n_ctx": 1024}, "model/wpe has shape [12, 16], but [1024, 16] according"),
-        ({"n_embd": 32}, "model/wte has shape [48, 16], but [48, 32] according"),
+        ({"n_vocab": 50257}, "model/wte has shape [48, 16], but hparams.json implies [50257, 16]"),
+        ({"n_ctx": 1024}, "model/wpe has shape [12, 16], but hparams.json implies [1024, 16]"),
+        ({"n_embd": 32}, "model/wte has shape [48, 16], but hparams.json implies [48, 32]"),
     ],
 )
 def test_hparams_that_do_not_match_the_weights(
