@@ -183,6 +183,9 @@ class Session:
             run: Which model to start from, and what to save (default: all defaults of `RunConfig`).
             data: How to read the dataset (default: all defaults of `DatasetConfig`).
 
+        Returns:
+            The run, whose model is the session's from now on.
+
         Raises:
             CheckpointError: The base model or the run cannot be read.
             DatasetError: The dataset cannot be read.
@@ -216,13 +219,39 @@ class Session:
     def generate(
         self, prompts: str | Sequence[str], config: SamplingConfig
     ) -> Iterator[GenerationResult]:
-        """Yield texts as they finish; see `generation.generate.generate`."""
+        """Generate `config.nsamples` texts for each prompt.
+
+        Args:
+            prompts: One prompt or several.
+            config: Length, number of texts, batch size and sampling options.
+
+        Yields:
+            Each text when it is finished; `generation.result.in_order` sorts them.
+
+        Raises:
+            CheckpointError: No model is loaded.
+            OptionError: A prompt leaves no room in `config.length`.
+            OutOfMemoryError: The device has too little memory; says which options to lower.
+        """
         return generate(self.decoders, self.tokenizer, prompts, config)
 
     def stream(
         self, prompts: str | Sequence[str], config: SamplingConfig
     ) -> Iterator[GenerationChunk]:
-        """Yield texts in chunks as they are generated; see `generation.generate.stream`."""
+        """Generate the same texts as `generate`, in chunks as tokens are generated.
+
+        Args:
+            prompts: One prompt or several.
+            config: Length, number of texts, batch size and sampling options.
+
+        Yields:
+            Chunks of all texts, interleaved; the last chunk of each text has its result.
+
+        Raises:
+            CheckpointError: No model is loaded.
+            OptionError: A prompt leaves no room in `config.length`.
+            OutOfMemoryError: The device has too little memory; says which options to lower.
+        """
         return stream(self.decoders, self.tokenizer, prompts, config)
 
     def close(self) -> None:

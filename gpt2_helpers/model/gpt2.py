@@ -1,4 +1,4 @@
-"""GPT-2 in plain TensorFlow, in the order in which one would explain it.
+"""GPT-2 in plain TensorFlow, written to be read from top to bottom.
 
 The weights are variables in a dict, under OpenAI's names; the model is functions over them. Token
 ids in, logits out.
@@ -34,9 +34,17 @@ KeyValue = tuple[tf.Tensor, tf.Tensor]  # each (batch, head, time, head_dim)
 
 
 def linear(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
-    """(rows, n_in) -> (rows, n_out): x W + b, plus the LoRA adapter's contribution if there is one.
+    """Compute x W + b, plus the LoRA adapter's contribution if there is one.
 
     OpenAI's `w` has a leading axis of 1, as a convolution of width 1.
+
+    Args:
+        x: (rows, n_in).
+        weights: Must contain `name/w` (1, n_in, n_out) and `name/b` (n_out).
+        name: Name of the layer, such as "model/h0/attn/c_attn".
+
+    Returns:
+        (rows, n_out).
     """
     weight = tf.squeeze(weights[f"{name}/w"], axis=0)  # (n_in, n_out)
     out = tf.nn.bias_add(matmul(x, weight), weights[f"{name}/b"])
@@ -68,30 +76,42 @@ def dot_product_attention(
     key: tf.Tensor,
     value: tf.Tensor,
     mask: tf.Tensor,
-    rate: float = 0.0,
+    dropout_rate: float = 0.0,
     seed: tf.Tensor | None = None,
-    site: int = 0,
+    salt: int = 0,
 ) -> tf.Tensor:
     """Softmax(query key^T / sqrt(head_dim)) value, over the keys that `mask` allows.
 
     Args:
-        query: (batch, head, time, head_dim), as the result.
+        query: (batch, head, time, head_dim).
         key: (batch, head, keys, head_dim).
         value: (batch, head, keys, head_dim).
         mask: True where a query may attend to a key; broadcasts to (batch, head, time, keys).
-        rate: Dropout rate of the attention weights.
+        dropout_rate: Dropout rate of the attention weights.
         seed: Dropout's seed (2); without it nothing is dropped.
-        site: Dropout's place in the model.
+        salt: Distinguishes dropout layers that share a seed.
+
+    Returns:
+        (batch, head, time, head_dim).
     """
     scale = 1.0 / math.sqrt(query.shape[-1])
     scores = tf.matmul(query * tf.cast(scale, query.dtype), key, transpose_b=True)
     scores = tf.where(mask, tf.cast(scores, tf.float32), tf.constant(MASKED))
     weights = tf.cast(tf.nn.softmax(scores), value.dtype)  # (batch, head, time, keys)
-    return tf.matmul(dropout(weights, rate, seed, site), value)
+    return tf.matmul(dropout(weights, dropout_rate, seed, salt), value)
 
 
 def feed_forward(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
-    """The second sublayer of layer `name`: layer norm, four times wider, GELU, and back."""
+    """The MLP sublayer: layer norm, expansion to 4 * n_embd, GELU, projection back.
+
+    Args:
+        x: (rows, n_embd).
+        weights: Variables or tensors under OpenAI's names.
+        name: Name of the Transformer layer, such as "model/h0".
+
+    Returns:
+        (rows, n_embd).
+    """
     normal = layer_norm(x, weights[f"{name}/ln_2/g"], weights[f"{name}/ln_2/b"])
     hidden = gelu(linear(normal, weights, f"{name}/mlp/c_fc"))  # (rows, 4 * n_embd)
     return linear(hidden, weights, f"{name}/mlp/c_proj")
@@ -104,13 +124,24 @@ def block(
     layer: int,
     batch: tf.Tensor | int,
     masks: Sequence[tf.Tensor] | None = None,
-    rate: float = 0.0,
+    dropout_rate: float = 0.0,
     seed: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, KeyValue]:
-    """One Transformer layer: x (batch * time, n_embd) -> the same shape, and its keys and values.
+    """One Transformer layer: attention and the MLP, each added to its input.
 
-    `masks` are `additive_masks` of the time. With them, and without dropout, attention is computed
-    in blocks (see `attention`).
+    Args:
+        x: (batch * time, n_embd).
+        weights: Variables or tensors under OpenAI's names.
+        config: The model's shape.
+        layer: Number of the layer, from 0.
+        batch: Batch size.
+        masks: The `additive_masks` of the time. With them, and without dropout, attention is
+            computed in blocks (see `attention`).
+        dropout_rate: Fraction of activations that are dropped.
+        seed: Dropout's seed (2); without it nothing is dropped.
+
+    Returns:
+        The output (batch * time, n_embd), and the layer's keys and values.
     """
     name = f"model/h{layer}"
     normal = layer_norm(x, weights[f"{name}/ln_1/g"], weights[f"{name}/ln_1/b"])
@@ -118,16 +149,18 @@ def block(
     # Split into 3 * n_head heads, the first n_head of which are the queries':
     # (batch, head, time, head_dim) each.
     query, key, value = tf.split(split_heads(qkv, batch, 3 * config.n_head), 3, axis=1)
-    if masks is not None and (seed is None or rate == 0.0):
+    if masks is not None and (seed is None or dropout_rate == 0.0):
         for part in (query, key, value):
             part.set_shape([None, None, masks[-1].shape[-1], config.head_dim])
         attended = causal_attention(query, key, value, masks)
     else:
         mask = causal_mask(tf.shape(query)[2])
-        attended = dot_product_attention(query, key, value, mask, rate, seed, site=3 * layer + 1)
+        attended = dot_product_attention(
+            query, key, value, mask, dropout_rate, seed, salt=3 * layer + 1
+        )
     out = linear(merge_heads(attended, config.n_embd), weights, f"{name}/attn/c_proj")
-    x = x + dropout(out, rate, seed, site=3 * layer + 2)
-    x = x + dropout(feed_forward(x, weights, name), rate, seed, site=3 * layer + 3)
+    x = x + dropout(out, dropout_rate, seed, salt=3 * layer + 2)
+    x = x + dropout(feed_forward(x, weights, name), dropout_rate, seed, salt=3 * layer + 3)
     return x, (key, value)
 
 
@@ -151,7 +184,7 @@ def hidden_states(
     weights: Weights,
     config: ModelConfig,
     ids: tf.Tensor,
-    rate: float = 0.0,
+    dropout_rate: float = 0.0,
     seed: tf.Tensor | None = None,
     recompute: bool = False,
     embedded: tf.Tensor | None = None,
@@ -163,23 +196,30 @@ def hidden_states(
         weights: Variables or tensors under OpenAI's names.
         config: The model's shape.
         ids: Token ids (batch, time).
-        rate: Dropout rate.
+        dropout_rate: Dropout rate.
         seed: Dropout's seed (2); without it nothing is dropped.
         recompute: Keep only each layer's input, and compute the rest again in the backward pass.
             No keys and values are returned then.
-        embedded: The embeddings of `ids` (batch, time, n_embd), if they are already there.
+        embedded: Precomputed embeddings of `ids` (batch, time, n_embd).
     """
     batch = ids.shape[0] or tf.shape(ids)[0]
     masks = additive_masks(ids.shape[1]) if ids.shape[1] else None
     if embedded is None:
         embedded = tf.gather(weights["model/wte"], ids)
     x = embedded + weights["model/wpe"][: tf.shape(ids)[1]]
-    x = dropout(tf.reshape(x, [-1, config.n_embd]), rate, seed, site=0)  # (batch * time, n_embd)
+    x = tf.reshape(x, [-1, config.n_embd])  # (batch * time, n_embd)
+    x = dropout(x, dropout_rate, seed, salt=0)
     keys_values = []
     for layer in range(config.n_layer):
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
         run = partial(
-            block, config=config, layer=layer, batch=batch, masks=masks, rate=rate, seed=seed
+            block,
+            config=config,
+            layer=layer,
+            batch=batch,
+            masks=masks,
+            dropout_rate=dropout_rate,
+            seed=seed,
         )
         if recompute:
             x = recomputed(run, x, own)
@@ -190,7 +230,15 @@ def hidden_states(
 
 
 def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
-    """(rows, n_embd) -> fp32 logits (rows, n_vocab): matmul with the token embeddings."""
+    """Multiply hidden states with the token embeddings.
+
+    Args:
+        hidden: (rows, n_embd).
+        weights: Must contain the token embeddings, "model/wte" (n_vocab, n_embd).
+
+    Returns:
+        fp32 logits (rows, n_vocab).
+    """
     return tf.cast(tf.matmul(hidden, weights["model/wte"], transpose_b=True), tf.float32)
 
 
@@ -217,14 +265,20 @@ class GPT2:
         precision: str = "float32",
         frozen: bool = False,
     ) -> None:
-        """Make variables of `weights`, which must hold exactly those of `variable_shapes(config)`.
-        They are read one at a time."""
+        """Create variables from weights, which are read one at a time.
+
+        Args:
+            config: The model's shape.
+            weights: An array for each name in `variable_shapes(config)`.
+            precision: The dtype of matmuls.
+            frozen: Store the weights in half precision, to train only adapters.
+        """
         self.config = config
         self.precision = precision
         self.frozen = frozen
         self.decoding_precision = precision
         self.strategy = tf.distribute.get_strategy()
-        # float16 for matmuls in fp32, since it has three bits more than bfloat16.
+        # float16 for fp32 matmuls, since it has three bits more than bfloat16.
         half = "float16" if precision == "float32" else precision
         dtype = tf.as_dtype(half if frozen else "float32")
         self.variables: dict[str, tf.Variable] = {
@@ -248,7 +302,7 @@ class GPT2:
         return tf.as_dtype(self.precision)
 
     def load_adapters(self, adapters: Mapping[str, np.ndarray]) -> None:
-        """Add these LoRA adapters, or replace those there are."""
+        """Add LoRA adapters, replacing existing ones."""
         # Sorted, since an optimizer's state is matched to its variables by their order.
         arrays = {name: adapters[name] for name in sorted(adapters)}
         shapes = {name: tuple(variable.shape) for name, variable in self.adapters.items()}
@@ -264,8 +318,15 @@ class GPT2:
         self.version += 1
 
     def effective_weight(self, name: str, base: np.ndarray | None = None) -> tf.Tensor:
-        """The fp32 weight of this name with its adapter merged in, if it has one. `base` replaces
-        the model's own weight, which a frozen model has rounded."""
+        """Merge a weight with its adapter, if it has one.
+
+        Args:
+            name: OpenAI's name of the weight.
+            base: Used instead of the model's own weight, which is rounded if the model is frozen.
+
+        Returns:
+            The fp32 weight.
+        """
         weight = tf.cast(self.variables[name] if base is None else base, tf.float32)
         if not self.has_adapter(name):
             return weight
@@ -308,8 +369,7 @@ class GPT2:
         train_embeddings: bool = True,
         differentiable: bool = True,
     ) -> tf.Tensor:
-        """Mean cross-entropy of each id of `windows` but the first, given those before it, in nats.
-        For use inside a tf.function.
+        """Mean next-token cross-entropy over `windows`, in nats. For use inside a tf.function.
 
         Args:
             windows: Token ids (batch, time).
@@ -318,6 +378,9 @@ class GPT2:
             recompute: Save memory by computing activations again in the backward pass.
             train_embeddings: Whether the embeddings, as output matrix, get a gradient.
             differentiable: False for evaluation: a third of the FLOPs, and no gradient.
+
+        Returns:
+            A scalar fp32 tensor.
         """
         weights = self._cast_weights()
         ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])

@@ -126,18 +126,18 @@ def _flat_gelu(x: tf.Tensor) -> tf.Tensor:
     return compute(x)
 
 
-def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None, site: int) -> tf.Tensor:
+def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.Tensor:
     """Set a fraction `rate` of x to zero and scale the rest by 1 / (1 - rate).
 
-    The random bits depend on `seed` (2) and `site`, the place in the model, alone, so that a
-    resumed run drops the same activations. There are 16 bits for each activation, half of what
+    The random bits depend only on `seed` (2) and `salt`, which distinguishes dropout layers that
+    share a seed. So a resumed run drops the same activations. There are 16 bits for each activation, half of what
     TensorFlow's dropout draws. Without a seed x is returned as it is.
     """
     if seed is None or rate == 0.0:
         return x
     count = tf.size(x)
     pairs = tf.random.stateless_uniform(
-        [(count + 1) // 2], seed + [0, site * 65536], None, None, tf.int32, alg="philox"
+        [(count + 1) // 2], seed + [0, salt * 65536], None, None, tf.int32, alg="philox"
     )
     bits = tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count]
     keep = tf.cast(bits, tf.int32) >= round(rate * 65536)

@@ -104,6 +104,15 @@ class SampleWriter:
         config: RunConfig,
         seed: int,
     ) -> None:
+        """Generate nothing yet.
+
+        Args:
+            decoders: The decoders of the model in training.
+            tokenizer: That model's tokenizer.
+            tokens: Training data; each sample starts with a random token of it.
+            config: How often, how many and how long samples are, and where to write them.
+            seed: Seed of the samples, combined with the step.
+        """
         self._decoders, self._tokenizer, self._tokens = decoders, tokenizer, tokens
         self._config, self._seed = config, seed
 
@@ -114,8 +123,15 @@ class SampleWriter:
     def write(self, step: int) -> tuple[str, ...]:
         """Generate the samples of this step, write them to `samples-STEP`, and return them.
 
-        Each starts with a random token of the training data. Raises OutOfMemoryError if they don't
-        fit in memory, OptionError if they cannot be written.
+        Args:
+            step: Completed steps of the run.
+
+        Returns:
+            The texts, each of which starts with a random token of the training data.
+
+        Raises:
+            OutOfMemoryError: The samples do not fit in memory.
+            OptionError: The samples cannot be written.
         """
         config = self._config
         samples = self._generate(step)

@@ -39,7 +39,17 @@ class Checkpointer:
         base: WeightsReader | None,
         resumed: RunSnapshot | None,
     ) -> None:
-        """`base` reads the fp32 weights that adapters are merged into, if adapters are trained."""
+        """Start from the newest saved step of a run, or from a new run.
+
+        Args:
+            folder: The run folder.
+            trainer: The trainer whose model and state are saved.
+            tokenizer: The tokenizer of the model.
+            record: The run's record, updated with each save.
+            config: When to save and how many checkpoints to keep.
+            base: Reads the fp32 weights that adapters are merged into; None without adapters.
+            resumed: The resumed run as it was read; None for a new run.
+        """
         self._folder, self._record, self._config = folder, record, config
         self._trainer, self._model, self._tokenizer = trainer, trainer.model, tokenizer
         self._base = base

@@ -30,7 +30,7 @@ from gpt2_helpers.training.optimizers import make_optimizer
 
 AVERAGE_DECAY = 0.99
 MAX_VALIDATION_WINDOWS = 64
-TIMED_STEPS = 20  # speed is averaged over so many steps
+TIMED_STEPS = 20  # speed is averaged over this many recent steps
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Trainer:
             self._validation = consecutive_windows(validation, length, MAX_VALIDATION_WINDOWS)
         self.step = 0
         self.seed = secrets.randbits(63) if config.seed is None else config.seed
-        self._schedule = (0, max(0, config.steps))  # first and last step of the lr schedule
+        self._schedule_range = (0, max(0, config.steps))  # first and last step
         self._average = (0.0, 0.0)  # sum of the decayed losses, sum of their weights
         self._best_loss = math.inf
         self._evaluations_since_best = 0
@@ -123,14 +123,14 @@ class Trainer:
             self._loss_scale = None
             if model.precision == "float16":
                 self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
-            self._outer_optimizer = self._loss_scale or self._optimizer
-            self._outer_optimizer.build(self.variables)
+            self._scaled_optimizer = self._loss_scale or self._optimizer
+            self._scaled_optimizer.build(self.variables)
         layers.make_graphs()
         windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
         # AutoGraph would find no loop or branch here, and double the time of tracing.
         self._train = tf.function(
-            self._all_replicas, input_signature=[windows, seed], autograph=False
+            self._distributed_step, input_signature=[windows, seed], autograph=False
         )
         self._evaluate = tf.function(
             self._loss_only,
@@ -142,7 +142,7 @@ class Trainer:
         first_step, started, timer = self.step, time.monotonic(), _StepTimer()
         last_step = first_step + self.config.steps if self.config.steps > 0 else None
         while last_step is None or self.step < last_step:
-            schedule_start, schedule_end = self._schedule
+            schedule_start, schedule_end = self._schedule_range
             learning_rate = learning_rate_at(
                 self.config, self.step - schedule_start, schedule_end - schedule_start
             )
@@ -179,7 +179,8 @@ class Trainer:
     def validation_loss(self) -> float:
         """Mean loss over the validation windows without dropout, in nats per token.
 
-        Raises DatasetError if there is no validation data.
+        Raises:
+            DatasetError: There is no validation data.
         """
         if not self._validation:
             raise DatasetError("no validation data: set validation_split or validation_data")
@@ -194,20 +195,23 @@ class Trainer:
         """
         variables = {
             f"optimizer/{index}": variable.value
-            for index, variable in enumerate(self._outer_optimizer.variables)
+            for index, variable in enumerate(self._scaled_optimizer.variables)
         }
         numbers = [*self._average, self._best_loss]
-        counts = [self.step, self.seed, *self._schedule, self._evaluations_since_best]
+        counts = [self.step, self.seed, *self._schedule_range, self._evaluations_since_best]
         return variables | {"numbers": np.array(numbers), "counts": np.array(counts, np.int64)}
 
     def restore(self, state: Mapping[str, Any]) -> bool:
-        """Continue from `state`.
+        """Continue from a saved state.
+
+        Args:
+            state: What `state` returned, possibly read from files.
 
         Returns:
             False if the state is another optimizer's: the optimizer starts fresh; the step, the
             averages and the order of the data are restored nevertheless.
         """
-        variables = self._outer_optimizer.variables
+        variables = self._scaled_optimizer.variables
         names = [f"optimizer/{index}" for index in range(len(variables))]
         fits = f"optimizer/{len(variables)}" not in state and all(
             name in state and _stored_shape(state, name) == tuple(variable.shape)
@@ -223,13 +227,13 @@ class Trainer:
         # A run that was interrupted and now trains to its original end keeps its schedule.
         last_step = self.step + max(0, self.config.steps)
         keeps_schedule = last_step == end or (self.config.steps <= 0 and start == end)
-        self._schedule = (start, end) if keeps_schedule else (self.step, last_step)
+        self._schedule_range = (start, end) if keeps_schedule else (self.step, last_step)
         return fits
 
     def start_at(self, step: int) -> None:
         """Continue from a step without a saved state."""
         self.step = step
-        self._schedule = (step, step + max(0, self.config.steps))
+        self._schedule_range = (step, step + max(0, self.config.steps))
 
     def _validate(self, is_last: bool) -> tuple[float | None, bool, bool]:
         """The validation loss if it is due, whether it is the best, and whether to stop early."""
@@ -252,48 +256,48 @@ class Trainer:
         self._optimizer.learning_rate.assign(learning_rate)
         count = self._windows_per_step()
         windows = random_windows(self._tokens, self.seed, self.step, count, self._window)
-        # (pass, window of any device, time)
-        passes = windows.reshape(self.config.accumulate_gradients, -1, self._window)
+        # (micro-batch, window of any device, time)
+        micro_batches = windows.reshape(self.config.accumulate_gradients, -1, self._window)
         seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
         self.model.version += 1  # before the step, since an interrupt may end it halfway
-        return float(self._train(passes, seed))
+        return float(self._train(micro_batches, seed))
 
-    def _all_replicas(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _distributed_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         with _unregistered_gradients():
-            losses = self._strategy.run(self._one_replica, args=(passes, seed))
+            losses = self._strategy.run(self._replica_step, args=(micro_batches, seed))
         return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    def _one_replica(self, passes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One step on one device: gradients averaged over passes and devices, then applied."""
+    def _replica_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One step on one device: average gradients over micro-batches and devices, apply them."""
         config, context = self.config, tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
         first = replica * config.batch_size
         # A static shape saves TensorFlow from computing it at each step.
         shape = [config.accumulate_gradients, config.batch_size, self._window]
-        passes = tf.reshape(passes[:, first : first + config.batch_size], shape)
-        loss, gradients = self._accumulated_gradients(passes, seed + [replica, 0])
+        micro_batches = tf.reshape(micro_batches[:, first : first + config.batch_size], shape)
+        loss, gradients = self._accumulated_gradients(micro_batches, seed + [replica, 0])
         replicas = context.num_replicas_in_sync
         if replicas > 1:
             # Keras sums the gradients of all devices, so each passes its share of the mean.
             mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
             gradients = [gradient / replicas for gradient in mean]
-        self._outer_optimizer.apply(gradients, self.variables)
+        self._scaled_optimizer.apply(gradients, self.variables)
         return loss
 
     def _accumulated_gradients(
-        self, passes: tf.Tensor, seed: tf.Tensor
+        self, micro_batches: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Mean loss and gradients over passes (pass, batch, time)."""
+        """Mean loss and gradients over micro-batches (micro-batch, batch, time)."""
         count = self.config.accumulate_gradients
         if count == 1:
-            return self._gradients(passes[0], seed)
+            return self._gradients(micro_batches[0], seed)
 
         def add(index: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
-            pass_loss, gradients = self._gradients(passes[index], seed + [index * 65536, 0])
+            micro_loss, gradients = self._gradients(micro_batches[index], seed + [index * 65536, 0])
             totals = [a + b for a, b in zip(totals, gradients, strict=True)]
-            return index + 1, loss + pass_loss, totals
+            return index + 1, loss + micro_loss, totals
 
-        # Starting from the gradients of a first pass would hold a second set of activations.
+        # Starting from the first micro-batch's gradients would hold a second set of activations.
         zeros = [tf.zeros(variable.shape) for variable in self.variables]
         _, loss, totals = tf.while_loop(
             lambda index, *_: index < count, add, [0, 0.0, zeros], parallel_iterations=1

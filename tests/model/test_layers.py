@@ -94,7 +94,7 @@ def test_a_frozen_weight_is_cast_only_when_its_input_is_there(recompute: bool) -
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_drops_the_given_fraction_and_keeps_the_mean(rate: float) -> None:
     count = 100_001  # odd: the random bits come in pairs
-    kept = dropout(tf.ones([count]), rate, tf.constant([3, 4]), site=2).numpy()
+    kept = dropout(tf.ones([count]), rate, tf.constant([3, 4]), salt=2).numpy()
     error = 5 * np.sqrt(rate * (1 - rate) / count)
     assert (kept == 0).mean() == pytest.approx(rate, abs=error)
     np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-6)
@@ -102,9 +102,9 @@ def test_dropout_drops_the_given_fraction_and_keeps_the_mean(rate: float) -> Non
 
 def test_dropout_differs_between_sites_and_steps() -> None:
     masks = [
-        dropout(tf.ones([4000]), 0.5, tf.constant([3, step]), site).numpy() != 0
+        dropout(tf.ones([4000]), 0.5, tf.constant([3, step]), salt).numpy() != 0
         for step in (1, 2)
-        for site in (0, 1)
+        for salt in (0, 1)
     ]
     for order, one in enumerate(masks):
         for other in masks[:order]:
