@@ -130,8 +130,8 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.
     """Set a fraction `rate` of x to zero and scale the rest by 1 / (1 - rate).
 
     The random bits depend only on `seed` (2) and `salt`, which distinguishes dropout layers that
-    share a seed. So a resumed run drops the same activations. There are 16 bits for each activation, half of what
-    TensorFlow's dropout draws. Without a seed x is returned as it is.
+    share a seed, so that a resumed run drops the same activations. There are 16 bits for each
+    activation, half of what TensorFlow's dropout draws. Without a seed x is returned as it is.
     """
     if seed is None or rate == 0.0:
         return x
