@@ -50,6 +50,7 @@ class LossHistory(Callback):
         self._record = record
 
     def on_step(self, progress: Progress) -> None:
+        """Append the step's losses."""
         self._record.losses.append((progress.step, progress.loss))
         if progress.validation_loss is not None:
             self._record.validation_losses.append((progress.step, progress.validation_loss))
@@ -63,6 +64,7 @@ class TensorBoard(Callback):
         self.path = self._writer.path
 
     def on_step(self, progress: Progress) -> None:
+        """Add the step's losses and learning rate."""
         scalars = {
             "loss": progress.loss,
             "average_loss": progress.average_loss,
@@ -73,22 +75,29 @@ class TensorBoard(Callback):
         self._writer.add(progress.step, scalars)
 
     def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        """Flush the event file, so that it is as new as the checkpoint."""
         self._writer.flush()
 
     def on_end(self) -> None:
+        """Close the event file."""
         self._writer.close()
 
 
 class Backup(Callback):
-    """Calls `copy` with the run folder after each scheduled save.
+    """Calls a function with the run folder after each scheduled save.
 
-    run.callbacks.append(Backup(lambda folder: print(folder.path)))
+    Args:
+        copy: The function.
+
+    Example:
+        run.callbacks.append(Backup(lambda folder: print(folder.path)))
     """
 
     def __init__(self, copy: Callable[[RunFolder], None]) -> None:
         self._copy = copy
 
     def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        """Copy the run folder if the save was scheduled."""
         if scheduled:
             self._copy(folder)
 
