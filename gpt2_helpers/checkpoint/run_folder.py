@@ -289,11 +289,7 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def roll_back(self, step: int, record: RunRecord) -> None:
-        """Make the checkpoint of `step` the newest one and delete later ones.
-
-        Args:
-            step: A saved step.
-            record: The run's record; deleted steps are removed from it.
+        """Make the checkpoint of `step` the newest one; delete later ones, also from `record`.
 
         Raises:
             OSError: A file cannot be written or deleted.

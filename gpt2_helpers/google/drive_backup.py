@@ -32,7 +32,7 @@ from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, 
 
 LOCAL, DRIVE = "local", "Drive"
 _PREFIX = f"{archive_checks.ROOT}_"
-MessageCallback = Callable[[str], None]
+Note = Callable[[str], None]
 
 
 def archive_of(run_name: str) -> Path:
@@ -113,7 +113,7 @@ def copy_run_from_drive(
     checkpoint_dir: str | Path = "checkpoint",
     *,
     copy_folder: bool = False,
-    on_message: MessageCallback = ignore,
+    on_message: Note = ignore,
 ) -> Generator[CopyProgress, None, Path]:
     """Copy a run from Drive to `checkpoint_dir` and verify its checksums.
 
@@ -153,9 +153,7 @@ def copy_run_from_drive(
     return folder.path
 
 
-def _folder_from_drive(
-    folder: RunFolder, on_message: MessageCallback
-) -> Generator[CopyProgress, None, None]:
+def _folder_from_drive(folder: RunFolder, on_message: Note) -> Generator[CopyProgress, None, None]:
     """Copy a run from a folder on Drive; its checksums are verified if they were saved."""
     source_folder = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
     source = source_folder.read()
@@ -168,9 +166,7 @@ def _folder_from_drive(
         known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if f"{source.checkpoint.name}.index" not in known:  # for example if it was trained there since
         known = {}
-        on_message(
-            f"{source.path} has no {CHECKSUM_FILE} for its newest step: checksums are not verified"
-        )
+        on_message(f"{source.path} has no {CHECKSUM_FILE} for its newest step: not verified")
     with folder.atomic_replace(_size(files), on_message) as folder_part:
         digests = yield from _copy_files(files, folder_part)
         for name, digest in known.items():
@@ -226,7 +222,7 @@ class SavedRun:
 
 
 def saved_runs(
-    checkpoint_dir: str | Path = "checkpoint", on_message: MessageCallback = ignore
+    checkpoint_dir: str | Path = "checkpoint", on_message: Note = ignore
 ) -> list[SavedRun]:
     """List the local runs and, if Drive is mounted, those on Drive, newest first.
 
@@ -253,7 +249,7 @@ def saved_runs(
     return sorted(found, key=lambda run: (run.when, run.step, run.location == LOCAL), reverse=True)
 
 
-def _on_drive(checkpoint_dir: Path, on_message: MessageCallback) -> Iterator[SavedRun]:
+def _on_drive(checkpoint_dir: Path, on_message: Note) -> Iterator[SavedRun]:
     for name in _archived_runs():
         try:
             yield from _in_archive(name)
@@ -299,7 +295,7 @@ def _when(seconds: float) -> datetime:
 
 
 def fetch_saved_run(
-    saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", on_message: MessageCallback = ignore
+    saved: SavedRun, checkpoint_dir: str | Path = "checkpoint", on_message: Note = ignore
 ) -> Generator[CopyProgress, None, Path]:
     """Make a saved run available locally.
 
@@ -348,12 +344,7 @@ class DriveBackup:
     """
 
     def __init__(
-        self,
-        folder: RunFolder,
-        step: int,
-        size: int,
-        overwrite: bool,
-        on_message: MessageCallback = ignore,
+        self, folder: RunFolder, step: int, size: int, overwrite: bool, on_message: Note = ignore
     ) -> None:
         self._on_message = on_message
         self._copied: int | None = None

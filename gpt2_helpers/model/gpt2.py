@@ -230,15 +230,7 @@ def hidden_states(
 
 
 def next_token_logits(hidden: tf.Tensor, weights: Weights) -> tf.Tensor:
-    """Multiply hidden states with the token embeddings.
-
-    Args:
-        hidden: (rows, n_embd).
-        weights: Must contain the token embeddings, "model/wte" (n_vocab, n_embd).
-
-    Returns:
-        fp32 logits (rows, n_vocab).
-    """
+    """(rows, n_embd) -> fp32 logits (rows, n_vocab): matmul with the token embeddings."""
     return tf.cast(tf.matmul(hidden, weights["model/wte"], transpose_b=True), tf.float32)
 
 
@@ -378,9 +370,6 @@ class GPT2:
             recompute: Save memory by computing activations again in the backward pass.
             train_embeddings: Whether the embeddings, as output matrix, get a gradient.
             differentiable: False for evaluation: a third of the FLOPs, and no gradient.
-
-        Returns:
-            A scalar fp32 tensor.
         """
         weights = self._cast_weights()
         ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])
