@@ -129,6 +129,9 @@ def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn
             app,  # type: ignore[arg-type]
             http=TimeoutProtocol,  # on h11, which limits the size of headers; httptools does not
             limit_concurrency=MAX_CONNECTIONS,
+            # Configuring logging would close the stream of absl's handler, if TensorFlow is loaded
+            # and stderr has been redirected since, as in a notebook or in pytest.
+            log_config=None,
             log_level="warning",
             access_log=False,
             proxy_headers=False,
