@@ -54,7 +54,9 @@ def show_bytes(
                 progress = next(copying)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            bar.total = progress.total or None
+            if bar.total != (progress.total or None):
+                bar.total = progress.total or None
+                bar.refresh()  # a quick copy may end before the bar is drawn again
             bar.update(progress.done - bar.n)
             if progress.message != message:
                 message = progress.message
