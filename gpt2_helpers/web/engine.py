@@ -170,8 +170,10 @@ class Engine(ABC):
             if self._closed:
                 raise ServiceUnavailable("the server is shutting down: retry in a few seconds")
             if self.running + self.waiting + len(specs) > self.capacity:
+                limit = self._config.max_queue
+                # Sequences that the batch has room for also wait until its next step.
                 raise TooManyRequests(
-                    f"queue full ({self.waiting} of {self._config.max_queue}): retry later",
+                    f"queue full ({min(self.waiting, limit)} of {limit}): retry later",
                     self._estimate_wait(),
                 )
             self.enqueue(request, specs, urgent)
