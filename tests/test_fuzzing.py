@@ -30,10 +30,35 @@ def test_valid_files_are_read(target: str, tmp_path: Path) -> None:
         TARGETS[target](path.read_bytes())
 
 
+needs_atheris = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None,
+    reason="needs the package atheris, which is not available on all systems",
+)
+
+
+@needs_atheris
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_fuzz_run_finds_nothing(target: str, tmp_path: Path) -> None:
-    if importlib.util.find_spec("atheris") is None:
-        pytest.skip("needs the package atheris, which is not available on all systems")
     tried, failure = fuzz(target, SECONDS, tmp_path / "corpus", tmp_path / "findings")
     assert not failure
     assert tried > 100
+
+
+@needs_atheris
+def test_the_memory_of_the_parent_process_does_not_count(tmp_path: Path) -> None:
+    import resource  # not on Windows, as atheris
+
+    megabytes = 700
+    b"x" * (megabytes << 20)  # Linux passes this peak on to the fuzzing process
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > megabytes
+    tried, failure = fuzz("hparams", 1, tmp_path / "corpus", tmp_path / "findings", megabytes)
+    assert not failure
+    assert tried > 100
+
+
+@needs_atheris
+def test_a_reader_that_needs_too_much_memory_is_found(tmp_path: Path) -> None:
+    findings = tmp_path / "findings"
+    _, failure = fuzz("memory_bomb", 1, tmp_path / "corpus", findings, 700)
+    assert "MemoryError" in failure
+    assert list(findings.iterdir())

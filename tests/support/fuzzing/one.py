@@ -1,10 +1,12 @@
-"""Fuzzes one reader: python one.py TARGET CORPUS [libFuzzer options].
+"""Fuzzes one reader: python one.py TARGET MEGABYTES CORPUS [libFuzzer options].
 
-libFuzzer ends the process, so each reader needs its own; see `__main__`.
+libFuzzer ends the process, so each reader needs its own; see `__main__`. A reader that needs more
+memory than MEGABYTES fails with a MemoryError.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -17,7 +19,8 @@ with atheris.instrument_imports(include=["gpt2_helpers"]):
 
 
 def main() -> None:
-    target = sys.argv.pop(1)
+    target, megabytes = sys.argv.pop(1), int(sys.argv.pop(1))
+    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
     atheris.Setup(sys.argv, lambda data: feed(target, data) and None)
     atheris.Fuzz()
 

@@ -84,13 +84,18 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+def memory_bomb(data: bytes) -> None:
+    """Needs a gigabyte, to check that such a reader is found."""
+    np.ones(1 << 30, np.uint8)
+
+
 def feed(target: str, data: bytes) -> str:
     """Run a reader on an input; returns its error message, or an empty string.
 
     Other exceptions than this package's, and messages of several lines, are failures.
     """
     try:
-        TARGETS[target](data)
+        {**TARGETS, "memory_bomb": memory_bomb}[target](data)
     except Gpt2Error as error:
         message = str(error)
         assert "\n" not in message, message
