@@ -341,7 +341,9 @@ class RunConfig(ValidatedConfig):
         maximum=1.0,
     )
     validation_data: str | None = option(
-        None, "file, folder or glob to measure the validation loss on, instead of validation_split"
+        None,
+        "file, folder or glob to measure the validation loss on, instead of validation_split; not "
+        "trained on, even inside the dataset",
     )
     backup_to_drive: bool = option(
         False, "copy each checkpoint to Google Drive", label="Back up to Google Drive"

@@ -16,7 +16,12 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import read_column
-from gpt2_helpers.data.documents import check_column, find_files, wrap_row
+from gpt2_helpers.data.documents import (
+    check_column,
+    find_files,
+    find_training_files,
+    wrap_row,
+)
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import (
     is_token_file,
@@ -122,6 +127,7 @@ def load_dataset(
     *,
     processes: int | None = None,
     cache: str | Path | None = None,
+    validation: str | Path | None = None,
 ) -> Dataset:
     """Read and encode a dataset.
 
@@ -136,6 +142,7 @@ def load_dataset(
         processes: Number of encoding processes; the ids do not depend on it. Default: chosen by
             the size of the text.
         cache: The .npy file for the ids; replaced if it exists. Default: a temporary file.
+        validation: The validation data, whose files are left out; see `find_training_files`.
 
     Returns:
         The dataset.
@@ -148,7 +155,7 @@ def load_dataset(
         dataset = load_dataset("titles.csv", Tokenizer.load("models/124M"))
         print("\\n".join(dataset.describe(n_ctx=1024)))
     """
-    return drain(iter_load(path, tokenizer, config, processes, cache))
+    return drain(iter_load(path, tokenizer, config, processes, cache, validation=validation))
 
 
 def iter_load(
@@ -158,6 +165,7 @@ def iter_load(
     processes: int | None = None,
     cache: str | Path | None = None,
     output: Path | None = None,
+    validation: str | Path | None = None,
 ) -> Generator[CopyProgress, None, Dataset]:
     """`load_dataset` with progress: yields the bytes read and in total, returns the dataset.
 
@@ -166,9 +174,11 @@ def iter_load(
     cache_path = None if cache is None else Path(cache)
     # The folder may contain the output of an earlier call, which is not part of the data.
     outputs = [file.resolve() for file in (cache_path, output) if file]
-    files = [file for file in find_files(path) if file.resolve() not in outputs]
+    report = ReadReport()
+    found = find_training_files(path, validation, report)
+    files = [file for file in found if file.resolve() not in outputs]
     check_column(files, config.column)
-    stream = TokenStream(tokenizer, config, _process_count(processes, files))
+    stream = TokenStream(tokenizer, config, _process_count(processes, files), report)
     total = total_size(files)
     writing = memmap_tokens(stream.read(path, files), stream.dtype, cache_path)
     while True:

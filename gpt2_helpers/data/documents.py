@@ -64,6 +64,50 @@ def find_files(path: str | Path) -> list[Path]:
     return files
 
 
+def find_training_files(
+    path: str | Path, validation: str | Path | None, report: ReadReport
+) -> list[Path]:
+    """Find the files to train on: those of a dataset without those of the validation data.
+
+    Args:
+        path: The dataset, as for `find_files`.
+        validation: The validation data, if it is a file, folder or glob of its own. Its files are
+            left out, also if they have another name in the dataset (links).
+        report: Receives the files that were left out.
+
+    Returns:
+        The files, sorted.
+
+    Raises:
+        DatasetError: Files are missing, or all files of the dataset are validation data.
+
+    Example:
+        find_training_files("books", "books/held-out.txt", ReadReport())
+    """
+    files = find_files(path)
+    if validation is None:
+        return files
+    held_out = {_identity(file) for file in find_files(validation)}
+    training = []
+    for file in files:
+        if _identity(file) in held_out:
+            report.add(file, "validation data, so not used for training")
+        else:
+            training.append(file)
+    if not training:
+        raise DatasetError(
+            f"all files of the dataset {path} are validation data (validation_data={validation}): "
+            "use another file for validation, or validation_split"
+        )
+    return training
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """What the names of one file have in common: its device and inode number."""
+    facts = file.stat()
+    return facts.st_dev, facts.st_ino
+
+
 def _files_in(folder: Path) -> list[Path]:
     found = []
     # os.walk rather than rglob: it does not follow links to folders, which can form a cycle.

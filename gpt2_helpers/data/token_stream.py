@@ -39,15 +39,18 @@ class TokenStream:
         tokenizer: Encodes the text.
         config: Column, token format and size of the parts encoded at a time.
         processes: Number of encoding processes.
+        report: Receives what was detected.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: DatasetConfig, processes: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, config: DatasetConfig, processes: int, report: ReadReport
+    ) -> None:
         self.tokenizer = tokenizer
         self.config = config
         self.processes = processes
         self.dtype = token_dtype(tokenizer.n_vocab)
         self.special = not config.legacy_tokens
-        self.report = ReadReport()
+        self.report = report
         self.documents = 0
         self.characters = 0  # of text files and tables
 

@@ -7,13 +7,13 @@ the folder `training` of the new model and is resumed if the same call is made a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.data.documents import find_files, iter_text
+from gpt2_helpers.data.documents import find_training_files, iter_text
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import CheckpointError
@@ -66,8 +66,9 @@ def prepare(
     saved = folder.read()
     if saved.checkpoint is None:
         _check_is_free(Path(out))
-        column = (data or DatasetConfig()).column
-        tokenizer = train_tokenizer(_chunks(texts, column), pretrain.vocab_size)
+        files = find_training_files(texts, run.validation_data, ReadReport())
+        chunks = _chunks(files, (data or DatasetConfig()).column)
+        tokenizer = train_tokenizer(chunks, pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder.path)
@@ -116,12 +117,12 @@ def new_model(config: PretrainConfig, seed: int, precision: str = "float32") -> 
     return GPT2(shape, random_weights(shape, seed), precision)
 
 
-def _chunks(texts: str | Path, column: str | None) -> Iterator[str]:
-    """The texts in chunks that end between two words.
+def _chunks(files: Iterable[Path], column: str | None) -> Iterator[str]:
+    """The text of the files in chunks that end between two words.
 
     Without `<|endoftext|>`: it is one token of its own, so its characters must not become merges.
     """
-    text = iter_text(find_files(texts), ReadReport(), column)
+    text = iter_text(files, ReadReport(), column)
     for chunk in split_at_word_boundaries(text, VOCABULARY_CHUNK):
         yield from chunk.split(END_OF_TEXT)
 

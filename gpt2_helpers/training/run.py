@@ -208,7 +208,7 @@ class FinetuneRun:
                 f"early_stopping_patience={self.config.early_stopping_patience} needs a validation "
                 "loss: set validation_split, such as 0.1, or validation_data"
             )
-        dataset = load_dataset(path, self.tokenizer, data)
+        dataset = load_dataset(path, self.tokenizer, data, validation=other)
         if other is not None:
             return dataset, load_dataset(other, self.tokenizer, data)
         return train_validation_split(dataset, share) if share else (dataset, None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_stream import TokenStream, total_size
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT
@@ -26,7 +27,9 @@ def write(path: Path, content: str) -> Path:
 
 
 def read(files: list[Path], legacy_tokens: bool = False) -> tuple[str, TokenStream]:
-    stream = TokenStream(TOKENIZER, DatasetConfig(legacy_tokens=legacy_tokens), processes=1)
+    stream = TokenStream(
+        TOKENIZER, DatasetConfig(legacy_tokens=legacy_tokens), processes=1, report=ReadReport()
+    )
     ids = [index for chunk in stream.read("data", files) for index in chunk.tolist()]
     return TOKENIZER.decode(ids), stream
 
@@ -74,7 +77,7 @@ def test_characters_of_text_files_are_counted(tmp_path: Path) -> None:
 
 def test_progress_ends_with_the_total_size(tmp_path: Path) -> None:
     files = [write(tmp_path / name, "one two") for name in ("a.txt", "b.npy", "c.txt")]
-    stream = TokenStream(TOKENIZER, DatasetConfig(), processes=1)
+    stream = TokenStream(TOKENIZER, DatasetConfig(), processes=1, report=ReadReport())
     bytes_read = [stream.report.bytes_read for _ in stream.read("data", files)]
     assert bytes_read == sorted(bytes_read)
     assert bytes_read[-1] == total_size(files)

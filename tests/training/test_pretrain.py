@@ -125,6 +125,25 @@ def test_another_shape_is_rejected(texts: Path, trained: Trained) -> None:
         prepare(texts, trained.folder, wider, TRAINING, RUN)
 
 
+def test_held_out_file_inside_the_texts_is_not_learned(texts: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="training a vocabulary needs the package tokenizers")
+    books = shutil.copytree(texts, tmp_path / "books")
+    held_out = books / "held-out.txt"
+    held_out.write_text("zyxwv " * 400)
+    run = prepare(
+        books,
+        tmp_path / "new",
+        SHAPE,
+        TRAINING,
+        RunConfig(validation_data=str(held_out), save_every=2),
+    )
+    assert run is not None
+    assert "zy" not in "".join(run.tokenizer.vocabulary)
+    assert "zyxwv" not in run.tokenizer.decode(run.dataset.tokens)
+    assert run.validation is not None
+    assert "zyxwv" in run.tokenizer.decode(run.validation.tokens)
+
+
 def test_folder_with_another_model_is_rejected(texts: Path, copied: Path) -> None:
     finish(copied)
     shutil.rmtree(copied / "training")

@@ -225,6 +225,31 @@ def test_validation_data() -> None:
     assert measured[4] == run.trainer.validation_loss()
 
 
+def test_validation_data_inside_the_dataset_is_not_trained_on() -> None:
+    for name in ("a.txt", "more/b.txt", "more/held_out.txt"):
+        Path("books/more").mkdir(parents=True, exist_ok=True)
+        write_text(f"books/{name}", f"This is {name}. " * 30)
+    Path("books/alias.txt").symlink_to("more/held_out.txt")
+    for held_out in ("books/more/held_out.txt", "books/more/../more/held_*.txt", "books/alias.txt"):
+        run = open_run("books", validation_data=held_out)
+        trained = run.tokenizer.decode(run.dataset.tokens)
+        assert "b.txt" in trained
+        assert "held_out" not in trained
+        assert run.validation is not None
+        assert "held_out" in run.tokenizer.decode(run.validation.tokens)
+        (note,) = (note for note in run.notes if "not used for training" in note)
+        assert "alias.txt and 1 more file" in note
+    run = open_run("books", validation_data="books/more")
+    assert run.tokenizer.decode(run.dataset.tokens) == "This is a.txt. " * 30
+
+
+def test_validation_on_the_whole_dataset_is_rejected() -> None:
+    write_text("a.txt")
+    for dataset, held_out in (("a.txt", "./a.txt"), ("*.txt", ".")):
+        with pytest.raises(DatasetError, match="all files of the dataset .* are validation data"):
+            open_run(dataset, validation_data=held_out)
+
+
 def test_validation_split() -> None:
     whole = open_run().dataset.tokens
     run = open_run(validation_split=0.25)
