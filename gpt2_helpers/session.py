@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.model_files import (
+    checkpoint_names,
+    checkpoint_prefix,
     load_for_inference,
     load_model,
     model_folder,
-    step_of,
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import (
@@ -140,9 +141,9 @@ class Session:
         """
         folder = RunFolder(checkpoint_dir, run_name)
         run = folder.require()
-        if checkpoint not in (None, "latest"):
-            paths = [path.with_suffix("") for path in run.path.glob("model*.index")]
-            names = [path.name for path in sorted(paths, key=step_of)]
+        if checkpoint is not None and checkpoint != "latest":
+            checkpoint = checkpoint_prefix(Path(checkpoint)).name
+            names = checkpoint_names(run.path)
             if checkpoint not in names:
                 raise CheckpointError(
                     f"no checkpoint {checkpoint!r} in {run.path}: there are {', '.join(names)}"

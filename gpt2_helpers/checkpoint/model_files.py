@@ -7,14 +7,14 @@ nothing about runs and training.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
-from gpt2_helpers.checkpoint.weights import REQUIRED_SUFFIXES, WeightsReader, write_weights
+from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files, write_weights
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -88,9 +88,9 @@ def latest_checkpoint(folder: str | Path) -> Path:
     prefixes = [path.with_suffix("") for path in folder.glob("model*.index")]
     complete = [prefix for prefix in prefixes if _is_complete(prefix)]
     if not complete:
-        raise CheckpointError(
-            f"{folder} has no complete checkpoint (model*.index and its data file)"
-        )
+        newest = max(prefixes, key=step_of, default=None)
+        lacking = "model*.index and its data file" if newest is None else missing_files(newest)[0]
+        raise CheckpointError(f"{folder} has no complete checkpoint: {lacking} is missing")
     return max(complete, key=step_of)
 
 
@@ -112,9 +112,24 @@ def _named_checkpoint(folder: Path) -> Path | None:
 
 def _is_complete(prefix: Path) -> bool:
     try:
-        return all(Path(f"{prefix}{suffix}").is_file() for suffix in REQUIRED_SUFFIXES)
+        return not missing_files(prefix)
     except (OSError, ValueError):  # not a valid file name
         return False
+
+
+def checkpoint_prefix(path: Path) -> Path:
+    """The prefix of a checkpoint, given as that or as the path of one of its files.
+
+    >>> checkpoint_prefix(Path("model-4.data-00000-of-00002")).name
+    'model-4'
+    """
+    return path.with_name(re.sub(r"\.(?:index|meta|data-\d+-of-\d+)$", "", path.name))
+
+
+def checkpoint_names(folder: Path) -> list[str]:
+    """The names of the checkpoints in a folder, by step."""
+    prefixes = [path.with_suffix("") for path in folder.glob("model*.index")]
+    return [prefix.name for prefix in sorted(prefixes, key=step_of)]
 
 
 def step_of(prefix: Path) -> int:
@@ -181,12 +196,20 @@ def load_for_inference(
 
 
 class _FiniteWeights(Mapping[str, np.ndarray]):
-    """Weights that raise CheckpointError if they contain NaN or infinite values."""
+    """A model's weights; raises CheckpointError if they contain NaN or infinite values.
 
-    def __init__(self, weights: WeightsReader) -> None:
-        self._weights, self.prefix = weights, Path(weights.prefix)
+    Args:
+        weights: The checkpoint, which may also contain an optimizer's variables.
+        names: Names of the model's variables.
+    """
+
+    def __init__(self, weights: WeightsReader, names: Collection[str]) -> None:
+        self._weights, self._names = weights, names
+        self.prefix = Path(weights.prefix)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
         array = self._weights[name]
         # min and max are NaN if any value is; they need no array of booleans of the same size.
         if not (np.isfinite(array.min()) and np.isfinite(array.max())):
@@ -197,10 +220,35 @@ class _FiniteWeights(Mapping[str, np.ndarray]):
         return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._weights)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._weights)
+        return len(self._names)
+
+
+# Variables of TensorFlow's optimizers and trainers: a slot is named after the weight it belongs to.
+_SLOT = re.compile(r"(?P<weight>.*)/[A-Z][A-Za-z0-9]*(?:_[0-9]+)?")
+_TRAINER_VARIABLE = re.compile(
+    r"(?:.*/)?(?:beta[12]_power|global_step|learning_rate|loss_scale|good_steps)(?:_[0-9]+)?"
+)
+
+
+def is_optimizer_variable(name: str, weights: Collection[str]) -> bool:
+    """Whether a variable of a checkpoint belongs to a TensorFlow optimizer, not to the model.
+
+    Args:
+        name: Name of the variable.
+        weights: Names of the model's variables.
+
+    >>> is_optimizer_variable("model/wte/Adam_1", {"model/wte"})
+    True
+    """
+    slot = _SLOT.fullmatch(name)
+    if slot is None:
+        return _TRAINER_VARIABLE.fullmatch(name) is not None
+    weight = slot["weight"]
+    # An optimizer created inside a variable scope has the scope's name before the weight's.
+    return weight in weights or weight[max(0, weight.find("model/")) :] in weights
 
 
 def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _FiniteWeights]:
@@ -220,14 +268,17 @@ def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _F
                 f"{prefix}: the variable {name} has shape {list(weights.shapes[name])}, "
                 f"but hparams.json implies {list(shape)}: they do not match"
             )
-    extra = sorted(set(weights.shapes) - set(expected))
+    extra = sorted(
+        name for name in set(weights.shapes) - set(expected)
+        if not is_optimizer_variable(name, expected)
+    )  # fmt: skip
     if extra:
         raise CheckpointError(
             f"{prefix} has an unexpected variable {extra[0]}"
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": it does not match hparams.json"
         )
-    return config, _FiniteWeights(weights)
+    return config, _FiniteWeights(weights, expected)
 
 
 def save_model(

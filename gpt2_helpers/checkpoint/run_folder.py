@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ from gpt2_helpers.checkpoint.model_files import (
     write_checkpoint_state,
 )
 from gpt2_helpers.checkpoint.run_record import RunRecord
+from gpt2_helpers.checkpoint.run_search import current_path, misplaced_run, run_names, whereabouts
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
-from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
+from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
@@ -80,19 +81,6 @@ class RunSnapshot:
         return WeightsReader(prefix) if Path(f"{prefix}{INDEX}").is_file() else None
 
 
-def run_names(checkpoint_dir: str | Path) -> list[str]:
-    """Names of the runs in a folder, newest first."""
-    found: dict[str, float] = {}
-    for path in Path(checkpoint_dir).glob("*/model*.index"):
-        name = path.parent.name
-        original = RunFolder(checkpoint_dir, name.removesuffix(PREVIOUS))
-        if original.current_path() == path.parent:
-            name = original.name
-        with suppress(FileNotFoundError):  # a running process may just have deleted it
-            found[name] = max(path.stat().st_mtime, found.get(name, 0.0))
-    return sorted(found, key=lambda name: found[name], reverse=True)
-
-
 def starts_from_base_model(run: RunConfig) -> bool:
     """Whether a finetuning run starts from `model_name`, not from the run itself or a folder."""
     if run.restore_from == "latest":
@@ -118,8 +106,8 @@ class RunFolder:
         self.name = run_name
         self.path = self.checkpoint_dir / run_name
 
-    def read(self) -> RunSnapshot:
-        """Read the run's current state. Changes nothing.
+    def read(self, checkpoint_name: str | None = None) -> RunSnapshot:
+        """Read the run's current state, or its state at an earlier checkpoint. Changes nothing.
 
         If replacing the run was interrupted between two renames, the previous run is read from
         `NAME.before`, where it still is; `recover_interrupted_replace` renames it back.
@@ -128,7 +116,7 @@ class RunFolder:
             CheckpointError: A checkpoint was saved, but none is complete.
         """
         path = self.current_path()
-        checkpoint = self._newest_checkpoint(path)
+        checkpoint = path / checkpoint_name if checkpoint_name else self._newest_checkpoint(path)
         step = _completed_steps(path, checkpoint)
         record: RunRecord | CheckpointError
         try:
@@ -144,26 +132,38 @@ class RunFolder:
         snapshot = self.read()
         if snapshot.checkpoint is None:
             names = run_names(self.checkpoint_dir)
-            existing = "there are no runs yet, finetune creates the first one"
-            if names:
+            existing = whereabouts(self.checkpoint_dir, self.name)
+            if not existing and names:
                 existing = f"existing runs: {', '.join(names)}"
+            elif not existing:
+                existing = "there are no runs yet, finetune creates the first one"
             raise CheckpointError(
                 f"no run {self.name!r} in {self.checkpoint_dir}{nearest(self.name, names)}: "
                 f"{existing}"
             )
         return snapshot
 
+    def refuse_if_misplaced(self) -> None:
+        """Raise CheckpointError if the run's files are in another folder, where a new run of this
+        name would hide them."""
+        if found := misplaced_run(self.checkpoint_dir, self.name):
+            raise CheckpointError(
+                f"no run {self.name!r} in {self.checkpoint_dir}, but {found}; a new run needs "
+                "another run_name"
+            )
+
     def current_path(self) -> Path:
         """The folder with the run's files, `NAME.before` if replacing it was interrupted."""
-        if not self.path.exists() and self._replacement.is_dir() and self._previous.is_dir():
-            return self._previous
-        return self.path
+        return current_path(self.checkpoint_dir, self.name)
 
     def _newest_checkpoint(self, path: Path) -> Path | None:
         try:
             return latest_checkpoint(path)
         except CheckpointError as error:
-            if (path / "checkpoint").is_file():  # a damaged run must not be started over silently
+            # A damaged run must not be started over silently.
+            if any(path.glob("model*.data-*-of-*")):
+                raise CheckpointError(f"{error}: copy the run's folder again") from None
+            if (path / "checkpoint").is_file():
                 raise CheckpointError(
                     f"{error}, but one was saved before: copy the run's folder again, or start "
                     "over with restore_from='fresh'"
@@ -375,8 +375,9 @@ class RunFolder:
 
     def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
         for kind in kinds:
-            for suffix in reversed(SUFFIXES):  # the index first: without it there is no checkpoint
-                Path(self.path / f"{kind}-{step}{suffix}").unlink(missing_ok=True)
+            # The index first: without it there is no checkpoint.
+            for path in reversed(checkpoint_files(self.path / f"{kind}-{step}")):
+                path.unlink(missing_ok=True)
 
 
 def _completed_steps(path: Path, checkpoint: Path | None) -> int:

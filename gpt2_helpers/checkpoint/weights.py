@@ -1,13 +1,15 @@
 """Reads and writes named arrays in TensorFlow checkpoint files. Independent of GPT-2.
 
 The format is TensorFlow's "tensor bundle": `PREFIX.index` lists names, shapes and positions,
-`PREFIX.data-00000-of-00001` has the data. `PREFIX.meta` is for a graph; here it has only
-TensorFlow's version, because older tools require the file but not its content.
+`PREFIX.data-00000-of-00001` has the data, or several such files have it. `PREFIX.meta` is for a
+graph; here it has only TensorFlow's version, because older tools require the file but not its content.
 """
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +33,41 @@ from gpt2_helpers.errors import CheckpointError, brief
 from gpt2_helpers.system.files import flush
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: it marks the checkpoint as complete
-REQUIRED_SUFFIXES = (INDEX, DATA)
+_SHARD = re.compile(r"\.data-([0-9]{5})-of-([0-9]{5})")
+
+
+def checkpoint_files(prefix: str | Path) -> list[Path]:
+    """The existing files of a checkpoint, the index last.
+
+    TensorFlow's sharded savers write several data files, `PREFIX.data-00000-of-00002` and so on.
+    """
+    prefix = Path(prefix)
+    data = sorted(path for paths in _shards(prefix).values() for path in paths.values())
+    return [path for path in (*data, Path(f"{prefix}.meta"), Path(f"{prefix}{INDEX}"))
+            if path.is_file()]  # fmt: skip
+
+
+def missing_files(prefix: str | Path) -> list[str]:
+    """The names of the files that a checkpoint lacks; empty if it is complete."""
+    prefix = Path(prefix)
+    index = f"{prefix.name}{INDEX}"
+    missing = [] if (prefix.parent / index).is_file() else [index]
+    found = _shards(prefix) or {1: {}}
+    lacking = [
+        [f"{prefix.name}.data-{n:05d}-of-{count:05d}" for n in range(count) if n not in paths]
+        for count, paths in found.items()
+    ]
+    return missing + min(lacking, key=len)
+
+
+def _shards(prefix: Path) -> dict[int, dict[int, Path]]:
+    """The data files of a checkpoint: by the number of files in the name, and by their order."""
+    found: dict[int, dict[int, Path]] = {}
+    for path in prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*-of-*"):
+        match = _SHARD.fullmatch(path.name[len(prefix.name) :])
+        if match and int(match[1]) < int(match[2]) and path.is_file():
+            found.setdefault(int(match[2]), {})[int(match[1])] = path
+    return found
 
 
 class WeightsReader(Mapping[str, np.ndarray]):
@@ -162,6 +198,8 @@ def write_weights(
             flush(Path(f"{part}{suffix}"))
         # An old index must never be found with new data: after a kill there is no checkpoint.
         Path(f"{prefix}{INDEX}").unlink(missing_ok=True)
+        for path in checkpoint_files(prefix):  # data files of an earlier, sharded checkpoint
+            path.unlink(missing_ok=True)
         for suffix in SUFFIXES:
             os.replace(f"{part}{suffix}", f"{prefix}{suffix}")
         with suppress(OSError):  # some file systems refuse to flush a folder

@@ -56,8 +56,8 @@ def run(options: Namespace) -> int:
 
 def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
     """Describe this machine, the models, and the runs, newest first."""
-    from gpt2_helpers.checkpoint.run_folder import run_names
     from gpt2_helpers.checkpoint.run_record import installed_versions
+    from gpt2_helpers.checkpoint.run_search import run_names
     from gpt2_helpers.system import device
 
     versions = {name: v for name, v in installed_versions().items() if name != "gpt2-helpers"}

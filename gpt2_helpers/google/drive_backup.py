@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gpt2_helpers.checkpoint.run_folder import CHECKSUM_FILE, RunFolder, RunSnapshot, run_names
+from gpt2_helpers.checkpoint.run_folder import CHECKSUM_FILE, RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_search import run_names
 from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error, nearest
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.google.drive import (

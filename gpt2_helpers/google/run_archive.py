@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
-from gpt2_helpers.checkpoint.weights import SUFFIXES
+from gpt2_helpers.checkpoint.weights import checkpoint_files
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.google.archive_checks import (
     BLOCK,
@@ -59,17 +59,21 @@ def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:
     """
     newest = run.checkpoint
     assert newest is not None
-    steps = [step_of(newest)]
-    names = [*_METADATA_FILES, *(f"{newest.name}{suffix}" for suffix in reversed(SUFFIXES))]
+    steps, prefixes = [step_of(newest)], [newest]
+    events: list[Path] = []
     if not weights_only:
         best = run.best_step
         if best is not None and best not in steps:
             steps.append(best)
-            names += [f"model-{best}{suffix}" for suffix in reversed(SUFFIXES)]
-        siblings = [f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps]
-        names += [f"{name}{suffix}" for name in siblings for suffix in reversed(SUFFIXES)]
-        names += sorted(path.name for path in run.path.glob("events.*"))
-    return [run.path / name for name in names if (run.path / name).is_file()]
+            prefixes.append(run.path / f"model-{best}")
+        prefixes += [
+            run.path / f"{kind}-{step}" for kind in ("optimizer", "adapters") for step in steps
+        ]
+        events = sorted(run.path.glob("events.*"))
+    files = [run.path / name for name in _METADATA_FILES]
+    for prefix in prefixes:
+        files += reversed(checkpoint_files(prefix))
+    return [path for path in (*files, *events) if path.is_file()]
 
 
 @dataclass(frozen=True)

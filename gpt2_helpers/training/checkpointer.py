@@ -57,17 +57,19 @@ class Checkpointer:
         self._overwrite = config.overwrite
         self.event_file: Path | None = None
         self.saved_step = trainer.step if resumed else None
+        # The newest step may be a later one than the resumed step.
+        self._newest_step = folder.read().step if resumed else None
         self.best_step = resumed.best_step if resumed and self._stops_early else None
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if another process has trained the run since it was opened."""
-        if self.saved_step is None:
+        if self._newest_step is None:
             return
         step = self._folder.read().step
-        if step != self.saved_step:
+        if step != self._newest_step:
             raise CheckpointError(
-                f"{self._folder.path} was at step {self.saved_step} when it was opened and is now "
-                f"at step {step}: open it again to resume from there"
+                f"{self._folder.path} was at step {self._newest_step} when it was opened and is "
+                f"now at step {step}: open it again to resume from there"
             )
 
     def is_scheduled(self, step: int) -> bool:

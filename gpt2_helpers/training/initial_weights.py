@@ -12,13 +12,21 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_model, model_folder
+from gpt2_helpers.checkpoint.model_files import (
+    checkpoint_names,
+    checkpoint_prefix,
+    latest_checkpoint,
+    load_model,
+    model_folder,
+)
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
-from gpt2_helpers.checkpoint.weights import WeightsReader
+from gpt2_helpers.checkpoint.tensor_bundle import INDEX
+from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.errors import CheckpointError, OptionError
+from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import UnmergedWeights, adapter_shapes, new_adapters
+from gpt2_helpers.model.variables import variable_shapes
 
 # An adapted matrix. Comparing one of them is enough to recognize the base weights.
 ADAPTED_MATRIX = "model/h0/attn/c_attn/w"
@@ -102,21 +110,42 @@ class InitialWeights:
 
 def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
     """Where training starts according to `restore_from`. Raises OptionError if it is invalid."""
-    saved = folder.read() if run.restore_from == "latest" else None
-    if saved is not None and saved.checkpoint is not None:
-        return InitialWeights(saved.path, saved.checkpoint, saved, _resume_notes(run, saved))
     if run.restore_from in ("latest", "fresh"):
+        saved = folder.read() if run.restore_from == "latest" else None
+        if saved is not None and saved.checkpoint is not None:
+            return InitialWeights(saved.path, saved.checkpoint, saved, _resume_notes(run, saved))
+        if saved is not None:
+            folder.refuse_if_misplaced()
         path = model_folder(run.model_name, run.model_dir)
-    else:
-        path = Path(run.restore_from)
+        return InitialWeights(path, latest_checkpoint(path))
+    path = Path(run.restore_from)
     if path.is_dir():
         return InitialWeights(path, latest_checkpoint(path))
-    if path.with_name(path.name + ".index").is_file():
-        return InitialWeights(path.parent, path)
-    raise OptionError(
-        f"restore_from={run.restore_from!r} is not a folder: use latest, fresh, or a folder or "
-        "checkpoint to start from"
-    )
+    return _from_checkpoint(run, checkpoint_prefix(path), folder)
+
+
+def _from_checkpoint(run: RunConfig, prefix: Path, folder: RunFolder) -> InitialWeights:
+    """Start from a checkpoint, given by its path or, within the run, by its name.
+
+    Training resumes at a checkpoint of the run itself, with its optimizer state.
+    """
+    own = folder.current_path()
+    is_name = prefix == Path(prefix.name)
+    if is_name and not Path(f"{prefix}{INDEX}").is_file():
+        prefix = own / prefix
+    if not Path(f"{prefix}{INDEX}").is_file():
+        names = ", ".join(checkpoint_names(prefix.parent)) or "none"
+        hint = nearest(run.restore_from, ("latest", "fresh"))
+        raise OptionError(
+            f"restore_from={run.restore_from!r} is not a folder{hint}: use latest, fresh, a folder "
+            f"or a checkpoint to start from (checkpoints in {prefix.parent}: {names})"
+        )
+    if lacking := missing_files(prefix):
+        raise CheckpointError(f"{prefix} is incomplete: {lacking[0]} is missing: copy it again")
+    if prefix.parent.resolve() != own.resolve():
+        return InitialWeights(prefix.parent, prefix)
+    saved = folder.read(prefix.name)
+    return InitialWeights(saved.path, prefix, saved, _resume_notes(run, saved))
 
 
 def _resume_notes(run: RunConfig, saved: RunSnapshot) -> list[str]:
@@ -142,9 +171,10 @@ def _is_base(base: Path, merged: WeightsReader, adapters: WeightsReader, folder:
         if ModelConfig.load(base.parent) != ModelConfig.load(folder):
             return False
         reader = WeightsReader(base)
-        if reader.shapes != merged.shapes:
+        names = variable_shapes(ModelConfig.load(folder))
+        if any(reader.shapes.get(name) != merged.shapes.get(name) for name in names):
             return False
-        vectors = [name for name in merged if not name.endswith("/w") and name != "model/wte"]
+        vectors = [name for name in names if not name.endswith("/w") and name != "model/wte"]
         subtracted = UnmergedWeights(merged, adapters)
         return any(
             all(

@@ -16,6 +16,7 @@ import pytest
 from gpt2_helpers.checkpoint import model_files
 from gpt2_helpers.checkpoint.model_files import (
     latest_checkpoint,
+    load_for_inference,
     load_model,
     model_folder,
     save_model,
@@ -27,6 +28,7 @@ from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.tokenizer import Tokenizer
 from paths import GOLDEN
+from shards import shard_checkpoint
 from toy import TOY, toy_model, toy_weights
 
 IDS = np.array([[3, 1, 4, 1, 5, 9, 2, 6]])
@@ -180,6 +182,26 @@ def test_a_checkpoint_without_data_is_ignored(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) == tmp_path / "model-9"
 
 
+def test_a_checkpoint_in_several_data_files_is_opened(tmp_path: Path) -> None:
+    save_model(toy_model(), tmp_path, name="model-10")
+    shard_checkpoint(tmp_path / "model-10", 3)
+    assert latest_checkpoint(tmp_path) == tmp_path / "model-10"
+    wte = load_model(tmp_path).variables["model/wte"]
+    np.testing.assert_array_equal(wte.numpy(), toy_weights()["model/wte"])
+    model = load_for_inference(tmp_path, "float32", "float32")
+    np.testing.assert_array_equal(model.effective_weight("model/wte"), toy_weights()["model/wte"])
+    os.remove(tmp_path / "model-10.data-00001-of-00003")
+    with pytest.raises(CheckpointError, match=r"model-10\.data-00001-of-00003 is missing"):
+        latest_checkpoint(tmp_path)
+
+
+def test_saving_replaces_a_checkpoint_in_several_data_files(tmp_path: Path) -> None:
+    save_model(toy_model(), tmp_path, name="model-10")
+    shard_checkpoint(tmp_path / "model-10", 2)
+    save_model(toy_model(seed=1), tmp_path, name="model-10")
+    assert [path.name for path in tmp_path.glob("*.data*")] == ["model-10.data-00000-of-00001"]
+
+
 def test_folder_names_may_contain_glob_characters(tmp_path: Path) -> None:
     saved_steps(tmp_path / "run [1] *?", 3)
     assert latest_checkpoint(tmp_path / "run [1] *?").name == "model-3"
@@ -257,11 +279,29 @@ def test_a_missing_variable_is_reported(folder: Path) -> None:
         load_model(folder)
 
 
-def test_an_extra_variable_is_reported(folder: Path) -> None:
-    extra = {"model/h2/ln_1/g": np.ones(16, np.float32), "global_step": np.array(3)}
+@pytest.mark.parametrize(
+    "name", ["model/h2/ln_1/g", "model/h2/ln_1/g/Adam", "total_loss", "Variable"]
+)
+def test_an_extra_variable_is_reported(folder: Path, name: str) -> None:
+    extra = {name: np.ones(16, np.float32), "zzz": np.array(3)}
     write_weights(folder / "model.ckpt", toy_weights() | extra)
-    with pytest.raises(CheckpointError, match=r"unexpected variable global_step\b.*\(and 1 more\)"):
+    with pytest.raises(CheckpointError, match=rf"unexpected variable {name}\b.*\(and 1 more\)"):
         load_model(folder)
+
+
+@pytest.mark.parametrize("scope", ["", "train/"])
+@pytest.mark.parametrize("slots", [("Adam", "Adam_1"), ("Momentum",), ("RMSProp", "RMSProp_1")])
+def test_the_variables_of_an_optimizer_are_passed_over(
+    folder: Path, slots: tuple[str, ...], scope: str
+) -> None:
+    weights = toy_weights()
+    extra = {f"{scope}{name}/{slot}": weights[name] * 0 for name in weights for slot in slots}
+    for name in ("beta1_power", "beta2_power", "beta1_power_1", "learning_rate"):
+        extra[scope + name] = np.float32(0.9)
+    write_weights(folder / "model.ckpt", weights | extra | {"global_step": np.array(5)})
+    assert set(load_model(folder).variables) == set(weights)
+    model = load_for_inference(folder, "float32", "float32")
+    np.testing.assert_array_equal(model.effective_weight("model/wte"), weights["model/wte"])
 
 
 def test_a_wrong_shape_is_reported_with_both_shapes(folder: Path) -> None:

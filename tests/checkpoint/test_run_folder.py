@@ -14,8 +14,9 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import load_model
-from gpt2_helpers.checkpoint.run_folder import RunFolder, run_names
+from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
+from gpt2_helpers.checkpoint.run_search import run_names
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.errors import CheckpointError
@@ -23,6 +24,7 @@ from gpt2_helpers.model.lora import adapter_shapes, new_adapters
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.trainer import Trainer
 from paths import GOLDEN
+from shards import shard_checkpoint
 from toy import TOY, toy_model, toy_tokenizer
 
 GOLDEN_RUN = GOLDEN / "gpt_2_simple_run"
@@ -306,6 +308,16 @@ def test_a_run_with_only_damaged_checkpoints_is_an_error(run: RunFolder) -> None
     for opened in (run.read, run.require):
         with pytest.raises(CheckpointError, match="but one was saved before: copy .* again"):
             opened()
+
+
+def test_a_run_that_lacks_one_of_several_data_files_is_not_started_over(run: RunFolder) -> None:
+    saved(run, 5)
+    shard_checkpoint(run.path / "model-5", 2)
+    assert run.require().step == 5
+    os.remove(run.path / "model-5.data-00001-of-00002")
+    with pytest.raises(CheckpointError, match=r"data-00001-of-00002 is missing: copy") as caught:
+        run.read()
+    assert "fresh" not in str(caught.value)
 
 
 def test_the_best_step_has_the_lowest_validation_loss_and_is_saved(run: RunFolder) -> None:

@@ -30,6 +30,7 @@ from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.google.archive_checks import read_contents
 from gpt2_helpers.google.run_archive import archive_members, pack, packed_size, run_files, unpack
 from gpt2_helpers.system.files import drain, sha256_path
+from shards import shard_checkpoint
 from toy_runs import assert_same, save_run, weights_of
 
 
@@ -172,6 +173,15 @@ def test_a_round_trip_restores_the_run() -> None:
     assert contents_of(TARGET) == contents_of(folder)
     assert (TARGET.path / index.name).stat().st_mtime == 1_600_000_000
     assert TARGET.read().optimizer_state() is not None
+
+
+def test_a_checkpoint_in_several_data_files_is_packed_whole() -> None:
+    save_run()
+    shard_checkpoint(RUN.path / "model-4", 2)
+    names = member_names(pack_run(weights_only=True))
+    assert {f"checkpoint/run1/model-4.data-0000{n}-of-00002" for n in (0, 1)} <= names
+    unpack_run()
+    assert TARGET.require().step == 4
 
 
 def test_an_archive_of_gpt_2_simple() -> None:

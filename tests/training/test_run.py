@@ -162,9 +162,45 @@ def test_restore_from_a_folder_or_checkpoint(place: str, expected: str) -> None:
     assert_same(saved_weights("second"), weights_of(model))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model-2",
+        "model-2.index",
+        "checkpoint/run1/model-2",
+        "checkpoint/run1/model-2.index",
+        "checkpoint/run1/model-2.meta",
+        "checkpoint/run1/model-2.data-00000-of-00001",
+    ],
+)
+def test_restore_from_an_earlier_checkpoint_of_the_run(name: str) -> None:
+    train(steps=4, save_every=2, max_checkpoints=0)
+    expected = weights_of(load_model(RUN1, checkpoint="model-2"))
+    run = open_run(restore_from=name, learning_rate=0.0, steps=1, max_checkpoints=0)
+    assert "resuming run1 at step 2 (started from toy)" in run.notes
+    assert not any("optimizer" in note for note in run.notes)
+    assert [step.step for step in run] == [3]
+    assert_same(saved_weights(), expected)
+    assert RunFolder("checkpoint", "run1").read().step == 3
+    assert [step for step, _ in RunFolder("checkpoint", "run1").read().record.losses] == [1, 2, 3]
+
+
+def test_restore_from_an_unknown_checkpoint_lists_those_there_are() -> None:
+    train(steps=4, save_every=2, max_checkpoints=0)
+    for name in ("model-3", "checkpoint/run1/model-3.index"):
+        with pytest.raises(
+            OptionError, match=r"\(checkpoints in checkpoint/run1: model-2, model-4\)"
+        ):
+            open_run(restore_from=name)
+    (RUN1 / "model-2.data-00000-of-00001").unlink()
+    with pytest.raises(CheckpointError, match=r"model-2\.data-00000-of-00001 is missing"):
+        open_run(restore_from="model-2")
+
+
 def test_invalid_restore_from_is_rejected() -> None:
     with pytest.raises(
-        OptionError, match="restore_from='latset' is not a folder: use latest, fresh, or"
+        OptionError,
+        match=r"restore_from='latset' is not a folder \(did you mean 'latest'\?\): use latest, fr",
     ):
         open_run(restore_from="latset")
 
@@ -184,7 +220,7 @@ def test_run_without_its_weights_is_not_silently_restarted() -> None:
     train(steps=2)
     (RUN1 / "model-2.data-00000-of-00001").unlink()
     with pytest.raises(
-        CheckpointError, match=r"run1 has no complete checkpoint .* restore_from='fresh'"
+        CheckpointError, match=r"run1 has no complete checkpoint: .* restore_from='fresh'"
     ):
         open_run()
     assert [step.step for step in open_run(restore_from="fresh", steps=1)] == [1]
