@@ -2,6 +2,9 @@
 
 Each notebook runs in its own empty folder, with values that make it fast and a fake BigQuery.
 Environment variables override these values: GPT2_STEPS=400 trains longer.
+
+test_notebook_runs.py runs some notebooks in the same way and checks their outputs as well. They are
+not run twice: nbval skips them if that file is among the tests.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ from nbval.plugin import IPyNbCell
 
 from bigquery_stand_in import running
 from notebook_runner import VALUES
+from paths import ROOT
+
+RUN_BY_TESTS = {"finetune.ipynb", "bigquery_export.ipynb"}
+TESTS_OF_RUNS = ROOT / "tests" / "notebooks" / "test_notebook_runs.py"
 
 AT_THE_END = pytest.StashKey[ExitStack]()
 BIGQUERY = pytest.StashKey[str]()
@@ -28,6 +35,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[AT_THE_END].close()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip the notebooks that a test of this session runs, unless they were named."""
+    if collection_path.name not in RUN_BY_TESTS:
+        return None
+    named = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    paths = {path.resolve() for path in named}
+    if collection_path in paths:
+        return None
+    return True if paths & {TESTS_OF_RUNS, *TESTS_OF_RUNS.parents} else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,14 +2,16 @@
 
 The repository's URL is set only in pyproject.toml. The script writes it, with the version, into
 
-- the cells `badge` and `install-package` of each notebook, which it generates;
+- the badge and the version at the end of each notebook's first cell, and the cell
+  `install-package`;
 - the README's picture, file and install links, the install command of docs/web-app.md,
   CITATION.cff, and the other URLs of pyproject.toml;
 - all links to Colab and all `git clone` lines in notebooks and READMEs;
 - a second link next to each link between notebooks, such as `[Generate](generate.ipynb)`, because
   relative links don't work in Colab.
 
-It also removes outputs, execution counts and unneeded metadata from the notebooks.
+It also writes into each cell which other cell must have run before (see `cell_order`), and removes
+outputs, execution counts and unneeded metadata.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from cell_order import add_assertions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,7 +59,7 @@ URLS = {
 # Allowed keys in the metadata of a cell. Jupyter and Colab add others.
 CELL_METADATA = {"cellView", "tags"}
 
-BADGE_CELL = """\
+BADGE_LINES = """\
 [![Open in Colab]({badge})]({colab}notebooks/{name}.ipynb)
 
 gpt2-helpers {version}, [{place}]({address})"""
@@ -168,14 +172,14 @@ def notebook(text: str, name: str, project: Project) -> str:
             cell.source = project.linked(project.markdown(cell.source))
 
     cells = {cell.id: cell for cell in page.cells}
-    if "badge" not in cells:
-        cells["badge"] = nbformat.v4.new_markdown_cell(id="badge")
-        page.cells.insert(1, cells["badge"])
+    title = page.cells[0]
+    text = title.source.partition("[![Open in Colab]")[0].rstrip()
+    title.source = f"{text}\n\n{project.cell(BADGE_LINES, name)}"
     if "install-package" not in cells:
         raise ValueError(f"{name}.ipynb has no cell with the ID install-package: add one")
-    cells["badge"].source = project.cell(BADGE_CELL, name)
     cells["install-package"].source = project.cell(INSTALL_CELL, name)
     cells["install-package"].metadata = {"cellView": "form"}
+    add_assertions(page.cells)
 
     page = nbformat.from_dict(page)
     nbformat.validate(page)

@@ -37,7 +37,7 @@ VALUES = {
 PICTURES = {
     "finetune": ("finetune-form", "finetune"),
     "generate": ("compare", "compare"),
-    "reddit_titles": ("generate-file", "advice-of-the-numbers"),
+    "reddit_titles": ("generate-file", "originality"),
     "bigquery_export": ("bigquery-form", "export"),
 }
 MAX_PICTURE_BYTES = 250_000

@@ -13,7 +13,8 @@ from notebook_runner import NOTEBOOKS, sources
 from paths import ROOT
 from publish import BADGE, COLAB, COLAB_LINK
 
-MAX_LINES = 5  # of code per cell, except for the install cell
+MAX_CELLS = 20  # later features go into the existing forms, or into one cell each
+MAX_LINES = 5  # of code per cell without assertions, except for the install cell
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -24,14 +25,19 @@ def cells(path: Path) -> list[dict[str, Any]]:
 
 
 @each_notebook
+def test_a_notebook_has_few_cells(path: Path) -> None:
+    assert len(cells(path)) <= MAX_CELLS
+
+
+@each_notebook
 def test_a_notebook_starts_with_title_promise_and_badge(path: Path) -> None:
-    first, second, *_ = sources(path, "markdown").values()
-    title, empty, *promise = first.splitlines()
+    first = next(iter(sources(path, "markdown").values()))
+    title, empty, *promise = first.partition("[![")[0].splitlines()
     assert re.fullmatch(r"# \S.*[^.]", title)
     assert not empty
     assert len(re.findall(r"[.!](?:\s|$)", " ".join(promise))) == 2, "two sentences"
-    assert second.startswith(f"[![Open in Colab]({BADGE})]")
-    assert [cell["cell_type"] for cell in cells(path)[:2]] == ["markdown"] * 2
+    assert f"\n\n[![Open in Colab]({BADGE})]" in first
+    assert cells(path)[0]["cell_type"] == "markdown"
 
 
 @each_notebook
@@ -39,16 +45,16 @@ def test_code_cells_are_short_and_contain_no_logic(path: Path) -> None:
     code = sources(path)
     del code["install-package"]
     for cell, source in code.items():
-        lines = [line for line in source.splitlines() if line.strip()]
+        lines = [line for line in source.splitlines() if line and not line.startswith("assert ")]
         assert 0 < len(lines) <= MAX_LINES, f"{cell} has {len(lines)} lines"
-        logic = re.search(r"\b(def|class|lambda|for|while|if|try|with)\b", source)
-        assert not logic or lines[0].startswith("!"), f"{cell}: {logic}"
+        logic = re.search(r"^\s*(def|class|for|while|if|try|with)\b|\blambda\b", source, re.M)
+        assert not logic, f"{cell}: {logic}"
 
 
 @each_notebook
 def test_code_cells_follow_an_explanation(path: Path) -> None:
     kinds = "".join(cell["cell_type"][0] for cell in cells(path))
-    assert "ccc" not in kinds, "only a form and the cell that runs it share an explanation"
+    assert "cccc" not in kinds, "only a form and the cells that run it share an explanation"
     closing = list(sources(path, "markdown").values())[-1]
     assert kinds.endswith("m")
     assert closing.startswith("## What you have now\n")

@@ -126,11 +126,12 @@ def test_a_new_version_is_written_into_every_notebook(copy: Path) -> None:
         path.write_text(text, encoding="utf-8")
     for name in NAMES:
         cells = sources(json.loads((copy / "notebooks" / f"{name}.ipynb").read_text("utf-8")))
-        assert "gpt2-helpers 7.8.9," in cells["badge"]
+        assert "gpt2-helpers 7.8.9," in cells["title"]
         assert 'Version("7.8.9")' in cells["install-package"]
 
 
 def test_check_lists_files_that_are_out_of_date(copy: Path) -> None:
+    shutil.copy(ROOT / "notebooks" / "cell_order.py", copy / "notebooks")
     script = shutil.copy(ROOT / "notebooks" / "publish.py", copy / "notebooks")
     check = [sys.executable, script, "--check"]
     assert subprocess.run(check).returncode == 0
@@ -219,7 +220,7 @@ def test_cell_ids_are_kept_even_in_metadata() -> None:
     moved = json.loads(text)
     moved["cells"][-1]["metadata"] = {"id": "install-package"}
     content = published(json.dumps(moved))
-    assert list(sources(content)) == ["title", "badge", "cell-1", "install-package"]
+    assert list(sources(content)) == ["title", "cell-1", "install-package"]
 
 
 def test_the_metadata_requests_a_gpu_if_one_is_used() -> None:
