@@ -38,7 +38,7 @@ from gpt2_helpers.console import show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
-from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter
+from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
@@ -232,7 +232,7 @@ def generate_to_file(
     model_name: str | None = None,
     model_dir: str | Path = "models",
     truncate: str | None = None,
-    destination_path: str | Path = "gpt_2_gen_texts.txt",
+    destination_path: str | Path = DEFAULT_FILE,
     sample_delim: str = SAMPLE_DELIM,
     prefix: str | Sequence[str] | None = None,
     seed: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from gpt2_helpers.forms.uploads import download_into, is_url, save_upload, uploa
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
+from gpt2_helpers.generation.output_file import is_generated
 from gpt2_helpers.google import drive
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
@@ -56,7 +58,7 @@ class DataPicker(Displayable):
     load_dataset(picker.path(), tokenizer, DatasetConfig(column=picker.column))
 
     It lists the samples and the files in `folder`, in a folder `data` next to it, and at the top
-    level of a mounted Google Drive. The environment variables GPT2_DATASET (a path or URL) and
+    level of a mounted Google Drive, except files of generated texts. The environment variables GPT2_DATASET (a path or URL) and
     GPT2_COLUMN override the arguments.
 
     Args:
@@ -157,7 +159,7 @@ class DataPicker(Displayable):
 
     def _items(self) -> list[tuple[str, str]]:
         """Return the items of the dropdown: pairs of label and path."""
-        items, seen = [], set()
+        items, seen, samples = [], set(), {}
         for name, label in _SAMPLES.items():
             try:
                 sample = sample_path(name)
@@ -165,12 +167,14 @@ class DataPicker(Displayable):
                 continue  # the sample was deleted
             items.append((label, str(sample)))
             seen.add(sample.resolve())
+            samples[name] = sample
         places = [("", self._folder), ("", self._folder / ".." / "data")]
         if drive.is_mounted():
             places.append(("Drive: ", drive.my_drive()))
         for prefix, folder in places:
             for file in _files_in(folder):
-                if file.resolve() not in seen:
+                is_sample = file.name in samples and _is_same(file, samples[file.name])
+                if file.resolve() not in seen and not is_sample:
                     seen.add(file.resolve())
                     size = format_size(file.stat().st_size)
                     items.append((f"{prefix}{file.name} ({size})", str(file)))
@@ -237,7 +241,7 @@ class DataPicker(Displayable):
 
 
 def _files_in(folder: Path) -> Iterable[Path]:
-    """Return the files in a folder that look like training text."""
+    """Return the files in a folder that look like training text, without generated texts."""
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError:
@@ -245,5 +249,16 @@ def _files_in(folder: Path) -> Iterable[Path]:
     return [
         file
         for file in files
-        if file.is_file() and not file.name.lower().startswith((".", *_PROJECT_FILES))
+        if file.is_file()
+        and not file.name.lower().startswith((".", *_PROJECT_FILES))
+        and not is_generated(file)
     ]
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    """Whether two files have the same content, such as the copies of a sample in a clone and in an
+    installation."""
+    try:
+        return filecmp.cmp(file, other, shallow=False)
+    except OSError:
+        return False

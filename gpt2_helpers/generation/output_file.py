@@ -16,6 +16,8 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system.files import commit, flush
 
 SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
+NAME_PREFIX = "gpt2_gentext_"  # of the files that `new_file` creates
+DEFAULT_FILE = "gpt_2_gen_texts.txt"  # of `generate_to_file`
 
 
 class TextWriter:
@@ -102,7 +104,7 @@ def new_file(folder: str | Path) -> Path:
     Raises:
         OptionError: The file cannot be created.
     """
-    name = f"gpt2_gentext_{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
+    name = f"{NAME_PREFIX}{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,3 +118,22 @@ def new_file(folder: str | Path) -> Path:
             f"cannot write to folder={str(folder)!r}: {error.strerror}: choose another folder"
         ) from None
     raise AssertionError("unreachable")
+
+
+def is_generated(path: str | Path) -> bool:
+    """Whether a file contains generated texts: it has one of their default names, or ends with the
+    delimiter after a text.
+
+    >>> is_generated("gpt2_gentext_20261124_181500.txt")
+    True
+    """
+    path = Path(path)
+    if path.name.startswith(NAME_PREFIX) or path.name == DEFAULT_FILE:
+        return True
+    end = f"\n{SAMPLE_DELIM}".encode()
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - len(end)))
+            return file.read() == end
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from faulty_server import running
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.forms.data_picker import DataPicker
+from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 
 TABLE = 'id,title,score\n1,"Why, oh why?",30\n2,A longer title than that,4\n'
 
@@ -74,6 +76,26 @@ def test_local_files_are_listed(folder: Path) -> None:
     (folder.parent / "data" / "g.tsv").write_text("text\n")
     names = [Path(value).name for value in items_of(DataPicker()) if value]
     assert names == ["stories.txt", "titles.csv", "a.CSV", "b.txt", "c.npz", "g.tsv"]
+
+
+def test_a_copy_of_a_sample_is_listed_once(folder: Path) -> None:
+    data = folder.parent / "data"
+    data.mkdir()
+    shutil.copy(sample_path("stories.txt"), data)
+    (data / "titles.csv").write_text("title\nMy own title\n")
+    labels = list(items_of(DataPicker()).values())
+    assert [label for label in labels if "stories.txt" in label] == ["Sample: a play (stories.txt)"]
+    assert sum("titles.csv" in label for label in labels) == 2, "another table of the same name"
+
+
+def test_generated_texts_are_not_offered(folder: Path) -> None:
+    with TextWriter(folder / "best.txt", SAMPLE_DELIM) as writer:
+        writer.write("A generated text.")
+    new_file(folder).write_text("Another one.\n")
+    (folder / "gpt_2_gen_texts.txt").write_text("A third one.\n")
+    (folder / "heading.txt").write_text(f"Heading\n{SAMPLE_DELIM}\nMy own text.\n")
+    names = [Path(value).name for value in items_of(DataPicker()) if value]
+    assert names == ["stories.txt", "titles.csv", "heading.txt"]
 
 
 def test_files_on_a_mounted_drive_are_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
