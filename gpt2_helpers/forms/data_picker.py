@@ -58,8 +58,8 @@ class DataPicker(Displayable):
     load_dataset(picker.path(), tokenizer, DatasetConfig(column=picker.column))
 
     It lists the samples and the files in `folder`, in a folder `data` next to it, and at the top
-    level of a mounted Google Drive, except files of generated texts. The environment variables GPT2_DATASET (a path or URL) and
-    GPT2_COLUMN override the arguments.
+    level of a mounted Google Drive, except files of generated texts. The environment
+    variables GPT2_DATASET (a path or URL) and GPT2_COLUMN override the arguments.
 
     Args:
         folder: Where to list files, and to save uploads and downloads.
