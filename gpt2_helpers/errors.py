@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
+import re
 from collections.abc import Iterable
 from types import ModuleType
 
+# Control characters, line and paragraph separators, changes of direction, lone surrogates.
+_NOT_PRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 class Gpt2Error(Exception):
-    """Base class of all errors that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose.
+
+    Messages may quote files and servers, so control characters in them are escaped.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(printable(a) if isinstance(a, str) else a for a in arguments))
 
 
 class OptionError(Gpt2Error, ValueError):
@@ -77,14 +88,40 @@ def import_optional(module: str, needed_for: str, package: str | None = None) ->
         ) from error
 
 
-def brief(text: object) -> str:
-    """A third-party error message or file content as one line of at most 200 characters.
+def printable(text: str) -> str:
+    r"""Escape the characters that a terminal or a page obeys instead of showing them.
 
-    >>> brief("no\\n  room")
+    >>> print(printable("a\x1b[2J\nb"))
+    a\x1b[2J\nb
+    """
+    return _NOT_PRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def brief(text: object, limit: int = 200) -> str:
+    r"""A third-party error or file content as one printable line of at most `limit` characters.
+
+    >>> brief("no\n  room")
     'no room'
     """
-    line = " ".join(str(text).split())
-    return line if len(line) <= 200 else f"{line[:200]} ..."
+    if isinstance(text, OSError) and text.strerror:
+        text = text.strerror
+    line = " ".join(str(text)[: 10 * limit].split())
+    return printable(line if len(line) <= limit else f"{line[:limit]} ...")
+
+
+def brief_repr(value: object) -> str:
+    """Like `brief(repr(value))`, also for integers of thousands of digits, which have no `repr`.
+
+    >>> brief_repr("ten"), brief_repr(10**5000)
+    ("'ten'", 'a number of about 5,001 digits')
+    """
+    if isinstance(value, int) and abs(value) >= 10**100:
+        digits = int(value.bit_length() * math.log10(2)) + 1
+        return f"a number of about {digits:,} digits"
+    try:
+        return brief(repr(value))
+    except Exception:  # of an object's own method, or of a number in a list
+        return f"a {type(value).__name__}"
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -25,6 +25,7 @@ from gpt2_helpers.checkpoint.tensor_bundle import DATA
 from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
 from gpt2_helpers.cli.app import main
 from gpt2_helpers.errors import Gpt2Error
+from index_files import entry, index, slices
 from toy_runs import save_run, write_model
 
 MODEL, RUN = Path("models/toy"), Path("checkpoint/run1")
@@ -199,6 +200,8 @@ def test_a_dataset(
     assert contents(work) == before
 
 
+STRING = (b"a", entry(dtype=7))  # of a dtype that is not supported
+
 RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ("truncated weights", truncate(RUN / f"model-4{DATA}", 5000), "truncated or damaged"),
     ("missing weights", lambda: (RUN / f"model-4{DATA}").unlink(), "but one was saved before"),
@@ -207,6 +210,14 @@ RUNS: list[tuple[str, Callable[[], Any], str]] = [
         "another file as index",
         file("checkpoint/run1/model-4.index", b"x" * 999),
         "is not a valid checkpoint index",
+    ),
+    *(
+        (f"an index with {fault}", file("checkpoint/run1/model-4.index", content), message)
+        for fault, content, message in [
+            ("garbage", index(STRING, (b"b", b"b" + bytes([255] * 6))), "unexpected end of data"),
+            ("a negative dimension", index(STRING, (b"b", entry(shape=(2**64 - 5,)))), "negative"),
+            ("a slice twice", index((b"a", entry() + slices(((0, None),), ((0, None),)))), "slice"),
+        ]
     ),
     ("NaN", weights("model/wpe", lambda a: a * np.nan), "NaN"),
     ("infinity", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),

@@ -9,6 +9,7 @@ import pytest
 
 from fuzzing.__main__ import fuzz
 from fuzzing.targets import TARGETS, feed, seeds
+from index_files import entry, sliced_index, with_valid_checksums
 from paths import SUPPORT
 
 FINDINGS = sorted(SUPPORT.glob("fuzzing/findings/*/*"))
@@ -42,6 +43,17 @@ def test_a_short_fuzz_run_finds_nothing(target: str, tmp_path: Path) -> None:
     tried, failure = fuzz(target, SECONDS, tmp_path / "corpus", tmp_path / "findings")
     assert not failure
     assert tried > 100
+
+
+def test_damaged_entries_of_an_index_get_past_its_checksums() -> None:
+    content = sliced_index()
+    assert with_valid_checksums(content) == content
+    dimension = content.index(entry(shape=(3, 2), size=0))
+    damaged = bytearray(content)
+    damaged[dimension + 7] += 1  # 4 rows in slices of 3
+    assert feed("index", bytes(damaged)).endswith(
+        "the slices of a variable do not cover it exactly"
+    )
 
 
 @needs_atheris

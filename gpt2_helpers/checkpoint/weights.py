@@ -8,6 +8,7 @@ graph; here it has only TensorFlow's version, because older tools require the fi
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
 import shutil
@@ -24,7 +25,6 @@ from gpt2_helpers.checkpoint.tensor_bundle import (
     INDEX,
     CorruptIndexError,
     Entry,
-    UnsupportedIndexError,
     masked_crc32c,
     read_index,
 )
@@ -86,39 +86,61 @@ class WeightsReader(Mapping[str, np.ndarray]):
     def __init__(self, prefix: str | Path) -> None:
         self.prefix = Path(prefix)
         _require(Path(f"{prefix}.index"))
-        self._entries: dict[str, Entry] = {}
-        self._tf_reader: Any = None  # TensorFlow's own reader, if ours does not support the file
         try:
             self._entries = read_index(Path(f"{prefix}.index"))
-            self.shapes = {name: entry.shape for name, entry in self._entries.items()}
-        except UnsupportedIndexError:
-            self._tf_reader = _TensorFlowReader(self.prefix)
-            self.shapes = self._tf_reader.shapes
         except (CorruptIndexError, OSError) as error:
             raise CheckpointError(
                 f"{prefix}.index is not a valid checkpoint index: {_reason(error)}"
             ) from None
-        for path in sorted({self._file_of(entry) for entry in self._entries.values()}):
+        self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        self.dtypes = {name: entry.dtype for name, entry in self._entries.items()}
+        parts = (part for entry in self._entries.values() for part in _parts(entry))
+        for path in sorted({self._file_of(part) for part in parts}):
             _require(path)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.shapes:
-            raise KeyError(name)
-        if self._tf_reader is not None:
-            array: np.ndarray = self._tf_reader.read(name)
-            return array
         entry = self._entries[name]
-        path = self._file_of(entry)
-        count = entry.size // entry.dtype.itemsize
+        if entry.storage is None:
+            raise _unreadable(self.prefix, name, f"unsupported dtype {entry.dtype}")
+        if not entry.slices:
+            return self._read(name, entry)
+        for part in _parts(entry):  # before memory is allocated
+            self._require_bytes(name, part)
+        array: np.ndarray | None = None
+        for extents, part in entry.slices:
+            content = self._read(name, part)
+            if array is None:
+                array = np.empty(entry.shape, content.dtype)
+            position = zip(extents, part.shape, strict=True)
+            array[tuple(slice(start, start + size) for (start, _), size in position)] = content
+        assert array is not None
+        return array
+
+    def _read(self, name: str, entry: Entry) -> np.ndarray:
+        """Read a variable or a slice of one."""
+        assert entry.storage is not None
+        self._require_bytes(name, entry)
+        path, count = self._file_of(entry), math.prod(entry.shape)
         try:
-            if path.stat().st_size < entry.offset + entry.size:  # before memory is allocated for it
-                raise _unreadable(self.prefix, name, f"{path.name} is truncated")
-            array = np.fromfile(path, entry.dtype, count, offset=entry.offset)
-            if len(array) == count and masked_crc32c(array) == entry.checksum:
-                return array.reshape(entry.shape)
+            array = np.fromfile(path, entry.storage, count, offset=entry.offset)
         except (OSError, ValueError) as error:
             raise _unreadable(self.prefix, name, _reason(error)) from None
-        raise _unreadable(self.prefix, name, "checksum mismatch")
+        if len(array) != count or masked_crc32c(array) != entry.checksum:
+            raise _unreadable(self.prefix, name, "checksum mismatch")
+        array = array.astype(entry.storage.newbyteorder("="), copy=False)
+        if entry.dtype == "bfloat16":
+            array = (array.astype(np.uint32) << 16).view(np.float32)
+        return array.reshape(entry.shape)
+
+    def _require_bytes(self, name: str, entry: Entry) -> None:
+        """Raise CheckpointError if the data file is too short."""
+        path = self._file_of(entry)
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise _unreadable(self.prefix, name, _reason(error)) from None
+        if size < entry.offset + entry.size:
+            raise _unreadable(self.prefix, name, f"{path.name} is truncated")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
@@ -130,28 +152,9 @@ class WeightsReader(Mapping[str, np.ndarray]):
         return Path(f"{self.prefix}.data-{entry.shard:05d}-of-{entry.shards:05d}")
 
 
-class _TensorFlowReader:
-    """Reads what only TensorFlow supports: compressed indexes, sliced variables, other dtypes."""
-
-    def __init__(self, prefix: Path) -> None:
-        import tensorflow as tf
-
-        self._prefix = prefix
-        self._errors = (tf.errors.OpError, ValueError, IndexError)
-        try:
-            self._reader = tf.train.load_checkpoint(str(prefix))
-            shapes = self._reader.get_variable_to_shape_map()
-            self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
-        except self._errors as error:
-            raise CheckpointError(
-                f"{prefix}.index is not a valid checkpoint index: {_reason(error)}"
-            ) from None
-
-    def read(self, name: str) -> Any:
-        try:
-            return self._reader.get_tensor(name)
-        except self._errors as error:
-            raise _unreadable(self._prefix, name, _reason(error)) from None
+def _parts(entry: Entry) -> list[Entry]:
+    """The entries of a variable's slices, or its own if it has none."""
+    return [part for _, part in entry.slices] or [entry]
 
 
 def _require(path: Path) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt2_helpers.checkpoint.tensor_bundle import masked_crc32c
 from gpt2_helpers.checkpoint.weights import SUFFIXES, WeightsReader, write_weights
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.system.files import atomic_write_text
+from index_files import entry, field, index
 
 DATA = ".data-00000-of-00001"
 
@@ -104,21 +106,68 @@ def test_an_invalid_index(prefix: Path, content: bytes) -> None:
         WeightsReader(prefix)
 
 
-def test_unsupported_files_are_read_by_tensorflow(tmp_path: Path) -> None:
-    array = tf.reshape(tf.range(6.0), [3, 2])
-    tf.raw_ops.SaveV2(  # a sliced variable, and a dtype that NumPy lacks
-        prefix=str(tmp_path / "m"),
-        tensor_names=["a", "a", "b"],
-        shape_and_slices=["3 2 0,1:-", "3 2 1,2:-", ""],
-        tensors=[array[:1], array[1:], tf.constant([1.0], tf.bfloat16)],
+def save_slices(prefix: Path, array: tf.Tensor, *slices: str) -> None:
+    """Save an array with TensorFlow in slices, given as "start,length" of the first dimension."""
+    parts = []
+    for part in slices:
+        start, length = map(int, part.split(","))
+        parts.append(array[start : start + length])
+    shape = " ".join(map(str, array.shape))
+    others = "".join(":-" for _ in array.shape[1:])
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=["a"] * len(slices) + ["b"],
+        shape_and_slices=[f"{shape} {part}{others}" for part in slices] + [""],
+        tensors=[*parts, tf.constant([1.0, -0.5], tf.bfloat16)],
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "slices"),
+    [
+        ((3, 2), ("0,1", "1,2")),
+        ((200, 1), ("0,63", "63,1", "64,136")),  # around the first numbers of two bytes
+        ((40_000,), ("0,8192", "8192,20000", "28192,11808")),  # and of three
+    ],
+)
+def test_slices_and_bfloat16_are_read_as_tensorflow_saved_them(
+    tmp_path: Path, shape: tuple[int, ...], slices: tuple[str, ...]
+) -> None:
+    array = tf.reshape(tf.range(float(np.prod(shape))), shape)
+    save_slices(tmp_path / "m", array, *slices)
     reader = WeightsReader(tmp_path / "m")
-    assert reader.shapes == {"a": (3, 2), "b": (1,)}
+    assert reader.shapes == {"a": shape, "b": (2,)}
+    assert reader.dtypes == {"a": "float32", "b": "bfloat16"}
     np.testing.assert_array_equal(reader["a"], array)
-    assert reader["b"].tolist() == [1.0]
+    assert reader["b"].tolist() == [1.0, -0.5]
     Path(f"{tmp_path / 'm'}{DATA}").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"the variable a cannot be read.*truncated"):
         WeightsReader(tmp_path / "m")["a"]
+
+
+def test_big_endian_data(tmp_path: Path) -> None:
+    values = np.array([1.5, -2.0], ">f4")
+    saved = entry(checksum=masked_crc32c(values))
+    content = index((b"a", saved), header=field(1, 1) + field(2, 1))
+    (tmp_path / "m.index").write_bytes(content)
+    (tmp_path / f"m{DATA}").write_bytes(values.tobytes())
+    array = WeightsReader(tmp_path / "m")["a"]
+    assert array.dtype == np.float32
+    assert array.tolist() == [1.5, -2.0]
+
+
+def test_strings_are_listed_but_not_read(tmp_path: Path) -> None:
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "m"),
+        tensor_names=["_CHECKPOINTABLE_OBJECT_GRAPH", "a"],
+        shape_and_slices=["", ""],
+        tensors=[tf.constant(b"graph"), tf.constant(1.0)],
+    )
+    reader = WeightsReader(tmp_path / "m")
+    assert reader["a"] == 1
+    assert reader.shapes == {"_CHECKPOINTABLE_OBJECT_GRAPH": (), "a": ()}
+    with pytest.raises(CheckpointError, match="unsupported dtype number 7"):
+        reader["_CHECKPOINTABLE_OBJECT_GRAPH"]
 
 
 def test_a_truncated_index(prefix: Path) -> None:

@@ -13,18 +13,15 @@ import numpy as np
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
-from gpt2_helpers.checkpoint.tensor_bundle import (
-    CorruptIndexError,
-    UnsupportedIndexError,
-    read_index,
-)
+from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import read_tokens
-from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.errors import CheckpointError, Gpt2Error
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
+from index_files import sliced_index, with_valid_checksums
 
 SEPARATOR = b"\n====\n"  # between the two files of a tokenizer
 # In memory if possible: nothing has to be written to a disk.
@@ -68,9 +65,16 @@ def tar(data: bytes) -> None:
 
 
 def index(data: bytes) -> None:
-    # WeightsReader turns the first into a CheckpointError; after the other it uses TensorFlow.
-    with contextlib.suppress(CorruptIndexError, UnsupportedIndexError):
-        read_index(_file("model.index", data))
+    _file("model.data-00000-of-00001", bytes(64))
+    with contextlib.suppress(CheckpointError):
+        _file("model.index", data)
+        WeightsReader(_FOLDER / "model")
+    # Changed files rarely have the right checksums, which are checked before everything else.
+    _file("model.index", with_valid_checksums(data))
+    reader = WeightsReader(_FOLDER / "model")
+    for name in reader:
+        with contextlib.suppress(CheckpointError):
+            reader[name]
 
 
 def record(data: bytes) -> None:
@@ -139,6 +143,7 @@ def seeds(target: str, folder: Path) -> None:
         (run.path / "checkpoint").write_text('model_checkpoint_path: "model-1"\n')
         if target == "index":
             (folder / "a").write_bytes((run.path / "model-1.index").read_bytes())
+            (folder / "sliced").write_bytes(sliced_index())
         else:
             drain(run_archive.pack(run_archive.archive_members(run.require()), folder / "a"))
             sha256_path(folder / "a").unlink()
