@@ -221,6 +221,8 @@ RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ),
     ("NaN", weights("model/wpe", lambda a: a * np.nan), "NaN"),
     ("infinity", weights("model/h1/mlp/c_fc/b", lambda a: a / 0), "infinite"),
+    ("integers", weights("model/wpe", lambda a: a.astype(np.int16)), "has dtype int16"),
+    ("truth values", weights("model/h0/ln_1/g", lambda a: a > 0), "has dtype bool"),
     ("another shape", weights("model/wpe", lambda a: a[1:]), "has shape"),
     ("hparams that are not JSON", file("checkpoint/run1/hparams.json", "n_ctx: 5"), "JSON"),
     ("hparams nested too deeply", file("checkpoint/run1/hparams.json", "[" * 99999), "JSON"),

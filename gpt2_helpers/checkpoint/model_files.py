@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
 
 BASE_CHECKPOINT = "model.ckpt"
+_WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
@@ -267,6 +268,11 @@ def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _F
             raise CheckpointError(
                 f"{prefix}: the variable {name} has shape {list(weights.shapes[name])}, "
                 f"but hparams.json implies {list(shape)}: they do not match"
+            )
+        if weights.dtypes[name] not in _WEIGHT_DTYPES:
+            raise CheckpointError(
+                f"{prefix}: the variable {name} has dtype {weights.dtypes[name]}, but weights are "
+                f"one of {', '.join(_WEIGHT_DTYPES)}"
             )
     extra = sorted(
         name for name in set(weights.shapes) - set(expected)

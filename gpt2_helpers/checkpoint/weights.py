@@ -2,7 +2,8 @@
 
 The format is TensorFlow's "tensor bundle": `PREFIX.index` lists names, shapes and positions,
 `PREFIX.data-00000-of-00001` has the data, or several such files have it. `PREFIX.meta` is for a
-graph; here it has only TensorFlow's version, because older tools require the file but not its content.
+graph; here it has only TensorFlow's version, because older tools require the file but not its
+content.
 """
 
 from __future__ import annotations
