@@ -2,9 +2,9 @@
 
 A request passes through these modules, outermost first:
 
-    server        uvicorn; timeouts closes connections that send too slowly
-    middleware    security headers, API key, body size, rate limit, access log
-    routes        one handler per route, registered in app
+    server        uvicorn; connections closes idle and slow connections
+    middleware    security headers, host names and CORS (origins), API key, body size, access log
+    routes        one handler per route, registered in app; rate_limit counts texts per client
     schemas       JSON or query string -> GenerateRequest or CompleteRequest, validated
     responses     submits the request to the engine; chunks -> JSON or server-sent events
     engine        tokenizes the prompt, checks the queue, makes one SequenceSpec per text

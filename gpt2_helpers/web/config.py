@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
+
+BODY_OVERHEAD = 4096  # bytes of a body or query besides its prompt
+# At most: a JSON surrogate pair, \\uXXXX\\uXXXX, or four bytes in a query, %XX%XX%XX%XX.
+BYTES_PER_CHARACTER = 12
+MIN_QUERY_BYTES = 65_536
+ANY = "*"  # as an entry of allow_hosts or allow_origins
+_HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class ServeConfig(ValidatedConfig):
         maximum=3600,
     )  # fmt: skip
     rate_limit: int = option(
-        0, "generation requests per minute and client; 0 disables the limit", minimum=0
+        0, "texts per minute and client that may be requested; 0 disables the limit", minimum=0
     )
     trusted_proxies: int = option(
         0,
@@ -57,7 +65,15 @@ class ServeConfig(ValidatedConfig):
     )
     allow_origins: str = option(
         "",
-        "other sites whose pages may call /api (CORS): origins separated by commas, or *",
+        "other sites whose pages may call the API (CORS): origins separated by commas, or *; if "
+        "empty, none may, except that any may call / if host is not a loopback address",
+        advanced=True,
+    )
+    allow_hosts: str = option(
+        "",
+        "other host names under which clients reach the server, for example through a proxy: names "
+        "separated by commas, *.site.example for a whole domain, or * for any; if empty, only "
+        "localhost, 127.0.0.1 and [::1] on a loopback address without a key, otherwise any",
         advanced=True,
     )
     shutdown_timeout: float = option(
@@ -93,6 +109,22 @@ class ServeConfig(ValidatedConfig):
                     "allow_origins must be * or origins such as https://a.example, separated by "
                     f"commas, got {origin!r}"
                 )
+        for name in self.host_names:
+            if not _HOST_NAME.fullmatch(name):
+                raise OptionError(
+                    "allow_hosts must be host names such as gpt2.example, without scheme and port, "
+                    f"separated by commas, or *, got {name!r}"
+                )
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Maximum size of a request's body."""
+        return BODY_OVERHEAD + BYTES_PER_CHARACTER * self.max_prompt_chars
+
+    @property
+    def max_query_bytes(self) -> int:
+        """Maximum size of a request's query string, whose prefix is cut to max_prompt_chars."""
+        return max(MIN_QUERY_BYTES, self.max_body_bytes)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -101,6 +133,14 @@ class ServeConfig(ValidatedConfig):
         >>> ServeConfig(allow_origins="https://a.example, https://b.example").origins
         ('https://a.example', 'https://b.example')
         """
-        return tuple(
-            site.strip().rstrip("/") for site in self.allow_origins.split(",") if site.strip()
-        )
+        return tuple(site.rstrip("/") for site in _entries(self.allow_origins))
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The entries of `allow_hosts`, in lower case."""
+        return tuple(_entries(self.allow_hosts.lower()))
+
+
+def _entries(text: str) -> list[str]:
+    """Return the entries of a list separated by commas."""
+    return [entry.strip() for entry in text.split(",") if entry.strip()]

@@ -22,10 +22,22 @@ class Unauthorized(RequestError):
     status = 401
 
 
+class ForbiddenHost(RequestError):
+    """The Host header is not a name of this server."""
+
+    status = 403
+
+
 class PayloadTooLarge(RequestError):
     """The body exceeds the size limit."""
 
     status = 413
+
+
+class UriTooLong(RequestError):
+    """The query exceeds the size limit."""
+
+    status = 414
 
 
 class UnsupportedMediaType(RequestError):

@@ -1,4 +1,4 @@
-"""ASGI middleware: security headers, API key, CORS, body size, rate limit and access log.
+"""ASGI middleware: security headers, host names, API key, CORS, body size and access log.
 
 Plain ASGI instead of starlette's BaseHTTPMiddleware, so that streams pass through unbuffered.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,14 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, TooManyRequests, Unauthorized
+from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, Unauthorized, UriTooLong
+from gpt2_helpers.web.origins import OriginPolicy
 
-BODY_OVERHEAD = 4096  # bytes of a body besides its prompt
-BYTES_PER_CHARACTER = 12  # at most, as a JSON surrogate pair: \\uXXXX\\uXXXX
-MAX_TRACKED_CLIENTS = 10_000  # the most recent ones
 # These paths need no API key; nor does the page itself (GET / from a browser).
 PUBLIC_PATHS = ("/healthz", "/readyz", "/static", "/how", "/docs", "/openapi.json")
-RATE_LIMITED_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete")
 
 # Everything comes from this server, and inline scripts never run.
 CONTENT_SECURITY_POLICY = (
@@ -44,7 +40,7 @@ def error_response(error: RequestError) -> JSONResponse:
 
 
 class SecurityMiddleware:
-    """Wraps the app: checks key, body size and rate, and sets security headers.
+    """Wraps the app: checks host name, key and body size, and sets security headers.
 
     Args:
         app: The app to wrap.
@@ -63,8 +59,8 @@ class SecurityMiddleware:
         frame_ancestors: str = "'self'",
     ) -> None:
         self._app, self._config, self._key, self._on_response = app, config, key, on_response
-        self._rate_limiter = RateLimiter(config.rate_limit)
-        self._max_body = BODY_OVERHEAD + BYTES_PER_CHARACTER * config.max_prompt_chars
+        self._origin_policy = OriginPolicy(config, has_key=key is not None)
+        self._max_body = config.max_body_bytes
         self._policy = CONTENT_SECURITY_POLICY.format(frame_ancestors=frame_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,15 +95,19 @@ class SecurityMiddleware:
     def _check(self, scope: Scope) -> None:
         """Raise a RequestError if a request may not pass."""
         headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
+        self._origin_policy.check_host(headers)
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max_body:
             raise self._too_large()
+        if len(scope["query_string"]) > self._config.max_query_bytes:
+            raise UriTooLong(
+                f"the query is longer than {self._config.max_query_bytes} bytes: send the "
+                "parameters as JSON in the body of a POST request"
+            )
         if method == "OPTIONS" or path.startswith(PUBLIC_PATHS) or is_page_request(scope):
             return
         if self._key is not None:
             self._check_key(headers.get("authorization", ""), self._key)
-        if path in RATE_LIMITED_PATHS and method != "HEAD":
-            self._rate_limiter.check(self._client(scope))
 
     def _check_key(self, authorization: str, key: str) -> None:
         scheme, _, token = authorization.partition(" ")
@@ -117,14 +117,6 @@ class SecurityMiddleware:
             raise Unauthorized("API key required: send it as Authorization: Bearer KEY")
         if not matches:
             raise Unauthorized("wrong API key: ask the operator of this server for it")
-
-    def _client(self, scope: Scope) -> str:
-        """The client's address, as seen by the outermost trusted proxy."""
-        if self._config.trusted_proxies:
-            # A client can forge the first entries; each proxy appends one.
-            entries = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-            return entries[max(0, len(entries) - self._config.trusted_proxies)].strip()
-        return (scope.get("client") or ("",))[0]
 
     def _limited(self, receive: Receive) -> Receive:
         """Wrap `receive` to stop at the size limit: a chunked body has no Content-Length."""
@@ -151,15 +143,11 @@ class SecurityMiddleware:
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers.setdefault("Cache-Control", "no-store")
-        path, origin = scope["path"], Headers(scope=scope).get("origin")
-        if path == "/":
-            headers["Access-Control-Allow-Origin"] = "*"  # as gpt-2-cloud-run does
+        headers.update(self._origin_policy.cors_headers(scope["path"], Headers(scope=scope)))
+        if scope["path"] == "/":
             headers.add_vary_header("Accept")
-        elif origin and path.startswith("/api/"):
-            allowed = self._config.origins
+        if self._config.origins:
             headers.add_vary_header("Origin")
-            if "*" in allowed or origin in allowed:
-                headers["Access-Control-Allow-Origin"] = origin
 
 
 def is_page_request(scope: Scope) -> bool:
@@ -170,37 +158,3 @@ def is_page_request(scope: Scope) -> bool:
         and scope["method"] in ("GET", "HEAD")
         and "text/html" in request.headers.get("accept", "")
     )
-
-
-class RateLimiter:
-    """A token bucket per client, which holds one minute's requests and refills steadily.
-
-    >>> limiter = RateLimiter(1)
-    >>> limiter.check("192.0.2.1")
-    >>> limiter.check("192.0.2.1")
-    Traceback (most recent call last):
-        ...
-    gpt2_helpers.web.errors.TooManyRequests: rate limit (1 per minute) exceeded: retry in 60 s
-    """
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute  # 0 disables the limit
-        # (requests left, time of the last request) by client, the least recent first
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def check(self, client: str) -> None:
-        """Count a request; raises TooManyRequests if the client's bucket is empty."""
-        if not self._per_minute:
-            return
-        now = time.monotonic()
-        left, since = self._buckets.pop(client, (float(self._per_minute), now))
-        left = min(self._per_minute, left + (now - since) * self._per_minute / 60)
-        self._buckets[client] = (left - 1 if left >= 1 else left, now)
-        if len(self._buckets) > MAX_TRACKED_CLIENTS:
-            self._buckets.popitem(last=False)
-        if left < 1:
-            wait = max(1, round((1 - left) * 60 / self._per_minute))
-            raise TooManyRequests(
-                f"rate limit ({self._per_minute} per minute) exceeded: retry in {wait} s",
-                wait,
-            )

@@ -26,6 +26,7 @@ from gpt2_helpers.web.errors import ServiceUnavailable, UnsupportedMediaType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
 from gpt2_helpers.web.middleware import is_page_request
 from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.rate_limit import RateLimiter, client_of
 from gpt2_helpers.web.schemas import RequestParser, parse_json_object
 
 STATIC = Path(__file__).parent / "static"
@@ -39,7 +40,8 @@ class Routes:
         self, engine: Engine, metrics: Metrics, info: ModelInfo, config: ServeConfig
     ) -> None:
         self._engine, self._metrics, self._info = engine, metrics, info
-        self._parser = RequestParser(config)
+        self._parser, self._config = RequestParser(config), config
+        self._rate_limiter = RateLimiter(config.rate_limit)
         self._openapi = openapi.document(self._parser)
 
     async def root(self, request: Request) -> Response:
@@ -52,18 +54,21 @@ class Routes:
         if request.method == "POST":
             parameters = parse_json_object(await request.body())
         wanted = self._parser.parse_cloud_run(parameters)
+        self._charge(request, 1)
         work = responses.generate(self._engine, wanted)
         return await self._respond(request, work, lambda results: {"text": results[0].text})
 
     async def generate(self, request: Request) -> Response:
         """POST /api/generate: all texts in one response."""
         wanted = self._parser.parse_generate(await _json_body(request))
+        self._charge(request, wanted.sampling.nsamples)
         return await self._respond(request, responses.generate(self._engine, wanted), _texts)
 
     async def stream(self, request: Request) -> Response:
         """POST /api/stream: texts as they are generated."""
         start = time.monotonic()
         wanted = self._parser.parse_generate(await _json_body(request))
+        self._charge(request, wanted.sampling.nsamples)
         chunks = responses.ChunkStream(self._engine, wanted)
 
         def on_first_text() -> None:
@@ -74,6 +79,7 @@ class Routes:
     async def complete(self, request: Request) -> Response:
         """POST /api/complete: short continuations to choose from."""
         wanted = self._parser.parse_complete(await _json_body(request))
+        self._charge(request, wanted.count)
         work = responses.complete(self._engine, wanted)
         return await self._respond(request, work, lambda found: {"completions": found})
 
@@ -118,6 +124,11 @@ class Routes:
                 "Access-Control-Max-Age": "3600",
             },
         )
+
+    def _charge(self, request: Request, texts: int) -> None:
+        """Count texts towards the client's rate limit; raises TooManyRequests."""
+        client = client_of(request.scope, self._config.trusted_proxies)
+        self._rate_limiter.charge(client, texts)
 
     async def _respond(
         self,

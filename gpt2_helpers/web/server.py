@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SHUTDOWN_MARGIN = 2.0  # seconds after shutdown_timeout to deliver the last errors
 BACKLOG = 128  # connections that the operating system queues
-MAX_CONNECTIONS = 1000
+MAX_HEADER_BYTES = 65_536
 KEEPALIVE_TIMEOUT = 75  # seconds that an idle connection stays open
 
 
@@ -113,7 +113,7 @@ def _validate_key(key: str) -> str:
 def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
-    from gpt2_helpers.web.timeouts import TimeoutProtocol
+    from gpt2_helpers.web.connections import ConnectionProtocol
 
     class GracefulServer(uvicorn.Server):
         """Stops the engine on shutdown, within `shutdown_timeout`."""
@@ -127,8 +127,8 @@ def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn
     return GracefulServer(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http=TimeoutProtocol,  # on h11, which limits the size of headers; httptools does not
-            limit_concurrency=MAX_CONNECTIONS,
+            http=ConnectionProtocol,  # on h11, which limits the size of headers; httptools doesn't
+            h11_max_incomplete_event_size=config.max_query_bytes + MAX_HEADER_BYTES,
             # Configuring logging would close the stream of absl's handler, if TensorFlow is loaded
             # and stderr has been redirected since, as in a notebook or in pytest.
             log_config=None,

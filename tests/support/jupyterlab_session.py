@@ -72,14 +72,14 @@ def find_chromium() -> str:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """Start a headless Chromium."""
+def browser(*flags: str) -> Iterator[Browser]:
+    """Start a headless Chromium, with additional flags."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
     path = find_chromium()
     # Chromium's sandbox does not work for root, as in a container.
-    flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    own = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        chromium = playwright.chromium.launch(executable_path=path, args=[*own, *flags])
         try:
             yield chromium
         finally:

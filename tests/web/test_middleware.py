@@ -1,4 +1,4 @@
-"""Security headers, API key, CORS, body size, rate limit and access log."""
+"""Security headers, API key, CORS, body size and access log."""
 
 from __future__ import annotations
 
@@ -18,22 +18,6 @@ def test_a_body_over_the_limit_is_not_read(tiny: Session) -> None:
         for response in (with_length, chunked):
             assert response.status_code == 413
             assert "longer than" in response.json()["error"]
-
-
-def test_rate_limit_per_client(tiny: Session) -> None:
-    with serving(tiny, rate_limit=3, trusted_proxies=1) as client:
-
-        def request(address: str) -> httpx.Response:
-            # A client can send the header as well; the proxy appends its own entry.
-            forwarded = [("X-Forwarded-For", "forged"), ("X-Forwarded-For", address)]
-            return client.get("/", params={"length": 2}, headers=forwarded)
-
-        assert [request("192.0.2.1").status_code for _ in range(4)] == [200, 200, 200, 429]
-        response = request("192.0.2.1")
-        assert 1 <= int(response.headers["retry-after"]) <= 20
-        assert "rate limit (3 per minute) exceeded" in response.json()["error"]
-        assert request("192.0.2.2").status_code == 200
-        assert client.get("/healthz").status_code == 200
 
 
 def test_api_key(tiny: Session) -> None:
@@ -63,8 +47,6 @@ def test_cors(tiny: Session) -> None:
             assert response.status_code == 204
             assert ("access-control-allow-origin" in response.headers) == allowed
             assert "Origin" in response.headers["vary"]
-        response = client.options("/", headers=headers)
-        assert response.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("path", ["/", "/how", "/docs", "/static/page.js", "/nothing", "/metrics"])
@@ -74,6 +56,7 @@ def test_every_response_has_security_headers(client: httpx.Client, path: str) ->
     assert policy.startswith("default-src 'none'; script-src 'self'")
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "server" not in headers
 
 
