@@ -34,7 +34,7 @@ from gpt2_helpers.api_setup import (
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
-from gpt2_helpers.console import show_finetuning, with_progress
+from gpt2_helpers.console import print_note, show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
@@ -174,6 +174,8 @@ def generate(
     top_k: int = 0,
     top_p: float = 0.0,
     include_prefix: bool = True,
+    *,
+    prompt_prefix: str | None = None,
 ) -> list[str] | None:
     """Generate texts: print them, return them as a list, or write them to a file.
 
@@ -190,6 +192,9 @@ def generate(
         destination_path: File to write the texts to, instead of printing them.
         sample_delim: Text to write after each generated text, if there are several.
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+        prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
+            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
+            nothing there.
 
     Returns:
         The texts in the order of their prompts if `return_as_list` is set, else None.
@@ -206,6 +211,7 @@ def generate(
     config = _config(SamplingConfig, locals())
     prompts = _prompts(prefix)
     _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    _explain_prompt_prefix(sess, prompts, prompt_prefix)
     total = len(prompts) * nsamples
     results = in_order(sess.generate(prompts, config))
     if total == 1:
@@ -243,6 +249,8 @@ def generate_to_file(
     top_k: int = 0,
     top_p: float = 0.0,
     include_prefix: bool = True,
+    *,
+    prompt_prefix: str | None = None,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
 
@@ -253,6 +261,9 @@ def generate_to_file(
         destination_path: File to write the texts to.
         sample_delim: Text to write after each generated text, if there are several.
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+        prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
+            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
+            nothing there.
 
     Raises:
         OptionError: If an option is invalid or the file can't be written.
@@ -277,6 +288,17 @@ def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
     if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
         raise OptionError(f"prefix must be a string or a list of strings, got {prefix!r}")
     return prompts
+
+
+def _explain_prompt_prefix(sess: Session, prompts: list[str], prompt_prefix: str | None) -> None:
+    """Print what to pass if the run was finetuned on a table and the caller did not decide."""
+    marker = sess.prompt_prefix
+    is_decided = prompt_prefix is not None or any(str(text).startswith(marker) for text in prompts)
+    if marker and not is_decided:
+        print_note(
+            f"{sess.run_name} was finetuned on the rows of a table: pass "
+            f'prompt_prefix="{marker}" to generate rows, or prompt_prefix="" to hide this note'
+        )
 
 
 def _load_if_needed(

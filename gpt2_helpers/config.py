@@ -30,6 +30,7 @@ __all__ = [
     "MODEL_NAMES",
     "MODEL_ALIASES",
     "PRECISIONS",
+    "PRESET",
     "PRETRAINED_CONFIGS",
     "DatasetConfig",
     "FinetuneConfig",
@@ -96,6 +97,11 @@ class SamplingConfig(ValidatedConfig):
         label="Stop string",
     )  # fmt: skip
     include_prefix: bool = option(True, "start each text with its prompt", label="Include prompt")
+    prompt_prefix: str | None = option(
+        None,
+        "text put before every prompt and left out of the texts",
+        label="Before the prompt",
+    )
     seed: int | None = option(
         None,
         "random seed, for reproducible texts",
@@ -103,6 +109,12 @@ class SamplingConfig(ValidatedConfig):
         minimum=0,
         maximum=2**63 - 1,
     )
+
+
+# What the command line, the forms and the page start from. Top-k 40 leaves out the unlikely tokens
+# that make a small model's texts break off. The defaults above are those of gpt-2-simple.
+# They also put `<|startoftext|>` before prompts for a run that was finetuned on a table.
+PRESET = SamplingConfig(temperature=0.7, top_k=40)
 
 
 @dataclass(frozen=True)

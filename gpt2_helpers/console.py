@@ -20,6 +20,11 @@ def print_line(line: str, end: str = "\n") -> None:
     sys.stdout.flush()
 
 
+def print_note(line: str) -> None:
+    """Print a line to stderr above any progress bar, to keep it apart from generated texts."""
+    Bar.write(line, file=sys.stderr)
+
+
 def progress_line(progress: RunProgress) -> str:
     """One training step as a line, in gpt-2-simple's format."""
     line = (

@@ -17,22 +17,26 @@ from gpt2_helpers.checkpoint.model_files import (
     model_folder,
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import (
+    BUNDLED_MODEL,
     INFERENCE_PRECISIONS,
     DatasetConfig,
     FinetuneConfig,
     RunConfig,
     SamplingConfig,
 )
+from gpt2_helpers.data.documents import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate, stream
+from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import free_graphs
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -52,6 +56,9 @@ class Session:
         run_folder: The folder of the loaded run. None if no run is loaded.
         base_model: The pretrained model that the run was finetuned from, if known.
         model_name: The name of the loaded pretrained model. None if none is loaded.
+        prompt_prefix: What each text that the run was trained on starts with: `<|startoftext|>`
+            for a table, else nothing.
+        example_prompts: Prompts to try with the loaded model, the best first.
     """
 
     def __init__(self) -> None:
@@ -62,6 +69,8 @@ class Session:
         self.run_folder: Path | None = None
         self.base_model: str | None = None
         self.model_name: str | None = None
+        self.prompt_prefix = ""
+        self.example_prompts: tuple[str, ...] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -148,9 +157,9 @@ class Session:
                 raise CheckpointError(
                     f"no checkpoint {checkpoint!r} in {run.path}: there are {', '.join(names)}"
                 )
-        base_model = run.record.base_model
+        record = run.record
         self._load(run.path, precision, checkpoint)
-        self._set_run(folder, base_model)
+        self._set_run(folder, record)
 
     def load_pretrained(
         self, model_name: str, model_dir: str | Path = "models", precision: str = "auto"
@@ -168,6 +177,8 @@ class Session:
         """
         self._load(model_folder(model_name, model_dir), precision, None)
         self.model_name = model_name
+        is_bundled = model_name == BUNDLED_MODEL
+        self.example_prompts = BUNDLED_MODEL_EXAMPLES if is_bundled else PRETRAINED_EXAMPLES
 
     def finetune(
         self,
@@ -214,7 +225,7 @@ class Session:
             opened.callbacks.append(Backup(backup))
         self._model, self._tokenizer = opened.model, opened.tokenizer
         self._decoders = opened.decoders
-        self._set_run(opened.folder, opened.record.base_model)
+        self._set_run(opened.folder, opened.record)
         return opened
 
     def generate(
@@ -259,13 +270,19 @@ class Session:
         """Release the model and its memory. The session can load another."""
         self._model = self._decoders = self._tokenizer = None
         self.run_name = self.run_folder = self.base_model = self.model_name = None
+        self.prompt_prefix, self.example_prompts = "", ()
         # Compiled functions and the model reference each other: only the collector frees them.
         gc.collect()
         free_graphs()
 
-    def _set_run(self, folder: RunFolder, base_model: str) -> None:
+    def _set_run(self, folder: RunFolder, record: RunRecord) -> None:
         self.run_name, self.run_folder = folder.name, folder.path
-        self.base_model = base_model or None
+        self.base_model = record.base_model or None
+        has_rows = record.prompt_prefix == START_OF_TEXT
+        if record.prompt_prefix is None:  # recorded by an older version
+            has_rows = is_table(Path(record.dataset))
+        self.prompt_prefix = START_OF_TEXT if has_rows else ""
+        self.example_prompts = tuple(record.example_prompts)
 
     def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:
         if precision not in INFERENCE_PRECISIONS:

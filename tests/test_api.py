@@ -274,7 +274,7 @@ def test_generate_accepts_every_parameter_by_position(loaded: Session) -> None:
         "include_prefix": False,
     }
     assert list(GPT_2_SIMPLE["generate"])[1:] == list(given)
-    names = {field.name for field in dataclasses.fields(SamplingConfig)}
+    names = {field.name for field in dataclasses.fields(SamplingConfig)} & given.keys()
     options = SamplingConfig(**{name: given[name] for name in names})
     expected = [result.text for result in in_order(loaded.generate("What", options))]
     assert gpt2.generate(loaded, *given.values()) == expected
@@ -382,6 +382,24 @@ def test_an_empty_prompt_is_the_same_as_none(loaded: Session) -> None:
     for wrong in (5, [5], b"What"):
         with pytest.raises(OptionError):
             written(loaded, prefix=wrong)
+
+
+def test_a_run_of_a_table_says_which_option_generates_rows(capsys: Captured) -> None:
+    write_model()
+    write_text("titles.csv", "title\n" + "What is the best thing?\n" * 40)
+    tf.config.run_functions_eagerly(True)
+    train("titles.csv", steps=1)
+    tf.config.run_functions_eagerly(False)
+    session = gpt2.start_tf_sess()
+    options: dict[str, Any] = {"length": 24, "seed": 2}
+    gpt2.generate(session, **options)
+    shown = capsys.readouterr()
+    assert 'pass prompt_prefix="<|startoftext|>"' in shown.err
+    assert "prompt_prefix" not in shown.out
+    for decided in ("<|startoftext|>", ""):
+        gpt2.generate(session, prompt_prefix=decided, prefix="What", **options)
+    gpt2.generate(session, prefix="<|startoftext|>", **options)
+    assert "prompt_prefix" not in capsys.readouterr().err
 
 
 # --- Which model generates

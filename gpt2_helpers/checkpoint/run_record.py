@@ -23,6 +23,9 @@ class RunRecord:
 
     Attributes:
         dataset: Path of the training data.
+        prompt_prefix: Text that each document of the data starts with: `<|startoftext|>` for the
+            rows of a table; None if unknown.
+        example_prompts: Common openings of paragraphs in the data.
         base_model: Name of the model that the run started from.
         legacy_tokens: Whether special tokens are encoded as plain text, as gpt-2-simple did.
         parameters: All options of the last training.
@@ -37,6 +40,8 @@ class RunRecord:
     """
 
     dataset: str = ""
+    prompt_prefix: str | None = None
+    example_prompts: list[str] = field(default_factory=list)
     base_model: str = ""
     legacy_tokens: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)

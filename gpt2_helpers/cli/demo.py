@@ -10,7 +10,6 @@ from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 TITLES = Path(__file__).parents[2] / "data" / "titles.csv"
 FOLDER = Path("demo")
@@ -62,19 +61,17 @@ def main(steps: int = FINETUNE.steps) -> int:
         top_p=0.95,
         nsamples=NEW_TITLES,
         batch_size=NEW_TITLES,
-        truncate=END_OF_TEXT,
-        include_prefix=False,
+        prompt_prefix=session.prompt_prefix,
         seed=1,
     )
-    titles = [" ".join(title.text.split()) for title in session.generate(START_OF_TEXT, options)]
+    titles = [" ".join(title.text.split()) for title in session.generate("", options)]
     known = {_plain(title) for title in read_column(TITLES, ReadReport())}
     new = sum(_plain(title) not in known for title in titles)
     print_line("\n".join(f"  {title}" for title in titles))
     print_line(f"\n{new} of these {NEW_TITLES} titles are not in {TITLES.name}.")
     print_line(
         f"For more: .venv/bin/gpt2-helpers generate --run-name {RUN.run_name} "
-        f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60 "
-        f'--prefix "{START_OF_TEXT}" --truncate "{END_OF_TEXT}" --include-prefix False'
+        f"--checkpoint-dir {RUN.checkpoint_dir} --nsamples 20 --length 60"
     )
     print_line(
         "Next: .venv/bin/gpt2-helpers finetune YOUR_FILE.txt --model-name tiny, or a notebook."

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli import model_options
 from gpt2_helpers.cli.command import DONE
-from gpt2_helpers.cli.parser import Parser, config_from
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.fields import ValidatedConfig, fields_of, option
 from gpt2_helpers.system.interrupts import deferred_interrupts
+from gpt2_helpers.web.config import ServeConfig
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.result import GenerationResult
@@ -64,7 +65,7 @@ def parser() -> Parser:
         "them to one file (--destination-path) or several (--nfiles).",
         (
             "--run-name run1 --nsamples 5 --length 100 --temperature 0.8",
-            '--prefix "<|startoftext|>" --include-prefix False --nsamples 9 --batch-size 9',
+            "--run-name titles --nsamples 20 --batch-size 20 --length 60",
             '--model-name 124M --prefix "The secret of life is" --destination-path out.txt',
         ),
     )
@@ -75,7 +76,10 @@ def parser() -> Parser:
         metavar="TEXT",
     )
     model_options.add_model_options(parser)
-    parser.add_config(SamplingConfig)
+    names = [field.name for field in fields_of(SamplingConfig) if field.name != "prompt_prefix"]
+    parser.add_config(SamplingConfig, *names, defaults=PRESET)
+    default_text = field_of(ServeConfig, "prompt_prefix").default_text
+    parser.add_field(field_of(SamplingConfig, "prompt_prefix", default_text=default_text))
     parser.add_config(OutputConfig)
     model_options.add_loading_options(parser)
     return parser
@@ -83,8 +87,11 @@ def parser() -> Parser:
 
 def run(options: Namespace) -> int:
     """Load the model and generate."""
-    sampling, output = config_from(SamplingConfig, options), config_from(OutputConfig, options)
+    sampling = config_from(SamplingConfig, options, PRESET)
+    output = config_from(OutputConfig, options)
     session = model_options.load_session(options)
+    if sampling.prompt_prefix is None:
+        sampling = dataclasses.replace(sampling, prompt_prefix=session.prompt_prefix)
     prompts = getattr(options, "prefix", [""])
     total = len(prompts) * sampling.nsamples
     for number in range(output.nfiles or 1):

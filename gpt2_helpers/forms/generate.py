@@ -14,8 +14,7 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.data.documents import is_table
+from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.fields import ValidatedConfig, fields_of, option
@@ -31,13 +30,10 @@ from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_fi
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.interrupts import deferred_interrupts
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.tokenizer import START_OF_TEXT
 
 LONG_TEXT, SHORT_TEXTS = "Long text", "Short texts, such as titles"
-_PRESETS: dict[str, dict[str, Any]] = {
-    LONG_TEXT: {"prefix": "", "truncate": None, "include_prefix": True},
-    SHORT_TEXTS: {"prefix": START_OF_TEXT, "truncate": END_OF_TEXT, "include_prefix": False},
-}
+_PROMPT_PREFIXES = {LONG_TEXT: None, SHORT_TEXTS: START_OF_TEXT}
 _DEFAULT_AMOUNTS: dict[str, dict[str, Any]] = {
     LONG_TEXT: {"length": 200, "nsamples": 5, "batch_size": 5},
     SHORT_TEXTS: {"length": 100, "nsamples": 20, "batch_size": 20},
@@ -49,19 +45,16 @@ _MAIN_FIELDS = ("prefix", "length", "temperature", "nsamples", "batch_size", "to
 class PromptConfig(ValidatedConfig):
     """The prompts of the form."""
 
-    prefix: str = option(
-        "", "the start of the text, which the model continues; may be empty", label="Prompt"
-    )
+    prefix: str = option("", "the start of the text, which the model continues", label="Prompt")
     prefix_lines: bool = option(
         False, "generate separate texts for each line", label="One prompt per line"
     )
 
-    @property
-    def prompts(self) -> list[str]:
-        """The prompts. A single one keeps its newlines."""
+    def prompts(self, example: str = "") -> list[str]:
+        """The prompts, or the example if the box is empty. A single one keeps its newlines."""
         if not self.prefix_lines:
-            return [self.prefix]
-        return [line for line in self.prefix.splitlines() if line.strip()] or [""]
+            return [self.prefix or example]
+        return [line for line in self.prefix.splitlines() if line.strip()] or [example]
 
 
 @dataclass(frozen=True)
@@ -89,8 +82,8 @@ class GenerateForm(Displayable):
     OverlapReport.from_matches(form.matches)    # how many of them are copies
 
     The form uses the model that `sess` holds when it generates. The defaults for a run that was
-    trained on a table are those for short texts. Environment variables override the arguments:
-    GPT2_PREFIX, GPT2_LENGTH, GPT2_NSAMPLES and so on.
+    trained on a table are those for short texts, with `<|startoftext|>` as prompt prefix.
+    Environment variables override the arguments: GPT2_PREFIX, GPT2_LENGTH, GPT2_NSAMPLES and so on.
 
     Args:
         sess: The session with the model.
@@ -105,7 +98,7 @@ class GenerateForm(Displayable):
         self.matches: list[tuple[str, Match]] = []  # of the texts that were compared
         # The index of the training text, with its cache key and notes.
         self._cached_index: tuple[object, Comparer, str] | None = None
-        kind = SHORT_TEXTS if _trained_on_table(sess) else LONG_TEXT
+        kind = SHORT_TEXTS if sess.prompt_prefix else LONG_TEXT
         self.kind = widgets.ToggleButtons(
             options=[LONG_TEXT, SHORT_TEXTS], value=kind, style={"button_width": "auto"}
         )
@@ -116,7 +109,12 @@ class GenerateForm(Displayable):
             *kinds,
             only=(*_MAIN_FIELDS, *rest),
             advanced=rest,
-            defaults={**_PRESETS[kind], **_DEFAULT_AMOUNTS[kind], **defaults},
+            defaults={
+                **vars(PRESET),
+                **_DEFAULT_AMOUNTS[kind],
+                "prompt_prefix": sess.prompt_prefix or None,
+                **defaults,
+            },
             lines={"prefix": 3},
         )
         self.bulk = ConfigForm(BulkConfig, defaults=bulk)
@@ -135,9 +133,9 @@ class GenerateForm(Displayable):
             ]
         )
         self.widget.add_class("gpt2-form")
-        self.kind.observe(lambda change: self.form.set(**_PRESETS[change["new"]]), "value")
-        self.form.on_change(self._update_memory_note)
-        self._update_memory_note()
+        self.kind.observe(self._on_kind, "value")
+        self.form.on_change(self._update)
+        self._update()
 
     def run(self) -> None:
         """Generate texts with the options of the form and show them below this cell.
@@ -167,6 +165,30 @@ class GenerateForm(Displayable):
         output = _output_box()
         with plain_errors():
             return self._write_file(output, nsamples, destination_path)
+
+    def _on_kind(self, change: dict[str, Any]) -> None:
+        self.form.set(prompt_prefix=_PROMPT_PREFIXES[change["new"]])
+
+    def _update(self) -> None:
+        """Show what an empty prompt box continues, and whether the batch fits into memory."""
+        example = self._example()
+        self.form.row("prefix").control.placeholder = example
+        self.form.note(
+            "prefix",
+            f"If empty, texts start with {example!r}."
+            if example
+            else "If empty, the model writes the whole text.",
+        )
+        self._update_memory_note()
+
+    def _example(self) -> str:
+        """Return the example in the prompt box; none if texts start with a prompt prefix, or if
+        it leaves no room for a text."""
+        examples, length = self.session.example_prompts, self.form.raw_value("length")
+        if self.form.raw_value("prompt_prefix") or not examples or not isinstance(length, int):
+            return ""
+        fits = len(self.session.tokenizer.encode(examples[0])) < length
+        return examples[0] if fits else ""
 
     def _update_memory_note(self) -> None:
         """Warn below the batch size if the batch does not fit into memory."""
@@ -237,7 +259,9 @@ class GenerateForm(Displayable):
 
     def _options(self) -> tuple[list[str], SamplingConfig]:
         """Return the prompts and options. Raises OptionError if one is invalid."""
-        return self.form.config(PromptConfig).prompts, self.form.config(SamplingConfig)
+        self._update()  # the session may have loaded another model since
+        prompts = self.form.config(PromptConfig).prompts(self._example())
+        return prompts, self.form.config(SamplingConfig)
 
     def _results_of(
         self, prompts: list[str], config: SamplingConfig
@@ -274,17 +298,6 @@ class GenerateForm(Displayable):
 
 def _model_label(sess: Session) -> str:
     return sess.run_name or sess.model_name or "the model"
-
-
-def _trained_on_table(sess: Session) -> bool:
-    """Return whether the session's run was trained on a table, which has marked short texts."""
-    if sess.run_folder is None:
-        return False
-    try:
-        record = RunFolder(sess.run_folder.parent, sess.run_folder.name).read().record
-    except Gpt2Error:
-        return False
-    return is_table(Path(record.dataset))
 
 
 def _update_bar(

@@ -11,7 +11,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 
 BLANK_RETRIES = 20  # how often a text that came out blank is generated again
 
@@ -23,8 +23,8 @@ class Sequence:
 
     Args:
         index: Identifies the sequence's chunks.
-        prompt: The prompt as text.
-        prompt_ids: The prompt's token ids.
+        prompt: The prompt as text, without the prompt prefix.
+        prompt_ids: The token ids of the prompt, including the prompt prefix.
         config: Length and sampling options.
         seed: The seed of the random numbers.
         sample: Number of the sequence's own random stream for this seed.
@@ -69,7 +69,9 @@ class Sequence:
 
     def _new_detokenizer(self) -> StreamingDetokenizer:
         prefix = self.prompt if self.config.include_prefix else ""
-        return StreamingDetokenizer(prefix, self.config.truncate)
+        # The start of another row also ends a row, if the model left out the end.
+        marked = START_OF_TEXT in (self.config.prompt_prefix or "")
+        return StreamingDetokenizer(prefix, self.config.truncate, START_OF_TEXT if marked else None)
 
 
 class ContinuousBatch:

@@ -14,22 +14,23 @@ class StreamingDetokenizer:
     certain not to be blank, since a blank text is generated again. Text that has been returned
     once never changes. Leading newlines are stripped.
 
-    >>> detokenizer = StreamingDetokenizer(stop=".")
+    >>> detokenizer = StreamingDetokenizer("", ".")
     >>> detokenizer.add(b"Yes. No")
     >>> detokenizer.is_finished, detokenizer.next_segment()
     (True, 'Yes')
     """
 
-    def __init__(self, prefix: str = "", stop: str | None = None) -> None:
+    def __init__(self, prefix: str = "", *stops: str | None) -> None:
         """Start an empty text.
 
         Args:
             prefix: Shown before the text.
-            stop: Stop string: ends the text, as the end-of-text token does.
+            *stops: Stop strings: each ends the text, as the end-of-text token does.
         """
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
-        stops = [END_OF_TEXT] + ([stop] if stop else [])
-        self._stops = [stop.encode("utf-8", errors="surrogatepass") for stop in stops]
+        self._stops = [
+            stop.encode("utf-8", errors="surrogatepass") for stop in (END_OF_TEXT, *stops) if stop
+        ]
         self._first_bytes = bytes({stop[0] for stop in self._stops})
         self._held = b""  # may become part of a stop string
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -7,12 +7,14 @@ import warnings
 from collections import abc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence, check_prompt_fits
 from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.prompts import split_prompt
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -81,15 +83,19 @@ def stream(
     """
     model = decoders.model
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    encoded = [tokenizer.encode(prompt, special=True) for prompt in prompts]
+    pairs = [split_prompt(prompt, config.prompt_prefix or "") for prompt in prompts]
+    encoded = [tokenizer.encode(text, special=True) for text, _ in pairs]
+    prompts = [shown for _, shown in pairs]
+    hidden = len(tokenizer.encode(config.prompt_prefix or "", special=True))
     for ids in encoded:
-        check_prompt_fits(ids, config.length)
+        check_prompt_fits(ids[hidden:], config.length)
         if len(ids) > model.config.n_ctx:
             warnings.warn(
                 f"the prefix has {len(ids)} tokens, more than the model's context of "
                 f"{model.config.n_ctx}: only its last part is used",
                 stacklevel=3,
             )
+    config = replace(config, length=config.length + hidden)  # the hidden part is not in the text
     waiting = _sequences(prompts, encoded, config)
     with _explain_out_of_memory(config):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))

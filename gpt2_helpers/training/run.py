@@ -21,16 +21,20 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
 from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.prompts import example_prompts, starts_with_marker
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 from gpt2_helpers.training.callbacks import Callback, LossHistory, SampleWriter, TensorBoard
 from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
+
+_START_TOKENS = 32  # more than any marker has
+_EXCERPTS, _EXCERPT_TOKENS = 100, 200  # from which example prompts are taken
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,9 @@ class FinetuneRun:
     ) -> None:
         record = self.record
         record.dataset = str(dataset)
+        start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
+        record.prompt_prefix = START_OF_TEXT if starts_with_marker(start) else ""
+        record.example_prompts = [*example_prompts(self._excerpts())]
         record.dataset_tokens = len(self.dataset.tokens)
         record.tokens_per_step = self.trainer.tokens_per_step
         if initial.saved is None:
@@ -255,6 +262,13 @@ class FinetuneRun:
             for name, value in dataclasses.asdict(config).items()
         }
         record.versions = installed_versions()
+
+    def _excerpts(self) -> str:
+        """Whole paragraphs from all over the training data."""
+        tokens = self.dataset.tokens
+        starts = range(0, len(tokens), max(_EXCERPT_TOKENS, len(tokens) // _EXCERPTS))
+        texts = [self.tokenizer.decode(tokens[start : start + _EXCERPT_TOKENS]) for start in starts]
+        return "\n".join([texts[0], *(text.partition("\n")[2] for text in texts[1:])])
 
     def _describe(self, precision: str, model_name: str) -> None:
         """Add the notes that say what will be trained on what."""

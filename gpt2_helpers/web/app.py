@@ -20,7 +20,7 @@ from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.metrics import Metrics
 from gpt2_helpers.web.middleware import SecurityMiddleware, error_response
-from gpt2_helpers.web.model_info import ModelInfo, default_prompt_prefix
+from gpt2_helpers.web.model_info import ModelInfo
 from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, STATIC, Routes
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.worker_pool import WorkerPool, worker_count
@@ -89,7 +89,7 @@ def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> E
     """Return a Scheduler or a WorkerPool, depending on the model and the options."""
     prompt_prefix = config.prompt_prefix
     if prompt_prefix is None:
-        prompt_prefix = default_prompt_prefix(session)
+        prompt_prefix = session.prompt_prefix
     model, tokenizer, on_tokens = session.inference_model, session.tokenizer, metrics.count_tokens
     workers = worker_count(model, config)
     if workers > 1 and isinstance(model, InferenceModel):

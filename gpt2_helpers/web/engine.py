@@ -17,6 +17,7 @@ from typing import TypeAlias
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.batch import check_prompt_fits
+from gpt2_helpers.generation.prompts import split_prompt
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
@@ -77,7 +78,8 @@ class Engine(ABC):
     Args:
         tokenizer: The model's tokenizer.
         config: Options of the server.
-        prompt_prefix: Text put before every prompt and left out of the texts.
+        prompt_prefix: Text put before every prompt and left out of the texts, unless the request
+            has its own.
     """
 
     def __init__(self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str) -> None:
@@ -149,19 +151,24 @@ class Engine(ABC):
             TooManyRequests: If the queue is full.
             ServiceUnavailable: If the engine has been closed.
         """
-        ids = self._tokenizer.encode(self._prompt_prefix + prompt, special=True)
+        prefix = self._prompt_prefix if config.prompt_prefix is None else config.prompt_prefix
+        text, prompt = split_prompt(prompt, prefix)
+        ids = self._tokenizer.encode(text, special=True)
+        hidden = len(self._tokenizer.encode(prefix, special=True))
+        n_prompt = len(ids) - hidden
         if max_new_tokens is not None:
-            config = replace(config, length=len(ids) + max_new_tokens)
+            config = replace(config, length=n_prompt + max_new_tokens)
         try:
-            check_prompt_fits(ids, config.length)
+            check_prompt_fits(ids[hidden:], config.length)
         except OptionError as error:
-            if len(ids) < self._config.max_length:
+            if n_prompt < self._config.max_length:
                 raise BadRequest(str(error)) from None
             raise BadRequest(
-                f"the prefix has {len(ids)} tokens, which count towards length, and the maximum "
+                f"the prefix has {n_prompt} tokens, which count towards length, and the maximum "
                 f"length of this server is {self._config.max_length}: send only the last part of "
                 "the prefix, or use max_new_tokens of /api/generate instead of length"
             ) from None
+        config = replace(config, prompt_prefix=prefix, length=config.length + hidden)
         request = Request(on_output, stream, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         samples = range(config.nsamples)

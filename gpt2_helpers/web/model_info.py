@@ -8,12 +8,10 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import installed_versions
-from gpt2_helpers.config import BUNDLED_MODEL, MODEL_ALIASES, PRETRAINED_CONFIGS
-from gpt2_helpers.data.documents import is_table
+from gpt2_helpers.config import BUNDLED_MODEL, MODEL_ALIASES, PRESET, PRETRAINED_CONFIGS
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
 from gpt2_helpers.session import Session
-from gpt2_helpers.tokenizer import START_OF_TEXT
 from gpt2_helpers.web.schemas import JSON_TYPES
 
 
@@ -28,6 +26,10 @@ class ModelInfo:
     precision: str
     steps: int | None = None  # finetuning steps
     base_model: str | None = None
+    # What an empty prompt box continues; nothing if the model starts a text itself, as one that was
+    # finetuned on a table does.
+    default_prompt: str = ""
+    example_prompts: tuple[str, ...] = ()
     version: str = field(default_factory=lambda: installed_versions()["gpt2-helpers"])
 
     @classmethod
@@ -38,7 +40,10 @@ class ModelInfo:
             "parameters": model.config.n_parameters,
             "context": model.config.n_ctx,
             "precision": model.decoding_precision,
+            "example_prompts": session.example_prompts,
         }
+        if session.example_prompts and not session.prompt_prefix:
+            numbers["default_prompt"] = session.example_prompts[0]
         if session.run_name is None or session.run_folder is None:
             name = session.model_name or "a model"
             if name == BUNDLED_MODEL:
@@ -65,18 +70,6 @@ def _completed_steps(folder: Path) -> int | None:
         return None
 
 
-def default_prompt_prefix(session: Session) -> str:
-    """Return what texts of the run's dataset start with: <|startoftext|> for a table, else ""."""
-    if session.run_folder is None:
-        return ""
-    try:
-        run = RunFolder(session.run_folder.parent, session.run_folder.name).read()
-        dataset = run.record.dataset
-    except Gpt2Error:
-        return ""
-    return START_OF_TEXT if is_table(Path(dataset)) else ""
-
-
 def option_info(option: Field) -> dict[str, Any]:
     """Return an option in JSON, for a page to make an input of it."""
     return {
@@ -85,6 +78,7 @@ def option_info(option: Field) -> dict[str, Any]:
         "label": option.label,
         "help": option.help,
         "default": option.default,
+        "preset": getattr(PRESET, option.name, option.default),  # what the page starts from
         "minimum": option.minimum,
         "maximum": option.maximum,
         "suggested_range": None if option.suggested_range is None else list(option.suggested_range),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from starlette.types import Receive
 
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
@@ -198,10 +199,13 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
         RequestError: If the request fails.
     """
     prefix = request.text[-COMPLETION_CONTEXT:]
-    greedy = SamplingConfig(temperature=0.0, length=2)
-    sampled = SamplingConfig(
+    # The end of a longer text isn't the start of a document.
+    prompt_prefix = None if len(prefix) == len(request.text) else ""
+    greedy = SamplingConfig(temperature=0.0, length=2, prompt_prefix=prompt_prefix)
+    sampled = replace(
+        PRESET,
         temperature=request.temperature,
-        top_k=40,
+        prompt_prefix=prompt_prefix,
         nsamples=max(1, min(SAMPLES_PER_COMPLETION * request.count, engine.capacity - 1)),
         length=2,
     )

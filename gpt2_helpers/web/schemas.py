@@ -97,11 +97,12 @@ class RequestParser:
             BadRequest: If the body is invalid, or the prompt is too long.
         """
         values = _validate(parse_json_object(body), self.generate_fields)
-        if len(values["prefix"]) > self._config.max_prompt_chars:
-            raise BadRequest(
-                f"prefix must have at most {self._config.max_prompt_chars} characters, got "
-                f"{len(values['prefix'])}: send only its last part"
-            )
+        for name in ("prefix", "prompt_prefix"):
+            if len(values[name] or "") > self._config.max_prompt_chars:
+                raise BadRequest(
+                    f"{name} must have at most {self._config.max_prompt_chars} characters, got "
+                    f"{len(values[name])}: send only its last part"
+                )
         sampling = {n: v for n, v in values.items() if n in SamplingConfig.__dataclass_fields__}
         return GenerateRequest(values["prefix"], _sampling(sampling), values["max_new_tokens"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from command_line import (
     stderr_of,
     stdout_of,
 )
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.config import PRESET
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -22,7 +23,9 @@ def texts_of(workspace: Path, prompts: list[str], **options: object) -> list[str
     """The texts of the Python API with the same options, in order."""
     session = Session()
     session.load_run("run1", workspace / "checkpoint")
-    results = session.generate(prompts, SamplingConfig(**options))  # type: ignore[arg-type]
+    options = {"prompt_prefix": session.prompt_prefix, **options}
+    config = dataclasses.replace(PRESET, **options)  # type: ignore[arg-type]
+    results = session.generate(prompts, config)
     return [result.text for result in in_order(results)]
 
 
@@ -39,6 +42,21 @@ def test_a_single_text_has_no_delimiter(workspace: Path) -> None:
     result = run("generate", "--prefix", "What", "--length", 12, "--seed", 5)
     assert result.out == f"{text}\n"
     assert text.startswith("What")
+
+
+def test_a_run_of_a_table_is_generated_from_as_such(workspace: Path) -> None:
+    arguments = ("generate", "--prefix", "What", "--length", 40, "--seed", 5)
+    marked = run(*arguments).out
+    assert marked.startswith("What")
+    assert "<|" not in marked
+    assert marked == run(*arguments, "--prompt-prefix", "<|startoftext|>").out
+    (plain,) = texts_of(workspace, ["What"], length=40, seed=5, prompt_prefix="")
+    assert run(*arguments, "--prompt-prefix", "").out == f"{plain}\n" != marked
+
+
+def test_the_help_shows_the_preset() -> None:
+    help = " ".join(run("generate", "--help").out.split())
+    assert "0 disables it, 40 is typical (default: 40)" in help
 
 
 def test_several_prompts_and_a_custom_delimiter(workspace: Path) -> None:

@@ -32,7 +32,7 @@ from toy_runs import train, write_model, write_text
 from widget_texts import button, markup, parts, words
 
 DELIMITER = "=" * 20 + "\n"
-SMALL: dict[str, Any] = {"length": 8, "nsamples": 3, "batch_size": 2, "seed": 1}
+SMALL: dict[str, Any] = {"length": 8, "nsamples": 3, "batch_size": 2, "seed": 1, "top_k": 40}
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_the_form_returns_the_config(sess: Session) -> None:
     form = GenerateForm(sess, **SMALL, temperature=0.5)
     config = form.form.config(SamplingConfig)
     assert config == SamplingConfig(
-        length=8, nsamples=3, batch_size=2, seed=1, temperature=0.5, include_prefix=True
+        length=8, nsamples=3, batch_size=2, seed=1, top_k=40, temperature=0.5, include_prefix=True
     )
 
 
@@ -117,15 +117,35 @@ def test_a_run_of_a_table_has_the_preset_for_short_texts(
     sess = sess_of_run("titles.csv", "title\n" + "What is the best thing?\n" * 40)
     form = GenerateForm(sess)
     assert form.kind.value == SHORT_TEXTS
-    config = form.form.config(SamplingConfig)
-    assert (config.truncate, config.include_prefix) == ("<|endoftext|>", False)
-    assert form.form.config(PromptConfig).prompts == ["<|startoftext|>"]
+    assert form.form.config(SamplingConfig).prompt_prefix == "<|startoftext|>"
+    assert form.form.row("prefix").control.placeholder == ""
+    form.form.set(prefix="Why")
     form.kind.value = generate.LONG_TEXT
-    config = form.form.config(SamplingConfig)
-    assert (config.truncate, config.include_prefix) == (None, True)
-    assert form.form.config(PromptConfig).prompts == [""]
-    monkeypatch.setenv("GPT2_PREFIX", "Why")
-    assert GenerateForm(sess).form.config(PromptConfig).prompts == ["Why"]
+    assert not form.form.config(SamplingConfig).prompt_prefix
+    assert form.form.config(PromptConfig).prompts() == ["Why"]
+    monkeypatch.setenv("GPT2_PREFIX", "How")
+    assert GenerateForm(sess).form.config(PromptConfig).prompts() == ["How"]
+
+
+def test_a_run_of_a_table_writes_rows_without_markers() -> None:
+    sess = sess_of_run("titles.csv", "title\n" + "What is the best thing?\n" * 40)
+    form = GenerateForm(sess, **SMALL | {"length": 30}, prefix="What")
+    button(form.widget, "Generate").click()
+    assert len(form.texts) == 3
+    assert all(text.startswith("What") and "<|" not in text for text in form.texts)
+
+
+def test_an_empty_prompt_box_continues_its_visible_example(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL | {"length": 30})
+    example = form.form.row("prefix").control.placeholder
+    assert example == "Once upon a time"
+    button(form.widget, "Generate").click()
+    assert all(text.startswith(example) for text in form.texts)
+
+
+def test_the_form_starts_from_the_preset(sess: Session) -> None:
+    config = GenerateForm(sess).form.config(SamplingConfig)
+    assert (config.temperature, config.top_k, config.top_p) == (0.7, 40, 0.0)
 
 
 def test_other_models_have_the_preset_for_long_text(sess: Session) -> None:
@@ -137,9 +157,9 @@ def test_other_models_have_the_preset_for_long_text(sess: Session) -> None:
 
 
 def test_a_prompt_keeps_its_lines_or_each_line_is_a_prompt() -> None:
-    assert PromptConfig("A\nB\n").prompts == ["A\nB\n"]
-    assert PromptConfig("A\n\nB ", prefix_lines=True).prompts == ["A", "B "]
-    assert PromptConfig("", prefix_lines=True).prompts == [""]
+    assert PromptConfig("A\nB\n").prompts() == ["A\nB\n"]
+    assert PromptConfig("A\n\nB ", prefix_lines=True).prompts() == ["A", "B "]
+    assert PromptConfig("", prefix_lines=True).prompts() == [""]
     sess = Finishing((0, "text"))
     form = GenerateForm(sess, **SMALL, prefix="A\nB", prefix_lines=True)
     button(form.widget, "Generate").click()

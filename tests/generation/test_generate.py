@@ -82,6 +82,20 @@ def test_leading_newlines_are_stripped(prefix: str, generated: str, text: str) -
     assert text_of(script, prefix) == text
 
 
+def test_a_prompt_prefix_is_seen_by_the_model_but_not_shown() -> None:
+    script = scripted("def", "def")
+    marked = {"prompt_prefix": "<|startoftext|>", "length": 6}  # of the shown text
+    assert text_of(script, "abc", **marked) == "abcdef"
+    assert text_of(script, "<|startoftext|>abc", **marked) == "abcdef"
+    seen = ids_of("<|startoftext|>abc")[:-1]
+    assert set(script.prefilled) == {tuple(seen)}
+
+
+def test_the_next_row_ends_a_row_whose_end_is_missing() -> None:
+    script = scripted("def\n<|startoftext|>ghi")
+    assert text_of(script, "abc", prompt_prefix="<|startoftext|>", length=60) == "abcdef\n"
+
+
 def test_an_end_of_text_token_in_the_prefix_is_one_id() -> None:
     script = scripted("ab")
     assert text_of(script, f"a{END_OF_TEXT}b", length=5) == f"a{END_OF_TEXT}bab"

@@ -94,6 +94,16 @@ def test_record_of_a_run() -> None:
         assert record["parameters"][name] == value
 
 
+def test_the_record_says_how_documents_start() -> None:
+    write_text("titles.csv", "title\n" + "What is the best thing to have?\n" * 40)
+    record = train("titles.csv", steps=1)[0].folder.read().record
+    assert record.prompt_prefix == "<|startoftext|>"
+    assert record.example_prompts == ["What is the"]
+    write_text("text.txt", "How would your people end it today?\n" * 40)
+    record = train("text.txt", steps=1, run_name="run2")[0].folder.read().record
+    assert (record.prompt_prefix, record.example_prompts) == ("", ["How would your"])
+
+
 def test_notes_describe_model_and_data() -> None:
     notes = open_run(validation_split=0.25).notes
     assert notes[0] == f"training toy, {SHAPE.n_parameters:,} parameters, float32"

@@ -11,7 +11,7 @@ import pytest
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.session import Session
-from gpt2_helpers.web.model_info import ModelInfo, default_prompt_prefix, option_info
+from gpt2_helpers.web.model_info import ModelInfo, option_info
 from toy_runs import save_run, write_model
 from web_server import serving
 
@@ -28,7 +28,7 @@ def test_a_run_finetuned_on_a_table_prefixes_prompts(
     path.write_text(json.dumps({**record, "dataset": dataset}), encoding="utf-8")
     session = Session()
     session.load_run("run1")
-    assert default_prompt_prefix(session) == prefix
+    assert session.prompt_prefix == prefix
     info = ModelInfo.of(session)
     assert (info.name, info.steps) == ("run1", 1)
     assert "finetuned on custom text" in info.description

@@ -17,7 +17,6 @@ const SLIDERS = {
     help: "tokens to add; the text may end sooner",
   },
   top_k: {
-    initial: 40,
     format: (value) => (value === 0 ? "off" : `${value} most likely tokens`),
   },
   top_p: {
@@ -38,7 +37,7 @@ export class Settings {
     for (const option of options.filter(isShown)) {
       const slider = {
         label: option.label,
-        initial: option.default,
+        initial: option.preset ?? option.default,
         step: option.type === "integer" ? 1 : 0.05,
         ...SLIDERS[option.name],
       };
