@@ -1,12 +1,12 @@
 """The form for exports from BigQuery: choice of titles, cost, and export to CSV.
 
-`check()` and `run()` belong into cells of their own, because Colab can ask for the account only
-there. The button also checks the cost.
+`check()` and `run()` are also buttons of the form. In Colab, the window that asks for the account
+may not open from a button; from the cells below the form it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from html import escape
 from pathlib import Path
@@ -17,17 +17,24 @@ from IPython.display import display
 
 from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.forms.widgets.buttons import ActionButton
+from gpt2_helpers.forms.widgets.buttons import ActionButton, Handoff
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
-from gpt2_helpers.forms.widgets.html import table
+from gpt2_helpers.forms.widgets.html import show, table
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
-from gpt2_helpers.google.bigquery.client import Estimate, dry_run, sign_in
+from gpt2_helpers.forms.widgets.text_cards import close_all
+from gpt2_helpers.google import colab
+from gpt2_helpers.google.bigquery.client import (
+    Estimate,
+    dry_run,
+    project_of_environment,
+    sign_in,
+)
 from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
-from gpt2_helpers.google.bigquery.errors import limit_message
-from gpt2_helpers.google.bigquery.export import ExportProgress, export
+from gpt2_helpers.google.bigquery.errors import CONSOLE, NO_PROJECT, limit_message
+from gpt2_helpers.google.bigquery.export import ExportProgress, export, new_csv_path
 from gpt2_helpers.google.bigquery.query import build
 
 if TYPE_CHECKING:
@@ -44,13 +51,19 @@ _REDDIT_IS_CLOSED = (
 )
 
 
+_NO_PROJECT = (
+    "No project is given. Queries need one, unless your credentials name it: create a project at "
+    f"{CONSOLE}/projectcreate (free, no credit card needed) and enter its id."
+)
+
+
 class BigQueryForm(Displayable):
     """A form to export titles from BigQuery. `check()` shows the cost, `run()` writes the CSV.
 
     form = BigQueryForm(project="my-project-123456")
     form                       # last line of a cell: displays the form
-    form.check()               # next cell: signs in and shows the cost, without running the query
-    csv_path = form.run()      # next cell: exports
+    form.check()               # next cell, or first button: signs in and shows the cost
+    csv_path = form.run()      # next cell, or second button: exports
 
     Environment variables (GPT2_SOURCE, GPT2_PROJECT and so on) override the arguments.
 
@@ -59,15 +72,27 @@ class BigQueryForm(Displayable):
     """
 
     def __init__(self, **defaults: Any) -> None:
-        self.form = ConfigForm(ExportConfig, defaults=defaults, choices={"source": _SOURCES})
+        self.form = ConfigForm(
+            ExportConfig,
+            defaults=defaults,
+            choices={"source": _SOURCES},
+            checks={"project": _check_project, "csv_path": _check_csv_path},
+        )
         self.estimate: Estimate | None = None  # of the current query
         self._client: Client | None = None
-        self._action = ActionButton("Check the cost", self._check_cost, primary=True)
+        self._exported: Handoff[Path] = Handoff()
+        self._action = ActionButton("Sign in and check the cost", self._check_cost, primary=True)
+        self._results = widgets.VBox()
+        export = ActionButton("Export", self._export_by_button)
         self._summary, self._cost, self._sql = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self._accordion = widgets.Accordion([self._sql], selected_index=None)
         self._accordion.set_title(0, "Query (SQL)")
-        cost = [widgets.HBox([self._action.button]), self._action.message, self._cost]
-        self.widget = widgets.VBox([self.form.widget, self._summary, self._accordion, *cost])
+        buttons = widgets.HBox([self._action.button, export.button])
+        buttons.add_class("gpt2-line")
+        below = [self._action.message, self._cost, export.message, self._results]
+        self.widget = widgets.VBox(
+            [self.form.widget, self._summary, self._accordion, buttons, *below]
+        )
         self.widget.add_class("gpt2-form")
         self.form.on_change(self._update)
         self._update()
@@ -94,34 +119,44 @@ class BigQueryForm(Displayable):
     def run(self) -> Path:
         """Run the query and write the CSV, with a progress bar.
 
-        An existing file is replaced only if the export succeeds.
+        If the button has just exported the same titles, returns that file instead.
 
         Returns:
-            The path of the CSV.
+            The path of the CSV. An existing file is never replaced.
 
         Raises:
             NotebookError: If an option is invalid, the query fails, or it is interrupted.
         """
-        view = ExportView()
         with plain_errors():
-            config = self.config
-            client = self._get_client(config)
-            display(view.widget)  # type: ignore[no-untyped-call]
-            try:
-                with (
-                    self._sign_out_on_error(),
-                    closing(export(client, config)) as steps,
-                ):
-                    for progress in steps:
-                        view.show(progress)
-            except BaseException as error:
-                view.fail()
-                if not isinstance(error, KeyboardInterrupt):
-                    raise
-                raise BigQueryError(
-                    f"interrupted: {config.csv_path} was not written; run the cell again"
-                ) from None
-        return Path(config.csv_path)
+            path = self._exported.take(self.config)
+            if path is not None and path.is_file():
+                show(widgets.HTML(message("note", f"Exported by the button: {path}.")))
+                return path
+            return self._export(self.config, display)
+
+    def _export_by_button(self) -> None:
+        config = self.config
+        for child in self._results.children:
+            close_all(child)
+        path = self._export(config, lambda view: setattr(self._results, "children", [view]))
+        self._exported.put(config, path)
+
+    def _export(self, config: ExportConfig, show_view: Callable[[widgets.Widget], Any]) -> Path:
+        view, client = ExportView(), self._get_client(config)
+        show_view(view.widget)
+        path: Path | None = None
+        try:
+            with self._sign_out_on_error(), closing(export(client, config)) as steps:
+                for progress in steps:
+                    view.show(progress)
+                    path = progress.path
+        except BaseException as error:
+            view.fail()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            raise BigQueryError("interrupted: no file was written; run the cell again") from None
+        assert path is not None
+        return path
 
     def _get_client(self, config: ExportConfig) -> Client:
         """Return a client for the project in the form. Signs in only once per project."""
@@ -162,6 +197,8 @@ class BigQueryForm(Displayable):
             row.layout.display = None if field.name in wanted else "none"
         is_reddit = source == "reddit"
         self.form.note("source", _REDDIT_IS_CLOSED if is_reddit else "", warning=is_reddit)
+        missing = not (self.form.raw_value("project") or project_of_environment())
+        self.form.note("project", _NO_PROJECT if missing else "", warning=True)
         self.estimate = None  # it belonged to the previous query
         self._cost.value = self._action.message.value = ""
         try:
@@ -173,6 +210,17 @@ class BigQueryForm(Displayable):
         # No scroll box: users read and copy the whole query.
         style = 'class="gpt2-excerpt" style="max-height: none"'
         self._sql.value = f"<div {style}>{escape(query.readable)}</div>"
+
+
+def _check_project(project: str | None) -> None:
+    """Raise OptionError where signing in cannot find a project: in Colab."""
+    if colab.in_colab() and not (project or project_of_environment()):
+        raise OptionError(NO_PROJECT)
+
+
+def _check_csv_path(csv_path: str | None) -> None:
+    if csv_path:
+        new_csv_path(ExportConfig(csv_path=csv_path))
 
 
 class ExportView:

@@ -6,6 +6,7 @@ import csv
 import html
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_variables_set_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cost_is_shown_below_the_button(stand_in: StandIn) -> None:
     stand_in.scale = 100_000
     made = form()
-    button(made.widget, "Check the cost").click()
+    button(made.widget, "Sign in and check the cost").click()
     assert re.search(r"The query reads 3\.\d+ GB: free within the 1,024 GB", words(made.widget))
     assert "within your limit of 10 GB" in words(made.widget)
     assert made.estimate is not None
@@ -140,11 +141,11 @@ def test_an_error_is_shown_below_the_button(
     monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 0.0)  # the second click is meant
     stand_in.denied = {"fh-bigquery"}
     made = form(**REDDIT)
-    button(made.widget, "Check the cost").click()
+    button(made.widget, "Sign in and check the cost").click()
     assert "choose Hacker News as the source" in words(made.widget)
     made.form.set(source="hacker_news")
     assert "choose Hacker News as the source" not in words(made.widget)
-    button(made.widget, "Check the cost").click()
+    button(made.widget, "Sign in and check the cost").click()
     assert "The query reads" in words(made.widget)
 
 
@@ -205,6 +206,70 @@ def test_run_writes_the_csv_and_shows_the_first_titles(
     assert 'download="ask.csv"' in markup(shown[1])
 
 
+def test_the_file_is_named_by_source_and_date_and_replaces_nothing(
+    stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
+) -> None:
+    (tmp_path / "titles.csv").write_text("title\nMine\n")
+    made = form()
+    first, second = made.run(), made.run()
+    stem = f"hacker_news_{date.today()}"
+    assert [first.name, second.name] == [f"{stem}.csv", f"{stem}-2.csv"]
+    assert first.read_bytes() == second.read_bytes()
+    assert (tmp_path / "titles.csv").read_text() == "title\nMine\n"
+
+
+def test_a_file_that_exists_is_reported_beside_its_field(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("title\nMine\n")
+    made = form(csv_path="mine.csv")
+    assert "must be a new file, got 'mine.csv'" in words(made.form.row("csv_path").widget)
+    with pytest.raises(NotebookError, match="CSV file must be a new file"):
+        made.run()
+    made.form.set(csv_path="titles.csv")
+    assert "must not be titles.csv" in words(made.form.row("csv_path").widget)
+    made.form.set(csv_path="yours.csv")
+    assert made.form.is_valid
+
+
+def test_the_export_button_does_the_same_as_the_cell(
+    stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
+) -> None:
+    made = form()
+    button(made.widget, "Export").click()
+    (path,) = tmp_path.glob("*.csv")
+    assert f"Saved: {path.name}" in words(made.widget)
+    jobs = len(stand_in.jobs)
+    assert made.run().name == path.name, "the button's file"
+    assert len(stand_in.jobs) == jobs
+    assert made.run().name != path.name, "once more"
+    assert len(stand_in.jobs) > jobs
+
+
+def test_another_choice_after_the_button_is_exported(
+    stand_in: StandIn, shown: list[widgets.Widget], tmp_path: Path
+) -> None:
+    made = form()
+    button(made.widget, "Export").click()
+    made.form.set(limit=5)
+    rows = list(csv.reader(made.run().open(encoding="utf-8", newline="")))
+    assert len(rows) == 6
+
+
+def test_a_missing_project_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    made = BigQueryForm()
+    shown = markup(made.form.row("project").widget)
+    address = "https://console.cloud.google.com/projectcreate"
+    assert "No project is given" in shown
+    assert f'<a href="{address}"' in shown
+    made.form.set(project="my-project-1")
+    assert "No project is given" not in words(made.form.row("project").widget)
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "test")
+    made.form.set(project=None)
+    assert "no project was given" in words(made.form.row("project").widget)
+    with pytest.raises(NotebookError, match="no project was given"):
+        made.check()
+
+
 def test_titles_are_escaped(shown: list[widgets.Widget], monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
     rows = [("<img src=x onerror=alert(1)> &lt;script&gt;", 1, "story")]
@@ -237,7 +302,7 @@ def test_an_interrupt_stops_the_cell_with_one_line(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(forms.ExportView, "show", interrupted)
-    with pytest.raises(NotebookError, match=r"interrupted: titles\.csv was not written"):
+    with pytest.raises(NotebookError, match="interrupted: no file was written"):
         form().run()
     assert not list(tmp_path.iterdir())
 
@@ -249,7 +314,7 @@ def test_an_invalid_form_sends_no_request(stand_in: StandIn, shown: list[widgets
             call()
     with pytest.raises(OptionError):
         assert made.config
-    button(made.widget, "Check the cost").click()
+    button(made.widget, "Sign in and check the cost").click()
     assert "First month must be given" in words(made.widget)
     assert not stand_in.requests
     assert not shown

@@ -219,12 +219,19 @@ def titles(tmp_path_factory: pytest.TempPathFactory) -> Titles:
     with running() as bigquery:
         values["BIGQUERY_EMULATOR_HOST"] = bigquery.address
         machine = Machine(tmp_path_factory.mktemp("titles"), values)
-        return Titles(machine, machine.run("bigquery_export"), machine.run("reddit_titles"))
+        export = machine.run("bigquery_export")
+        name = path_of_export(machine).name
+        return Titles(machine, export, machine.run("reddit_titles", GPT2_DATASET=name))
+
+
+def path_of_export(machine: Machine) -> Path:
+    (path,) = machine.folder.glob("*.csv")
+    return path
 
 
 def exported(machine: Machine) -> list[str]:
     """Return the rows of the CSV."""
-    with (machine.folder / "titles.csv").open(encoding="utf-8", newline="") as file:
+    with path_of_export(machine).open(encoding="utf-8", newline="") as file:
         heading, *rows = csv.reader(file)
     assert heading == ["title"]
     return [row[0] for row in rows]
@@ -248,7 +255,9 @@ def test_the_export_has_the_titles_of_hacker_news_highest_rated_first(titles: Ti
     assert re.search("The query reads .* GB: free", page["check-cost"].text)
     assert f"{len(rows)} texts kept of " in page["export"].text
     assert all(title in page["export"].text for title in rows[:10])
-    assert str(titles.machine.folder / "titles.csv") in page["copy-to-drive"].text
+    path = path_of_export(titles.machine)
+    assert re.fullmatch(r"hacker_news_\d{4}-\d\d-\d\d\.csv", path.name)
+    assert str(path) in page["copy-to-drive"].text
 
 
 def test_the_reddit_source_exports_the_titles_of_the_article(tmp_path: Path) -> None:
@@ -286,8 +295,9 @@ def test_a_denied_table_stops_the_notebook(tmp_path: Path) -> None:
 
 def test_the_exported_titles_are_the_training_text(titles: Titles) -> None:
     page = complete("reddit_titles", titles.titles)
-    assert "Training text: titles.csv" in page["finetune-form"].text
-    assert record_of(titles.machine)["dataset"] == "titles.csv"
+    name = path_of_export(titles.machine).name
+    assert f"Training text: {name}" in page["finetune-form"].text
+    assert record_of(titles.machine)["dataset"] == name
     assert re.search(r"validation loss \d\.\d\d at step 40", page["finetune"].text)
     assert [picture[: len(PNG)] for picture in page["finetune"].pictures] == [PNG]
 

@@ -10,11 +10,14 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import ipywidgets as widgets
 
 from gpt2_helpers.errors import Gpt2Error, is_out_of_memory
 from gpt2_helpers.forms.widgets.style import message
+
+Result = TypeVar("Result")
 
 QUEUED_CLICK_SECONDS = 0.4  # a click this soon after the end was made while the button was busy
 MAX_ERROR_LENGTH = 300  # characters of an unexpected error that are shown
@@ -93,3 +96,27 @@ def error_text(error: BaseException) -> str:
     if len(text) > MAX_ERROR_LENGTH:
         text = f"{text[:MAX_ERROR_LENGTH]} ..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class Handoff(Generic[Result]):
+    """The result of an action that a button has run, for the cell that runs the same action.
+
+    A form's button and the cell below the form do the same. After the button, the cell takes its
+    result once instead of repeating hours of work; when it is run again, it runs the action.
+
+    trained = Handoff()
+    trained.put(options, session)    # by the button
+    trained.take(options)            # by the cell: the session, and None the next time
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, Result] | None = None
+
+    def put(self, key: object, result: Result) -> None:
+        """Keep a result. `key` has everything that determines it."""
+        self._kept = key, result
+
+    def take(self, key: object) -> Result | None:
+        """Return and forget the kept result; None if there is none for this key."""
+        kept, self._kept = self._kept, None
+        return kept[1] if kept is not None and kept[0] == key else None

@@ -60,6 +60,8 @@ class ConfigForm(Displayable):
             values, or pairs of label and value. `offer` replaces them later.
         lines: By field name, the height of a text box (default: 1).
         after: By field name, a widget to place below the field.
+        checks: By field name, a function that takes the field's valid value and raises OptionError
+            if something else is wrong with it, such as a file that exists already.
 
     Raises:
         ValueError: If a name does not exist, or exists in two dataclasses.
@@ -75,13 +77,15 @@ class ConfigForm(Displayable):
         choices: Mapping[str, Choices] | None = None,
         lines: Mapping[str, int] | None = None,
         after: Mapping[str, widgets.DOMWidget] | None = None,
+        checks: Mapping[str, Callable[[Any], object]] | None = None,
     ) -> None:
-        self._kinds = kinds
+        self._kinds, self._checks = kinds, checks or {}
         self._fields = _fields_by_name(kinds)
         hidden, folded = set(hidden), set(advanced)
         shown = [name for name in tuple(only) or self._fields if name not in hidden]
         defaults, choices, lines, after = defaults or {}, choices or {}, lines or {}, after or {}
-        unknown = {*shown, *hidden, *folded, *defaults, *choices, *lines, *after} - {*self._fields}
+        named = {*shown, *hidden, *folded, *defaults, *choices, *lines, *after, *self._checks}
+        unknown = named - {*self._fields}
         if unknown:
             raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
         folded |= {name for name in shown if self._fields[name].advanced}
@@ -197,17 +201,31 @@ class ConfigForm(Displayable):
                     self.config(kind)
                 except OptionError as error:
                     foot += self._assign(str(error))
+        for name, check in self._checks.items():
+            if name in self._rows and name not in self.errors:
+                try:
+                    check(self._rows[name].read())
+                except OptionError as error:
+                    self._assign(str(error), name)
         for name, row in self._rows.items():
             row.set_error(self.errors.get(name))
         self._foot.value = "".join(message("error", text) for text in foot)
         if self._advanced is not None and self.errors.keys() & {*self._folded}:
             self._advanced.selected_index = 0  # or the error would stay hidden
 
-    def _assign(self, error: str) -> list[str]:
-        """Assign a dataclass's error to its field. Returns the errors to show at the foot."""
+    def _assign(self, error: str, checked: str = "") -> list[str]:
+        """Assign an error to its field. Returns the errors to show at the foot.
+
+        Args:
+            error: The text, which starts with the name of the field if a dataclass raised it.
+            checked: The field whose check raised it, if one did.
+        """
         name, _, rest = error.partition(" ")
         if name in self._rows and rest.startswith("must "):
             self.errors[name] = f"{self._fields[name].label} {rest}"
+            return []
+        if checked:
+            self.errors[checked] = error
             return []
         self.errors[name if name in self._fields else ""] = error
         return [error]

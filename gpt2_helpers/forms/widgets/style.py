@@ -7,11 +7,14 @@ in VS Code), with a fallback that is readable in both themes.
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import ipywidgets as widgets
 
 LABEL_WIDTH = "180px"
+# In escaped text. A sentence may continue after an address.
+_ADDRESS = re.compile(r"https?://[^\s`)&]*(?:&amp;[^\s`)&]*)*(?<![.,:;])")
 
 _CSS = """
 .gpt2-form {
@@ -27,6 +30,7 @@ _CSS = """
 .gpt2-form .gpt2-line { flex-flow: row wrap; align-items: center; }
 .gpt2-form .widget-html-content { line-height: 1.4; font-size: var(--jp-widgets-font-size, 13px); }
 .gpt2-form .widget-html { height: auto; min-height: 0; }
+.gpt2-form a { color: inherit; text-decoration: underline; }
 .gpt2-form .gpt2-heading { font-weight: 600; margin-top: 6px; }
 .gpt2-form .gpt2-help { opacity: 0.75; max-width: 560px; }
 .gpt2-form .gpt2-below .gpt2-help, .gpt2-form .gpt2-below .gpt2-note,
@@ -64,14 +68,17 @@ def message(kind: str, text: str) -> str:
 
     Args:
         kind: A CSS class without its prefix: help, note, warning, error, heading or excerpt.
-        text: Plain text, which is escaped.
+        text: Plain text, which is escaped. Web addresses in it become links, except in an excerpt.
 
     >>> message("note", "a < b")
     '<div class="gpt2-note">a &lt; b</div>'
     """
     role = ' role="alert"' if kind == "error" else ""
     symbol = {"error": "\u2717 ", "warning": "\u26a0 "}.get(kind, "")
-    return f'<div class="gpt2-{kind}"{role}>{symbol}{escape(text)}</div>' if text else ""
+    shown = escape(text)
+    if kind != "excerpt":  # other people's text
+        shown = _ADDRESS.sub(r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>', shown)
+    return f'<div class="gpt2-{kind}"{role}>{symbol}{shown}</div>' if text else ""
 
 
 def as_sentence(text: str) -> str:

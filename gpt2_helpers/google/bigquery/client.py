@@ -54,7 +54,7 @@ def sign_in(project: str | None = None) -> Client:
 
     from gpt2_helpers.google import colab
 
-    project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or None
+    project = project or project_of_environment()
     with translate_errors(project):
         if os.environ.get("BIGQUERY_EMULATOR_HOST"):
             credentials: Credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
@@ -68,6 +68,11 @@ def sign_in(project: str | None = None) -> Client:
         if project is None:
             raise BigQueryError(NO_PROJECT)
         return bigquery.Client(project=project, credentials=credentials)
+
+
+def project_of_environment() -> str | None:
+    """Return the project that GOOGLE_CLOUD_PROJECT names, if any."""
+    return os.environ.get("GOOGLE_CLOUD_PROJECT") or None
 
 
 @dataclass(frozen=True)

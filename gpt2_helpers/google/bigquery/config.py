@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, fields_of, option
@@ -17,6 +18,8 @@ SOURCE_FIELDS = {
     "own": ("table", "text_column", "order_column", "filter_column", "filter_value", "words"),
 }
 COMMON = ("source", "min_length", "limit", "project", "limit_gb", "csv_path")
+
+SAMPLE_TABLE = "titles.csv"  # an export of this name would be read in place of the sample
 
 _PROJECT = r"(?:[a-z0-9.-]+\.[a-z]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _TABLE = re.compile(rf"({_PROJECT})\.(\w{{1,1024}})\.(\*|[\w-]{{1,1024}}\*?)")
@@ -94,7 +97,11 @@ class ExportConfig(ValidatedConfig):
         maximum=1_000_000.0,
         suggested_range=(1.0, 100.0),
     )
-    csv_path: str = option("titles.csv", "file to write, with the suffix .csv", label="CSV file")
+    csv_path: str | None = option(
+        None,
+        "where to save the titles, in a new file ending with .csv; empty: named by source and date",
+        label="CSV file",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,8 +110,12 @@ class ExportConfig(ValidatedConfig):
             if isinstance(value, str):
                 self._set(field.name, value.strip() or (None if field.optional else ""))
         self._check_project()
-        if not self.csv_path.lower().endswith(".csv"):
+        if self.csv_path and not self.csv_path.lower().endswith(".csv"):
             raise OptionError(f"csv_path must end with .csv, got {self.csv_path!r}")
+        if self.csv_path and Path(self.csv_path).name.lower() == SAMPLE_TABLE:
+            raise OptionError(
+                f"csv_path must not be {SAMPLE_TABLE}, the name of the sample table: choose another"
+            )
         if self.source == "own":
             self._check_table()
         else:
@@ -168,6 +179,22 @@ class ExportConfig(ValidatedConfig):
             if self.filter_value:
                 given, missing = missing, given
             raise OptionError(f"{missing} must be set with {given}: set both or neither")
+
+    @property
+    def file_stem(self) -> str:
+        """The start of the names of its files, from the source.
+
+        >>> ExportConfig().file_stem, ExportConfig(
+        ...     source="own", table="my-project.texts.jokes", text_column="joke"
+        ... ).file_stem
+        ('hacker_news', 'jokes')
+        """
+        name = self.source
+        if self.source == "reddit":
+            name = f"reddit_{self.subreddit or 'all'}"
+        elif self.source == "own" and self.table:
+            name = self.table.rpartition(".")[2]
+        return re.sub(r"\W+", "_", name).strip("_") or self.source
 
     @property
     def limit_bytes(self) -> int:

@@ -17,15 +17,18 @@ from gpt2_helpers.google.bigquery.config import GIGABYTE
 
 CONSOLE = "https://console.cloud.google.com"
 
+INSTALL_GCLOUD = "https://cloud.google.com/sdk/docs/install"
+
 _SIGN_IN = (
-    "in Colab try again and grant the permission; elsewhere run "
-    "`gcloud auth application-default login` (Google Cloud CLI) in a terminal"
+    "in Colab try again and grant the permission; elsewhere install the Google Cloud CLI "
+    f"({INSTALL_GCLOUD}) and run `gcloud auth application-default login` in a terminal"
 )
 NO_CREDENTIALS = f"you are not signed in to Google Cloud: {_SIGN_IN}"
 NO_PROJECT = (
     "no project was given, and a query needs one: create it at "
     f"{CONSOLE}/projectcreate (free, no credit card needed) and set project to its id"
 )
+NO_PROJECT_OR_CREDENTIALS = f"{NO_PROJECT}; {NO_CREDENTIALS}"
 _NO_NETWORK = "BigQuery can't be reached: check the network connection and try again"
 _NO_REDDIT = (
     "the Reddit tables of fh-bigquery have not been public since January 2025: choose Hacker News "
@@ -55,7 +58,7 @@ def translate_errors(project: str | None) -> Iterator[None]:
             reason = str(details.get("reason", "")) if isinstance(details, dict) else ""
             message = error_message(cause.code, reason, cause.message or "", project)
         elif isinstance(cause, DefaultCredentialsError):
-            message = NO_CREDENTIALS
+            message = NO_CREDENTIALS if project else NO_PROJECT_OR_CREDENTIALS
         elif isinstance(cause, GoogleAuthError) and not isinstance(cause, TransportError):
             message = f"the Google Cloud credentials have expired: {_SIGN_IN}"
         else:

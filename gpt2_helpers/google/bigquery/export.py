@@ -11,9 +11,11 @@ import hashlib
 import html
 import html.entities
 import io
+import itertools
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,11 +79,12 @@ def _unescaped(entity: re.Match[str]) -> str:
 def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, None, None]:
     """Run a query and write its texts to a CSV file.
 
-    Empty, repeated and short texts are left out. The file is written atomically.
+    Empty, repeated and short texts are left out. The file is written atomically; an existing file
+    is never replaced.
 
     Args:
         client: A client from `client.sign_in`.
-        config: The options; the file is `config.csv_path`.
+        config: The options; the file is `new_csv_path(config)`.
 
     Yields:
         The progress: at the start, after each page of rows, and when the file is complete.
@@ -94,13 +97,40 @@ def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, No
         for progress in export(sign_in(config.project), config):
             print(progress.describe())
     """
-    path = Path(config.csv_path)
+    path = new_csv_path(config)
     try:
         yield from _write(client, config, path)
     except OSError as error:
         raise OptionError(
-            f"csv_path={config.csv_path!r} cannot be written: {error.strerror or error}"
+            f"csv_path={str(path)!r} cannot be written: {error.strerror or error}"
         ) from None
+
+
+def new_csv_path(config: ExportConfig, today: date | None = None) -> Path:
+    """Return the file of an export, which does not exist yet.
+
+    Args:
+        config: The options. Without `csv_path`, the name has the source and the date, and a number
+            if that file exists.
+        today: The date in the name (default: today).
+
+    Raises:
+        OptionError: If `csv_path` exists.
+
+    >>> new_csv_path(ExportConfig(), date(2026, 11, 30)).name
+    'hacker_news_2026-11-30.csv'
+    """
+    if config.csv_path:
+        path = Path(config.csv_path)
+        if path.exists() and not path.is_dir():
+            raise OptionError(
+                f"csv_path must be a new file, got {config.csv_path!r}, which exists: choose "
+                "another name, or leave it empty"
+            )
+        return path
+    stem = f"{config.file_stem}_{today or date.today()}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(path for path in (Path(f"{name}.csv") for name in names) if not path.exists())
 
 
 def _write(

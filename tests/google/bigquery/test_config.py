@@ -53,6 +53,10 @@ def test_names_that_could_inject_sql_are_rejected(name: str) -> None:
         ),
         ({"project": "My first project"}, "project must be a project id"),
         ({"csv_path": "titles.txt"}, "csv_path must end with .csv"),
+        (
+            {"csv_path": "data/Titles.csv"},
+            "csv_path must not be titles.csv, the name of the sample",
+        ),
         ({"source": "redit"}, "source must be one of hacker_news, reddit, own"),
         ({"limit": 0}, "limit must be between 1"),
         ({"limit_gb": 0.0}, "limit_gb must be between 0.01"),

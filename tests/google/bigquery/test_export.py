@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.client import sign_in
 from gpt2_helpers.google.bigquery.config import ExportConfig
-from gpt2_helpers.google.bigquery.export import ExportProgress, clean, export
+from gpt2_helpers.google.bigquery.export import ExportProgress, clean, export, new_csv_path
 from gpt2_helpers.tokenizer import Tokenizer
 
 pytest.importorskip("google.cloud.bigquery")
@@ -61,7 +62,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> ExportConfig:
-    return ExportConfig(project="my-project-1", csv_path=str(tmp_path / "titles.csv"), min_length=6)
+    return ExportConfig(
+        project="my-project-1", csv_path=str(tmp_path / "exported.csv"), min_length=6
+    )
 
 
 def exported(config: ExportConfig) -> list[ExportProgress]:
@@ -71,7 +74,7 @@ def exported(config: ExportConfig) -> list[ExportProgress]:
 @pytest.mark.usefixtures("stand_in")
 def test_the_csv_has_one_column_with_one_text_per_row(config: ExportConfig) -> None:
     exported(config)
-    text = Path(config.csv_path).read_bytes().decode("utf-8")
+    text = Path(config.csv_path or "").read_bytes().decode("utf-8")
     assert text.startswith('title\n"Who said ""no"", and why?"\n')
     assert text.count("\n") == len(KEPT) + 1
     assert list(csv.reader(text.splitlines())) == [["title"], *([title] for title in KEPT)]
@@ -81,7 +84,7 @@ def test_the_csv_has_one_column_with_one_text_per_row(config: ExportConfig) -> N
 def test_the_csv_can_be_used_for_finetuning(config: ExportConfig) -> None:
     exported(config)
     tokenizer = Tokenizer.load(BUNDLED_FOLDER)
-    data = load_dataset(config.csv_path, tokenizer)
+    data = load_dataset(config.csv_path or "", tokenizer)
     assert data.documents == len(KEPT)
     assert tokenizer.decode(data.tokens.tolist()) == "".join(map(wrap_row, KEPT))
 
@@ -93,7 +96,7 @@ def test_texts_left_out_are_counted(config: ExportConfig) -> None:
     assert (last.rows, last.total) == (10, 10)
     assert (last.kept, last.empty, last.short, last.repeated) == (len(KEPT), 1, 1, 1)
     assert last.describe() == "7 texts kept of 10; left out: 1 repeated, 1 too short, 1 empty"
-    assert last.path == Path(config.csv_path)
+    assert last.path == Path(config.csv_path or "")
     assert last.preview == tuple(KEPT)
 
 
@@ -139,39 +142,27 @@ def test_texts_are_normalized_to_one_line(raw: str, cleaned: str) -> None:
     assert clean(raw) == cleaned
 
 
-def old_file(config: ExportConfig) -> Path:
-    path = Path(config.csv_path)
-    path.write_text("title\nfrom before\n", encoding="utf-8")
-    return path
-
-
-def is_untouched(path: Path) -> bool:
-    return os.listdir(path.parent) == [path.name] and "from before" in path.read_text("utf-8")
-
-
-def test_an_error_keeps_an_existing_file(stand_in: StandIn, config: ExportConfig) -> None:
-    path = old_file(config)
+def test_an_error_leaves_no_file(stand_in: StandIn, config: ExportConfig, tmp_path: Path) -> None:
     steps = export(sign_in(config.project), config)
     assert [next(steps).rows, next(steps).rows] == [0, 3]
-    assert list(path.parent.glob(".titles.csv.*.part"))
+    assert list(tmp_path.glob(".exported.csv.*.part"))
     stand_in.faults = [Fault("/queries/", 403, "accessDenied", "Access Denied: Table a.b.c")]
     with pytest.raises(BigQueryError, match="denied access"):
         list(steps)
-    assert is_untouched(path)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
-def test_an_aborted_export_keeps_an_existing_file(
-    config: ExportConfig, stop: type[BaseException]
+def test_an_aborted_export_leaves_no_file(
+    config: ExportConfig, stop: type[BaseException], tmp_path: Path
 ) -> None:
-    path = old_file(config)
     steps: Any = export(sign_in(config.project), config)
     next(steps)
     next(steps)
     with pytest.raises(stop):
         steps.throw(stop)
-    assert is_untouched(path)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -184,12 +175,11 @@ def test_an_aborted_export_keeps_an_existing_file(
     ],
 )
 def test_an_empty_result_is_an_error(
-    config: ExportConfig, changes: dict[str, Any], sentence: str
+    config: ExportConfig, changes: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
-    path = old_file(config)
     with pytest.raises(BigQueryError, match=sentence):
         exported(replace(config, **changes))
-    assert is_untouched(path)
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["folder", "under a file"])
@@ -209,14 +199,47 @@ def test_an_unwritable_path_is_detected_before_the_query(
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_missing_folder_is_created(config: ExportConfig, tmp_path: Path) -> None:
-    path = tmp_path / "new" / "folder" / "titles.csv"
+    path = tmp_path / "new" / "folder" / "a.csv"
     exported(replace(config, csv_path=str(path)))
-    assert os.listdir(path.parent) == ["titles.csv"]
+    assert os.listdir(path.parent) == ["a.csv"]
 
 
-@pytest.mark.usefixtures("stand_in")
-def test_an_export_replaces_an_existing_file(config: ExportConfig) -> None:
-    path = old_file(config)
-    exported(config)
-    assert "from before" not in path.read_text("utf-8")
-    assert os.listdir(path.parent) == ["titles.csv"]
+def test_an_existing_file_is_never_replaced(stand_in: StandIn, config: ExportConfig) -> None:
+    path = Path(config.csv_path or "")
+    path.write_text("title\nfrom before\n", encoding="utf-8")
+    with pytest.raises(OptionError, match="csv_path must be a new file"):
+        exported(config)
+    assert not stand_in.requests
+    assert "from before" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "hacker_news_2026-11-30"),
+        (
+            {"source": "reddit", "first_month": "2019-01", "last_month": "2019-02"},
+            "reddit_AskReddit",
+        ),
+        (
+            {
+                "source": "reddit",
+                "first_month": "2019-01",
+                "last_month": "2019-02",
+                "subreddit": "",
+            },
+            "reddit_all",
+        ),
+        ({"source": "own", "table": "my-project.texts.jokes_*", "text_column": "joke"}, "jokes"),
+    ],
+)
+def test_a_file_is_named_by_source_and_date(
+    options: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, day = ExportConfig(**options), date(2026, 11, 30)
+    stem = name if name.endswith("30") else f"{name}_2026-11-30"
+    for expected in (f"{stem}.csv", f"{stem}-2.csv", f"{stem}-3.csv"):
+        path = new_csv_path(config, day)
+        assert path.name == expected
+        path.touch()
