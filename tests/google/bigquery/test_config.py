@@ -55,7 +55,7 @@ def test_names_that_could_inject_sql_are_rejected(name: str) -> None:
         ({"csv_path": "titles.txt"}, "csv_path must end with .csv"),
         (
             {"csv_path": "data/Titles.csv"},
-            "csv_path must not be titles.csv, the name of the sample",
+            "csv_path must not be titles.csv",
         ),
         ({"source": "redit"}, "source must be one of hacker_news, reddit, own"),
         ({"limit": 0}, "limit must be between 1"),

@@ -39,6 +39,7 @@ TITLES = [
     "title",
     "The last of all titles",
 ]
+MONTHS = {"first_month": "2019-01", "last_month": "2019-02"}
 KEPT = [
     'Who said "no", and why?',
     'Tom & Jerry\'s "best" film',
@@ -216,7 +217,7 @@ def test_an_existing_file_is_never_replaced(stand_in: StandIn, config: ExportCon
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({}, "hacker_news_2026-11-30"),
+        ({}, "hacker_news"),
         (
             {"source": "reddit", "first_month": "2019-01", "last_month": "2019-02"},
             "reddit_AskReddit",
@@ -238,8 +239,7 @@ def test_a_file_is_named_by_source_and_date(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config, day = ExportConfig(**options), date(2026, 11, 30)
-    stem = name if name.endswith("30") else f"{name}_2026-11-30"
-    for expected in (f"{stem}.csv", f"{stem}-2.csv", f"{stem}-3.csv"):
+    for number in ("", "-2", "-3"):
         path = new_csv_path(config, day)
-        assert path.name == expected
+        assert path.name == f"{name}_2026-11-30{number}.csv"
         path.touch()
