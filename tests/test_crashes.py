@@ -102,6 +102,7 @@ def test_a_full_disk_is_reported_and_loses_no_data(
             failures += 1
             assert errors, end.output
             assert "Errno" not in errors[-1]
+        assert "tensorflow/" not in end.output  # as in TensorFlow's own messages
         scenario.check(work, end, reference)
     assert failures
 

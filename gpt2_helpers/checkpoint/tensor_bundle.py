@@ -35,7 +35,7 @@ _TRAILER_SIZE = 5  # bytes after a block: compression type and checksum
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
 # TensorFlow's numbers and names of dtypes, from tensorflow/core/framework/types.proto. NumPy has
 # all of them but bfloat16, which has the upper half of the bits of a float32.
-_DTYPES = {
+DTYPES = {
     1: "float32",
     2: "float64",
     3: "int32",
@@ -134,8 +134,8 @@ def _name(key: bytes) -> str:
 
 def _entry(value: Fields, shards: int, byte_order: str) -> Entry:
     number = _number(value, 1)
-    dtype, storage = _DTYPES.get(number, f"number {number}"), None
-    if number in _DTYPES:
+    dtype, storage = DTYPES.get(number, f"number {number}"), None
+    if number in DTYPES:
         storage = np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder(byte_order)
     shape = _shape(value)
     shard, offset, size, checksum = (_number(value, field) for field in (3, 4, 5, 6))

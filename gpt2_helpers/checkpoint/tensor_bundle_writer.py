@@ -1,16 +1,13 @@
-"""Writes TensorFlow checkpoint files ("tensor bundles") part by part.
+"""Writes TensorFlow checkpoint files ("tensor bundles") tensor by tensor.
 
-TensorFlow writes a bundle either with all tensors in memory or into many files. Here TensorFlow
-writes a few tensors at a time; their data is appended to one data file, and their entries are
-collected in one index, a table in LevelDB's format (see `tensor_bundle`).
+TensorFlow's own writer needs all tensors in memory, or writes many files, and logs its own messages
+when the disk is full. The formats are described in `tensor_bundle`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,16 @@ import numpy as np
 
 from gpt2_helpers.checkpoint.tensor_bundle import (
     DATA,
+    DTYPES,
     FOOTER_SIZE,
     INDEX,
     MAGIC,
     masked_crc32c,
-    read_table,
 )
 
-PART_SIZE = 256 * 2**20  # bytes of tensors in memory; more if a single tensor is larger
-_HEADER = b""  # key of the bundle's header
+_NUMBERS = {name: number for number, name in DTYPES.items()}
+# One data file, little-endian, version 1 of the format: BundleHeaderProto in tensor_bundle.proto.
+_HEADER = b"\x08\x01\x1a\x02\x08\x01"
 
 
 def write_bundle(prefix: Path, tensors: Iterable[tuple[str, Any]]) -> None:
@@ -37,49 +35,35 @@ def write_bundle(prefix: Path, tensors: Iterable[tuple[str, Any]]) -> None:
         tensors: Names and values; consumed one by one.
 
     Raises:
-        OSError, tf.errors.OpError: Writing failed; incomplete files may remain.
+        OSError: Writing failed; incomplete files may remain.
     """
-    import tensorflow as tf
-    from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
-
-    entries: dict[bytes, bytes] = {}
-    temporary = prefix.with_name(prefix.name + ".part")
+    entries = {b"": _HEADER}
     with open(f"{prefix}{DATA}", "wb") as data_file:
-        for part in _parts(tensors):
-            tf.raw_ops.SaveV2(
-                prefix=str(temporary),
-                tensor_names=list(part),
-                shape_and_slices=[""] * len(part),
-                tensors=list(part.values()),
-            )
-            start = data_file.tell()
-            for key, value in read_table(Path(f"{temporary}{INDEX}").read_bytes()):
-                if key != _HEADER:
-                    entry = BundleEntryProto.FromString(value)
-                    entry.offset += start
-                    value = entry.SerializeToString()
-                entries[key] = value
-            with open(f"{temporary}{DATA}", "rb") as file:
-                shutil.copyfileobj(file, data_file, 2**20)
-            os.remove(f"{temporary}{DATA}")
-    os.remove(f"{temporary}{INDEX}")
+        for name, value in tensors:
+            array = np.asarray(value)
+            dtype = array.dtype.name
+            content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            entries[name.encode()] = _entry(dtype, array.shape, data_file.tell(), content)
+            data_file.write(content)
+            del value, array, content  # before the next one is made
     Path(f"{prefix}{INDEX}").write_bytes(_table(sorted(entries.items())))
 
 
-def _parts(tensors: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Group tensors by name into parts of about PART_SIZE bytes."""
-    import tensorflow as tf
+def _entry(dtype: str, shape: Sequence[int], offset: int, content: np.ndarray) -> bytes:
+    """A BundleEntryProto, see tensor_bundle.proto."""
+    dimensions = b"".join(_message(2, _number(1, size)) for size in shape)
+    position = _number(4, offset) + _number(5, len(content))
+    checksum = struct.pack("<BI", 6 << 3 | 5, masked_crc32c(content))
+    return _number(1, _NUMBERS[dtype]) + _message(2, dimensions) + position + checksum
 
-    part: dict[str, Any] = {}
-    size = 0
-    for name, value in tensors:
-        part[name] = tensor = tf.convert_to_tensor(value)
-        size += tensor.dtype.size * int(tf.size(tensor))
-        if size >= PART_SIZE:
-            yield part
-            part, size = {}, 0
-    if part:
-        yield part
+
+def _number(field: int, value: int) -> bytes:
+    """A field of a protocol buffer; 0 is the default and left out."""
+    return _varint(field << 3) + _varint(value) if value else b""
+
+
+def _message(field: int, content: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
 
 
 def _table(entries: list[tuple[bytes, bytes]]) -> bytes:

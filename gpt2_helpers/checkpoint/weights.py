@@ -30,7 +30,7 @@ from gpt2_helpers.checkpoint.tensor_bundle import (
     read_index,
 )
 from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
-from gpt2_helpers.errors import CheckpointError, brief
+from gpt2_helpers.errors import CheckpointError, brief, is_out_of_memory
 from gpt2_helpers.system.files import flush
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: it marks the checkpoint as complete
@@ -209,7 +209,7 @@ def write_weights(
         with suppress(OSError):  # some file systems refuse to flush a folder
             flush(prefix.parent)
     except (tf.errors.OpError, OSError) as error:
-        if "OOM" in str(error):
+        if is_out_of_memory(error):
             raise
         raise CheckpointError(
             f"{prefix} could not be written: {_reason(error)}: is the disk full or read-only? "

@@ -1,6 +1,8 @@
 """Writes TensorBoard event files. Does not need TensorBoard to be installed.
 
 An event file is a TFRecord of Event protocol buffers; the first one contains the format version.
+TensorFlow's writer of TFRecords is not used, because it logs its own messages when the disk is
+full. The format is described in tensorflow/core/lib/io/record_writer.h.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ import contextlib
 import itertools
 import os
 import socket
+import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import tensorflow as tf
+import numpy as np
 from tensorflow.core.util.event_pb2 import Event
+
+from gpt2_helpers.checkpoint.tensor_bundle import masked_crc32c
 
 FLUSH_SECONDS = 30.0  # at most so much is lost if the process is killed
 
@@ -32,37 +37,44 @@ class EventWriter:
         stem = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         names = (Path(folder) / f"{stem}.{count}" for count in itertools.count())
         self.path = next(path for path in names if not path.exists())
-        self._writer = tf.io.TFRecordWriter(str(self.path))
-        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        self._writer.flush()
-        self._flushed = time.monotonic()
+        self._pending = _record(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self._size = 0  # of the complete records in the file, in bytes
+        self.flush()
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
         """Add the scalars of one step, by name."""
         event = Event(wall_time=time.time(), step=step)
         for name, value in scalars.items():
             event.summary.value.add(tag=name, simple_value=value)
-        with _best_effort():
-            self._write(event)
+        self._pending += _record(event)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write everything added so far to the disk."""
-        with _best_effort():
-            self._writer.flush()
+        """Write everything added so far to the file.
+
+        A full disk must not end training: run.json has the same losses, the next save reports the
+        error, and the next flush tries again.
+        """
         self._flushed = time.monotonic()
+        with contextlib.suppress(OSError), open(self.path, "ab", buffering=0) as file:
+            file.truncate(self._size)  # a part of a record, which would make the rest unreadable
+            done = file.write(self._pending) or 0
+            if done == len(self._pending):
+                self._size, self._pending = self._size + done, b""
 
     def close(self) -> None:
-        """Flush and close the file."""
-        with _best_effort():
-            self._writer.close()
-
-    def _write(self, event: Event) -> None:
-        self._writer.write(event.SerializeToString())
+        """Write what was added since the last flush."""
+        self.flush()
 
 
-def _best_effort() -> contextlib.suppress:
-    """Ignore write errors: a full disk must not end training. run.json has the same losses, and the
-    next save reports the error."""
-    return contextlib.suppress(tf.errors.OpError)
+def _record(event: Event) -> bytes:
+    """An event with its size and the checksums of both."""
+    content = event.SerializeToString()
+    size = struct.pack("<Q", len(content))
+    checksums = (struct.pack("<I", _checksum(part)) for part in (size, content))
+    return size + next(checksums) + content + next(checksums)
+
+
+def _checksum(content: bytes) -> int:
+    return masked_crc32c(np.frombuffer(content, np.uint8))

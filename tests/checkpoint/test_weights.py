@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -220,9 +221,9 @@ def test_a_failed_write_keeps_the_old_checkpoint(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object, **options: object) -> None:
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(tf.raw_ops, "SaveV2", full)
+    monkeypatch.setattr("gpt2_helpers.checkpoint.weights.write_bundle", full)
     with pytest.raises(CheckpointError, match=r"model-5 could not be written: No space left.*full"):
         write_weights(prefix, {"model/wte": np.zeros(2, np.float32)})
     monkeypatch.undo()

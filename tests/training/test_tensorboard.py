@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,24 @@ def test_flushed_scalars_can_be_read_during_training(tmp_path: Path) -> None:
     writer.flush()
     assert scalars_in(writer.path) == [(1, {"loss": 1.0})]
     writer.close()
+
+
+def test_a_full_disk_damages_no_records(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    writer = EventWriter(tmp_path)
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 9, former[1]))
+    try:
+        for step in (1, 2):
+            writer.add(step, {"loss": 1.0})
+            writer.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        signal.signal(signal.SIGXFSZ, ignored)
+    writer.add(3, {"loss": 1.0})
+    writer.close()
+    assert [step for step, _ in scalars_in(writer.path)] == [1, 2, 3]
 
 
 def test_scalars_are_flushed_at_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
