@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import platform
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -23,6 +24,8 @@ class RunRecord:
 
     Attributes:
         dataset: Path of the training data.
+        earlier_datasets: Other data that the run was trained on before, oldest first: path, column
+            of a table, and the last step trained on it.
         prompt_prefix: Text that each document of the data starts with: `<|startoftext|>` for the
             rows of a table; None if unknown.
         example_prompts: Common openings of paragraphs in the data.
@@ -40,6 +43,7 @@ class RunRecord:
     """
 
     dataset: str = ""
+    earlier_datasets: list[tuple[str, str | None, int]] = field(default_factory=list)
     prompt_prefix: str | None = None
     example_prompts: list[str] = field(default_factory=list)
     base_model: str = ""
@@ -69,6 +73,10 @@ class RunRecord:
             record.parameters = with_current_names(record.parameters)
             record.losses = [(int(step), float(loss)) for step, loss in record.losses]
             record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
+            record.earlier_datasets = [
+                (str(path), None if column is None else str(column), int(step))
+                for path, column, step in record.earlier_datasets
+            ]
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -82,14 +90,35 @@ class RunRecord:
         atomic_write_text(folder / RECORD_FILE, json.dumps(dataclasses.asdict(self)) + "\n")
 
     def epochs(self, steps: int) -> float | None:
-        """Passes over the training data in `steps` steps; None if its size was not recorded.
+        """Passes over the training data until step `steps`; None if its size was not recorded.
+
+        Steps on earlier data don't count.
 
         >>> RunRecord(dataset_tokens=20_000, tokens_per_step=5_120).epochs(100)
         25.6
         """
         if not self.dataset_tokens:
             return None
-        return steps * self.tokens_per_step / self.dataset_tokens
+        if self.earlier_datasets:
+            steps -= self.earlier_datasets[-1][2]
+        return max(0, steps) * self.tokens_per_step / self.dataset_tokens
+
+    def is_trained_on(self, dataset: str | Path, column: str | None = None) -> bool:
+        """Whether the run's data is the given one, or unknown.
+
+        A recorded path that no longer exists is compared by its file name, since runs are copied
+        between machines.
+        """
+        if not self.dataset:
+            return True
+        recorded = self.parameters.get("column")
+        if column is not None and recorded is not None and column != recorded:
+            return False
+        paths = [os.path.abspath(os.path.expanduser(path)) for path in (self.dataset, dataset)]
+        if paths[0] == paths[1]:
+            return True
+        names = [os.path.basename(path) for path in paths]
+        return names[0] == names[1] and not os.path.exists(paths[0])
 
     def forget_after(self, step: int) -> None:
         """Remove the losses of steps after `step`, which were not saved and will be repeated."""

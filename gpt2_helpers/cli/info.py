@@ -154,6 +154,7 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
     rows += [
         ("base model:", record.base_model),
         ("dataset:", record.dataset),
+        ("earlier data:", ", ".join(path for path, _, _ in record.earlier_datasets)),
         ("loss:", _describe_losses(record.losses)),
         ("validation:", _describe_losses(record.validation_losses)),
         ("options:", _join(_changed_options(record.parameters), "=") or "all default"),

@@ -135,27 +135,39 @@ class TrainingTextIndex:
         Raises:
             DatasetError: If the files cannot be read or contain only token ids.
         """
-        files = find_files(path)
-        text_files = [file for file in files if not is_token_file(file)]
-        if not text_files:
-            raise DatasetError(
-                f"{path} contains token ids and no text to compare with: pass the text that it was "
-                "encoded from"
-            )
-        check_column(text_files, column)
-        notes = []
-        if len(text_files) < len(files):
-            skipped = len(files) - len(text_files)
-            notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
+        return cls.from_datasets([(path, column)])
+
+    @classmethod
+    def from_datasets(
+        cls, datasets: Iterable[tuple[str | Path, str | None]], notes: Iterable[str] = ()
+    ) -> TrainingTextIndex:
+        """Index several datasets, pairs of a path and the column of a table, with notes on others.
+
+        Raises:
+            DatasetError: If files cannot be read or contain only token ids.
+        """
+        notes = [*notes]
         short: list[str] = []
         long: list[str] = []
         remaining = MAX_CHARACTERS
-        for text, is_row in _documents(text_files, column):
-            (short if is_row and len(text) <= MAX_SHORT_TEXT else long).append(text[:remaining])
-            remaining -= len(text)
-            if remaining < 0:
-                notes.append(f"compared with the first {MAX_CHARACTERS:,} characters only")
-                break
+        for path, column in datasets:
+            files = find_files(path)
+            text_files = [file for file in files if not is_token_file(file)]
+            if not text_files:
+                raise DatasetError(
+                    f"{path} contains token ids and no text to compare with: pass the text that it "
+                    "was encoded from"
+                )
+            check_column(text_files, column)
+            if len(text_files) < len(files):
+                skipped = len(files) - len(text_files)
+                notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
+            for text, is_row in _documents(text_files, column):
+                (short if is_row and len(text) <= MAX_SHORT_TEXT else long).append(text[:remaining])
+                remaining -= len(text)
+                if remaining < 0:
+                    notes.append(f"compared with the first {MAX_CHARACTERS:,} characters only")
+                    return cls(short, long, notes)
         return cls(short, long, notes)
 
     def compare(self, text: str) -> Match:
@@ -195,7 +207,7 @@ def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, boo
 
 
 def load_training_text(folder: RunFolder) -> TrainingTextIndex:
-    """Index the text that a run was trained on, as recorded in its run.json.
+    """Index all text that a run was trained on, as recorded in its run.json.
 
     Raises:
         DatasetError: If the dataset is not recorded, no longer exists or contains no text.
@@ -206,17 +218,32 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
             f"the run {folder.name} does not record its dataset (gpt-2-simple did not store it): "
             "pass the file to compare with"
         )
+    datasets = {(record.dataset, record.parameters.get("column")): True}
+    datasets |= {(path, column): False for path, column, _ in record.earlier_datasets if path}
+    found, notes = [], []
+    for (dataset, column), is_current in datasets.items():
+        path = _existing_path(folder, dataset)
+        if path is not None:
+            found.append((path, column))
+        elif is_current:
+            raise DatasetError(
+                f"cannot find {dataset}, the dataset of the run {folder.name}: restore it, or pass "
+                "the file to compare with"
+            )
+        else:
+            notes.append(f"copies of {dataset}, an earlier dataset, are not found: it is missing")
+    return TrainingTextIndex.from_datasets(found, notes)
+
+
+def _existing_path(folder: RunFolder, dataset: str) -> Path | None:
     # The recorded path is relative to the folder in which training was started.
-    for path in (Path(record.dataset), folder.checkpoint_dir.parent / record.dataset):
+    for path in (Path(dataset), folder.checkpoint_dir.parent / dataset):
         try:
             find_files(path)
         except DatasetError:
             continue
-        return TrainingTextIndex.from_dataset(path, record.parameters.get("column"))
-    raise DatasetError(
-        f"cannot find {record.dataset}, the dataset of the run {folder.name}: restore it, or pass "
-        "the file to compare with"
-    )
+        return path
+    return None
 
 
 def advice(

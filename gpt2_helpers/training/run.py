@@ -245,6 +245,13 @@ class FinetuneRun:
         self, dataset: str | Path, data: DatasetConfig, initial: InitialWeights
     ) -> None:
         record = self.record
+        if not record.is_trained_on(dataset, data.column):
+            column = record.parameters.get("column")
+            record.earlier_datasets.append((record.dataset, column, self.trainer.step))
+            self.notes.append(
+                f"{self.folder.name} was trained on {record.dataset} before and now continues on "
+                f"{dataset}: to keep them apart, use another run_name"
+            )
         record.dataset = str(dataset)
         start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
         record.prompt_prefix = START_OF_TEXT if starts_with_marker(start) else ""

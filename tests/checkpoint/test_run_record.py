@@ -55,5 +55,29 @@ def test_epochs_need_the_size_of_the_data() -> None:
     assert RunRecord().epochs(10) is None
 
 
+def test_epochs_do_not_count_steps_on_earlier_data() -> None:
+    record = RunRecord(
+        dataset_tokens=100, tokens_per_step=20, earlier_datasets=[("old.txt", None, 5)]
+    )
+    assert record.epochs(10) == 1
+    assert record.epochs(3) == 0
+
+
+def test_datasets_are_compared_by_path_or_if_one_is_gone_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").touch()
+    record = RunRecord(dataset="a.csv", parameters={"column": "title"})
+    assert record.is_trained_on(tmp_path / "a.csv")
+    assert record.is_trained_on("./a.csv", "title")
+    assert not record.is_trained_on("a.csv", "text")
+    assert not record.is_trained_on("elsewhere/a.csv")
+    assert not record.is_trained_on("b.csv")
+    moved = RunRecord(dataset="/content/a.csv")
+    assert moved.is_trained_on("a.csv")
+    assert RunRecord().is_trained_on("a.csv")  # unknown
+
+
 def test_the_versions_that_numbers_depend_on() -> None:
     assert installed_versions().keys() >= {"python", "tensorflow", "keras", "numpy"}

@@ -147,6 +147,18 @@ def test_the_training_text_of_a_run_is_loaded() -> None:
     )
 
 
+def test_copies_of_an_earlier_dataset_are_found() -> None:
+    table(*TITLES[:2])
+    table(TITLES[2], name="old.csv")
+    folder = run_of("titles.csv")
+    record = folder.read().record
+    record.earlier_datasets = [("old.csv", None, 5), ("gone.txt", None, 9)]
+    record.save(folder.path)
+    index = load_training_text(folder)
+    assert [index.compare(title).kind for title in TITLES] == ["copy"] * 3
+    assert index.notes == ("copies of gone.txt, an earlier dataset, are not found: it is missing",)
+
+
 def test_the_training_text_is_found_from_another_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

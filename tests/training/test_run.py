@@ -104,6 +104,22 @@ def test_the_record_says_how_documents_start() -> None:
     assert (record.prompt_prefix, record.example_prompts) == ("", ["How would your"])
 
 
+def test_training_on_another_text_is_noted_and_recorded() -> None:
+    write_text("cats.txt", "The cat sat on the mat. " * 40)
+    write_text("dogs.txt", "A dog ran over the hill. " * 40)
+    train("cats.txt", steps=2)
+    assert not [note for note in open_run("./cats.txt").notes if "before" in note]
+    run, _ = train("dogs.txt", steps=1)
+    (note,) = (note for note in run.notes if "before" in note)
+    assert "run1 was trained on cats.txt before and now continues on dogs.txt" in note
+    assert "another run_name" in note
+    record = run.folder.read().record
+    assert record.dataset == "dogs.txt"
+    assert record.earlier_datasets == [("cats.txt", None, 2)]
+    fresh, _ = train("cats.txt", steps=1, restore_from="fresh")
+    assert fresh.folder.read().record.earlier_datasets == []
+
+
 def test_notes_describe_model_and_data() -> None:
     notes = open_run(validation_split=0.25).notes
     assert notes[0] == f"training toy, {SHAPE.n_parameters:,} parameters, float32"
