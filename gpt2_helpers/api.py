@@ -176,6 +176,7 @@ def generate(
     include_prefix: bool = True,
     *,
     prompt_prefix: str | None = None,
+    finish_sentence: bool = False,
 ) -> list[str] | None:
     """Generate texts: print them, return them as a list, or write them to a file.
 
@@ -251,6 +252,7 @@ def generate_to_file(
     include_prefix: bool = True,
     *,
     prompt_prefix: str | None = None,
+    finish_sentence: bool = False,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
 

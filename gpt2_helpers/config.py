@@ -102,6 +102,11 @@ class SamplingConfig(ValidatedConfig):
         "text put before every prompt and left out of the texts",
         label="Before the prompt",
     )
+    finish_sentence: bool = option(
+        False,
+        "end each text at the end of a sentence if one ends close enough to the maximum length",
+        label="Finish the sentence",
+    )
     seed: int | None = option(
         None,
         "random seed, for reproducible texts",
@@ -114,7 +119,7 @@ class SamplingConfig(ValidatedConfig):
 # What the command line, the forms and the page start from. Top-k 40 leaves out the unlikely tokens
 # that make a small model's texts break off. The defaults above are those of gpt-2-simple.
 # They also put `<|startoftext|>` before prompts for a run that was finetuned on a table.
-PRESET = SamplingConfig(temperature=0.7, top_k=40)
+PRESET = SamplingConfig(temperature=0.7, top_k=40, finish_sentence=True)
 
 
 @dataclass(frozen=True)

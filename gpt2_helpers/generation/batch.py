@@ -10,7 +10,8 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
-from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.result import FinishReason, GenerationChunk, GenerationResult
+from gpt2_helpers.generation.sentences import SentenceFinisher
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 
 BLANK_RETRIES = 20  # how often a text that came out blank is generated again
@@ -41,7 +42,7 @@ class Sequence:
     ) -> None:
         self.index, self.prompt, self.prompt_ids, self.config = index, prompt, prompt_ids, config
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
-        self.detokenizer = self._new_detokenizer()
+        self._start_text()
         self.ids: list[int] = []  # the end-of-text token or the prompt, and all tokens since
         # Position of the newest id in the context. During prefill: of the next id to compute.
         self.position = 0
@@ -60,18 +61,48 @@ class Sequence:
             ids: The token ids to start with.
             context: Those of them that the decoder computes with.
         """
-        self.ids, self.detokenizer = ids, self._new_detokenizer()
+        self.ids = ids
+        self._start_text()
         self.set_context(context)
 
     def set_context(self, ids: list[int]) -> None:
         """Prefill all of `ids` but the last, which is the input of the next step."""
         self.prefill_ids, self.position = ids[:-1], 0
 
-    def _new_detokenizer(self) -> StreamingDetokenizer:
+    def _start_text(self) -> None:
         prefix = self.prompt if self.config.include_prefix else ""
         # The start of another row also ends a row, if the model left out the end.
         marked = START_OF_TEXT in (self.config.prompt_prefix or "")
-        return StreamingDetokenizer(prefix, self.config.truncate, START_OF_TEXT if marked else None)
+        self.detokenizer = StreamingDetokenizer(
+            prefix, self.config.truncate, START_OF_TEXT if marked else None
+        )
+        self.finisher: SentenceFinisher | None = None
+        if self.config.finish_sentence:
+            self.finisher = SentenceFinisher(self.prompt, prefix.lstrip("\n"), self.max_new_tokens)
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Maximum number of generated tokens."""
+        return self.config.length - len(self.prompt_ids)
+
+    def next_segment(
+        self, n_tokens: int, reason: FinishReason | None
+    ) -> tuple[str, FinishReason | None]:
+        """Return the text that became certain, and why the text ends; None if it does not.
+
+        Args:
+            n_tokens: Number of tokens generated so far.
+            reason: Why the text ends here, if the model, a stop string or the limit ends it.
+        """
+        segment = self.detokenizer.next_segment()
+        if self.finisher is not None:
+            return self.finisher.add(segment, n_tokens, reason)
+        return segment, reason
+
+    @property
+    def text(self) -> str:
+        """All segments returned so far."""
+        return self.detokenizer.text if self.finisher is None else self.finisher.text
 
 
 class ContinuousBatch:
@@ -183,23 +214,19 @@ class ContinuousBatch:
             sequence.retries += 1
             self._start(sequence)
             return
-        if stopped or n_tokens >= config.length - len(sequence.prompt_ids):
+        reason: FinishReason | None = "stop" if stopped else None
+        if not stopped and n_tokens >= sequence.max_new_tokens:
             detokenizer.finalize()
-            segment = detokenizer.next_segment()
+            reason = "length"
+        segment, reason = sequence.next_segment(n_tokens, reason)
+        if reason is not None:
             self._slots[slot] = None
-            yield GenerationChunk(
-                sequence.index,
-                segment,
-                GenerationResult(
-                    detokenizer.text,
-                    sequence.prompt,
-                    sequence.index,
-                    n_tokens,
-                    "stop" if stopped else "length",
-                ),
+            result = GenerationResult(
+                sequence.text, sequence.prompt, sequence.index, n_tokens, reason
             )
+            yield GenerationChunk(sequence.index, segment, result)
             return
-        if segment := detokenizer.next_segment():
+        if segment:
             yield GenerationChunk(sequence.index, segment)
         if sequence.position >= self._n_ctx:
             sequence.set_context(self._window(sequence.ids))

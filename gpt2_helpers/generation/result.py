@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-FinishReason: TypeAlias = Literal["stop", "length"]
+FinishReason: TypeAlias = Literal["stop", "sentence", "length"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class GenerationResult:
         prompt: The prompt it continues.
         index: Its number, from 0, in the order of the prompts.
         n_tokens: Number of tokens generated, the prompt not counted.
-        finish_reason: "stop" if the model or `truncate` ended the text, "length" if it reached
-            the maximum length.
+        finish_reason: "stop" if the model or `truncate` ended the text, "sentence" if
+            `finish_sentence` ended it after a sentence, "length" if it was cut at the maximum
+            length.
     """
 
     text: str

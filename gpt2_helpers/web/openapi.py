@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.fields import Field
+from gpt2_helpers.generation.result import FinishReason
 from gpt2_helpers.web.schemas import JSON_TYPES, RequestParser
 
 _ERROR = {
@@ -38,8 +39,9 @@ _TEXT = {
         "tokens": {"type": "integer", "description": "number of generated tokens"},
         "finish_reason": {
             "type": "string",
-            "enum": ["stop", "length"],
-            "description": "stop: ended by the model or the stop string; length: cut at the limit",
+            "enum": list(get_args(FinishReason)),
+            "description": "stop: ended by the model or the stop string; sentence: ended after a "
+            "sentence; length: cut at the limit",
         },
     },
     "required": ["text", "tokens", "finish_reason"],
