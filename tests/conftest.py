@@ -48,10 +48,18 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if script else None
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: servers, browsers and killed processes keep some workers waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
 # These take minutes: what is long begins first, so that all workers end together.
 LONGEST = (
-    "test_crashes.py", "test_notebook_runs.py", "test_browser.py", "reddit_titles.ipynb",
-    "test_quality.py", "test_drive_backup.py", "test_session.py", "test_app.py", "test_demo.py",
+    "test_browser.py", "test_notebook_runs.py", "test_crashes.py", "test_session.py",
+    "test_finetune.py", "test_page.py", "test_worker_pool.py", "test_trainer.py",
+    "test_bad_input.py", "test_quality.py", "test_initial_weights.py", "test_api.py",
+    "test_drive_backup.py", "test_lora.py", "test_run.py", "test_deploy.py",
+    "test_completing_code.py", "reddit_titles.ipynb",
 )  # fmt: skip
 
 
