@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,14 @@ from gpt2_helpers.config import (
     ModelConfig,
     RunConfig,
 )
-from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
+from gpt2_helpers.data.documents import find_files
+from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
+from gpt2_helpers.forms.run_names import existing_run_note, new_name_note, propose_name
+from gpt2_helpers.forms.uploads import is_url
 from gpt2_helpers.forms.widgets.errors import plain_errors
-from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
+from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.generation.memory import available_memory
 from gpt2_helpers.google import drive
@@ -112,7 +116,11 @@ class FinetuneForm(Displayable):
         self._session: Session | None = None
         self._on_drive = self._runs_on_drive()
         self.form.on_change(self._update)
-        self.picker.on_change(self._update)
+        self.picker.on_change(self._on_text_change)
+        self._own_name = self.form.raw_value("run_name")  # not proposed by the form
+        self._proposed_name: str | None = None
+        if f"{VARIABLE_PREFIX}RUN_NAME" not in os.environ:
+            self._propose_name()
         self._update()
 
     @property
@@ -165,6 +173,7 @@ class FinetuneForm(Displayable):
                 raise
         gc.collect()  # frees the optimizer, which is twice as large as the model
         self._on_drive = self._runs_on_drive()
+        self._own_name, self._proposed_name = run.run_name, None
         self._update()  # the run exists now
         return sess
 
@@ -176,6 +185,27 @@ class FinetuneForm(Displayable):
             return {}
         runs = saved_runs(self.form.value("checkpoint_dir"))
         return {saved.name: saved.step for saved in reversed(runs) if saved.location == DRIVE}
+
+    def _on_text_change(self) -> None:
+        self._propose_name()
+        self._update()
+
+    def _propose_name(self) -> None:
+        """Put a new name into the form if the run was trained on another text, or the own one."""
+        shown = self.form.raw_value("run_name")
+        if shown != self._proposed_name:
+            self._own_name = shown
+        text = self._chosen_text()
+        try:
+            own = dataclasses.replace(self.run_config, run_name=self._own_name)
+            if not is_url(text):
+                find_files(text)
+        except (OptionError, DatasetError):
+            return  # incomplete input
+        self._proposed_name = propose_name(own, text, self.picker.column)
+        wanted = self._proposed_name or self._own_name
+        if wanted != shown:
+            self.form.set(run_name=wanted)
 
     def _update(self) -> None:
         """Update the notes and the summary."""
@@ -213,10 +243,22 @@ class FinetuneForm(Displayable):
     def _update_run_note(self, run: RunConfig) -> None:
         """Show below the run name whether the run exists and what training does to it."""
         try:
-            text = f"{_existing_run_note(run)} {self._drive_note(run)}".strip()
+            text = f"{existing_run_note(run, self._chosen_text(), self.picker.column)} "
+            text = f"{text}{self._drive_note(run)}".strip()
+            if run.run_name == self._proposed_name:
+                own = dataclasses.replace(run, run_name=self._own_name)
+                reason = new_name_note(own, run.run_name, self._chosen_text())
+                text = f"{reason} {text}".strip()
         except Gpt2Error as error:
             text = str(error)
         self.form.note("run_name", text, warning=bool(text))
+
+    def _chosen_text(self) -> str:
+        """Return the chosen path or URL; empty if there is none."""
+        try:
+            return self.picker.value
+        except OptionError:
+            return ""
 
     def _drive_note(self, run: RunConfig) -> str:
         """Return a warning if Drive has more steps of the run, which a backup would not replace."""
@@ -291,36 +333,3 @@ def model_shape(run: RunConfig) -> ModelConfig | None:
         return ModelConfig.load(folder)
     except CheckpointError:
         return None
-
-
-def _existing_run_note(run: RunConfig) -> str:
-    """Return what training does to an existing run; empty if there is none.
-
-    Raises CheckpointError if the run is damaged.
-    """
-    from gpt2_helpers.checkpoint.run_folder import RunFolder
-
-    folder = RunFolder(run.checkpoint_dir, run.run_name)
-    if run.restore_from == "latest" and folder.read().checkpoint is None:
-        return ""
-    if run.restore_from != "latest":
-        try:
-            exists = folder.read().checkpoint is not None
-        except CheckpointError:
-            exists = True
-        if not exists:
-            return ""
-        fate = "deleted" if run.overwrite else "kept in the run's folder"
-        return (
-            f"The run {run.run_name} exists. Training starts again from the model; the old "
-            f"checkpoints are {fate}. Choose another name to leave the run unchanged."
-        )
-    snapshot = folder.read()
-    record = snapshot.record
-    text = f"The run {run.run_name} exists: {snapshot.step:,} steps"
-    text += f", from {record.base_model}" if record.base_model else ""
-    text += f", on {Path(record.dataset).name}" if record.dataset else ""
-    text += ". Training resumes it"
-    if record.base_model not in ("", MODEL_ALIASES.get(run.model_name, run.model_name)):
-        text += f" and ignores {run.model_name}"
-    return f"{text}; choose another name to start a new run."

@@ -399,6 +399,46 @@ def test_an_existing_run_is_resumed_or_restarted() -> None:
     assert "The run run1 exists" not in under(form, "run_name")
 
 
+def test_another_text_gets_a_new_run_and_the_old_run_stays() -> None:
+    save_run(dataset="text.txt")
+    write_text("My Novel (2).txt", "Another story. " * 40)
+    form = FinetuneForm("text.txt", model_name="toy")
+    assert form.run_config.run_name == "run1"
+    form.picker.form.set(dataset="My Novel (2).txt")
+    assert form.run_config.run_name == "my-novel-2"
+    note = "run1 was trained on text.txt and stays as it is; my-novel-2 is the run for My Novel (2)"
+    assert note in under(form, "run_name")
+    form.picker.form.set(dataset="text.txt")
+    assert form.run_config.run_name == "run1"
+    assert "stays as it is" not in under(form, "run_name")
+
+
+def test_a_name_that_the_user_types_is_kept() -> None:
+    save_run(dataset="text.txt")
+    write_text("novel.txt", "Another story. " * 40)
+    form = FinetuneForm("novel.txt", model_name="toy")
+    assert form.run_config.run_name == "novel"
+    form.form.set(run_name="run1")
+    assert form.run_config.run_name == "run1"
+    assert "Training resumes it on another text, novel.txt" in under(form, "run_name")
+
+
+def test_after_the_sample_ones_own_text_is_a_new_run() -> None:
+    form = short(steps=1)
+    form.run()
+    write_text("novel.txt", "Another story. " * 40)
+    form.picker.form.set(dataset="novel.txt")
+    assert form.run().run_name == "novel"
+    assert sorted(path.name for path in Path("checkpoint").iterdir()) == ["novel", "run1"]
+    assert "The run novel exists" in under(form, "run_name")
+
+
+def test_a_name_from_a_variable_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_run(dataset="other.txt")
+    monkeypatch.setenv("GPT2_RUN_NAME", "run1")
+    assert FinetuneForm("text.txt").run_config.run_name == "run1"
+
+
 def test_a_damaged_run_is_reported_below_its_name() -> None:
     form = short(steps=1)
     form.run()
