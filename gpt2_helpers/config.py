@@ -16,6 +16,7 @@ from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.model_config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    HUB_NAMES,
     MODEL_ALIASES,
     MODEL_NAMES,
     PRETRAINED_CONFIGS,
@@ -26,6 +27,7 @@ from gpt2_helpers.model_config import (
 __all__ = [
     "BUNDLED_FOLDER",
     "BUNDLED_MODEL",
+    "HUB_NAMES",
     "INFERENCE_PRECISIONS",
     "MODEL_NAMES",
     "MODEL_ALIASES",

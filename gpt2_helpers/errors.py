@@ -7,11 +7,16 @@ exceptions into exit codes.
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import math
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Control characters, line and paragraph separators, changes of direction, lone surrogates.
 _NOT_PRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -59,32 +64,34 @@ class MissingPackageError(Gpt2Error, ImportError):
     """An optional package is not installed, or fails to import."""
 
 
-def import_optional(module: str, needed_for: str, package: str | None = None) -> ModuleType:
-    """Import a module of an optional package.
+def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
+    """Import a module of an optional package, which is part of one of this package's extras.
 
     Args:
         module: Name of the module.
         needed_for: What needs it, as the subject of the error message.
-        package: Name to install; default: the module's top-level name.
+        extra: The extra in pyproject.toml: notebooks, pretrain or web.
 
     Raises:
         MissingPackageError: It cannot be imported; the message has the command to install it.
 
-    >>> import_optional("json", "reading settings").__name__
+    >>> import_optional("json", "reading settings", "web").__name__
     'json'
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         top = module.split(".")[0]
-        install = package or top
+        # google.cloud exists as soon as any package of Google's cloud is installed.
         if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == top:
-            fault, line = "is not installed", f"pip install {install}"
-        else:
-            reason = " ".join(str(error).split())
-            fault, line = f"fails to import ({reason})", f"pip install --upgrade {install}"
+            raise MissingPackageError(
+                f"{needed_for} needs {module}, which is not installed: run "
+                f'`pip install "gpt2-helpers[{extra}]"` and try again'
+            ) from error
+        reason = " ".join(str(error).split())
         raise MissingPackageError(
-            f"{needed_for} needs the package {install}, which {fault}: run `{line}` and try again"
+            f"{needed_for} needs the package {top}, which fails to import ({reason}): run "
+            f"`pip install --upgrade {top}` and try again"
         ) from error
 
 
@@ -122,6 +129,27 @@ def brief_repr(value: object) -> str:
         return brief(repr(value))
     except Exception:  # of an object's own method, or of a number in a list
         return f"a {type(value).__name__}"
+
+
+def write_problem(path: str | Path, error: OSError, alternative: str) -> str:
+    """Why a file or folder cannot be written and what to do, for the end of a message.
+
+    Args:
+        path: What cannot be written.
+        error: The error.
+        alternative: What to do instead, such as "use another folder".
+
+    >>> full = OSError(errno.ENOSPC, "No space left on device")
+    >>> write_problem("out.txt", full, "use another folder")
+    'No space left on device: free some space, or use another folder'
+    """
+    if error.errno in DISK_FULL:
+        return f"{error.strerror}: free some space, or {alternative}"
+    parents = Path(os.path.abspath(path)).parents
+    if error.errno == errno.ENOENT and not parents[0].exists():
+        missing = next(folder for folder in reversed(parents) if not folder.exists())
+        return f"the folder {missing} does not exist: create it, or {alternative}"
+    return f"{error.strerror or error}: {alternative}"
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

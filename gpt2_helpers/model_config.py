@@ -91,7 +91,12 @@ PRETRAINED_CONFIGS = {
     "774M": ModelConfig(n_embd=1280, n_head=20, n_layer=36),
     "1558M": ModelConfig(n_embd=1600, n_head=25, n_layer=48),
 }
-MODEL_ALIASES = {"117M": "124M", "345M": "355M"}
+# OpenAI's first names, which gpt-2-simple also uses for the folders of downloaded models.
+FIRST_NAMES = {"117M": "124M", "345M": "355M"}
+# The names on Hugging Face.
+HUB_NAMES = {"gpt2": "124M", "gpt2-medium": "355M", "gpt2-large": "774M", "gpt2-xl": "1558M"}
+HUB_NAMES |= {f"openai-community/{name}": size for name, size in HUB_NAMES.items()}
+MODEL_ALIASES = {**FIRST_NAMES, **HUB_NAMES}
 BUNDLED_MODEL = "tiny"
 BUNDLED_FOLDER = Path(__file__).parent / "models" / BUNDLED_MODEL
 MODEL_NAMES = (BUNDLED_MODEL, *PRETRAINED_CONFIGS)
@@ -101,7 +106,8 @@ def canonical_model_name(name: str) -> str:
     """The current name of a pretrained model.
 
     Args:
-        name: A model name; OpenAI's first names, 117M and 345M, are accepted too.
+        name: A model name; OpenAI's first names, such as 117M, and those on Hugging Face, such as
+            gpt2-medium, are accepted too.
 
     Returns:
         One of `MODEL_NAMES`.
@@ -112,10 +118,9 @@ def canonical_model_name(name: str) -> str:
     >>> canonical_model_name("117M")
     '124M'
     """
-    name = MODEL_ALIASES.get(name, name)
-    if name not in MODEL_NAMES:
+    size = MODEL_ALIASES.get(name, name)
+    if size not in MODEL_NAMES:
         known = ", ".join(MODEL_NAMES)
-        raise OptionError(
-            f"model_name must be one of {known}, got {name!r}{nearest(name, MODEL_NAMES)}"
-        )
-    return name
+        hint = nearest(name, (*MODEL_NAMES, *MODEL_ALIASES))
+        raise OptionError(f"model_name must be one of {known}, got {name!r}{hint}")
+    return size

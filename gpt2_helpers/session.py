@@ -175,9 +175,10 @@ class Session:
             CheckpointError: The model is not there, or it is damaged.
             OptionError: `precision` is unknown.
         """
-        self._load(model_folder(model_name, model_dir), precision, None)
-        self.model_name = model_name
-        is_bundled = model_name == BUNDLED_MODEL
+        folder = model_folder(model_name, model_dir)
+        self._load(folder, precision, None)
+        self.model_name = folder.name
+        is_bundled = folder.name == BUNDLED_MODEL
         self.example_prompts = BUNDLED_MODEL_EXAMPLES if is_bundled else PRETRAINED_EXAMPLES
 
     def finetune(

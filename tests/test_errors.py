@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,7 +22,9 @@ from gpt2_helpers.errors import (
     OptionError,
     import_optional,
     nearest,
+    write_problem,
 )
+from paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -36,28 +42,46 @@ def test_errors_are_also_standard_exceptions() -> None:
 
 
 def test_an_installed_package_is_imported() -> None:
-    assert import_optional("json", "a test") is json
-    assert import_optional("os.path", "a test").join("a", "b")
+    assert import_optional("json", "a test", "web") is json
+    assert import_optional("os.path", "a test", "web").join("a", "b")
 
 
 @pytest.mark.parametrize(
-    ("module", "package", "install"),
-    [
-        ("nosuchpackage", None, "nosuchpackage"),
-        ("nosuchpackage.inner", None, "nosuchpackage"),
-        ("nosuchpackage.inner", "no-such-package[all]", "no-such-package[all]"),
-        ("json.nosuchmodule", "some-json", "some-json"),
-    ],
+    "module", ["nosuchpackage", "nosuchpackage.inner", "json.nosuchmodule", "google.nosuchmodule"]
 )
-def test_a_missing_package_is_reported_with_the_install_command(
-    module: str, package: str | None, install: str
-) -> None:
+def test_the_error_for_a_missing_package_names_the_extra_once(module: str) -> None:
     with pytest.raises(MissingPackageError) as caught:
-        import_optional(module, "drawing the curve", package)
+        import_optional(module, "drawing the curve", "notebooks")
     assert str(caught.value) == (
-        f"drawing the curve needs the package {install}, which is not installed: "
-        f"run `pip install {install}` and try again"
+        f"drawing the curve needs {module}, which is not installed: "
+        'run `pip install "gpt2-helpers[notebooks]"` and try again'
     )
+
+
+def test_the_extra_of_each_optional_package_contains_it() -> None:
+    known = extras()
+    calls = [
+        node
+        for path in (ROOT / "gpt2_helpers").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_optional"
+    ]
+    assert len(calls) >= 5
+    for call in calls:
+        module, _, extra = call.args
+        assert isinstance(extra, ast.Constant)
+        if isinstance(module, ast.Constant):  # else a loop's variable
+            assert str(module.value).replace(".", "-") in known[str(extra.value)]
+
+
+def extras() -> dict[str, set[str]]:
+    """The packages of each extra, without versions."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    table = text.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    return {
+        name: set(re.findall(r'"([\w-]+)', packages))
+        for name, packages in re.findall(r"^(\w+) = \[(.*?)\]$", table, re.M | re.S)
+    }
 
 
 @pytest.mark.parametrize(
@@ -73,12 +97,37 @@ def test_a_broken_package_is_not_reported_as_missing(
     (tmp_path / "brokenpackage.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(MissingPackageError) as caught:
-        import_optional("brokenpackage", "drawing the curve")
+        import_optional("brokenpackage", "drawing the curve", "web")
     assert "brokenpackage" not in sys.modules
     message = str(caught.value)
     assert f"fails to import ({reason})" in message
     assert "`pip install --upgrade brokenpackage`" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (errno.ENOSPC, "No space left on device: free some space, or use another folder"),
+        (errno.EDQUOT, "Disk quota exceeded: free some space, or use another folder"),
+        (errno.EACCES, "Permission denied: use another folder"),
+        (errno.EROFS, "Read-only file system: use another folder"),
+    ],
+)
+def test_only_a_full_disk_is_answered_with_free_some_space(
+    tmp_path: Path, number: int, problem: str
+) -> None:
+    error = OSError(number, os.strerror(number))
+    assert write_problem(tmp_path / "file", error, "use another folder") == problem
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "where" / "file.npz"
+    with pytest.raises(FileNotFoundError) as caught:
+        path.write_bytes(b"")
+    problem = write_problem(path, caught.value, "choose another folder")
+    missing = tmp_path / "no"
+    assert problem == f"the folder {missing} does not exist: create it, or choose another folder"
 
 
 @pytest.mark.parametrize(

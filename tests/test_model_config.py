@@ -43,7 +43,16 @@ def test_the_number_of_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("given_name", "canonical"),
-    [("117M", "124M"), ("345M", "355M"), *((name, name) for name in MODEL_NAMES)],
+    [
+        ("117M", "124M"),
+        ("345M", "355M"),
+        ("gpt2", "124M"),
+        ("gpt2-medium", "355M"),
+        ("gpt2-large", "774M"),
+        ("gpt2-xl", "1558M"),
+        ("openai-community/gpt2", "124M"),
+        *((name, name) for name in MODEL_NAMES),
+    ],
 )
 def test_model_names(given_name: str, canonical: str) -> None:
     assert canonical_model_name(given_name) == canonical
@@ -52,7 +61,14 @@ def test_model_names(given_name: str, canonical: str) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
-    [("124m", "124M"), ("124", "124M"), ("1.5B", None), ("Tiny", "tiny"), ("775M", "774M")],
+    [
+        ("124m", "124M"),
+        ("124", "124M"),
+        ("1.5B", None),
+        ("Tiny", "tiny"),
+        ("775M", "774M"),
+        ("gpt2-medum", "gpt2-medium"),
+    ],
 )
 def test_an_unknown_model_name(wrong: str, meant: str | None) -> None:
     with pytest.raises(OptionError) as caught:

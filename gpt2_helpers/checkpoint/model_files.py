@@ -18,6 +18,7 @@ from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files, write_
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    HUB_NAMES,
     MODEL_ALIASES,
     MODEL_NAMES,
     PRETRAINED_CONFIGS,
@@ -43,7 +44,8 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         model_dir: Folder with the models.
 
     Returns:
-        `model_dir/model_name`, or the package's own folder for the bundled model.
+        `model_dir/model_name`, or the package's own folder for the bundled model. A name on Hugging
+        Face, such as gpt2-medium, stands for OpenAI's, unless there is a folder with that name.
 
     Raises:
         CheckpointError: The model does not exist; the message has the command that downloads it.
@@ -53,8 +55,10 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return folder
     if model_name == BUNDLED_MODEL:
         return BUNDLED_FOLDER
+    if model_name in HUB_NAMES:
+        return model_folder(HUB_NAMES[model_name], model_dir)
     found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
-    known = sorted({*MODEL_NAMES, *found})
+    known = sorted({*MODEL_NAMES, *HUB_NAMES, *found})
     if model_name in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         hint, models = "", "it"
         commands = f"download_gpt2(model_name={model_name!r}) or gpt2-helpers download {model_name}"

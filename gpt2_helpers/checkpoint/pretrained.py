@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpt2_helpers import config
-from gpt2_helpers.checkpoint.model_files import latest_checkpoint
-from gpt2_helpers.config import MODEL_ALIASES, PRETRAINED_CONFIGS, RunConfig
+from gpt2_helpers.checkpoint.model_files import latest_checkpoint, model_folder
+from gpt2_helpers.config import HUB_NAMES, MODEL_ALIASES, PRETRAINED_CONFIGS, RunConfig
 from gpt2_helpers.errors import CheckpointError, DownloadError
 from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, download_files, room
 
@@ -38,7 +38,7 @@ def download_model(
     GPT2_HELPERS_MIRROR replaces OpenAI's URL, to which `/124M/encoder.json` etc. are appended.
 
     Args:
-        model_name: 124M, 355M, 774M, 1558M or tiny.
+        model_name: 124M, 355M, 774M, 1558M or tiny, or another name of these such as gpt2-medium.
         model_dir: Folder for models; the files are written to `model_dir/model_name`.
         progress: Whether to show a progress bar.
         retry_pauses: Seconds before each retry of a file.
@@ -54,7 +54,7 @@ def download_model(
         download_model("124M")  # Path("models/124M")
     """
     size = config.canonical_model_name(model_name)
-    folder = Path(model_dir) / model_name
+    folder = _folder(model_name, model_dir)
     base = os.environ.get(MIRROR_VARIABLE, "").strip().rstrip("/") or OFFICIAL_ADDRESS
     if size == config.BUNDLED_MODEL:
         _copy_bundled(folder)
@@ -70,7 +70,11 @@ def download_model(
 
 def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") -> bool:
     """Whether all seven files of a model exist in `model_dir/model_name`."""
-    return all((Path(model_dir) / model_name / name).is_file() for name in FILES)
+    return all((_folder(model_name, model_dir) / name).is_file() for name in FILES)
+
+
+def _folder(model_name: str, model_dir: str | Path) -> Path:
+    return Path(model_dir) / HUB_NAMES.get(model_name, model_name)
 
 
 def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> None:
@@ -86,9 +90,10 @@ def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> 
     if run.model_name not in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         return
     try:
-        latest_checkpoint(Path(run.model_dir) / run.model_name)
+        latest_checkpoint(model_folder(run.model_name, run.model_dir))
     except CheckpointError:
-        on_message(f"{run.model_name} is not in {run.model_dir} yet and is downloaded first")
+        name = HUB_NAMES.get(run.model_name, run.model_name)
+        on_message(f"{name} is not in {run.model_dir} yet and is downloaded first")
         download_model(run.model_name, run.model_dir)
 
 

@@ -28,7 +28,7 @@ from gpt2_helpers.checkpoint.run_search import current_path, misplaced_run, run_
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError, nearest
+from gpt2_helpers.errors import CheckpointError, nearest, write_problem
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
 from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
@@ -368,10 +368,8 @@ class RunFolder:
         return self.path.with_name(self.name + PREVIOUS)
 
     def _unwritable(self, error: OSError) -> CheckpointError:
-        return CheckpointError(
-            f"{self.path} cannot be written: {error.strerror}: use another checkpoint_dir, or "
-            "free some space"
-        )
+        problem = write_problem(self.path, error, "use another checkpoint_dir")
+        return CheckpointError(f"{self.path} cannot be written: {problem}")
 
     def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
         for kind in kinds:

@@ -118,7 +118,7 @@ class Parser(argparse.ArgumentParser):
                 joined.append(argument)
                 continue
             if name not in self._kinds:
-                self.error(f"unknown option {name}{nearest(name, self._kinds)}")
+                self.error(f"unknown option {name}{similar_option(name, self._kinds)}")
             if not equals:
                 value = self._next_value(name, remaining)
             joined.append(f"{name}={value}")
@@ -133,6 +133,50 @@ class Parser(argparse.ArgumentParser):
         if not remaining or remaining[0].partition("=")[0].replace("_", "-") in self._kinds:
             self.error(f"{name} needs a value")
         return remaining.popleft()
+
+
+# Names that other programs and papers use for options of this one.
+_OTHER_NAMES = {
+    "--epochs": "--steps",
+    "--input": "--prefix",
+    "--max-length": "--length",
+    "--max-new-tokens": "--length",
+    "--max-tokens": "--length",
+    "--model": "--model-name",
+    "--num-return-sequences": "--nsamples",
+    "--num-train-epochs": "--steps",
+    "--output": "--destination-path",
+    "--prompt": "--prefix",
+    "--stop": "--truncate",
+}
+
+
+def similar_option(name: str, known: Iterable[str]) -> str:
+    """The hint ` (did you mean '--steps'?)` for an unknown option, or an empty string.
+
+    In this order: a usual other name, initials (`--lr`), the start of one option (`--temp`), and
+    similar letters.
+
+    >>> known = ["--help", "--learning-rate", "--lr-schedule", "--steps"]
+    >>> similar_option("--lr", known), similar_option("--learn", known)
+    (" (did you mean '--learning-rate'?)", " (did you mean '--learning-rate'?)")
+    """
+    options = [option for option in known if option.startswith("--")]
+    word = name.strip("-")
+    initials: dict[str, str] = {}
+    for option in options:
+        initials.setdefault("".join(part[:1] for part in option[2:].split("-")), option)
+    starts = [option for option in options if len(word) > 1 and option[2:].startswith(word)]
+    if (other := _OTHER_NAMES.get(name)) in options:
+        near = other
+    elif len(word) > 1 and word in initials:
+        near = initials[word]
+    elif len(starts) == 1:
+        near = starts[0]
+    else:
+        # Without the dashes, which would make any two short names similar.
+        return nearest(word, (option[2:] for option in options)).replace("'", "'--", 1)
+    return f" (did you mean {near!r}?)"
 
 
 def field_of(kind: type[ValidatedConfig], name: str, **changes: Any) -> Field:

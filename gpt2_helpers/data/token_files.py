@@ -20,7 +20,7 @@ from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from gpt2_helpers.errors import DatasetError, brief
+from gpt2_helpers.errors import DatasetError, brief, write_problem
 from gpt2_helpers.system.files import atomic_write
 from gpt2_helpers.types import AnyIds
 
@@ -59,7 +59,9 @@ def memmap_tokens(
             count = yield from _write_npy(file, chunks, dtype)
             return _memmap(file, dtype, count)  # the mapping outlives the closed file
     except OSError as error:
-        raise _write_error(f"a temporary file in {tempfile.gettempdir()}", error) from None
+        folder = tempfile.gettempdir()
+        problem = write_problem(Path(folder, "tokens"), error, "set TMPDIR to another folder")
+        raise DatasetError(f"a temporary file in {folder} cannot be written: {problem}") from None
 
 
 def _write_npy(
@@ -90,7 +92,8 @@ def write_dataset_file(path: Path) -> Iterator[BinaryIO]:
         with atomic_write(path) as file:
             yield file
     except OSError as error:
-        raise _write_error(str(path), error) from None
+        problem = write_problem(path, error, "choose another folder")
+        raise DatasetError(f"{path} cannot be written: {problem}") from None
 
 
 def write_npz(path: Path, tokens: AnyIds) -> None:
@@ -200,10 +203,3 @@ def _npy_header(dtype: np.dtype[Any], count: int) -> bytes:
     """The header of an .npy file, format 1.0: 128 bytes for any count."""
     header = repr({"descr": dtype.str, "fortran_order": False, "shape": (count,)})
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + f"{header:<117}\n".encode()
-
-
-def _write_error(name: str, error: OSError) -> DatasetError:
-    return DatasetError(
-        f"{name} cannot be written: {error.strerror or error}; free some space or choose another "
-        "folder"
-    )

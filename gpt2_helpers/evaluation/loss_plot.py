@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
-from gpt2_helpers.errors import CheckpointError, OptionError, import_optional
+from gpt2_helpers.errors import CheckpointError, OptionError, import_optional, write_problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def plot_loss(
 
 def require_matplotlib() -> None:
     """Raise MissingPackageError, with the install command, if Matplotlib is not installed."""
-    import_optional("matplotlib", "plotting the loss")
+    import_optional("matplotlib", "plotting the loss", "notebooks")
 
 
 def draw_losses(record: RunRecord, title: str) -> Figure:
@@ -99,9 +99,8 @@ def _save(figure: Figure, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise OptionError(
-            f"cannot write destination_path={str(path)!r}: {error.strerror}: choose another path"
-        ) from None
+        problem = write_problem(path, error, "choose another path")
+        raise OptionError(f"cannot write destination_path={str(path)!r}: {problem}") from None
     except ValueError as error:  # an unknown image format
         raise OptionError(f"destination_path={str(path)!r}: {error}") from None
 

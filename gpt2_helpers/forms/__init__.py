@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.forms.widgets.downloads import download, download_button
     from gpt2_helpers.forms.widgets.form import ConfigForm
 
-import_optional("ipywidgets", "a form in a notebook")
+import_optional("ipywidgets", "a form in a notebook", "notebooks")
 
 # Imported at first use, since some need TensorFlow, which takes seconds to load.
 _MODULES = {

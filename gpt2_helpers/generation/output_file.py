@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from gpt2_helpers.errors import OptionError
+from gpt2_helpers.errors import OptionError, write_problem
 from gpt2_helpers.system.files import commit, flush
 
 SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
@@ -91,9 +91,9 @@ class TextWriter:
         try:
             yield
         except OSError as error:
+            problem = write_problem(self.path, error, "choose another path")
             raise OptionError(
-                f"cannot write to destination_path={str(self.path)!r}: {error.strerror}: "
-                "choose another path"
+                f"cannot write to destination_path={str(self.path)!r}: {problem}"
             ) from None
 
 
@@ -114,9 +114,8 @@ def new_file(folder: str | Path) -> Path:
                 path.touch(exist_ok=False)
                 return path
     except OSError as error:
-        raise OptionError(
-            f"cannot write to folder={str(folder)!r}: {error.strerror}: choose another folder"
-        ) from None
+        problem = write_problem(folder, error, "choose another folder")
+        raise OptionError(f"cannot write to folder={str(folder)!r}: {problem}") from None
     raise AssertionError("unreachable")
 
 

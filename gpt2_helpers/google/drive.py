@@ -14,14 +14,14 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-from gpt2_helpers.errors import DriveError, nearest
+from gpt2_helpers.errors import DISK_FULL, DriveError, nearest
 from gpt2_helpers.google import colab
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, ignore
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
 _COLAB_MOUNT = "/content/drive"
 _MARGIN = 100 << 20  # bytes to leave free, which Drive needs for itself
-_FULL = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # in Colab a full Drive raises EIO
+_FULL = (errno.EIO, *DISK_FULL)  # in Colab a full Drive raises EIO
 _GONE = (errno.ENOTCONN, errno.ENODEV, errno.ESTALE)
 _UNCHANGED = "; existing files are unchanged"
 _FULL_DRIVE = (

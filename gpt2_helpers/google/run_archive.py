@@ -19,7 +19,7 @@ from typing import BinaryIO
 from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.weights import checkpoint_files
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, write_problem
 from gpt2_helpers.google.archive_checks import (
     BLOCK,
     END,
@@ -211,9 +211,9 @@ def unpack(
                         f"complete{delete_hash_hint(archive)}"
                     )
         except OSError as error:
+            problem = write_problem(folder.path, error, "use another checkpoint_dir")
             raise CheckpointError(
-                f"{folder.path} cannot be written ({error.strerror or error}): free some space, or "
-                "use another checkpoint_dir; existing files are unchanged"
+                f"{folder.path} cannot be written: {problem}; existing files are unchanged"
             ) from error
 
 

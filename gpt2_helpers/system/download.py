@@ -24,7 +24,7 @@ from typing import Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from gpt2_helpers.errors import DownloadError
+from gpt2_helpers.errors import DISK_FULL, DownloadError, write_problem
 from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.system.progress import Bar, show_bytes
 
@@ -320,10 +320,9 @@ def room(folder: Path, files: list[RemoteFile]) -> Iterator[None]:
             raise OSError(errno.ENOSPC, "too little space")
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DownloadError(
-                f"{folder} cannot be written: {error.strerror or error}; use another model_dir"
-            ) from error
+        if error.errno not in DISK_FULL:
+            problem = write_problem(folder, error, "use another model_dir")
+            raise DownloadError(f"{folder} cannot be written: {problem}") from error
         needed = Bar.format_sizeof(max(0, sum(file.size - file.done for file in files)), "B")
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = Bar.format_sizeof(shutil.disk_usage(existing).free, "B")

@@ -1,10 +1,15 @@
-"""Progress bars for a terminal or a notebook cell, based on tqdm."""
+"""Progress bars for a terminal or a notebook cell, based on tqdm.
+
+Elsewhere, such as in a log file, a bar is a single line that is written at its end.
+"""
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from collections.abc import Generator
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import TqdmExperimentalWarning
 
@@ -12,11 +17,13 @@ with warnings.catch_warnings():  # tqdm.auto suppresses this warning too, but al
     warnings.simplefilter("ignore", TqdmExperimentalWarning)
     from tqdm.autonotebook import tqdm
 
+from tqdm import std
+
 from gpt2_helpers.system.files import CopyProgress, Result
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
-    """A progress bar as wide as the terminal, redrawn at every update.
+    """A progress bar as wide as the terminal, redrawn at every update; one line in a log.
 
     Takes tqdm's options. It needs no monitor thread, which tqdm would never end.
 
@@ -28,7 +35,25 @@ class Bar(tqdm):  # type: ignore[type-arg]
     monitor_interval = 0
 
     def __init__(self, **options: Any) -> None:
+        # A log would get a new copy of the bar at every update.
+        self._log: TextIO | None = None
+        if tqdm is std.tqdm and not sys.stderr.isatty():
+            self._log = sys.stderr
+            options |= {"file": io.StringIO(), "mininterval": float("inf")}
         super().__init__(dynamic_ncols=True, miniters=1, **options)
+
+    def show_message(self, message: str) -> None:
+        """Show a message after the bar; in a log, as a line."""
+        if self._log is None:
+            self.set_postfix_str(message)
+        elif message and not self.disable:
+            print(f"{self.desc}: {message}", file=self._log, flush=True)
+
+    def close(self) -> None:
+        """End the bar; in a log, write it."""
+        if self._log is not None and not self.disable:
+            print(self, file=self._log, flush=True)
+        super().close()
 
 
 def show_bytes(
@@ -60,4 +85,4 @@ def show_bytes(
             bar.update(progress.done - bar.n)
             if progress.message != message:
                 message = progress.message
-                bar.set_postfix_str(message)
+                bar.show_message(message)

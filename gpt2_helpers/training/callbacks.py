@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import RunConfig, SamplingConfig
-from gpt2_helpers.errors import OptionError, OutOfMemoryError
+from gpt2_helpers.errors import OptionError, OutOfMemoryError, write_problem
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate
 from gpt2_helpers.generation.result import in_order
@@ -150,9 +150,9 @@ class SampleWriter:
             folder.mkdir(parents=True, exist_ok=True)
             atomic_write_text(folder / f"samples-{step}", "\n".join(blocks))
         except OSError as error:
+            problem = write_problem(folder, error, "use another sample_dir or sample_every=0")
             raise OptionError(
-                f"cannot write samples to {folder}: {error.strerror}: use another sample_dir or "
-                "sample_every=0 (the checkpoint was saved)"
+                f"cannot write samples to {folder}: {problem} (the checkpoint was saved)"
             ) from None
         return samples
 

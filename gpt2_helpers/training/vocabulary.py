@@ -28,7 +28,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     Example:
         train_tokenizer(open("books.txt"), 4096).save("models/mine")
     """
-    tokenizers = import_optional("tokenizers", "training a vocabulary")
+    tokenizers = import_optional("tokenizers", "training a vocabulary", "pretrain")
     bpe = tokenizers.Tokenizer(tokenizers.models.BPE())
     bpe.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = tokenizers.trainers.BpeTrainer(

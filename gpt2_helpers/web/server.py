@@ -51,7 +51,7 @@ class Server:
     ) -> None:
         key = None if key is None else _validate_key(key)
         for module in ("starlette", "uvicorn", "prometheus_client"):
-            import_optional(module, "serving a model", module.replace("_", "-"))
+            import_optional(module, "serving a model", "web")
 
         from gpt2_helpers.web.app import create_app
 

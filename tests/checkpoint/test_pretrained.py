@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from faulty_server import FaultyServer
 from gpt2_helpers import config
+from gpt2_helpers.checkpoint.model_files import model_folder
 from gpt2_helpers.checkpoint.pretrained import download_if_missing, is_downloaded
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import DownloadError, OptionError
@@ -41,6 +43,17 @@ def test_an_old_name_downloads_the_current_size_to_its_own_folder(
     assert fetch(tmp_path, "117M") == tmp_path / "117M"
     assert contents(tmp_path / "117M") == CONTENT
     assert {request.path for request in server.requests} == set(server.files)
+
+
+def test_a_name_of_hugging_face_downloads_the_size_to_its_usual_folder(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    assert fetch(tmp_path, "gpt2") == tmp_path / "124M"
+    assert is_downloaded("gpt2", tmp_path)
+    assert is_downloaded("124M", tmp_path)
+    assert model_folder("openai-community/gpt2", tmp_path) == tmp_path / "124M"
+    own = shutil.copytree(tmp_path / "124M", tmp_path / "gpt2")
+    assert model_folder("gpt2", tmp_path) == own  # the user's own model of that name
 
 
 def test_an_unknown_name_is_rejected_before_any_request(

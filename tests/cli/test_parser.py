@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gpt2_helpers.cli import finetune, generate, pretrain
+from gpt2_helpers.cli.command import Command
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
@@ -169,6 +171,36 @@ def test_invalid_arguments(arguments: list[str], message: str) -> None:
     with pytest.raises(OptionError, match=message) as caught:
         read(*arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "meant"),
+    [
+        (finetune, "--lr", "--learning-rate"),
+        (finetune, "--bs", "--batch-size"),
+        (finetune, "--epochs", "--steps"),
+        (finetune, "--modelname", "--model-name"),
+        (finetune, "--drop", "--dropout"),
+        (finetune, "--hlep", "--help"),
+        (finetune, "--zz", None),
+        (finetune, "--x", None),
+        (finetune, "--help-me-please", None),
+        (generate, "--model", "--model-name"),
+        (generate, "--samples", "--nsamples"),
+        (generate, "--temp", "--temperature"),
+        (generate, "--max-tokens", "--length"),
+        (generate, "--prompt", "--prefix"),
+        (generate, "--output", "--destination-path"),
+        (pretrain, "--epochs", "--steps"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_a_similar_one(
+    command: Command, typed: str, meant: str | None
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        command.parser().parse(["text.txt", typed, "1"])
+    hint = f" (did you mean {meant!r}?)" if meant else ""
+    assert str(caught.value).startswith(f"unknown option {typed}{hint}: see ")
 
 
 def test_a_repeated_option_overrides_the_first() -> None:

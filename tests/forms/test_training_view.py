@@ -219,7 +219,7 @@ def test_without_matplotlib_there_is_no_plot(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     show(open_run())
-    assert "pip install matplotlib" in words(page[0])
+    assert 'pip install "gpt2-helpers[notebooks]"' in words(page[0])
     assert image(page[0]).layout.display == "none"
 
 

@@ -210,4 +210,4 @@ def _retry() -> Any:
 
 
 def _package() -> Any:
-    return import_optional("google.cloud.bigquery", "BigQuery", "google-cloud-bigquery")
+    return import_optional("google.cloud.bigquery", "BigQuery", "notebooks")

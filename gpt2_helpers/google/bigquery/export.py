@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpt2_helpers.errors import BigQueryError, OptionError
+from gpt2_helpers.errors import BigQueryError, OptionError, write_problem
 from gpt2_helpers.google.bigquery.client import run
 from gpt2_helpers.google.bigquery.config import ExportConfig
 from gpt2_helpers.google.bigquery.query import build
@@ -101,9 +101,8 @@ def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, No
     try:
         yield from _write(client, config, path)
     except OSError as error:
-        raise OptionError(
-            f"csv_path={str(path)!r} cannot be written: {error.strerror or error}"
-        ) from None
+        problem = write_problem(path, error, "choose another file")
+        raise OptionError(f"csv_path={str(path)!r} cannot be written: {problem}") from None
 
 
 def new_csv_path(config: ExportConfig, today: date | None = None) -> Path:

@@ -361,7 +361,7 @@ def test_colab_asks_for_permission(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.bigquery", None)
-    with pytest.raises(MissingPackageError, match="pip install google-cloud-bigquery"):
+    with pytest.raises(MissingPackageError, match=r"`pip install \"gpt2-helpers\[notebooks\]\"`"):
         sign_in(PROJECT)
 
 
