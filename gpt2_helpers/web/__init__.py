@@ -14,7 +14,7 @@ A web request becomes sequences of the running batch in two steps: `Engine.submi
 queues a `SequenceSpec` for each text, and `Scheduler._admit_waiting` (scheduler.py) adds queued
 sequences to the batch between two decode steps. With several workers, `WorkerPool` (worker_pool.py)
 takes the scheduler's place and sends each sequence to a `worker` process, which runs a scheduler
-of its own.
+of its own. worker_process pings the processes, and one that hangs is killed and replaced.
 
 Beside them: config (the options of `gpt2-helpers serve`), errors, metrics, model_info, openapi,
 notebook (`gpt2.serve`) and static/ (the page).

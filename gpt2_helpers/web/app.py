@@ -94,7 +94,8 @@ def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> E
     workers = worker_count(model, config)
     if workers > 1 and isinstance(model, InferenceModel):
         session.decoders.clear()  # the workers have their own
-        return WorkerPool(model, tokenizer, config, workers, on_tokens, prompt_prefix)
+        on_failure = metrics.count_worker_failure
+        return WorkerPool(model, tokenizer, config, workers, on_tokens, prompt_prefix, on_failure)
     return Scheduler(session.decoders, tokenizer, config, on_tokens, prompt_prefix)
 
 

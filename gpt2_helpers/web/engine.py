@@ -21,7 +21,13 @@ from gpt2_helpers.generation.prompts import split_prompt
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.errors import BadRequest, RequestError, ServiceUnavailable, TooManyRequests
+from gpt2_helpers.web.errors import (
+    BadRequest,
+    RequestError,
+    RequestTimeout,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 
 INITIAL_SEQUENCE_SECONDS = 2.0  # assumed duration of a sequence until some have been timed
 
@@ -100,8 +106,18 @@ class Engine(ABC):
 
     @property
     @abstractmethod
+    def n_workers(self) -> int:
+        """Number of threads or processes that generate."""
+
+    @property
+    @abstractmethod
+    def n_responding(self) -> int:
+        """Number of those that neither died nor hang."""
+
+    @property
     def is_ready(self) -> bool:
-        """Whether requests are accepted."""
+        """Whether requests are accepted and will be answered."""
+        return not self._closed and self.n_responding > 0
 
     @property
     def capacity(self) -> int:
@@ -199,6 +215,11 @@ class Engine(ABC):
     @abstractmethod
     def cancel(self, request: Request) -> None:
         """Stop generating for a request; it gets no more output."""
+
+    def timeout_error(self) -> RequestTimeout:
+        """Return the error of a request that is over its time limit."""
+        limit = self._config.request_timeout
+        return RequestTimeout(f"the request exceeded {limit:g} s: ask for fewer tokens")
 
     def _record_duration(self, seconds: float) -> None:
         """Update the average time that a sequence takes."""

@@ -57,7 +57,7 @@ class TooManyRequests(RequestError):
 
 
 class EngineFailed(RequestError):
-    """The model raised an exception, or its worker process died."""
+    """The model raised an exception, or its worker process died or hung."""
 
     status = 500
 

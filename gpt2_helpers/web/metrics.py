@@ -40,6 +40,14 @@ class Metrics:
             registry=self._registry,
         )
         self._tokens = Counter("gpt2_tokens", "Generated tokens", registry=self._registry)
+        self._worker_failures = Counter(
+            "gpt2_worker_failures",
+            "Worker processes that died, or hung and were killed",
+            ["reason"],
+            registry=self._registry,
+        )
+        for reason in ("died", "hung"):
+            self._worker_failures.labels(reason)  # so that it is reported before the first one
         self._recent: deque[tuple[float, int]] = deque()  # (time, tokens)
 
     def watch(self, engine: Engine) -> None:
@@ -47,6 +55,12 @@ class Metrics:
         for name, help, value in (
             ("gpt2_sequences_waiting", "Sequences in the queue", lambda: engine.waiting),
             ("gpt2_sequences_running", "Sequences in the batch", lambda: engine.running),
+            ("gpt2_workers", "Workers that the server should have", lambda: engine.n_workers),
+            (
+                "gpt2_workers_responding",
+                "Workers that neither died nor hang",
+                lambda: engine.n_responding,
+            ),
             (
                 "gpt2_tokens_per_second",
                 f"Generated tokens per second over the last {WINDOW:g} s",
@@ -62,6 +76,10 @@ class Metrics:
         self._recent.append((now, tokens))
         while self._recent[0][0] < now - WINDOW:
             self._recent.popleft()
+
+    def count_worker_failure(self, reason: str) -> None:
+        """Count a worker process that "died" or "hung"."""
+        self._worker_failures.labels(reason).inc()
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a request. Unknown paths share a label, so that clients cannot fill the memory."""

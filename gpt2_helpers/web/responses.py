@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -61,11 +62,15 @@ class ChunkStream:
             stream=stream,
             urgent=urgent,
         )
+        # The engine reports this, too, unless it hangs.
+        timeout = self._submitted.deadline - time.monotonic()
+        self._timer = loop.call_later(timeout, on_output, engine.timeout_error())
 
     def __enter__(self) -> ChunkStream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
         self._engine.cancel(self._submitted)
 
     def __aiter__(self) -> ChunkStream:

@@ -94,8 +94,13 @@ class Routes:
 
     async def ready(self, request: Request) -> Response:
         """GET /readyz: readiness."""
+        responding, workers = self._engine.n_responding, self._engine.n_workers
         if not self._engine.is_ready:
-            raise ServiceUnavailable("the server is shutting down or has no worker process")
+            raise ServiceUnavailable(
+                f"the server is shutting down or no worker responds ({responding} of {workers})"
+            )
+        if responding < workers:
+            return JSONResponse({"status": "degraded", "workers": f"{responding} of {workers}"})
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:

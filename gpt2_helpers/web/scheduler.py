@@ -21,10 +21,11 @@ from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
-from gpt2_helpers.web.errors import EngineFailed, RequestTimeout, ServiceUnavailable
+from gpt2_helpers.web.errors import EngineFailed, ServiceUnavailable
 
 # Prompt tokens processed between two decode steps, so that a long prompt does not stall the rest.
 PREFILL_CHUNK = 128
+STEP_TIMEOUT = 60.0  # seconds; a decode step that takes longer will not end
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Scheduler(Engine):
         self._queue: deque[_Entry] = deque()
         self._running: dict[int, _Entry] = {}  # by the index of their sequences
         self._indices = itertools.count()
+        self._step_started: float | None = None  # None while there is no work
         self._aborting = False  # fail what is not complete
         self._thread = threading.Thread(target=self._run, name="gpt2-scheduler", daemon=True)
 
@@ -77,8 +79,14 @@ class Scheduler(Engine):
         return len(self._running)
 
     @property
-    def is_ready(self) -> bool:
-        return self._thread.is_alive() and not self._closed
+    def n_workers(self) -> int:
+        return 1
+
+    @property
+    def n_responding(self) -> int:
+        started = self._step_started
+        hangs = started is not None and time.monotonic() - started > STEP_TIMEOUT
+        return int(self._thread.is_alive() and not hangs)
 
     def start(self) -> None:
         self._thread.start()
@@ -90,7 +98,7 @@ class Scheduler(Engine):
             with self._condition:
                 self._aborting = True
                 self._condition.notify_all()
-            self._thread.join()
+            self._thread.join(STEP_TIMEOUT)
 
     def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
         entries = [
@@ -112,6 +120,7 @@ class Scheduler(Engine):
 
     def _run(self) -> None:
         while self._wait_for_work():
+            self._step_started = time.monotonic()
             try:
                 self._remove_done()
                 self._admit_waiting()
@@ -121,6 +130,7 @@ class Scheduler(Engine):
                     self._on_tokens(tokens)
             except Exception as error:  # fail the current requests and serve the next ones
                 self._abort(_engine_failed(error))
+            self._step_started = None
         self._abort(ServiceUnavailable("the server shut down before this text was complete"))
         self._batch.close()
 
@@ -137,10 +147,7 @@ class Scheduler(Engine):
         with self._condition:
             for request in {entry.request for entry in self._entries()}:
                 if now > request.deadline:
-                    limit = self._config.request_timeout
-                    request.fail(
-                        RequestTimeout(f"the request exceeded {limit:g} s: ask for fewer tokens")
-                    )
+                    request.fail(self.timeout_error())
             for entry in [entry for entry in self._running.values() if entry.request.is_done]:
                 self._batch.remove(entry.sequence)
                 del self._running[entry.sequence.index]

@@ -5,11 +5,15 @@ it come
 
     {"enqueue": id, "sequence": {...}, "stream": bool, "urgent": bool, "timeout": seconds}
     {"cancel": [id, ...]}
+    {"ping": true}
 
 The worker answers {"ready": true} or {"error": message}, and then sends
 
     {"tokens": number of new tokens, "chunks": [[id, text, null or [text, tokens, reason]], ...]}
     {"failed": id, "type": name of a RequestError, "message": message}
+    {"pong": true}
+
+A ping is answered unless the scheduler hangs, so the server notices a deadlock of either thread.
 """
 
 from __future__ import annotations
@@ -118,6 +122,8 @@ def main() -> None:
     requests: dict[int, Request] = {}
     for line in sys.stdin:
         message = parse_message(line)
+        if "ping" in message and scheduler.is_ready:
+            messages.send({"pong": True})
         for request_id in message.get("cancel", ()):
             if request := requests.pop(request_id, None):
                 scheduler.cancel(request)

@@ -8,17 +8,12 @@ a new one to the least loaded.
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from queue import SimpleQueue
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
@@ -27,28 +22,19 @@ from gpt2_helpers.generation.decoder import Model
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.web import errors
+from gpt2_helpers.web import errors, worker_process
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
 from gpt2_helpers.web.errors import EngineFailed, RequestError, ServiceUnavailable
-from gpt2_helpers.web.worker import MessageWriter, WorkerConfig, parse_message
+from gpt2_helpers.web.worker import WorkerConfig, parse_message
+from gpt2_helpers.web.worker_process import Assignment, WorkerProcess, stop_workers
 
 SMALL_MODEL = 20_000_000  # parameters; larger models gain less and need more memory
 MIN_ROWS = 4  # batch rows per worker if their number is chosen automatically
-EXIT_TIMEOUT = 5.0  # seconds that a worker gets to end before it is killed
 RESTART_DELAY = 10.0  # seconds from the start of a worker until it may be replaced
 POLL_INTERVAL = 0.02  # seconds
-WORKER_LOST = "the model failed: retry; details are in the server's log"
-
-# `python -c` puts the working directory first in sys.path, where a file such as signal.py would
-# shadow a module of the standard library: it is removed, and this package's parent appended.
-BOOTSTRAP = """
-import sys
-sys.path = [*filter(None, sys.path), sys.argv[1]]
-from gpt2_helpers.web.worker import main
-main()
-"""
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")  # NumPy's BLAS
+WORKER_DIED = "the model failed: retry; details are in the server's log"
+WORKER_HUNG = "the model stopped responding: retry"
 
 
 def worker_count(model: Model, config: ServeConfig) -> int:
@@ -71,89 +57,18 @@ def worker_count(model: Model, config: ServeConfig) -> int:
     return max(1, min(device.cores(), config.batch_size // MIN_ROWS))
 
 
-@dataclass
-class _Assignment:
-    """A sequence that a worker has, queued or running."""
-
-    request: Request
-    spec: SequenceSpec
-    assigned_at: float
-    rounds: float  # time until it is complete, in durations of one sequence
-
-
-class _WorkerProcess:
-    """The server's side of a worker; `assignments` are its sequences by id."""
-
-    def __init__(self, config: WorkerConfig, rows: int) -> None:
-        self.rows, self.started_at = rows, time.monotonic()
-        self.assignments: dict[int, _Assignment] = {}
-        package_parent = str(Path(__file__).parents[2])  # works without an installation, too
-        threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOTSTRAP, package_parent],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env={**os.environ, **threads},
-            start_new_session=True,  # Ctrl-C reaches only the server, which ends its workers
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self.output = self._process.stdout
-        # A thread does the sending, since the pipe is full while a worker does not read.
-        self._outbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
-        self._outbox.put({**config.to_dict(), "serve": {**config.serve, "batch_size": rows}})
-        threading.Thread(target=self._send, name="gpt2-worker-input", daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def wait_until_ready(self) -> None:
-        """Raise Gpt2Error if the worker does not start."""
-        message = parse_message(self.output.readline())
-        if not message.get("ready"):
-            raise Gpt2Error(message.get("error", "a worker process died while starting"))
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        self._outbox.put(message)
-
-    def close(self) -> None:
-        """Close stdin; the worker then exits."""
-        self._outbox.put(None)
-
-    def wait(self, deadline: float) -> None:
-        """Wait for the worker to exit; kill it at the deadline."""
-        try:
-            self._process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _send(self) -> None:
-        assert self._process.stdin is not None
-        with suppress(OSError), self._process.stdin as stream:  # the worker may be gone
-            messages = MessageWriter(stream)
-            while (message := self._outbox.get()) is not None:
-                messages.send(message)
-
-
-def stop_workers(workers: Iterable[_WorkerProcess]) -> None:
-    """Stop workers in parallel."""
-    workers = list(workers)
-    for worker in workers:
-        worker.close()
-    deadline = time.monotonic() + EXIT_TIMEOUT
-    for worker in workers:
-        worker.wait(deadline)
-
-
 class WorkerPool(Engine):
-    """Generates in `n_workers` processes. `on_tokens` is called with numbers of new tokens."""
+    """Generates in several processes, and replaces those that die or hang.
+
+    Args:
+        model: The model, which the workers load from its files.
+        tokenizer: Its tokenizer.
+        config: Options of the server.
+        n_workers: Number of processes.
+        on_tokens: Called with numbers of new tokens.
+        prompt_prefix: Text put before every prompt and left out of the texts.
+        on_failure: Called with "died" or "hung" when a worker is lost.
+    """
 
     def __init__(
         self,
@@ -163,6 +78,7 @@ class WorkerPool(Engine):
         n_workers: int,
         on_tokens: Callable[[int], None] = lambda tokens: None,
         prompt_prefix: str = "",
+        on_failure: Callable[[str], None] = lambda reason: None,
     ) -> None:
         super().__init__(tokenizer, config, prompt_prefix)
         assert model.prefix is not None
@@ -174,13 +90,15 @@ class WorkerPool(Engine):
             serve=asdict(replace(config, max_nsamples=1, workers=1)),
         )
         self._on_tokens, self._tokens_lock = on_tokens, threading.Lock()
+        self._on_failure = on_failure
         self._ids = itertools.count()
-        self._workers: list[_WorkerProcess] = []
+        self._workers: list[WorkerProcess] = []
+        self._starting: list[WorkerProcess] = []  # that will replace others
         self._threads: list[threading.Thread] = []
         try:
             for number in range(n_workers):
                 rows = (config.batch_size + number) // n_workers  # they sum to batch_size
-                self._workers.append(_WorkerProcess(self._worker_config, rows))
+                self._workers.append(WorkerProcess(self._worker_config, rows))
             for worker in self._workers:
                 worker.wait_until_ready()
         except BaseException:  # also KeyboardInterrupt
@@ -200,15 +118,23 @@ class WorkerPool(Engine):
         return sum(min(len(worker.assignments), worker.rows) for worker in self._workers)
 
     @property
-    def is_ready(self) -> bool:
-        return not self._closed and any(worker.is_alive for worker in self._workers)
+    def n_workers(self) -> int:
+        return len(self._workers)
+
+    @property
+    def n_responding(self) -> int:
+        return sum(worker.is_responding for worker in self._workers)
 
     def start(self) -> None:
         for worker in self._workers:
             self._start_reading(worker)
+        self._start_thread(self._watch, "gpt2-worker-watch")
 
     def stop(self, timeout: float = 0.0) -> None:
         self.close()
+        with self._condition:
+            for worker in self._starting:
+                worker.kill()
         deadline = time.monotonic() + timeout
         while any(worker.assignments for worker in self._workers) and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
@@ -224,10 +150,13 @@ class WorkerPool(Engine):
             alive = [worker for worker in self._workers if worker.is_alive]
             if not alive:
                 raise EngineFailed("the model failed: retry in a few seconds")
-            worker = min(alive, key=lambda worker: len(worker.assignments) / worker.rows)
+            responding = [worker for worker in alive if worker.is_responding]
+            worker = min(
+                responding or alive, key=lambda worker: len(worker.assignments) / worker.rows
+            )
             rounds = 1.0 if urgent else max(1.0, (len(worker.assignments) + 1) / worker.rows)
             sequence_id = next(self._ids)
-            worker.assignments[sequence_id] = _Assignment(request, spec, time.monotonic(), rounds)
+            worker.assignments[sequence_id] = Assignment(request, spec, time.monotonic(), rounds)
             worker.send(
                 {
                     "enqueue": sequence_id,
@@ -248,31 +177,48 @@ class WorkerPool(Engine):
             if ids:
                 worker.send({"cancel": ids})
 
-    # One thread per worker reads its output, and replaces it when it dies.
+    # One thread pings the workers and kills those that hang. One thread per worker reads its
+    # output, and replaces it when it dies.
 
-    def _start_reading(self, worker: _WorkerProcess) -> None:
+    def _start_thread(self, target: Callable[..., None], name: str, *args: object) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(
-            target=self._read_output, args=[worker], name="gpt2-worker-output", daemon=True
-        )
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _read_output(self, worker: _WorkerProcess) -> None:
+    def _watch(self) -> None:
+        before = time.monotonic()
+        while not self._wait_until_closed(worker_process.PING_INTERVAL):
+            now = time.monotonic()
+            # At most so much is counted: this process may have been stopped itself.
+            elapsed, before = min(now - before, 2 * worker_process.PING_INTERVAL), now
+            for worker in [*self._workers]:
+                worker.check(elapsed)
+
+    def _wait_until_closed(self, timeout: float) -> bool:
+        with self._condition:
+            return self._condition.wait_for(lambda: self._closed, max(0.0, timeout))
+
+    def _start_reading(self, worker: WorkerProcess) -> None:
+        self._start_thread(self._read_output, "gpt2-worker-output", worker)
+
+    def _read_output(self, worker: WorkerProcess) -> None:
         try:
             with worker.output:
                 for line in worker.output:
+                    worker.silent_seconds = 0.0
                     self._handle(worker, parse_message(line))
         except Exception:  # a bug, or output that is not of the protocol: replace the worker
             traceback.print_exc()
         stop_workers([worker])
         with self._condition:  # no more sequences are assigned to it from here on
-            self._fail_all(worker, EngineFailed(WORKER_LOST))
+            self._fail_all(worker, EngineFailed(WORKER_HUNG if worker.is_hung else WORKER_DIED))
             if self._closed:
                 return
+        self._on_failure("hung" if worker.is_hung else "died")
         self._replace(worker)
 
-    def _handle(self, worker: _WorkerProcess, message: Mapping[str, Any]) -> None:
+    def _handle(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:
         for sequence_id, text, end in message.get("chunks", ()):
             self._emit(worker, sequence_id, text, end)
         if "failed" in message:
@@ -282,7 +228,7 @@ class WorkerPool(Engine):
                 self._on_tokens(tokens)
 
     def _emit(
-        self, worker: _WorkerProcess, sequence_id: int, text: str, end: list[Any] | None
+        self, worker: WorkerProcess, sequence_id: int, text: str, end: list[Any] | None
     ) -> None:
         assignments = worker.assignments
         assignment = (
@@ -299,34 +245,40 @@ class WorkerPool(Engine):
             result = GenerationResult(whole_text, spec.prompt, spec.sample, n_tokens, finish_reason)
         assignment.request.emit(GenerationChunk(spec.sample, text, result))
 
-    def _fail(self, worker: _WorkerProcess, message: Mapping[str, Any]) -> None:
+    def _fail(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:
         assignment = worker.assignments.pop(message["failed"], None)
         if assignment is not None:
             error: RequestError = getattr(errors, message["type"])(message["message"])
             assignment.request.fail(error)
             self.cancel(assignment.request)
 
-    def _fail_all(self, worker: _WorkerProcess, error: RequestError) -> None:
+    def _fail_all(self, worker: WorkerProcess, error: RequestError) -> None:
         requests = [assignment.request for assignment in [*worker.assignments.values()]]
         worker.assignments.clear()
         fail_all(requests, error)
 
-    def _replace(self, dead: _WorkerProcess) -> None:
+    def _replace(self, dead: WorkerProcess) -> None:
         """Start a new worker; not at once if the last one died early, since it may happen again."""
-        _log("a worker process died: it was killed or ran out of memory")
+        if dead.is_hung:
+            timeout = worker_process.HANG_TIMEOUT
+            _log(f"a worker process did not respond for {timeout:g} s and was killed")
+        else:
+            _log("a worker process died: it was killed or ran out of memory")
         delay = dead.started_at + RESTART_DELAY - time.monotonic()
-        while True:
-            with self._condition:
-                if self._condition.wait_for(lambda: self._closed, max(0.0, delay)):
-                    return
+        while not self._wait_until_closed(delay):
             try:
-                self._add(_WorkerProcess(self._worker_config, dead.rows), dead)
+                self._start_instead(dead)
                 return
             except (Gpt2Error, OSError) as error:
                 _log(f"cannot restart the worker process: {error}")
                 delay = RESTART_DELAY
 
-    def _add(self, worker: _WorkerProcess, dead: _WorkerProcess) -> None:
+    def _start_instead(self, dead: WorkerProcess) -> None:
+        with self._condition:
+            if self._closed:
+                return
+            worker = WorkerProcess(self._worker_config, dead.rows)
+            self._starting.append(worker)
         try:
             worker.wait_until_ready()
             with self._condition:
@@ -338,6 +290,9 @@ class WorkerPool(Engine):
         except BaseException:
             stop_workers([worker])
             raise
+        finally:
+            with self._condition:
+                self._starting.remove(worker)
 
 
 def _log(message: str) -> None:

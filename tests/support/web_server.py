@@ -99,7 +99,7 @@ def metric(client: httpx.Client, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not true within {seconds:g} s"

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.session import Session
-from web_server import LONG, events_of, metric, serving
+from gpt2_helpers.web import scheduler
+from web_server import LONG, events_of, metric, serving, wait_until
 
 
 def test_a_request_over_its_time_limit_fails(tiny: Session) -> None:
-    with serving(tiny, step_seconds=0.05, request_timeout=0.5) as client:
+    with serving(tiny, step_seconds=0.05, request_timeout=2.0) as client:
         response = client.post("/api/generate", json=LONG)
         assert response.status_code == 504
-        assert "exceeded 0.5 s: ask for fewer tokens" in response.json()["error"]
+        assert "exceeded 2 s: ask for fewer tokens" in response.json()["error"]
         with client.stream("POST", "/api/stream", json=LONG) as stream:
             *chunks, (name, data) = events_of(stream)
         assert chunks
         assert (name, data["status"]) == ("error", 504)
-        assert metric(client, "gpt2_sequences_running") == 0
+        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0, 5)
 
 
 def test_a_failure_of_the_model_fails_only_current_requests(
@@ -38,4 +40,32 @@ def test_a_failure_of_the_model_fails_only_current_requests(
             "error": "the model failed: retry; details are in the server's log"
         }
         assert "RuntimeError: the memory" in capfd.readouterr().err
+        assert client.post("/api/generate", json={"length": 5}).status_code == 200
+
+
+def test_requests_of_a_scheduler_that_hangs_fail_in_time(
+    tiny: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "STEP_TIMEOUT", 0.3)
+    released, step = threading.Event(), Decoder.step
+
+    def hang(self: Decoder, *arguments: Any) -> Any:
+        released.wait(60)
+        return step(self, *arguments)
+
+    with serving(tiny, request_timeout=1.0) as client:
+        assert client.get("/readyz").status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(Decoder, "step", hang)
+            response = client.post("/api/generate", json={"length": 5})
+            assert response.status_code == 504
+            assert "exceeded 1 s" in response.json()["error"]
+            with client.stream("POST", "/api/stream", json={"length": 5}) as stream:
+                assert [(name, data["status"]) for name, data in events_of(stream)] == [
+                    ("error", 504)
+                ]
+            assert client.get("/readyz").status_code == 503
+            assert metric(client, "gpt2_workers_responding") == 0
+            released.set()
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/api/generate", json={"length": 5}).status_code == 200

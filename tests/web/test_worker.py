@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import select
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,6 +49,38 @@ def test_a_worker_generates_what_it_is_sent() -> None:
     assert sequence_id == 7
     assert isinstance(end, list)
     assert end[1:] == [7, "length"]
+
+
+def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:
+    program = (
+        "import time\n"
+        "from gpt2_helpers.generation.batch import ContinuousBatch\n"
+        "from gpt2_helpers.web import scheduler, worker\n"
+        "scheduler.STEP_TIMEOUT = 0.2\n"
+        "ContinuousBatch.step = lambda self: time.sleep(1000)\n"
+        "worker.main()\n"
+    )
+    spec = asdict(SequenceSpec("It was", [1026, 373], SamplingConfig(length=9), seed=1, sample=0))
+    message = {"enqueue": 7, "sequence": spec, "stream": False, "urgent": False, "timeout": 60}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        text=True,
+        bufsize=1,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(config(TINY) + '{"ping": true}\n')
+        assert json.loads(process.stdout.readline()) == {"ready": True}
+        assert json.loads(process.stdout.readline()) == {"pong": True}
+        process.stdin.write(json.dumps(message) + "\n")
+        time.sleep(1.0)
+        process.stdin.write('{"ping": true}\n')
+        readable, _, _ = select.select([process.stdout], [], [], 1.0)
+        assert not readable
+        process.kill()
 
 
 def test_a_worker_reports_a_model_that_it_cannot_load(tmp_path: Path) -> None:

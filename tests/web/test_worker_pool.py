@@ -25,6 +25,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import EngineFailed
 from gpt2_helpers.web.server import Server
 from gpt2_helpers.web.worker_pool import SMALL_MODEL, WorkerPool, worker_count
+from gpt2_helpers.web.worker_process import WorkerProcess
 from toy import toy_model
 from web_server import LONG, address_of, events_of, metric, started, wait_until
 
@@ -186,7 +187,7 @@ def test_a_killed_worker_fails_only_its_own_requests(
     wait_until(lambda: pool_of(server).pids != before)
     assert generate(client, nsamples=4).json()["texts"][0] == responses[0].json()["texts"][0]
     assert client.get("/readyz").status_code == 200
-    assert "a worker process died" in capfd.readouterr().err
+    assert "a worker process died: it was killed" in capfd.readouterr().err
 
 
 def test_without_workers_requests_fail(
@@ -206,16 +207,16 @@ def test_a_failed_restart_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(worker_pool, "RESTART_DELAY", 0.5)
-    pool, wait_until_ready = pool_of(server), worker_pool._WorkerProcess.wait_until_ready
+    pool, wait_until_ready = pool_of(server), WorkerProcess.wait_until_ready
     started_pids: list[int] = []
 
-    def fail_once(worker: worker_pool._WorkerProcess) -> None:
+    def fail_once(worker: WorkerProcess) -> None:
         wait_until_ready(worker)
         started_pids.append(worker.pid)
         if len(started_pids) == 1:
             raise Gpt2Error("no memory left")
 
-    monkeypatch.setattr(worker_pool._WorkerProcess, "wait_until_ready", fail_once)
+    monkeypatch.setattr(WorkerProcess, "wait_until_ready", fail_once)
     killed = pool.pids[0]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: killed not in pool.pids)
@@ -310,7 +311,7 @@ def test_an_interrupt_during_startup_leaves_no_process(
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker_pool._WorkerProcess, "wait_until_ready", interrupt)
+    monkeypatch.setattr(WorkerProcess, "wait_until_ready", interrupt)
     before = set(children_of(os.getpid()))
     with pytest.raises(KeyboardInterrupt):
         Server(model, ServeConfig(port=0, workers=2))
