@@ -165,6 +165,34 @@ def test_the_step_is_read_from_the_name_or_the_counter(run: RunFolder) -> None:
     assert run.read().step == 7
 
 
+def test_a_step_of_zero_in_the_name_takes_precedence_over_the_counter(run: RunFolder) -> None:
+    saved(run, 0)
+    (run.path / "counter").write_text("7\n")
+    assert run.read().step == 0
+
+
+def test_saving_a_step_again_first_removes_its_old_weights(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed in between must not leave old weights with a new state."""
+    saved(run, 3, 4)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunRecord, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        saved(run, 4)
+    assert saved_steps(run) == {3}
+
+
+def test_a_state_without_weights_is_deleted_also_at_step_zero(run: RunFolder) -> None:
+    saved(run, 0, 5)
+    (run.path / "model-0.index").unlink()
+    run.remove_partial()
+    assert saved_steps(run) == saved_steps(run, "optimizer") == {5}
+
+
 # --- Which checkpoints are kept
 
 

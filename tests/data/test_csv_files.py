@@ -71,6 +71,24 @@ SENTENCES = [["What is it?"], ["Who ate the last of my biscuits?"], ["Why?"]]
         (["1", "What is it?"], [["2", "Who was that?"]], False),
         (["text", "text"], [["one", "two"]], False),
         (["A long first line of a poem without a header"], SENTENCES, False),
+        # At most four words and 40 characters:
+        (["title text title text"], SENTENCES, True),
+        (["title text title text title"], SENTENCES, False),
+        (["n" * 40], SENTENCES, True),
+        (["n" * 41], SENTENCES, False),
+        # An identifier is a name if most, not half, of the cells below are none:
+        (["limerick"], [["There was an old man"], ["sonnet"]], False),
+        (["limerick"], [["There was an old man"], ["sonnet"], ["Why?"]], True),
+        # Any other name needs numbers in all cells below that are not empty, and at least one:
+        (["Stars"], [["4"], [" "], ["5"]], True),
+        (["Stars"], [["4"], ["five"]], False),
+        (["Stars"], [["four"], ["5"]], False),
+        (["Stars"], [[""]], False),
+        (["Stars"], [], False),
+        # All cells must be names:
+        (["title", "What is it?"], [["a", "b"]], False),
+        ([""], SENTENCES, False),
+        ([" ", ""], SENTENCES, False),
     ],
 )
 def test_headers_are_distinguished_from_texts(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt2_helpers.data import text_files
-from gpt2_helpers.data.text_files import ReadReport, read_text
+from gpt2_helpers.data.text_files import ReadReport, detect_encoding, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
@@ -76,6 +76,35 @@ def test_the_text_does_not_depend_on_the_chunk_size(
         patch.setattr(text_files, "CHUNK_SIZE", size)
         read, _ = text_and_notes(path)
     assert read == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_utf16"),
+    [
+        # More than a tenth of the characters have a zero byte, here the spaces,
+        ("\u0444" * 17 + "   ", True),
+        ("\u0444" * 18 + "  ", False),
+        # and at least two.
+        ("ab", True),
+        ("a\u0444", False),
+        # At most a hundredth have their zero byte on the other side, as in U+0400,
+        ("a" * 99 + "\u0400", True),
+        ("a" * 98 + "\u0400" * 2, False),
+        # and at most two hundredths are unreadable.
+        ("a" * 98 + "\x01" * 2, True),
+        ("a" * 97 + "\x01" * 3, False),
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_detected_by_zero_bytes(
+    tmp_path: Path, text: str, is_utf16: bool, codec: str
+) -> None:
+    path = write(tmp_path, text.encode(codec))
+    if is_utf16:
+        assert detect_encoding(path).codec == codec
+    else:
+        with pytest.raises(DatasetError):
+            "".join(read_text(path, ReadReport()))
 
 
 def test_a_late_byte_decides_the_encoding_of_the_whole_file(tmp_path: Path) -> None:

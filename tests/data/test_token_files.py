@@ -70,6 +70,16 @@ def test_invalid_ids_are_an_error(tmp_path: Path, arrays: list[Any], message: st
         read(tmp_path / "a.npz", 300)
 
 
+def test_the_size_of_the_vocabulary_is_the_first_id_that_is_too_large(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([0, 299]))
+    assert read(tmp_path / "a.npy", 300) == [0, 299]
+    np.save(tmp_path / "a.npy", np.array([1, 300, 2]))
+    with pytest.raises(
+        DatasetError, match="ids up to 300, but this model's vocabulary ends at 299"
+    ):
+        read(tmp_path / "a.npy", 300)
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     created = tmp_path / "created"
     harmful = np.empty(1, object)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,22 @@ def test_a_long_run_without_boundaries_is_split_anyway(monkeypatch: pytest.Monke
     assert max(map(len, parts)) <= longest + 2000
     ends = [END_OF_TEXT] * (2 * longest // len(END_OF_TEXT))
     assert len(encode(split_at_word_boundaries(ends, 1000))) == len(ends)
+
+
+def test_a_long_run_is_split_beside_an_end_of_text_and_not_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    longest, after = 60, "\u5e78" * 200
+    monkeypatch.setattr(tokenize, "MAX_UNBROKEN_CHARS", longest)
+    monkeypatch.setattr(tokenize, "_WORD_BOUNDARY", regex.compile("(?!)"))  # there is none
+    for before in range(30, 80):
+        text = "\u5e78" * before + END_OF_TEXT + after
+        first, *rest = split_at_word_boundaries([text], 10)
+        assert first + "".join(rest) == text
+        if longest - len(END_OF_TEXT) < before < longest:
+            assert first == "\u5e78" * before  # the split is before it
+        else:
+            assert first == text[:longest]  # it is as a whole before or after the split
 
 
 def test_the_dtype_depends_on_the_vocabulary() -> None:

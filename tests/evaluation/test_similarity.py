@@ -59,6 +59,20 @@ def test_texts_without_content_are_not_indexed() -> None:
     assert index.compare("").similarity == 0.0
 
 
+def test_texts_of_more_than_twice_the_length_of_a_short_one_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(similarity, "MAX_SHORT_TEXT", 10)
+    index = ShortTextIndex(["a" * 20, "a" * 21])
+    assert index.compare("a" * 20).kind == "copy"
+    assert index.compare("a" * 21) == Match("novel", "", 0.0)
+
+
+def test_a_similarity_of_exactly_the_bound_makes_a_near_copy() -> None:
+    # Six different trigrams: " ab", "abc", "bcd", "cd ", "d a", "ab ". The first four are shared.
+    assert ShortTextIndex(["abcd ab"]).compare("abcd") == Match("near copy", "abcd ab", 0.8)
+
+
 # --- Long texts
 
 

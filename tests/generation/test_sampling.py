@@ -232,6 +232,36 @@ def test_after_many_rejections_the_nucleus_is_sorted(monkeypatch: pytest.MonkeyP
     assert chi_square(parts[ids], np.bincount(parts, weights=shares)) < 6
 
 
+@pytest.mark.parametrize("candidates", [8, 4, 2], ids="{} candidates".format)
+@pytest.mark.parametrize("rejections", [MAX_REJECTIONS, 0], ids="{} rejections".format)
+@pytest.mark.parametrize(
+    ("weights", "top_p", "nucleus"),
+    [
+        ([1, 1, 1, 1, 1, 1, 1, 1], 0.5, [0, 1, 2, 3]),  # exactly; of equal ids the first ones
+        ([1, 0, 1, 0, 1, 0, 1, 0], 0.75, [0, 2, 4]),
+        ([1, 1, 1, 1, 1, 1, 1, 1], 0.51, [0, 1, 2, 3, 4]),  # with the one that crosses it
+        ([1, 2, 1, 2, 1, 2, 1, 2], 0.7, [0, 1, 3, 5, 7]),
+        ([1, 2, 1, 2, 1, 2, 1, 2], 0.8, [0, 1, 2, 3, 5, 7]),
+        ([8, 4, 2, 1, 1, 0, 0, 0], 0.9, [0, 1, 2, 3]),
+    ],
+)
+def test_the_nucleus_is_the_smallest_set_that_reaches_top_p(
+    monkeypatch: pytest.MonkeyPatch,
+    weights: list[int],
+    top_p: float,
+    nucleus: list[int],
+    rejections: int,
+    candidates: int,
+) -> None:
+    """Also at the end of the candidates, when ids are rejected, and when all are sorted."""
+    monkeypatch.setattr(sampling, "TOP_P_CANDIDATES", candidates)
+    monkeypatch.setattr(sampling, "MAX_REJECTIONS", rejections)
+    with np.errstate(divide="ignore"):
+        logits = np.log(weights)
+    ids = sample(logits, random_numbers(16, count=400), temperature=1.0, top_p=top_p)
+    assert sorted(set(ids.tolist())) == nucleus
+
+
 @pytest.mark.parametrize("size", [1, 100, TOP_P_CANDIDATES + 1, 2049, 4000])
 def test_nuclei_of_different_sizes_in_one_batch(size: int) -> None:
     # Each row is batched with rows whose nuclei are smaller or larger.

@@ -26,6 +26,7 @@ from archives import (
     write_archive,
 )
 from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.google import archive_checks
 from gpt2_helpers.google.archive_checks import read_contents
 from gpt2_helpers.system.files import sha256_path
 from toy_runs import save_run
@@ -59,6 +60,38 @@ def test_a_damaged_header_is_not_taken_for_the_end() -> None:
         file.seek(place)
         file.write(b"\xff" * 20)
     with pytest.raises(CheckpointError, match=f"is damaged at byte {place:,}"):
+        read_contents(ARCHIVE)
+
+
+def test_an_archive_must_have_the_size_in_its_hash_file() -> None:
+    size = write_archive(*CHECKPOINT).stat().st_size
+    for recorded, is_complete in ((size - 1, True), (size, True), (size + 1, False)):
+        sha256_path(ARCHIVE).write_text(f"# {recorded} bytes\n")
+        if is_complete:
+            assert read_contents(ARCHIVE).step == 4
+        else:
+            with pytest.raises(CheckpointError, match=f"it has {size:,} of {recorded:,} bytes"):
+                read_contents(ARCHIVE)
+
+
+def test_the_size_of_an_extended_header_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"checkpoint/run1/{'x' * 200}"  # in a header of its own, with a zero byte at the end
+    with tarfile.open(ARCHIVE, "w", format=tarfile.GNU_FORMAT) as tar:
+        for member in (*(name for name, _ in CHECKPOINT), name):
+            tar.addfile(tar_info(member))
+    monkeypatch.setattr(archive_checks, "_MAX_HEADER", len(name) + 1)
+    assert name in [member.name for member in read_contents(ARCHIVE).members]
+    monkeypatch.setattr(archive_checks, "_MAX_HEADER", len(name))
+    with pytest.raises(CheckpointError, match=f"an extended header of {len(name) + 1} bytes"):
+        read_contents(ARCHIVE)
+
+
+def test_files_are_only_read_from_the_folder_of_a_run() -> None:
+    folders = [tar_info(name, type=tarfile.DIRTYPE) for name in ("checkpoint", "checkpoint/run1")]
+    write_archive(*folders, *CHECKPOINT)
+    assert len(read_contents(ARCHIVE).members) == len(CHECKPOINT)
+    write_archive(*CHECKPOINT, ("checkpoint/run1", b"x"))
+    with pytest.raises(CheckpointError, match="is not in checkpoint/RUN_NAME"):
         read_contents(ARCHIVE)
 
 

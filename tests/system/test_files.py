@@ -73,6 +73,22 @@ def test_an_unfinished_copy_leaves_the_old_file(tmp_path: Path, end: str) -> Non
     assert sorted(tmp_path.iterdir()) == [source, target]
 
 
+@pytest.mark.parametrize("kept", [0, 4, 6])
+def test_a_file_must_have_as_many_bytes_as_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """A mounted file system may lose some bytes without an error."""
+    monkeypatch.setattr(os, "fsync", lambda handle: os.ftruncate(handle, kept))
+    with pytest.raises(Gpt2Error, match=rf"^target is incomplete: {kept} of 5 bytes were written"):
+        drain(write_chunks(tmp_path / "part", "target", [b"abc", b"de"], 5))
+
+
+def test_the_chunks_of_a_file_must_have_its_size(tmp_path: Path) -> None:
+    for chunks in ([b"abcd"], [b"abcd", b"ef"]):
+        with pytest.raises(Gpt2Error, match=r"^target is incomplete: [46] of 5 bytes"):
+            drain(write_chunks(tmp_path / "part", "target", chunks, 5))
+
+
 def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="needs a limit on files, as Linux has")
 
