@@ -86,6 +86,14 @@ bench-quick: $(VENV) $(VENV_BASELINES) ## compare on a few workloads (five minut
 bench-scaling: $(VENV) ## measure how time and memory grow with batch, context and text size
 	@.venv/bin/python benchmarks/run_scaling.py
 
+# Without .venv, so that it is ready within a minute. Old files in build/lib would be packed too.
+.PHONY: wheel
+wheel: ## build the wheel in dist/, to install the package where the repository cannot be reached
+	@rm -rf build/lib
+	@python=.venv/bin/python; [ -x $$python ] || python=$${PYTHON:-python3}; \
+		$$python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
 .PHONY: venv
 venv: $(VENV) ## create .venv and install the package into it
 	@echo "Ready: . .venv/bin/activate"

@@ -64,26 +64,102 @@ BADGE_LINES = """\
 
 gpt2-helpers {version}, [{place}]({address})"""
 
-# --no-deps keeps Colab's own TensorFlow and ipywidgets.
+# The extras that the notebooks need.
+EXTRAS = {"generate": "notebooks,web"}
+OTHER_EXTRAS = "notebooks"
+
 # An editable install takes effect when Python starts; addsitedir activates it immediately.
 INSTALL_CELL = """\
 # @title Install gpt2-helpers
+import glob
 import os
 import site
 import sysconfig
+import urllib.request
 from importlib import metadata
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
-present = [Version(found.version) for found in metadata.distributions(name="gpt2-helpers")]
-if not present or max(present) < Version("{version}"):
-    if "COLAB_RELEASE_TAG" in os.environ:
-        %pip install -q --no-deps git+{address}
-    elif os.path.isdir("../gpt2_helpers"):
-        %pip install -q -e "..[notebooks,web]"
+ADDRESS = "{address}"
+EXTRAS = "{extras}"  # what this notebook needs
+IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
+
+
+class InstallError(Exception):
+    def _render_traceback_(self):
+        return [str(self)]
+
+
+def versions(package):
+    return [Version(found.version) for found in metadata.distributions(name=package)]
+
+
+def pip_install(*names):
+    # Without dependencies in Colab, to keep its own TensorFlow and ipywidgets.
+    options = "-q --no-deps" if IN_COLAB else "-q"
+    quoted = " ".join(f'"{{name}}"' for name in names)
+    get_ipython().run_line_magic("pip", f"install {{options}} {{quoted}}")
+
+
+def find_wheel():
+    drive = os.environ.get("GPT2_DRIVE_MOUNT", "/content/drive")
+    folders = [".", *(f"{{drive}}/{{name}}/gpt2-helpers" for name in ("MyDrive", "My Drive", "."))]
+    wheels = [glob.glob(f"{{folder}}/gpt2_helpers-*-any.whl") for folder in folders]
+    return max(sum(wheels, []), key=lambda path: Version(path.split("-")[-4]), default=None)
+
+
+def is_reachable():
+    try:
+        return urllib.request.urlopen(ADDRESS, timeout=10).status == 200
+    except OSError:
+        return False
+
+
+def install():
+    if os.path.isdir("../gpt2_helpers") and not IN_COLAB:  # a clone of the project
+        pip_install("-e", f"..[{{EXTRAS}}]")
         site.addsitedir(sysconfig.get_path("purelib"))
-    else:
-        %pip install -q "gpt2-helpers[notebooks,web] @ git+{address}"
+        return
+    wheel = find_wheel()
+    if not wheel and is_reachable():
+        pip_install(f"gpt2-helpers[{{EXTRAS}}] @ git+{{ADDRESS}}")
+        return
+    if not wheel and IN_COLAB and not os.path.isdir("/content/drive"):
+        print("Looking for a wheel in the folder gpt2-helpers of your Google Drive ...")
+        from google.colab import drive
+
+        try:
+            drive.mount("/content/drive")
+        except Exception as error:
+            print(f"Google Drive is not available: {{error}}")
+        wheel = find_wheel()
+    if not wheel:
+        raise InstallError(
+            f"{{ADDRESS}} cannot be reached, and there is no wheel of the package here.\\n"
+            "1. Make one: run `make wheel` in a copy of the project; it is written to dist/.\\n"
+            "2. Put it next to this notebook (in Colab: upload it in Files, on the left) or into "
+            "the folder gpt2-helpers of your Google Drive, and run this cell again."
+        )
+    print("Installing", wheel)
+    pip_install(f"{{wheel}}[{{EXTRAS}}]")
+
+
+def missing():
+    wanted = map(Requirement, metadata.requires("gpt2-helpers") or [])
+    extras = ["", *EXTRAS.split(",")]
+    return [
+        f"{{one.name}}{{one.specifier}}"
+        for one in wanted
+        if not versions(one.name)
+        and (not one.marker or any(one.marker.evaluate({{"extra": extra}}) for extra in extras))
+    ]
+
+
+if max(versions("gpt2-helpers"), default=Version("0")) < Version("{version}"):
+    install()
+if versions("gpt2-helpers") and (packages := missing()):
+    pip_install(*packages)
 
 import gpt2_helpers as gpt2
 
@@ -121,6 +197,7 @@ class Project:
             badge=BADGE,
             colab=self.colab,
             name=name,
+            extras=EXTRAS.get(name, OTHER_EXTRAS),
             version=self.version,
             place=self.place,
             address=self.address,

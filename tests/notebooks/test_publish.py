@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import urllib.error
+import urllib.request
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
+from packaging.requirements import Requirement
 
 import gpt2_helpers
 import publish
 from paths import ROOT
 
 NAMES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
-Install = Callable[["str | None"], "list[str]"]
 ELSEWHERE = "https://github.com/somebody/else.where"
 PROJECT = publish.Project.of(ROOT)
 
@@ -250,64 +251,170 @@ def test_a_notebook_without_install_cell_is_an_error() -> None:
 # ------------------------------------------------------------------------------ the install cell
 
 
+@dataclasses.dataclass
+class Machine:
+    """A machine on which the install cell runs: its packages, and whether it reaches the project.
+
+    `calls` are the pip commands; a command that installs the package succeeds.
+    """
+
+    monkeypatch: pytest.MonkeyPatch
+    versions: dict[str, str]
+    online: bool = True
+    calls: list[str] = dataclasses.field(default_factory=list)
+
+    def run_cell(self, notebook: str = "finetune") -> None:
+        self.monkeypatch.setattr(metadata, "distributions", self._distributions)
+        self.monkeypatch.setattr(metadata, "requires", lambda name: REQUIRES)
+        self.monkeypatch.setattr(urllib.request, "urlopen", self._open)
+        shell = SimpleNamespace(run_line_magic=self._pip)
+        namespace: dict[str, Any] = {"get_ipython": lambda: shell}
+        code = PROJECT.cell(publish.INSTALL_CELL, notebook)
+        exec(compile(code, "install", "exec"), namespace)
+        assert namespace["gpt2"] is gpt2_helpers
+
+    def _distributions(self, name: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(version=self.versions[name])] if name in self.versions else []
+
+    def _open(self, address: str, timeout: float) -> SimpleNamespace:
+        assert (address, timeout > 0) == (PROJECT.address, True)
+        if not self.online:
+            raise urllib.error.URLError("no network")
+        return SimpleNamespace(status=200)
+
+    def _pip(self, magic: str, line: str) -> None:
+        self.calls.append(f"{magic} {line}")
+        if "gpt2" in line or ".." in line:
+            self.versions["gpt2-helpers"] = PROJECT.version
+        if "--no-deps" not in line:
+            self.versions |= COMPLETE
+        for name in re.findall(r'"([\w-]+)[^"]*"', line):
+            self.versions.setdefault(name, "1.0")
+
+
+REQUIRES = [
+    "tensorflow<2.22,>=2.20",
+    "ipywidgets>=7.7; extra == 'notebooks'",
+    "uvicorn<1,>=0.30; extra == 'web'",
+    "uvloop; sys_platform == 'nowhere' and extra == 'web'",
+    "tokenizers; extra == 'pretrain'",
+]
+COMPLETE = {"tensorflow": "2.20", "ipywidgets": "7.7.1", "uvicorn": "0.30"}
+WHEEL = f"gpt2_helpers-{PROJECT.version}-py3-none-any.whl"
+
+
 @pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
-    """A function that runs the install cell with a version or none and returns the pip calls."""
-    notebooks = tmp_path / "page" / "notebooks"
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    """A machine with the packages that Colab has, in the folder of a notebook."""
+    notebooks = tmp_path / "a page" / "notebooks"
     notebooks.mkdir(parents=True)
     monkeypatch.chdir(notebooks)
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
-    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    code = transform(PROJECT.cell(publish.INSTALL_CELL, "finetune"))
-
-    def run(present: str | None) -> list[str]:
-        versions = [present] if present else []
-        calls: list[str] = []
-
-        def pip(magic: str, line: str) -> None:
-            calls.append(f"{magic} {line}")
-            versions[:] = [PROJECT.version]
-
-        def distributions(name: str) -> list[SimpleNamespace]:
-            assert name == "gpt2-helpers"
-            return [SimpleNamespace(version=version) for version in versions]
-
-        monkeypatch.setattr(metadata, "distributions", distributions)
-        shell = SimpleNamespace(run_line_magic=pip)
-        for _ in range(2):
-            namespace: dict[str, Any] = {"get_ipython": lambda: shell}
-            exec(compile(code, "install", "exec"), namespace)
-        assert namespace["gpt2"] is gpt2_helpers
-        return calls
-
-    return run
+    monkeypatch.setenv("GPT2_DRIVE_MOUNT", str(tmp_path / "drive"))
+    return Machine(monkeypatch, {**COMPLETE})
 
 
-@pytest.mark.parametrize("old", [None, "0.0.9"])
-def test_colab_installs_only_the_package(
-    old: str | None, install: Install, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def colab(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab-test")
-    assert install(old) == [f"pip install -q --no-deps git+{PROJECT.address}"]
+    return machine
 
 
-@pytest.mark.parametrize("old", [None, "0.0.9"])
-def test_jupyterlab_installs_all_dependencies(old: str | None, install: Install) -> None:
-    assert install(old) == [f'pip install -q "gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"']
+@pytest.mark.parametrize("old", [{}, {"gpt2-helpers": "0.0.9"}])
+def test_colab_installs_only_the_package(old: dict[str, str], colab: Machine) -> None:
+    colab.versions |= old
+    for _ in range(2):  # the second run finds the package
+        colab.run_cell()
+    spec = f"gpt2-helpers[notebooks] @ git+{PROJECT.address}"
+    assert colab.calls == [f'pip install -q --no-deps "{spec}"']
 
 
-def test_a_clone_is_installed_as_editable(install: Install) -> None:
+@pytest.mark.parametrize("old", [{}, {"gpt2-helpers": "0.0.9"}])
+def test_jupyterlab_installs_all_dependencies(old: dict[str, str], machine: Machine) -> None:
+    machine.versions = {**old}
+    for _ in range(2):
+        machine.run_cell("generate")
+    spec = f"gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"
+    assert machine.calls == [f'pip install -q "{spec}"']
+
+
+def test_a_clone_is_installed_as_editable(machine: Machine) -> None:
     Path("../gpt2_helpers").mkdir()
-    assert install(None) == ['pip install -q -e "..[notebooks,web]"']
+    machine.online = False
+    machine.run_cell()
+    assert machine.calls == ['pip install -q "-e" "..[notebooks]"']
 
 
 @pytest.mark.parametrize("new", [PROJECT.version, "99.0"])
 def test_an_installed_package_is_kept(
-    new: str, install: Install, capsys: pytest.CaptureFixture[str]
+    new: str, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert install(new) == []
-    line = f"gpt2-helpers {gpt2_helpers.__version__} is ready\n"
-    assert capsys.readouterr().out == line * 2
+    machine.versions["gpt2-helpers"] = new
+    machine.run_cell()
+    assert machine.calls == []
+    assert capsys.readouterr().out == f"gpt2-helpers {gpt2_helpers.__version__} is ready\n"
+
+
+def test_packages_that_the_notebook_needs_are_added_to_an_installed_one(machine: Machine) -> None:
+    machine.versions = {"gpt2-helpers": PROJECT.version, "tensorflow": "2.20"}
+    machine.run_cell("finetune")
+    assert machine.calls == ['pip install -q "ipywidgets>=7.7"']
+    machine.calls.clear()
+    machine.versions = {"gpt2-helpers": PROJECT.version, "tensorflow": "2.20", "ipywidgets": "8.1"}
+    machine.run_cell("generate")
+    assert machine.calls == [f'pip install -q "uvicorn{Requirement(REQUIRES[2]).specifier}"']
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize(
+    "folder", [".", "../../drive/MyDrive/gpt2-helpers", "../../drive/gpt2-helpers"]
+)
+def test_the_newest_wheel_is_installed(
+    folder: str, online: bool, colab: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in (WHEEL, WHEEL.replace(PROJECT.version, "0.0.9"), WHEEL.replace("any", "any (1)")):
+        Path(folder, name).touch()
+    colab.online = online
+    colab.run_cell()
+    (call,) = colab.calls
+    match = re.fullmatch(r'pip install -q --no-deps "(.*)\[notebooks\]"', call)
+    assert match is not None
+    assert Path(match[1]).resolve() == Path(folder, WHEEL).resolve()
+    assert match[1] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("in_colab", [True, False])
+def test_without_the_project_and_a_wheel_three_lines_say_what_to_do(
+    in_colab: bool, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.online = False
+    if in_colab:
+        monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab-test")
+        monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(drive=None))
+    with pytest.raises(Exception, match="cannot be reached") as caught:
+        machine.run_cell()
+    text = "\n".join(caught.value._render_traceback_())  # type: ignore[attr-defined]
+    assert len(text.splitlines()) == 3
+    for part in (PROJECT.address, "make wheel", "dist/", "gpt2-helpers of your Google Drive"):
+        assert part in text
+    assert machine.calls == []
+
+
+def test_a_wheel_on_a_drive_that_is_not_mounted_yet(
+    colab: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def mount(point: str) -> None:
+        assert point == "/content/drive"
+        (tmp_path / "drive/MyDrive/gpt2-helpers").mkdir(parents=True)
+        (tmp_path / "drive/MyDrive/gpt2-helpers" / WHEEL).touch()
+
+    drive = SimpleNamespace(mount=mount)
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(drive=drive))
+    colab.online = False
+    colab.run_cell()
+    assert len(colab.calls) == 1
+    assert WHEEL in colab.calls[0]
 
 
 def test_an_installed_wheel_works(tmp_path: Path) -> None:
@@ -322,7 +429,7 @@ def test_an_installed_wheel_works(tmp_path: Path) -> None:
     alone = ["--no-deps", "--no-build-isolation", "--target", str(tmp_path / "site"), str(source)]
     subprocess.run([*pip, *alone], check=True, timeout=300)
     code = PROJECT.cell(publish.INSTALL_CELL, "finetune")
-    script = re.sub(r"^(\s*)%pip.*", r"\1raise SystemExit('installs again')", code, flags=re.M)
+    script = "get_ipython = lambda: exit('installs again')\n" + code
     script += "\nprint(gpt2.__file__)\nprint(gpt2.is_gpt2_downloaded(model_name='tiny'))\n"
     done = subprocess.run(
         [sys.executable, "-c", script],
