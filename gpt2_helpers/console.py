@@ -70,12 +70,23 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
             print_new_notes()
     print_new_notes()
     print_line(result_line(run))
+    for line in result_advice(run):
+        print_note(line)
 
 
 def result_line(run: FinetuneRun) -> str:
     """How a finetuning run ended, its folder and its step, as one line."""
     result = "interrupted and saved" if run.interrupted else "saved"
     return f"{result}: {run.folder.path}, step {run.folder.read().step}"
+
+
+def result_advice(run: FinetuneRun) -> list[str]:
+    """Whether a run that has ended should be trained longer or shorter, as sentences."""
+    from gpt2_helpers.evaluation.training_advice import training_advice
+
+    if run.interrupted:
+        return []
+    return training_advice(run.record, run.record.epochs(run.trainer.step))
 
 
 def with_progress(

@@ -67,6 +67,15 @@ def test_finetuning_prints_notes_losses_and_the_result(capsys: Captured) -> None
     assert lines[-1] == "saved: checkpoint/run1, step 5"
 
 
+def test_a_run_of_less_than_an_epoch_is_advised_to_train_longer(capsys: Captured) -> None:
+    write_text("long.txt", "What is the best thing that you ever have been to? " * 200)
+    show_finetuning(open_run("long.txt", steps=1))
+    shown = capsys.readouterr()
+    assert "Training has gone through only" in shown.err
+    assert "train for more steps" in shown.err
+    assert shown.out.endswith("saved: checkpoint/run1, step 1\n")
+
+
 def test_bar_shows_steps_loss_and_speed(capsys: Captured) -> None:
     show_finetuning(open_run(steps=3), print_every=100)
     shown = capsys.readouterr()

@@ -5,6 +5,10 @@ Reads training data and a run's record.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import itertools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +29,8 @@ from gpt2_helpers.evaluation.similarity import (
     ShortTextIndex,
     normalize,
 )
+from gpt2_helpers.evaluation.training_advice import training_advice
+from gpt2_helpers.evaluation.word_overlap import WordIndex, WordOverlap
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 if TYPE_CHECKING:
@@ -33,8 +39,6 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 50_000_000  # of training text that are compared
 ADVICE_SHARE = 0.05  # share of copies or duplicates from which on there is advice
-LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
-OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
 MANY_EPOCHS = 20
 
 TextMatch = tuple[str, Match]
@@ -51,6 +55,7 @@ class OverlapReport:
         novel: All other texts.
         duplicates: Texts that repeat an earlier generated text.
         matches: Each text with its closest match, in the order of the texts.
+        words: How many words of all texts occur in the training text, if they were counted.
     """
 
     copies: int
@@ -58,6 +63,7 @@ class OverlapReport:
     novel: int
     duplicates: int = 0
     matches: tuple[TextMatch, ...] = ()
+    words: WordOverlap | None = None
 
     @classmethod
     def from_matches(cls, matches: Iterable[TextMatch]) -> OverlapReport:
@@ -70,7 +76,10 @@ class OverlapReport:
         kinds = [match.kind for _, match in matches]
         distinct = {normalize(text) for text, _ in matches}
         copies, near_copies, novel = (kinds.count(kind) for kind in _KINDS)
-        return cls(copies, near_copies, novel, len(matches) - len(distinct), matches)
+        duplicates = len(matches) - len(distinct)
+        counted = [match.words for _, match in matches if match.words is not None]
+        words = functools.reduce(operator.add, counted) if counted else None
+        return cls(copies, near_copies, novel, duplicates, matches, words)
 
     @property
     def total(self) -> int:
@@ -91,11 +100,12 @@ class OverlapReport:
         """
         copies = "is a copy" if self.copies == 1 else "are copies"
         near = "is a near copy" if self.near_copies == 1 else "are near copies"
-        return (
+        text = (
             f"Of {self.total:,} texts, {self.copies:,} {copies} of the training text, "
             f"{self.near_copies:,} {near} and {self.novel:,} {'is' if self.novel == 1 else 'are'} "
             "novel."
         )
+        return f"{text} {self.words}" if self.words and self.words.is_significant else text
 
 
 class TrainingTextIndex:
@@ -119,7 +129,9 @@ class TrainingTextIndex:
             notes: Sentences about training text that was left out.
         """
         self.notes = tuple(notes)
+        short, long = [*short], [*long]
         self._short, self._long = ShortTextIndex(short), LongTextIndex(long)
+        self._words = WordIndex(itertools.chain(short, long))
 
     @classmethod
     def from_dataset(cls, path: str | Path, column: str | None = None) -> TrainingTextIndex:
@@ -179,7 +191,8 @@ class TrainingTextIndex:
         defines both measures.
         """
         matches = self._short.compare(text), self._long.compare(text)
-        return max(matches, key=lambda match: (-_KINDS.index(match.kind), match.similarity))
+        match = max(matches, key=lambda match: (-_KINDS.index(match.kind), match.similarity))
+        return dataclasses.replace(match, words=self._words.compare(text))
 
     def report(self, texts: Iterable[str]) -> OverlapReport:
         """Compare many texts and count the results."""
@@ -249,7 +262,7 @@ def _existing_path(folder: RunFolder, dataset: str) -> Path | None:
 def advice(
     record: RunRecord, report: OverlapReport | None = None, epochs: float | None = None
 ) -> list[str]:
-    """Return recommendations against overfitting, based on a run's losses and copies.
+    """Return recommendations, based on a run's losses and on texts that it generated.
 
     Args:
         record: The run's record.
@@ -259,15 +272,13 @@ def advice(
     Returns:
         Sentences; an empty list if there is nothing to recommend.
     """
-    kept = record.checkpoints[-1] if record.checkpoints else None
-    losses = [pair for pair in record.losses if kept is None or pair[0] <= kept]
-    validation = [pair for pair in record.validation_losses if kept is None or pair[0] <= kept]
     lines = []
-    if (
+    is_memorizing = bool(
         report
         and report.total
         and report.copies + report.near_copies >= ADVICE_SHARE * report.total
-    ):
+    )
+    if is_memorizing:
         lines.append(str(report))
         if not record.validation_losses:
             lines.append(
@@ -279,51 +290,15 @@ def advice(
                 f"Training went through the text {epochs:,.0f} times: use fewer steps or more text "
                 "to reduce memorization."
             )
-    if len(validation) >= 2:
-        is_last = len(validation) == len(record.validation_losses)
-        lines += _loss_advice(losses, validation, is_last)
+    elif report and report.words and report.words.looks_like_noise:
+        lines.append(
+            f"{report.words} Read some: if they are noise, train for more steps or lower the "
+            "temperature."
+        )
+    lines += training_advice(record, epochs, is_memorizing)
     if report and report.duplicates >= max(1, ADVICE_SHARE * report.total):
         lines.append(
             f"{report.duplicates:,} of {report.total:,} texts repeat another one: raise the "
             "temperature, or set top_k=0 and top_p=0, for more variety."
         )
     return lines
-
-
-def _loss_advice(
-    losses: list[tuple[int, float]], validation: list[tuple[int, float]], is_last: bool
-) -> list[str]:
-    """Return what the losses recommend. `is_last`: no later validation loss was recorded."""
-    last_step, last_loss = validation[-1]
-    best_step, best_loss = min(validation, key=lambda pair: pair[1])
-    previous_step, previous_loss = validation[-2]
-    recent = [loss for step, loss in losses if previous_step < step <= last_step]
-    gap = last_loss - sum(recent) / len(recent) if recent else 0.0
-    gap_text = f"the training loss is {gap:.2f} below the validation loss"
-    has_gap = gap >= OVERFITTING_GAP
-    if last_loss > best_loss * (1 + LOSS_TOLERANCE):
-        rise_text = (
-            f"the validation loss was best at step {best_step:,} of {last_step:,} "
-            f"({best_loss:.2f}, now {last_loss:.2f})"
-        )
-        reason = f"{gap_text}, and {rise_text}" if has_gap else rise_text
-        return [
-            f"{_capitalize(reason)}: train for about {best_step:,} steps, or set "
-            "early_stopping_patience=3 to keep the best checkpoint."
-        ]
-    if last_loss < previous_loss * (1 - LOSS_TOLERANCE):
-        still_falling = (
-            f"The validation loss was still falling at step {last_step:,} ({previous_loss:.2f} to "
-            f"{last_loss:.2f}): train for more steps."
-        )
-        return [still_falling] if is_last else []
-    if has_gap:
-        return [
-            f"{_capitalize(gap_text)}, which has stopped falling: more steps would only increase "
-            "memorization; use more text or dropout=0.1."
-        ]
-    return []
-
-
-def _capitalize(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -6,12 +6,13 @@ Uses NumPy only. Both indexes need two to four bytes per character.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from gpt2_helpers.evaluation.word_overlap import WordOverlap
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 COPY, NEAR_COPY, NOVEL = "copy", "near copy", "novel"
@@ -41,11 +42,13 @@ class Match:
         nearest: The most similar short text, or the longest passage shared with a long text; may be
             empty.
         similarity: From 0 to 1.
+        words: How many of the text's words occur in the training text, if they were counted.
     """
 
     kind: str
     nearest: str
     similarity: float
+    words: WordOverlap | None = field(default=None, compare=False)
 
 
 def normalize(text: str) -> str:

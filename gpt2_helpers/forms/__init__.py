@@ -20,6 +20,7 @@ from gpt2_helpers.errors import import_optional
 
 if TYPE_CHECKING:
     from gpt2_helpers.forms.bigquery import BigQueryForm
+    from gpt2_helpers.forms.compare import compare
     from gpt2_helpers.forms.data_picker import DataPicker
     from gpt2_helpers.forms.drive import DriveForm
     from gpt2_helpers.forms.finetune import FinetuneForm
@@ -43,6 +44,7 @@ _MODULES = {
     "GenerateForm": "generate",
     "ModelForm": "model_picker",
     "ResumeForm": "resume",
+    "compare": "compare",
     "download": "widgets.downloads",
     "download_button": "widgets.downloads",
     "show_advice": "memorization",
@@ -58,6 +60,7 @@ __all__ = [
     "GenerateForm",
     "ModelForm",
     "ResumeForm",
+    "compare",
     "download",
     "download_button",
     "show_advice",

@@ -119,7 +119,7 @@ class GenerateForm(Displayable):
         )
         self.bulk = ConfigForm(BulkConfig, defaults=bulk)
         self._results, self._file = widgets.VBox(), widgets.VBox()
-        generate = ActionButton("Generate", lambda: self._generate(self._results), primary=True)
+        generate = ActionButton("Generate", lambda: self.generate_into(self._results), primary=True)
         to_file = ActionButton("Write to a file", lambda: self._write_file(self._file))
         self.widget = widgets.VBox(
             [
@@ -145,7 +145,7 @@ class GenerateForm(Displayable):
         """
         output = _output_box()
         with plain_errors():
-            self._generate(output)
+            self.generate_into(output)
 
     def to_file(
         self, nsamples: int | None = None, destination_path: str | Path | None = None
@@ -204,7 +204,7 @@ class GenerateForm(Displayable):
             )
         self.form.note("batch_size", text, warning=True)
 
-    def _generate(self, output: widgets.VBox) -> None:
+    def generate_into(self, output: widgets.VBox) -> None:
         """Show texts as cards in `output` as they finish, and replace its previous content."""
         prompts, config = self._options()
         note = _clear(output)

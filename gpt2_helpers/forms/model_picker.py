@@ -40,6 +40,7 @@ class ModelChoice:
     name: str
     label: str
     saved: SavedRun | None = None
+    needs_download: bool = False
 
 
 class ModelForm(Displayable):
@@ -60,6 +61,9 @@ class ModelForm(Displayable):
         checkpoint_dir: Folder of the local runs.
         model_dir: Folder of the pretrained models.
         pretrained: Whether to select a pretrained model by default.
+        compare_with: A session whose model this one is compared with. The default is then the model
+            that its run was finetuned from or, if it holds a pretrained model, the newest run or
+            another pretrained model.
     """
 
     def __init__(
@@ -68,11 +72,12 @@ class ModelForm(Displayable):
         model_dir: str | Path = "models",
         *,
         pretrained: bool = False,
+        compare_with: Session | None = None,
     ) -> None:
         from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 
         load_tensorflow()
-        self._pretrained = pretrained
+        self._pretrained, self._compare_with = pretrained, compare_with
         self._checkpoint_dir, self._model_dir = Path(checkpoint_dir), Path(model_dir)
         self._session: Session | None = None
         self._loaded: ModelChoice | None = None  # by the button, until `run` returns it
@@ -245,7 +250,8 @@ class ModelForm(Displayable):
                 if name in PRETRAINED_CONFIGS
                 else "small model trained on novels"
             )
-            choices.append(ModelChoice(name, f"{name}: {kind} ({source})"))
+            label = f"{name}: {kind} ({source})"
+            choices.append(ModelChoice(name, label, needs_download="download" in source.split()))
         return choices
 
     def _choices(self) -> list[ModelChoice]:
@@ -255,13 +261,33 @@ class ModelForm(Displayable):
         """Return the newest run, or the pretrained model that suits this machine."""
         from gpt2_helpers.system.device import gpus
 
+        if self._compare_with is not None and self._compare_with.is_loaded:
+            return self._counterpart(self._compare_with, choices)
         if choices[0].saved is not None and not self._pretrained:
             return choices[0]
         suitable = next(iter(PRETRAINED_CONFIGS)) if gpus() else BUNDLED_MODEL
         return next(choice for choice in choices if choice.name == suitable)
 
+    def _counterpart(self, sess: Session, choices: list[ModelChoice]) -> ModelChoice:
+        """Return the model to compare with that of a session."""
+        from gpt2_helpers.system.device import gpus
+
+        pretrained = {choice.name: choice for choice in choices if choice.saved is None}
+        if sess.run_name is not None:
+            base = MODEL_ALIASES.get(sess.base_model or "", sess.base_model)
+            return pretrained.get(base or "", pretrained[BUNDLED_MODEL])
+        runs = [choice for choice in choices if choice.saved is not None]
+        if runs:
+            return runs[0]
+        others = [choice for choice in pretrained.values() if choice.name != sess.model_name]
+        ready = [choice for choice in others if not choice.needs_download]
+        suitable = next(iter(PRETRAINED_CONFIGS)) if gpus() else BUNDLED_MODEL
+        return ready[0] if ready else pretrained[suitable]
+
     def _choose_by_variables(self) -> None:
         missing = []
+        if self._compare_with is not None:  # they name the first model
+            return
         for name in ("MODEL_NAME",) if self._pretrained else ("RUN_NAME", "MODEL_NAME"):
             value = os.environ.get(f"{VARIABLE_PREFIX}{name}", "").strip()
             if not value:

@@ -13,7 +13,7 @@ from pathlib import Path
 import ipywidgets as widgets
 from IPython.display import display
 
-from gpt2_helpers.console import result_line
+from gpt2_helpers.console import result_advice, result_line
 from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.evaluation import loss_plot
 from gpt2_helpers.forms.widgets.buttons import error_text
@@ -102,7 +102,8 @@ class TrainingView:
         end = as_sentence(result_line(self._run))
         if self._run.interrupted:
             end += " Run this cell again to continue."
-        self._end.value = message("heading", end)
+        advice = "".join(message("note", line) for line in result_advice(self._run))
+        self._end.value = message("heading", end) + advice
 
     def fail(self, error: BaseException) -> None:
         """Show an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,9 @@ def test_report_counts_kinds_and_duplicates_and_returns_examples() -> None:
 FALLING = [(step, 5.0 - step / 100) for step in range(1, 301)]  # 2.0 at the end
 
 
+FLAT = [(step, 2.0 + 0.1 * (step % 5)) for step in range(1, 301)]
+
+
 def record(*validation: float, **more: Any) -> RunRecord:
     """300 steps of training, with validation losses at equal intervals."""
     distance = 300 // max(1, len(validation))
@@ -219,8 +223,8 @@ BAD = OverlapReport(copies=12, near_copies=3, novel=85)
 @pytest.mark.parametrize("report", [None, GOOD, OverlapReport(0, 0, 0)])
 def test_no_advice_without_a_reason(report: OverlapReport | None) -> None:
     assert advice(RunRecord(), report, epochs=50) == []
-    assert advice(record(), report) == []
-    assert advice(record(2.2), report) == []  # one value shows no trend
+    assert advice(RunRecord(losses=FLAT), report) == []
+    assert advice(RunRecord(losses=FLAT), report, epochs=1) == []
     assert advice(record(3.0, 2.4, 2.395), report) == []  # flat, and close to the training loss
 
 
@@ -263,6 +267,24 @@ def test_a_falling_validation_loss_recommends_more_steps() -> None:
 def test_a_gap_between_losses_is_reported_if_validation_stopped_falling() -> None:
     (line,) = advice(record(3.2, 2.9, 2.895), GOOD)
     assert line.startswith("The training loss is 0.40 below the validation loss, which has stopped")
+
+
+def test_copies_are_no_reason_to_train_longer() -> None:
+    assert not any("more steps" in line for line in advice(record(), BAD, epochs=0.5))
+
+
+def test_noise_is_not_praised_as_novel() -> None:
+    index = TrainingTextIndex(TITLES * 20)
+    noise = [f"Whe blur {word}ing of skyt you night?" for word in ("a", "b", "c") * 10]
+    report = index.report(noise)
+    assert report.novel == 30
+    assert report.words
+    assert report.words.looks_like_noise
+    assert "Only 43% of their words occur in the training text" in str(report)
+    (line,) = advice(RunRecord(), dataclasses.replace(report, duplicates=0))
+    assert "train for more steps" in line
+    real = index.report(["Why did you dream of the sky?"] * 10)
+    assert str(real).endswith("100% of their words occur in the training text.")
 
 
 def test_duplicates_recommend_more_variety() -> None:

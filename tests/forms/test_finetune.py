@@ -444,7 +444,7 @@ def test_a_damaged_run_is_reported_below_its_name() -> None:
     form.run()
     (Path("checkpoint") / "run1" / "model-1.index").unlink()
     form.form.set(seed=2)
-    assert "but one was saved before" in under(form, "run_name")
+    assert "copy the run's folder again" in under(form, "run_name")
     with pytest.raises(NotebookError) as caught:
         form.run()
     assert isinstance(caught.value.__cause__, CheckpointError)

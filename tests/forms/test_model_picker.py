@@ -77,6 +77,25 @@ def test_the_newest_run_is_first_and_selected() -> None:
 
 
 @pytest.mark.usefixtures("runs")
+def test_the_second_model_is_what_the_run_was_finetuned_from() -> None:
+    run, pretrained = Session(), Session()
+    run.load_run("old")
+    assert ModelForm(compare_with=run).choice.name == "toy"
+    pretrained.load_pretrained("toy")
+    assert ModelForm(compare_with=pretrained).choice.name == "<new>"
+    assert ModelForm(compare_with=Session()).choice.name == "<new>"
+
+
+def test_the_second_model_differs_from_a_pretrained_one_and_is_here() -> None:
+    write_model()
+    session = Session()
+    session.load_pretrained("toy")
+    assert ModelForm(compare_with=session).choice.name == "tiny"
+    session.model_name = "tiny"
+    assert ModelForm(compare_with=session).choice.name == "toy"
+
+
+@pytest.mark.usefixtures("runs")
 def test_variables_select_a_run_or_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPT2_MODEL_NAME", "tiny")
     assert ModelForm().choice.name == "tiny"

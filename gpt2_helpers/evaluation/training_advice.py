@@ -1,0 +1,113 @@
+"""Advice on how long to train, from the losses in a run's record."""
+
+from __future__ import annotations
+
+import math
+
+from gpt2_helpers.checkpoint.run_record import RunRecord
+
+Losses = list[tuple[int, float]]
+
+LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
+OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
+MIN_TREND_STEPS = 20  # without validation, fewer steps show no trend
+_STANDARD_ERRORS = 3.0  # by which the training loss must fall to count as falling
+
+
+def training_advice(
+    record: RunRecord, epochs: float | None = None, is_memorizing: bool = False
+) -> list[str]:
+    """Recommend more or fewer steps, based on a run's losses.
+
+    Args:
+        record: The run's record.
+        epochs: How many times training went through the dataset.
+        is_memorizing: Whether many generated texts are copies, so that more steps would not help.
+
+    Returns:
+        Sentences; an empty list if there is nothing to recommend.
+    """
+    kept = record.checkpoints[-1] if record.checkpoints else None
+    losses = [pair for pair in record.losses if kept is None or pair[0] <= kept]
+    validation = [pair for pair in record.validation_losses if kept is None or pair[0] <= kept]
+    if len(validation) >= 2:
+        is_last = len(validation) == len(record.validation_losses)
+        return _validation_advice(losses, validation, is_last, epochs)
+    if is_memorizing:
+        return []
+    if epochs is not None and epochs < 1:
+        return [_first_epoch(epochs, record)]
+    return _training_loss_advice(losses)
+
+
+def _first_epoch(epochs: float, record: RunRecord | None = None) -> str:
+    text = f"Training has gone through only {epochs:.0%} of the text: train for more steps"
+    if record is not None and record.tokens_per_step:
+        steps = math.ceil(record.dataset_tokens / record.tokens_per_step)
+        text += f" ({steps:,} in total are one epoch)"
+    return f"{text}."
+
+
+def _training_loss_advice(losses: Losses) -> list[str]:
+    """Recommend more steps if the loss fell from the third to the last quarter of the steps."""
+    quarter = len(losses) // 4
+    if len(losses) < MIN_TREND_STEPS:
+        return []
+    before = [loss for _, loss in losses[-2 * quarter : -quarter]]
+    last = [loss for _, loss in losses[-quarter:]]
+    drop = _mean(before) - _mean(last)
+    error = math.sqrt((_variance(before) + _variance(last)) / quarter)
+    if drop <= max(LOSS_TOLERANCE * _mean(before), _STANDARD_ERRORS * error):
+        return []
+    return [
+        f"The training loss was still falling at step {losses[-1][0]:,} ({_mean(before):.2f} to "
+        f"{_mean(last):.2f} on average): train for more steps."
+    ]
+
+
+def _validation_advice(
+    losses: Losses, validation: Losses, is_last: bool, epochs: float | None
+) -> list[str]:
+    """Return what the validation losses recommend. `is_last`: no later one was recorded."""
+    last_step, last_loss = validation[-1]
+    best_step, best_loss = min(validation, key=lambda pair: pair[1])
+    previous_step, previous_loss = validation[-2]
+    recent = [loss for step, loss in losses if previous_step < step <= last_step]
+    gap = last_loss - sum(recent) / len(recent) if recent else 0.0
+    gap_text = f"the training loss is {gap:.2f} below the validation loss"
+    has_gap = gap >= OVERFITTING_GAP
+    if last_loss > best_loss * (1 + LOSS_TOLERANCE):
+        rise_text = (
+            f"the validation loss was best at step {best_step:,} of {last_step:,} "
+            f"({best_loss:.2f}, now {last_loss:.2f})"
+        )
+        reason = f"{gap_text}, and {rise_text}" if has_gap else rise_text
+        return [
+            f"{_capitalize(reason)}: train for about {best_step:,} steps, or set "
+            "early_stopping_patience=3 to keep the best checkpoint."
+        ]
+    if last_loss < previous_loss * (1 - LOSS_TOLERANCE):
+        still_falling = (
+            f"The validation loss was still falling at step {last_step:,} ({previous_loss:.2f} to "
+            f"{last_loss:.2f}): train for more steps."
+        )
+        return [still_falling] if is_last else []
+    if has_gap:
+        return [
+            f"{_capitalize(gap_text)}, which has stopped falling: more steps would only increase "
+            "memorization; use more text or dropout=0.1."
+        ]
+    return [_first_epoch(epochs)] if epochs is not None and epochs < 1 else []
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _variance(values: list[float]) -> float:
+    mean = _mean(values)
+    return sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)
+
+
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]
