@@ -10,7 +10,7 @@ Losses = list[tuple[int, float]]
 
 LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
 OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
-MIN_TREND_STEPS = 20  # without validation, fewer steps show no trend
+MIN_TREND_STEPS = 40  # without validation, fewer steps show no trend
 _STANDARD_ERRORS = 3.0  # by which the training loss must fall to count as falling
 
 

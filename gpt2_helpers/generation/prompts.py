@@ -12,7 +12,7 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 BUNDLED_MODEL_EXAMPLES = (
     "Once upon a time",
     "One winter morning, the old",
-    "The door opened, and",
+    "There was once a king who",
     '"Who is there?" asked the',
     "In the middle of the forest",
 )
