@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.checkpoint import pretrained
-from gpt2_helpers.checkpoint.model_files import model_folder
+from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.console import print_line
 from gpt2_helpers.data import dataset as datasets
 from gpt2_helpers.errors import OptionError

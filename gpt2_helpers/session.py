@@ -14,8 +14,8 @@ from gpt2_helpers.checkpoint.model_files import (
     checkpoint_prefix,
     load_for_inference,
     load_model,
-    model_folder,
 )
+from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import (

@@ -141,30 +141,15 @@ class Tokenizer:
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
         try:
             vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
-            lines = bpe.read_text(encoding="utf-8").split("\n")
         except FileNotFoundError as error:
-            raise CheckpointError(
-                f"{error.filename} is missing: a model folder needs encoder.json and vocab.bpe"
-            ) from None
+            raise _missing(error) from None
         except (ValueError, OSError, RecursionError) as error:
-            raise CheckpointError(
-                f"the tokenizer in {folder} cannot be read: {brief(error)}"
-            ) from None
+            raise _unreadable(folder, error) from None
         if not isinstance(vocabulary, dict) or not all(
             type(index) is int for index in vocabulary.values()
         ):
             raise CheckpointError(f"{encoder} must map tokens to integers")
-        if lines and lines[0].startswith("#version"):
-            lines = lines[1:]
-        merges: list[tuple[str, str]] = []
-        for number, line in enumerate(lines, 1):
-            left, _, right = line.partition(" ")
-            if line and not (left and right):
-                raise CheckpointError(
-                    f"{bpe}: merge {number} is not a pair of tokens: {brief(repr(line))}"
-                )
-            if line:
-                merges.append((left, right))
+        merges = read_merges(bpe)
         try:
             return cls(vocabulary, merges)
         except CheckpointError as error:
@@ -262,6 +247,42 @@ class Tokenizer:
         ids = [self._byte_ids[byte] for byte in raw]
         merge = _merge_with_heap if len(ids) > _LONG_WORD else _merge
         return merge(ids, self._ranks, self._merged)
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """The merges in `vocab.bpe`, which Hugging Face calls `merges.txt`.
+
+    Raises:
+        CheckpointError: The file is missing or invalid.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise _missing(error) from None
+    except (ValueError, OSError) as error:
+        raise _unreadable(path.parent, error) from None
+    if lines and lines[0].startswith("#version"):
+        lines = lines[1:]
+    merges = []
+    for number, line in enumerate(lines, 1):
+        left, _, right = line.partition(" ")
+        if line and not (left and right):
+            raise CheckpointError(
+                f"{path}: merge {number} is not a pair of tokens: {brief(repr(line))}"
+            )
+        if line:
+            merges.append((left, right))
+    return merges
+
+
+def _missing(error: FileNotFoundError) -> CheckpointError:
+    return CheckpointError(
+        f"{error.filename} is missing: a model folder needs encoder.json and vocab.bpe"
+    )
+
+
+def _unreadable(folder: str | Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"the tokenizer in {folder} cannot be read: {brief(error)}")
 
 
 def _merge(ids: list[int], ranks: Ranks, merged: Sequence[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Model folders in OpenAI's layout: finding, loading and saving GPT-2 models.
+"""Model folders in OpenAI's layout: loading and saving GPT-2 models.
 
 Reads the files that OpenAI publishes and those of gpt-2-simple; writes the same layout. Knows
 nothing about runs and training.
@@ -7,24 +7,16 @@ nothing about runs and training.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files, write_weights
-from gpt2_helpers.config import (
-    BUNDLED_FOLDER,
-    BUNDLED_MODEL,
-    HUB_NAMES,
-    MODEL_ALIASES,
-    MODEL_NAMES,
-    PRETRAINED_CONFIGS,
-    ModelConfig,
-)
-from gpt2_helpers.errors import CheckpointError, nearest
+from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.lora import UnmergedWeights
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.system.files import atomic_write_text
@@ -34,41 +26,6 @@ if TYPE_CHECKING:
 
 BASE_CHECKPOINT = "model.ckpt"
 _WEIGHT_DTYPES = ("float16", "bfloat16", "float32", "float64")
-
-
-def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
-    """Find the folder of a model.
-
-    Args:
-        model_name: Name of the model, such as "124M".
-        model_dir: Folder with the models.
-
-    Returns:
-        `model_dir/model_name`, or the package's own folder for the bundled model. A name on Hugging
-        Face, such as gpt2-medium, stands for OpenAI's, unless there is a folder with that name.
-
-    Raises:
-        CheckpointError: The model does not exist; the message has the command that downloads it.
-    """
-    folder = Path(model_dir) / model_name
-    if (folder / "hparams.json").is_file():
-        return folder
-    if model_name == BUNDLED_MODEL:
-        return BUNDLED_FOLDER
-    if model_name in HUB_NAMES:
-        return model_folder(HUB_NAMES[model_name], model_dir)
-    found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
-    known = sorted({*MODEL_NAMES, *HUB_NAMES, *found})
-    if model_name in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
-        hint, models = "", "it"
-        commands = f"download_gpt2(model_name={model_name!r}) or gpt2-helpers download {model_name}"
-    else:
-        hint, models = nearest(model_name, known), ", ".join(PRETRAINED_CONFIGS)
-        commands = "download_gpt2() or gpt2-helpers download"
-    raise CheckpointError(
-        f"model {model_name!r} not found in {Path(model_dir)}{hint}: {commands} downloads "
-        f"{models}; existing models: {', '.join(sorted({BUNDLED_MODEL, *found}))}"
-    )
 
 
 def latest_checkpoint(folder: str | Path) -> Path:
@@ -174,7 +131,7 @@ def load_model(
     """
     from gpt2_helpers.model.gpt2 import GPT2
 
-    config, weights = _open_weights(Path(folder), checkpoint)
+    config, weights = open_weights(Path(folder), checkpoint)
     base = UnmergedWeights(weights, subtract_adapters) if subtract_adapters else weights
     return GPT2(config, base, precision, frozen)
 
@@ -196,11 +153,11 @@ def load_for_inference(
     Raises:
         CheckpointError: A file is missing or damaged, or weights and hparams.json do not match.
     """
-    config, weights = _open_weights(Path(folder), checkpoint)
+    config, weights = open_weights(Path(folder), checkpoint)
     return InferenceModel(config, weights, precision, decoding_precision, weights.prefix)
 
 
-class _FiniteWeights(Mapping[str, np.ndarray]):
+class FiniteWeights(Mapping[str, np.ndarray]):
     """A model's weights; raises CheckpointError if they contain NaN or infinite values.
 
     Args:
@@ -256,8 +213,19 @@ def is_optimizer_variable(name: str, weights: Collection[str]) -> bool:
     return weight in weights or weight[max(0, weight.find("model/")) :] in weights
 
 
-def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _FiniteWeights]:
-    """A folder's configuration and weights, checked to match."""
+def open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, FiniteWeights]:
+    """Open a model's weights without reading them.
+
+    Args:
+        folder: A model folder or run folder.
+        checkpoint: Name of a checkpoint, such as "model-500"; default: the newest one.
+
+    Returns:
+        The model's shape, and its variables, which are read when they are accessed.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or weights and hparams.json do not match.
+    """
     prefix = latest_checkpoint(folder) if checkpoint in (None, "latest") else folder / checkpoint
     config = ModelConfig.load(folder)
     weights = WeightsReader(prefix)
@@ -288,7 +256,7 @@ def _open_weights(folder: Path, checkpoint: str | None) -> tuple[ModelConfig, _F
             + (f" (and {len(extra) - 1} more)" if len(extra) > 1 else "")
             + ": it does not match hparams.json"
         )
-    return config, _FiniteWeights(weights, expected)
+    return config, FiniteWeights(weights, expected)
 
 
 def save_model(
@@ -316,8 +284,6 @@ def save_model(
     """
     import tensorflow as tf
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with tf.device("CPU"):  # it has the most memory, and multiplies fp32 exactly
         weights = (
             (
@@ -329,12 +295,30 @@ def save_model(
             )
             for name in model.variables
         )
-        # After a kill, weights without hparams.json could not be loaded; an existing file describes
-        # the old weights until the new ones are complete.
-        if not (folder / "hparams.json").exists():
-            model.config.save(folder)
-        write_weights(folder / name, weights)
-    model.config.save(folder)
+        return save_weights(Path(folder), name, model.config, weights)
+
+
+def save_weights(
+    folder: Path,
+    name: str,
+    config: ModelConfig,
+    weights: Mapping[str, Any] | Iterable[tuple[str, Any]],
+) -> Path:
+    """Save weights, hparams.json and the file `checkpoint`; see `save_model`.
+
+    Args:
+        folder: Created if it does not exist.
+        name: Name of the checkpoint.
+        config: The model's shape.
+        weights: Names and arrays or tensors; consumed one by one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # After a kill, weights without hparams.json could not be loaded; an existing file describes the
+    # old weights until the new ones are complete.
+    if not (folder / "hparams.json").exists():
+        config.save(folder)
+    write_weights(folder / name, weights)
+    config.save(folder)
     write_checkpoint_state(folder, name)
     return folder / name
 

@@ -10,9 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpt2_helpers import config
-from gpt2_helpers.checkpoint.model_files import latest_checkpoint, model_folder
+from gpt2_helpers.checkpoint.model_files import latest_checkpoint
+from gpt2_helpers.checkpoint.model_folders import (
+    converted_folder,
+    is_on_hub,
+    local_name,
+    model_folder,
+)
 from gpt2_helpers.config import HUB_NAMES, MODEL_ALIASES, PRETRAINED_CONFIGS, RunConfig
 from gpt2_helpers.errors import CheckpointError, DownloadError
+from gpt2_helpers.exchange import hub
 from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, download_files, room
 
 FILES = (
@@ -38,7 +45,8 @@ def download_model(
     GPT2_HELPERS_MIRROR replaces OpenAI's URL, to which `/124M/encoder.json` etc. are appended.
 
     Args:
-        model_name: 124M, 355M, 774M, 1558M or tiny, or another name of these such as gpt2-medium.
+        model_name: 124M, 355M, 774M, 1558M or tiny, or another name of these such as gpt2-medium; or
+            `hf://owner/name` for a GPT-2 on the Hugging Face Hub, which is converted.
         model_dir: Folder for models; the files are written to `model_dir/model_name`.
         progress: Whether to show a progress bar.
         retry_pauses: Seconds before each retry of a file.
@@ -53,6 +61,9 @@ def download_model(
     Example:
         download_model("124M")  # Path("models/124M")
     """
+    if is_on_hub(model_name):
+        source = hub.download(model_name)
+        return converted_folder(source, model_dir, local_name(model_name), model_name)
     size = config.canonical_model_name(model_name)
     folder = _folder(model_name, model_dir)
     base = os.environ.get(MIRROR_VARIABLE, "").strip().rstrip("/") or OFFICIAL_ADDRESS
@@ -69,7 +80,9 @@ def download_model(
 
 
 def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") -> bool:
-    """Whether all seven files of a model exist in `model_dir/model_name`."""
+    """Whether all files of a model exist in `model_dir/model_name`."""
+    if is_on_hub(model_name):
+        return (Path(model_dir) / local_name(model_name) / "hparams.json").is_file()
     return all((_folder(model_name, model_dir) / name).is_file() for name in FILES)
 
 
@@ -78,7 +91,7 @@ def _folder(model_name: str, model_dir: str | Path) -> Path:
 
 
 def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> None:
-    """Download the run's base model if it is one of OpenAI's and not complete.
+    """Download the run's base model if it is one of OpenAI's or on the Hub, and not complete.
 
     Args:
         run: The options `model_name` and `model_dir`.
@@ -87,7 +100,8 @@ def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> 
     Raises:
         DownloadError: The download failed.
     """
-    if run.model_name not in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
+    names = (*PRETRAINED_CONFIGS, *MODEL_ALIASES)
+    if run.model_name not in names and not is_on_hub(run.model_name):
         return
     try:
         latest_checkpoint(model_folder(run.model_name, run.model_dir))

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from gpt2_helpers.checkpoint.tensor_bundle import (
     read_index,
 )
 from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
-from gpt2_helpers.errors import CheckpointError, brief, is_out_of_memory
+from gpt2_helpers.errors import CheckpointError, brief
 from gpt2_helpers.system.files import flush
 
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: it marks the checkpoint as complete
@@ -185,9 +186,6 @@ def write_weights(
     Raises:
         CheckpointError: The files cannot be written.
     """
-    import tensorflow as tf
-    from tensorflow.core.protobuf import meta_graph_pb2
-
     prefix = Path(prefix)
     folder = None
     try:
@@ -195,9 +193,7 @@ def write_weights(
         folder = Path(tempfile.mkdtemp(prefix=".part-", dir=prefix.parent))
         part = folder / prefix.name
         write_bundle(part, arrays.items() if isinstance(arrays, Mapping) else arrays)
-        meta = meta_graph_pb2.MetaGraphDef()
-        meta.meta_info_def.tensorflow_version = tf.__version__
-        Path(f"{part}.meta").write_bytes(meta.SerializeToString())
+        Path(f"{part}.meta").write_bytes(_meta_graph())
         for suffix in SUFFIXES:
             flush(Path(f"{part}{suffix}"))
         # An old index must never be found with new data: after a kill there is no checkpoint.
@@ -208,9 +204,7 @@ def write_weights(
             os.replace(f"{part}{suffix}", f"{prefix}{suffix}")
         with suppress(OSError):  # some file systems refuse to flush a folder
             flush(prefix.parent)
-    except (tf.errors.OpError, OSError) as error:
-        if is_out_of_memory(error):
-            raise
+    except OSError as error:
         raise CheckpointError(
             f"{prefix} could not be written: {_reason(error)}: is the disk full or read-only? "
             "Existing checkpoints are unchanged"
@@ -218,6 +212,16 @@ def write_weights(
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _meta_graph() -> bytes:
+    """A MetaGraphDef protocol buffer with only the version of TensorFlow, if it is installed."""
+    try:
+        version = metadata.version("tensorflow").encode()
+    except metadata.PackageNotFoundError:
+        version = b""
+    info = b"\x2a" + bytes([len(version)]) + version  # field 5 of MetaInfoDef
+    return b"\x0a" + bytes([len(info)]) + info  # field 1 of MetaGraphDef
 
 
 def _reason(error: Exception) -> str:

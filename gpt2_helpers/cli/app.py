@@ -14,7 +14,17 @@ import warnings
 from typing import Any
 
 from gpt2_helpers import __version__
-from gpt2_helpers.cli import download, encode, finetune, generate, info, pretrain, serve
+from gpt2_helpers.cli import (
+    download,
+    encode,
+    export,
+    finetune,
+    generate,
+    import_model,
+    info,
+    pretrain,
+    serve,
+)
 from gpt2_helpers.cli.command import DONE, INTERRUPTED, Command, print_status
 from gpt2_helpers.cli.parser import PROGRAM
 from gpt2_helpers.errors import Gpt2Error, OptionError, is_out_of_memory, nearest
@@ -28,6 +38,8 @@ COMMANDS: dict[str, Command] = {
     "download": download,
     "encode": encode,
     "pretrain": pretrain,
+    "export": export,
+    "import": import_model,
     "info": info,
     "serve": serve,
 }

@@ -17,10 +17,13 @@ def parser() -> Parser:
         "download",
         "MODEL",
         "Download a pretrained model to models/MODEL: 124M (0.5 GB), 355M (1.4), 774M (3.1) or\n"
-        "1558M (6.2). Interrupted downloads are resumed; tiny comes with the package.",
-        ("124M", "355M --model-dir /data/models"),
+        "1558M (6.2). Interrupted downloads are resumed; tiny comes with the package. A GPT-2 on\n"
+        "the Hugging Face Hub is downloaded by hf://OWNER/NAME, and saved in models/OWNER--NAME.",
+        ("124M", "355M --model-dir /data/models", "hf://distilbert/distilgpt2"),
     )
-    parser.add_argument("model", metavar="MODEL", help=f"one of {', '.join(MODEL_NAMES)}")
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"one of {', '.join(MODEL_NAMES)}, or hf://OWNER/NAME"
+    )
     parser.add_config(RunConfig, "model_dir")
     return parser
 

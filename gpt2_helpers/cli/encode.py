@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     check_files(options.dataset)
 
-    from gpt2_helpers.checkpoint.model_files import model_folder
+    from gpt2_helpers.checkpoint.model_folders import model_folder
     from gpt2_helpers.checkpoint.pretrained import download_if_missing
     from gpt2_helpers.data.dataset import iter_encode
     from gpt2_helpers.system.progress import show_bytes

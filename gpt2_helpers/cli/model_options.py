@@ -31,13 +31,18 @@ def add_loading_options(parser: Parser) -> None:
     parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
 
 
-def load_session(options: Namespace) -> Session:
-    """Load the selected model into a session; a missing pretrained model is downloaded first."""
-    run, loading = config_from(RunConfig, options), config_from(LoadConfig, options)
+def require_one(options: Namespace) -> None:
+    """Raise OptionError if both a run and a pretrained model are named."""
     if "run_name" in options and "model_name" in options:
         raise OptionError(
             "use run_name for a finetuned run or model_name for a pretrained model, not both"
         )
+
+
+def load_session(options: Namespace) -> Session:
+    """Load the selected model into a session; a missing pretrained model is downloaded first."""
+    run, loading = config_from(RunConfig, options), config_from(LoadConfig, options)
+    require_one(options)
     init_gpus()
 
     with suppress_stderr():  # may import TensorFlow

@@ -1,4 +1,4 @@
-"""LoRA adapters: shapes, initial values, and taking merged adapters out of weights again.
+"""LoRA adapters: shapes, initial values, and merging them into weights and out of them again.
 
 Needs no TensorFlow. Each matrix W (n_in, n_out) of a layer gets an A (n_in, rank) and a B
 (rank, n_out), and is replaced by W + LORA_SCALE A B ("LoRA", Hu et al. 2021, with alpha twice the
@@ -56,25 +56,32 @@ def new_adapters(config: ModelConfig, rank: int, seed: int) -> dict[str, np.ndar
     return arrays
 
 
-class UnmergedWeights(Mapping[str, np.ndarray]):
-    """Weights with merged adapters subtracted again, exact up to fp32 rounding. Each weight is read
-    when it is accessed."""
+class MergedWeights(Mapping[str, np.ndarray]):
+    """Weights with adapters added, in fp32. Each weight is read when it is accessed."""
+
+    _scale = LORA_SCALE
 
     def __init__(
-        self, merged: Mapping[str, np.ndarray], adapters: Mapping[str, np.ndarray]
+        self, weights: Mapping[str, np.ndarray], adapters: Mapping[str, np.ndarray]
     ) -> None:
-        self._merged, self._adapters = merged, adapters
+        self._weights, self._adapters = weights, adapters
 
     def __getitem__(self, name: str) -> np.ndarray:
-        weight = self._merged[name]
+        weight = self._weights[name]
         matrix = name.removesuffix("/w")
         if f"{matrix}/lora_a" not in self._adapters:
             return weight
         a, b = (self._adapters[f"{matrix}/lora_{kind}"] for kind in "ab")
-        return weight - np.float32(LORA_SCALE) * (a @ b)[None]
+        return weight + np.float32(self._scale) * (a @ b)[None]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._merged)
+        return iter(self._weights)
 
     def __len__(self) -> int:
-        return len(self._merged)
+        return len(self._weights)
+
+
+class UnmergedWeights(MergedWeights):
+    """Weights with merged adapters subtracted again, exact up to fp32 rounding."""
+
+    _scale = -LORA_SCALE

@@ -17,8 +17,8 @@ from gpt2_helpers.checkpoint.model_files import (
     checkpoint_prefix,
     latest_checkpoint,
     load_model,
-    model_folder,
 )
+from gpt2_helpers.checkpoint.model_folders import local_name, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files
@@ -153,7 +153,7 @@ def _resume_notes(run: RunConfig, saved: RunSnapshot) -> list[str]:
     if steps := saved.step:
         origin = f" (started from {base})" if base else ""
         notes.append(f"resuming {run.run_name} at step {steps:,}{origin}")
-    if base and run.model_name not in (base, RunConfig.model_name):
+    if base and local_name(run.model_name) not in (base, RunConfig.model_name):
         notes.append(
             f"Warning: {run.run_name} started from {base}, so model_name={run.model_name!r} is "
             "ignored: use another run_name for a new run, or restore_from='fresh' to restart this "

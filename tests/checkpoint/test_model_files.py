@@ -18,13 +18,12 @@ from gpt2_helpers.checkpoint.model_files import (
     latest_checkpoint,
     load_for_inference,
     load_model,
-    model_folder,
     save_model,
     step_of,
     write_checkpoint_state,
 )
 from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
-from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig
+from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.tokenizer import Tokenizer
 from paths import GOLDEN
@@ -392,26 +391,3 @@ def test_an_invalid_hparams_file(folder: Path, content: bytes | None, message: s
 def test_extra_values_in_hparams_are_ignored(folder: Path) -> None:
     write_hparams(folder, n_vocab=48.0, attn_pdrop=0.1)
     assert load_model(folder).config == ModelConfig(48, 12, 16, 2, 2)
-
-
-# --- Folders of named models
-
-
-def test_models_are_in_model_dir_and_the_bundled_one_in_the_package(
-    tmp_path: Path,
-) -> None:
-    save_model(toy_model(), tmp_path / "124M")
-    assert model_folder("124M", tmp_path) == tmp_path / "124M"
-    assert model_folder("tiny", tmp_path) == BUNDLED_FOLDER
-    save_model(toy_model(), tmp_path / "tiny")
-    assert model_folder("tiny", tmp_path) == tmp_path / "tiny"
-
-
-def test_a_missing_model_is_reported_with_the_download_command(tmp_path: Path) -> None:
-    save_model(toy_model(), tmp_path / "own")
-    with pytest.raises(CheckpointError) as caught:
-        model_folder("355m", tmp_path)
-    message = str(caught.value)
-    assert "did you mean '355M'" in message
-    assert "download_gpt2()" in message
-    assert "own" in message

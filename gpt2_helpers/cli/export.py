@@ -1,0 +1,52 @@
+"""gpt2-helpers export: save a run or model in Hugging Face's layout, or upload it to the Hub."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gpt2_helpers.cli import model_options
+from gpt2_helpers.cli.command import DONE, print_status
+from gpt2_helpers.cli.parser import Parser, config_from
+from gpt2_helpers.config import RunConfig
+from gpt2_helpers.errors import OptionError
+from gpt2_helpers.exchange.export_config import ExportConfig
+
+SUMMARY = "save a run in Hugging Face's layout, for other libraries"
+
+
+def parser() -> Parser:
+    """The parser of its arguments."""
+    parser = Parser(
+        "export",
+        "DIR",
+        "Save a run or a pretrained model in Hugging Face's layout, which transformers opens.\n"
+        "With hf://OWNER/NAME as DIR it is uploaded to the Hugging Face Hub instead.",
+        (
+            "--run-name run1 exported/",
+            "--run-name run1 --dtype float16 hf://me/my-gpt2 --private",
+            "--run-name lora1 --adapters exported-adapters/",
+        ),
+    )
+    parser.add_argument("destination", metavar="DIR", help="folder to write, or hf://OWNER/NAME")
+    model_options.add_model_options(parser)
+    parser.add_config(ExportConfig)
+    parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Export, and print where the files are."""
+    run, config = config_from(RunConfig, options), config_from(ExportConfig, options)
+    pretrained = "model_name" in options
+    model_options.require_one(options)
+    if not options.destination.strip():
+        raise OptionError("DIR must not be empty: set it to a folder or to hf://OWNER/NAME")
+
+    from gpt2_helpers.checkpoint.export import export
+    from gpt2_helpers.checkpoint.pretrained import download_if_missing
+
+    if pretrained:
+        download_if_missing(run, print_status)
+    where = export(options.destination, run, config, pretrained)
+    print(f"{run.model_name if pretrained else run.run_name} is exported to {where}")
+    return DONE
