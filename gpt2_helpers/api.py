@@ -25,7 +25,9 @@ from gpt2_helpers.api_setup import (
     download_gpt2,
     encode_csv,
     encode_dataset,
+    export_gpt2,
     get_available_gpus,
+    import_gpt2,
     is_gpt2_downloaded,
     load_gpt2,
     require_session,
@@ -38,6 +40,7 @@ from gpt2_helpers.console import print_note, show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
+from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -52,11 +55,13 @@ __all__ = [
     "download_gpt2",
     "encode_csv",
     "encode_dataset",
+    "export_gpt2",
     "finetune",
     "finish_upload",
     "generate",
     "generate_to_file",
     "get_available_gpus",
+    "import_gpt2",
     "is_gpt2_downloaded",
     "is_mounted",
     "load_gpt2",
@@ -331,6 +336,7 @@ def _load_if_needed(
 _OPTIONS: dict[str, tuple[type, ...]] = {
     "finetune": (FinetuneConfig, RunConfig, DatasetConfig),
     "load_gpt2": (LoadConfig, RunConfig),
+    "export_gpt2": (RunConfig, ExportConfig),
     "generate": (SamplingConfig, RunConfig),
     "generate_to_file": (SamplingConfig, RunConfig),
 }

@@ -8,11 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.checkpoint import export as exports
 from gpt2_helpers.checkpoint import pretrained
+from gpt2_helpers.checkpoint.import_model import import_run
 from gpt2_helpers.checkpoint.model_folders import model_folder
+from gpt2_helpers.config import RunConfig
 from gpt2_helpers.console import print_line
 from gpt2_helpers.data import dataset as datasets
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
@@ -124,7 +128,8 @@ def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") ->
 
     Args:
         model_name: Model to download: tiny, 124M, 355M, 774M or 1558M. 124M is 0.5 GB, 355M 1.4 GB,
-            774M 3.1 GB and 1558M 6.2 GB.
+            774M 3.1 GB and 1558M 6.2 GB. "hf://owner/name" downloads and converts a GPT-2 from the
+            Hugging Face Hub.
 
     Raises:
         OptionError: If the model name is unknown.
@@ -150,6 +155,82 @@ def is_gpt2_downloaded(model_dir: str | Path = "models", model_name: str = "124M
             gpt2.download_gpt2(model_name="124M")
     """
     return pretrained.is_downloaded(model_name, model_dir)
+
+
+def export_gpt2(
+    destination: str | Path,
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    *,
+    dtype: str = "float32",
+    checkpoint: str = "latest",
+    adapters: bool = False,
+    base_model: str | None = None,
+    private: bool = False,
+) -> None:
+    """Save a run or a pretrained model in Hugging Face's layout, which transformers opens.
+
+    Args:
+        destination: Folder to write, or "hf://owner/name" to upload to the Hugging Face Hub.
+        run_name: Name of the run to export.
+        model_name: Pretrained model to export instead of a run.
+
+    Raises:
+        CheckpointError: If the run or model does not exist, or a file can't be read or written.
+        DownloadError: If the Hub can't be reached or refuses the upload.
+        MissingPackageError: If huggingface-hub is needed and not installed.
+        OptionError: If an option is invalid.
+
+    Example:
+        gpt2.export_gpt2("exported", run_name="run1")
+    """
+    run = _run_config(run_name, checkpoint_dir, model_name, model_dir)
+    config = ExportConfig(dtype, checkpoint, adapters, base_model, private)
+    where = exports.export(destination, run, config, pretrained=bool(model_name))
+    print_line(f"{model_name or run_name} is exported to {where}")
+
+
+def import_gpt2(
+    source: str | Path,
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    model_name: str = RunConfig.model_name,
+    model_dir: str | Path = "models",
+) -> None:
+    """Create a run from a GPT-2 in Hugging Face's layout, or from LoRA adapters of PEFT.
+
+    An existing run of that name is kept as `NAME.before`.
+
+    Args:
+        source: Folder of the model or adapters, or "hf://owner/name" on the Hugging Face Hub.
+        run_name: Name of the new run.
+        model_name: Base model of adapters.
+
+    Raises:
+        CheckpointError: If the model can't be read, is not a GPT-2, or the run can't be written.
+        DownloadError: If the model can't be downloaded.
+        MissingPackageError: If huggingface-hub is needed and not installed.
+        OptionError: If an option is invalid.
+
+    Example:
+        gpt2.import_gpt2("hf://distilbert/distilgpt2", run_name="distil")
+    """
+    run = _run_config(run_name, checkpoint_dir, model_name, model_dir)
+    import_run(source, run, print_line)
+    print_line(f"{source} is imported as {run_name}")
+
+
+def _run_config(
+    run_name: str, checkpoint_dir: str | Path, model_name: str | None, model_dir: str | Path
+) -> RunConfig:
+    return RunConfig(
+        model_name=model_name or RunConfig.model_name,
+        model_dir=str(model_dir),
+        run_name=run_name,
+        checkpoint_dir=str(checkpoint_dir),
+    )
 
 
 def encode_csv(

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import gpt2_helpers as gpt2
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.checkpoint.model_files import load_model
+from gpt2_helpers.errors import CheckpointError, DatasetError
 from toy import toy_tokenizer
 from toy_runs import SHORT, assert_same, saved_steps, train, weights_of, write_model, write_text
 
@@ -90,3 +91,23 @@ def test_loading_prints_the_name(capsys: Captured) -> None:
     assert any((first[n] != array).any() for n, array in weights_of(session.model).items())
     gpt2.load_gpt2(session, model_name="toy")
     assert capsys.readouterr().out == "loaded run1\nloaded the pretrained model toy\n"
+
+
+def test_a_model_is_exported_and_imported(capsys: Captured) -> None:
+    gpt2.export_gpt2("exported", model_name="toy")
+    assert capsys.readouterr().out == "toy is exported to exported\n"
+    gpt2.import_gpt2("exported", run_name="run2")
+    assert capsys.readouterr().out == "exported is imported as run2\n"
+    toy = weights_of(load_model("models/toy"))
+    assert_same(weights_of(load_model("checkpoint/run2")), toy)
+    gpt2.export_gpt2("again", run_name="run2", dtype="float16")
+    with pytest.raises(CheckpointError, match="no run 'run7'"):
+        gpt2.export_gpt2("again", run_name="run7")
+
+
+def test_a_model_is_loaded_by_the_path_of_a_hugging_face_folder(capsys: Captured) -> None:
+    gpt2.export_gpt2("exports/mine", model_name="toy")
+    sess = gpt2.start_tf_sess()
+    gpt2.load_gpt2(sess, model_name="exports/mine", precision="float32")
+    assert sess.tokenizer.vocabulary == toy_tokenizer().vocabulary
+    assert "loaded the pretrained model exports/mine" in capsys.readouterr().out

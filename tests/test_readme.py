@@ -17,6 +17,7 @@ from paths import ROOT
 PAGES = (
     "README.md",
     "docs/command-line.md",
+    "docs/exchange.md",
     "docs/from-gpt-2-simple.md",
     "docs/training.md",
     "docs/web-app.md",

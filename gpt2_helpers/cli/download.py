@@ -16,9 +16,8 @@ def parser() -> Parser:
     parser = Parser(
         "download",
         "MODEL",
-        "Download a pretrained model to models/MODEL: 124M (0.5 GB), 355M (1.4), 774M (3.1) or\n"
-        "1558M (6.2). Interrupted downloads are resumed; tiny comes with the package. A GPT-2 on\n"
-        "the Hugging Face Hub is downloaded by hf://OWNER/NAME, and saved in models/OWNER--NAME.",
+        "Download 124M (0.5 GB), 355M (1.4), 774M (3.1), 1558M (6.2) or, from the Hugging Face Hub,\n"
+        "hf://OWNER/NAME to a folder in models. Interrupted downloads are resumed.",
         ("124M", "355M --model-dir /data/models", "hf://distilbert/distilgpt2"),
     )
     parser.add_argument(

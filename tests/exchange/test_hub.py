@@ -11,7 +11,7 @@ import pytest
 from gpt2_helpers.errors import DownloadError, MissingPackageError, OptionError
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.exchange.hub import HubRepository
-from hub_stand_in import HubStandIn, running_hub
+from hub_stand_in import HubStandIn, running_hub, use_hub
 from hugging_face import write_own_model
 
 pytest.importorskip("huggingface_hub")
@@ -25,14 +25,7 @@ def server() -> Iterator[HubStandIn]:
 
 @pytest.fixture(autouse=True)
 def environment(server: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server instead of the Hub, an empty cache, and a token that may write."""
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
-    monkeypatch.setenv("HF_TOKEN", "good-token")
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    use_hub(server, monkeypatch, tmp_path / "cache")
     server.repositories.clear()
     server.private.clear()
     server.paths.clear()

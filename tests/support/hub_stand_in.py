@@ -13,7 +13,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 LARGE = ".safetensors"
 
@@ -62,6 +65,16 @@ def running_hub() -> Iterator[HubStandIn]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def use_hub(server: HubStandIn, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Let huggingface-hub use a server, an empty cache, and a token that may write."""
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    monkeypatch.setenv("HF_TOKEN", "good-token")
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    # Xet, the Hub's newer protocol for large files, has a server of its own.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,47 @@
+"""gpt2-helpers export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import error_of, run
+from gpt2_helpers.exchange.model_folder import open_model
+from hub_stand_in import running_hub, use_hub
+
+pytestmark = pytest.mark.usefixtures("workspace")
+
+
+def test_a_run_is_exported() -> None:
+    result = run("export", "--run-name", "run1", "out", "--dtype", "float16")
+    assert (result.code, result.out) == (0, "run1 is exported to out\n")
+    assert open_model("out").config.n_ctx == 24
+    assert "| dataset | titles.csv |" in Path("out/README.md").read_text(encoding="utf-8")
+
+
+def test_a_pretrained_model_is_exported() -> None:
+    assert run("export", "out", "--model-name", "toy").out == "toy is exported to out\n"
+    assert open_model("out").config.n_ctx == 24
+
+
+def test_a_run_is_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    with running_hub() as server:
+        use_hub(server, monkeypatch, Path("cache"))
+        result = run("export", "hf://me/titles", "--private")
+        assert result.out == f"run1 is exported to {server.address}/me/titles\n"
+        files = server.repositories["me/titles"]
+        assert files["model.safetensors"]
+        assert b"model='me/titles'" in files["README.md"]
+        assert server.private == {"me/titles"}
+
+
+def test_wrong_arguments_are_reported() -> None:
+    assert "not both" in error_of("export", "out", "--run-name", "run1", "--model-name", "toy")
+    assert "no run 'run9'" in error_of("export", "out", "--run-name", "run9")
+    assert "run1 has no adapters" in error_of("export", "out", "--adapters")
+    assert "DIR must not be empty" in error_of("export", " ")
+    assert "hf://owner/name" in error_of("export", "hf://a/b/c")
+    assert "dtype" in error_of("export", "out", "--dtype", "int8")
+    assert not Path("out").exists()
