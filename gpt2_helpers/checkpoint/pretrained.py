@@ -45,8 +45,8 @@ def download_model(
     GPT2_HELPERS_MIRROR replaces OpenAI's URL, to which `/124M/encoder.json` etc. are appended.
 
     Args:
-        model_name: 124M, 355M, 774M, 1558M or tiny, or another name of these such as gpt2-medium; or
-            `hf://owner/name` for a GPT-2 on the Hugging Face Hub, which is converted.
+        model_name: 124M, 355M, 774M, 1558M or tiny, or another name of these such as gpt2-medium;
+            or `hf://owner/name` for a GPT-2 on the Hugging Face Hub, which is converted.
         model_dir: Folder for models; the files are written to `model_dir/model_name`.
         progress: Whether to show a progress bar.
         retry_pauses: Seconds before each retry of a file.

@@ -16,7 +16,7 @@ def parser() -> Parser:
     parser = Parser(
         "download",
         "MODEL",
-        "Download 124M (0.5 GB), 355M (1.4), 774M (3.1), 1558M (6.2) or, from the Hugging Face Hub,\n"
+        "Download 124M (0.5 GB), 355M (1.4), 774M (3.1), 1558M (6.2) or from the Hugging Face Hub\n"
         "hf://OWNER/NAME to a folder in models. Interrupted downloads are resumed.",
         ("124M", "355M --model-dir /data/models", "hf://distilbert/distilgpt2"),
     )

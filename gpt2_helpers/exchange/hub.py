@@ -6,6 +6,7 @@ the address of another hub.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -124,7 +125,7 @@ def _endpoint() -> str | None:
 @contextmanager
 def _failures(hub: Any, message: str) -> Iterator[None]:
     """Convert what huggingface-hub raises to a DownloadError that says what to do."""
-    errors = hub.errors
+    errors = importlib.import_module(f"{hub.__name__}.errors")  # loaded lazily
     try:
         yield
     except (errors.RepositoryNotFoundError, errors.GatedRepoError):

@@ -122,7 +122,7 @@ def read_adapters(folder: Path, config: ModelConfig) -> PeftAdapters:
     if set(variants) - {"use_rslora"}:
         raise CheckpointError(f"{path}: adapters with {', '.join(variants)} cannot be imported")
     rank, alpha = values.get("r"), values.get("lora_alpha")
-    if type(rank) is not int or rank < 1 or type(alpha) not in (int, float):
+    if not (isinstance(rank, int) and isinstance(alpha, int | float) and rank > 0):
         raise CheckpointError(
             f"{path}: r and lora_alpha must be positive numbers, got {brief(repr((rank, alpha)))}"
         )

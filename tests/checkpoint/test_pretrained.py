@@ -10,7 +10,7 @@ import pytest
 
 from faulty_server import FaultyServer
 from gpt2_helpers import config
-from gpt2_helpers.checkpoint.model_files import model_folder
+from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.pretrained import download_if_missing, is_downloaded
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import DownloadError, OptionError

@@ -91,7 +91,7 @@ def test_names_without_prefix_and_old_masks_are_read(own: Path) -> None:
 def test_several_files_with_an_index_are_read(own: Path) -> None:
     tensors = tensors_of(own)
     (own / WEIGHTS_FILE).unlink()
-    places = {}
+    places: dict[str, str] = {}
     for number, part in enumerate((list(tensors)[:7], list(tensors)[7:])):
         file = f"model-0000{number + 1}-of-00002.safetensors"
         safetensors.numpy.save_file({name: tensors[name] for name in part}, own / file)
