@@ -53,7 +53,7 @@ pictures: $(VENV) ## retake the pictures of the notebooks and the web app, in a 
 test-colab: $(VENV_COLAB) ## run the tests with Colab's versions, in a separate environment
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
-# The next four print a summary; crash-test and fuzz have a time limit.
+# The next five print a summary; crash-test, fuzz and mutation have a time limit.
 .PHONY: crash-test
 crash-test: $(VENV) ## kill everything that writes files at random moments and check the result
 	@.venv/bin/python tests/support/crashes/__main__.py --kills 25 --minutes 30
@@ -62,6 +62,10 @@ crash-test: $(VENV) ## kill everything that writes files at random moments and c
 fuzz: $(VENV) ## feed generated files and inputs to everything that reads them
 	@.venv/bin/python tests/support/fuzzing/__main__.py --minutes 1
 	@.venv/bin/python -m pytest -q --hypothesis-profile others tests/test_properties.py
+
+.PHONY: mutation
+mutation: $(VENV) ## change the code in random places and check that the tests notice (half an hour)
+	@.venv/bin/python tests/support/mutation/__main__.py
 
 .PHONY: soak
 soak: $(VENV) ## watch memory over 10,000 texts, 2,000 steps and 50 models (half an hour)

@@ -23,15 +23,18 @@ _ERROR = {
 _ERRORS = {
     "400": "invalid request; the error says what is wrong",
     "401": "missing or wrong API key",
+    "403": "the Host header is not a name of this server",
     "413": "request body too large",
+    "414": "query too long; send the parameters as JSON in the body of a POST request",
     "415": "Content-Type is not application/json",
     "429": "queue full or rate limit exceeded; retry after the seconds in Retry-After",
     "500": "the model failed",
-    "503": "the server is shutting down",
+    "503": "the server is shutting down, or no worker responds",
     "504": "the request took too long",
 }
 _GET_ERRORS = ("400", "401", "429", "500", "503", "504")
 _POST_ERRORS = tuple(_ERRORS)
+_ERRORS_OF_ALL = ("403", "414")
 _TEXT = {
     "type": "object",
     "properties": {
@@ -270,7 +273,7 @@ def _operation(
 ) -> dict[str, Any]:
     content = {media_type: {"schema": response_schema}}
     responses: dict[str, Any] = {"200": {"description": "success", "content": content}}
-    for status in errors:
+    for status in sorted({*errors, *_ERRORS_OF_ALL}):
         responses[status] = {
             "description": _ERRORS[status],
             "content": {"application/json": {"schema": _ERROR}},

@@ -20,3 +20,9 @@ def test_parameters_have_the_limits_of_the_server(client: httpx.Client) -> None:
     assert properties["top_p"]["maximum"] == 1.0
     assert properties["length"]["maximum"] == 1023
     assert "integer, from 1 to 1023, default 1023" in client.get("/docs").text
+
+
+def test_every_route_documents_the_errors_of_all_routes(client: httpx.Client) -> None:
+    for methods in client.get("/openapi.json").json()["paths"].values():
+        for operation in methods.values():
+            assert {"403", "414"} <= operation["responses"].keys()
