@@ -17,5 +17,5 @@ takes the scheduler's place and sends each sequence to a `worker` process, which
 of its own. worker_process pings the processes, and one that hangs is killed and replaced.
 
 Beside them: config (the options of `gpt2-helpers serve`), errors, metrics, model_info, openapi,
-notebook (`gpt2.serve`) and static/ (the page).
+notebook (`gpt2.serve`), page (its HTML) and static/ (its scripts and styles).
 """

@@ -21,7 +21,8 @@ from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.metrics import Metrics
 from gpt2_helpers.web.middleware import SecurityMiddleware, error_response
 from gpt2_helpers.web.model_info import ModelInfo
-from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, STATIC, Routes
+from gpt2_helpers.web.page import STATIC
+from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, Routes
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.worker_pool import WorkerPool, worker_count
 
@@ -49,7 +50,7 @@ def create_app(
     metrics = Metrics()
     engine = _create_engine(session, config, metrics)
     metrics.watch(engine)
-    routes = Routes(engine, metrics, ModelInfo.of(session), config)
+    routes = Routes(engine, metrics, ModelInfo.of(session), config, has_key=key is not None)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

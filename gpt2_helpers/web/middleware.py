@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, Unauthorized, UriTooLong
 from gpt2_helpers.web.origins import OriginPolicy
+from gpt2_helpers.web.page import is_page_request
 
 # These paths need no API key; nor does the page itself (GET / from a browser).
 PUBLIC_PATHS = ("/healthz", "/readyz", "/static", "/how", "/docs", "/openapi.json")
@@ -104,7 +105,7 @@ class SecurityMiddleware:
                 f"the query is longer than {self._config.max_query_bytes} bytes: send the "
                 "parameters as JSON in the body of a POST request"
             )
-        if method == "OPTIONS" or path.startswith(PUBLIC_PATHS) or is_page_request(scope):
+        if method == "OPTIONS" or path.startswith(PUBLIC_PATHS) or is_page_request(Request(scope)):
             return
         if self._key is not None:
             self._check_key(headers.get("authorization", ""), self._key)
@@ -145,16 +146,6 @@ class SecurityMiddleware:
         headers.setdefault("Cache-Control", "no-store")
         headers.update(self._origin_policy.cors_headers(scope["path"], Headers(scope=scope)))
         if scope["path"] == "/":
-            headers.add_vary_header("Accept")
+            headers.add_vary_header("Accept, User-Agent")
         if self._config.origins:
             headers.add_vary_header("Origin")
-
-
-def is_page_request(scope: Scope) -> bool:
-    """Whether a browser asks for the page, as opposed to a program for a text."""
-    request = Request(scope)
-    return (
-        scope["path"] == "/"
-        and scope["method"] in ("GET", "HEAD")
-        and "text/html" in request.headers.get("accept", "")
-    )

@@ -48,12 +48,13 @@ class ModelInfo:
             name = session.model_name or "a model"
             if name == BUNDLED_MODEL:
                 description = (
-                    "the small model bundled with gpt2-helpers, trained on old English novels"
+                    "the small model bundled with gpt2-helpers, trained on classic English stories "
+                    "and novels"
                 )
             elif name in PRETRAINED_CONFIGS or name in MODEL_ALIASES:
                 description = f"OpenAI's pretrained GPT-2 {name}"
             else:
-                description = f"{name}, a custom model with GPT-2's architecture"
+                description = "a custom model with GPT-2's architecture"
             return cls(name, description, **numbers)
         base = session.base_model
         steps = _completed_steps(session.run_folder)

@@ -50,6 +50,7 @@ _TEXT = {
     "required": ["text", "tokens", "finish_reason"],
 }
 _ANY_OBJECT = {"type": "object"}
+_UNLIMITED = 2**53  # maxima from here on need no mention
 
 
 def document(parser: RequestParser) -> dict[str, Any]:
@@ -133,14 +134,19 @@ def document(parser: RequestParser) -> dict[str, Any]:
     }
 
 
-def page(document: dict[str, Any]) -> str:
-    """Return the document as an HTML page without scripts."""
+def page(document: dict[str, Any], address: str) -> str:
+    """Return the document as an HTML page without scripts.
+
+    Args:
+        document: The OpenAPI document.
+        address: The server's address for its reader, such as https://example.org/.
+    """
     sections = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             sections.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2>")
             sections.append(f"<p>{_code_spans(operation['summary'])}.</p>")
-            sections.append(_example_and_parameters(path, operation))
+            sections.append(_example_and_parameters(address, path, operation))
     errors = "".join(
         f"<tr><td><code>{status}</code></td><td>{escape(meaning)}</td></tr>"
         for status, meaning in _ERRORS.items()
@@ -150,7 +156,9 @@ def page(document: dict[str, Any]) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>gpt2-helpers API</title>
+<meta name="description" content="Routes and parameters of this server">
 <link rel="icon" href="static/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="static/page.css">
 </head>
@@ -176,7 +184,7 @@ def _code_spans(text: str) -> str:
     return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
 
 
-def _example_and_parameters(path: str, operation: dict[str, Any]) -> str:
+def _example_and_parameters(address: str, path: str, operation: dict[str, Any]) -> str:
     """Return an example call, if there is one, and a table of the parameters."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     schemas = body.get("schema", {}).get("properties", {})
@@ -186,7 +194,7 @@ def _example_and_parameters(path: str, operation: dict[str, Any]) -> str:
     }
     call = ""
     if example := body.get("example"):
-        command = f"curl ADDRESS{path} --json '{json.dumps(example)}'"
+        command = f"curl {address.rstrip('/')}{path} --json '{json.dumps(example)}'"
         call = f"<pre><code>{escape(command)}</code></pre>"
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(schema.get('description', ''))}</td>"
@@ -200,13 +208,11 @@ def _describe(schema: dict[str, Any]) -> str:
     """Return the type, limits and default of a value in words."""
     kind = schema.get("type")
     parts = [" or ".join(kind) if isinstance(kind, list) else str(kind)] if kind else []
-    limits = [
-        f"{word} {schema[name]:g}"
-        for name, word in (("minimum", "from"), ("maximum", "to"))
-        if name in schema
-    ]
-    if limits:
-        parts.append(" ".join(limits))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if high is not None and high < _UNLIMITED:
+        parts.append(f"at most {high:g}" if low is None else f"from {low:g} to {high:g}")
+    elif low is not None:
+        parts.append(f"at least {low:g}")
     if schema.get("default") not in (None, ""):
         parts.append(f"default {json.dumps(schema['default'])}")
     return ", ".join(parts)

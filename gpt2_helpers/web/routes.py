@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -24,12 +23,11 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import ServiceUnavailable, UnsupportedMediaType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
-from gpt2_helpers.web.middleware import is_page_request
 from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.page import STATIC, Page, address_of, is_page_request
 from gpt2_helpers.web.rate_limit import RateLimiter, client_of
 from gpt2_helpers.web.schemas import RequestParser, parse_json_object
 
-STATIC = Path(__file__).parent / "static"
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected; only logs show it
 
 
@@ -37,17 +35,24 @@ class Routes:
     """The route handlers of one server."""
 
     def __init__(
-        self, engine: Engine, metrics: Metrics, info: ModelInfo, config: ServeConfig
+        self,
+        engine: Engine,
+        metrics: Metrics,
+        info: ModelInfo,
+        config: ServeConfig,
+        has_key: bool = False,
     ) -> None:
         self._engine, self._metrics, self._info = engine, metrics, info
         self._parser, self._config = RequestParser(config), config
         self._rate_limiter = RateLimiter(config.rate_limit)
         self._openapi = openapi.document(self._parser)
+        self._page = Page(None if has_key else info)
 
     async def root(self, request: Request) -> Response:
         """GET, POST and HEAD /: the API of gpt-2-cloud-run, or the page for a browser."""
-        if is_page_request(request.scope):
-            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        if is_page_request(request):
+            page = self._page.render(address_of(request, self._config.trusted_proxies))
+            return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
         if request.method == "HEAD":
             return JSONResponse({"text": ""})
         parameters: Any = request.query_params
@@ -86,7 +91,8 @@ class Routes:
     async def model(self, request: Request) -> Response:
         """GET /api/model: the model and the parameters of /api/generate."""
         options = [option_info(option) for option in self._parser.generate_fields]
-        return JSONResponse({**asdict(self._info), "options": options})
+        limit = self._config.max_prompt_chars
+        return JSONResponse({**asdict(self._info), "max_prompt_chars": limit, "options": options})
 
     async def health(self, request: Request) -> Response:
         """GET /healthz: liveness."""
@@ -117,7 +123,8 @@ class Routes:
 
     async def docs(self, request: Request) -> Response:
         """GET /docs: the OpenAPI document as HTML."""
-        return HTMLResponse(openapi.page(self._openapi))
+        address = address_of(request, self._config.trusted_proxies)
+        return HTMLResponse(openapi.page(self._openapi, address))
 
     async def preflight(self, request: Request) -> Response:
         """OPTIONS: CORS preflight. The middleware adds the allowed origin."""

@@ -49,7 +49,7 @@ def test_the_prompt_prefix_is_not_part_of_the_texts(client: httpx.Client, tiny: 
     ("name", "description"),
     [
         ("124M", "OpenAI's pretrained GPT-2 124M"),
-        ("mine", "mine, a custom model with GPT-2's architecture"),
+        ("mine", "a custom model with GPT-2's architecture"),
     ],
 )
 def test_only_openais_models_are_called_openais(

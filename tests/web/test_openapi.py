@@ -19,6 +19,7 @@ def test_parameters_have_the_limits_of_the_server(client: httpx.Client) -> None:
     properties = content["application/json"]["schema"]["properties"]
     assert properties["top_p"]["maximum"] == 1.0
     assert properties["length"]["maximum"] == 1023
+    assert "9.2" not in client.get("/docs").text  # the maximum of a seed
     assert "integer, from 1 to 1023, default 1023" in client.get("/docs").text
 
 

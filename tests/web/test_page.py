@@ -6,10 +6,11 @@ With PICTURES=FOLDER in the environment the screenshots of the README go there (
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,8 +117,8 @@ def test_a_text_streams_in_with_its_prompt_in_bold(chromium: Browser, tiny: Sess
 
 def test_the_page_says_that_a_model_writes(opened: OpenPage) -> None:
     assert opened.page.locator("h1").inner_text() == "Write with tiny"
-    assert "old English novels" in opened.page.locator("#model-description").inner_text()
-    assert "Generated text may be wrong." in opened.page.locator("footer").inner_text()
+    assert "English stories and novels" in opened.page.locator("#model-description").inner_text()
+    assert "Generated text may be wrong" in opened.page.locator("footer").inner_text()
     opened.page.click("footer >> text=How it works")
     assert "made up" in opened.page.locator("main").inner_text()
     opened.page.click("text=Back to writing")
@@ -175,14 +176,14 @@ def test_everything_works_by_keyboard(opened: OpenPage) -> None:
 def test_sliders_change_the_texts(opened: OpenPage) -> None:
     opened.set_slider("temperature", 0)
     opened.set_slider("max_new_tokens", 10)
-    assert "deterministic" in opened.page.locator("#sliders").inner_text()
+    assert "deterministic" in opened.page.locator("#settings").inner_text()
     assert opened.generate() == opened.generate()
     opened.set_slider("nsamples", 3)
     opened.set_slider("temperature", 1.2)
     opened.generate()
     assert opened.page.locator(".result").count() == 5
     opened.page.click("#reset")
-    assert "0.7 · balanced" in opened.page.locator("#sliders").inner_text()
+    assert "0.7 · balanced" in opened.page.locator("#settings").inner_text()
 
 
 def test_a_new_option_of_the_server_gets_a_slider(chromium: Browser, address: str) -> None:
@@ -197,19 +198,23 @@ def test_a_new_option_of_the_server_gets_a_slider(chromium: Browser, address: st
         page.goto(address)
         page.locator("#generate:enabled").wait_for()
         assert page.input_value("#option-new_option") == "0.5"
-        assert "New option" in page.locator("#sliders").inner_text()
-        sliders = page.locator("#sliders input").evaluate_all("all => all.map(({name}) => name)")
-    expected = ["max_new_tokens", "temperature", "top_k", "top_p", "nsamples", "new_option"]
-    assert sliders == expected
+        page.click("#advanced summary")
+        assert "New option" in page.locator("#advanced").inner_text()
+        names = page.locator("#settings input").evaluate_all("all => all.map(({name}) => name)")
+    expected = ["max_new_tokens", "temperature", "nsamples", "finish_sentence"]
+    assert names == [*expected, "top_k", "top_p", "new_option"]
 
 
-def test_a_link_contains_prompt_and_settings(opened: OpenPage, address: str) -> None:
+def test_a_link_to_the_settings_contains_them_and_the_prompt(
+    opened: OpenPage, address: str
+) -> None:
     text = "Why & how #1?\nThe “second” line"
     opened.page.fill("#editor", text)
     opened.set_slider("temperature", 1.1)
     opened.set_slider("top_k", 7)
-    opened.page.click("#share")
-    opened.page.locator("#share", has_text="Copied").wait_for()
+    opened.page.uncheck("#option-finish_sentence")
+    opened.page.click("#copy-settings")
+    opened.page.locator("#copy-settings", has_text="Link copied").wait_for()
     link = opened.clipboard()
     assert link.startswith(f"{address}#")
     other = opened.context.new_page()
@@ -218,6 +223,7 @@ def test_a_link_contains_prompt_and_settings(opened: OpenPage, address: str) -> 
     assert other.input_value("#editor") == text
     assert other.input_value("#option-temperature") == "1.1"
     assert other.input_value("#option-top_k") == "7"
+    assert not other.is_checked("#option-finish_sentence")
 
 
 def test_the_page_takes_the_parameters_of_gpt2_cloud_run(opened: OpenPage, address: str) -> None:
@@ -231,13 +237,218 @@ def test_copying_without_the_clipboard_api(chromium: Browser, address: str) -> N
     opened = OpenPage(chromium, address)  # as over plain http from another machine
     opened.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     text = opened.generate()
-    opened.page.click("text=Copy >> nth=1")
+    opened.page.click("text=Copy text")
     opened.page.locator(".result >> text=Copied").wait_for()
     opened.page.fill("#editor", "")
     opened.page.focus("#editor")
     opened.page.keyboard.press("Control+v")
     assert opened.page.input_value("#editor").strip() == text.strip()
     opened.context.close()
+
+
+def shared_link(opened: OpenPage) -> str:
+    opened.page.click("text=Share link")
+    opened.page.locator("text=Link copied").wait_for()
+    return opened.clipboard()
+
+
+def test_a_share_link_contains_the_text_and_opens_as_a_page(opened: OpenPage, address: str) -> None:
+    prompt = "“Why?” <b>asked</b> the 🦊 & left.\n\nThen"
+    text = opened.generate(prompt)
+    link = shared_link(opened)
+    assert link.startswith(f"{address}#")
+    requests: list[str] = []
+    other = opened.context.new_page()
+    other.on("request", lambda request: requests.append(f"{request.url} {request.post_data}"))
+    other.goto(link)
+    other.locator("#reader").wait_for()
+    assert other.locator("#shared-text").inner_text() == text
+    assert other.locator("#shared-text strong").inner_text() == prompt
+    assert "Machine-generated: tiny" in other.locator("#shared-info").inner_text()
+    assert other.title().startswith("“Why?” <b>asked</b> the 🦊")
+    assert not other.locator("#editor").is_visible()
+    assert not [request for request in requests if "/api/" in request or "asked" in request]
+    other.click("text=Continue this text")
+    other.locator("#generate:enabled").wait_for()
+    assert other.input_value("#editor") == text
+    other.go_back()
+    other.locator("#reader").wait_for()
+    other.click("text=Write your own")
+    other.locator("#generate:enabled").wait_for()
+    assert other.url == address
+    assert other.input_value("#editor") == ""
+
+
+def test_a_share_link_without_compression_is_longer_but_works(opened: OpenPage) -> None:
+    opened.page.evaluate("() => { delete globalThis.CompressionStream; }")
+    text = opened.generate("The garden & the #1")
+    link = shared_link(opened)
+    assert "prompt=The+garden" in link
+    opened.page.goto("about:blank")
+    opened.page.goto(link)
+    opened.page.locator("#reader").wait_for()
+    assert opened.page.locator("#shared-text").inner_text() == text
+
+
+@pytest.mark.parametrize(
+    ("fragment", "message"),
+    [
+        ("shared=q1YqKC", "incomplete or damaged"),
+        ("shared=%F0", "incomplete or damaged"),
+        ("shared=qwMA", "incomplete or damaged"),  # not an object: null
+        ("text=&prompt=+", "contains no text"),
+    ],
+)
+def test_a_damaged_share_link_leads_to_the_editor(
+    opened: OpenPage, address: str, fragment: str, message: str
+) -> None:
+    opened.page.goto("about:blank")
+    opened.go(f"{address}#{fragment}")
+    opened.page.locator("#notice", has_text=message).wait_for()
+    assert opened.page.locator("#editor").is_visible()
+
+
+def sent_by(request: Any) -> dict[str, Any]:
+    """The JSON of an expected request."""
+    sent: dict[str, Any] = request.value.post_data_json
+    return sent
+
+
+def test_continue_puts_the_text_back_into_the_editor(opened: OpenPage) -> None:
+    opened.set_slider("max_new_tokens", 20)
+    first = opened.generate("The first")
+    buttons = opened.page.locator(".result button").all_inner_texts()
+    assert buttons[0] == "Continue"
+    opened.page.click(".result >> text=Continue")
+    assert opened.page.input_value("#editor") == first
+    assert opened.page.locator("#editor:focus").count() == 1
+    opened.page.keyboard.press("Control+Enter")
+    opened.page.locator(".result >> nth=1").wait_for()
+    opened.page.locator("#status", has_text="Done").wait_for()
+    assert opened.page.locator(".result-text").first.inner_text().startswith(first)
+
+
+def test_an_empty_editor_continues_its_visible_example(opened: OpenPage) -> None:
+    example = opened.page.locator("#editor").get_attribute("placeholder")
+    assert example
+    for empty in ("", " \n"):
+        text = opened.generate(empty)
+        assert text.startswith(example)
+        assert opened.page.locator(".result-text strong").first.inner_text() == example
+    opened.page.fill("#editor", "")
+    opened.page.click("#complete")
+    opened.page.locator(".completion").first.wait_for()
+    assert opened.page.input_value("#editor") == example
+
+
+def test_examples_are_buttons_until_something_is_written(opened: OpenPage) -> None:
+    examples = opened.page.locator("#examples button")
+    assert 4 <= examples.count() <= 5
+    prompt = examples.nth(2).inner_text()
+    examples.nth(2).click()
+    opened.page.locator("#status", has_text="Done").wait_for()
+    assert opened.page.locator(".result-text strong").inner_text() == prompt
+    assert examples.first.is_visible()
+    opened.page.fill("#editor", "My own")
+    assert not examples.first.is_visible()
+
+
+def test_a_model_that_starts_texts_itself_gets_an_empty_prompt(
+    chromium: Browser, address: str
+) -> None:
+    info = httpx.get(f"{address}api/model").json()
+    info |= {"default_prompt": "", "example_prompts": []}
+    with contextlib.closing(chromium.new_context()) as context:
+        context.route("**/api/model", lambda route: route.fulfill(json=info))
+        page = context.new_page()
+        page.goto(address)
+        page.locator("#generate:enabled").wait_for()
+        assert not page.locator("#examples").is_visible()
+        with page.expect_request("**/api/stream") as request:
+            page.click("#generate")
+        assert sent_by(request)["prefix"] == ""
+
+
+def test_spaces_at_the_end_of_a_prompt_are_not_sent(opened: OpenPage) -> None:
+    with opened.page.expect_request("**/api/stream") as request:
+        opened.generate("The garden  ")
+    assert sent_by(request)["prefix"] == "The garden"
+    assert opened.page.locator(".result-text strong").inner_text() == "The garden"
+
+
+def test_a_paste_over_the_limit_is_accepted_and_its_end_used(
+    chromium: Browser, tiny: Session
+) -> None:
+    with serving(tiny, max_prompt_chars=800) as client:
+        opened = OpenPage(chromium, str(client.base_url))
+        prompt = "The 🦊 was here. " * 100 + "Then"
+        remark = "Only the last 800 of 1,604 characters are used."
+        opened.page.fill("#editor", prompt)
+        assert opened.page.locator("#prompt-remark").inner_text() == remark
+        with opened.page.expect_request("**/api/stream") as request:
+            opened.generate(prompt)
+        sent = sent_by(request)["prefix"]
+        assert 780 < len(sent) <= 800
+        assert prompt.endswith(f" {sent}")
+        info = opened.page.locator(".result-info").inner_text()
+        assert remark.replace("are", "were") in info
+        # Its card shows the end of the prompt.
+        shown = opened.page.locator(".result-text strong")
+        assert len(shown.inner_text()) < 400
+        assert shown.inner_text().endswith("Then")
+        opened.page.click("text=Show the whole prompt")
+        assert shown.inner_text() == prompt
+        opened.page.click("text=Show the end of the prompt only")
+        assert len(shown.inner_text()) < 400
+        opened.page.click(".result >> text=Continue")
+        assert opened.page.input_value("#editor").startswith(prompt)
+        opened.page.fill("#editor", "short")
+        assert not opened.page.locator("#prompt-remark").is_visible()
+        assert opened.messages == []
+        opened.context.close()
+
+
+def test_texts_end_at_a_sentence(opened: OpenPage) -> None:
+    with opened.page.expect_request("**/api/stream") as request:
+        opened.generate()
+    assert sent_by(request)["finish_sentence"] is True
+    opened.page.uncheck("#option-finish_sentence")
+    with opened.page.expect_request("**/api/stream") as request:
+        opened.generate()
+    assert sent_by(request)["finish_sentence"] is False
+
+
+VALID = {"id": "1", "prefix": "The first", "model": "tiny", "text": " text"}
+
+
+@pytest.mark.parametrize(
+    ("stored", "n_texts"),
+    [
+        ("not JSON", 0),
+        ("null", 0),
+        ('{"id": "1"}', 0),
+        (json.dumps([None, 1, "a", [], {}, {**VALID, "text": 5}, {**VALID, "id": ""}, VALID]), 1),
+    ],
+)
+def test_malformed_storage_is_ignored(
+    opened: OpenPage, address: str, stored: str, n_texts: int
+) -> None:
+    opened.page.evaluate(
+        """(stored) => {
+          localStorage.setItem("saved-texts", stored);
+          localStorage.setItem("theme", '"purple"');
+          sessionStorage.setItem("key", "{}");
+        }""",
+        stored,
+    )
+    opened.go(address)
+    assert opened.page.locator(".result").count() == n_texts
+    assert opened.page.locator("html").get_attribute("data-theme") is None
+    opened.set_slider("max_new_tokens", 10)
+    opened.generate("The second")
+    opened.page.get_by_role("button", name="Save", exact=True).first.click()
+    opened.go(address)
+    assert opened.page.locator(".result").count() == n_texts + 1
 
 
 def test_saved_texts_stay_and_the_others_are_cleared(opened: OpenPage, address: str) -> None:
@@ -254,13 +465,32 @@ def test_saved_texts_stay_and_the_others_are_cleared(opened: OpenPage, address: 
     assert opened.page.locator(".result").count() == 0
 
 
-def test_copying_and_downloading_an_image(opened: OpenPage, tmp_path: Path) -> None:
+def drawn_texts(opened: OpenPage) -> Callable[[], list[str]]:
+    """Record what is drawn on canvases from now on; returns a function that returns it."""
+    opened.page.evaluate(
+        """() => {
+          const draw = CanvasRenderingContext2D.prototype.fillText;
+          window.drawn = [];
+          CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+            window.drawn.push(text);
+            return draw.call(this, text, ...rest);
+          };
+        }"""
+    )
+    return lambda: list(opened.page.evaluate("window.drawn"))
+
+
+def test_copying_and_downloading_a_picture(opened: OpenPage, tmp_path: Path) -> None:
     text = opened.generate()
-    opened.page.click("text=Copy >> nth=1")
+    opened.page.click("text=Copy text")
     opened.page.locator(".result >> text=Copied").wait_for()
     assert opened.clipboard() == text
+    drawn = drawn_texts(opened)
     with opened.page.expect_download() as download:
-        opened.page.click("text=Download image")
+        opened.page.click("text=Download picture")
+    assert download.value.suggested_filename == "it-was-a-dark-night.png"
+    assert "Write with tiny" in drawn()
+    assert any(opened.page.evaluate("location.host") in line for line in drawn())
     path = tmp_path / "text.png"
     download.value.save_as(path)
     content = path.read_bytes()
@@ -277,7 +507,7 @@ def test_a_text_is_never_parsed_as_html(opened: OpenPage) -> None:
         "**/api/stream",
         lambda route: route.fulfill(
             content_type="text/event-stream",
-            body='event: text\ndata: {"index": 0, "text": "<img src=x onerror=alert(1)>"}\n\n'
+            body='event: text\ndata: {"index": 0, "text": "<i><img src=x onerror=alert(1)>"}\n\n'
             'event: end\ndata: {"index": 0, "tokens": 3, "finish_reason": "stop"}\n\n'
             "event: done\ndata: {}\n\n",
         ),
@@ -286,12 +516,12 @@ def test_a_text_is_never_parsed_as_html(opened: OpenPage) -> None:
         "**/api/complete",
         lambda route: route.fulfill(json={"completions": [attack]}),
     )
-    page.fill("#editor", "")
+    page.fill("#editor", "<i>")
     page.click("#generate")
     page.locator(".result-text", has_text="<img src=x onerror=alert(1)>").wait_for()
     page.click("#complete")
     page.locator(".completion", has_text="<img").wait_for()
-    assert page.locator("#results img, #completions img, #bold").count() == 0
+    assert page.locator("#results img, #results i, #completions img, #bold").count() == 0
     assert page.title() == "Write with tiny"
 
 
@@ -417,7 +647,7 @@ def test_the_page_fits_a_phone(chromium: Browser, address: str) -> None:
     opened = OpenPage(chromium, address, viewport={"width": 360, "height": 740}, has_touch=True)
     opened.generate()
     assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= 360
-    assert not opened.page.locator("#sliders").is_visible()
+    assert not opened.page.locator("#usual-settings").is_visible()
     small = opened.page.evaluate(
         """() => [...document.querySelectorAll('button, summary, input[type=range]')]
           .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 24).length"""
@@ -426,6 +656,32 @@ def test_the_page_fits_a_phone(chromium: Browser, address: str) -> None:
     opened.page.evaluate("() => scrollTo(0, 0)")
     opened.screenshot("web-phone")
     opened.context.close()
+
+
+@pytest.mark.parametrize("path", ["docs", "how"])
+def test_no_word_is_broken_on_a_phone(chromium: Browser, address: str, path: str) -> None:
+    with contextlib.closing(
+        chromium.new_context(viewport={"width": 360, "height": 740})
+    ) as context:
+        page = context.new_page()
+        page.goto(f"{address}{path}")
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+        broken = page.evaluate(
+            """() => {
+              const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+              const broken = [];
+              while (walker.nextNode()) {
+                for (const { 0: word, index } of walker.currentNode.data.matchAll(/[\\w']+/g)) {
+                  const range = document.createRange();
+                  range.setStart(walker.currentNode, index);
+                  range.setEnd(walker.currentNode, index + word.length);
+                  if (range.getClientRects().length > 1) broken.push(word);
+                }
+              }
+              return broken;
+            }"""
+        )
+        assert broken == []
 
 
 def test_every_control_has_an_accessible_name(opened: OpenPage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.session import Session
-from gpt2_helpers.web.routes import STATIC
+from gpt2_helpers.web.page import STATIC
 from web_server import LONG, events_of, metric, serving, wait_until
 
 # The API of gpt-2-cloud-run
@@ -55,6 +56,61 @@ def test_root_returns_the_page_to_a_browser(client: httpx.Client) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert "<textarea" in page.text
     assert "Accept" in page.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+        "WhatsApp/2.23.20.0",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
+        "TelegramBot (like TwitterBot)",
+        "Twitterbot/1.0",
+        "LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient)",
+        "Mastodon/4.2.1 (http.rb/5.1.1; +https://mastodon.example/)",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    ],
+)
+def test_link_previews_get_title_description_and_picture(client: httpx.Client, agent: str) -> None:
+    page = client.get("/", headers={"Accept": "*/*", "User-Agent": agent})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "User-Agent" in page.headers["vary"]
+    assert "<title>Write with tiny</title>" in page.text
+    assert '<meta name="description" content="Start a text,' in page.text
+    assert f'<meta property="og:url" content="{client.base_url}">' in page.text
+    picture = re.search(r'<meta property="og:image" content="([^"]+)">', page.text)
+    assert picture
+    assert picture[1].startswith(str(client.base_url))  # relative addresses are not accepted
+    content = client.get(picture[1]).content
+    size = [int.from_bytes(content[start : start + 4], "big") for start in (16, 20)]
+    assert [f'"og:image:{name}"' in page.text for name in ("width", "height", "alt")] == [True] * 3
+    assert size == [1200, 630]
+
+
+@pytest.mark.parametrize("agent", ["curl/8.5.0", "python-requests/2.32", "python-httpx/0.27"])
+def test_programs_get_a_text(client: httpx.Client, agent: str) -> None:
+    headers = {"Accept": "*/*", "User-Agent": agent}
+    assert client.get("/", params={"length": 3}, headers=headers).json().keys() == {"text"}
+
+
+def test_a_link_preview_does_not_name_a_model_that_needs_a_key(tiny: Session) -> None:
+    with serving(tiny, key="open sesame") as client:
+        page = client.get("/", headers={"Accept": "text/html"}).text
+    assert "<title>Write with a language model</title>" in page
+    assert "tiny" not in page
+
+
+def test_the_address_of_a_preview_is_that_of_the_reader(tiny: Session) -> None:
+    headers = {"Accept": "text/html", "Host": 'a.example"><b>', "X-Forwarded-Proto": "https"}
+    with serving(tiny, key="open sesame", trusted_proxies=1) as client:
+        assert '"><b>' not in client.get("/", headers=headers).text
+        headers["Host"] = "a.example"
+        page = client.get("/", headers=headers).text
+        assert '<meta property="og:url" content="https://a.example/">' in page
+        assert "curl https://a.example/api/generate" in client.get("/docs", headers=headers).text
+    with serving(tiny, key="open sesame") as client:
+        assert "http://a.example/static/preview.png" in client.get("/", headers=headers).text
 
 
 def test_static_files_are_served_and_nothing_else(client: httpx.Client) -> None:

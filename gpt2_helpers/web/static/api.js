@@ -1,5 +1,7 @@
 // Client of the server's API.
 
+import * as storage from "./storage.js";
+
 export class ApiError extends Error {
   constructor(message, status, retryAfter) {
     super(message);
@@ -12,20 +14,10 @@ const UNREACHABLE = "The server cannot be reached. Your texts are still here: tr
 
 let memory = null; // the key, if the browser blocks storage
 export const key = {
-  get: () => {
-    try {
-      return memory ?? sessionStorage.getItem("key");
-    } catch {
-      return null;
-    }
-  },
+  get: () => memory ?? storage.read("sessionStorage", "key", (value) => typeof value === "string"),
   set: (value) => {
     memory = value;
-    try {
-      sessionStorage.setItem("key", value);
-    } catch {
-      // storage is blocked: the key lasts until the page is closed
-    }
+    storage.write("sessionStorage", "key", value);
   },
 };
 
@@ -53,6 +45,7 @@ export async function stream(parameters, on, signal) {
 async function request(path, { body, signal }) {
   const headers = {};
   if (body) headers["Content-Type"] = "application/json";
+  if (/[^ -~]/.test(key.get() ?? "")) throw new ApiError("wrong API key", 401); // not for a header
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
   let response;
   try {

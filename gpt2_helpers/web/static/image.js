@@ -1,15 +1,18 @@
-// Draws a text as an image: the prompt in bold, and a line that names the model.
+// Draws a text as a picture: the prompt in bold, and below it the site's name and address.
 
 const WIDTH = 1080, MARGIN = 72, FONT_SIZE = 34, LINE_HEIGHT = 50, MAX_LINES = 80;
+const FOOTER_HEIGHT = 130;
 const FONT = 'Georgia, "DejaVu Serif", serif';
+const FOOTER_FONT = 'system-ui, "DejaVu Sans", sans-serif';
 
-export function draw(prefix, text, model) {
+// Returns a PNG. `site` is {name, address}.
+export function draw(prefix, text, site) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
   const lines = wrap(context, [...words(prefix, true), ...words(text, false)]);
   const shown = lines.slice(0, MAX_LINES);
   canvas.width = WIDTH;
-  canvas.height = 2 * MARGIN + LINE_HEIGHT * shown.length + 70;
+  canvas.height = 2 * MARGIN + LINE_HEIGHT * shown.length + FOOTER_HEIGHT;
   context.fillStyle = "#fbfaf7";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = "#1d2127";
@@ -21,11 +24,21 @@ export function draw(prefix, text, model) {
       left += width;
     }
   });
-  context.font = `26px system-ui, "DejaVu Sans", sans-serif`;
-  context.fillStyle = "#59616d";
-  const cut = lines.length > MAX_LINES ? "Truncated. " : "";
-  context.fillText(`${cut}Machine-generated: ${model}`, MARGIN, canvas.height - MARGIN + 20);
+  drawFooter(context, site, lines.length > MAX_LINES);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+function drawFooter(context, { name, address }, isCut) {
+  const bottom = context.canvas.height - MARGIN;
+  context.fillStyle = "#d9d5cb";
+  context.fillRect(MARGIN, bottom - 92, WIDTH - 2 * MARGIN, 2);
+  context.fillStyle = "#2b5c8a";
+  context.font = `bold 28px ${FOOTER_FONT}`;
+  context.fillText(name, MARGIN, bottom - 38, WIDTH - 2 * MARGIN);
+  context.fillStyle = "#59616d";
+  context.font = `26px ${FOOTER_FONT}`;
+  const remark = `${isCut ? "Shortened. " : ""}Machine-generated text`;
+  context.fillText(`${address} · ${remark}`, MARGIN, bottom, WIDTH - 2 * MARGIN);
 }
 
 const font = (bold) => `${bold ? "bold " : ""}${FONT_SIZE}px ${FONT}`;
@@ -34,7 +47,7 @@ function words(text, bold) {
   return text.split(/(\n|\s+)/).filter(Boolean).map((word) => ({ word, bold }));
 }
 
-// Returns lines of {word, bold, width} that fit into the image.
+// Returns lines of {word, bold, width} that fit into the picture.
 function wrap(context, all) {
   const lines = [[]];
   let used = 0;
@@ -54,7 +67,7 @@ function wrap(context, all) {
   return lines;
 }
 
-// Splits a word that is wider than the image.
+// Splits a word that is wider than the picture.
 function split(context, word) {
   if (context.measureText(word).width <= WIDTH - 2 * MARGIN) return [word];
   return [...word].reduce((parts, character) => {

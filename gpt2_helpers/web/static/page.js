@@ -1,10 +1,12 @@
 // The page: connects the editor, the settings, the results and the API client.
 
 import * as api from "./api.js";
-import { copy } from "./clipboard.js";
 import { CompletionList } from "./completions.js";
-import { Results, flash } from "./results.js";
-import { Settings, linkParameters, shareLink } from "./settings.js";
+import { lastPart, limitRemark } from "./prompt.js";
+import { Results, share } from "./results.js";
+import { Settings, linkParameters, settingsLink } from "./settings.js";
+import { openReader } from "./reader.js";
+import * as storage from "./storage.js";
 
 const MAX_ATTEMPTS = 4; // while the server is busy
 const RECONNECT_DELAY = 5000; // milliseconds
@@ -12,9 +14,12 @@ const RECONNECT_DELAY = 5000; // milliseconds
 const byId = (id) => document.getElementById(id);
 const editor = byId("editor");
 const completions = new CompletionList(editor, byId("completions"), () => setStatus(""));
-const results = new Results(byId("results"), byId("clear"), notify);
+const results = new Results(byId("results"), byId("results-head"), byId("clear"), notify);
 let settings = null;
 let model = "a model";
+let defaultPrompt = ""; // what an empty editor continues
+let promptLimit = Infinity; // characters
+let examples = [];
 let controller = null; // the AbortController of the running request
 let tabLeavesEditor = false;
 
@@ -26,16 +31,21 @@ async function connect() {
     notify("");
     byId("key-form").hidden = true;
     byId("settings").hidden = false;
-    byId("model-name").textContent = model;
-    document.title = `Write with ${model}`;
+    document.title = byId("title").textContent = `Write with ${model}`;
     const size = millions(info.parameters);
     byId("model-description").textContent = `${sentence(info.description)} ${size} parameters.`;
+    promptLimit = info.max_prompt_chars;
+    defaultPrompt = info.default_prompt;
+    editor.placeholder = defaultPrompt || "Leave this empty to start a new text";
     if (!settings) {
-      settings = new Settings(byId("sliders"), info.options);
+      settings = new Settings(byId("usual-settings"), byId("advanced-settings"), info.options);
+      byId("advanced").hidden = !byId("advanced-settings").firstElementChild;
       const { prefix, length, ...values } = linkParameters();
       settings.set({ max_new_tokens: length, ...values });
       if (prefix) editor.value = prefix;
+      showExamples(info.example_prompts);
     }
+    onPromptChange();
     byId("generate").disabled = byId("complete").disabled = false;
   } catch (error) {
     showError(error);
@@ -45,10 +55,12 @@ async function connect() {
 
 async function generate() {
   if (controller || !settings) return;
-  const prefix = editor.value;
+  const prompt = editor.value.trim() ? editor.value.replace(/[ \t]+$/, "") : defaultPrompt;
+  const prefix = lastPart(prompt, promptLimit);
   const { nsamples, ...values } = settings.values;
-  const cards = Array.from({ length: nsamples }, () => results.begin(prefix, model));
+  const cards = Array.from({ length: nsamples }, () => results.begin(prompt, model));
   const shownPrefix = prefix.replace(/^\n+/, ""); // the server removes leading newlines
+  const remark = limitRemark(prompt, promptLimit, "were");
   let texts = [];
   setRunning(new AbortController());
   setStatus("Generating …");
@@ -63,7 +75,7 @@ async function generate() {
             cards[index].generated.data = texts[index].slice(shownPrefix.length);
           },
           end: (index, { finish_reason }) =>
-            results.end(cards[index], finish_reason === "length" ? "Stopped at the length limit." : ""),
+            results.end(cards[index], finish_reason === "length" ? `${remark} Cut at the length limit.` : remark),
         },
         controller.signal,
       );
@@ -85,8 +97,12 @@ async function generate() {
 async function complete() {
   if (controller || !settings) return;
   setRunning(new AbortController());
-  setStatus("Finding continuations …");
+  setStatus("Finding suggestions …");
   try {
+    if (!editor.value.trim()) {
+      editor.value = defaultPrompt;
+      onPromptChange();
+    }
     const { value, selectionStart } = editor;
     const before = value.slice(0, selectionStart);
     const found = await retryWhileBusy(() => api.complete(before, controller.signal));
@@ -94,8 +110,8 @@ async function complete() {
     const unchanged = editor.value === value && editor.selectionStart === selectionStart;
     if (unchanged) completions.show(found);
     setStatus(!unchanged ? "" : found.length
-      ? `${counted(found.length, "continuation")}: arrow keys select, Enter accepts, Esc closes.`
-      : "No continuation found.");
+      ? `${counted(found.length, "suggestion")}: arrow keys select, Enter accepts, Esc closes.`
+      : "No suggestion found.");
   } catch (error) {
     setStatus("");
     showError(error);
@@ -103,6 +119,36 @@ async function complete() {
     setRunning(null);
     if ([document.body, byId("complete")].includes(document.activeElement)) editor.focus();
   }
+}
+
+// Shows the example prompts as buttons, which generate a text at once.
+function showExamples(prompts) {
+  examples = prompts;
+  const label = document.createElement("span");
+  label.textContent = "Try one:";
+  byId("examples").replaceChildren(
+    label,
+    ...examples.map((prompt) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = prompt;
+      button.addEventListener("click", () => {
+        editor.value = prompt;
+        onPromptChange();
+        generate();
+      });
+      return button;
+    }),
+  );
+}
+
+// Shows the examples while the user has not written anything, and says if a prompt is too long.
+function onPromptChange() {
+  const isUnwritten = !editor.value.trim() || examples.includes(editor.value);
+  byId("examples").hidden = !examples.length || !isUnwritten;
+  const remark = limitRemark(editor.value, promptLimit, "are");
+  byId("prompt-remark").textContent = remark;
+  byId("prompt-remark").hidden = !remark;
 }
 
 // Retries a request after the time that a busy server asks for.
@@ -183,55 +229,55 @@ editor.addEventListener("keydown", (event) => {
 for (const type of ["blur", "input", "click"]) {
   editor.addEventListener(type, () => completions.close());
 }
+editor.addEventListener("input", onPromptChange);
 editor.addEventListener("focus", () => (tabLeavesEditor = false));
 byId("generate").addEventListener("click", generate);
 byId("complete").addEventListener("click", complete);
 byId("stop").addEventListener("click", () => controller?.abort());
 byId("reset").addEventListener("click", () => settings?.reset());
-byId("share").addEventListener("click", async () => {
-  const address = shareLink(editor.value, settings?.values ?? {});
-  history.replaceState(null, "", address);
-  try {
-    await copy(address);
-    flash(byId("share"), "Copied");
-  } catch {
-    flash(byId("share"), "See the address bar");
-  }
+byId("copy-settings").addEventListener("click", () => {
+  share(byId("copy-settings"), settingsLink(editor.value, settings?.values ?? {}));
 });
-byId("results").addEventListener("continue-text", (event) => {
-  editor.value = event.detail;
-  editor.focus();
-  editor.scrollIntoView({ block: "center" });
-});
+byId("results").addEventListener("continue-text", (event) => write(event.detail));
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   api.key.set(byId("key").value);
   connect();
 });
 
+// Puts a text into the editor, to continue it.
+function write(text) {
+  editor.value = text;
+  onPromptChange();
+  editor.focus();
+  editor.setSelectionRange(text.length, text.length);
+  editor.scrollTop = editor.scrollHeight;
+  editor.scrollIntoView({ block: "center" });
+}
+
 // Dark mode
 
 const root = document.documentElement;
-const storedTheme = (() => {
-  try {
-    return localStorage.getItem("theme");
-  } catch {
-    return null;
-  }
-})();
+const storedTheme = storage.read("localStorage", "theme", (value) => ["dark", "light"].includes(value));
 if (storedTheme) root.dataset.theme = storedTheme;
 byId("theme").addEventListener("click", () => {
   const isDark = root.dataset.theme
     ? root.dataset.theme === "dark"
     : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
-  try {
-    localStorage.setItem("theme", root.dataset.theme);
-  } catch {
-    // storage is blocked: the theme lasts until the page is closed
-  }
+  storage.write("localStorage", "theme", root.dataset.theme);
 });
 
 byId("settings").open = !matchMedia("(max-width: 30rem)").matches;
-byId("generate").disabled = byId("complete").disabled = true;
-connect();
+byId("generate").disabled = byId("complete").disabled = true; // until the model is known
+addEventListener("hashchange", () => location.reload()); // a link pasted into the address bar
+try {
+  const isReading = await openReader(async (text) => {
+    await connect();
+    write(text);
+  });
+  if (!isReading) connect();
+} catch (error) {
+  await connect();
+  notify(error.message);
+}

@@ -3,6 +3,9 @@
 
 import { copy } from "./clipboard.js";
 import { draw } from "./image.js";
+import { folded } from "./prompt.js";
+import { textLink } from "./share.js";
+import * as storage from "./storage.js";
 
 const STORAGE_KEY = "saved-texts";
 const MAX_SAVED = 200;
@@ -10,8 +13,9 @@ const UNSAVED = ".result:not(.saved):not(.generating)";
 
 export class Results {
   // `notify` shows a message to the user.
-  constructor(container, clearButton, notify) {
+  constructor(container, head, clearButton, notify) {
     this.container = container;
+    this.head = head;
     this.clearButton = clearButton;
     this.notify = notify;
     clearButton.addEventListener("click", () => {
@@ -31,7 +35,6 @@ export class Results {
   add(prefix, model, text, id) {
     const element = document.createElement("article");
     const paragraph = document.createElement("p");
-    const prompt = document.createElement("strong");
     const generated = document.createTextNode(text);
     const info = document.createElement("p");
     const buttons = document.createElement("div");
@@ -39,25 +42,32 @@ export class Results {
     paragraph.className = "result-text";
     info.className = "result-info";
     buttons.className = "buttons";
-    prompt.textContent = prefix;
+    info.textContent = credit(model);
+    const [prompt, toggle] = foldable(prefix);
     paragraph.append(prompt, generated);
-    info.textContent = `Machine-generated: ${model}`;
-    element.append(paragraph, info, buttons);
+    element.append(...toggle, paragraph, info, buttons);
     const card = { element, generated, info, prefix, model, id };
     card.saveButton = button("Save", () => this.toggleSaved(card));
     buttons.append(
-      card.saveButton,
-      button("Copy", async (self) => {
-        await copy(prefix + generated.data);
-        flash(self, "Copied");
-      }),
-      button("Download image", async () => {
-        download(await draw(prefix, generated.data, model), "text.png");
-      }),
-      button("Continue this text", () => {
+      button("Continue", () => {
         element.dispatchEvent(
           new CustomEvent("continue-text", { bubbles: true, detail: prefix + generated.data }),
         );
+      }),
+      button("Share link", async (self) => {
+        share(self, await textLink({ prompt: prefix, text: generated.data, model }));
+      }),
+      button("Copy text", async (self) => {
+        await copy(prefix + generated.data);
+        flash(self, "Copied");
+      }),
+      card.saveButton,
+      button("Download picture", async () => {
+        const site = {
+          name: document.getElementById("title").textContent,
+          address: (location.host + location.pathname).replace(/\/$/, ""),
+        };
+        download(await draw(folded(prefix), generated.data, site), fileName(prefix + generated.data));
       }),
     );
     this.container.prepend(element);
@@ -71,20 +81,20 @@ export class Results {
     card.element.classList.remove("generating");
     if (remark) card.info.textContent = `${remark} ${card.info.textContent}`;
     if (!card.generated.data) card.element.remove();
-    if (card.id) store([...load().filter(({ id }) => id !== card.id), serialize(card)]);
+    if (card.id) storage.write("localStorage", STORAGE_KEY, [...others(card), serialize(card)]);
     this.update();
   }
 
   toggleSaved(card) {
-    const others = load().filter(({ id }) => id !== card.id);
     if (card.id) {
+      const kept = others(card);
       card.id = null;
-      store(others);
-    } else if (others.length >= MAX_SAVED) {
+      storage.write("localStorage", STORAGE_KEY, kept);
+    } else if (load().length >= MAX_SAVED) {
       this.notify(`You can save up to ${MAX_SAVED} texts. Remove one first.`);
     } else {
       card.id = crypto.randomUUID?.() ?? String(Date.now() + Math.random());
-      if (!store([...others, serialize(card)])) {
+      if (!storage.write("localStorage", STORAGE_KEY, [...others(card), serialize(card)])) {
         this.notify("This browser does not allow the page to save texts: copy the text instead.");
         card.id = null;
       }
@@ -94,8 +104,30 @@ export class Results {
   }
 
   update() {
+    this.head.hidden = !this.container.firstElementChild;
     this.clearButton.hidden = !this.container.querySelector(UNSAVED);
   }
+}
+
+export function credit(model) {
+  return `Machine-generated: ${model || "unknown model"}`;
+}
+
+// Returns the element of a prompt, and a button that unfolds it in a list; the list is empty if the
+// prompt is short.
+export function foldable(prefix) {
+  const prompt = document.createElement("strong");
+  prompt.textContent = folded(prefix);
+  if (prompt.textContent === prefix) return [prompt, []];
+  const toggle = button("", () => show(prompt.textContent !== prefix));
+  const show = (whole) => {
+    prompt.textContent = whole ? prefix : folded(prefix);
+    toggle.textContent = whole ? "Show the end of the prompt only" : "Show the whole prompt";
+    toggle.setAttribute("aria-expanded", String(whole));
+  };
+  toggle.className = "fold";
+  show(false);
+  return [prompt, [toggle]];
 }
 
 function showSaved({ element, saveButton, id }) {
@@ -126,6 +158,21 @@ export function flash(self, message) {
   setTimeout(() => (self.textContent = label), 2000);
 }
 
+// Offers a link to the apps of a phone; copies it on other devices.
+export async function share(self, url) {
+  if (navigator.share && matchMedia("(pointer: coarse)").matches) {
+    await navigator.share({ url }).catch(() => {}); // the user may close the list of apps
+    return;
+  }
+  try {
+    await copy(url);
+    flash(self, "Link copied");
+  } catch {
+    history.replaceState(null, "", url);
+    flash(self, "See the address bar");
+  }
+}
+
 function download(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -134,25 +181,23 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+// A name from the first words, such as once-upon-a-time.png.
+function fileName(text) {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return `${words.slice(0, 5).join("-").slice(0, 60) || "text"}.png`;
+}
+
 function serialize({ id, prefix, model, generated }) {
   return { id, prefix, model, text: generated.data };
 }
 
+// The saved texts. Entries that are not as `serialize` makes them are left out.
 function load() {
-  try {
-    const saved = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "[]");
-    return Array.isArray(saved) ? saved : [];
-  } catch {
-    return [];
-  }
+  const isText = (entry) =>
+    ["id", "prefix", "model", "text"].every((name) => typeof entry?.[name] === "string") && entry.id;
+  return (storage.read("localStorage", STORAGE_KEY, Array.isArray) ?? []).filter(isText);
 }
 
-// Returns whether the browser stored the texts.
-function store(saved) {
-  try {
-    localStorage.setItem(STORAGE_KEY, JSON.stringify(saved));
-    return true;
-  } catch {
-    return false;
-  }
+function others(card) {
+  return load().filter(({ id }) => id !== card.id);
 }

@@ -1,71 +1,72 @@
-// The sliders, made from the options that the server reports, and links that share their values.
+// The settings, made from the options that the server reports, and links that share their values.
 
-// Options are shown if they have a suggested range or are listed here. Label, range, help and default are
-// the server's unless given here; `format` returns a value as shown.
-const SLIDERS = {
+// Options are shown if they have a suggested range or are listed here, those listed first. Label,
+// range, help and initial value are the server's unless given here; `format` returns a value as shown.
+const CONTROLS = {
+  max_new_tokens: {
+    label: "Length",
+    initial: 100,
+    range: [10, 300],
+    step: 10,
+    format: (value) => `up to ${Math.round(value * 0.75)} words`,
+    help: "a text may end sooner",
+  },
   temperature: {
     format: (value) =>
       `${value} · ${value === 0 ? "deterministic" : value < 0.5 ? "conservative"
         : value < 0.9 ? "balanced" : value <= 1.1 ? "creative" : "very random"}`,
-  },
-  max_new_tokens: {
-    label: "Max length",
-    initial: 60,
-    range: [5, 300],
-    step: 5,
-    format: (value) => `${value} · ~${Math.max(1, Math.round(value * 0.75))} words`,
-    help: "tokens to add; the text may end sooner",
-  },
-  top_k: {
-    format: (value) => (value === 0 ? "off" : `${value} most likely tokens`),
-  },
-  top_p: {
-    format: (value) => (value === 0 ? "off" : `${value} · most likely ${Math.round(value * 100)}%`),
+    help: "low values give predictable texts, high values surprising ones",
   },
   nsamples: {
     help: "texts to generate from the same prompt",
+  },
+  finish_sentence: {
+    help: "end at the end of a sentence if the length allows it",
+  },
+  top_k: {
+    advanced: true,
+    format: (value) => (value === 0 ? "off" : `${value} most likely tokens`),
+    help: "choose each token among the most likely ones only",
+  },
+  top_p: {
+    advanced: true,
+    format: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
+    help: "choose each token among those that make up this share of the probability; replaces top-k",
   },
 };
 
 const HIDDEN = ["length"]; // the page uses max_new_tokens instead
 
-const isShown = ({ name, suggested_range: range }) => name in SLIDERS || (range && !HIDDEN.includes(name));
+const isShown = ({ name, suggested_range: range }) => name in CONTROLS || (range && !HIDDEN.includes(name));
 
 export class Settings {
-  constructor(container, options) {
+  // `container` gets the usual options, `advanced` the others.
+  constructor(container, advanced, options) {
     this.inputs = {};
-    for (const option of options.filter(isShown)) {
-      const slider = {
-        label: option.label,
-        initial: option.preset ?? option.default,
-        step: option.type === "integer" ? 1 : 0.05,
-        ...SLIDERS[option.name],
-      };
-      const [min, suggestedMax] = slider.range ?? option.suggested_range ?? [option.minimum, option.maximum];
-      const max = Math.min(suggestedMax, option.maximum ?? suggestedMax);
+    const order = [...Object.keys(CONTROLS), ...options.map(({ name }) => name)];
+    const shown = options.filter(isShown);
+    shown.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+    for (const option of shown) {
+      const known = CONTROLS[option.name] ?? { advanced: true };
+      const control = { label: option.label, initial: option.preset ?? option.default, ...known };
       const row = document.createElement("div");
       const label = document.createElement("label");
       const output = document.createElement("output");
       const input = document.createElement("input");
       const help = document.createElement("p");
       row.className = "option";
-      Object.assign(input, { type: "range", min, max, step: slider.step, name: option.name });
+      input.name = option.name;
       input.id = `option-${option.name}`;
       label.htmlFor = output.htmlFor = input.id;
-      label.textContent = slider.label;
+      label.textContent = control.label;
       help.className = "help";
       help.id = `help-${option.name}`;
-      help.textContent = sentence(slider.help ?? option.help);
+      help.textContent = sentence(control.help ?? option.help);
       input.setAttribute("aria-describedby", help.id);
-      const update = () => {
-        const value = Number(input.value);
-        output.textContent = slider.format?.(value) ?? `${value}`;
-        input.setAttribute("aria-valuetext", output.textContent.replace(" · ", ", "));
-      };
-      input.addEventListener("input", update);
-      this.inputs[option.name] = { input, update, initial: Math.min(slider.initial, max) };
-      row.append(label, output, input, help);
-      container.append(row);
+      this.inputs[option.name] =
+        option.type === "boolean" ? checkbox(input, control) : slider(input, output, control, option);
+      row.append(...(option.type === "boolean" ? [label, input] : [label, output, input]), help);
+      (known.advanced ? advanced : container).append(row);
     }
     this.reset();
   }
@@ -74,29 +75,57 @@ export class Settings {
     this.set({});
   }
 
-  // Ignores unknown names and resets missing ones; the browser clamps values to the range.
+  // Ignores unknown names and invalid values, and resets missing ones.
   set(values) {
-    for (const [name, { input, update, initial }] of Object.entries(this.inputs)) {
-      const value = Number(values[name]);
-      input.value = values[name] !== undefined && Number.isFinite(value) ? value : initial;
-      update();
+    for (const [name, { write, initial }] of Object.entries(this.inputs)) {
+      write(values[name] ?? initial);
     }
   }
 
   get values() {
-    const pairs = Object.entries(this.inputs).map(([name, { input }]) => [name, Number(input.value)]);
-    return Object.fromEntries(pairs);
+    return Object.fromEntries(Object.entries(this.inputs).map(([name, { read }]) => [name, read()]));
   }
 }
 
-export function shareLink(prefix, values) {
+function slider(input, output, control, option) {
+  const step = option.type === "integer" ? 1 : 0.05;
+  const [min, suggestedMax] = control.range ?? option.suggested_range ?? [option.minimum, option.maximum];
+  const max = Math.min(suggestedMax, option.maximum ?? suggestedMax);
+  Object.assign(input, { type: "range", min, max, step: control.step ?? step });
+  const initial = Math.min(control.initial, max);
+  const update = () => {
+    const value = Number(input.value);
+    output.textContent = control.format?.(value) ?? `${value}`;
+    input.setAttribute("aria-valuetext", output.textContent.replace(" · ", ", "));
+  };
+  input.addEventListener("input", update);
+  return {
+    initial,
+    read: () => Number(input.value),
+    write: (value) => {
+      input.value = Number.isFinite(Number(value)) ? Number(value) : initial; // clamped to the range
+      update();
+    },
+  };
+}
+
+function checkbox(input, control) {
+  input.type = "checkbox";
+  return {
+    initial: control.initial,
+    read: () => input.checked,
+    write: (value) => (input.checked = !["false", "0", "no"].includes(String(value).toLowerCase())),
+  };
+}
+
+export function settingsLink(prefix, values) {
   const address = new URL(location.href);
   address.search = "";
   address.hash = new URLSearchParams({ ...values, prefix }).toString();
   return address.href;
 }
 
-// The parameters of a shared link, or those of gpt-2-cloud-run, which come before the #.
+// The parameters of a link to settings, or those of gpt-2-cloud-run, which come before the #.
 export function linkParameters() {
   const parameters = new URLSearchParams(location.search);
   new URLSearchParams(location.hash.slice(1)).forEach((value, name) => parameters.set(name, value));

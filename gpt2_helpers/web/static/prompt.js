@@ -1,0 +1,27 @@
+// Prompts: the part of a long one that is sent, and the part that is shown.
+
+const FOLDED = 280, FOLD_FROM = 600; // characters of a folded prompt, and of one that is folded
+
+// Returns the last `limit` characters of a prompt, from the start of a word, without spaces at its
+// end: the model's words start with a space of their own.
+export function lastPart(prompt, limit) {
+  const text = (prompt.toWellFormed?.() ?? prompt).replace(/[ \t]+$/, "");
+  const characters = [...text]; // the server counts a surrogate pair as one
+  if (characters.length <= limit) return text;
+  const part = characters.slice(-limit).join("");
+  const word = part.slice(0, 50).search(/\s/);
+  return characters[characters.length - limit - 1].match(/\s/) || word < 0 ? part : part.slice(word + 1);
+}
+
+// Returns a remark if only the last part of a prompt can be used, else "".
+export function limitRemark(prompt, limit, verb) {
+  const size = [...prompt].length;
+  if (size <= limit) return "";
+  return `Only the last ${limit.toLocaleString("en")} of ${size.toLocaleString("en")} characters ${verb} used.`;
+}
+
+// Returns a long prompt without its beginning; a shorter one as it is.
+export function folded(prompt) {
+  if (prompt.length <= FOLD_FROM) return prompt;
+  return `… ${lastPart(prompt, FOLDED).trimStart()}`;
+}
