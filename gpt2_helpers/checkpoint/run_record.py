@@ -40,6 +40,8 @@ class RunRecord:
         tokens_per_step: Tokens trained on per optimizer step.
         lora_rank: Rank of the adapters; 0 if all weights are trained.
         base_checkpoint: Prefix of the weights that the adapters belong to.
+        device: The GPU or processor of the last training.
+        tokens_per_second: Its speed there, without the first steps; 0 if it was not measured.
     """
 
     dataset: str = ""
@@ -57,6 +59,8 @@ class RunRecord:
     tokens_per_step: int = 0
     lora_rank: int = 0
     base_checkpoint: str = ""
+    device: str = ""
+    tokens_per_second: float = 0.0
 
     @classmethod
     def load(cls, folder: Path) -> RunRecord:

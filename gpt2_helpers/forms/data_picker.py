@@ -91,7 +91,9 @@ class DataPicker(Displayable):
         buttons.add_class("gpt2-indent")
         help = widgets.HTML(message("help", _UPLOAD_HELP))
         help.add_class("gpt2-below")
-        self._shown = widgets.HTML()
+        self._shown, self._warning = widgets.HTML(), widgets.HTML()
+        self._warning.add_class("gpt2-indent")
+        below = widgets.VBox([self._shown, self._warning])
         self._shown.add_class("gpt2-indent")
         items = self._items()
         if dataset in _SAMPLES and not self._folder.joinpath(dataset).is_file():
@@ -102,7 +104,10 @@ class DataPicker(Displayable):
             only=("dataset", "address", "column"),
             defaults={"dataset": str(dataset or items[0][1]), "column": column},
             choices={"dataset": items, "column": [None]},
-            after={"dataset": widgets.VBox([buttons, help]), "column": self._shown},
+            after={
+                "dataset": widgets.VBox([buttons, help]),
+                "column": below,
+            },
         )
         self.widget = self.form.widget
         self.form.on_change(self._notify)
@@ -152,6 +157,10 @@ class DataPicker(Displayable):
         self.form.offer("dataset", self._items())
         self._previewed = None
         self._update()
+
+    def warn(self, text: str) -> None:
+        """Show a warning below the preview; an empty text removes it."""
+        self._warning.value = message("warning", text)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` after each change."""

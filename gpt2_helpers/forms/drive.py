@@ -11,9 +11,10 @@ import ipywidgets as widgets
 
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.forms.run_download import run_download
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
-from gpt2_helpers.forms.widgets.html import status_line
+from gpt2_helpers.forms.widgets.html import show, status_line
 from gpt2_helpers.forms.widgets.progress import show_copy_progress
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
@@ -78,7 +79,9 @@ class DriveForm(Displayable):
     def save(
         self, run: str | Session | None = None, files: Iterable[str | Path | None] = ()
     ) -> None:
-        """Copy a run and files to Drive and wait for the upload. Without Drive, show their paths.
+        """Copy a run and files to Drive and wait for the upload.
+
+        Without Drive, show their paths and a button that downloads the run as one file.
 
         Colab unmounts Drive at the end, which completes the upload; `run()` mounts it again.
 
@@ -98,6 +101,8 @@ class DriveForm(Displayable):
                 return
             if not config.use_drive:
                 status.value = message("note", _local_paths(folder, paths))
+                if folder is not None:
+                    show(run_download(folder))
                 return
             drive.mount()
             names = list(self._copy(folder, paths, config, status))

@@ -5,39 +5,45 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from IPython.display import display
 
 from gpt2_helpers.config import (
-    BUNDLED_FOLDER,
     BUNDLED_MODEL,
     MODEL_ALIASES,
     MODEL_NAMES,
-    PRETRAINED_CONFIGS,
     DatasetConfig,
     FinetuneConfig,
-    ModelConfig,
     RunConfig,
 )
 from gpt2_helpers.data.documents import find_files
-from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
+from gpt2_helpers.forms.model_notes import (
+    describe_time,
+    describe_training,
+    estimate_fits,
+    estimate_tokens,
+    fit_note,
+    long_sample_note,
+    model_shape,
+    short_text_warning,
+)
 from gpt2_helpers.forms.run_names import existing_run_note, new_name_note, propose_name
 from gpt2_helpers.forms.uploads import is_url
+from gpt2_helpers.forms.widgets.buttons import ActionButton, Handoff
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, ConfigForm, Displayable
+from gpt2_helpers.forms.widgets.html import show
 from gpt2_helpers.forms.widgets.style import message
-from gpt2_helpers.generation.memory import available_memory
+from gpt2_helpers.forms.widgets.text_cards import close_all
 from gpt2_helpers.google import drive
-from gpt2_helpers.training.memory import (
-    ModelFit,
-    SampleSettings,
-    fit_models,
-    sample_settings,
-)
+from gpt2_helpers.training.memory import ModelFit, sample_settings
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -59,9 +65,6 @@ _RESTORE_CHOICES = [
     ("latest: resume the run if it exists", "latest"),
     ("fresh: start again from the model", "fresh"),
 ]
-# For English text, with GPT-2's vocabulary and with a small one such as tiny's.
-_CHARACTERS_PER_TOKEN, _CHARACTERS_PER_SMALL_TOKEN = 4, 3
-_LARGE_VOCABULARY = 20_000
 
 
 class FinetuneForm(Displayable):
@@ -69,7 +72,7 @@ class FinetuneForm(Displayable):
 
     form = FinetuneForm()
     form                       # last line of a cell: displays the form
-    sess = form.run()          # in the next cell
+    sess = form.run()          # in the next cell; the button "Train" does the same
     gpt2.generate(sess)        # in any later cell
 
     Defaults with a GPU: 124M and 1,000 steps; without one: tiny and 100 steps. Backups to Google
@@ -107,8 +110,11 @@ class FinetuneForm(Displayable):
             choices={"model_name": MODEL_NAMES, "restore_from": _RESTORE_CHOICES},
             after={"model_name": self.picker.widget},
         )
-        self._summary = widgets.HTML()
-        self.widget = widgets.VBox([self.form.widget, self._summary])
+        self._summary, self._results = widgets.HTML(), widgets.VBox()
+        self._trained: Handoff[Session] = Handoff()
+        train = ActionButton("Train", self._train_by_button, primary=True)
+        below = [self._summary, train.button, train.message, self._results]
+        self.widget = widgets.VBox([self.form.widget, *below])
         self.widget.add_class("gpt2-form")
         self._fits_key: object = None  # the options for which `_fits` was computed
         self._fits: dict[str, ModelFit] = {}
@@ -141,7 +147,9 @@ class FinetuneForm(Displayable):
     def run(self, sess: Session | None = None) -> Session:
         """Train with the options of the form. Downloads the model first if necessary.
 
-        An interrupt saves the run and returns. If training fails, the session is closed.
+        An interrupt saves the run and returns. If training fails, the session is closed. If the
+        button has just trained with the same options, returns its session instead; the next call
+        trains again.
 
         Args:
             sess: The session to train in (default: the form's own, which later calls reuse, since
@@ -153,29 +161,63 @@ class FinetuneForm(Displayable):
         Raises:
             NotebookError: If an option is invalid or training fails.
         """
+        with plain_errors():
+            trained = self._trained.take(self._options())
+            if trained is not None and trained.is_loaded and sess in (None, trained):
+                line = f"Trained by the button: {trained.run_name}."
+                show(widgets.HTML(message("note", f"{line} Run this cell again for more steps.")))
+                return trained
+            sess = sess or self._own_session()
+            self._train(sess, display, print)
+        return sess
+
+    def _train_by_button(self) -> None:
+        sess = self._own_session()
+        for child in self._results.children:
+            close_all(child)
+        status = widgets.HTML()
+        self._results.children = [status]
+        self._train(
+            sess,
+            lambda view: setattr(self._results, "children", [view]),
+            lambda line: setattr(status, "value", message("note", str(line))),
+        )
+        self._trained.put(self._options(), sess)
+
+    def _own_session(self) -> Session:
+        from gpt2_helpers.session import Session
+
+        self._session = self._session or Session()
+        return self._session
+
+    def _options(self) -> tuple[object, ...]:
+        """Return all that determines a training. Raises OptionError if an option is invalid."""
+        return self.picker.value, self.finetune_config, self.run_config, self.data_config
+
+    def _train(
+        self,
+        sess: Session,
+        show_widget: Callable[[widgets.Widget], object],
+        on_message: Callable[[object], object],
+    ) -> None:
         from gpt2_helpers.checkpoint.pretrained import download_if_missing
         from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
         from gpt2_helpers.forms import training_view
-        from gpt2_helpers.session import Session
 
-        with plain_errors():
-            finetune, run = self.finetune_config, self.run_config
-            path = self.picker.path()
-            data = self.data_config  # after path(): the column of a downloaded table is known now
-            if starts_from_base_model(run):
-                download_if_missing(run, on_message=print)
-            if sess is None:
-                sess = self._session = self._session or Session()
-            try:
-                training_view.show(sess.finetune(path, finetune, run, data))
-            except BaseException:
-                sess.close()  # its weights may be inconsistent, unlike the saved ones
-                raise
+        finetune, run = self.finetune_config, self.run_config
+        path = self.picker.path()
+        data = self.data_config  # after path(): the column of a downloaded table is known now
+        if starts_from_base_model(run):
+            download_if_missing(run, on_message=on_message)
+        try:
+            training_view.show(sess.finetune(path, finetune, run, data), show_widget)
+        except BaseException:
+            sess.close()  # its weights may be inconsistent, unlike the saved ones
+            raise
         gc.collect()  # frees the optimizer, which is twice as large as the model
         self._on_drive = self._runs_on_drive()
         self._own_name, self._proposed_name = run.run_name, None
         self._update()  # the run exists now
-        return sess
 
     def _runs_on_drive(self) -> dict[str, int]:
         """Return the steps of the runs on a mounted Drive, by name."""
@@ -216,7 +258,24 @@ class FinetuneForm(Displayable):
             return
         self._update_memory_note(finetune, run)
         self._update_run_note(run)
-        self._summary.value = message("heading", self._training_summary(finetune, run))
+        self._update_estimates(finetune, run)
+
+    def _update_estimates(self, finetune: FinetuneConfig, run: RunConfig) -> None:
+        """Show what the steps amount to and how long they take, and notes on lengths."""
+        shape = model_shape(run)
+        if shape is None:
+            self._summary.value = ""
+            return
+        characters = self.picker.characters
+        tokens = None if characters is None else estimate_tokens(characters, shape)
+        fits = self._fits.get(MODEL_ALIASES.get(run.model_name, run.model_name))
+        heading = describe_training(finetune, shape, tokens)
+        estimate = ""
+        if fits is None or fits.changes is not None:
+            estimate = describe_time(finetune, run, shape, tokens)
+        self._summary.value = message("heading", heading) + message("note", estimate)
+        self.picker.warn(short_text_warning(characters, tokens, shape))
+        self.form.note("sample_length", long_sample_note(run, shape))
 
     def _update_memory_note(self, finetune: FinetuneConfig, run: RunConfig) -> None:
         """Show for each model whether it fits into memory, and turn on gradient
@@ -229,7 +288,7 @@ class FinetuneForm(Displayable):
         key = run.model_name, dataclasses.replace(plain, steps=1), samples
         name = MODEL_ALIASES.get(run.model_name, run.model_name)
         if key != self._fits_key:
-            self._fits_key, self._fits = key, _estimate_fits(plain, samples)
+            self._fits_key, self._fits = key, estimate_fits(plain, samples)
             if self._fits:
                 self.form.offer("model_name", [(f.line, f.name) for f in self._fits.values()])
             saves = name in self._fits and self._fits[name].changes != {}
@@ -237,7 +296,7 @@ class FinetuneForm(Displayable):
                 self._saves_memory = saves
                 self.form.set(use_memory_saving_gradients=saves)
                 return  # setting the option has called this method again
-        text, warning = _fit_note(self._fits.get(name), finetune.use_memory_saving_gradients)
+        text, warning = fit_note(self._fits.get(name), finetune.use_memory_saving_gradients)
         self.form.note("model_name", text, warning=warning)
 
     def _update_run_note(self, run: RunConfig) -> None:
@@ -273,63 +332,3 @@ class FinetuneForm(Displayable):
             f"Google Drive has {run.run_name} at step {step:,}: resume it with the form above, or "
             "choose another name."
         )
-
-    def _training_summary(self, finetune: FinetuneConfig, run: RunConfig) -> str:
-        """Return for instance "1,000 steps of 5,120 tokens, about 10 epochs over your text"."""
-        shape = model_shape(run)
-        if shape is None:
-            return ""
-        tokens = shape.n_ctx * finetune.batch_size * finetune.accumulate_gradients
-        if finetune.steps <= 0:
-            return f"Steps of {tokens:,} tokens, until interrupted."
-        steps = finetune.steps
-        text = f"{steps:,} step{'s' * (steps > 1)} of {tokens:,} tokens"
-        if self.picker.characters:
-            is_large = shape.n_vocab > _LARGE_VOCABULARY
-            per_token = _CHARACTERS_PER_TOKEN if is_large else _CHARACTERS_PER_SMALL_TOKEN
-            epochs = steps * tokens * per_token / self.picker.characters
-            amount = f"{epochs:,.0f} epochs over" if epochs >= 1.5 else f"{epochs:.0%} of"
-            text += f", about {amount} your text"
-        return f"{text}."
-
-
-def _fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
-    """Return a note on whether the model fits into memory, and whether it is a warning."""
-    if fit is None or fit.changes == {}:
-        return "", False
-    if fit.changes is None:
-        return "This model probably won't fit in memory: choose a smaller one.", True
-    needed = [
-        f"{field.label} is {fit.changes[field.name]}"
-        for field in fields_of(FinetuneConfig)
-        if field.name in fit.changes and field.kind is not bool
-    ]
-    if needed:
-        return f"Fits in memory if {' and '.join(needed)} (Advanced options).", True
-    if saves:
-        return "Gradient checkpointing (Advanced options) is on, which this model needs.", False
-    return "Probably won't fit in memory without gradient checkpointing (Advanced options).", True
-
-
-def _estimate_fits(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
-    """Return by name how each model fits into memory; empty if the memory is unknown."""
-    from gpt2_helpers.system.device import choose_precision
-
-    available, location = available_memory()
-    if available is None:
-        return {}
-    precision = choose_precision(finetune.precision)
-    fits = fit_models(available, finetune, precision, location, samples)
-    return {fit.name: fit for fit in fits}
-
-
-def model_shape(run: RunConfig) -> ModelConfig | None:
-    """Return the shape of the model to start from, or None if it is unknown yet."""
-    name = MODEL_ALIASES.get(run.model_name, run.model_name)
-    if name in PRETRAINED_CONFIGS:
-        return PRETRAINED_CONFIGS[name]
-    folder = BUNDLED_FOLDER if name == BUNDLED_MODEL else Path(run.model_dir) / name
-    try:
-        return ModelConfig.load(folder)
-    except CheckpointError:
-        return None

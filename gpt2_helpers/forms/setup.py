@@ -17,8 +17,8 @@ def start() -> None:
     """
     load_tensorflow()
 
-    from gpt2_helpers.system.device import describe, gpus
+    from gpt2_helpers.system.device import describe, gpus, name
 
     lines = "".join(message("note", line) for line in describe())
-    heading = f"Ready, {'with' if gpus() else 'without'} a GPU"
+    heading = f"Ready, with the GPU {name()}" if gpus() else "Ready, without a GPU"
     show(widgets.HTML(message("heading", heading) + lines))

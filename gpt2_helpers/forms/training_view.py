@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from IPython.display import display
 from gpt2_helpers.console import result_advice, result_line
 from gpt2_helpers.errors import MissingPackageError
 from gpt2_helpers.evaluation import loss_plot
+from gpt2_helpers.forms.run_download import run_download
 from gpt2_helpers.forms.widgets.buttons import error_text
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import as_sentence, message, style_sheet
@@ -27,14 +29,18 @@ MAX_NEW_NOTES = 3  # shown of the notes that arrive during training, such as bac
 WARNING = "Warning: "
 
 
-def show(run: FinetuneRun) -> None:
+def show(run: FinetuneRun, show_widget: Callable[[widgets.Widget], object] | None = None) -> None:
     """Train to the end and show the progress in one widget.
 
     Interrupting the kernel saves the run and returns. An error is shown in the widget and raised,
     so that "Run all" stops.
+
+    Args:
+        run: The run.
+        show_widget: Called with the widget (default: displays it below the current cell).
     """
     view = TrainingView(run)
-    display(view.widget)  # type: ignore[no-untyped-call]
+    (show_widget or display)(view.widget)
     try:
         # closing() saves the run immediately, even if the view raises an error.
         with closing(iter(run)) as steps:
@@ -101,9 +107,10 @@ class TrainingView:
         self._show_final_state("warning" if self._run.interrupted else "success")
         end = as_sentence(result_line(self._run))
         if self._run.interrupted:
-            end += " Run this cell again to continue."
+            end += " Train again to continue."
         advice = "".join(message("note", line) for line in result_advice(self._run))
         self._end.value = message("heading", end) + advice
+        self.widget.children = [*self.widget.children, run_download(self._run.folder.path)]
 
     def fail(self, error: BaseException) -> None:
         """Show an error."""

@@ -28,11 +28,10 @@ from gpt2_helpers.google.drive import (
     my_drive,
     require_space,
 )
-from gpt2_helpers.google.run_archive import previous_archive
+from gpt2_helpers.google.run_archive import PREFIX, archive_name, previous_archive
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
 
 LOCAL, DRIVE = "local", "Drive"
-_PREFIX = f"{archive_checks.ROOT}_"
 Note = Callable[[str], None]
 
 
@@ -47,7 +46,7 @@ def archive_of(run_name: str) -> Path:
             f"run_name must be a plain folder name, got {run_name!r}: rename the folder, or pass "
             "its parent folder as checkpoint_dir"
         )
-    return my_drive() / f"{_PREFIX}{run_name}.tar"
+    return my_drive() / archive_name(run_name)
 
 
 def copy_run_to_drive(
@@ -200,8 +199,8 @@ def _size(files: list[Path]) -> int:
 
 def _archived_runs() -> list[str]:
     """The names of the runs that are on Drive as archives."""
-    stems = {path.stem.removesuffix(PREVIOUS) for path in my_drive().glob(f"{_PREFIX}*.tar")}
-    return sorted(stem.removeprefix(_PREFIX) for stem in stems)
+    stems = {path.stem.removesuffix(PREVIOUS) for path in my_drive().glob(f"{PREFIX}*.tar")}
+    return sorted(stem.removeprefix(PREFIX) for stem in stems)
 
 
 def _missing_error(run_name: str, names: list[str], path: Path) -> DriveError:

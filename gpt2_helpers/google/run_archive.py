@@ -48,7 +48,17 @@ from gpt2_helpers.system.files import (
 )
 from gpt2_helpers.tokenizer import TOKENIZER_FILES
 
+PREFIX = f"{ROOT}_"  # of the file names of archives
 _METADATA_FILES = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
+
+
+def archive_name(run_name: str) -> str:
+    """The file name of a run's archive, as gpt-2-simple names it.
+
+    >>> archive_name("run1")
+    'checkpoint_run1.tar'
+    """
+    return f"{PREFIX}{run_name}.tar"
 
 
 def run_files(run: RunSnapshot, weights_only: bool = False) -> list[Path]:

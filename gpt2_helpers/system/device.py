@@ -32,6 +32,10 @@ class Gpu:
     memory: int | None
     compute_capability: tuple[int, int] | None
 
+    def describe(self) -> str:
+        """Product name and memory, such as "Tesla T4, 15.0 GB"."""
+        return f"{self.product}, {self.memory / 2**30:.1f} GB" if self.memory else self.product
+
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
@@ -98,6 +102,28 @@ def main_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _processor() -> str:
+    """The product name of the processor, or its architecture if the system does not report it."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines:
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def name() -> str:
+    """The device that trains: the GPUs with their memory, or the processor with its cores.
+
+    For instance "Tesla T4, 15.0 GB" or "Intel(R) Xeon(R) CPU @ 2.20GHz, 2 cores".
+    """
+    if gpus():
+        return " and ".join(gpu.describe() for gpu in gpus())
+    return f"{_processor()}, {cores()} core{'s' * (cores() != 1)}"
 
 
 _max_threads: list[int] = []  # set by set_max_threads
@@ -247,8 +273,7 @@ def describe() -> list[str]:
         + (", bfloat16" if cpu_has_bfloat16() else "")
     ]
     for gpu in gpus():
-        size = f", {gpu.memory / 2**30:.1f} GB" if gpu.memory else ""
-        lines.append(f"GPU: {gpu.product}{size} ({gpu.device})")
+        lines.append(f"GPU: {gpu.describe()} ({gpu.device})")
     if not gpus():
         lines.append("GPU: none (in Colab: Runtime > Change runtime type > T4 GPU)")
     lines.append(f"precision: {choose_precision()}")

@@ -37,6 +37,9 @@ _START_TOKENS = 32  # more than any marker has
 _EXCERPTS, _EXCERPT_TOKENS = 100, 200  # from which example prompts are taken
 
 
+UNTIMED_STEPS = 2  # the first ones, which include compiling
+
+
 @dataclass(frozen=True)
 class RunProgress(Progress):
     """Progress of a run: one step's losses, its samples, and whether a checkpoint was saved."""
@@ -86,6 +89,7 @@ class FinetuneRun:
         self.config, self.run_config = finetune or FinetuneConfig(), run or RunConfig()
         self.folder = RunFolder(self.run_config.checkpoint_dir, self.run_config.run_name)
         self.interrupted = False
+        self._first_step = 0
         self.notes: list[str] = []
         refuse_if_busy(self.folder.path)  # its files may be deleted while they are read
         self.folder.recover_interrupted_replace()
@@ -147,6 +151,7 @@ class FinetuneRun:
             with deferred_interrupts() as interrupt:
                 if self._checkpointer.saved_step:
                     self._report_save()  # the previous process may have ended before its backup
+                self._first_step = self.trainer.step
                 for progress in self.trainer:
                     yield self._after_step(progress)
                     if interrupt.requested:
@@ -175,6 +180,8 @@ class FinetuneRun:
         step = progress.step
         if not math.isfinite(progress.loss):
             raise self._checkpointer.diverged(f"loss is {progress.loss}")
+        if step - self._first_step > UNTIMED_STEPS:
+            self.record.tokens_per_second = round(progress.tokens_per_second, 1)
         for callback in self._active_callbacks:
             callback.on_step(progress)
         is_scheduled = self._checkpointer.is_scheduled(step)
@@ -269,6 +276,7 @@ class FinetuneRun:
             for name, value in dataclasses.asdict(config).items()
         }
         record.versions = installed_versions()
+        record.device, record.tokens_per_second = device.name(), 0.0
 
     def _excerpts(self) -> str:
         """Whole paragraphs from all over the training data."""

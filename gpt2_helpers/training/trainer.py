@@ -263,7 +263,7 @@ class Trainer:
         return float(self._train(micro_batches, seed))
 
     def _distributed_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        with _unregistered_gradients():
+        with unregistered_gradients():
             losses = self._strategy.run(self._replica_step, args=(micro_batches, seed))
         return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
@@ -319,7 +319,7 @@ class Trainer:
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
 
     def _loss_only(self, window: tf.Tensor) -> tf.Tensor:
-        with _unregistered_gradients():
+        with unregistered_gradients():
             return self.model.loss(window, differentiable=False)
 
 
@@ -343,7 +343,7 @@ class _StepTimer:
 
 
 @contextmanager
-def _unregistered_gradients() -> Iterator[None]:
+def unregistered_gradients() -> Iterator[None]:
     """Unregister the custom gradients that were registered inside the context.
 
     TensorFlow would keep them, and with them the graph, the weights and the optimizer, for the life

@@ -14,7 +14,7 @@ from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google import drive
 from gpt2_helpers.session import Session
 from toy_runs import save_run, train, write_model, write_text
-from widget_texts import words
+from widget_texts import button, words
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +75,10 @@ def test_weights_only_saves_a_smaller_archive(page: list[Any], fake_colab: Path)
 
 def test_without_drive_the_local_paths_are_shown(page: list[Any]) -> None:
     DriveForm().save("run1", files=["titles.txt"])
-    shown = words(page[-1])
+    shown = words(page[-2])
     assert str(Path("checkpoint", "run1").resolve()) in shown
     assert str(Path("titles.txt").resolve()) in shown
+    assert button(page[-1], "Download run1 (one file)")
 
 
 def test_drive_outside_colab_is_an_error(page: list[Any]) -> None:
@@ -110,7 +111,7 @@ def test_a_session_knows_the_folder_of_its_run(page: list[Any], fake_colab: Path
     DriveForm(use_drive=True).save(session)
     assert (fake_colab / "checkpoint_mine.tar").is_file()
     DriveForm(use_drive=False).save(session)
-    assert str(Path("elsewhere", "mine").resolve()) in words(page[-1])
+    assert str(Path("elsewhere", "mine").resolve()) in words(page[-2])
     session.close()
     with pytest.raises(NotebookError, match="the session has no finetuned run to save"):
         DriveForm(use_drive=False).save(session)

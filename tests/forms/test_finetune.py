@@ -26,16 +26,19 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.forms import training_view
-from gpt2_helpers.forms.finetune import FinetuneForm, model_shape
+from gpt2_helpers.forms import finetune, training_view
+from gpt2_helpers.forms.finetune import FinetuneForm
+from gpt2_helpers.forms.widgets import buttons
+from gpt2_helpers.forms.widgets import html as html_output
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google.drive_backup import copy_run_to_drive
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import drain
-from gpt2_helpers.training import memory
+from gpt2_helpers.training import memory, step_time
 from gpt2_helpers.training.run import FinetuneRun
 from toy_runs import SHORT, save_run, saved_steps, write_model, write_text
+from widget_texts import button, words
 
 GB = 2**30
 
@@ -51,7 +54,10 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.chdir(tmp_path)
     write_model()
     write_text()
-    monkeypatch.setattr(training_view, "display", lambda _: None)
+    monkeypatch.setattr(finetune, "display", lambda _: None)
+    monkeypatch.setattr(html_output, "display", lambda _: None)
+    monkeypatch.setattr(step_time, "sequence_seconds", lambda *_arguments, **_options: 0.5)
+    monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 0.0)
     machine(monkeypatch, gpu=None)
     tf.config.run_functions_eagerly(True)  # compiling takes longer than a few steps
     yield
@@ -164,11 +170,50 @@ def test_less_than_one_pass_is_a_percentage(monkeypatch: pytest.MonkeyPatch) -> 
     assert "1 step of 5,120 tokens, about 40% of your text." in form._summary.value
 
 
-def test_shapes_are_known_before_a_download() -> None:
-    assert model_shape(RunConfig(model_name="345M")) == PRETRAINED_CONFIGS["355M"]
-    assert model_shape(RunConfig(model_name="tiny")) is not None
-    assert model_shape(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
-    assert model_shape(RunConfig(model_name="unheard-of")) is None
+def test_the_time_is_estimated_before_training_and_from_the_last_run_after_it() -> None:
+    form = FinetuneForm(model_name="tiny", steps=120, accumulate_gradients=4, sample_every=0)
+    assert (
+        "About 4 min 0 s, plus samples and saving: 2.0 s per step (one layer and the loss were "
+        in (words(form.widget))
+    )
+    form = short(steps=4)
+    form.run()
+    form.form.set(steps=1000)
+    assert "per step (measured in run1 on this device)" in words(form.widget)
+
+
+def test_a_model_that_does_not_fit_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=None, free=8 * GB)
+    needs(monkeypatch, 40 * GB, 30 * GB)
+    form = FinetuneForm(model_name="1558M")
+    assert "per step" not in words(form.widget)
+
+
+def test_a_short_text_is_reported_below_it() -> None:
+    write_text(text="Hello, world!")
+    form = FinetuneForm("text.txt", model_name="124M")
+    warning = (
+        "The text has only 13 characters, about 3 tokens, less than the model's context of 1,024"
+    )
+    assert warning in words(form.widget)
+    write_text(text="0123456789" * 2048)
+    form.picker.refresh()
+    form.form.set(steps=3)
+    assert "The text has only" not in words(form.widget)
+
+
+def test_samples_longer_than_the_context_have_a_note() -> None:
+    form = FinetuneForm(model_name="tiny", sample_length=257)
+    assert "Longer than the model's context of 256 tokens" in under(form, "sample_length")
+    form.form.set(sample_length=256)
+    assert "Longer than" not in under(form, "sample_length")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", "x" * 300, "run\n1", " run1"])
+def test_an_invalid_run_name_is_reported_beside_it(name: str) -> None:
+    form = FinetuneForm()
+    form.form.set(run_name=name)
+    assert "Run name must" in words(form.form.row("run_name").widget)
 
 
 def lines(form: FinetuneForm) -> list[str]:
@@ -290,6 +335,43 @@ def test_run_trains_and_returns_the_session() -> None:
     assert session.is_loaded
 
 
+def test_the_train_button_does_the_same_as_the_cell() -> None:
+    form = short(steps=2)
+    button(form.widget, "Train").click()
+    assert saved_steps() == {2}
+    assert "saved: checkpoint/run1, step 2" in words(form.widget).lower()
+    session = form.run()
+    assert saved_steps() == {2}, "the cell returns what the button has trained"
+    assert session.run_name == "run1"
+    assert session.is_loaded
+    assert form.run() is session
+    assert saved_steps() == {4}, "once more"
+
+
+def test_other_options_after_the_button_are_trained() -> None:
+    form = short(steps=2)
+    button(form.widget, "Train").click()
+    form.form.set(steps=1)
+    form.run()
+    assert saved_steps() == {3}
+
+
+def test_an_error_is_shown_below_the_train_button() -> None:
+    form = short(steps="x")
+    button(form.widget, "Train").click()
+    assert "Training steps must be a whole number, got 'x'" in words(form.widget)
+    form.form.set(steps=1)
+    button(form.widget, "Train").click()
+    assert saved_steps() == {1}
+
+
+def test_a_trained_run_can_be_downloaded_below_its_curve() -> None:
+    form = short(steps=1)
+    button(form.widget, "Train").click()
+    button(form.widget, "Download run1").click()
+    assert Path("checkpoint_run1.tar").is_file()
+
+
 def test_run_trains_in_a_given_session() -> None:
     session = Session()
     assert short(steps=1).run(session) is session
@@ -302,11 +384,11 @@ def test_running_again_frees_the_old_model_first(
     form = short(steps=1)
     session = form.run()
     first, alive = weakref.ref(session.model), []
-    finetune = FinetuneRun.__init__
+    start = FinetuneRun.__init__
 
     def watched(*arguments: Any) -> None:
         alive.append(first())
-        finetune(*arguments)
+        start(*arguments)
 
     monkeypatch.setattr(FinetuneRun, "__init__", watched)
     assert form.run() is session
@@ -325,7 +407,7 @@ def test_failed_training_closes_the_session_but_an_invalid_option_does_not(
     assert session.is_loaded
     form.form.set(steps=1)
 
-    def fails(_run: FinetuneRun) -> None:
+    def fails(_run: FinetuneRun, _show: object) -> None:
         raise DatasetError("the loss became nan")
 
     monkeypatch.setattr(training_view, "show", fails)

@@ -11,10 +11,15 @@ from gpt2_helpers.forms.widgets import html
 from gpt2_helpers.system import device
 from widget_texts import markup, words
 
+T4 = (device.Gpu("/GPU:0", "T4", 2**34, (7, 5)),)
+
 
 @pytest.mark.parametrize(
     ("gpus", "heading"),
-    [((), "Ready, without a GPU"), ((device.Gpu("/GPU:0", "T4", 2**34, (7, 5)),), "Ready, with a")],
+    [
+        ((), "Ready, without a GPU"),
+        ((device.Gpu("/GPU:0", "T4", 2**34, (7, 5)),), "Ready, with the GPU T4, 16.0 GB"),
+    ],
     ids=["cpu", "gpu"],
 )
 def test_start_shows_the_hardware(

@@ -165,9 +165,7 @@ def test_endless_training_has_no_bar_and_saves_on_interrupt(
     shown = words(page[0])
     assert "3 steps in " in shown
     assert " left" not in shown
-    assert (
-        "Interrupted and saved: checkpoint/run1, step 3. Run this cell again to continue." in shown
-    )
+    assert "Interrupted and saved: checkpoint/run1, step 3. Train again to continue." in shown
     assert saved_steps() == {3}
     show(open_run(steps=2))  # the same cell again
     assert "Saved: checkpoint/run1, step 5." in words(page[1])

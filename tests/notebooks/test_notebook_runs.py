@@ -85,7 +85,7 @@ def test_running_finetune_again_resumes_the_run(twice: Pages) -> None:
 def test_finetune_shows_the_hardware_and_the_training_text(twice: Pages) -> None:
     page = twice.pages[0]
     shown = page["drive-form"].text
-    assert re.match("Ready, with(out)? a GPU", shown)
+    assert re.match("Ready, with(out a GPU| the GPU .+)", shown)
     assert re.search("GPU: none .*Change runtime type|GPU: .* GB", shown)
     story = (ROOT / "data" / "stories.txt").read_text(encoding="utf-8")
     assert story[:200] in page["finetune-form"].text

@@ -1,7 +1,8 @@
 """Downloads a file from the kernel's machine to the user's computer.
 
-Colab has its own download function. Other front ends get a link that contains the file. A large
-file is not embedded: its path is shown instead.
+Colab has its own download function. Other front ends get a link. That of a small file contains the
+file; that of a large one is relative to the notebook, which JupyterLab resolves, and the path of
+the file is shown as well.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import mimetypes
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import ipywidgets as widgets
 
@@ -22,7 +24,7 @@ MAX_LINK_BYTES = 4 * 10**6  # a link's content is stored in the notebook
 
 
 def download_button(path: str | Path) -> widgets.Widget:
-    """Return a widget that downloads a file when clicked, or shows the path of a large one.
+    """Return a widget that downloads a file when clicked.
 
     Args:
         path: An existing file.
@@ -34,7 +36,23 @@ def download_button(path: str | Path) -> widgets.Widget:
     if colab.in_colab():
         action = ActionButton(f"Download {path.name}", lambda: colab.download_file(path))
         return widgets.VBox([action.button, action.message])
-    return widgets.HTML(_link(path))
+    return _link(path)
+
+
+def deliver(path: str | Path) -> widgets.Widget:
+    """Download a file at once in Colab; elsewhere return a link to it.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        OptionError: If the file does not exist.
+    """
+    path = _existing(path)
+    if colab.in_colab():
+        colab.download_file(path)
+        return widgets.HTML(message("note", "The browser saves the file."))
+    return _link(path)
 
 
 def download(path: str | Path) -> None:
@@ -55,7 +73,7 @@ def download(path: str | Path) -> None:
         return
     from IPython.display import display
 
-    display(widgets.HTML(_link(path)))  # type: ignore[no-untyped-call]
+    display(_link(path))  # type: ignore[no-untyped-call]
 
 
 def _existing(path: str | Path) -> Path:
@@ -65,15 +83,26 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _link(path: Path) -> str:
+def _link(path: Path) -> widgets.Widget:
     size = path.stat().st_size
-    if size > MAX_LINK_BYTES:
-        return message("note", f"{path.name}, {size / 1e6:,.1f} MB, is in {path.resolve().parent}")
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    if size <= MAX_LINK_BYTES:
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        content = base64.b64encode(path.read_bytes()).decode("ascii")
+        return widgets.HTML(_anchor(path, f"data:{kind};base64,{content}"))
+    place = widgets.HTML(
+        message("note", f"{path.name}, {size / 1e6:,.1f} MB, is in {path.resolve().parent}")
+    )
+    if not path.resolve().is_relative_to(Path.cwd()):
+        return place
+    # JupyterLab resolves relative addresses in the output of a cell, but not in an HTML widget.
+    anchor = _anchor(path, quote(path.resolve().relative_to(Path.cwd()).as_posix()))
+    shown = {"output_type": "display_data", "data": {"text/html": anchor}, "metadata": {}}
+    return widgets.VBox([widgets.Output(outputs=(shown,)), place])
+
+
+def _anchor(path: Path, address: str) -> str:
     name = escape(path.name)
     return (
         f'<a style="color: inherit; text-decoration: underline" download="{name}" '
-        f'href="data:{kind};base64,{content}">'
-        f"Download {name}</a>"
+        f'href="{address}">Download {name}</a>'
     )

@@ -6,13 +6,14 @@ import base64
 import re
 from pathlib import Path
 
+import ipywidgets as widgets
 import pytest
 
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.forms.widgets import downloads
-from gpt2_helpers.forms.widgets.downloads import download, download_button
+from gpt2_helpers.forms.widgets.downloads import deliver, download, download_button
 from gpt2_helpers.google import colab
-from widget_texts import button, markup, words
+from widget_texts import button, markup, parts, words
 
 
 @pytest.fixture
@@ -44,6 +45,24 @@ def test_a_large_file_is_shown_by_its_path(path: Path, monkeypatch: pytest.Monke
     shown = download_button(path)
     assert "href" not in markup(shown)
     assert str(path.parent) in words(shown)
+
+
+def test_a_large_file_in_the_working_folder_has_a_link_as_well(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "MAX_LINK_BYTES", 5)
+    monkeypatch.chdir(path.parent)
+    shown = deliver(path.name)
+    (output,) = [part for part in parts(shown) if isinstance(part, widgets.Output)]
+    link = output.outputs[0]["data"]["text/html"]
+    assert 'href="my%20%22texts%22.txt"' in link
+    assert "download=" in link
+    assert str(path.parent) in words(shown)
+
+
+def test_in_colab_a_file_is_delivered_at_once(path: Path, sent: list[Path]) -> None:
+    deliver(path)
+    assert sent == [path]
 
 
 def test_in_colab_a_click_sends_the_file(path: Path, sent: list[Path]) -> None:
