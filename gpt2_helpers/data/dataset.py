@@ -30,16 +30,11 @@ from gpt2_helpers.data.token_files import (
     write_npz,
 )
 from gpt2_helpers.data.token_stream import TokenStream, total_size
+from gpt2_helpers.data.vocabulary_fit import fit_notes, word_rate
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.system.files import CopyProgress, drain
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
-
-# Tokens per character above which the vocabulary is a poor fit for the text. Measured with GPT-2's
-# vocabulary: English 0.23 to 0.3; German, French and Spanish 0.4; source code 0.45; Polish, Czech
-# and Turkish 0.57; Arabic 1.0; Russian 1.1; Greek 1.2; Japanese 1.4; Hindi 1.5; Chinese 1.8;
-# Korean 2.3.
-POOR_FIT = 0.65
 
 _PARALLEL_BYTES = 1 << 24  # for less text, starting processes costs more than it saves
 _CHUNK_TOKENS = 1 << 20  # ids compared at a time
@@ -57,6 +52,7 @@ class Dataset:
         notes: What was detected while reading, as sentences.
         sources: Paths of the files that were read.
         end_of_text: The id after each document; None if the markers are encoded as plain text.
+        word_rate: Tokens per character of the text's words; 0 if unknown. See `vocabulary_fit`.
     """
 
     tokens: AnyIds
@@ -65,6 +61,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     end_of_text: int | None = None
+    word_rate: float = 0.0
 
     def describe(
         self, n_ctx: int, tokens_per_step: int | None = None, steps: int | None = None
@@ -91,33 +88,34 @@ class Dataset:
         if rate:
             amounts += f", {self.characters:,} characters: {rate:.2f} tokens per character"
         lines.append(amounts)
-        if rate > POOR_FIT:
-            lines.append(
-                "Warning: the model's vocabulary is a poor fit for this text: it needs "
-                f"{rate:.2f} tokens per character (about 0.25 for English), so generated texts "
-                "are shorter and worse. For another language, train a model with its own "
-                "vocabulary: gpt2-helpers pretrain"
-            )
+        lines += fit_notes(rate, self.word_rate)
         if count <= n_ctx:
             lines.append(
                 f"the data is shorter than the model's context of {n_ctx:,} tokens: training uses "
                 f"sequences of {count:,}"
             )
         if tokens_per_step and steps and steps > 0:
-            seen = steps * tokens_per_step / count
+            seen = describe_epochs(steps * tokens_per_step / count)
             amount = f"{_count(steps, 'step')} of {tokens_per_step:,} tokens"
-            lines.append(f"{amount}: {_describe_epochs(seen)}")
+            lines.append(f"{amount}: {seen}")
         elif tokens_per_step:
             epoch = max(1, round(count / tokens_per_step))
             lines.append(f"the data is seen once in {_count(epoch, 'step')}")
         return lines
 
 
-def _describe_epochs(epochs: float) -> str:
-    if epochs < 1:
-        return f"{100 * epochs:.2g}% of the data is seen"
-    times = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
-    return "the data is seen " + ("once" if times == "1" else f"{times} times")
+def describe_epochs(epochs: float, text: str = "the data") -> str:
+    """How often training sees a text, in the same words wherever it is shown.
+
+    >>> [describe_epochs(epochs) for epochs in (0.1234, 0.999, 1.02)]
+    ['12% of the data is seen', 'the data is seen once', 'the data is seen once']
+    >>> [describe_epochs(epochs, "your text") for epochs in (3.46, 9.96, 1234.5)]
+    ['your text is seen 3.5 times', 'your text is seen 10 times', 'your text is seen 1,234 times']
+    """
+    if epochs < 0.995:
+        return f"{100 * epochs:.2g}% of {text} is seen"
+    times = f"{epochs:,.0f}" if epochs >= 9.95 else f"{float(f'{epochs:.2g}'):g}"
+    return f"{text} is seen " + ("once" if times == "1" else f"{times} times")
 
 
 def load_dataset(
@@ -195,6 +193,7 @@ def iter_load(
         notes=stream.report.notes(),
         sources=tuple(str(file) for file in files),
         end_of_text=None if config.legacy_tokens else tokenizer.end_of_text,
+        word_rate=word_rate(stream.sample, tokenizer),
     )
 
 

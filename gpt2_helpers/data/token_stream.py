@@ -21,6 +21,7 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
 _MIN_PART, _MAX_PART = 1 << 10, 1 << 20  # characters encoded at a time
+SAMPLE_CHARACTERS = 100_000
 _TAIL = 16  # ids that are enough to recognize an `<|endoftext|>`, as one id or as seven
 
 
@@ -53,6 +54,7 @@ class TokenStream:
         self.report = report
         self.documents = 0
         self.characters = 0  # of text files and tables
+        self.sample = ""  # the start of the text
 
     def read(self, path: str | Path, files: list[Path]) -> Iterator[AnyIds]:
         """Yield the ids of all files, with an end of text between two files.
@@ -98,6 +100,8 @@ class TokenStream:
         in_document = False
         for text in texts:
             self.characters += len(text)
+            if len(self.sample) < SAMPLE_CHARACTERS:
+                self.sample += text[: SAMPLE_CHARACTERS - len(self.sample)]
             for order, part in enumerate(text.split(END_OF_TEXT)):
                 if order:
                     in_document = False

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.data.csv_files import read_column
+from gpt2_helpers.data.dataset import describe_epochs
 from gpt2_helpers.data.documents import check_column, find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import is_token_file
@@ -287,7 +288,7 @@ def advice(
             )
         if epochs and epochs >= MANY_EPOCHS:
             lines.append(
-                f"Training went through the text {epochs:,.0f} times: use fewer steps or more text "
+                f"In training {describe_epochs(epochs, 'the text')}: use fewer steps or more text "
                 "to reduce memorization."
             )
     elif report and report.words and report.words.looks_like_noise:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.config import BUNDLED_FOLDER, DatasetConfig
 from gpt2_helpers.data.dataset import (
     Dataset,
     encode_csv,
@@ -25,6 +25,7 @@ from gpt2_helpers.data.dataset import (
     load_dataset,
     train_validation_split,
 )
+from gpt2_helpers.data.vocabulary_fit import POOR_FIT
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.system.files import CopyProgress
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
@@ -353,7 +354,31 @@ def test_a_poorly_fitting_vocabulary_gives_a_warning(
     dataset = load_dataset(write(tmp_path / "a.txt", text * 100), tokenizer)
     warnings = [line for line in dataset.describe(10) if line.startswith("Warning")]
     assert bool(warnings) is not fits
-    assert fits or "poor fit for this text" in warnings[0]
+    assert fits or "poor fit for the language" in warnings[0]
+
+
+CHAT = "[12/03/21, 14:05:33] Anna: ok 😂😂😂\n[12/03/21, 14:05:41] Ben: 👍👍 https://x.co/a9F3b\n"
+JSON = '{"id": 184467, "ts": 1669800000.25, "xy": [0.125, -3.75], "ok": true, "n": null},\n'
+NOTE = "much of the text is digits, symbols or markup"
+
+
+@pytest.mark.parametrize("text", [CHAT, JSON, "!?* -- 3.14159 {{}} " * 3])
+@pytest.mark.parametrize("vocabulary", ["gpt2", "tiny"])
+def test_text_with_few_words_is_not_taken_for_another_language(
+    tmp_path: Path, shared: Path, text: str, vocabulary: str
+) -> None:
+    folder = shared / "gpt2-vocab" if vocabulary == "gpt2" else BUNDLED_FOLDER
+    dataset = load_dataset(write(tmp_path / "a.txt", text * 100), Tokenizer.load(folder))
+    said = " ".join(dataset.describe(10))
+    assert "Warning" not in said
+    rate = len(dataset.tokens) / dataset.characters
+    assert (NOTE in said) == (rate > POOR_FIT and dataset.word_rate > 0)
+
+
+@pytest.mark.parametrize("text", ["日本語", "abc", "Да!"])
+def test_a_few_characters_say_nothing_about_the_language(tmp_path: Path, text: str) -> None:
+    dataset = load_dataset(write(tmp_path / "a.txt", text), Tokenizer.load(BUNDLED_FOLDER))
+    assert len(dataset.describe(10_000)) == 2  # the amounts, and that it is short
 
 
 # -- Validation

@@ -59,7 +59,7 @@ def test_advice_is_based_on_losses_and_copies(page: list[Any], session: Session)
     show_advice(session, report)
     shown = words(page[-1])
     assert "Of 10 texts, 9 are copies of the training text" in shown
-    assert "Training went through the text" in shown
+    assert "In training the text is seen" in shown
 
 
 def test_without_problems_there_is_no_advice(page: list[Any], session: Session) -> None:
