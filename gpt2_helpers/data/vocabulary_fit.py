@@ -57,8 +57,8 @@ def fit_notes(text_rate: float, words_rate: float) -> list[str]:
     if words_rate > POOR_FIT:
         return [
             "Warning: the model's vocabulary is a poor fit for the language of this text: its "
-            f"words need {words_rate:.2f} tokens per character (about 0.25 in English), so generated "
-            "texts are shorter and worse. To train a model with its own vocabulary: "
+            f"words need {words_rate:.2f} tokens per character (about 0.25 in English), so "
+            "generated texts are shorter and worse. To train a model with its own vocabulary: "
             "gpt2-helpers pretrain"
         ]
     if words_rate and text_rate > POOR_FIT:
