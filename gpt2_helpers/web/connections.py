@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
+from collections import OrderedDict
 from http import HTTPStatus
 from typing import Any
 
@@ -33,15 +33,22 @@ def max_connections() -> int:
 
 
 class ConnectionProtocol(H11Protocol):
-    """A connection to a client."""
+    """A connection to a client.
 
-    _timer: asyncio.TimerHandle | None = None
-    _is_rejected = False  # what still arrives is discarded
-    _idle_since = 0.0  # or since when the request is incomplete
+    Args:
+        idle: The server's connections that wait for a request or the rest of one, the one that
+            waits for longest first. The values have no meaning.
+        **arguments: Those of uvicorn's class.
+    """
+
+    def __init__(self, idle: OrderedDict[ConnectionProtocol, None], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._idle = idle
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_rejected = False  # what still arrives is discarded
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._idle_since = time.monotonic()
         self._update_timer()
         self._make_room()
 
@@ -52,11 +59,20 @@ class ConnectionProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
+        self._idle.pop(self, None)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._idle_since = time.monotonic()
         super().on_response_complete()
+        if self._is_incomplete() and not self.transport.is_closing():
+            self._idle[self] = None
+
+    def shutdown(self) -> None:
+        """Close the connection on shutdown, after the response if there is a whole request."""
+        if self._is_incomplete():
+            self._close()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be parsed. h11's exception is being handled."""
@@ -104,27 +120,28 @@ class ConnectionProtocol(H11Protocol):
         """Keep within the limit: close the connection that has been idle for longest."""
         if len(self.connections) <= max_connections():
             return
-        others = [
-            one
-            for one in self.connections
-            if isinstance(one, ConnectionProtocol) and not one.transport.is_closing()
-        ]
-        others.remove(self)
-        if len(others) < max_connections():
-            return
-        if idle := [one for one in others if one._is_incomplete()]:
-            min(idle, key=lambda one: one._idle_since).transport.close()
-        else:
+        longest = next(iter(self._idle))
+        if longest is self:
             self._reject(503, "too many requests are being served: retry later")
+        else:
+            longest._close()
+
+    def _close(self) -> None:
+        self._idle.pop(self, None)
+        self.connections.discard(self)  # so that it no longer counts, though it closes only later
+        self.transport.close()
 
     def _update_timer(self) -> None:
         """Run the timer while a request is incomplete."""
-        if self._is_rejected:
+        if self._is_rejected or self.transport.is_closing():
             return
         if not self._is_incomplete():
             self._cancel_timer()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(READ_TIMEOUT, self._on_timeout)
+            self._idle.pop(self, None)
+        else:
+            self._idle.setdefault(self, None)
+            if self._timer is None:
+                self._timer = self.loop.call_later(READ_TIMEOUT, self._on_timeout)
 
     def _is_incomplete(self) -> bool:
         return self._is_rejected or self.conn.their_state in (h11.IDLE, h11.SEND_BODY)

@@ -7,8 +7,10 @@ import signal
 import socket
 import threading
 import time
+from collections import OrderedDict
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers.errors import Gpt2Error, OptionError, import_optional
 from gpt2_helpers.session import Session
@@ -124,10 +126,11 @@ def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn
                 threading.Thread(target=engine.stop, args=timeout, daemon=True).start()
             super().handle_exit(sig, frame)
 
+    http: Any = partial(ConnectionProtocol, OrderedDict())
     return GracefulServer(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http=ConnectionProtocol,  # on h11, which limits the size of headers; httptools doesn't
+            http=http,  # on h11, which limits the size of headers; httptools does not
             h11_max_incomplete_event_size=config.max_query_bytes + MAX_HEADER_BYTES,
             # Configuring logging would close the stream of absl's handler, if TensorFlow is loaded
             # and stderr has been redirected since, as in a notebook or in pytest.

@@ -105,6 +105,19 @@ def test_more_requests_than_connections_are_refused_as_json(
         assert client.get("/healthz").status_code == 200
 
 
+def test_incomplete_requests_do_not_delay_the_shutdown(
+    tiny: Session, connect: Connect, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with ExitStack() as stack:
+        with serving(tiny) as client:
+            for sent in (b"", b"GET / HT", HEAD + b"Content-Length: 9\r\n\r\n{"):
+                stack.enter_context(connect(client)).sendall(sent)
+            assert client.get("/healthz").status_code == 200
+            start = time.monotonic()
+        assert time.monotonic() - start < 5
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("kilobytes", [70, 130, 400, 3000])
 def test_a_long_query_is_answered_in_json(
     client: httpx.Client, connect: Connect, kilobytes: int

@@ -156,7 +156,11 @@ def try_mutants(
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Path(folder), processes)
         with ThreadPoolExecutor(processes) as pool:
-            list(pool.map(attempt, mutants))
+            try:
+                list(pool.map(attempt, mutants))
+            except BaseException:  # also KeyboardInterrupt
+                pool.shutdown(cancel_futures=True)
+                raise
     return counts
 
 
