@@ -136,7 +136,7 @@ def install():
         wheel = find_wheel()
     if not wheel:
         raise InstallError(
-            f"{{ADDRESS}} cannot be reached, and there is no wheel of the package here.\\n"
+            f"{{ADDRESS}} cannot be reached, and no wheel of the package was found here.\\n"
             "1. Make one: run `make wheel` in a copy of the project; it is written to dist/.\\n"
             "2. Put it next to this notebook (in Colab: upload it in Files, on the left) or into "
             "the folder gpt2-helpers of your Google Drive, and run this cell again."
