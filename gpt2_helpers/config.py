@@ -107,7 +107,7 @@ class SamplingConfig(ValidatedConfig):
     )
     finish_sentence: bool = option(
         False,
-        "end each text at the end of a sentence if one ends close enough to the maximum length",
+        "end each text after a complete sentence, if one ends close enough to the maximum length",
         label="Finish the sentence",
     )
     seed: int | None = option(

@@ -135,7 +135,7 @@ def document(parser: RequestParser) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any], address: str) -> str:
-    """Return the document as an HTML page without scripts.
+    """Return the document as an HTML page.
 
     Args:
         document: The OpenAPI document.
@@ -161,6 +161,7 @@ def page(document: dict[str, Any], address: str) -> str:
 <meta name="description" content="Routes and parameters of this server">
 <link rel="icon" href="static/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="static/page.css">
+<script type="module" src="static/theme.js"></script>
 </head>
 <body class="reading">
 <main>

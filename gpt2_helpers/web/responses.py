@@ -17,6 +17,7 @@ from starlette.types import Receive
 
 from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.sentences import sentence_ends
 from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest
@@ -211,6 +212,7 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
         PRESET,
         temperature=request.temperature,
         prompt_prefix=prompt_prefix,
+        finish_sentence=False,
         nsamples=max(1, min(SAMPLES_PER_COMPLETION * request.count, engine.capacity - 1)),
         length=2,
     )
@@ -231,10 +233,12 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
 
 
 def _first_line(text: str, is_complete: bool) -> str:
-    """Cut a continuation at the end of its first line, or after its last whole word.
+    """Cut a continuation at the end of its first line, or after its last whole sentence or word.
 
     >>> _first_line(" a small house by the sea", False)
     ' a small house by the'
+    >>> _first_line(" by the sea. She was", False)
+    ' by the sea.'
     >>> _first_line("\\n    return total\\n\\ndef", False)
     '\\n    return total'
     """
@@ -242,6 +246,9 @@ def _first_line(text: str, is_complete: bool) -> str:
     line, newline, _ = text[start:].partition("\n")
     if not line:
         return ""
-    if not (is_complete or newline) and " " in line:
-        line = line[: line.rindex(" ")]
+    if not (is_complete or newline):
+        if ends := sentence_ends(line):
+            line = line[: ends[-1]]
+        elif " " in line:
+            line = line[: line.rindex(" ")]
     return text[:start] + line.rstrip()

@@ -640,6 +640,9 @@ def test_light_and_dark_have_enough_contrast(chromium: Browser, address: str, sc
     assert is_dark() != (scheme == "dark")
     opened.go(address)
     assert is_dark() != (scheme == "dark"), "the choice is remembered"
+    for path in ("how", "docs"):
+        opened.page.goto(f"{address}{path}")
+        assert is_dark() != (scheme == "dark")
     opened.context.close()
 
 

@@ -6,7 +6,7 @@ import { lastPart, limitRemark } from "./prompt.js";
 import { Results, share } from "./results.js";
 import { Settings, linkParameters, settingsLink } from "./settings.js";
 import { openReader } from "./reader.js";
-import * as storage from "./storage.js";
+import "./theme.js";
 
 const MAX_ATTEMPTS = 4; // while the server is busy
 const RECONNECT_DELAY = 5000; // milliseconds
@@ -254,19 +254,6 @@ function write(text) {
   editor.scrollTop = editor.scrollHeight;
   editor.scrollIntoView({ block: "center" });
 }
-
-// Dark mode
-
-const root = document.documentElement;
-const storedTheme = storage.read("localStorage", "theme", (value) => ["dark", "light"].includes(value));
-if (storedTheme) root.dataset.theme = storedTheme;
-byId("theme").addEventListener("click", () => {
-  const isDark = root.dataset.theme
-    ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = isDark ? "light" : "dark";
-  storage.write("localStorage", "theme", root.dataset.theme);
-});
 
 byId("settings").open = !matchMedia("(max-width: 30rem)").matches;
 byId("generate").disabled = byId("complete").disabled = true; // until the model is known

@@ -21,7 +21,7 @@ const CONTROLS = {
     help: "texts to generate from the same prompt",
   },
   finish_sentence: {
-    help: "end at the end of a sentence if the length allows it",
+    help: "end after a complete sentence if the length allows it",
   },
   top_k: {
     advanced: true,
@@ -31,7 +31,7 @@ const CONTROLS = {
   top_p: {
     advanced: true,
     format: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
-    help: "choose each token among those that make up this share of the probability; replaces top-k",
+    help: "choose each token among those that make up this share of the probability; replaces top‑k",
   },
 };
 
