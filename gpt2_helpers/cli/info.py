@@ -137,6 +137,7 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
     """Describe a run; raises CheckpointError if it doesn't exist."""
     from gpt2_helpers.checkpoint.run_folder import RunFolder
     from gpt2_helpers.checkpoint.run_record import RunRecord
+    from gpt2_helpers.evaluation.training_advice import training_advice
 
     run = RunFolder(checkpoint_dir, run_name).require()
     assert run.checkpoint is not None
@@ -157,6 +158,7 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
         ("earlier data:", ", ".join(path for path, _, _ in record.earlier_datasets)),
         ("loss:", _describe_losses(record.losses)),
         ("validation:", _describe_losses(record.validation_losses)),
+        ("advice:", " ".join(training_advice(record, record.epochs(run.step)))),
         ("options:", _join(_changed_options(record.parameters), "=") or "all default"),
         ("made with:", _join(record.versions)),
     ]

@@ -27,9 +27,10 @@ def training_advice(
     Returns:
         Sentences; an empty list if there is nothing to recommend.
     """
-    kept = record.checkpoints[-1] if record.checkpoints else None
-    losses = [pair for pair in record.losses if kept is None or pair[0] <= kept]
-    validation = [pair for pair in record.validation_losses if kept is None or pair[0] <= kept]
+    first = record.earlier_datasets[-1][2] if record.earlier_datasets else 0
+    last = record.checkpoints[-1] if record.checkpoints else math.inf
+    losses = [pair for pair in record.losses if first < pair[0] <= last]
+    validation = [pair for pair in record.validation_losses if first < pair[0] <= last]
     if len(validation) >= 2:
         is_last = len(validation) == len(record.validation_losses)
         return _validation_advice(losses, validation, is_last, epochs)

@@ -46,5 +46,12 @@ def test_steps_that_were_not_kept_do_not_count() -> None:
     assert not training_advice(record, epochs=3)
 
 
+def test_losses_on_an_earlier_dataset_do_not_count() -> None:
+    record = RunRecord(losses=noisy(3, 3, 100) + [(s + 100, v) for s, v in noisy(5, 3, 100)])
+    assert training_advice(record, epochs=3)
+    record.earlier_datasets = [("old.txt", None, 190)]
+    assert not training_advice(record, epochs=3)
+
+
 def test_a_memorizing_run_is_not_trained_longer() -> None:
     assert training_advice(RunRecord(losses=noisy(5, 3, 100)), 0.5, is_memorizing=True) == []
