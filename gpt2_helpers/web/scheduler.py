@@ -66,7 +66,7 @@ class Scheduler(Engine):
         self._queue: deque[_Entry] = deque()
         self._running: dict[int, _Entry] = {}  # by the index of their sequences
         self._indices = itertools.count()
-        self._step_started: float | None = None  # None while there is no work
+        self._step_started: float | None = None  # None while idle
         self._aborting = False  # fail what is not complete
         self._thread = threading.Thread(target=self._run, name="gpt2-scheduler", daemon=True)
 

@@ -1,4 +1,4 @@
-"""Rate limit: how clients are told apart, and what their requests cost."""
+"""Rate limit: how clients are distinguished, and what their requests cost."""
 
 from __future__ import annotations
 

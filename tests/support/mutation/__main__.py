@@ -61,19 +61,24 @@ class Runner:
         self._copies: queue.Queue[Path] = queue.Queue()
         for number in range(processes):
             self._copies.put(_copy_checkout(folder / str(number)))
-        self._limits: dict[str, float] = {}  # seconds, by module
+        self._limits: dict[str, float | None] = {}  # seconds, by module
         self._locks = {module: threading.Lock() for module in CONFIG["modules"]}
 
     def outcome(self, mutant: Mutant) -> tuple[str, str]:
-        """Return "killed", "explained", "survived" or "equal", and the changed line."""
-        code = (ROOT / module_path(mutant.module)).read_text(encoding="utf-8")
-        changed = mutate(mutant, code)
-        if changed is None:
-            return "equal", ""
-        line = changed_line(code, changed)
+        """Return "killed", "explained", "survived", "equal" or "failing", and the changed line.
+
+        "equal" code does the same as before; "failing" tests already fail without a change.
+        """
         with self._copy() as copy:
-            limit = self._limit(mutant.module, copy)
             file = copy / module_path(mutant.module)
+            code = file.read_text(encoding="utf-8")
+            changed = mutate(mutant, code)
+            if changed is None:
+                return "equal", ""
+            line = changed_line(code, changed)
+            limit = self._limit(mutant.module, copy)
+            if limit is None:
+                return "failing", line
             file.write_text(changed, encoding="utf-8")
             try:
                 passed = _run_tests(copy, mutant.module, limit)
@@ -91,14 +96,19 @@ class Runner:
         finally:
             self._copies.put(copy)
 
-    def _limit(self, module: str, copy: Path) -> float:
-        """Seconds that a mutant's tests may take, from the time that they take without one."""
+    def _limit(self, module: str, copy: Path) -> float | None:
+        """Seconds that a mutant's tests may take, from the time that they take without one.
+
+        None if they fail without one.
+        """
         with self._locks.setdefault(module, threading.Lock()):
             if module not in self._limits:
                 start = time.monotonic()
-                if not _run_tests(copy, module, SLOWEST):
-                    raise SystemExit(f"{test_path(module)} fails without a change: mend it first")
-                self._limits[module] = 30 + 5 * (time.monotonic() - start)
+                passed = _run_tests(copy, module, SLOWEST)
+                seconds = time.monotonic() - start
+                self._limits[module] = 30 + 5 * seconds if passed else None
+                if not passed:
+                    print(f"{test_path(module)} fails without a change: mend it first", flush=True)
             return self._limits[module]
 
 
@@ -199,6 +209,8 @@ def main() -> int:
         mutants += mutants_of(module, code)
     random.Random(options.seed).shuffle(mutants)
     seconds = None if options.module else 60 * options.minutes
+    extent = "all" if seconds is None else f"{options.minutes:g} minutes"
+    print(f"seed {options.seed}: up to {len(mutants):,} mutants, {extent}", flush=True)
     counts = try_mutants(mutants, seconds, options.processes)
     total = sum(counts.values(), Counter[str]())
     tried = sum(total[name] for name in COUNTS)
@@ -210,7 +222,7 @@ def main() -> int:
     )
     if options.docs:
         DOCS.write_text(update_docs(DOCS.read_text(encoding="utf-8"), rows(counts)), "utf-8")
-    return 0
+    return 1 if total["failing"] else 0
 
 
 if __name__ == "__main__":
