@@ -6,6 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 VENV := .venv/.installed
 VENV_COLAB := .venv-colab/.installed
 VENV_BASELINES := .venv-baselines/.installed
+VENV_EXCHANGE := .venv-exchange/.installed
 CHECKOUT := "gpt2-helpers and its dependencies" "700 MB" --editable '.[hub,notebooks,pretrain,web,test]'
 # Tests of a file share fixtures, so each file runs in one process.
 ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env \
@@ -52,6 +53,10 @@ pictures: $(VENV) ## retake the pictures of the notebooks and the web app, in a 
 .PHONY: test-colab
 test-colab: $(VENV_COLAB) ## run the tests with Colab's versions, in a separate environment
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
+
+.PHONY: test-exchange
+test-exchange: $(VENV) $(VENV_EXCHANGE) ## round trips with transformers and PEFT, in a separate environment
+	@EXCHANGE_PYTHON=.venv-exchange/bin/python .venv/bin/python -m pytest -q -rs tests/exchange
 
 # The next five print a summary; crash-test, fuzz and mutation have a time limit.
 .PHONY: crash-test
@@ -104,7 +109,7 @@ venv: $(VENV) ## create .venv and install the package into it
 
 .PHONY: clean
 clean: ## remove environments and caches; keep runs, models and samples
-	@rm -rf .venv .venv-colab .venv-baselines build dist gpt2_helpers.egg-info
+	@rm -rf .venv .venv-colab .venv-baselines .venv-exchange build dist gpt2_helpers.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
@@ -119,3 +124,7 @@ $(VENV_COLAB): pyproject.toml requirements.txt constraints-colab.txt
 $(VENV_BASELINES): benchmarks/baselines/requirements.txt
 	@.ci/venv .venv-baselines 11 "the libraries to compare with" "1 to 4 GB" \
 		--requirement benchmarks/baselines/requirements.txt
+
+$(VENV_EXCHANGE): tests/support/exchange/requirements.txt
+	@.ci/venv .venv-exchange 10 "transformers and PEFT" "1 to 4 GB" \
+		--requirement tests/support/exchange/requirements.txt

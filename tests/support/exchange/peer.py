@@ -29,7 +29,8 @@ def make_model(folder: str, texts: list[str], vocab_size: int, **shape: Any) -> 
         tokenizer_object=bpe._tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
     torch.manual_seed(1)
-    config = transformers.GPT2Config(vocab_size=len(tokenizer), initializer_range=0.2, **shape)
+    options = {"initializer_range": 0.2, **shape}
+    config = transformers.GPT2Config(vocab_size=len(tokenizer), **options)
     model = transformers.GPT2LMHeadModel(config)
     with torch.no_grad():  # biases start at 0 and gains at 1
         for parameter in model.parameters():
@@ -37,6 +38,13 @@ def make_model(folder: str, texts: list[str], vocab_size: int, **shape: Any) -> 
                 parameter.add_(torch.randn_like(parameter) * 0.2)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def save_again(folder: str, out: str, dtype: str, max_shard_size: str) -> None:
+    """A model in another dtype and in several files."""
+    model = transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=getattr(torch, dtype))
+    model.save_pretrained(out, max_shard_size=max_shard_size)
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(out)
 
 
 def make_adapters(folder: str, base: str, rank: int, targets: list[str], **options: Any) -> None:
@@ -78,7 +86,7 @@ def results(folder: str, texts: list[str], out: str, adapters: str | None = None
     np.savez_compressed(out, **arrays)
 
 
-JOBS = {job.__name__: job for job in (make_model, make_adapters, results)}
+JOBS = {job.__name__: job for job in (make_model, save_again, make_adapters, results)}
 
 
 def main() -> None:
