@@ -87,11 +87,10 @@ def address_of(request: Request, trusted_proxies: int) -> str:
 
 def is_page_request(request: Request) -> bool:
     """Whether a browser or a link preview asks for the page, and not a program for a text."""
-    return (
-        request.url.path == "/"
-        and request.method in ("GET", "HEAD")
-        and (
-            "text/html" in request.headers.get("accept", "")
-            or _PREVIEW_FETCHERS.search(request.headers.get("user-agent", "")) is not None
-        )
-    )
+    if request.url.path != "/" or request.method not in ("GET", "HEAD"):
+        return False
+    if "text/html" in request.headers.get("accept", ""):
+        return True
+    # A bot that writes with the model sends parameters.
+    agent = request.headers.get("user-agent", "")
+    return not request.url.query and _PREVIEW_FETCHERS.search(agent) is not None

@@ -1,16 +1,10 @@
-"""The page in a real browser: what a user types, presses and sees.
-
-With PICTURES=FOLDER in the environment the screenshots of the README go there (`make pictures`).
-"""
+"""The page in a real browser: what a user types, presses and sees."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,82 +12,11 @@ import httpx
 import pytest
 
 from gpt2_helpers.session import Session
-from jupyterlab_session import browser
+from open_page import PROMPT, OpenPage, sent_by
 from web_server import address_of, serving, started
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-TIMEOUT = 30_000  # milliseconds for each step
-PROMPT = "It was a dark night, and"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def address(tiny: Session) -> Iterator[str]:
-    with serving(tiny) as client:
-        yield str(client.base_url)
-
-
-class OpenPage:
-    """An open page, and the messages of its console."""
-
-    def __init__(self, chromium: Browser, address: str, **context: Any) -> None:
-        self.context = chromium.new_context(**context)
-        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(TIMEOUT)
-        self.messages: list[str] = []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.go(address)
-
-    def go(self, address: str) -> None:
-        self.page.goto(address)
-        self.page.locator("#generate:enabled").wait_for()
-
-    def generate(self, text: str = PROMPT) -> str:
-        """Generate from a prompt; returns the text of the newest card."""
-        self.page.fill("#editor", text)
-        self.page.click("#generate")
-        self.page.locator("#status", has_text="Done").wait_for()
-        return self.page.locator(".result-text").first.inner_text()
-
-    def start_generating(self) -> None:
-        """Generate from the prompt until the first words are there."""
-        self.page.fill("#editor", PROMPT)
-        self.page.click("#generate")
-        started = re.compile(r"night, and\s*\S")
-        self.page.locator(".result.generating .result-text", has_text=started).wait_for()
-
-    def set_slider(self, name: str, value: float) -> None:
-        self.page.locator(f"#option-{name}").evaluate(
-            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
-            value,
-        )
-
-    def clipboard(self) -> str:
-        text: str = self.page.evaluate("() => navigator.clipboard.readText()")
-        return text
-
-    def screenshot(self, name: str) -> None:
-        if folder := os.environ.get("PICTURES"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-@pytest.fixture
-def opened(chromium: Browser, address: str) -> Iterator[OpenPage]:
-    opened = OpenPage(chromium, address, viewport={"width": 1100, "height": 760})
-    try:
-        yield opened
-        assert opened.messages == []
-    finally:
-        opened.context.close()
+    from playwright.sync_api import Browser
 
 
 def test_a_text_streams_in_with_its_prompt_in_bold(chromium: Browser, tiny: Session) -> None:
@@ -233,87 +156,6 @@ def test_the_page_takes_the_parameters_of_gpt2_cloud_run(opened: OpenPage, addre
     assert opened.page.input_value("#option-temperature") == "0.7"
 
 
-def test_copying_without_the_clipboard_api(chromium: Browser, address: str) -> None:
-    opened = OpenPage(chromium, address)  # as over plain http from another machine
-    opened.page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    text = opened.generate()
-    opened.page.click("text=Copy text")
-    opened.page.locator(".result >> text=Copied").wait_for()
-    opened.page.fill("#editor", "")
-    opened.page.focus("#editor")
-    opened.page.keyboard.press("Control+v")
-    assert opened.page.input_value("#editor").strip() == text.strip()
-    opened.context.close()
-
-
-def shared_link(opened: OpenPage) -> str:
-    opened.page.click("text=Share link")
-    opened.page.locator("text=Link copied").wait_for()
-    return opened.clipboard()
-
-
-def test_a_share_link_contains_the_text_and_opens_as_a_page(opened: OpenPage, address: str) -> None:
-    prompt = "“Why?” <b>asked</b> the 🦊 & left.\n\nThen"
-    text = opened.generate(prompt)
-    link = shared_link(opened)
-    assert link.startswith(f"{address}#")
-    requests: list[str] = []
-    other = opened.context.new_page()
-    other.on("request", lambda request: requests.append(f"{request.url} {request.post_data}"))
-    other.goto(link)
-    other.locator("#reader").wait_for()
-    assert other.locator("#shared-text").inner_text() == text
-    assert other.locator("#shared-text strong").inner_text() == prompt
-    assert "Machine-generated: tiny" in other.locator("#shared-info").inner_text()
-    assert other.title().startswith("“Why?” <b>asked</b> the 🦊")
-    assert not other.locator("#editor").is_visible()
-    assert not [request for request in requests if "/api/" in request or "asked" in request]
-    other.click("text=Continue this text")
-    other.locator("#generate:enabled").wait_for()
-    assert other.input_value("#editor") == text
-    other.go_back()
-    other.locator("#reader").wait_for()
-    other.click("text=Write your own")
-    other.locator("#generate:enabled").wait_for()
-    assert other.url == address
-    assert other.input_value("#editor") == ""
-
-
-def test_a_share_link_without_compression_is_longer_but_works(opened: OpenPage) -> None:
-    opened.page.evaluate("() => { delete globalThis.CompressionStream; }")
-    text = opened.generate("The garden & the #1")
-    link = shared_link(opened)
-    assert "prompt=The+garden" in link
-    opened.page.goto("about:blank")
-    opened.page.goto(link)
-    opened.page.locator("#reader").wait_for()
-    assert opened.page.locator("#shared-text").inner_text() == text
-
-
-@pytest.mark.parametrize(
-    ("fragment", "message"),
-    [
-        ("shared=q1YqKC", "incomplete or damaged"),
-        ("shared=%F0", "incomplete or damaged"),
-        ("shared=qwMA", "incomplete or damaged"),  # not an object: null
-        ("text=&prompt=+", "contains no text"),
-    ],
-)
-def test_a_damaged_share_link_leads_to_the_editor(
-    opened: OpenPage, address: str, fragment: str, message: str
-) -> None:
-    opened.page.goto("about:blank")
-    opened.go(f"{address}#{fragment}")
-    opened.page.locator("#notice", has_text=message).wait_for()
-    assert opened.page.locator("#editor").is_visible()
-
-
-def sent_by(request: Any) -> dict[str, Any]:
-    """The JSON of an expected request."""
-    sent: dict[str, Any] = request.value.post_data_json
-    return sent
-
-
 def test_continue_puts_the_text_back_into_the_editor(opened: OpenPage) -> None:
     opened.set_slider("max_new_tokens", 20)
     first = opened.generate("The first")
@@ -402,6 +244,11 @@ def test_a_paste_over_the_limit_is_accepted_and_its_end_used(
         assert len(shown.inner_text()) < 400
         opened.page.click(".result >> text=Continue")
         assert opened.page.input_value("#editor").startswith(prompt)
+        opened.page.fill("#editor", prompt * 20)  # above the limit of a request's body
+        with opened.page.expect_request("**/api/complete") as request:
+            opened.page.click("#complete")
+        assert sent_by(request)["text"].endswith("Then")
+        opened.page.locator(".completion").first.wait_for()
         opened.page.fill("#editor", "short")
         assert not opened.page.locator("#prompt-remark").is_visible()
         assert opened.messages == []
@@ -416,88 +263,6 @@ def test_texts_end_at_a_sentence(opened: OpenPage) -> None:
     with opened.page.expect_request("**/api/stream") as request:
         opened.generate()
     assert sent_by(request)["finish_sentence"] is False
-
-
-VALID = {"id": "1", "prefix": "The first", "model": "tiny", "text": " text"}
-
-
-@pytest.mark.parametrize(
-    ("stored", "n_texts"),
-    [
-        ("not JSON", 0),
-        ("null", 0),
-        ('{"id": "1"}', 0),
-        (json.dumps([None, 1, "a", [], {}, {**VALID, "text": 5}, {**VALID, "id": ""}, VALID]), 1),
-    ],
-)
-def test_malformed_storage_is_ignored(
-    opened: OpenPage, address: str, stored: str, n_texts: int
-) -> None:
-    opened.page.evaluate(
-        """(stored) => {
-          localStorage.setItem("saved-texts", stored);
-          localStorage.setItem("theme", '"purple"');
-          sessionStorage.setItem("key", "{}");
-        }""",
-        stored,
-    )
-    opened.go(address)
-    assert opened.page.locator(".result").count() == n_texts
-    assert opened.page.locator("html").get_attribute("data-theme") is None
-    opened.set_slider("max_new_tokens", 10)
-    opened.generate("The second")
-    opened.page.get_by_role("button", name="Save", exact=True).first.click()
-    opened.go(address)
-    assert opened.page.locator(".result").count() == n_texts + 1
-
-
-def test_saved_texts_stay_and_the_others_are_cleared(opened: OpenPage, address: str) -> None:
-    opened.set_slider("max_new_tokens", 10)
-    saved = opened.generate("The first")
-    opened.page.get_by_role("button", name="Save", exact=True).click()
-    opened.generate("The second")
-    opened.page.click("#clear")
-    assert opened.page.locator(".result").count() == 1
-    opened.go(address)
-    assert opened.page.locator(".result-text").all_inner_texts() == [saved]
-    opened.page.get_by_role("button", name="Saved", exact=True).click()
-    opened.go(address)
-    assert opened.page.locator(".result").count() == 0
-
-
-def drawn_texts(opened: OpenPage) -> Callable[[], list[str]]:
-    """Record what is drawn on canvases from now on; returns a function that returns it."""
-    opened.page.evaluate(
-        """() => {
-          const draw = CanvasRenderingContext2D.prototype.fillText;
-          window.drawn = [];
-          CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
-            window.drawn.push(text);
-            return draw.call(this, text, ...rest);
-          };
-        }"""
-    )
-    return lambda: list(opened.page.evaluate("window.drawn"))
-
-
-def test_copying_and_downloading_a_picture(opened: OpenPage, tmp_path: Path) -> None:
-    text = opened.generate()
-    opened.page.click("text=Copy text")
-    opened.page.locator(".result >> text=Copied").wait_for()
-    assert opened.clipboard() == text
-    drawn = drawn_texts(opened)
-    with opened.page.expect_download() as download:
-        opened.page.click("text=Download picture")
-    assert download.value.suggested_filename == "it-was-a-dark-night.png"
-    assert "Write with tiny" in drawn()
-    assert any(opened.page.evaluate("location.host") in line for line in drawn())
-    path = tmp_path / "text.png"
-    download.value.save_as(path)
-    content = path.read_bytes()
-    assert content.startswith(b"\x89PNG")
-    width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
-    assert width == 1080
-    assert height > 300
 
 
 def test_a_text_is_never_parsed_as_html(opened: OpenPage) -> None:

@@ -88,7 +88,7 @@ def test_link_previews_get_title_description_and_picture(client: httpx.Client, a
     assert size == [1200, 630]
 
 
-@pytest.mark.parametrize("agent", ["curl/8.5.0", "python-requests/2.32", "python-httpx/0.27"])
+@pytest.mark.parametrize("agent", ["curl/8.5.0", "python-requests/2.32", "My poetry bot"])
 def test_programs_get_a_text(client: httpx.Client, agent: str) -> None:
     headers = {"Accept": "*/*", "User-Agent": agent}
     assert client.get("/", params={"length": 3}, headers=headers).json().keys() == {"text"}

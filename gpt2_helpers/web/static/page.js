@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { CompletionList } from "./completions.js";
-import { lastPart, limitRemark } from "./prompt.js";
+import { lastPart, limitRemark, tail } from "./prompt.js";
 import { Results, share } from "./results.js";
 import { Settings, linkParameters, settingsLink } from "./settings.js";
 import { openReader } from "./reader.js";
@@ -74,8 +74,8 @@ async function generate() {
             texts[index] += text;
             cards[index].generated.data = texts[index].slice(shownPrefix.length);
           },
-          end: (index, { finish_reason }) =>
-            results.end(cards[index], finish_reason === "length" ? `${remark} Cut at the length limit.` : remark),
+          end: (index, { finish_reason: reason }) =>
+            results.end(cards[index], reason === "length" ? `${remark} Cut at the length limit.`.trim() : remark),
         },
         controller.signal,
       );
@@ -104,7 +104,7 @@ async function complete() {
       onPromptChange();
     }
     const { value, selectionStart } = editor;
-    const before = value.slice(0, selectionStart);
+    const before = tail(value.slice(0, selectionStart), promptLimit);
     const found = await retryWhileBusy(() => api.complete(before, controller.signal));
     // They no longer fit if the user has typed in the meantime.
     const unchanged = editor.value === value && editor.selectionStart === selectionStart;

@@ -2,15 +2,21 @@
 
 const FOLDED = 280, FOLD_FROM = 600; // characters of a folded prompt, and of one that is folded
 
-// Returns the last `limit` characters of a prompt, from the start of a word, without spaces at its
-// end: the model's words start with a space of their own.
+// Returns the last `limit` characters of a text.
+export function tail(text, limit) {
+  const valid = text.toWellFormed?.() ?? text;
+  const characters = [...valid]; // the server counts a surrogate pair as one
+  return characters.length <= limit ? valid : characters.slice(-limit).join("");
+}
+
+// Returns the last part of a prompt, from the start of a word, without spaces at its end: the
+// model's words start with a space of their own.
 export function lastPart(prompt, limit) {
-  const text = (prompt.toWellFormed?.() ?? prompt).replace(/[ \t]+$/, "");
-  const characters = [...text]; // the server counts a surrogate pair as one
-  if (characters.length <= limit) return text;
-  const part = characters.slice(-limit).join("");
-  const word = part.slice(0, 50).search(/\s/);
-  return characters[characters.length - limit - 1].match(/\s/) || word < 0 ? part : part.slice(word + 1);
+  const text = prompt.replace(/[ \t]+$/, "");
+  const part = tail(text, limit);
+  const isWordStart = part.length >= text.length || /\s/.test(text.at(-part.length - 1));
+  const space = isWordStart ? -1 : part.slice(0, 50).search(/\s/);
+  return part.slice(space + 1);
 }
 
 // Returns a remark if only the last part of a prompt can be used, else "".

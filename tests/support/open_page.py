@@ -1,0 +1,69 @@
+"""The page of the web app, open in a browser.
+
+With PICTURES=FOLDER in the environment the screenshots of the README go there (`make pictures`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+TIMEOUT = 30_000  # milliseconds for each step
+PROMPT = "It was a dark night, and"
+
+
+class OpenPage:
+    """An open page, and the messages of its console."""
+
+    def __init__(self, chromium: Browser, address: str, **context: Any) -> None:
+        self.context = chromium.new_context(**context)
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(TIMEOUT)
+        self.messages: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.go(address)
+
+    def go(self, address: str) -> None:
+        self.page.goto(address)
+        self.page.locator("#generate:enabled").wait_for()
+
+    def generate(self, text: str = PROMPT) -> str:
+        """Generate from a prompt; returns the text of the newest card."""
+        self.page.fill("#editor", text)
+        self.page.click("#generate")
+        self.page.locator("#status", has_text="Done").wait_for()
+        return self.page.locator(".result-text").first.inner_text()
+
+    def start_generating(self) -> None:
+        """Generate from the prompt until the first words are there."""
+        self.page.fill("#editor", PROMPT)
+        self.page.click("#generate")
+        started = re.compile(r"night, and\s*\S")
+        self.page.locator(".result.generating .result-text", has_text=started).wait_for()
+
+    def set_slider(self, name: str, value: float) -> None:
+        self.page.locator(f"#option-{name}").evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+            value,
+        )
+
+    def clipboard(self) -> str:
+        text: str = self.page.evaluate("() => navigator.clipboard.readText()")
+        return text
+
+    def screenshot(self, name: str) -> None:
+        if folder := os.environ.get("PICTURES"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def sent_by(request: Any) -> dict[str, Any]:
+    """The JSON of an expected request."""
+    sent: dict[str, Any] = request.value.post_data_json
+    return sent
