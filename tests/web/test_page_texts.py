@@ -76,9 +76,17 @@ def test_a_share_link_without_compression_is_longer_but_works(opened: OpenPage) 
     ("fragment", "message"),
     [
         ("shared=q1YqKC", "incomplete or damaged"),
+        (
+            "shared=eJyrViooys8tKFGyUgrJSFVIy69Q0lEqSa0ACSgUJebpAbm5-SmpOUB-SWZepVItAJ",
+            "incomplete or damaged",
+        ),
+        (
+            "shared=eJyrViooys8tKFGyUgrJSFVIy69Q0lEqSa0ACSgUJebpAbm5-SmpOUB-SWZepVIAAAA-D_A",
+            "incomplete or damaged",
+        ),
         ("shared=%F0", "incomplete or damaged"),
-        ("shared=yyvNyQEA", "contains no text"),  # null
-        ("shared=i1ZKVIoFAA", "contains no text"),  # a list
+        ("shared=eJzLK83JAQAEXwG8", "contains no text"),  # null
+        ("shared=eJyLVkpUigUABBgBXg", "contains no text"),  # a list
         ("text=&prompt=+", "contains no text"),
     ],
 )

@@ -9,7 +9,7 @@ export async function textLink({ prompt, text, model }) {
   address.search = "";
   if (globalThis.CompressionStream) {
     const bytes = new TextEncoder().encode(JSON.stringify({ prompt, text, model }));
-    const compressed = await piped(bytes, new CompressionStream("deflate-raw"));
+    const compressed = await piped(bytes, new CompressionStream("deflate"));
     address.hash = new URLSearchParams({ [KEY]: toBase64(compressed) }).toString();
   } else { // a browser older than 2023: longer, but readable
     address.hash = new URLSearchParams({ prompt, text, model }).toString();
@@ -27,7 +27,7 @@ export async function linkedText(hash) {
     }
     try {
       const bytes = fromBase64(parameters.get(KEY));
-      const text = await piped(bytes, new DecompressionStream("deflate-raw"));
+      const text = await piped(bytes, new DecompressionStream("deflate"));
       values = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
     } catch {
       throw new Error("The link is incomplete or damaged: its text cannot be read. Ask for it again.");
