@@ -224,7 +224,7 @@ def generate(
         sample_delim = ""
     written = []
     if destination_path is not None:
-        with TextWriter(destination_path, sample_delim) as writer:
+        with TextWriter(destination_path, sample_delim, print_note) as writer:
             for result in with_progress(results, total):
                 writer.write(result.text)
                 if return_as_list:

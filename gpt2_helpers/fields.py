@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.errors import OptionError, nearest
+from gpt2_helpers.errors import OptionError, brief_repr, nearest
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 TRUTH_WORDS = frozenset(_TRUTH)
@@ -145,9 +145,11 @@ def parse_value(field: Field, text: str) -> Any:
         return _TRUTH.get(word, text)
     for kind in (int, float) if field.kind in (int, float) else ():
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        # A number of thousands of digits becomes infinite, which was not typed.
+        return text if number in (math.inf, -math.inf) and "inf" not in word else number
     return text
 
 
@@ -172,7 +174,9 @@ def validate_value(field: Field, value: Any) -> Any:
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # a NumPy scalar as a Python value
     expected = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
-    type_error = OptionError(f"{field.name} must be {expected[field.kind]}, got {value!r}")
+    type_error = OptionError(
+        f"{field.name} must be {expected[field.kind]}, got {brief_repr(value)}"
+    )
     if field.kind is bool or field.kind is str:
         if field.kind is str and isinstance(value, Path):
             value = str(value)
@@ -194,11 +198,11 @@ def validate_value(field: Field, value: Any) -> Any:
             limits = f"at least {low}" if high is None else f"at most {high}"
             if low is not None and high is not None:
                 limits = f"between {low} and {high}"
-            raise OptionError(f"{field.name} must be {limits}, got {value}")
+            raise OptionError(f"{field.name} must be {limits}, got {brief_repr(value)}")
     if field.choices and value not in field.choices:
         known = ", ".join(field.choices)
         hint = nearest(str(value), field.choices)
-        raise OptionError(f"{field.name} must be one of {known}, got {value!r}{hint}")
+        raise OptionError(f"{field.name} must be one of {known}, got {brief_repr(value)}{hint}")
     return value
 
 

@@ -7,8 +7,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+from gpt2_helpers.errors import CheckpointError, OptionError, brief, nearest
 from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.system.bounded_files import MAX_STATE_BYTES, read_json
 from gpt2_helpers.system.files import atomic_write_text
 
 
@@ -63,13 +64,13 @@ class ModelConfig(ValidatedConfig):
         """
         path = Path(folder) / "hparams.json"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path, MAX_STATE_BYTES)
         except FileNotFoundError:
             raise CheckpointError(
                 f"{path} is missing: a model folder needs hparams.json next to its weights"
             ) from None
-        except (ValueError, OSError, RecursionError) as error:
-            raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
+        except (ValueError, OSError) as error:
+            raise CheckpointError(f"{path} cannot be read as JSON: {brief(error)}") from None
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [n for n in names if not isinstance(values, dict) or n not in values]
         if missing:

@@ -19,6 +19,7 @@ import numpy as np
 import regex
 
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief
+from gpt2_helpers.system.bounded_files import read_bounded_text, read_json
 from gpt2_helpers.system.files import atomic_write_text
 
 END_OF_TEXT = "<|endoftext|>"
@@ -140,10 +141,10 @@ class Tokenizer:
         """
         encoder, bpe = (Path(folder) / name for name in TOKENIZER_FILES)
         try:
-            vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
+            vocabulary = read_json(encoder)
         except FileNotFoundError as error:
             raise _missing(error) from None
-        except (ValueError, OSError, RecursionError) as error:
+        except (ValueError, OSError) as error:
             raise _unreadable(folder, error) from None
         if not isinstance(vocabulary, dict) or not all(
             type(index) is int for index in vocabulary.values()
@@ -256,7 +257,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
         CheckpointError: The file is missing or invalid.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_bounded_text(path).split("\n")
     except FileNotFoundError as error:
         raise _missing(error) from None
     except (ValueError, OSError) as error:

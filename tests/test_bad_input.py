@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.stat().st_size < 1 << 30
     }
 
 
@@ -128,6 +128,27 @@ def weights(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[
 
 def truncate(path: Path, size: int) -> Callable[[], None]:
     return lambda: os.truncate(path, size)
+
+
+def sparse(path: Path) -> Callable[[], None]:
+    """Make a file of a terabyte that needs no disk space."""
+    return lambda: os.truncate(path, 1 << 40)
+
+
+def pipe(path: Path) -> Callable[[], None]:
+    def make() -> None:
+        path.unlink()
+        os.mkfifo(path)
+
+    return make
+
+
+def device(path: Path) -> Callable[[], None]:
+    def make() -> None:
+        path.unlink()
+        path.symlink_to("/dev/zero")
+
+    return make
 
 
 def replace_merges() -> None:
@@ -236,6 +257,17 @@ RUNS: list[tuple[str, Callable[[], Any], str]] = [
     ("an enormous number", hparams(n_embd=10**12), "n_embd"),
     ("an enormous number of layers", hparams(n_layer=10**9), "n_layer"),
     ("too many layers", hparams(n_layer=3), "h2/"),
+    ("hparams of 5,000 digits", file("checkpoint/run1/hparams.json", "9" * 5000), "digits"),
+    ("a number of 4,000 digits", hparams(n_ctx=10**4000), "n_ctx"),
+    ("hparams of a terabyte", sparse(RUN / "hparams.json"), "larger than"),
+    ("a vocabulary of a terabyte", sparse(RUN / "encoder.json"), "larger than"),
+    ("merges of a terabyte", sparse(RUN / "vocab.bpe"), "larger than"),
+    ("an index of a terabyte", sparse(RUN / "model-4.index"), "larger than"),
+    ("hparams that are a pipe", pipe(RUN / "hparams.json"), "not a regular file"),
+    ("a vocabulary that is a pipe", pipe(RUN / "encoder.json"), "not a regular file"),
+    ("an index that is a pipe", pipe(RUN / "model-4.index"), "but one was saved before"),
+    ("weights that are a pipe", pipe(RUN / f"model-4{DATA}"), "but one was saved before"),
+    ("a device", device(RUN / "vocab.bpe"), "not a regular file"),
     ("an empty vocabulary", file("checkpoint/run1/encoder.json", "{}"), "encoder.json"),
     ("a vocabulary without ids", file("checkpoint/run1/encoder.json", '{"a": "b"}'), "integers"),
     ("a vocabulary nested too deeply", file("checkpoint/run1/encoder.json", "[" * 99999), "read"),
@@ -286,6 +318,12 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
         ("generate --seed -1", "seed"),
         ("generate --include-prefix=maybe", "include_prefix"),
         ("generate --precision float7", "precision"),
+        (f"generate --seed {'9' * 4000}", "a whole number, got a number of about 4,000 digits"),
+        (f"generate --seed {'9' * 5000}", "seed must be a whole number, got '9999"),
+        (f"generate --temperature {'9' * 5000}", "temperature must be a number, got '9999"),
+        ("generate --temperature 1e400", "temperature must be a number, got '1e400'"),
+        (f"generate --precision {'9' * 5000}", "precision must be one of"),
+        (f"finetune titles.csv --column {'9' * 5000}", "has no column"),
     ],
 )
 def test_an_option(work: Path, arguments: str, message: str) -> None:
@@ -293,6 +331,7 @@ def test_an_option(work: Path, arguments: str, message: str) -> None:
     code, lines = run_command(arguments)
     assert (code, len(lines)) == (2, 1), lines
     assert message in lines[0]
+    assert len(lines[0]) < 600
     assert contents(work) == before
 
 

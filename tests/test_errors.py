@@ -20,6 +20,8 @@ from gpt2_helpers.errors import (
     Gpt2Error,
     MissingPackageError,
     OptionError,
+    brief,
+    brief_repr,
     import_optional,
     nearest,
     write_problem,
@@ -39,6 +41,37 @@ def test_all_errors_have_one_base_class(kind: type[Gpt2Error]) -> None:
 def test_errors_are_also_standard_exceptions() -> None:
     assert issubclass(OptionError, ValueError)
     assert issubclass(MissingPackageError, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, ünïcode 👩‍🚀", "plain, ünïcode 👩‍🚀"),
+        ("\x1b[2J\a", "\\x1b[2J\\x07"),
+        ("two\nlines\r\u2028", "two\\nlines\\r\\u2028"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_messages_have_no_control_characters(text: str, shown: str) -> None:
+    assert str(CheckpointError(f"<{text}>")) == f"<{shown}>"
+    assert str(MissingPackageError(text)) == shown
+
+
+def test_long_texts_are_cut() -> None:
+    assert brief("word " * 10**6) == "word " * 40 + " ..."
+    assert brief(OSError(28, "No space left", "file")) == "No space left"
+    assert brief_repr("a" * 500) == f"'{'a' * 199} ..."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), [10**5000], {"a": 10**5000}],
+    ids=["positive", "negative", "in a list", "in a dict"],
+)
+def test_numbers_of_thousands_of_digits_are_shown(value: object) -> None:
+    assert brief_repr(value) in ("a number of about 5,001 digits", "a list", "a dict")
 
 
 def test_an_installed_package_is_imported() -> None:

@@ -19,6 +19,7 @@ from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.lora import UnmergedWeights
 from gpt2_helpers.model.variables import variable_shapes
+from gpt2_helpers.system.bounded_files import MAX_STATE_BYTES, parse_count, read_bounded
 from gpt2_helpers.system.files import atomic_write_text
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ def latest_checkpoint(folder: str | Path) -> Path:
 def _named_checkpoint(folder: Path) -> Path | None:
     """The prefix in the file `checkpoint`, a protocol buffer in text format."""
     try:
-        text = (folder / "checkpoint").read_bytes()
+        text = read_bounded(folder / "checkpoint", MAX_STATE_BYTES)
     except OSError:
         return None
-    found = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE)
+    found = re.search(  # not with \s: a file of empty lines would take hours
+        rb'^[ \t]*model_checkpoint_path[ \t]*:[ \t]*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE
+    )
     # The format escapes characters as octal numbers, or with a backslash.
     name = re.sub(
         rb"\\(?:([0-7]{1,3})|(.))",
@@ -101,7 +104,8 @@ def step_of(prefix: Path) -> int:
     500
     """
     _, _, digits = prefix.name.rpartition("-")
-    return int(digits) if digits.isdigit() else -1
+    step = parse_count(digits)
+    return -1 if step is None else step
 
 
 def load_model(

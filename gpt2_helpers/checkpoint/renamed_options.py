@@ -35,5 +35,5 @@ def with_current_names(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _split_or_data(value: str | float | None) -> dict[str, Any]:
     try:
         return {"validation_split": float(value or 0), "validation_data": None}
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # a path, or an invalid value
         return {"validation_split": 0.0, "validation_data": value}

@@ -29,6 +29,7 @@ from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, nearest, write_problem
+from gpt2_helpers.system.bounded_files import read_count
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
 from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free, refuse_if_busy
 from gpt2_helpers.tokenizer import Tokenizer
@@ -382,10 +383,7 @@ def _completed_steps(path: Path, checkpoint: Path | None) -> int:
     """The step in the checkpoint's name, else the number in `counter`, else 0."""
     if checkpoint is not None and step_of(checkpoint) >= 0:
         return step_of(checkpoint)
-    try:
-        return int((path / "counter").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
+    return read_count(path / "counter") or 0
 
 
 def _best_step(path: Path, record: RunRecord, newest: int) -> int | None:

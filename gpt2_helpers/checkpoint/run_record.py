@@ -6,16 +6,26 @@ import dataclasses
 import json
 import os
 import platform
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from gpt2_helpers.checkpoint.renamed_options import with_current_names
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.errors import CheckpointError, OptionError, brief, brief_repr, printable
+from gpt2_helpers.fields import fields_of, validate_value
+from gpt2_helpers.system.bounded_files import read_json
 from gpt2_helpers.system.files import atomic_write_text
 
 RECORD_FILE = "run.json"
+MAX_LOSSES = 200_000  # about 6 MB
+_LARGEST_COUNT = 10**15
+_LARGEST_LOSS = 3.4e38  # of fp32
+_LEFT_OUT = object()
 
 
 @dataclass
@@ -71,27 +81,26 @@ class RunRecord:
         """
         path = folder / RECORD_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            known = {f.name for f in dataclasses.fields(cls)}
-            record = cls(**{name: value for name, value in values.items() if name in known})
-            record.parameters = with_current_names(record.parameters)
-            record.losses = [(int(step), float(loss)) for step, loss in record.losses]
-            record.validation_losses = [(int(s), float(v)) for s, v in record.validation_losses]
-            record.earlier_datasets = [
-                (str(path), None if column is None else str(column), int(step))
-                for path, column, step in record.earlier_datasets
-            ]
+            values = read_json(path)
+            hints = get_type_hints(cls)
+            if not isinstance(values, dict):
+                raise _InvalidError("it is not an object")
+            known = {n: _checked(n, hints[n], v) for n, v in values.items() if n in hints}
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"{path} cannot be read: {error}; move it away to continue without it"
+                f"{path} cannot be read: {brief(error)}; move it away to continue without it"
             ) from None
-        return record
+        known["parameters"] = _valid_options(with_current_names(known.get("parameters", {})))
+        return cls(**known)
 
     def save(self, folder: Path) -> None:
         """Write `run.json` atomically. Raises OSError."""
-        atomic_write_text(folder / RECORD_FILE, json.dumps(dataclasses.asdict(self)) + "\n")
+        values = dataclasses.asdict(self)
+        for name in ("losses", "validation_losses"):
+            values[name] = _thinned(values[name])
+        atomic_write_text(folder / RECORD_FILE, json.dumps(values) + "\n")
 
     def epochs(self, steps: int) -> float | None:
         """Passes over the training data until step `steps`; None if its size was not recorded.
@@ -128,6 +137,66 @@ class RunRecord:
         """Remove the losses of steps after `step`, which were not saved and will be repeated."""
         self.losses = [pair for pair in self.losses if pair[0] <= step]
         self.validation_losses = [pair for pair in self.validation_losses if pair[0] <= step]
+
+
+class _InvalidError(ValueError):
+    """A value has another type than its field."""
+
+
+def _checked(name: str, hint: Any, value: Any) -> Any:
+    """A value from JSON as its type hint says. Files of unknown origin may have any value.
+
+    Strings are made printable; pairs with an infinite or undefined loss are left out.
+
+    Raises:
+        _InvalidError: It has another type.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin is UnionType:  # a type or None
+        return None if value is None else _checked(name, arguments[0], value)
+    if origin is list and isinstance(value, list):
+        items = (_checked(name, arguments[0], item) for item in value)
+        return [item for item in items if item is not _LEFT_OUT]
+    if origin is tuple and isinstance(value, list) and len(value) == len(arguments):
+        items = zip(arguments, value, strict=True)
+        pair = tuple(_checked(name, argument, item) for argument, item in items)
+        return _LEFT_OUT if _LEFT_OUT in pair else pair
+    if origin is dict and isinstance(value, dict):
+        return {printable(key): _checked(name, arguments[1], v) for key, v in value.items()}
+    if hint is str and isinstance(value, str):
+        return printable(value)
+    if hint is float and type(value) in (int, float):
+        return float(value) if abs(value) <= _LARGEST_LOSS else _LEFT_OUT
+    if hint is int and type(value) is int and 0 <= value <= _LARGEST_COUNT:
+        return value
+    if hint is bool and isinstance(value, bool):
+        return value
+    raise _InvalidError(f"invalid value in {name}: {brief_repr(value)}")
+
+
+def _valid_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without invalid values of known options, which another version may have had."""
+    known = {
+        option.name: option
+        for kind in (FinetuneConfig, RunConfig, DatasetConfig)
+        for option in fields_of(kind)
+    }
+    valid = {}
+    for name, value in parameters.items():
+        with suppress(OptionError):
+            valid[name] = validate_value(known[name], value) if name in known else value
+    return valid
+
+
+def _thinned(losses: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most MAX_LOSSES pairs, among them the last and the lowest, to limit the file's size."""
+    if len(losses) <= MAX_LOSSES:
+        return losses
+    every = -(-len(losses) // (MAX_LOSSES - 2))
+    kept = {len(losses) - 1, min(range(len(losses)), key=lambda order: losses[order][1])}
+    return [pair for order, pair in enumerate(losses) if order % every == 0 or order in kept]
 
 
 def installed_versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli import model_options
-from gpt2_helpers.cli.command import DONE
+from gpt2_helpers.cli.command import DONE, print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import OptionError
@@ -119,7 +119,7 @@ def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig
             return
         first = next(shown)  # invalid options raise here, before a file is created
         path = output.destination_path or new_file(output.folder or "gen")
-        with TextWriter(path, delimiter) as writer:
+        with TextWriter(path, delimiter, print_status) as writer:
             for result in itertools.chain([first], shown):
                 with _without_interrupts():
                     writer.write(result.text)

@@ -18,7 +18,7 @@ from gpt2_helpers.config import (
     ModelConfig,
     RunConfig,
 )
-from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.errors import Gpt2Error, brief, printable
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.system.tensorflow_setup import init_gpus
 
@@ -50,7 +50,7 @@ def run(options: Namespace) -> int:
         lines = _run_lines(run.checkpoint_dir, run.run_name)
     else:
         lines = _overview_lines(Path(run.checkpoint_dir), Path(run.model_dir))
-    print("\n".join(lines))
+    print("\n".join(map(printable, lines)))  # they quote files of unknown origin
     return DONE
 
 
@@ -200,7 +200,7 @@ def _changed_options(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _join(values: dict[str, Any], separator: str = " ") -> str:
-    return ", ".join(f"{name}{separator}{value}" for name, value in values.items())
+    return ", ".join(f"{name}{separator}{brief(value)}" for name, value in values.items())
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 import regex
 
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.errors import DatasetError, nearest
+from gpt2_helpers.errors import DatasetError, brief_repr, nearest
+from gpt2_helpers.system.bounded_files import parse_count
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 MAX_FIELD_CHARS = 1 << 24  # Python's own limit of 131,072 is shorter than a book chapter
@@ -194,11 +195,12 @@ def _column_index(
     stripped = [name.strip() for name in names or []]
     if column.strip() in stripped:
         return stripped.index(column.strip())
-    if column.strip().isdecimal() and 1 <= int(column) <= width:
-        return int(column) - 1
+    number = parse_count(column)
+    if number is not None and 1 <= number <= width:
+        return number - 1
     raise DatasetError(
-        f"{path} has no column {column!r}{nearest(column, stripped)}: it has {listed}; use a "
-        f"name or a number from 1 to {width}"
+        f"{path} has no column {brief_repr(column)}{nearest(column, stripped)}: it has {listed}; "
+        f"use a name or a number from 1 to {width}"
     )
 
 

@@ -6,14 +6,14 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from gpt2_helpers.errors import OptionError, write_problem
-from gpt2_helpers.system.files import commit, flush
+from gpt2_helpers.system.files import commit, flush, ignore
 
 SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
 NAME_PREFIX = "gpt2_gentext_"  # of the files that `new_file` creates
@@ -25,14 +25,21 @@ class TextWriter:
 
     The file is created with the first text. If it exists already, texts are written to `PATH.part`
     next to it, which replaces it at the end, also after Ctrl-C. After an error or a kill both files
-    remain. Without a text the existing file stays as it is.
+    remain, and the next writer renames `PATH.part`. Without a text the existing file is unchanged.
+
+    Args:
+        path: The file.
+        delimiter: Written after each text and its newline.
+        on_message: Called with a message if a file of an interrupted writer is renamed.
 
     with TextWriter("texts.txt", delimiter="=" * 20 + "\\n") as writer:
         writer.write("A text.")
     """
 
-    def __init__(self, path: str | Path, delimiter: str) -> None:
-        self.path, self._delimiter = Path(path), delimiter
+    def __init__(
+        self, path: str | Path, delimiter: str, on_message: Callable[[str], None] = ignore
+    ) -> None:
+        self.path, self._delimiter, self._on_message = Path(path), delimiter, on_message
         self._file: BinaryIO | None = None
         self._size = 0  # of the finished texts, in bytes
         self._part: Path | None = None
@@ -82,6 +89,10 @@ class TextWriter:
             return self.path
         existing = self.path.resolve()  # a symbolic link is kept
         self._part = existing.with_name(f"{existing.name}.part")
+        if self._part.is_file() and self._part.stat().st_size:
+            kept = _unused(existing, "interrupted")
+            self._part.rename(kept)
+            self._on_message(f"the finished texts of an interrupted call are kept in {kept}")
         self._part.touch()
         shutil.copymode(existing, self._part)
         return self._part
@@ -95,6 +106,16 @@ class TextWriter:
             raise OptionError(
                 f"cannot write to destination_path={str(self.path)!r}: {problem}"
             ) from None
+
+
+def _unused(path: Path, word: str) -> Path:
+    """A path next to `path` that does not exist, such as `texts.interrupted.txt`."""
+    for order in itertools.count(1):
+        number = "" if order == 1 else f"-{order}"
+        unused = path.with_name(f"{path.stem}.{word}{number}{path.suffix}")
+        if not os.path.lexists(unused):
+            return unused
+    raise AssertionError("unreachable")
 
 
 def new_file(folder: str | Path) -> Path:

@@ -11,11 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from gpt2_helpers.checkpoint.model_files import step_of
 from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.system.bounded_files import parse_count
 from gpt2_helpers.system.files import read_sha256, sha256_path
 
 ROOT = "checkpoint"  # the folder in an archive, whatever its name on the disk
 BLOCK = tarfile.BLOCKSIZE  # 512 bytes: size of a header; files are padded to a multiple
 END = 2 * BLOCK  # zero bytes at the end of an archive
+_MAX_MEMBERS = 10_000
 _MAX_HEADER = 1 << 20  # bytes of an extended header, which is read into memory
 
 
@@ -90,7 +92,12 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
     counter, end = -1, 0
     try:
         with tarfile.open(archive, "r:", tarinfo=_Header) as tar:
-            for member in tar:
+            for count, member in enumerate(tar):
+                if count >= _MAX_MEMBERS:
+                    raise CheckpointError(
+                        f"{archive} has more than {_MAX_MEMBERS:,} files, but a run has a few: it "
+                        "is not an archive of a run"
+                    )
                 end = member.offset_data + (round_up(member.size, BLOCK) if member.isreg() else 0)
                 _check_member(archive, member)
                 if end > size:  # truncated
@@ -136,8 +143,8 @@ def delete_hash_hint(archive: Path) -> str:
 
 def _number(tar: tarfile.TarFile, member: tarfile.TarInfo) -> int:
     source = tar.extractfile(member)
-    text = source.read(20) if source else b""
-    return int(text) if text.strip().isdigit() else -1
+    step = parse_count(source.read(20).decode("latin-1")) if source else None
+    return -1 if step is None else step
 
 
 def _check_member(archive: Path, member: tarfile.TarInfo) -> None:

@@ -29,6 +29,7 @@ from gpt2_helpers.google.drive import (
     require_space,
 )
 from gpt2_helpers.google.run_archive import PREFIX, archive_name, previous_archive
+from gpt2_helpers.system.bounded_files import read_checksums
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
 
 LOCAL, DRIVE = "local", "Drive"
@@ -160,10 +161,7 @@ def _folder_from_drive(folder: RunFolder, on_message: Note) -> Generator[CopyPro
     if source.checkpoint is None:
         raise _missing_error(folder.name, run_names(source_folder.checkpoint_dir), source.path)
     files = run_archive.run_files(source)
-    known = {}
-    if (sums := source.path / CHECKSUM_FILE).is_file():
-        lines = sums.read_text(encoding="utf-8").splitlines()
-        known = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    known = read_checksums(source.path / CHECKSUM_FILE)
     if f"{source.checkpoint.name}.index" not in known:  # for example if it was trained there since
         known = {}
         on_message(f"{source.path} has no {CHECKSUM_FILE} for its newest step: not verified")

@@ -6,6 +6,7 @@ Only regular files are read: a read from a pipe or a device may never end.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ from typing import Any
 
 MAX_BYTES = 16 << 20  # the largest file beside the weights is encoder.json, 1 MB for GPT-2
 MAX_STATE_BYTES = 1 << 20  # for files of a few lines, such as `checkpoint`
-_MAX_DIGITS = 15  # so that sums and products fit in 64 bits
+_MAX_DIGITS = 18  # such numbers fit in 64 bits
 
 
 def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
@@ -48,8 +49,8 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
 
 
 def read_bounded_text(path: Path, limit: int = MAX_BYTES) -> str:
-    """Like `read_bounded`, decoded as UTF-8. Raises ValueError if it is not UTF-8."""
-    return read_bounded(path, limit).decode("utf-8")
+    """Like `read_bounded`, as `Path.read_text` with UTF-8. Raises ValueError if it is not UTF-8."""
+    return io.TextIOWrapper(io.BytesIO(read_bounded(path, limit)), encoding="utf-8").read()
 
 
 def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
@@ -70,8 +71,25 @@ def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
         raise ValueError("a number has too many digits") from None
 
 
+def read_count(path: Path) -> int | None:
+    """The number in a file such as `counter`; None if there is none (see `parse_count`)."""
+    try:
+        return parse_count(read_bounded_text(path, MAX_STATE_BYTES))
+    except (OSError, ValueError):
+        return None
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """The SHA-256 of each file name in a file of sha256sum; empty if it cannot be read."""
+    try:
+        lines = read_bounded_text(path, MAX_STATE_BYTES).splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
 def parse_count(text: str) -> int | None:
-    """A non-negative integer of at most 15 ASCII digits, or None.
+    """A non-negative integer of at most 18 ASCII digits, or None.
 
     Other digits, such as ², are accepted by `str.isdigit` but not by `int`.
 

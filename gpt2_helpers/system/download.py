@@ -2,17 +2,19 @@
 
 A file is called `NAME.part` until it is complete. `NAME.part.json` has the size, MD5 and version
 that the server reported: the next call resumes the download, or starts over if the file has changed
-on the server. Downloading is a generator of `CopyProgress`.
+on the server or there is no valid `NAME.part.json`. Downloading is a generator of `CopyProgress`.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -24,12 +26,15 @@ from typing import Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from gpt2_helpers.errors import DISK_FULL, DownloadError, write_problem
-from gpt2_helpers.system.files import CopyProgress
+from gpt2_helpers.errors import DISK_FULL, DownloadError, brief, write_problem
+from gpt2_helpers.system.bounded_files import MAX_STATE_BYTES, parse_count, read_json
+from gpt2_helpers.system.files import CopyProgress, atomic_write_text
 from gpt2_helpers.system.progress import Bar, show_bytes
 
 TIMEOUT = 30.0  # seconds without a byte
 _CHUNK_SIZE = 1 << 16
+_COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
+_PAGE = re.compile(r"\s*<(?:!doctype|\?xml|(?:html|head|body|title|meta|script)\b)", re.IGNORECASE)
 
 
 def download_file(
@@ -98,10 +103,16 @@ class RemoteFile:
         self.url, self.path, self.opener, self.alternative = url, path, opener, alternative
         self.part, self.state = Path(f"{path}.part"), Path(f"{path}.part.json")
         self.reported: _Facts = {}
-        self.size, self.done = 0, self.part_size()
+        self.size, self.done = 0, self.resumable()[0]
 
-    def part_size(self) -> int:
-        return self.part.stat().st_size if self.part.is_file() else 0
+    def resumable(self) -> tuple[int, _Facts]:
+        """The size of the part and what the server reported about it; 0 if it cannot be resumed."""
+        try:
+            facts = read_json(self.state, MAX_STATE_BYTES)
+        except (OSError, ValueError):
+            return 0, {}
+        is_valid = isinstance(facts, dict) and facts and all(map(_is_fact, facts, facts.values()))
+        return (self.part.stat().st_size, facts) if is_valid and self.part.is_file() else (0, {})
 
     def exists(self) -> bool:
         """Whether it is complete: another program may have left a partial file of this name."""
@@ -154,12 +165,8 @@ def _download(file: RemoteFile, pauses: Sequence[float]) -> Generator[str, None,
 
 def _attempt(file: RemoteFile) -> Generator[str, None, _Facts]:
     """Request the missing bytes of a file and append them; returns the facts to check."""
-    file.done = file.part_size()
+    file.done, previous = file.resumable()
     yield ""
-    previous: _Facts = {}
-    if file.done:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            previous = dict(json.loads(file.state.read_text(encoding="utf-8")))
     if file.done and file.done == previous.get("size") and not _differ(previous, file.reported):
         return previous  # an earlier call was stopped after the last byte
     headers = {"Range": f"bytes={file.done}-"} if file.done else {}
@@ -190,8 +197,8 @@ def _attempt(file: RemoteFile) -> Generator[str, None, _Facts]:
 def _receive(response: HTTPResponse, file: RemoteFile, facts: _Facts) -> Iterator[str]:
     """Append the response's body to the part; _RetryableError if it ends too early."""
     chunk = _read(response, file)
-    page = not file.done and chunk.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
-    if page or response.headers.get_content_type() == "text/html":
+    kind = response.headers.get_content_type()
+    if kind in ("text/html", "application/xhtml+xml") or (not file.done and _is_page(chunk)):
         raise DownloadError(
             f"{file.url} sent a web page (HTML) instead of the file, perhaps a network's login "
             f"page: open it in a browser to see, {file.alternative}"
@@ -199,7 +206,7 @@ def _receive(response: HTTPResponse, file: RemoteFile, facts: _Facts) -> Iterato
     # Not "ab": two processes that download the same file write the same bytes at the same offsets.
     with open(file.part, "r+b" if file.done else "wb") as out:
         out.seek(file.done)
-        file.state.write_text(json.dumps(facts), encoding="utf-8")
+        atomic_write_text(file.state, json.dumps(facts))
         while chunk:
             out.write(chunk)
             file.done += len(chunk)
@@ -238,8 +245,8 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         followed = super().redirect_request(req, *rest, **named)
         if followed and req.type == "https" and followed.type != "https":
             raise DownloadError(
-                f"{req.full_url} redirects to {followed.full_url}, which is not https and was not "
-                f"followed: try again in another network, {self.alternative}"
+                f"{brief(req.full_url)} redirects to {brief(followed.full_url)}, which is not "
+                f"https and was not followed: try again in another network, {self.alternative}"
             )
         if followed:
             followed.method = req.get_method()  # Python before 3.13 turns HEAD into GET
@@ -256,6 +263,13 @@ def _open(file: RemoteFile, method: str, headers: dict[str, str] | None = None) 
             if error.code != 416:
                 raise
             response = error  # can be read as a response: the part is already as long as the file
+    encoding = ", ".join(response.headers.get_all("Content-Encoding", []))
+    if encoding.strip().lower() not in ("", "identity"):
+        response.close()
+        raise DownloadError(
+            f"{file.url} was sent with Content-Encoding {brief(encoding)}, which was not requested "
+            f"and is not supported: use another server, {file.alternative}"
+        )
     return cast(HTTPResponse, response)
 
 
@@ -273,9 +287,26 @@ def _facts(response: HTTPResponse) -> _Facts:
     version = headers.get("ETag", "W/")
     if version.startswith("W/"):  # a weak tag is not allowed in If-Range, a date is
         version = headers.get("Last-Modified", "")
-    size = int(total) if total.isdecimal() else 0
-    facts = {"size": size, "md5": md5.strip(), "version": version}
-    return {key: value for key, value in facts.items() if value}
+    facts = {"size": parse_count(total), "md5": md5.strip(), "version": version}
+    return {name: value for name, value in facts.items() if _is_fact(name, value)}
+
+
+def _is_fact(name: str, value: object) -> bool:
+    """Whether a value is valid for a name in `_Facts`. It may come from a server or a file."""
+    if name == "size":
+        return type(value) is int and value > 0
+    is_text = isinstance(value, str) and value.isascii() and value.isprintable()
+    return name in ("md5", "version") and is_text and 0 < len(str(value)) <= 1000
+
+
+def _is_page(content: bytes) -> bool:
+    """Whether a file starts like a web page, also after a byte order mark and comments."""
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig", errors="ignore")
+    position = 0
+    while comment := _COMMENT.match(text, position):
+        position = comment.end()
+    return _PAGE.match(text, position) is not None
 
 
 def _differ(one: _Facts, other: _Facts) -> bool:
@@ -291,19 +322,21 @@ def _network_errors(file: RemoteFile) -> Iterator[None]:
     except HTTPError as error:
         error.close()
         if error.code >= 500:
-            raise _RetryableError(f"the server answered {error.code} {error.reason}") from error
+            raise _RetryableError(
+                f"the server answered {error.code} {brief(error.reason)}"
+            ) from error
         what = "does not exist" if error.code == 404 else "was refused"
         raise DownloadError(
-            f"{file.url} {what} (HTTP {error.code} {error.reason}): correct the URL, "
+            f"{file.url} {what} (HTTP {error.code} {brief(error.reason)}): correct the URL, "
             f"{file.alternative}"
         ) from error
     except (ValueError, InvalidURL) as error:
         raise DownloadError(
-            f"{file.url} is not a valid URL ({error}): correct it, {file.alternative}"
+            f"{file.url} is not a valid URL ({brief(error)}): correct it, {file.alternative}"
         ) from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        words = " ".join(str(reason).split()) or type(reason).__name__
+        words = brief(reason) or type(reason).__name__
         if isinstance(reason, socket.gaierror):
             words = f"no server named {urlsplit(file.url).hostname} was found (no network?)"
         elif isinstance(reason, TimeoutError):

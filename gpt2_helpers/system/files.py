@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.system.bounded_files import MAX_STATE_BYTES, parse_count, read_bounded_text
 
 CHUNK_SIZE = 1 << 20  # bytes read and written at a time
 PREVIOUS = ".before"  # suffix of the previous version of a run, an archive or a file
@@ -234,13 +235,13 @@ def read_sha256(path: Path) -> tuple[str | None, int | None]:
     """The SHA-256 and the size in bytes in `sha256_path(path)`; None for what is missing."""
     digest = size = None
     try:
-        lines = sha256_path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_bounded_text(sha256_path(path), MAX_STATE_BYTES).splitlines()
     except (OSError, ValueError):
         lines = []
     for line in lines:
         first, _, rest = line.partition(" ")
-        if first == "#" and rest.removesuffix(" bytes").isdecimal():
-            size = int(rest.removesuffix(" bytes"))
+        if first == "#":
+            size = parse_count(rest.removesuffix(" bytes"))
         elif rest[1:] == path.name:  # after a space or, for binary mode, a star
             digest = first.lower()
     return digest, size

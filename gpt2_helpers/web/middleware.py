@@ -98,7 +98,7 @@ class SecurityMiddleware:
         headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
         self._origin_policy.check_host(headers)
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._max_body:
+        if length.isdecimal() and (len(length) > 15 or int(length) > self._max_body):
             raise self._too_large()
         if len(scope["query_string"]) > self._config.max_query_bytes:
             raise UriTooLong(

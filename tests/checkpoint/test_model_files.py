@@ -391,3 +391,18 @@ def test_an_invalid_hparams_file(folder: Path, content: bytes | None, message: s
 def test_extra_values_in_hparams_are_ignored(folder: Path) -> None:
     write_hparams(folder, n_vocab=48.0, attn_pdrop=0.1)
     assert load_model(folder).config == ModelConfig(48, 12, 16, 2, 2)
+
+
+@pytest.mark.parametrize("content", [b"\n" * 1_000_000, b" " * 1_000_000, b"model_" * 200_000])
+def test_a_large_state_file_is_searched_in_linear_time(tmp_path: Path, content: bytes) -> None:
+    for suffix in (".index", ".data-00000-of-00001"):
+        (tmp_path / f"model-5{suffix}").touch()
+    (tmp_path / "checkpoint").write_bytes(content)
+    assert latest_checkpoint(tmp_path).name == "model-5"
+    os.truncate(tmp_path / "checkpoint", 1 << 40)
+    assert latest_checkpoint(tmp_path).name == "model-5"
+
+
+@pytest.mark.parametrize("name", ["model-²", "model-" + "9" * 200, "model-٣", "model"])
+def test_names_without_a_step(name: str) -> None:
+    assert step_of(Path(name)) == -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -54,6 +55,23 @@ def test_the_details_of_a_run(workspace: Path) -> None:
     assert {"steps=3", "seed=1", "validation_split=0.3"} <= set(rows["options"].split(", "))
     assert "batch_size" not in rows["options"]  # it is the default
     assert "tensorflow " in rows["made with"]
+
+
+def test_what_a_record_says_is_printed_without_control_characters(workspace: Path) -> None:
+    path = Path("checkpoint/run1/run.json")
+    values = json.loads(path.read_text())
+    hostile = {
+        "dataset": "\x1b[2Ja.txt",
+        "base_model": "toy\u202e",
+        "versions": {"python": "3\x07" * 500},
+        "parameters": {"run_name": "run1\n\x9b31m", "other": ["\x1b]0;a\x07"] * 500},
+    }
+    path.write_text(json.dumps({**values, **hostile}))
+    for arguments in (("info", "run1"), ("info",)):
+        result = run(*arguments)
+        assert result.code == 0
+        assert not set("\x1b\x07\x9b\u202e") & set(result.out)
+        assert max(map(len, result.out.splitlines())) < 1500
 
 
 def test_a_run_of_gpt_2_simple(workspace: Path) -> None:

@@ -155,6 +155,31 @@ def test_a_full_disk_keeps_complete_texts_and_the_existing_file(
     assert set(tmp_path.iterdir()) == {path, finished}
 
 
+def test_the_texts_of_killed_calls_are_kept_and_it_is_said(tmp_path: Path) -> None:
+    path, messages = tmp_path / "texts.txt", list[str]()
+    path.write_text("existing")
+    for order in (1, 2, 3):
+        (tmp_path / "texts.txt.part").write_text(f"finished {order}")
+        with TextWriter(path, "", messages.append) as writer:
+            assert (tmp_path / "texts.txt.part").read_text() == f"finished {order}"  # no text yet
+            writer.write("a text")
+        assert path.read_text() == "a text\n"
+    kept = [tmp_path / f"texts.interrupted{end}.txt" for end in ("", "-2", "-3")]
+    assert [file.read_text() for file in kept] == [f"finished {order}" for order in (1, 2, 3)]
+    assert set(tmp_path.iterdir()) == {path, *kept}
+    assert messages == [
+        f"the finished texts of an interrupted call are kept in {file}" for file in kept
+    ]
+
+
+def test_an_empty_file_of_a_killed_call_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("existing")
+    (tmp_path / "texts.txt.part").touch()
+    with TextWriter(tmp_path / "texts.txt", "") as writer:
+        writer.write("a text")
+    assert [file.name for file in tmp_path.iterdir()] == ["texts.txt"]
+
+
 def test_an_error_keeps_the_existing_file_and_the_finished_texts_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
     path.write_text("existing", encoding="utf-8")

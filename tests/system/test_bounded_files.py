@@ -91,8 +91,8 @@ def test_invalid_json(tmp_path: Path, content: bytes, message: str) -> None:
     [
         ("0", 0),
         (" 400\n", 400),
-        ("9" * 15, 10**15 - 1),
-        ("9" * 16, None),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
         ("9" * 5000, None),
         ("-1", None),
         ("1_000", None),

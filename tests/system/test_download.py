@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _thread
 import builtins
+import contextlib
 import errno
+import json
 import os
 import socket
 import threading
@@ -34,6 +36,14 @@ def failure(folder: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+def write_part(folder: Path, part: bytes, **facts: object) -> None:
+    """An interrupted download of the data file, with what the server reported about it."""
+    (folder / "124M").mkdir()
+    (folder / "124M" / f"{DATA}.part").write_bytes(part)
+    reported = {"size": len(CONTENT[DATA]), "version": etag(CONTENT[DATA]), **facts}
+    (folder / "124M" / f"{DATA}.part.json").write_text(json.dumps(reported))
 
 
 # --- Successful downloads
@@ -76,8 +86,7 @@ def test_the_bar_counts_every_byte_once_and_can_be_hidden(
 def test_the_bar_of_a_resumed_download_starts_where_it_stopped(
     server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "124M").mkdir()
-    (tmp_path / "124M" / f"{DATA}.part").write_bytes(CONTENT[DATA][:300_000])
+    write_part(tmp_path, CONTENT[DATA][:300_000])
     download_model("124M", tmp_path, retry_pauses=())
     shown = capsys.readouterr().err.split("\r")
     assert "300k/401k" in next(line for line in shown if "/401k" in line)
@@ -130,11 +139,59 @@ def test_the_pauses_between_attempts_grow(
     assert pauses == [1.0, 4.0, 15.0]
 
 
-def test_a_part_without_its_state_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
-    (tmp_path / "124M").mkdir()
-    (tmp_path / "124M" / f"{DATA}.part").write_bytes(CONTENT[DATA][:399_999])
+def test_a_part_with_its_state_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
+    write_part(tmp_path, CONTENT[DATA][:399_999])
     assert contents(fetch(tmp_path)) == CONTENT
     assert [(r.range, r.sent) for r in server.gets(DATA)] == [("bytes=399999-", 1)]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        b"",
+        b'{"size": 400',  # cut off
+        b"{}",
+        b"[]",
+        b"5",
+        b"\xff",
+        b"[" * 200_000,
+        b'{"size": ' + b"9" * 5000 + b"}",
+        b'{"size": "400000"}',
+        b'{"size": -1}',
+        b'{"size": 400000, "version": "a\\r\\nRange: bytes=5-"}',
+        b'{"size": 400000, "version": "\xc3\xa9"}',
+        b'{"size": 400000, "md5": []}',
+        b'{"size": 400000, "other": "a"}',
+    ],
+    ids=lambda state: str(state)[:30],
+)
+def test_a_part_without_a_valid_state_is_not_trusted(
+    server: FaultyServer, tmp_path: Path, state: bytes | None
+) -> None:
+    server.sends_md5 = server.sends_etag = False  # nothing else would show the difference
+    write_part(tmp_path, b"?" * 300_000)
+    path = tmp_path / "124M" / f"{DATA}.part.json"
+    path.unlink() if state is None else path.write_bytes(state)
+    assert contents(fetch(tmp_path)) == CONTENT
+    assert [r.range for r in server.gets(DATA)] == [None]
+
+
+def test_the_state_is_written_atomically(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[bytes] = []
+    genuine = os.replace
+
+    def replace(source: str | Path, target: str | Path) -> None:
+        if str(target).endswith(".part.json"):
+            states.append(Path(source).read_bytes())
+        genuine(source, target)
+
+    monkeypatch.setattr("os.replace", replace)
+    fetch(tmp_path)
+    assert len(states) == len(CONTENT)
+    assert all(json.loads(state)["size"] for state in states)
 
 
 def test_an_interrupted_download_is_resumed(server: FaultyServer, tmp_path: Path) -> None:
@@ -163,9 +220,12 @@ def test_a_part_with_all_bytes_is_not_downloaded_again(
 ) -> None:
     with monkeypatch.context() as stopped:
 
-        def stop(*_: object) -> None:
-            raise KeyboardInterrupt
+        def stop(source: str | Path, target: str | Path) -> None:
+            if not str(target).endswith(".part.json"):
+                raise KeyboardInterrupt
+            genuine(source, target)
 
+        genuine = os.replace
         stopped.setattr("os.replace", stop)
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path)
@@ -191,8 +251,7 @@ def test_a_server_that_ignores_range_starts_over(server: FaultyServer, tmp_path:
 def test_a_part_that_is_too_long_starts_over(
     server: FaultyServer, tmp_path: Path, length: int
 ) -> None:
-    (tmp_path / "124M").mkdir()
-    (tmp_path / "124M" / f"{DATA}.part").write_bytes(b"x" * length)
+    write_part(tmp_path, b"x" * length, size=500_000)
     assert contents(fetch(tmp_path)) == CONTENT
     assert [(r.range, r.status) for r in server.gets(DATA)] == [
         (f"bytes={length}-", 416),
@@ -280,6 +339,14 @@ def test_lasting_server_errors_are_an_error(server: FaultyServer, tmp_path: Path
         Fault(body=b"sign in", headers={"Content-Type": "text/html; charset=utf-8"}),
         Fault(body=b"\r\n<!DOCTYPE HTML><title>Sign in</title>"),
         Fault(body=b"<HTML><body>Sign in"),
+        Fault(body=b"sign in", headers={"Content-Type": "application/xhtml+xml"}),
+        Fault(body=b"\xef\xbb\xbf<!doctype html>"),
+        Fault(body="\ufeff<html>".encode("utf-16-le")),
+        Fault(body="\ufeff <html>".encode("utf-16-be")),
+        Fault(body=b"<!-- a --> <!-- b -->\n<html>"),
+        Fault(body=b"\xef\xbb\xbf\n<!-- <p> -->\n<head><title>Sign in"),
+        Fault(body=b"<!---->" * 5000 + b"<body>"),
+        Fault(body=b"<script>location = 'https://login'</script>"),
     ],
 )
 def test_a_web_page_is_rejected(server: FaultyServer, tmp_path: Path, fault: Fault) -> None:
@@ -289,6 +356,82 @@ def test_a_web_page_is_rejected(server: FaultyServer, tmp_path: Path, fault: Fau
     assert f"{server.address}{DATA_PATH} sent a web page" in message
     assert len(server.gets(DATA)) == 1
     assert not [name for name in contents(tmp_path / "124M") if name.startswith(DATA)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<!-- a comment --> and text", b"<!---->" * 9000, b"<!--" * 9000, b"<titles>", b"<"],
+)
+def test_files_that_are_no_web_pages(server: FaultyServer, tmp_path: Path, content: bytes) -> None:
+    server.files[DATA_PATH] = content
+    assert contents(fetch(tmp_path)) == CONTENT | {DATA: content}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity, br", "\x1b[2Jx"])
+def test_an_encoded_file_is_refused(server: FaultyServer, tmp_path: Path, encoding: str) -> None:
+    server.always[DATA_PATH] = Fault(headers={"Content-Encoding": encoding})
+    message = failure(tmp_path)
+    assert f"{server.address}{DATA_PATH} was sent with Content-Encoding " in message
+    assert "\x1b" not in message
+    assert len(server.gets(DATA)) == 1
+    assert not [name for name in contents(tmp_path / "124M") if name.startswith(DATA)]
+
+
+def test_the_encoding_identity_is_none(server: FaultyServer, tmp_path: Path) -> None:
+    server.always[DATA_PATH] = Fault(headers={"Content-Encoding": "Identity"})
+    assert contents(fetch(tmp_path)) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "9" * 5000},
+        {"ETag": "a" * 60_000},
+        {"ETag": '"\x1b[2J"'},
+        {"Content-MD5": "\x1b[2J" * 9000},
+        {"Content-MD5": "A" * 60_000},
+    ],
+    ids=lambda headers: str(headers)[:30],
+)
+def test_headers_that_are_not_usable(
+    server: FaultyServer, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    server.head_headers = headers
+    server.always[DATA_PATH] = Fault(headers=headers, drop_after=10)
+    message = failure(tmp_path)
+    assert len(message) < 600
+    assert "\x1b" not in message
+
+
+def test_the_words_of_a_server_are_cut_and_cleaned(server: FaultyServer, tmp_path: Path) -> None:
+    server.redirects[DATA_PATH] = "http://" + "a" * 50_000 + "\x1b[2J"
+    message = failure(tmp_path)
+    assert len(message) < 1000
+    assert "\x1b" not in message
+
+
+@pytest.mark.parametrize("status", [b"404", b"500", b"20\x1b[2J"])
+def test_a_long_reason_is_cut_and_cleaned(tmp_path: Path, status: bytes) -> None:
+    answer = b"HTTP/1.1 " + status + b" \x1b[2J" + b"reason " * 5000 + b"\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a"
+        with pytest.raises(DownloadError) as caught:
+            download.download_file(
+                url, tmp_path / "a", alternative="or do without", progress=False, retry_pauses=()
+            )
+        listening.shutdown(socket.SHUT_RDWR)
+    assert len(str(caught.value)) < 600
+    assert "\x1b" not in str(caught.value)
 
 
 def test_a_web_page_does_not_replace_a_part(server: FaultyServer, tmp_path: Path) -> None:
@@ -321,11 +464,10 @@ def test_a_part_damaged_on_disk_is_detected(server: FaultyServer, tmp_path: Path
 
 
 @pytest.mark.parametrize("md5_from", ["HEAD", "GET"])
-def test_a_part_of_unknown_origin_is_detected(
+def test_a_part_of_another_file_is_detected(
     server: FaultyServer, tmp_path: Path, md5_from: str
 ) -> None:
-    (tmp_path / "124M").mkdir()
-    (tmp_path / "124M" / f"{DATA}.part").write_bytes(b"unknown origin")
+    write_part(tmp_path, b"another file")
     if md5_from == "GET":
         server.answers_head = False
         server.always[DATA_PATH] = Fault(headers={"x-ms-blob-content-md5": md5(CONTENT[DATA])})
@@ -381,9 +523,9 @@ def test_a_full_disk_is_reported_with_the_space_needed(
 
 
 def test_a_file_larger_than_the_disk_is_not_started(server: FaultyServer, tmp_path: Path) -> None:
-    server.head_headers = {"Content-Length": str(10**18)}
+    server.head_headers = {"Content-Length": str(10**17)}
     message = failure(tmp_path)
-    assert "7.00EB more needed" in message
+    assert "700PB more needed" in message
     assert server.gets() == []
 
 
