@@ -86,6 +86,7 @@ class RunRecord:
             if not isinstance(values, dict):
                 raise _InvalidError("it is not an object")
             known = {n: _checked(n, hints[n], v) for n, v in values.items() if n in hints}
+            known = {name: value for name, value in known.items() if value is not _LEFT_OUT}
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError) as error:
@@ -146,7 +147,7 @@ class _InvalidError(ValueError):
 def _checked(name: str, hint: Any, value: Any) -> Any:
     """A value from JSON as its type hint says. Files of unknown origin may have any value.
 
-    Strings are made printable; pairs with an infinite or undefined loss are left out.
+    Strings are made printable; infinite and undefined numbers, and pairs with one, are left out.
 
     Raises:
         _InvalidError: It has another type.
