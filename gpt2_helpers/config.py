@@ -54,7 +54,7 @@ class SamplingConfig(ValidatedConfig):
 
     length: int = option(
         1023,
-        "maximum number of tokens per text, including the prompt; 100 tokens are about 75 words",
+        "where a text ends at the latest, with its prompt; 100 tokens are about 75 words",
         label="Max length (tokens)",
         minimum=1,
         suggested_range=(10, 1023),
@@ -83,14 +83,14 @@ class SamplingConfig(ValidatedConfig):
     )
     nsamples: int = option(
         1,
-        "texts to generate per prompt",
+        "how many to generate for each prompt",
         label="Number of texts",
         minimum=1,
         suggested_range=(1, 100),
     )
     batch_size: int = option(
         1,
-        "sequences generated in parallel; more is faster but needs more memory",
+        "texts generated in parallel; more is faster but needs more memory",
         label="Sequences per batch",
         minimum=1,
         suggested_range=(1, 50),
@@ -99,7 +99,9 @@ class SamplingConfig(ValidatedConfig):
         None, "stop each text at the first occurrence of this string after the prompt",
         label="Stop string",
     )  # fmt: skip
-    include_prefix: bool = option(True, "start each text with its prompt", label="Include prompt")
+    include_prefix: bool = option(
+        True, "start each text with it; else show only the continuation", label="Include prompt"
+    )
     prompt_prefix: str | None = option(
         None,
         "text put before every prompt and left out of the texts",
@@ -112,7 +114,7 @@ class SamplingConfig(ValidatedConfig):
     )
     seed: int | None = option(
         None,
-        "random seed, for reproducible texts",
+        "fixes the random numbers, for reproducible texts",
         default_text="random",
         minimum=0,
         maximum=2**63 - 1,
@@ -131,13 +133,13 @@ class FinetuneConfig(ValidatedConfig):
 
     steps: int = option(
         1000,
-        "optimizer steps to run; 0 or less trains until interrupted",
+        "how often the weights are updated; 0 or less trains until interrupted",
         label="Training steps",
         suggested_range=(20, 5000),
     )
     batch_size: int = option(
         1,
-        "sequences per device and forward pass; more needs more memory",
+        "passages of text read in parallel on each device; more needs more memory",
         label="Sequences per batch",
         minimum=1,
         suggested_range=(1, 16),
@@ -157,12 +159,12 @@ class FinetuneConfig(ValidatedConfig):
     )
     optimizer: str = option(
         "adam",
-        "optimization algorithm; adam is a good choice for most texts",
+        "adam is a good choice for most texts; adafactor needs less memory",
         choices=("adam", "adamw", "adafactor", "sgd"),
     )
     seed: int | None = option(
         None,
-        "random seed, for reproducible training",
+        "fixes the random numbers, for reproducible training",
         default_text="random",
         minimum=0,
         maximum=2**63 - 1,
@@ -175,7 +177,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     lr_schedule: str = option(
         "constant",
-        "how the learning rate decays over the training steps",
+        "whether and how it decays over the training steps",
         label="Learning-rate schedule",
         choices=("constant", "linear", "cosine"),
         advanced=True,
@@ -185,7 +187,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     weight_decay: float | None = option(
         None,
-        "decoupled weight decay of the weight matrices",
+        "decoupled, and only of matrices; higher values reduce overfitting",
         default_text="0.01 for adamw, else 0",
         minimum=0.0,
         maximum=1.0,
@@ -193,7 +195,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     max_grad_norm: float = option(
         0.0,
-        "clip the gradients to this global norm; 0 disables clipping, 1 is typical",
+        "longer gradients are scaled down to it; 0 disables clipping, 1 is typical",
         label="Max gradient norm",
         minimum=0.0,
         advanced=True,
@@ -208,7 +210,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     eval_every: int = option(
         100,
-        "measure the validation loss every N optimizer steps",
+        "interval between two measurements of the validation loss",
         label="Evaluate every (steps)",
         minimum=1,
         advanced=True,
@@ -222,19 +224,19 @@ class FinetuneConfig(ValidatedConfig):
     )
     use_memory_saving_gradients: bool = option(
         False,
-        "recompute activations in the backward pass (gradient checkpointing); slower, saves memory",
+        "recompute activations in the backward pass; slower, but needs far less memory",
         label="Gradient checkpointing",
         advanced=True,
     )
     only_train_transformer_layers: bool = option(
         False,
-        "freeze the embeddings; needs a little less memory",
+        "train only the Transformer layers; needs a little less memory",
         label="Freeze embeddings",
         advanced=True,
     )
     lora_rank: int = option(
         0,
-        "rank of LoRA adapters, which need far less memory; 8 is typical, 0 trains all weights",
+        "size of adapters to train in place of the weights; 8 is typical, 0 trains all weights",
         label="LoRA rank",
         minimum=0,
         maximum=1024,
@@ -242,7 +244,10 @@ class FinetuneConfig(ValidatedConfig):
         advanced=True,
     )
     multi_gpu: bool = option(
-        False, "train on every GPU of this machine", label="Use all GPUs", advanced=True
+        False,
+        "compute the sequences of a step on every device of this machine",
+        label="Use all GPUs",
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -267,13 +272,13 @@ class DatasetConfig(ValidatedConfig):
     )
     column: str | None = option(
         None,
-        "CSV column to train on, by its name or its number from 1",
+        "where the texts of a table are, by its name or its number from 1",
         label="CSV column",
         default_text="the only column",
     )
     legacy_tokens: bool = option(
         False,
-        "encode <|endoftext|> as plain characters, as gpt-2-simple does",
+        "encode <|endoftext|> as plain characters, to continue runs of that package",
         label="gpt-2-simple tokens",
         advanced=True,
     )
@@ -289,7 +294,7 @@ class LoadConfig(ValidatedConfig):
     """Which checkpoint of a run is loaded to generate texts, and in which precision."""
 
     checkpoint: str = option(
-        "latest", "checkpoint of the run, such as model-500; latest is the newest", advanced=True
+        "latest", "such as model-500; latest is the newest of the run", advanced=True
     )
     precision: str = option(
         "auto",
@@ -307,15 +312,25 @@ class RunConfig(ValidatedConfig):
         "124M", "pretrained model to start from: tiny, 124M, 355M, 774M or 1558M", label="Model"
     )
     model_dir: str = option(
-        "models", "folder with the pretrained models", label="Models folder", advanced=True
+        "models",
+        "where pretrained models are kept, each under its name",
+        label="Models folder",
+        advanced=True,
     )
-    run_name: str = option("run1", "name of the run and its folder", label="Run name")
+    run_name: str = option(
+        "run1",
+        "a folder of this name holds the trained model",
+        label="Run name",
+    )
     checkpoint_dir: str = option(
-        "checkpoint", "folder with the runs", label="Runs folder", advanced=True
+        "checkpoint",
+        "where runs are kept, each under its name",
+        label="Runs folder",
+        advanced=True,
     )
     restore_from: str = option(
         "latest",
-        "what to start from: latest (this run if it exists), fresh (the model) or a model folder",
+        "latest (this run if it exists), fresh (the model) or the folder of a model",
         label="Start from",
     )
     overwrite: bool = option(
@@ -323,33 +338,36 @@ class RunConfig(ValidatedConfig):
     )
     save_every: int = option(
         1000,
-        "save a checkpoint every N steps; 0 saves only at the end",
+        "interval between two checkpoints; 0 keeps only that of the end",
         label="Save every (steps)",
         minimum=0,
     )
     sample_every: int = option(
         100,
-        "generate sample texts every N steps; 0 disables samples",
+        "interval between two rounds of generated texts; 0 generates none",
         label="Sample every (steps)",
         minimum=0,
     )
     sample_length: int = option(
         1023,
-        "maximum number of tokens per sample text",
+        "where each of these texts ends at the latest; 100 tokens are about 75 words",
         label="Sample length (tokens)",
         minimum=1,
         suggested_range=(10, 1023),
     )
-    sample_num: int = option(1, "sample texts per round", label="Samples per round", minimum=1)
+    sample_num: int = option(1, "texts to generate each time", label="Samples per round", minimum=1)
     sample_dir: str = option(
-        "samples", "folder for sample texts", label="Samples folder", advanced=True
+        "samples",
+        "where texts generated during training are written",
+        label="Samples folder",
+        advanced=True,
     )
     print_every: int = option(
-        1, "print progress every N steps", label="Print every (steps)", minimum=1
+        1, "interval between two lines with losses", label="Print every (steps)", minimum=1
     )
     max_checkpoints: int = option(
         1,
-        "number of most recent checkpoints of this run to keep; 0 keeps all",
+        "older ones of this run are deleted after each save; 0 deletes none",
         label="Checkpoints to keep",
         minimum=0,
         advanced=True,
@@ -362,11 +380,12 @@ class RunConfig(ValidatedConfig):
     )
     validation_data: str | None = option(
         None,
-        "file, folder or glob to measure the validation loss on, instead of validation_split; not "
-        "trained on, even inside the dataset",
+        "file, folder or glob to use in place of a share; not trained on, even inside the dataset",
     )
     backup_to_drive: bool = option(
-        False, "copy each checkpoint to Google Drive", label="Back up to Google Drive"
+        False,
+        "copy each checkpoint, so that another machine can resume training",
+        label="Back up to Google Drive",
     )
 
     def __post_init__(self) -> None:

@@ -110,8 +110,8 @@ def test_sections_keep_their_order_and_own_text_wins() -> None:
         "Do it.\n\nMore about it.\n\nArgs:\n"
         "    dataset (str): The file, or a folder.\n"
         "    steps (int): Only here. Defaults to 5.\n"
-        "    seed (int | None): Random seed, for reproducible training. Defaults to None\n"
-        "        (random).\n"
+        "    seed (int | None): Fixes the random numbers, for reproducible training. Defaults to\n"
+        "        None (random).\n"
         "\nReturns:\n    A number."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +20,7 @@ from gpt2_helpers.fields import (
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
+FILLERS = {"a", "an", "the", "of", "to", "in", "and", "or", "for", "each", "per", "it", "thi", "n"}
 OPTIONS = [
     pytest.param(field, id=f"{config.__name__}.{field.name}")
     for config in CONFIGS
@@ -83,6 +85,19 @@ def test_labels_and_help_fit_into_a_form(field: Field) -> None:
     assert "_" not in field.label
     assert len(field.label) <= 24
     assert len(field.help) <= 100
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words without plurals and without those that say little."""
+    words = (word.rstrip("s") for word in re.findall(r"[a-z0-9]+", text.lower()))
+    return [word for word in words if word not in FILLERS]
+
+
+@pytest.mark.parametrize("field", OPTIONS)
+def test_the_help_does_not_repeat_the_label(field: Field) -> None:
+    label, help = set(content_words(field.label)), content_words(re.split("[;:,(]", field.help)[0])
+    repeated = [word for word in help if word in label]
+    assert len(repeated) <= len(help) / 3, f"{field.label}: {field.help}"
 
 
 @pytest.mark.parametrize("field", OPTIONS)

@@ -212,14 +212,14 @@ class BigQueryForm(Displayable):
         self._sql.value = f"<div {style}>{escape(query.readable)}</div>"
 
 
-def _check_project(project: str | None) -> None:
+def _check_project(form: ConfigForm) -> None:
     """Raise OptionError where signing in cannot find a project: in Colab."""
-    if colab.in_colab() and not (project or project_of_environment()):
+    if colab.in_colab() and not (form.value("project") or project_of_environment()):
         raise OptionError(NO_PROJECT)
 
 
-def _check_csv_path(csv_path: str | None) -> None:
-    if csv_path:
+def _check_csv_path(form: ConfigForm) -> None:
+    if csv_path := form.value("csv_path"):
         new_csv_path(ExportConfig(csv_path=csv_path))
 
 

@@ -29,7 +29,7 @@ class DriveConfig(ValidatedConfig):
 
     use_drive: bool = option(
         False,
-        "save runs and files in your Google Drive, and load them from there",
+        "keep runs and files there, and load them again another day",
         label="Use Google Drive",
     )
     weights_only: bool = option(

@@ -18,6 +18,7 @@ from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.fields import ValidatedConfig, fields_of, option
+from gpt2_helpers.forms.model_notes import long_text_note
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.errors import plain_errors
@@ -25,6 +26,7 @@ from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, close_all, summary
+from gpt2_helpers.generation.batch import check_prompt_fits
 from gpt2_helpers.generation.memory import GB, estimate_generation
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.generation.result import GenerationResult, in_order
@@ -47,7 +49,9 @@ class PromptConfig(ValidatedConfig):
 
     prefix: str = option("", "the start of the text, which the model continues", label="Prompt")
     prefix_lines: bool = option(
-        False, "generate separate texts for each line", label="One prompt per line"
+        False,
+        "to continue several at once; else all lines are one text",
+        label="One prompt per line",
     )
 
     def prompts(self, example: str = "") -> list[str]:
@@ -66,7 +70,7 @@ class BulkConfig(ValidatedConfig):
     )
     destination_path: str | None = option(
         None,
-        "a file that does not exist yet; empty: gpt2_gentext_ and the time",
+        "must not exist yet; empty: gpt2_gentext_ and the time",
         label="File name",
     )
 
@@ -116,8 +120,11 @@ class GenerateForm(Displayable):
                 **defaults,
             },
             lines={"prefix": 3},
+            checks={"prefix": self._check_prompt},
         )
-        self.bulk = ConfigForm(BulkConfig, defaults=bulk)
+        self.bulk = ConfigForm(
+            BulkConfig, defaults=bulk, checks={"destination_path": _check_new_file}
+        )
         self._results, self._file = widgets.VBox(), widgets.VBox()
         generate = ActionButton("Generate", lambda: self.generate_into(self._results), primary=True)
         to_file = ActionButton("Write to a file", lambda: self._write_file(self._file))
@@ -179,7 +186,37 @@ class GenerateForm(Displayable):
             if example
             else "If empty, the model writes the whole text.",
         )
+        self._update_length_notes()
         self._update_memory_note()
+
+    def _check_prompt(self, form: ConfigForm) -> None:
+        """Raise OptionError if a prompt leaves no room for a text, as generation would."""
+        for ids in self._prompt_ids(form):
+            check_prompt_fits(ids, form.raw_value("length"))
+
+    def _prompt_ids(self, form: ConfigForm) -> list[list[int]]:
+        """Return the token ids of the typed prompts; none if the length is invalid."""
+        length, text = form.raw_value("length"), form.raw_value("prefix")
+        if not (self.session.is_loaded and text and isinstance(length, int) and length > 0):
+            return []
+        lines = form.raw_value("prefix_lines") is True
+        prompts = PromptConfig(text, lines).prompts()
+        start = form.raw_value("prompt_prefix") or ""
+        return [self.session.tokenizer.encode(f"{start}{p}", special=True) for p in prompts]
+
+    def _update_length_notes(self) -> None:
+        """Say what happens to texts and prompts that are longer than the model's context."""
+        if not self.session.is_loaded:
+            return
+        n_ctx, length = self.session.inference_model.config.n_ctx, self.form.raw_value("length")
+        is_long = isinstance(length, int) and length > n_ctx
+        self.form.note("length", long_text_note(n_ctx) if is_long else "")
+        longest = max(map(len, self._prompt_ids(self.form)), default=0)
+        if longest > n_ctx:
+            text = (
+                f"The prompt has {longest:,} tokens, more than the model's context of {n_ctx:,}: "
+            )
+            self.form.note("prefix", f"{text}only its last part is used.", warning=True)
 
     def _example(self) -> str:
         """Return the example in the prompt box; none if texts start with a prompt prefix, or if
@@ -294,6 +331,12 @@ class GenerateForm(Displayable):
             return None, f"Copies are not marked: {error}"
         _, index, notes = self._cached_index
         return index, notes
+
+
+def _check_new_file(form: ConfigForm) -> None:
+    path = form.value("destination_path")
+    if path and Path(path).exists():
+        raise OptionError(f"{path} already exists: choose another file name")
 
 
 def _model_label(sess: Session) -> str:

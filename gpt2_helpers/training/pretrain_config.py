@@ -16,7 +16,9 @@ class PretrainConfig(ValidatedConfig):
         PretrainConfig(vocab_size=8192, n_embd=384).model_config()
     """
 
-    vocab_size: int = option(4096, "vocabulary size, in tokens", minimum=257, maximum=65536)
+    vocab_size: int = option(
+        4096, "number of tokens to learn from the texts", minimum=257, maximum=65536
+    )
     n_ctx: int = option(256, "context length, in tokens", minimum=8, maximum=65536)
     n_embd: int = option(256, "embedding size", minimum=8, maximum=65536)
     n_layer: int = option(6, "number of transformer layers", minimum=1, maximum=1000)

@@ -36,12 +36,9 @@ LOSS_ROWS = 256  # tokens that the loss is timed with on a CPU, where its time g
 MIN_SECONDS, MAX_REPEATS = 0.2, 20  # of a timing, after the first call
 # Options that change the time of a token.
 _DECISIVE = (
-    "optimizer",
-    "use_memory_saving_gradients",
-    "only_train_transformer_layers",
-    "lora_rank",
+    *("optimizer", "use_memory_saving_gradients", "only_train_transformer_layers", "lora_rank"),
+    *("dropout", "multi_gpu", "batch_size"),
 )
-_DECISIVE += ("dropout", "multi_gpu", "batch_size")
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,33 @@ def sess() -> Session:
     return session
 
 
+def test_a_prompt_that_leaves_no_room_is_reported_beside_it(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL)
+    form.form.set(prefix="abcdefghij " * 4)
+    shown = words(form.form.row("prefix").widget)
+    assert "includes the prefix: set length to" in shown
+    form.form.set(length=1000)
+    assert "includes the prefix" not in words(form.form.row("prefix").widget)
+    assert "only its last part is used" in words(form.form.row("prefix").widget)
+    form.form.set(prefix="ab")
+    assert "only its last part" not in words(form.form.row("prefix").widget)
+
+
+def test_a_length_over_the_context_has_a_note(sess: Session) -> None:
+    n_ctx = sess.inference_model.config.n_ctx
+    form = GenerateForm(sess, **{**SMALL, "length": n_ctx + 1})
+    note = f"Longer than the model's context of {n_ctx} tokens"
+    assert note in words(form.form.row("length").widget)
+    form.form.set(length=n_ctx)
+    assert note not in words(form.form.row("length").widget)
+
+
+def test_an_existing_file_is_reported_beside_its_name(sess: Session) -> None:
+    Path("mine.txt").write_text("x")
+    form = GenerateForm(sess, destination_path="mine.txt", **SMALL)
+    assert "mine.txt already exists" in words(form.bulk.row("destination_path").widget)
+
+
 def sess_of_run(dataset: str, text: str) -> Session:
     """Return a session with a run that was trained on a text."""
     write_text(dataset, text)

@@ -60,8 +60,8 @@ class ConfigForm(Displayable):
             values, or pairs of label and value. `offer` replaces them later.
         lines: By field name, the height of a text box (default: 1).
         after: By field name, a widget to place below the field.
-        checks: By field name, a function that takes the field's valid value and raises OptionError
-            if something else is wrong with it, such as a file that exists already.
+        checks: By field name, a function that takes this form and raises OptionError if something
+            else is wrong with the field's valid value, such as a file that exists already.
 
     Raises:
         ValueError: If a name does not exist, or exists in two dataclasses.
@@ -77,7 +77,7 @@ class ConfigForm(Displayable):
         choices: Mapping[str, Choices] | None = None,
         lines: Mapping[str, int] | None = None,
         after: Mapping[str, widgets.DOMWidget] | None = None,
-        checks: Mapping[str, Callable[[Any], object]] | None = None,
+        checks: Mapping[str, Callable[[ConfigForm], object]] | None = None,
     ) -> None:
         self._kinds, self._checks = kinds, checks or {}
         self._fields = _fields_by_name(kinds)
@@ -204,7 +204,7 @@ class ConfigForm(Displayable):
         for name, check in self._checks.items():
             if name in self._rows and name not in self.errors:
                 try:
-                    check(self._rows[name].read())
+                    check(self)
                 except OptionError as error:
                     self._assign(str(error), name)
         for name, row in self._rows.items():

@@ -45,7 +45,7 @@ class ExportConfig(ValidatedConfig):
         choices=tuple(SOURCE_FIELDS),
     )
     subreddit: str | None = option(
-        "AskReddit", "name of the subreddit, without r/; empty exports all of Reddit"
+        "AskReddit", "such as AskReddit, without r/; empty exports all of Reddit"
     )
     first_month: str | None = option(
         None, "such as 2019-01; empty starts with the oldest titles of Hacker News"
@@ -56,7 +56,7 @@ class ExportConfig(ValidatedConfig):
     table: str | None = option(
         None, "project.dataset.table; a * at the end matches all tables with this prefix"
     )
-    text_column: str | None = option(None, "column with the texts")
+    text_column: str | None = option(None, "where the texts are, such as title")
     order_column: str | None = option(
         None,
         "export the rows with the highest values in this column, such as score; empty: any rows",
@@ -64,14 +64,14 @@ class ExportConfig(ValidatedConfig):
     filter_column: str | None = option(
         None, "export only rows with the filter value in this column; empty: all rows"
     )
-    filter_value: str | None = option(None, "value of the filter column, case-insensitive")
+    filter_value: str | None = option(None, "what a row must have there, in upper or lower case")
     words: str | None = option(
         None,
         "export only texts with one of these words or phrases, separated by commas; empty: all",
     )
     min_length: int = option(
         8,
-        "leave out texts with fewer characters",
+        "shorter texts are left out",
         label="Min length (characters)",
         minimum=1,
         maximum=10_000,
@@ -79,19 +79,18 @@ class ExportConfig(ValidatedConfig):
     )
     limit: int = option(
         16_000,
-        "maximum number of texts to export; a smaller number costs the same",
+        "at most so many rows are exported; fewer cost the same",
         label="Number of texts",
         minimum=1,
         maximum=10_000_000,
         suggested_range=(1_000, 100_000),
     )
     project: str | None = option(
-        None, "id of your Google Cloud project, which the query is billed to"
+        None, "its id in Google Cloud, such as my-project-123456; queries are billed to it"
     )
     limit_gb: float = option(
         10.0,
-        "maximum amount to read; a larger query is not run and costs nothing; 1,024 GB per "
-        "month are free",
+        "a query that would read more is not run and costs nothing; 1,024 GB per month are free",
         label="Limit (GB)",
         minimum=0.01,
         maximum=1_000_000.0,
