@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
 from gpt2_helpers.evaluation.memorization import OverlapReport
@@ -133,9 +134,8 @@ def test_the_form_has_a_field_for_every_sampling_option(sess: Session) -> None:
 def test_the_form_returns_the_config(sess: Session) -> None:
     form = GenerateForm(sess, **SMALL, temperature=0.5)
     config = form.form.config(SamplingConfig)
-    assert config == SamplingConfig(
-        length=8, nsamples=3, batch_size=2, seed=1, top_k=40, temperature=0.5, include_prefix=True
-    )
+    preset = dataclasses.replace(PRESET, temperature=0.5)
+    assert config == dataclasses.replace(preset, length=8, nsamples=3, batch_size=2, seed=1)
 
 
 def test_a_run_of_a_table_has_the_preset_for_short_texts(
