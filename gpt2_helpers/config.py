@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numbers
 from dataclasses import dataclass
-from pathlib import Path
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.fields import ValidatedConfig, check_folder_name, option
 from gpt2_helpers.model_config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
@@ -44,7 +43,6 @@ __all__ = [
 ]
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-MAX_NAME_BYTES = 200  # of a run's name
 INFERENCE_PRECISIONS = (*PRECISIONS, "int8")  # int8 can't be trained
 
 
@@ -398,16 +396,4 @@ class RunConfig(ValidatedConfig):
         for name in ("run_name", "checkpoint_dir", "restore_from", "model_name"):
             if not getattr(self, name).strip():
                 raise OptionError(f"{name} must not be empty")
-        name = self.run_name
-        if name in (".", "..") or Path(name).name != name:
-            raise OptionError(f"run_name must be a plain folder name, got {name!r}")
-        if not name.isprintable() or name != name.strip():
-            raise OptionError(
-                f"run_name must not have control characters, or spaces at its ends, got {name!r}"
-            )
-        # Files next to the folder have longer names, and file systems allow 255 bytes.
-        if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
-            raise OptionError(
-                f"run_name must have at most {MAX_NAME_BYTES} bytes, got {name[:20]!r}... of "
-                f"{len(name.encode(errors='replace'))}"
-            )
+        check_folder_name("run_name", self.run_name)

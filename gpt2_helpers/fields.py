@@ -18,6 +18,9 @@ from typing import Any
 
 from gpt2_helpers.errors import OptionError, brief_repr, nearest
 
+# Of a folder's name: the names of files made from it are longer, and file systems allow 255.
+MAX_NAME_BYTES = 200
+
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 TRUTH_WORDS = frozenset(_TRUTH)
 
@@ -204,6 +207,27 @@ def validate_value(field: Field, value: Any) -> Any:
         hint = nearest(str(value), field.choices)
         raise OptionError(f"{field.name} must be one of {known}, got {brief_repr(value)}{hint}")
     return value
+
+
+def check_folder_name(option: str, name: str) -> None:
+    """Raise OptionError if a name cannot be that of a new folder on every file system.
+
+    >>> check_folder_name("run_name", "a/b")
+    Traceback (most recent call last):
+        ...
+    gpt2_helpers.errors.OptionError: run_name must be a plain folder name, got 'a/b'
+    """
+    if name in (".", "..") or Path(name).name != name:
+        raise OptionError(f"{option} must be a plain folder name, got {name!r}")
+    if not name.isprintable() or name != name.strip():
+        raise OptionError(
+            f"{option} must not have control characters, or spaces at its ends, got {name!r}"
+        )
+    size = len(name.encode(errors="replace"))
+    if size > MAX_NAME_BYTES:
+        raise OptionError(
+            f"{option} must have at most {MAX_NAME_BYTES} bytes, got {name[:20]!r}... of {size}"
+        )
 
 
 class ValidatedConfig:
