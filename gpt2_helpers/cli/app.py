@@ -131,7 +131,7 @@ commands:
 Option names accept dashes and underscores: --model-name is the same as --model_name.
 
 examples:
-  {PROGRAM} finetune data/titles.csv --model-name tiny --steps 200
+  {PROGRAM} finetune data/titles.csv --model-name tiny --steps 200 --learning-rate 0.002
   {PROGRAM} generate --nsamples 5 --length 60"""
 
 

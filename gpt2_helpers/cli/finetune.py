@@ -27,7 +27,7 @@ def parser() -> Parser:
         "Finetune a model on your own text and save it in checkpoint/run1, for generate. Run\n"
         "the same command again to resume training. Ctrl-C saves and stops.",
         (
-            "titles.csv --model-name tiny --steps 200",
+            "titles.csv --model-name tiny --steps 200 --learning-rate 0.002",
             "stories/ --validation-split 0.05 --early-stopping-patience 5 --sample-every 0",
             "titles.csv --restore-from fresh --run-name run2 --seed 1",
         ),

@@ -25,12 +25,16 @@ def test_a_run_finetuned_on_a_table_prefixes_prompts(
     save_run(step=1)
     path = tmp_path / "checkpoint" / "run1" / "run.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**record, "dataset": dataset}), encoding="utf-8")
+    path.write_text(
+        json.dumps({**record, "dataset": dataset, "example_prompts": ["What is"]}), encoding="utf-8"
+    )
     session = Session()
     session.load_run("run1")
     assert session.prompt_prefix == prefix
     info = ModelInfo.of(session)
     assert (info.name, info.steps) == ("run1", 1)
+    assert info.example_prompts == ("What is",)
+    assert info.default_prompt == ("" if prefix else "What is")
     assert "finetuned on custom text" in info.description
 
 
@@ -41,6 +45,8 @@ def test_the_prompt_prefix_is_not_part_of_the_texts(client: httpx.Client, tiny: 
         (text,) = prefixing.post("/api/generate", json=parameters).json()["texts"]
     parameters["prefix"] = prefix + "“I am "
     (expected,) = client.post("/api/generate", json=parameters).json()["texts"]
+    parameters |= {"prefix": "“I am ", "prompt_prefix": prefix}
+    assert client.post("/api/generate", json=parameters).json()["texts"] == [text]
     assert text["text"].startswith("“I am ")
     assert prefix + text["text"] == expected["text"]
 
@@ -66,4 +72,5 @@ def test_options_are_json() -> None:
     options = {field.name: option_info(field) for field in fields_of(SamplingConfig)}
     assert options["top_p"]["type"] == "number"
     assert options["top_p"]["suggested_range"] == [0.0, 1.0]
+    assert (options["top_k"]["default"], options["top_k"]["preset"]) == (0, 40)
     assert json.loads(json.dumps(options)) == options
