@@ -161,8 +161,8 @@ def _checked(name: str, hint: Any, value: Any) -> Any:
         items = (_checked(name, arguments[0], item) for item in value)
         return [item for item in items if item is not _LEFT_OUT]
     if origin is tuple and isinstance(value, list) and len(value) == len(arguments):
-        items = zip(arguments, value, strict=True)
-        pair = tuple(_checked(name, argument, item) for argument, item in items)
+        typed = zip(arguments, value, strict=True)
+        pair = tuple(_checked(name, argument, item) for argument, item in typed)
         return _LEFT_OUT if _LEFT_OUT in pair else pair
     if origin is dict and isinstance(value, dict):
         return {printable(key): _checked(name, arguments[1], v) for key, v in value.items()}

@@ -59,6 +59,8 @@ def test_entries_are_those_of_tensorflow(tmp_path: Path) -> None:
 
 
 def test_tensors_are_made_one_by_one(tmp_path: Path) -> None:
+    former: weakref.ref[tf.Tensor] | None = None
+
     def tensors() -> Iterator[tuple[str, tf.Tensor]]:
         nonlocal former
         for order in range(20):
@@ -68,7 +70,6 @@ def test_tensors_are_made_one_by_one(tmp_path: Path) -> None:
             yield f"w{order}", tensor
             del tensor
 
-    former: weakref.ref[tf.Tensor] | None = None
     write_bundle(tmp_path / "m", tensors())
     assert len(read(tmp_path / "m")) == 20
 

@@ -18,7 +18,7 @@ from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import read_tokens
-from gpt2_helpers.errors import CheckpointError, Gpt2Error
+from gpt2_helpers.errors import CheckpointError, Gpt2Error, printable
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 from index_files import sliced_index, with_valid_checksums
@@ -79,7 +79,13 @@ def index(data: bytes) -> None:
 
 def record(data: bytes) -> None:
     _file("run.json", data)
-    RunRecord.load(_FOLDER)
+    found = RunRecord.load(_FOLDER)
+    texts = [found.dataset, found.base_model, *found.versions, *found.versions.values()]
+    assert all(text == printable(text) for text in texts), texts
+    found.epochs(5)
+    found.forget_after(1)
+    found.save(_FOLDER)
+    assert RunRecord.load(_FOLDER) == found
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -102,7 +108,7 @@ def feed(target: str, data: bytes) -> str:
         {**TARGETS, "memory_bomb": memory_bomb}[target](data)
     except Gpt2Error as error:
         message = str(error)
-        assert "\n" not in message, message
+        assert message == printable(message), message
         assert len(message) < 2000, message
         return message
     return ""
@@ -133,6 +139,11 @@ def seeds(target: str, folder: Path) -> None:
         parts = [(source / name).read_bytes() for name in TOKENIZER_FILES]
         (folder / "tokenizer").write_bytes(SEPARATOR.join(parts))
     elif target == "record":
+        parameters = {"steps": 2, "learning_rate": 1e-4, "validation": "0.1", "schedule": "cosine"}
+        full = RunRecord("a", parameters=parameters, versions={"python": "3"}, checkpoints=[2])
+        full.earlier_datasets, full.prompt_prefix = [("b", None, 1)], ""
+        full.save(source)
+        (folder / "full").write_bytes((source / "run.json").read_bytes())
         losses = [[1, 2.5], [2, 2.25]]
         (source / "run.json").write_text(json.dumps({"dataset": "a", "losses": losses}))
     elif target in ("tar", "index"):
