@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -70,8 +71,12 @@ def test_a_server_needs_neither_head_nor_etag_nor_md5(server: FaultyServer, tmp_
 
 
 def test_the_bar_counts_every_byte_once_and_can_be_hidden(
-    server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: FaultyServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fetch(tmp_path / "silent")
     assert capsys.readouterr() == ("", "")
     server.honours_range = False
@@ -84,8 +89,12 @@ def test_the_bar_counts_every_byte_once_and_can_be_hidden(
 
 
 def test_the_bar_of_a_resumed_download_starts_where_it_stopped(
-    server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: FaultyServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     write_part(tmp_path, CONTENT[DATA][:300_000])
     download_model("124M", tmp_path, retry_pauses=())
     shown = capsys.readouterr().err.split("\r")
