@@ -34,7 +34,7 @@ class WordOverlap:
 
     @property
     def share(self) -> float:
-        """Share of the words that are known; 1 if there are no words."""
+        """Share of the words that are known; 1 for a text without words."""
         return self.known / self.words if self.words else 1.0
 
     @property

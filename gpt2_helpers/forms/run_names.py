@@ -93,7 +93,7 @@ def existing_run_note(run: RunConfig, dataset: str, column: str | None = None) -
 
 
 def _is_trained_on(run: RunConfig, dataset: str, column: str | None) -> bool | None:
-    """Return whether the run's data is the given one; None if there is no such run."""
+    """Return whether the run's data is the given one; None if the run does not exist."""
     try:
         snapshot: RunSnapshot = RunFolder(run.checkpoint_dir, run.run_name).read()
         if snapshot.checkpoint is None:
