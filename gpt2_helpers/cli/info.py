@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers import __version__
 from gpt2_helpers.cli.command import DONE
@@ -13,6 +14,7 @@ from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import (
     BUNDLED_FOLDER,
     BUNDLED_MODEL,
+    PRETRAINED_CONFIGS,
     DatasetConfig,
     FinetuneConfig,
     ModelConfig,
@@ -20,7 +22,11 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import Gpt2Error, brief, printable
 from gpt2_helpers.fields import fields_of
+from gpt2_helpers.system.sizes import file_size, memory_size
 from gpt2_helpers.system.tensorflow_setup import init_gpus
+
+if TYPE_CHECKING:
+    from gpt2_helpers.training.memory import ModelFit
 
 SUMMARY = "show this machine, the available models and runs, or one run"
 
@@ -77,7 +83,7 @@ def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
 
 def _models_that_fit(precision: str) -> list[str]:
     """Which models can be finetuned here; empty if the memory size is unknown."""
-    from gpt2_helpers.generation.memory import GB, available_memory
+    from gpt2_helpers.generation.memory import available_memory
     from gpt2_helpers.training.memory import fit_models, sample_settings
 
     available, location = available_memory()
@@ -86,9 +92,22 @@ def _models_that_fit(precision: str) -> list[str]:
     samples = sample_settings(RunConfig(), "auto")
     fits = fit_models(available, precision=precision, location=location, samples=samples)
     return [
-        f"finetuning with default options, including samples, in {available / GB:.1f} GB:",
-        *(f"  {fit.line}{_as_options(fit.changes)}" for fit in fits),
+        f"finetuning with default options, including samples, in {memory_size(available)}:",
+        *(f"  {fit.line}{_time_note(fit, precision)}{_as_options(fit.changes)}" for fit in fits),
     ]
+
+
+def _time_note(fit: ModelFit, precision: str) -> str:
+    """How long the default number of steps takes without a GPU, if the model fits."""
+    from gpt2_helpers.system import device
+    from gpt2_helpers.training.cpu_time import finetuning_seconds, in_words
+
+    if fit.changes is None or device.gpus():
+        return ""
+    model = PRETRAINED_CONFIGS.get(fit.name) or ModelConfig.load(BUNDLED_FOLDER)
+    finetune = dataclasses.replace(FinetuneConfig(), **fit.changes)
+    time = in_words(finetuning_seconds(model, finetune, device.cores(), precision))
+    return f"; {finetune.steps:,} steps take {time} without a GPU"
 
 
 def _as_options(changes: Mapping[str, Any] | None) -> str:
@@ -145,7 +164,7 @@ def _run_lines(checkpoint_dir: str | Path, run_name: str) -> list[str]:
     sizes = [path.stat().st_size for path in run.path.iterdir() if path.is_file()]
     names = sorted(path.stem for path in run.path.glob("model*.index"))
     rows = [
-        ("folder:", f"{run.path}, {sum(sizes) / 1e6:,.1f} MB"),
+        ("folder:", f"{run.path}, {file_size(sum(sizes))}"),
         ("model:", _shape(ModelConfig.load(run.path))),
         ("checkpoints:", ", ".join(n + " (newest)" * (n == newest) for n in names)),
         ("steps:", f"{run.step:,}"),

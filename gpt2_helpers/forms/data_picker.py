@@ -15,13 +15,14 @@ from gpt2_helpers.data.documents import find_files
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
-from gpt2_helpers.forms.data_preview import DataPreview, format_size, guess_text_column, preview
+from gpt2_helpers.forms.data_preview import DataPreview, guess_text_column, preview
 from gpt2_helpers.forms.uploads import download_into, is_url, save_upload, uploaded_files
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.generation.output_file import is_generated
 from gpt2_helpers.google import drive
+from gpt2_helpers.system.sizes import file_size
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
 _SAMPLES = {
@@ -185,7 +186,7 @@ class DataPicker(Displayable):
                 is_sample = file.name in samples and _is_same(file, samples[file.name])
                 if file.resolve() not in seen and not is_sample:
                     seen.add(file.resolve())
-                    size = format_size(file.stat().st_size)
+                    size = file_size(file.stat().st_size)
                     items.append((f"{prefix}{file.name} ({size})", str(file)))
         return [*items, ("Other path or URL", _TYPED)]
 

@@ -15,6 +15,7 @@ from gpt2_helpers.data.csv_files import column_lengths, read_column
 from gpt2_helpers.data.documents import find_files, is_table
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.system.sizes import file_size
 
 MAX_BYTES_READ = 1 << 26  # larger files are not counted, which would be slow on Google Drive
 _HEAD_BYTES = 1 << 16
@@ -55,13 +56,11 @@ def preview(path: str | Path, column: str | None = None) -> DataPreview:
     (file,) = find_files(place)
     size = file.stat().st_size
     if file.suffix.lower() in _TOKEN_FILES:
-        return DataPreview(f"a file of encoded text, {format_size(size)}")
+        return DataPreview(f"a file of encoded text, {file_size(size)}")
     if size > MAX_BYTES_READ:
         head = file.open("rb").read(_HEAD_BYTES).decode("utf-8", errors="replace")
         columns = column_lengths(file) if is_table(file) else {}
-        return DataPreview(
-            f"a file of {format_size(size)}", _excerpt(iter([head])), columns=columns
-        )
+        return DataPreview(f"a file of {file_size(size)}", _excerpt(iter([head])), columns=columns)
     return _preview_table(file, column) if is_table(file) else _preview_text(file)
 
 
@@ -109,12 +108,3 @@ def _excerpt(blocks: Iterator[str]) -> str:
             break
     shown = "\n".join(head.lstrip().split("\n")[:_MAX_LINES])[:_MAX_CHARACTERS].rstrip()
     return shown if shown == head.strip() else f"{shown} …"
-
-
-def format_size(count: int) -> str:
-    """Format a number of bytes.
-
-    >>> format_size(42), format_size(63_000), format_size(1_250_000_000)
-    ('1 KB', '63 KB', '1,250.0 MB')
-    """
-    return f"{max(1, round(count / 1e3)):,} KB" if count < 1e6 else f"{count / 1e6:,.1f} MB"

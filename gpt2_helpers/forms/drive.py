@@ -18,6 +18,7 @@ from gpt2_helpers.forms.widgets.html import show, status_line
 from gpt2_helpers.forms.widgets.progress import show_copy_progress
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import drive
+from gpt2_helpers.system.sizes import file_size
 
 if TYPE_CHECKING:
     from gpt2_helpers.session import Session
@@ -73,7 +74,7 @@ class DriveForm(Displayable):
                 status.value = message("note", "Google Drive is not used.")
                 return
             path = drive.mount()
-            free = f"{drive.free_bytes() / 1e9:,.1f} GB free"
+            free = f"{file_size(max(0, drive.free_bytes()))} free"
         status.value = message("note", f"Google Drive is mounted at {path}, {free}.")
 
     def save(

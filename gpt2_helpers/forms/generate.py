@@ -27,11 +27,12 @@ from gpt2_helpers.forms.widgets.progress import ProgressBar
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.forms.widgets.text_cards import Comparer, TextCards, close_all, summary
 from gpt2_helpers.generation.batch import check_prompt_fits
-from gpt2_helpers.generation.memory import GB, estimate_generation
+from gpt2_helpers.generation.memory import estimate_generation
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.interrupts import deferred_interrupts
+from gpt2_helpers.system.sizes import memory_size
 from gpt2_helpers.tokenizer import START_OF_TEXT
 
 LONG_TEXT, SHORT_TEXTS = "Long text", "Short texts, such as titles"
@@ -236,8 +237,8 @@ class GenerateForm(Displayable):
         text = ""
         if available is not None and needed > available:
             text = (
-                f"This batch needs about {needed / GB:,.1f} GB of memory, but {location} has "
-                f"{available / GB:,.1f} GB: reduce the batch size or the length."
+                f"This batch needs about {memory_size(needed)} of memory, but {location} has "
+                f"{memory_size(available)}: reduce the batch size or the length."
             )
         self.form.note("batch_size", text, warning=True)
 

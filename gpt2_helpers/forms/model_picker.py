@@ -25,7 +25,8 @@ from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, Displayable
 from gpt2_helpers.forms.widgets.html import warning_messages
 from gpt2_helpers.forms.widgets.progress import show_copy_progress
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, message, style_sheet
-from gpt2_helpers.generation.memory import GB, estimate_generation
+from gpt2_helpers.generation.memory import estimate_generation
+from gpt2_helpers.system.sizes import memory_size
 
 if TYPE_CHECKING:
     from gpt2_helpers.google.drive_backup import SavedRun
@@ -339,5 +340,5 @@ def _describe_size(session: Session) -> str:
     )
     config = SamplingConfig(length=model.config.n_ctx)
     needed, available, place = estimate_generation(session.decoders, config)
-    free = "" if available is None else f"; {place} has {available / GB:,.1f} GB available"
-    return f"{parameters}; generation needs about {needed / GB:,.1f} GB of memory{free}"
+    free = "" if available is None else f"; {place} has {memory_size(available)} available"
+    return f"{parameters}; generation needs about {memory_size(needed)} of memory{free}"

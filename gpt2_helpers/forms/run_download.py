@@ -18,6 +18,7 @@ from gpt2_helpers.google.run_archive import (
     pack,
     packed_size,
 )
+from gpt2_helpers.system.sizes import file_size
 
 _HELP = (
     "Unpack the file to get the run's folder, or put it at the top level of your Google Drive: the "
@@ -51,7 +52,7 @@ def run_download(folder: str | Path) -> widgets.VBox:
         archive = Path(archive_name(run.name))
         delete_archive(archive)  # an earlier download
         show_copy_progress(pack(members, archive), f"Packing {archive}", status)
-        size = f"{packed_size(members) / 1e6:,.0f} MB"
+        size = f"{file_size(packed_size(members))}"
         status.value = message("note", f"{archive}, {size}. {_HELP}")
         result.children = [deliver(archive)]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from gpt2_helpers.errors import DISK_FULL, DriveError, nearest
 from gpt2_helpers.google import colab
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, ignore
+from gpt2_helpers.system.sizes import file_size
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
 _COLAB_MOUNT = "/content/drive"
@@ -163,8 +164,8 @@ def require_space(needed: int, what: str) -> None:
     free = free_bytes()
     if needed > free:
         raise DriveError(
-            f"{what} needs {megabytes(needed)} on Google Drive, which has "
-            f"{megabytes(max(0, free))} free: free some space there and empty its trash"
+            f"{what} needs {file_size(needed)} on Google Drive, which has "
+            f"{file_size(max(0, free))} free: free some space there and empty its trash"
         )
 
 
@@ -257,7 +258,7 @@ def copy_file_from_drive(
         free = shutil.disk_usage(target.parent).free
         if size > free:
             raise DriveError(
-                f"{target} needs {megabytes(size)}, and {megabytes(free)} are free: free some space"
+                f"{target} needs {file_size(size)}, and {file_size(free)} are free: free some space"
             )
         if longer:
             os.replace(target, kept)
@@ -270,15 +271,6 @@ def copy_file_from_drive(
     if longer:
         on_message(f"the longer local {target} is kept as {kept}")
     return target
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes as text.
-
-    >>> megabytes(1_497_759_104)
-    '1,497.8 MB'
-    """
-    return f"{count / 1e6:,.1f} MB"
 
 
 def _relative(path: Path) -> Path:

@@ -24,13 +24,13 @@ from gpt2_helpers.google.drive import (
     drive_errors,
     free_bytes,
     is_mounted,
-    megabytes,
     my_drive,
     require_space,
 )
 from gpt2_helpers.google.run_archive import PREFIX, archive_name, previous_archive
 from gpt2_helpers.system.bounded_files import read_checksums
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
+from gpt2_helpers.system.sizes import file_size
 
 LOCAL, DRIVE = "local", "Drive"
 Note = Callable[[str], None]
@@ -374,7 +374,7 @@ class DriveBackup:
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:
             path = drain(copy_run_to_drive(folder.name, folder.checkpoint_dir))
-            size = megabytes(path.stat().st_size)
+            size = file_size(path.stat().st_size)
         except (Gpt2Error, OSError) as error:
             self._on_message(
                 f"Warning: step {step:,} was not copied to Google Drive; will retry at the next "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system.sizes import memory_size
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,7 +35,7 @@ class Gpu:
 
     def describe(self) -> str:
         """Product name and memory, such as "Tesla T4, 15.0 GB"."""
-        return f"{self.product}, {self.memory / 2**30:.1f} GB" if self.memory else self.product
+        return f"{self.product}, {memory_size(self.memory)}" if self.memory else self.product
 
 
 @lru_cache(maxsize=1)
@@ -269,7 +270,7 @@ def describe() -> list[str]:
     memory = main_memory()
     lines = [
         f"processor: {cores()} cores, {platform.machine()}"
-        + (f", {memory / 2**30:.1f} GB of memory" if memory else "")
+        + (f", {memory_size(memory)} of memory" if memory else "")
         + (", bfloat16" if cpu_has_bfloat16() else "")
     ]
     for gpu in gpus():

@@ -22,13 +22,13 @@ from gpt2_helpers.config import (
 from gpt2_helpers.generation.memory import (
     BYTES_PER_NUMBER,
     FP32_BYTES,
-    GB,
     generation_bytes,
     graph_bytes,
     uses_tflite,
 )
 from gpt2_helpers.model.block_sizes import LOSS_IDS, LOSS_TOKENS, LOSS_TOKENS_SAVING, QUERIES
 from gpt2_helpers.model.lora import n_adapter_parameters
+from gpt2_helpers.system.sizes import memory_size
 
 FROZEN_BYTES = 2  # per weight of a frozen model
 LARGE_MODEL = 500_000_000  # parameters
@@ -97,7 +97,7 @@ def finetuning_bytes(
 
     Example:
         >>> finetune = FinetuneConfig(accumulate_gradients=1, use_memory_saving_gradients=True)
-        >>> round(finetuning_bytes(PRETRAINED_CONFIGS["124M"], finetune, "float32") / GB, 1)
+        >>> round(finetuning_bytes(PRETRAINED_CONFIGS["124M"], finetune, "float32") / 2**30, 1)
         1.9
     """
     between_steps = _bytes_between_steps(model, finetune, precision)
@@ -261,7 +261,7 @@ def fit_models(
 
     Example:
         >>> one_pass = FinetuneConfig(accumulate_gradients=1)
-        >>> for fit in fit_models(8 * GB, one_pass, location="this GPU"):
+        >>> for fit in fit_models(8 << 30, one_pass, location="this GPU"):
         ...     print(fit.line)
         tiny: fits (about 0.2 GB)
         124M: fits (about 3.1 GB)
@@ -293,11 +293,11 @@ def _fit_model(
         needed = finetuning_bytes(model, config, precision, samples)
         if needed <= available:
             changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
-            line = f"{name}: fits{description} (about {needed / GB:.1f} GB)"
+            line = f"{name}: fits{description} (about {memory_size(needed)})"
             return ModelFit(name, needed, changes, line)
     line = (
-        f"{name}: needs {needed / GB:,.1f} GB even{description}, "
-        f"{location} has {available / GB:,.1f}"
+        f"{name}: needs {memory_size(needed)} even{description}, "
+        f"{location} has {memory_size(available)}"
     )
     return ModelFit(name, needed, None, line)
 

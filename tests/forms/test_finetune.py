@@ -308,7 +308,7 @@ def test_a_model_that_is_too_large_is_a_warning_only(
     machine(monkeypatch, gpu=None, free=8 * GB)
     needs(monkeypatch, 40 * GB, 30 * GB)
     form = FinetuneForm()
-    assert lines(form)[-1] == "1558M: needs 30.0 GB even with lora_rank=8, this machine has 8.0"
+    assert lines(form)[-1] == "1558M: needs 30.0 GB even with lora_rank=8, this machine has 8.0 GB"
     form.form.set(model_name="1558M")
     assert "choose a smaller one" in under(form, "model_name")
     assert "gpt2-warning" in under(form, "model_name")

@@ -127,8 +127,7 @@ def test_each_form_has_its_own_session(page: list[Any]) -> None:
     assert mine.model_name == "toy"
     first, second, *_ = (words(widget) for widget in page)
     assert (
-        "<new> is loaded, 12,288 parameters; generation needs about 0.0 GB of memory; this "
-        in first
+        "<new> is loaded, 12,288 parameters; generation needs about 1 MB of memory; this " in first
     )
     assert "toy is loaded, " in second
 
@@ -224,11 +223,11 @@ def test_a_pretrained_model_can_be_the_default(monkeypatch: pytest.MonkeyPatch) 
 def test_the_memory_of_the_loaded_model_counts_as_available(
     page: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_picker, "GB", 1000)
+    monkeypatch.setattr(model_picker, "memory_size", lambda count: f"{count} bytes")
     monkeypatch.setattr(device, "free_main_memory", lambda: 1_000_000)
     ModelForm().run()
     weights = 2 * 12_288 + 4 * 324 * 16  # programs in 8 bits, and the embeddings
-    assert f"this machine has {(1_000_000 + weights) / 1000:,.1f} GB available" in words(page[0])
+    assert f"this machine has {1_000_000 + weights} bytes available" in words(page[0])
 
 
 @pytest.mark.usefixtures("runs")

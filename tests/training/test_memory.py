@@ -124,7 +124,7 @@ def test_sample_settings_follow_the_run(monkeypatch: pytest.MonkeyPatch) -> None
             "355M: fits with adafactor and memory saving (about ",
         ),
         (2.5, {"lora_rank": 8, **SAVING}, "355M: fits with lora_rank=8 (about "),
-        (1, None, "355M: needs 1.6 GB even with lora_rank=8, this GPU has 1.0"),
+        (1, None, "355M: needs 1.6 GB even with lora_rank=8, this GPU has 1.0 GB"),
     ],
 )
 def test_smallest_change_that_makes_a_model_fit(

@@ -19,6 +19,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.google import colab
+from gpt2_helpers.system.sizes import file_size
 
 MAX_LINK_BYTES = 4 * 10**6  # a link's content is stored in the notebook
 
@@ -90,7 +91,7 @@ def _link(path: Path) -> widgets.Widget:
         content = base64.b64encode(path.read_bytes()).decode("ascii")
         return widgets.HTML(_anchor(path, f"data:{kind};base64,{content}"))
     place = widgets.HTML(
-        message("note", f"{path.name}, {size / 1e6:,.1f} MB, is in {path.resolve().parent}")
+        message("note", f"{path.name}, {file_size(size)}, is in {path.resolve().parent}")
     )
     if not path.resolve().is_relative_to(Path.cwd()):
         return place

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from gpt2_helpers.forms.widgets.style import message
 from gpt2_helpers.system.files import CopyProgress, Result
+from gpt2_helpers.system.sizes import file_size
 
 UPDATE_INTERVAL = 0.25  # seconds between two updates in the browser
 
@@ -93,7 +94,7 @@ def show_copy_progress(
             progress = next(copying)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        share = f"{progress.done / max(1, progress.total):.0%} of {progress.total / 1e6:,.0f} MB"
+        share = f"{progress.done / max(1, progress.total):.0%} of {file_size(progress.total)}"
         line = message("note", f"{title}: {share}")
         if line != status.value:
             status.value = line
