@@ -115,7 +115,7 @@ def upload(folder: Path, address: str, private: bool = False) -> str:
 
 
 def _package(purpose: str) -> Any:
-    return import_optional("huggingface_hub", purpose, "huggingface-hub")
+    return import_optional("huggingface_hub", purpose, "hub")
 
 
 def _endpoint() -> str | None:
