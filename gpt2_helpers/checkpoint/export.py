@@ -59,7 +59,7 @@ def export_run(
         model_id: The model's name in the model card; default: the folder.
 
     Raises:
-        CheckpointError: There is no such run or checkpoint, or a file cannot be read or written.
+        CheckpointError: The run or checkpoint does not exist, or a file cannot be read or written.
     """
     snapshot = RunFolder(run.checkpoint_dir, run.run_name).require()
     out = Path(out)
@@ -85,7 +85,7 @@ def export_model(
         model_id: The model's name in the model card; default: the folder.
 
     Raises:
-        CheckpointError: There is no such model, or a file cannot be read or written.
+        CheckpointError: The model does not exist, or a file cannot be read or written.
     """
     if config.adapters:
         raise CheckpointError(

@@ -56,8 +56,8 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
 
     Returns:
         A folder in OpenAI's layout: `model_dir/model_name`, the path, or the package's own folder
-        for the bundled model. Another name of OpenAI's models, such as gpt2-medium, stands for it
-        if there is no folder with that name.
+        for the bundled model. Another name of OpenAI's models, such as gpt2-medium, means
+        OpenAI's, unless a folder has that name.
 
     Raises:
         CheckpointError: The model does not exist or cannot be converted. If it can be downloaded,

@@ -130,11 +130,11 @@ def _failures(hub: Any, message: str) -> Iterator[None]:
         yield
     except (errors.RepositoryNotFoundError, errors.GatedRepoError):
         raise DownloadError(
-            f"{message}: there is no such repository, or it is private: check the name, and log in "
-            "with `hf auth login` or set HF_TOKEN"
+            f"{message}: the repository does not exist, or it is private: check the name, and "
+            "log in with `hf auth login` or set HF_TOKEN"
         ) from None
     except errors.RevisionNotFoundError:
-        raise DownloadError(f"{message}: there is no such revision") from None
+        raise DownloadError(f"{message}: the revision does not exist") from None
     except errors.LocalTokenNotFoundError:
         raise DownloadError(
             f"{message}: log in with `hf auth login`, or set HF_TOKEN to a token that may write"

@@ -52,7 +52,7 @@ def test_a_model_is_imported_and_downloaded_from_the_hub(
         assert RunFolder("checkpoint", "run2").require().record.base_model == "me--mine"
         assert run("download", "hf://me/mine").out == "models/me--mine is complete\n"
         assert run("download", "hf://me/mine").out == "models/me--mine was already complete\n"
-        assert "there is no such repository" in error_of("import", "hf://me/other")
+        assert "the repository does not exist" in error_of("import", "hf://me/other")
     assert run("generate", "--model-name", "hf://me/mine", "--length", "8").code == 0
 
 

@@ -63,7 +63,7 @@ def test_a_private_repository_needs_a_token(
     assert (hub.download("hf://me/secret") / "config.json").is_file()
     monkeypatch.setenv("HF_TOKEN", "other-token")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
-    with pytest.raises(DownloadError, match="no such repository, or it is private"):
+    with pytest.raises(DownloadError, match="does not exist, or it is private"):
         hub.download("hf://me/secret")
 
 
@@ -75,10 +75,12 @@ def test_a_refused_upload_is_reported(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_missing_repositories_and_revisions_are_reported(server: HubStandIn) -> None:
-    with pytest.raises(DownloadError, match="hf://me/nothing cannot be downloaded: there is no"):
+    with pytest.raises(
+        DownloadError, match="hf://me/nothing cannot be downloaded: the repository does not exist"
+    ):
         hub.download("hf://me/nothing")
     server.repositories["me/mine"] = {"config.json": b"{}"}
-    with pytest.raises(DownloadError, match="there is no such revision"):
+    with pytest.raises(DownloadError, match="the revision does not exist"):
         hub.download("hf://me/mine@v7")
 
 
