@@ -91,7 +91,7 @@ def stream(
         check_prompt_fits(ids[hidden:], config.length)
         if len(ids) > model.config.n_ctx:
             warnings.warn(
-                f"the prefix has {len(ids)} tokens, more than the model's context of "
+                f"the prefix has {len(ids) - hidden} tokens, more than the model's context of "
                 f"{model.config.n_ctx}: only its last part is used",
                 stacklevel=3,
             )
