@@ -36,7 +36,7 @@ from gpt2_helpers.api_setup import (
 )
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
-from gpt2_helpers.console import print_note, show_finetuning, with_progress
+from gpt2_helpers.console import print_line, print_note, show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.loss_plot import plot_loss
@@ -44,6 +44,7 @@ from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
+from gpt2_helpers.types import DatasetPath
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.notebook import serve
 
@@ -82,7 +83,7 @@ RUN_NAME, CHECKPOINT_DIR = Default("run1"), Default("checkpoint")
 
 def finetune(
     sess: Session,
-    dataset: str | Path,
+    dataset: DatasetPath,
     steps: int = 1000,
     model_name: str = "124M",
     model_dir: str | Path = "models",
@@ -109,6 +110,7 @@ def finetune(
     column: str | None = None,
     backup_to_drive: bool = False,
     dropout: float = 0.0,
+    encoding: str | None = None,
     early_stopping_patience: int = 0,
     max_grad_norm: float = 0.0,
     legacy_tokens: bool = False,
@@ -133,7 +135,8 @@ def finetune(
 
     Args:
         sess: A session from `start_tf_sess`.
-        dataset: File (.txt, .csv, .tsv, .npz ...), folder with its subfolders, or glob.
+        dataset: File (.txt, .csv, .tsv, .npz ...), folder with its subfolders, glob, or a list of
+            these.
         reuse: Ignored; accepted for compatibility with gpt-2-simple.
 
     Raises:
@@ -233,7 +236,7 @@ def generate(
         written = [result.text for result in results]
     else:
         for result in results:
-            print(f"{result.text}\n{sample_delim}", end="", flush=True)
+            print_line(f"{result.text}\n{sample_delim}", end="")
     return written if return_as_list else None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gpt2_helpers.console import print_line
 from gpt2_helpers.google import drive, drive_backup
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.system.progress import show_bytes
 
 
@@ -135,7 +136,7 @@ def copy_file_to_gdrive(file_path: str | Path) -> None:
     Example:
         gpt2.copy_file_to_gdrive("titles.csv")
     """
-    show_bytes(drive.copy_file_to_drive(file_path), f"{Path(file_path).name} to Google Drive")
+    show_bytes(drive.copy_file_to_drive(file_path), f"{_name(file_path)} to Google Drive")
 
 
 def copy_file_from_gdrive(file_path: str | Path) -> None:
@@ -154,5 +155,9 @@ def copy_file_from_gdrive(file_path: str | Path) -> None:
     """
     show_bytes(
         drive.copy_file_from_drive(file_path, print_line),
-        f"{Path(file_path).name} from Google Drive",
+        f"{_name(file_path)} from Google Drive",
     )
+
+
+def _name(file_path: str | Path) -> str:
+    return user_path(file_path, "file_path").name

@@ -20,6 +20,7 @@ from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+from gpt2_helpers.types import DatasetPath
 
 
 def start_tf_sess(threads: int = -1, server: Any = None) -> Session:
@@ -241,6 +242,7 @@ def encode_csv(
     end_token: str = END_OF_TEXT,
     *,
     column: str | None = None,
+    encoding: str | None = None,
 ) -> None:
     """Convert a CSV or TSV file to a text file with one text per row.
 
@@ -251,6 +253,7 @@ def encode_csv(
         start_token: Text to write before each row.
         end_token: Text to write after each row.
         column: Column to convert, by its name or its number from 1.
+        encoding: Encoding of the file, such as cp1250. Defaults to None, which detects it.
 
     Raises:
         DatasetError: If the file is missing, damaged, or has several columns and none is chosen.
@@ -260,25 +263,27 @@ def encode_csv(
         gpt2.encode_csv("titles.csv", column="title")
     """
     for note in datasets.encode_csv(
-        csv_path, out_path, header, start_token, end_token, column=column
+        csv_path, out_path, header, start_token, end_token, column=column, encoding=encoding
     ):
         print_line(note)
 
 
 def encode_dataset(
-    file_path: str | Path,
+    file_path: DatasetPath,
     model_dir: str | Path = "models",
     out_path: str | Path = "text_encoded.npz",
     model_name: str = "124M",
     combine: int = 50000,
     *,
     column: str | None = None,
+    encoding: str | None = None,
     legacy_tokens: bool = False,
 ) -> None:
     """Tokenize a dataset and save the token ids in an .npz file, which `finetune` accepts.
 
     Args:
-        file_path: File (.txt, .csv, .tsv ...), folder with its subfolders, or glob.
+        file_path: File (.txt, .csv, .tsv ...), folder with its subfolders, glob, or a list of
+            these.
         out_path: File to write, with the suffix .npz.
         model_name: Model whose tokenizer is used.
 
@@ -293,7 +298,13 @@ def encode_dataset(
     """
     tokenizer = Tokenizer.load(model_folder(model_name, model_dir))
     encoded = datasets.encode_dataset(
-        file_path, tokenizer, out_path, combine, column=column, legacy_tokens=legacy_tokens
+        file_path,
+        tokenizer,
+        out_path,
+        combine,
+        column=column,
+        encoding=encoding,
+        legacy_tokens=legacy_tokens,
     )
     for line in encoded.describe(n_ctx=0):
         print_line(line)

@@ -22,6 +22,7 @@ from gpt2_helpers.model_config import (
     ModelConfig,
     canonical_model_name,
 )
+from gpt2_helpers.system.text_encoding import check_encoding
 
 __all__ = [
     "BUNDLED_FOLDER",
@@ -262,18 +263,19 @@ class DatasetConfig(ValidatedConfig):
     """How files become token ids."""
 
     combine: int = option(
-        50000,
-        "concatenate small files up to this many characters before encoding",
-        label="Combine (characters)",
-        minimum=1,
-        advanced=True,
-    )
+        50000, "concatenate small files up to this many characters before encoding",
+        label="Combine (characters)", minimum=1, advanced=True,
+    )  # fmt: skip
     column: str | None = option(
         None,
         "where the texts of a table are, by its name or its number from 1",
         label="CSV column",
         default_text="the only column",
     )
+    encoding: str | None = option(
+        None, "encoding of the text files, such as cp1250 or shift_jis",
+        default_text="detected", advanced=True,
+    )  # fmt: skip
     legacy_tokens: bool = option(
         False,
         "encode <|endoftext|> as plain characters, to continue runs of that package",
@@ -285,6 +287,8 @@ class DatasetConfig(ValidatedConfig):
         if isinstance(self.column, numbers.Real) and not isinstance(self.column, bool):
             object.__setattr__(self, "column", str(self.column))
         super().__post_init__()
+        if self.encoding is not None:
+            object.__setattr__(self, "encoding", check_encoding(self.encoding))
 
 
 @dataclass(frozen=True)
@@ -310,26 +314,23 @@ class RunConfig(ValidatedConfig):
         "124M", "pretrained model to start from: tiny, 124M, 355M, 774M or 1558M", label="Model"
     )
     model_dir: str = option(
-        "models",
-        "where pretrained models are kept, each under its name",
-        label="Models folder",
-        advanced=True,
-    )
+        "models", "where pretrained models are kept, each under its name",
+        label="Models folder", advanced=True, is_path=True,
+    )  # fmt: skip
     run_name: str = option(
         "run1",
         "a folder of this name holds the trained model",
         label="Run name",
     )
     checkpoint_dir: str = option(
-        "checkpoint",
-        "where runs are kept, each under its name",
-        label="Runs folder",
-        advanced=True,
-    )
+        "checkpoint", "where runs are kept, each under its name",
+        label="Runs folder", advanced=True, is_path=True,
+    )  # fmt: skip
     restore_from: str = option(
         "latest",
-        "latest (this run if it exists), fresh (the model) or the folder of a model",
+        "latest (this run if it exists), fresh (the model), a model folder, or a checkpoint",
         label="Start from",
+        is_path=True,
     )
     overwrite: bool = option(
         False, "delete the older checkpoints of this run once a new one is saved"
@@ -355,11 +356,9 @@ class RunConfig(ValidatedConfig):
     )
     sample_num: int = option(1, "texts to generate each time", label="Samples per round", minimum=1)
     sample_dir: str = option(
-        "samples",
-        "where texts generated during training are written",
-        label="Samples folder",
-        advanced=True,
-    )
+        "samples", "where texts generated during training are written",
+        label="Samples folder", advanced=True, is_path=True,
+    )  # fmt: skip
     print_every: int = option(
         1, "interval between two lines with losses", label="Print every (steps)", minimum=1
     )
@@ -379,6 +378,7 @@ class RunConfig(ValidatedConfig):
     validation_data: str | None = option(
         None,
         "file, folder or glob to use in place of a share; not trained on, even inside the dataset",
+        is_path=True,
     )
     backup_to_drive: bool = option(
         False,

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.system.progress import Bar
+from gpt2_helpers.system.text_encoding import printable
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.result import GenerationResult
@@ -15,14 +16,20 @@ if TYPE_CHECKING:
 
 
 def print_line(line: str, end: str = "\n") -> None:
-    """Print a line above any progress bar, and flush it."""
-    Bar.write(line, end=end)
-    sys.stdout.flush()
+    """Print a line above any progress bar, and flush it.
+
+    Characters that stdout cannot show, for instance in a redirected output on Windows, are printed
+    as escapes such as `\\u2015`.
+    """
+    if sys.stdout is not None:  # as in a Windows program without a console
+        Bar.write(printable(line, sys.stdout), end=end)
+        sys.stdout.flush()
 
 
 def print_note(line: str) -> None:
     """Print a line to stderr above any progress bar, to keep it apart from generated texts."""
-    Bar.write(line, file=sys.stderr)
+    if sys.stderr is not None:
+        Bar.write(printable(line, sys.stderr), file=sys.stderr)
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -48,7 +55,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
     def print_new_notes() -> None:
         nonlocal shown
         for note in run.notes[shown:]:
-            print_line(note)
+            _show(note)
         shown = len(run.notes)
 
     print_new_notes()
@@ -64,14 +71,27 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
             )
             bar.update()
             if progress.step % print_every == 0 or progress.validation_loss is not None:
-                print_line(progress_line(progress))
+                _show(progress_line(progress))
             for number, sample in enumerate(progress.samples, 1):
-                print_line(f"======== SAMPLE {number} ========\n{sample}\n")
+                _show(f"======== SAMPLE {number} ========\n{sample}\n")
             print_new_notes()
     print_new_notes()
-    print_line(result_line(run))
+    _show(result_line(run))
     for line in result_advice(run):
         print_note(line)
+
+
+def _show(line: str) -> None:
+    """Print a line of a training, which must not end because its output cannot be written.
+
+    Only a closed pipe ends it, as it ends other commands; the run is saved then.
+    """
+    try:
+        print_line(line)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError):  # the disk with the log is full, or stdout was closed
+        pass
 
 
 def result_line(run: FinetuneRun) -> str:

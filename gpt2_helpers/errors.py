@@ -165,5 +165,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     " (did you mean '124M'?)"
     """
     by_lower = {name.lower(): name for name in known}
-    match = difflib.get_close_matches(word[:100].lower(), by_lower, n=1)
+    match = difflib.get_close_matches(str(word)[:100].lower(), by_lower, n=1)
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.errors import OptionError, brief_repr, nearest
+from gpt2_helpers.system.paths import user_path
 
 # Of a folder's name: the names of files made from it are longer, and file systems allow 255.
 MAX_NAME_BYTES = 200
@@ -36,6 +37,7 @@ def option(
     suggested_range: tuple[float, float] | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
+    is_path: bool = False,
 ) -> Any:
     """A dataclass field with the metadata of an option.
 
@@ -49,6 +51,7 @@ def option(
         suggested_range: The range of a slider in a form; other valid values can be typed.
         choices: The valid values, if there are only a few.
         advanced: Whether the option is listed under "advanced options".
+        is_path: Whether the value is a path, in which `~` is the home folder.
 
     Returns:
         A field for a `ValidatedConfig`.
@@ -67,6 +70,7 @@ def option(
             "suggested_range": suggested_range,
             "choices": choices,
             "advanced": advanced,
+            "is_path": is_path,
         },
     )
 
@@ -87,6 +91,7 @@ class Field:
     suggested_range: tuple[float, float] | None
     choices: tuple[str, ...] | None
     advanced: bool
+    is_path: bool
 
     @property
     def shown_default(self) -> str:
@@ -185,6 +190,9 @@ def validate_value(field: Field, value: Any) -> Any:
             value = str(value)
         if not isinstance(value, field.kind):
             raise type_error
+        if field.is_path:
+            path = user_path(str(value), field.name)
+            value = value if path == Path(str(value)) else str(path)
     else:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise type_error

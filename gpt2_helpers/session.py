@@ -26,7 +26,7 @@ from gpt2_helpers.config import (
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.data.documents import is_table
+from gpt2_helpers.data.formats import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate, stream
@@ -37,6 +37,7 @@ from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import free_graphs
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
+from gpt2_helpers.types import DatasetPath
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -183,7 +184,7 @@ class Session:
 
     def finetune(
         self,
-        dataset: str | Path,
+        dataset: DatasetPath,
         finetune: FinetuneConfig | None = None,
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
@@ -191,7 +192,7 @@ class Session:
         """Prepare a finetuning run, whose model is then loaded. Iterate over the run to train.
 
         Args:
-            dataset: A text, CSV, TSV or encoded file (.npz), a folder, or a glob.
+            dataset: A text, CSV, TSV or encoded file (.npz), a folder, a glob, or a list of these.
             finetune: How to train (default: all defaults of `FinetuneConfig`).
             run: Which model to start from, and what to save (default: all defaults of `RunConfig`).
             data: How to read the dataset (default: all defaults of `DatasetConfig`).

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "errors": "",
     "types": "",
     "system": "errors",
-    "fields": "errors",
+    "fields": "errors system",
     "model_config": "fields system",
     "config": "model_config",
     "docstrings": "fields",

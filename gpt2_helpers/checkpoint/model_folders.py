@@ -23,6 +23,7 @@ from gpt2_helpers.exchange.model_card import HUB_SCHEME, hub_name
 from gpt2_helpers.exchange.model_folder import HuggingFaceModel, is_model_folder, open_model
 from gpt2_helpers.system.bounded_files import read_json
 from gpt2_helpers.system.files import atomic_write_text
+from gpt2_helpers.system.paths import user_path
 
 # In a converted folder: where it came from, and the size and time of each source file.
 SOURCE_FILE = "converted.json"
@@ -43,7 +44,7 @@ def local_name(model_name: str) -> str:
 
 def is_on_hub(model_name: str) -> bool:
     """Whether a name has the form `hf://owner/name`."""
-    return model_name.startswith(HUB_SCHEME)
+    return isinstance(model_name, str) and model_name.startswith(HUB_SCHEME)
 
 
 def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
@@ -63,16 +64,18 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         CheckpointError: The model does not exist or cannot be converted. If it can be downloaded,
             the message has the command.
     """
+    model_dir = user_path(model_dir, "model_dir")
     if is_on_hub(model_name):
-        folder = Path(model_dir) / local_name(model_name)
+        folder = model_dir / local_name(model_name)
         if (folder / "hparams.json").is_file():
             return folder
         raise CheckpointError(
-            f"model {model_name!r} not found in {Path(model_dir)}: gpt2-helpers download "
+            f"model {model_name!r} not found in {model_dir}: gpt2-helpers download "
             f"{model_name} downloads it"
         )
+    model_name = str(user_path(model_name, "model_name"))
     is_ours = model_name in (*MODEL_NAMES, *MODEL_ALIASES)
-    for folder in (Path(model_dir) / model_name, *([] if is_ours else [Path(model_name)])):
+    for folder in (model_dir / model_name, *([] if is_ours else [Path(model_name)])):
         has_weights = (folder / "hparams.json").is_file()
         if is_model_folder(folder) and (not has_weights or (folder / SOURCE_FILE).is_file()):
             return converted_folder(folder, model_dir)
@@ -82,7 +85,7 @@ def model_folder(model_name: str, model_dir: str | Path = "models") -> Path:
         return BUNDLED_FOLDER
     if model_name in HUB_NAMES:
         return model_folder(HUB_NAMES[model_name], model_dir)
-    found = [path.parent.name for path in Path(model_dir).glob("*/hparams.json")]
+    found = [path.parent.name for path in model_dir.glob("*/hparams.json")]
     known = sorted({*MODEL_NAMES, *HUB_NAMES, *found})
     if model_name in (*PRETRAINED_CONFIGS, *MODEL_ALIASES):
         hint, models = "", "it"

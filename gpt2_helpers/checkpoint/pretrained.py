@@ -21,6 +21,7 @@ from gpt2_helpers.config import HUB_NAMES, MODEL_ALIASES, PRETRAINED_CONFIGS, Ru
 from gpt2_helpers.errors import CheckpointError, DownloadError
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.system.download import Redirects, RemoteFile, check_and_name, download_files, room
+from gpt2_helpers.system.paths import user_path
 
 FILES = (
     *("checkpoint", "encoder.json", "hparams.json", "model.ckpt.data-00000-of-00001"),
@@ -82,12 +83,14 @@ def download_model(
 def is_downloaded(model_name: str = "124M", model_dir: str | Path = "models") -> bool:
     """Whether all files of a model exist in `model_dir/model_name`."""
     if is_on_hub(model_name):
-        return (Path(model_dir) / local_name(model_name) / "hparams.json").is_file()
+        folder = user_path(model_dir, "model_dir") / local_name(model_name)
+        return (folder / "hparams.json").is_file()
     return all((_folder(model_name, model_dir) / name).is_file() for name in FILES)
 
 
 def _folder(model_name: str, model_dir: str | Path) -> Path:
-    return Path(model_dir) / HUB_NAMES.get(model_name, model_name)
+    name = HUB_NAMES.get(model_name, model_name)
+    return user_path(model_dir, "model_dir") / user_path(name, "model_name")
 
 
 def download_if_missing(run: RunConfig, on_message: Callable[[str], object]) -> None:

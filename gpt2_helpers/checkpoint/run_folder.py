@@ -24,7 +24,11 @@ from gpt2_helpers.checkpoint.model_files import (
     write_checkpoint_state,
 )
 from gpt2_helpers.checkpoint.run_record import RunRecord
-from gpt2_helpers.checkpoint.run_search import current_path, misplaced_run, run_names, whereabouts
+from gpt2_helpers.checkpoint.run_search import (
+    current_path,
+    run_names,
+    whereabouts,
+)
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
@@ -32,6 +36,7 @@ from gpt2_helpers.errors import CheckpointError, nearest, write_problem
 from gpt2_helpers.system.bounded_files import read_count
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
 from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free, refuse_if_busy
+from gpt2_helpers.system.paths import check_run_name, user_path
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -103,8 +108,8 @@ class RunFolder:
     """
 
     def __init__(self, checkpoint_dir: str | Path, run_name: str) -> None:
-        self.checkpoint_dir = Path(checkpoint_dir)
-        self.name = run_name
+        self.checkpoint_dir = user_path(checkpoint_dir, "checkpoint_dir")
+        self.name = check_run_name(run_name)
         self.path = self.checkpoint_dir / run_name
 
     def read(self, checkpoint_name: str | None = None) -> RunSnapshot:
@@ -143,15 +148,6 @@ class RunFolder:
                 f"{existing}"
             )
         return snapshot
-
-    def refuse_if_misplaced(self) -> None:
-        """Raise CheckpointError if the run's files are in another folder, where a new run of this
-        name would hide them."""
-        if found := misplaced_run(self.checkpoint_dir, self.name):
-            raise CheckpointError(
-                f"no run {self.name!r} in {self.checkpoint_dir}, but {found}; a new run needs "
-                "another run_name"
-            )
 
     def current_path(self) -> Path:
         """The folder with the run's files, `NAME.before` if replacing it was interrupted."""

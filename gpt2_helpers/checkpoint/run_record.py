@@ -20,6 +20,7 @@ from gpt2_helpers.errors import CheckpointError, OptionError, brief, brief_repr,
 from gpt2_helpers.fields import fields_of, validate_value
 from gpt2_helpers.system.bounded_files import read_json
 from gpt2_helpers.system.files import atomic_write_text
+from gpt2_helpers.types import DatasetPath
 
 RECORD_FILE = "run.json"
 MAX_LOSSES = 200_000  # about 6 MB
@@ -33,7 +34,7 @@ class RunRecord:
     """How a run was trained. Losses are pairs of step and nats per token.
 
     Attributes:
-        dataset: Path of the training data.
+        dataset: Path of the training data; a list of paths is written as JSON, see `dataset_paths`.
         earlier_datasets: Other data that the run was trained on before, oldest first: path, column
             of a table, and the last step trained on it.
         prompt_prefix: Text that each document of the data starts with: `<|startoftext|>` for the
@@ -128,11 +129,8 @@ class RunRecord:
         recorded = self.parameters.get("column")
         if column is not None and recorded is not None and column != recorded:
             return False
-        paths = [os.path.abspath(os.path.expanduser(path)) for path in (self.dataset, dataset)]
-        if paths[0] == paths[1]:
-            return True
-        names = [os.path.basename(path) for path in paths]
-        return names[0] == names[1] and not os.path.exists(paths[0])
+        old, new = dataset_paths(self.dataset), dataset_paths(str(dataset))
+        return len(old) == len(new) and all(map(_is_same_data, old, new))
 
     def forget_after(self, step: int) -> None:
         """Remove the losses of steps after `step`, which were not saved and will be repeated."""
@@ -198,6 +196,40 @@ def _thinned(losses: list[tuple[int, float]]) -> list[tuple[int, float]]:
     every = -(-len(losses) // (MAX_LOSSES - 2))
     kept = {len(losses) - 1, min(range(len(losses)), key=lambda order: losses[order][1])}
     return [pair for order, pair in enumerate(losses) if order % every == 0 or order in kept]
+
+
+def dataset_name(dataset: DatasetPath) -> str:
+    """A dataset as text in `run.json`: its path, or a list of paths in JSON.
+
+    >>> dataset_name(["a.txt", "b.txt"])
+    '["a.txt", "b.txt"]'
+    """
+    if isinstance(dataset, str | os.PathLike):
+        return str(dataset)
+    paths = [str(path) for path in dataset]
+    return paths[0] if len(paths) == 1 else json.dumps(paths, ensure_ascii=False)
+
+
+def dataset_paths(name: str) -> list[str]:
+    """The paths of a dataset that `dataset_name` wrote.
+
+    >>> dataset_paths("titles.csv"), dataset_paths('["a.txt", "b.txt"]')
+    (['titles.csv'], ['a.txt', 'b.txt'])
+    """
+    try:
+        paths = json.loads(name) if name.startswith("[") else None
+    except (ValueError, RecursionError):  # a path such as [1].txt
+        paths = None
+    is_list = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+    return paths if paths and is_list else [name]
+
+
+def _is_same_data(recorded: str, path: str) -> bool:
+    paths = [os.path.abspath(os.path.expanduser(path)) for path in (recorded, path)]
+    if paths[0] == paths[1]:
+        return True
+    names = [os.path.basename(path) for path in paths]
+    return names[0] == names[1] and not os.path.exists(paths[0])
 
 
 def installed_versions() -> dict[str, str]:

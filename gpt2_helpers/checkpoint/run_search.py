@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.system.files import PREVIOUS
+from gpt2_helpers.system.paths import user_path
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".rar")
 _INDEX = "model*.index"
@@ -15,7 +17,7 @@ _INDEX = "model*.index"
 
 def run_names(checkpoint_dir: str | Path) -> list[str]:
     """Names of the runs in a folder, newest first."""
-    checkpoint_dir = Path(checkpoint_dir)
+    checkpoint_dir = user_path(checkpoint_dir, "checkpoint_dir")
     found: dict[str, float] = {}
     for path in checkpoint_dir.glob(f"*/{_INDEX}"):
         name = path.parent.name
@@ -35,42 +37,61 @@ def current_path(checkpoint_dir: Path, name: str) -> Path:
     return path
 
 
-def misplaced_run(checkpoint_dir: Path, name: str) -> str:
-    """Where the files of a run are if they are one or two folders off, and what to do.
-
-    Returns:
-        A sentence, or an empty string if none are found.
-    """
+def misplaced_run(checkpoint_dir: Path, name: str) -> Path | None:
+    """The folder with the files of a run, if it is one or two folders off; else None."""
     if any(checkpoint_dir.glob(_INDEX)):
-        place = checkpoint_dir.resolve()
-        return (
-            f"{checkpoint_dir} is itself a run: set checkpoint_dir={str(place.parent)!r} and "
-            f"run_name={place.name!r}"
-        )
+        return checkpoint_dir
     pattern = glob.escape(name)
-    for place in (f"{pattern}/*", f"{pattern}/*/*", f"*/{pattern}"):
-        for index in sorted(checkpoint_dir.glob(f"{place}/{_INDEX}")):
-            folder = index.parent
-            if not any(part.startswith(".") for part in folder.relative_to(checkpoint_dir).parts):
-                return (
-                    f"there is a run in {folder}: move it to {checkpoint_dir / name}, or set "
-                    f"checkpoint_dir={str(folder.parent)!r} and run_name={folder.name!r}"
-                )
-    return ""
+    for places in (f"{pattern}/*", f"{pattern}/*/*", f"*/{pattern}"):
+        for index in sorted(checkpoint_dir.glob(f"{places}/{_INDEX}")):
+            parts = index.parent.relative_to(checkpoint_dir).parts
+            if not any(part.startswith(".") for part in parts):  # a temporary folder
+                return index.parent
+    return None
+
+
+def describe_misplaced(checkpoint_dir: Path, name: str) -> str:
+    """Where the files of a misplaced run are and what to do; empty if there are none."""
+    found = misplaced_run(checkpoint_dir, name)
+    if found is None:
+        return ""
+    place = found if found.name.strip(".") else found.resolve()
+    options = f"set checkpoint_dir={str(place.parent)!r} and run_name={place.name!r}"
+    if found == checkpoint_dir:
+        return f"{found} is itself a run: {options}"
+    return f"there is a run in {found}: move it to {checkpoint_dir / name}, or {options}"
+
+
+def refuse_if_misplaced(checkpoint_dir: Path, name: str) -> None:
+    """Raise CheckpointError if a run's files are in another folder, where a new run of this name
+    would hide them."""
+    if found := describe_misplaced(checkpoint_dir, name):
+        raise CheckpointError(
+            f"no run {name!r} in {checkpoint_dir}, but {found}; a new run needs another run_name"
+        )
 
 
 def whereabouts(checkpoint_dir: Path, name: str) -> str:
     """What there is of a run that cannot be opened: misplaced files, an archive, or a folder."""
-    if misplaced := misplaced_run(checkpoint_dir, name):
+    if misplaced := describe_misplaced(checkpoint_dir, name):
         return misplaced
     for archive in run_archives((checkpoint_dir, checkpoint_dir.parent, Path()), name):
-        return (
-            f"{archive} is an archive of it: unpack it, so that {checkpoint_dir / name} contains "
-            "model*.index and the files next to it"
-        )
+        return f"{archive} is an archive of it: {how_to_unpack(archive, checkpoint_dir / name)}"
     if (checkpoint_dir / name).is_dir():
         return f"{checkpoint_dir / name} contains no checkpoint (model*.index and its data file)"
     return ""
+
+
+def how_to_unpack(archive: Path, run: Path) -> str:
+    """What to do with an archive that is not opened by this package.
+
+    >>> how_to_unpack(Path("run1.zip"), Path("checkpoint/run1"))
+    "unpack it (unzip 'run1.zip'), so that checkpoint/run1 contains model*.index and the rest"
+    """
+    command = "unzip" if archive.suffix == ".zip" else "tar xf"
+    return (
+        f"unpack it ({command} {str(archive)!r}), so that {run} contains model*.index and the rest"
+    )
 
 
 def run_archives(folders: tuple[Path, ...], name: str) -> Iterator[Path]:

@@ -64,9 +64,10 @@ def main(argv: list[str] | None = None) -> int:
         if getattr(sys, stream) is None:  # closed by the caller, such as with 2>&- in a shell
             devnull = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, stream, devnull)
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        # UTF-8 as in the files that are written, whatever the locale.
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # UTF-8 as in the files that are written, whatever the locale; a terminal has its own.
+        encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

@@ -29,7 +29,7 @@ class Command(Protocol):
 
 def check_files(dataset: str) -> None:
     """Raise DatasetError for a missing dataset before any slow work starts."""
-    from gpt2_helpers.data.documents import find_files
+    from gpt2_helpers.data.find_files import find_files
 
     find_files(dataset)
 

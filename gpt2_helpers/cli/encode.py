@@ -18,7 +18,7 @@ SUMMARY = "tokenize a dataset once, for several finetuning runs"
 class EncodeConfig(ValidatedConfig):
     """Where token ids are saved."""
 
-    out_path: str = option("text_encoded.npz", "file to save the token ids in")
+    out_path: str = option("text_encoded.npz", "file to save the token ids in", is_path=True)
 
 
 def parser() -> Parser:

@@ -30,14 +30,14 @@ class OutputConfig(ValidatedConfig):
     """Where the texts are written."""
 
     destination_path: str | None = option(
-        None, "file to write the texts to", default_text="printed to stdout"
+        None, "file to write the texts to", default_text="printed to stdout", is_path=True
     )
     nfiles: int | None = option(
         None,
         "number of files to write, named by date and time, with nsamples texts each",
         minimum=1,
     )
-    folder: str | None = option(None, "folder for these files", default_text="gen")
+    folder: str | None = option(None, "folder for these files", default_text="gen", is_path=True)
     sample_delim: str | None = option(
         None, "text to write after each generated text", default_text="a line of 20 ="
     )

@@ -16,15 +16,11 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import read_column
-from gpt2_helpers.data.documents import (
-    check_column,
-    find_files,
-    find_training_files,
-    wrap_row,
-)
+from gpt2_helpers.data.documents import wrap_row
+from gpt2_helpers.data.find_files import check_column, find_files, find_training_files
+from gpt2_helpers.data.formats import is_token_file
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import (
-    is_token_file,
     memmap_tokens,
     write_dataset_file,
     write_npz,
@@ -33,8 +29,9 @@ from gpt2_helpers.data.token_stream import TokenStream, total_size
 from gpt2_helpers.data.vocabulary_fit import fit_notes, word_rate
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.system.files import CopyProgress, drain
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
-from gpt2_helpers.types import AnyIds
+from gpt2_helpers.types import AnyIds, DatasetPath
 
 _PARALLEL_BYTES = 1 << 24  # for less text, starting processes costs more than it saves
 _CHUNK_TOKENS = 1 << 20  # ids compared at a time
@@ -103,6 +100,8 @@ class Dataset:
             lines.append(f"the data is seen once in {_count(epoch, 'step')}")
         return lines
 
+    report = describe  # its earlier name, which scripts use
+
 
 def describe_epochs(epochs: float, text: str = "the data") -> str:
     """How often training sees a text, in the same words wherever it is shown.
@@ -119,13 +118,13 @@ def describe_epochs(epochs: float, text: str = "the data") -> str:
 
 
 def load_dataset(
-    path: str | Path,
+    path: DatasetPath,
     tokenizer: Tokenizer,
     config: DatasetConfig = _DEFAULTS,
     *,
     processes: int | None = None,
     cache: str | Path | None = None,
-    validation: str | Path | None = None,
+    validation: DatasetPath | None = None,
 ) -> Dataset:
     """Read and encode a dataset.
 
@@ -133,10 +132,10 @@ def load_dataset(
     they are. Every other file is read as text; an end of text is inserted between two files.
 
     Args:
-        path: A file, a folder (read with its subfolders) or a glob pattern.
+        path: A file, a folder (read with its subfolders), a glob pattern, or a list of these.
         tokenizer: The tokenizer of the model to train.
-        config: Options: the column of tables, and whether `<|endoftext|>` is encoded as plain
-            characters instead of a single id.
+        config: Options: the column of tables, the encoding of text, and whether `<|endoftext|>` is
+            encoded as plain characters instead of a single id.
         processes: Number of encoding processes; the ids do not depend on it. Default: chosen by
             the size of the text.
         cache: The .npy file for the ids; replaced if it exists. Default: a temporary file.
@@ -157,19 +156,19 @@ def load_dataset(
 
 
 def iter_load(
-    path: str | Path,
+    path: DatasetPath,
     tokenizer: Tokenizer,
     config: DatasetConfig = _DEFAULTS,
     processes: int | None = None,
     cache: str | Path | None = None,
     output: Path | None = None,
-    validation: str | Path | None = None,
+    validation: DatasetPath | None = None,
 ) -> Generator[CopyProgress, None, Dataset]:
     """`load_dataset` with progress: yields the bytes read and in total, returns the dataset.
 
     `output` is a file that is not part of a folder's data.
     """
-    cache_path = None if cache is None else Path(cache)
+    cache_path = None if cache is None else user_path(cache, "cache")
     # The folder may contain the output of an earlier call, which is not part of the data.
     outputs = [file.resolve() for file in (cache_path, output) if file]
     report = ReadReport()
@@ -288,6 +287,7 @@ def encode_csv(
     end_token: str = END_OF_TEXT,
     *,
     column: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[str, ...]:
     """Write a table as a text file with markers around each row, as gpt-2-simple does.
 
@@ -298,6 +298,7 @@ def encode_csv(
         start_token: Text before each row.
         end_token: Text after each row.
         column: Name or number of the column. Optional if there is only one column.
+        encoding: Name of the encoding of the table. Default: detected.
 
     Returns:
         What was detected while reading, as sentences.
@@ -310,14 +311,16 @@ def encode_csv(
         encode_csv("titles.csv", "titles.txt")
     """
     files = find_files(csv_path)
-    out = Path(out_path)
+    out = user_path(out_path, "out_path")
+    config = DatasetConfig(column=column, encoding=encoding)
     if len(files) > 1:
         raise DatasetError(f"{csv_path} matches {len(files)} files: use one .csv or .tsv file")
     if out.resolve() == files[0].resolve():
         raise OptionError(f"out_path must differ from the table, got {out_path}")
     report = ReadReport()
     with write_dataset_file(out) as file:
-        for row in read_column(files[0], report, column, header):
+        marks = (start_token, end_token)
+        for row in read_column(files[0], report, config.column, header, config.encoding, marks):
             file.write(wrap_row(row, start_token, end_token).encode())
         if not file.tell():
             raise DatasetError(f"{csv_path} contains no texts ({'; '.join(report.notes())})")
@@ -325,12 +328,13 @@ def encode_csv(
 
 
 def encode_dataset(
-    file_path: str | Path,
+    file_path: DatasetPath,
     tokenizer: Tokenizer,
     out_path: str | Path = "text_encoded.npz",
     combine: int = _DEFAULTS.combine,
     *,
     column: str | None = None,
+    encoding: str | None = None,
     legacy_tokens: bool = False,
     processes: int | None = None,
 ) -> Dataset:
@@ -342,6 +346,7 @@ def encode_dataset(
         out_path: The file to write; `.npz` is added if it is missing. Not read as part of a folder.
         combine: Number of characters encoded at a time.
         column: Name or number of the column of tables.
+        encoding: Name of the encoding of text files. Default: detected.
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
         processes: Number of encoding processes. Default: chosen by the size of the text.
 
@@ -355,19 +360,21 @@ def encode_dataset(
     Example:
         encode_dataset("stories/", Tokenizer.load("models/124M"), "stories.npz")
     """
-    config = DatasetConfig(combine=combine, column=column, legacy_tokens=legacy_tokens)
+    config = DatasetConfig(
+        combine=combine, column=column, encoding=encoding, legacy_tokens=legacy_tokens
+    )
     return drain(iter_encode(file_path, tokenizer, out_path, config, processes))
 
 
 def iter_encode(
-    file_path: str | Path,
+    file_path: DatasetPath,
     tokenizer: Tokenizer,
     out_path: str | Path,
     config: DatasetConfig = _DEFAULTS,
     processes: int | None = None,
 ) -> Generator[CopyProgress, None, Dataset]:
     """`encode_dataset` with progress: yields the bytes read and in total, returns the dataset."""
-    out = Path(out_path)
+    out = user_path(out_path, "out_path")
     if out.suffix != ".npz":
         out = out.with_name(out.name + ".npz")
     dataset = yield from iter_load(file_path, tokenizer, config, processes, output=out)

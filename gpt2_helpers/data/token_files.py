@@ -24,14 +24,8 @@ from gpt2_helpers.errors import DatasetError, brief, write_problem
 from gpt2_helpers.system.files import atomic_write
 from gpt2_helpers.types import AnyIds
 
-_SUFFIXES = (".npz", ".npy")
 _CHUNK_TOKENS = 1 << 19  # ids read or written at a time
 _MAX_HEADER_SIZE = 10_000  # bytes
-
-
-def is_token_file(file: Path) -> bool:
-    """Whether a file contains token ids rather than text, judging by its suffix."""
-    return file.suffix.lower() in _SUFFIXES
 
 
 def memmap_tokens(

@@ -13,12 +13,13 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.documents import iter_text
+from gpt2_helpers.data.formats import is_token_file
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.token_files import is_token_file, read_tokens
+from gpt2_helpers.data.token_files import read_tokens
 from gpt2_helpers.data.tokenize import encode_texts, split_at_word_boundaries, token_dtype
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
-from gpt2_helpers.types import AnyIds
+from gpt2_helpers.types import AnyIds, DatasetPath
 
 _MIN_PART, _MAX_PART = 1 << 10, 1 << 20  # characters encoded at a time
 SAMPLE_CHARACTERS = 100_000
@@ -56,7 +57,7 @@ class TokenStream:
         self.characters = 0  # of text files and tables
         self.sample = ""  # the start of the text
 
-    def read(self, path: str | Path, files: list[Path]) -> Iterator[AnyIds]:
+    def read(self, path: DatasetPath, files: list[Path]) -> Iterator[AnyIds]:
         """Yield the ids of all files, with an end of text between two files.
 
         Args:
@@ -91,7 +92,7 @@ class TokenStream:
             self.report.bytes_read += total_size(files)
         else:
             size = min(max(self.config.combine, _MIN_PART), _MAX_PART)
-            chunks = iter_text(files, self.report, self.config.column)
+            chunks = iter_text(files, self.report, self.config)
             texts = self._count_text(split_at_word_boundaries(chunks, size))
             yield from encode_texts(texts, self.tokenizer, self.special, self.processes)
 

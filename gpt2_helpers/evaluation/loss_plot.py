@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.errors import CheckpointError, OptionError, import_optional, write_problem
+from gpt2_helpers.system.paths import user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ def plot_loss(
         )
     figure = draw_losses(record, run_name)
     if destination_path is not None:
-        _save(figure, Path(destination_path))
+        _save(figure, user_path(destination_path, "destination_path"))
     return figure
 
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt2_helpers.checkpoint.run_record import dataset_paths
+from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.dataset import describe_epochs
-from gpt2_helpers.data.documents import check_column, find_files, is_table
+from gpt2_helpers.data.find_files import check_column, find_files
+from gpt2_helpers.data.formats import is_table, is_token_file
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.data.token_files import is_token_file
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.similarity import (
     COPY,
@@ -33,6 +35,7 @@ from gpt2_helpers.evaluation.similarity import (
 from gpt2_helpers.evaluation.training_advice import training_advice
 from gpt2_helpers.evaluation.word_overlap import WordIndex, WordOverlap
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.types import DatasetPath
 
 if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
@@ -135,24 +138,30 @@ class TrainingTextIndex:
         self._words = WordIndex(itertools.chain(short, long))
 
     @classmethod
-    def from_dataset(cls, path: str | Path, column: str | None = None) -> TrainingTextIndex:
+    def from_dataset(
+        cls, path: DatasetPath, column: str | None = None, encoding: str | None = None
+    ) -> TrainingTextIndex:
         """Index the files that a run was trained on.
 
         Each row of a table is a short text, each text file a long one. A text file whose documents
         start with `<|startoftext|>` is read like a table.
 
         Args:
-            path: A file, a folder or a glob pattern.
+            path: A file, a folder, a glob pattern, or a list of these.
             column: The column of a table that holds the texts.
+            encoding: Name of the encoding of text files. Default: detected.
 
         Raises:
             DatasetError: If the files cannot be read or contain only token ids.
         """
-        return cls.from_datasets([(path, column)])
+        return cls.from_datasets([(path, column)], encoding=encoding)
 
     @classmethod
     def from_datasets(
-        cls, datasets: Iterable[tuple[str | Path, str | None]], notes: Iterable[str] = ()
+        cls,
+        datasets: Iterable[tuple[DatasetPath, str | None]],
+        notes: Iterable[str] = (),
+        encoding: str | None = None,
     ) -> TrainingTextIndex:
         """Index several datasets, pairs of a path and the column of a table, with notes on others.
 
@@ -175,7 +184,8 @@ class TrainingTextIndex:
             if len(text_files) < len(files):
                 skipped = len(files) - len(text_files)
                 notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
-            for text, is_row in _documents(text_files, column):
+            config = DatasetConfig(column=column, encoding=encoding)
+            for text, is_row in _documents(text_files, config):
                 (short if is_row and len(text) <= MAX_SHORT_TEXT else long).append(text[:remaining])
                 remaining -= len(text)
                 if remaining < 0:
@@ -200,15 +210,15 @@ class TrainingTextIndex:
         return OverlapReport.from_matches((text, self.compare(text)) for text in texts)
 
 
-def _documents(files: list[Path], column: str | None) -> Iterator[tuple[str, bool]]:
+def _documents(files: list[Path], config: DatasetConfig) -> Iterator[tuple[str, bool]]:
     """Yield each training text, and whether it is a row of a table or a marked short text."""
     for file in files:
         if is_table(file):
-            for row in read_column(file, ReadReport(), column):
+            for row in read_column(file, ReadReport(), config.column, encoding=config.encoding):
                 yield row, True
             continue
         blocks, size = [], 0
-        for block in read_text(file, ReadReport()):
+        for block in read_text(file, ReadReport(), config.encoding):
             blocks.append(block)
             size += len(block)
             if size > MAX_CHARACTERS:
@@ -234,11 +244,12 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
         )
     datasets = {(record.dataset, record.parameters.get("column")): True}
     datasets |= {(path, column): False for path, column, _ in record.earlier_datasets if path}
-    found, notes = [], []
+    found: list[tuple[DatasetPath, str | None]] = []
+    notes = []
     for (dataset, column), is_current in datasets.items():
-        path = _existing_path(folder, dataset)
-        if path is not None:
-            found.append((path, column))
+        paths = _existing_paths(folder, dataset)
+        if paths is not None:
+            found.append((paths, column))
         elif is_current:
             raise DatasetError(
                 f"cannot find {dataset}, the dataset of the run {folder.name}: restore it, or pass "
@@ -246,17 +257,18 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
             )
         else:
             notes.append(f"copies of {dataset}, an earlier dataset, are not found: it is missing")
-    return TrainingTextIndex.from_datasets(found, notes)
+    return TrainingTextIndex.from_datasets(found, notes, record.parameters.get("encoding"))
 
 
-def _existing_path(folder: RunFolder, dataset: str) -> Path | None:
+def _existing_paths(folder: RunFolder, dataset: str) -> list[Path] | None:
     # The recorded path is relative to the folder in which training was started.
-    for path in (Path(dataset), folder.checkpoint_dir.parent / dataset):
+    for place in (Path(), folder.checkpoint_dir.parent):
+        paths = [place / name for name in dataset_paths(dataset)]
         try:
-            find_files(path)
+            find_files(paths)
         except DatasetError:
             continue
-        return path
+        return paths
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.documents import find_files
+from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
@@ -102,7 +102,7 @@ class DataPicker(Displayable):
         self.form = ConfigForm(
             DataChoice,
             DatasetConfig,
-            only=("dataset", "address", "column"),
+            only=("dataset", "address", "column", "encoding"),
             defaults={"dataset": str(dataset or items[0][1]), "column": column},
             choices={"dataset": items, "column": [None]},
             after={
@@ -131,6 +131,12 @@ class DataPicker(Displayable):
             return None
         column: str | None = self.form.value("column")
         return column
+
+    @property
+    def encoding(self) -> str | None:
+        """The chosen encoding of the text, or None to detect it."""
+        encoding: str | None = self.form.value("encoding")
+        return encoding
 
     @property
     def characters(self) -> int | None:
@@ -216,11 +222,12 @@ class DataPicker(Displayable):
         typed = self.form.raw_value("dataset") == _TYPED
         self.form.row("address").widget.layout.display = None if typed else "none"
         chosen = str(self.form.raw_value("dataset") or self.form.raw_value("address")).strip()
-        key = (chosen, self.form.raw_value("column"))
+        key = (chosen, self.form.raw_value("column"), self.form.raw_value("encoding"))
         if key == self._previewed:
             return
         self._previewed, self._preview = key, None
         shown = ""
+        asks_encoding = bool(self.form.raw_value("encoding"))
         if is_url(chosen):
             shown = message("note", "The file is downloaded when the next cell runs.")
         elif chosen:
@@ -228,13 +235,18 @@ class DataPicker(Displayable):
                 shown = self._show_preview(chosen)
             except (Gpt2Error, OSError) as error:
                 shown = message("error", str(error))
+                asks_encoding = True
+        if self._preview is not None:
+            asks_encoding |= any("guess" in note for note in self._preview.notes)
+        self.form.row("encoding").widget.layout.display = None if asks_encoding else "none"
         self._shown.value = shown
         several = self._preview is not None and len(self._preview.columns) > 1
         self.form.row("column").widget.layout.display = None if several else "none"
 
     def _show_preview(self, chosen: str) -> str:
         """Return the preview as HTML. Selects a column if the table has several."""
-        found = preview(chosen)
+        encoding = self.encoding
+        found = preview(chosen, encoding=encoding)
         if len(found.columns) > 1:
             column = self.form.raw_value("column")
             # A column that was chosen for the previous table is dropped. One from a variable or an
@@ -243,8 +255,8 @@ class DataPicker(Displayable):
                 column = guess_text_column(found.columns)
             self.form.row("column").write(column)
             self.form.offer("column", list(found.columns))
-            self._previewed = (chosen, column)
-            found = preview(chosen, column)
+            self._previewed = (chosen, column, self.form.raw_value("encoding"))
+            found = preview(chosen, column, encoding)
         self._preview, self._has_preview = found, True
         parts = [message("heading", found.size), message("excerpt", found.excerpt)]
         return "".join([*parts, *(message("note", note) for note in found.notes)])

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpt2_helpers.data.csv_files import column_lengths, read_column
-from gpt2_helpers.data.documents import find_files, is_table
+from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.formats import is_table, is_token_file
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system.sizes import file_size
@@ -20,7 +21,6 @@ from gpt2_helpers.system.sizes import file_size
 MAX_BYTES_READ = 1 << 26  # larger files are not counted, which would be slow on Google Drive
 _HEAD_BYTES = 1 << 16
 _MAX_LINES, _MAX_CHARACTERS = 8, 700  # of the excerpt
-_TOKEN_FILES = (".npz", ".npy")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class DataPreview:
     columns: dict[str, int] = field(default_factory=dict)
 
 
-def preview(path: str | Path, column: str | None = None) -> DataPreview:
+def preview(
+    path: str | Path, column: str | None = None, encoding: str | None = None
+) -> DataPreview:
     """Preview a file. A folder or a glob pattern is only described.
 
     Raises DatasetError if the file does not exist or contains no text.
@@ -55,18 +57,20 @@ def preview(path: str | Path, column: str | None = None) -> DataPreview:
         return DataPreview(f"all files that match {path}")
     (file,) = find_files(place)
     size = file.stat().st_size
-    if file.suffix.lower() in _TOKEN_FILES:
+    if is_token_file(file):
         return DataPreview(f"a file of encoded text, {file_size(size)}")
     if size > MAX_BYTES_READ:
-        head = file.open("rb").read(_HEAD_BYTES).decode("utf-8", errors="replace")
-        columns = column_lengths(file) if is_table(file) else {}
+        head = file.open("rb").read(_HEAD_BYTES).decode(encoding or "utf-8", errors="replace")
+        columns = column_lengths(file, encoding) if is_table(file) else {}
         return DataPreview(f"a file of {file_size(size)}", _excerpt(iter([head])), columns=columns)
-    return _preview_table(file, column) if is_table(file) else _preview_text(file)
+    if is_table(file):
+        return _preview_table(file, column, encoding)
+    return _preview_text(file, encoding)
 
 
-def _preview_text(file: Path) -> DataPreview:
+def _preview_text(file: Path, encoding: str | None) -> DataPreview:
     report = ReadReport()
-    blocks = list(read_text(file, report))
+    blocks = list(read_text(file, report, encoding))
     characters = sum(map(len, blocks))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
@@ -76,14 +80,14 @@ def _preview_text(file: Path) -> DataPreview:
     return DataPreview(size, _excerpt(iter(blocks)), report.notes(), characters)
 
 
-def _preview_table(file: Path, column: str | None) -> DataPreview:
-    columns = column_lengths(file)
+def _preview_table(file: Path, column: str | None, encoding: str | None) -> DataPreview:
+    columns = column_lengths(file, encoding)
     if not columns:
         raise DatasetError(f"{file} has no rows: choose another file")
     report = ReadReport()
     if column is None and len(columns) > 1:
         column = guess_text_column(columns)
-    rows = list(read_column(file, report, column))
+    rows = list(read_column(file, report, column, encoding=encoding))
     characters = sum(map(len, rows))
     excerpt = _excerpt(f"{row}\n" for row in itertools.islice(rows, _MAX_LINES))
     size = f"{len(rows):,} texts, {characters:,} characters"

@@ -20,7 +20,7 @@ from gpt2_helpers.config import (
     FinetuneConfig,
     RunConfig,
 )
-from gpt2_helpers.data.documents import find_files
+from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
@@ -53,9 +53,9 @@ _MAIN_FIELDS = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
     *("sample_every", "sample_length", "save_every", "backup_to_drive"),
 )
-# The data picker has the column, the live view shows every step, and the other forms of a notebook
-# expect the default folders.
-_HIDDEN_FIELDS = ("column", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
+# The data picker has the column and the encoding, the live view shows every step, and the other
+# forms of a notebook expect the default folders.
+_HIDDEN_FIELDS = ("column", "encoding", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
     **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
@@ -142,7 +142,11 @@ class FinetuneForm(Displayable):
     @property
     def data_config(self) -> DatasetConfig:
         """The options of the dataset. Raises OptionError if one is invalid."""
-        return dataclasses.replace(self.form.config(DatasetConfig), column=self.picker.column)
+        return dataclasses.replace(
+            self.form.config(DatasetConfig),
+            column=self.picker.column,
+            encoding=self.picker.encoding,
+        )
 
     def run(self, sess: Session | None = None) -> Session:
         """Train with the options of the form. Downloads the model first if necessary.

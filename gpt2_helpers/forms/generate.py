@@ -73,6 +73,7 @@ class BulkConfig(ValidatedConfig):
         None,
         "must not exist yet; empty: gpt2_gentext_ and the time",
         label="File name",
+        is_path=True,
     )
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from gpt2_helpers.errors import OptionError, write_problem
 from gpt2_helpers.system.files import commit, flush, ignore
+from gpt2_helpers.system.paths import user_path
 
 SAMPLE_DELIM = "=" * 20 + "\n"  # after each text
 NAME_PREFIX = "gpt2_gentext_"  # of the files that `new_file` creates
@@ -39,7 +40,8 @@ class TextWriter:
     def __init__(
         self, path: str | Path, delimiter: str, on_message: Callable[[str], None] = ignore
     ) -> None:
-        self.path, self._delimiter, self._on_message = Path(path), delimiter, on_message
+        self.path = user_path(path, "destination_path")
+        self._delimiter, self._on_message = delimiter, on_message
         self._file: BinaryIO | None = None
         self._size = 0  # of the finished texts, in bytes
         self._part: Path | None = None
@@ -126,7 +128,7 @@ def new_file(folder: str | Path) -> Path:
         OptionError: The file cannot be created.
     """
     name = f"{NAME_PREFIX}{datetime.now(timezone.utc):%Y%m%d_%H%M%S}"
-    folder = Path(folder)
+    folder = user_path(folder, "folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for order in itertools.count(1):

@@ -18,6 +18,14 @@ ROOT = "checkpoint"  # the folder in an archive, whatever its name on the disk
 BLOCK = tarfile.BLOCKSIZE  # 512 bytes: size of a header; files are padded to a multiple
 END = 2 * BLOCK  # zero bytes at the end of an archive
 _MAX_MEMBERS = 10_000
+_COMPRESSIONS = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "rar",
+}
 _MAX_HEADER = 1 << 20  # bytes of an extended header, which is read into memory
 
 
@@ -88,6 +96,11 @@ def _read_contents(archive: Path) -> ArchiveContents:
 def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
     """The files in an archive and the number in `counter` (-1 if missing); checks its structure."""
     size, recorded = archive.stat().st_size, read_sha256(archive)[1]
+    if kind := _compression(archive):
+        raise CheckpointError(
+            f"{archive} is not an uncompressed tar archive: it is compressed with {kind}: unpack "
+            f"it, so that {ROOT}/RUN_NAME contains model*.index and the rest"
+        )
     members: list[tarfile.TarInfo] = []
     counter, end = -1, 0
     try:
@@ -123,6 +136,13 @@ def _read_headers(archive: Path) -> tuple[list[tarfile.TarInfo], int]:
         if any(file.read(END)):  # tarfile treats a damaged header as the end
             raise CheckpointError(f"{archive} is damaged at byte {end:,}: copy it again")
     return members, counter
+
+
+def _compression(archive: Path) -> str | None:
+    """The program that compressed a file; None for a tar archive and other files."""
+    with open(archive, "rb") as file:
+        head = file.read(6)
+    return next((name for start, name in _COMPRESSIONS.items() if head.startswith(start)), None)
 
 
 class _Header(tarfile.TarInfo):
@@ -165,6 +185,8 @@ def _check_member(archive: Path, member: tarfile.TarInfo) -> None:
         except tarfile.TarError as error:
             fault = f"is rejected ({error})"
     if fault:
+        if fault.startswith("is not in"):  # such as run1/... without the folder around it
+            fault += "; if you made the archive, unpack it there yourself"
         raise CheckpointError(
             f"{archive} is unsafe: its member {member.name!r} {fault}, but an archive of a run "
             "contains only plain files: do not trust its source"

@@ -17,6 +17,7 @@ from pathlib import Path
 from gpt2_helpers.errors import DISK_FULL, DriveError, nearest
 from gpt2_helpers.google import colab
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, ignore
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.system.sizes import file_size
 
 MOUNT_VARIABLE = "GPT2_DRIVE_MOUNT"
@@ -206,7 +207,7 @@ def copy_file_to_drive(file_path: str | Path) -> Generator[CopyProgress, None, P
     Raises:
         DriveError: If the file does not exist, or Drive is not mounted or is full.
     """
-    source = Path(file_path)
+    source = user_path(file_path, "file_path")
     target = my_drive() / _relative(source)
     if not source.is_file():
         problem = "is a folder: copy single files, or a run with copy_checkpoint_to_gdrive"
@@ -238,7 +239,7 @@ def copy_file_from_drive(
         DriveError: If the file does not exist on Drive, or Drive is not mounted.
     """
     drive = my_drive()
-    target = Path(file_path)
+    target = user_path(file_path, "file_path")
     if target.is_absolute() and target.is_relative_to(drive):
         target = target.relative_to(drive)
     target = _relative(target)

@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from gpt2_helpers.checkpoint.run_folder import CHECKSUM_FILE, RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.checkpoint.run_search import run_names
-from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error, nearest
+from gpt2_helpers.errors import CheckpointError, DriveError, Gpt2Error
 from gpt2_helpers.google import archive_checks, run_archive
 from gpt2_helpers.google.drive import (
     FULL_HERE,
@@ -27,27 +28,20 @@ from gpt2_helpers.google.drive import (
     my_drive,
     require_space,
 )
-from gpt2_helpers.google.run_archive import PREFIX, archive_name, previous_archive
+from gpt2_helpers.google.drive_search import (
+    archive_of,
+    archived_runs,
+    folder_on_drive,
+    is_folder_copied,
+)
+from gpt2_helpers.google.run_archive import previous_archive
 from gpt2_helpers.system.bounded_files import read_checksums
 from gpt2_helpers.system.files import PREVIOUS, CopyProgress, copy_file, drain, ignore
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.system.sizes import file_size
 
 LOCAL, DRIVE = "local", "Drive"
 Note = Callable[[str], None]
-
-
-def archive_of(run_name: str) -> Path:
-    """The path of a run's archive on Drive.
-
-    Raises DriveError if Drive is not mounted or the run is in a nested folder, which
-    gpt-2-simple's archives don't support.
-    """
-    if Path(run_name).name != run_name:
-        raise DriveError(
-            f"run_name must be a plain folder name, got {run_name!r}: rename the folder, or pass "
-            "its parent folder as checkpoint_dir"
-        )
-    return my_drive() / archive_name(run_name)
 
 
 def copy_run_to_drive(
@@ -74,12 +68,12 @@ def copy_run_to_drive(
         DriveError: If Drive is not mounted or is full.
         CheckpointError: If the run is missing or damaged.
     """
-    drive, archive = my_drive(), archive_of(run_name)
+    archive = archive_of(run_name)
     run = RunFolder(checkpoint_dir, run_name).require()
     doing = f"copying the run {run_name} to Google Drive"
     if copy_folder:
         files = run_archive.run_files(run, weights_only)
-        target = RunFolder(drive / archive_checks.ROOT, run_name)
+        target = folder_on_drive(run_name)
         size = _size(files)
         require_space(size, doing)
         with drive_errors(doing), target.atomic_replace(size) as folder_part:
@@ -136,12 +130,11 @@ def copy_run_from_drive(
     """
     folder, archive = RunFolder(checkpoint_dir, run_name), archive_of(run_name)
     with drive_errors(f"copying the run {run_name} from Google Drive", FULL_HERE):
-        if copy_folder:
-            yield from _folder_from_drive(folder, on_message)
+        archives = [p for p in (archive, previous_archive(archive)) if p.is_file()]
+        if is_folder_copied(folder, archives, copy_folder, on_message):
+            yield from _folder_from_drive(folder_on_drive(run_name), folder, on_message)
             return folder.path
-        *newer, last = [p for p in (archive, previous_archive(archive)) if p.is_file()] or [archive]
-        if not last.is_file():
-            raise _missing_error(run_name, _archived_runs(), archive)
+        *newer, last = archives
         if last != archive and not newer:
             on_message(f"Warning: {archive.name} is missing; the previous archive is used")
         for path in newer:
@@ -154,12 +147,12 @@ def copy_run_from_drive(
     return folder.path
 
 
-def _folder_from_drive(folder: RunFolder, on_message: Note) -> Generator[CopyProgress, None, None]:
+def _folder_from_drive(
+    on_drive: RunFolder, folder: RunFolder, on_message: Note
+) -> Generator[CopyProgress, None, None]:
     """Copy a run from a folder on Drive; its checksums are verified if they were saved."""
-    source_folder = RunFolder(my_drive() / archive_checks.ROOT, folder.name)
-    source = source_folder.read()
-    if source.checkpoint is None:
-        raise _missing_error(folder.name, run_names(source_folder.checkpoint_dir), source.path)
+    source = on_drive.require()
+    assert source.checkpoint is not None
     files = run_archive.run_files(source)
     known = read_checksums(source.path / CHECKSUM_FILE)
     if f"{source.checkpoint.name}.index" not in known:  # for example if it was trained there since
@@ -195,19 +188,6 @@ def _size(files: list[Path]) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _archived_runs() -> list[str]:
-    """The names of the runs that are on Drive as archives."""
-    stems = {path.stem.removesuffix(PREVIOUS) for path in my_drive().glob(f"{PREFIX}*.tar")}
-    return sorted(stem.removeprefix(PREFIX) for stem in stems)
-
-
-def _missing_error(run_name: str, names: list[str], path: Path) -> DriveError:
-    existing = f"existing runs are {', '.join(names)}" if names else "there are no runs yet"
-    return DriveError(
-        f"no run {run_name!r} on Google Drive ({path}){nearest(run_name, names)}: {existing}"
-    )
-
-
 @dataclass(frozen=True)
 class SavedRun:
     """A run that can be resumed."""
@@ -236,11 +216,12 @@ def saved_runs(
     Example:
         newest = saved_runs()[0]
     """
-    found = list(_in_folder(Path(checkpoint_dir), LOCAL))
+    checkpoint_dir = user_path(checkpoint_dir, "checkpoint_dir")
+    found = list(_in_folder(checkpoint_dir, LOCAL))
     try:
         if is_mounted():
             with drive_errors("looking for runs on Google Drive", UNREADABLE):
-                for saved in _on_drive(Path(checkpoint_dir), on_message):
+                for saved in _on_drive(checkpoint_dir, on_message):
                     found.append(saved)  # those found before an error are kept
     except DriveError as error:
         on_message(str(error))
@@ -248,7 +229,7 @@ def saved_runs(
 
 
 def _on_drive(checkpoint_dir: Path, on_message: Note) -> Iterator[SavedRun]:
-    for name in _archived_runs():
+    for name in archived_runs():
         try:
             yield from _in_archive(name)
         except DriveError as error:
@@ -312,7 +293,9 @@ def fetch_saved_run(
         CheckpointError: If the copy on Drive is damaged; local files are unchanged.
     """
     folder = RunFolder(checkpoint_dir, saved.name)
-    local = next((r for r in _in_folder(Path(checkpoint_dir), LOCAL) if r.name == saved.name), None)
+    local = next(
+        (r for r in _in_folder(folder.checkpoint_dir, LOCAL) if r.name == saved.name), None
+    )
     if local and local.step >= saved.step and local.when >= saved.when:
         on_message(f"resuming the local {saved.name}, step {local.step:,}")
         return folder.path
@@ -369,7 +352,8 @@ class DriveBackup:
             return
         if self._copies_dataset:
             self._copies_dataset = False
-            self._copy_dataset(Path(run.record.dataset))
+            for name in dataset_paths(run.record.dataset):
+                self._copy_dataset(Path(name))
 
     def _copy(self, folder: RunFolder, step: int) -> bool:
         try:

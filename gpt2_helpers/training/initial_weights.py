@@ -20,6 +20,7 @@ from gpt2_helpers.checkpoint.model_files import (
 )
 from gpt2_helpers.checkpoint.model_folders import local_name, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_search import refuse_if_misplaced
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
@@ -115,7 +116,7 @@ def resolve_restore_from(run: RunConfig, folder: RunFolder) -> InitialWeights:
         if saved is not None and saved.checkpoint is not None:
             return InitialWeights(saved.path, saved.checkpoint, saved, _resume_notes(run, saved))
         if saved is not None:
-            folder.refuse_if_misplaced()
+            refuse_if_misplaced(folder.checkpoint_dir, folder.name)
         path = model_folder(run.model_name, run.model_dir)
         return InitialWeights(path, latest_checkpoint(path))
     path = Path(run.restore_from)

@@ -13,23 +13,26 @@ from pathlib import Path
 from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.data.documents import find_training_files, iter_text
+from gpt2_helpers.data.documents import iter_text
+from gpt2_helpers.data.find_files import find_training_files
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import random_weights
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 from gpt2_helpers.training.run import FinetuneRun
 from gpt2_helpers.training.vocabulary import train_tokenizer
+from gpt2_helpers.types import DatasetPath
 
 TRAINING = "training"  # name of the run inside the new model's folder
 VOCABULARY_CHUNK = 1 << 20  # characters passed to the vocabulary training at a time
 
 
 def prepare(
-    texts: str | Path,
+    texts: DatasetPath,
     out: str | Path,
     pretrain: PretrainConfig | None = None,
     finetune: FinetuneConfig = PRETRAIN_FINETUNE,
@@ -62,12 +65,13 @@ def prepare(
         finish("models/mine")
     """
     pretrain, run = pretrain or PretrainConfig(), run or PRETRAIN_RUN
+    out = user_path(out, "out")
     folder = RunFolder(out, TRAINING)
     saved = folder.read()
     if saved.checkpoint is None:
-        _check_is_free(Path(out))
+        _check_is_free(out)
         files = find_training_files(texts, run.validation_data, ReadReport())
-        chunks = _chunks(files, (data or DatasetConfig()).column)
+        chunks = _chunks(files, data or DatasetConfig())
         tokenizer = train_tokenizer(chunks, pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -103,7 +107,7 @@ def finish(out: str | Path, dtype: str = "float32") -> Path:
     Raises:
         CheckpointError: Nothing has been trained there.
     """
-    out = Path(out)
+    out = user_path(out, "out")
     folder = RunFolder(out, TRAINING)
     folder.require()
     Tokenizer.load(folder.path).save(out)
@@ -117,12 +121,12 @@ def new_model(config: PretrainConfig, seed: int, precision: str = "float32") -> 
     return GPT2(shape, random_weights(shape, seed), precision)
 
 
-def _chunks(files: Iterable[Path], column: str | None) -> Iterator[str]:
+def _chunks(files: Iterable[Path], config: DatasetConfig) -> Iterator[str]:
     """The text of the files in chunks that end between two words.
 
     Without `<|endoftext|>`: it is one token of its own, so its characters must not become merges.
     """
-    text = iter_text(files, ReadReport(), column)
+    text = iter_text(files, ReadReport(), config)
     for chunk in split_at_word_boundaries(text, VOCABULARY_CHUNK):
         yield from chunk.split(END_OF_TEXT)
 

@@ -10,12 +10,11 @@ import math
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
-from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
+from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_name, installed_versions
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
@@ -32,6 +31,7 @@ from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
+from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
 _EXCERPTS, _EXCERPT_TOKENS = 100, 200  # from which example prompts are taken
@@ -70,7 +70,7 @@ class FinetuneRun:
 
     def __init__(
         self,
-        dataset: str | Path,
+        dataset: DatasetPath,
         finetune: FinetuneConfig | None = None,
         run: RunConfig | None = None,
         data: DatasetConfig | None = None,
@@ -78,7 +78,7 @@ class FinetuneRun:
         """Open the run or the base model, and read the data. Saves nothing yet.
 
         Args:
-            dataset: A file or folder of texts, or an encoded dataset.
+            dataset: A file or folder of texts, an encoded dataset, or a list of these.
             finetune: Training options.
             run: Options of the run folder: where to start from, when to save and to sample.
             data: How to read the dataset.
@@ -211,7 +211,7 @@ class FinetuneRun:
         self._report_save()
         self.notes.append(f"stopped early: restored the best checkpoint, step {step}")
 
-    def _load_data(self, path: str | Path, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
+    def _load_data(self, path: DatasetPath, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
         """The training data and the validation data: a share of it or a file of its own."""
         share, other = self.run_config.validation_split, self.run_config.validation_data
         if not share and other is None and self.config.early_stopping_patience:
@@ -249,17 +249,18 @@ class FinetuneRun:
             )
 
     def _update_record(
-        self, dataset: str | Path, data: DatasetConfig, initial: InitialWeights
+        self, dataset: DatasetPath, data: DatasetConfig, initial: InitialWeights
     ) -> None:
         record = self.record
-        if not record.is_trained_on(dataset, data.column):
+        name = dataset_name(dataset)
+        if not record.is_trained_on(name, data.column):
             column = record.parameters.get("column")
             record.earlier_datasets.append((record.dataset, column, self.trainer.step))
             self.notes.append(
                 f"{self.folder.name} was trained on {record.dataset} before and now continues on "
-                f"{dataset}: to keep them apart, use another run_name"
+                f"{name}: to keep them apart, use another run_name"
             )
-        record.dataset = str(dataset)
+        record.dataset = name
         start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
         record.prompt_prefix = START_OF_TEXT if starts_with_marker(start) else ""
         record.example_prompts = [*example_prompts(self._excerpts())]

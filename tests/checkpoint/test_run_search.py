@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_search import refuse_if_misplaced
 from gpt2_helpers.errors import CheckpointError
 
 
@@ -41,7 +42,7 @@ def test_a_misplaced_run_is_named(files: str, given: str, message: str) -> None:
         folder.require()
     assert "no runs yet" not in str(caught.value)
     with pytest.raises(CheckpointError, match="a new run needs another run_name"):
-        folder.refuse_if_misplaced()
+        refuse_if_misplaced(folder.checkpoint_dir, folder.name)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_an_archive_next_to_the_runs_is_named(name: str) -> None:
     Path(name).touch()
     with pytest.raises(CheckpointError, match=re.escape(f"{name} is an archive of it: unpack it")):
         RunFolder("checkpoint", "run1").require()
-    RunFolder("checkpoint", "run1").refuse_if_misplaced()
+    refuse_if_misplaced(Path("checkpoint"), "run1")
 
 
 def test_a_folder_without_a_checkpoint_is_named() -> None:

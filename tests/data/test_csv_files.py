@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gpt2_helpers.data import csv_files
-from gpt2_helpers.data.csv_files import column_lengths, looks_like_header, read_column
+from gpt2_helpers.data import csv_files, table_rows
+from gpt2_helpers.data.csv_files import column_lengths, read_column
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
 
@@ -43,58 +43,6 @@ def test_only_a_newline_ends_a_row(tmp_path: Path) -> None:
 def test_tsv_columns_are_separated_by_tabs(tmp_path: Path) -> None:
     path = write(tmp_path, "id\ttitle\n1\tone, two\n2\tthree\n", "a.TSV")
     assert rows_and_notes(path, "title")[0] == ["one, two", "three"]
-
-
-SENTENCES = [["What is it?"], ["Who ate the last of my biscuits?"], ["Why?"]]
-
-
-@pytest.mark.parametrize(
-    ("first", "below", "expected"),
-    [
-        (["title"], SENTENCES, True),
-        (["Title"], SENTENCES, True),
-        ([" Tweet text "], SENTENCES, True),
-        (["title"], [], True),
-        (["pokemon_name"], [["Bulbasaur"], ["Mr. Mime"]], True),
-        (["limerick"], SENTENCES, True),
-        (["заголовок"], [["Все счастливые семьи."], ["Дети бегали."]], True),
-        (["id", "title", "score"], [["1", "What?", "12"]], True),
-        (["Rating", "Review body"], [["4", "Good enough, I suppose."]], True),
-        (["Unnamed: 0", "Jokes"], [["0", "A man walks into a bar."]], True),
-        (["", "lines"], [["0", "A man walks into a bar."]], True),
-        (["Who invented toast?"], SENTENCES, False),
-        (["Tell me a joke"], SENTENCES, False),
-        (["Love story"], SENTENCES, False),
-        (["Help"], SENTENCES, False),
-        (["red"], [["green"], ["blue"], ["light grey"]], False),
-        (["1"], [["2"], ["3"]], False),
-        (["1", "What is it?"], [["2", "Who was that?"]], False),
-        (["text", "text"], [["one", "two"]], False),
-        (["A long first line of a poem without a header"], SENTENCES, False),
-        # At most four words and 40 characters:
-        (["title text title text"], SENTENCES, True),
-        (["title text title text title"], SENTENCES, False),
-        (["n" * 40], SENTENCES, True),
-        (["n" * 41], SENTENCES, False),
-        # An identifier is a name if most, not half, of the cells below are none:
-        (["limerick"], [["There was an old man"], ["sonnet"]], False),
-        (["limerick"], [["There was an old man"], ["sonnet"], ["Why?"]], True),
-        # Any other name needs numbers in all cells below that are not empty, and at least one:
-        (["Stars"], [["4"], [" "], ["5"]], True),
-        (["Stars"], [["4"], ["five"]], False),
-        (["Stars"], [["four"], ["5"]], False),
-        (["Stars"], [[""]], False),
-        (["Stars"], [], False),
-        # All cells must be names:
-        (["title", "What is it?"], [["a", "b"]], False),
-        ([""], SENTENCES, False),
-        ([" ", ""], SENTENCES, False),
-    ],
-)
-def test_headers_are_distinguished_from_texts(
-    first: list[str], below: list[list[str]], expected: bool
-) -> None:
-    assert looks_like_header(first, below) is expected
 
 
 def test_the_detected_header_is_reported(tmp_path: Path) -> None:
@@ -199,7 +147,8 @@ def test_the_length_of_a_field_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
     book = "many words\n" * 50_000  # four times Python's own limit
     rows, _ = rows_and_notes(write(tmp_path, f'text\n"{book}"\nshort\n'))
     assert rows == [book, "short"]
-    monkeypatch.setattr(csv_files, "MAX_FIELD_CHARS", 100_000)
+    for module in (csv_files, table_rows):
+        monkeypatch.setattr(module, "MAX_FIELD_CHARS", 100_000)
     for unclosed in (f'text\n"{book}', "text\n" + "word " * 500_000):
         with pytest.raises(DatasetError, match=r"line 2.*100,000 characters"):
             rows_and_notes(write(tmp_path, unclosed))
@@ -221,14 +170,78 @@ def test_a_table_without_texts_is_reported(tmp_path: Path, text: str, message: s
     assert message in notes
 
 
-def test_a_possible_other_delimiter_is_reported(tmp_path: Path) -> None:
-    path = write(tmp_path, "title;score\nWhat is it?;3\nWho was it?;4\n")
-    assert "save the file as .tsv" in rows_and_notes(path)[1]
-
-
 def test_column_lengths_name_the_columns(tmp_path: Path) -> None:
     assert column_lengths(write(tmp_path, MANY)) == {"id": 2, "title": 13, "score": 4}
     assert list(column_lengths(write(tmp_path, "Why is that?,30\nWho knows?,4\n"))) == ["1", "2"]
     unusable = write(tmp_path, ",title,title,7\n0,a,b,c\n")
     assert list(column_lengths(unusable)) == ["1", "2", "3", "4"]
     assert column_lengths(write(tmp_path, "\n")) == {}
+
+
+def test_columns_separated_by_semicolons_are_read_and_reported(tmp_path: Path) -> None:
+    path = write(tmp_path, '\ufefftitle;score\r\n"Why; so blue?";12\r\nOne, two;7\r\n')
+    rows, notes = rows_and_notes(path, "title")
+    assert rows == ["Why; so blue?", "One, two"]
+    assert "columns are separated by semicolons" in notes
+    with pytest.raises(DatasetError, match=r"2 columns separated by semicolons \(title, score\)"):
+        rows_and_notes(path)
+    assert column_lengths(path) == {"title": 21, "score": 3}
+
+
+def test_the_line_that_declares_the_separator_is_no_row(tmp_path: Path) -> None:
+    path = write(tmp_path, "sep=;\ntitle;score\nOne, two;7\nThree;4;5\n")
+    with pytest.raises(DatasetError, match=r"line 4: 3 columns, but .*separator \(';'\) in quotes"):
+        rows_and_notes(path, "title")
+    path = write(tmp_path, 'sep=,\ntitle\n"One, two"\n')
+    assert rows_and_notes(path)[0] == ["One, two"]
+
+
+def test_unclosed_quotes_in_a_tsv_are_reported(tmp_path: Path) -> None:
+    path = write(tmp_path, 'title\tyear\n"Hello\t1999\nThird"\t2001\n', "a.tsv")
+    rows, notes = rows_and_notes(path, "title")
+    assert rows == ['"Hello', 'Third"']
+    assert "a quote is not closed in 1 row: each line is read as one row" in notes
+    path = write(tmp_path, "id\ttext\n1\ta\tb\n", "a.tsv")
+    with pytest.raises(DatasetError, match="line 2: 3 columns.* replace tabs inside the texts"):
+        rows_and_notes(path, "text")
+
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (f"{START}one{END}", "one"),
+        (f"one{END}", "one"),
+        (f"{START}one", "one"),
+        (f" {START} one {END} ", " one "),
+        (f"{START}{START}one{END}{END}", "one"),
+        (f"one{END}two", f"one{END}two"),
+        (f"one {START}", f"one {START}"),
+    ],
+)
+def test_marks_that_a_row_has_already_are_removed_and_reported(
+    tmp_path: Path, row: str, text: str
+) -> None:
+    path = write(tmp_path, f"text\n{row}\ntwo\n{START}{END}\n")
+    rows, notes = rows_and_notes(path)
+    assert rows == [text, "two"]
+    assert f"row{'s' * (row != text)} had {START} or {END} already: not marked twice" in notes
+    assert "skipped 1 row with an empty column" in notes
+
+
+def test_the_encoding_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("tytuł,ocena\nZażółć gęślą jaźń,1\n".encode("cp1250"))
+    assert list(column_lengths(path, "cp1250")) == ["tytuł", "ocena"]
+    assert list(read_column(path, ReadReport(), "tytuł", encoding="cp1250")) == [
+        "Zażółć gęślą jaźń"
+    ]
+
+
+def test_a_byte_order_mark_before_the_header_is_not_part_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, '\ufeff\ufeff"title",score\none,1\n\ufefftwo,2\n')
+    rows, notes = rows_and_notes(path, "title")
+    assert rows == ["one", "two"]
+    assert "left out 2 byte order marks inside the text" in notes

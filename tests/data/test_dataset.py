@@ -101,12 +101,14 @@ def test_two_tokens_are_enough(tmp_path: Path) -> None:
 
 
 @given(
-    text=st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=2)
+    text=st.text(
+        st.characters(exclude_characters="\0\r\ufeff", exclude_categories=["Cs"]), min_size=2
+    )
 )
 def test_decoding_gives_the_text_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = write(tmp_path_factory.getbasetemp() / "a.txt", "x\ufeff" + text + ".")
+    path = write(tmp_path_factory.getbasetemp() / "a.txt", "x" + text + ".")
     dataset = load_dataset(path, TOKENIZER)
-    assert decoded(dataset) == "x\ufeff" + text + "."
+    assert decoded(dataset) == "x" + text + "."
 
 
 # -- Tables
@@ -135,7 +137,9 @@ def test_a_column_is_read(tmp_path: Path) -> None:
         load_dataset(path, TOKENIZER, DatasetConfig(column="title"))
 
 
-CELLS = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1)
+CELLS = st.text(
+    st.characters(exclude_characters="\0\r\ufeff", exclude_categories=["Cs"]), min_size=1
+)
 ROWS = CELLS | st.sampled_from(['"', '""', ",", "\n", 'a "b" c', "a,b", " x ", "\u2028", "é;\t"])
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt2_helpers.data import text_files
-from gpt2_helpers.data.text_files import ReadReport, detect_encoding, read_text
+from gpt2_helpers.data import encodings
+from gpt2_helpers.data.encodings import find_encoding
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
@@ -73,7 +74,7 @@ def test_the_text_does_not_depend_on_the_chunk_size(
 ) -> None:
     path = write(tmp_path_factory.getbasetemp(), b"\xef\xbb\xbf" + text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "CHUNK_SIZE", size)
+        patch.setattr(encodings, "CHUNK_SIZE", size)
         read, _ = text_and_notes(path)
     assert read == text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -101,7 +102,7 @@ def test_utf_16_without_a_mark_is_detected_by_zero_bytes(
 ) -> None:
     path = write(tmp_path, text.encode(codec))
     if is_utf16:
-        assert detect_encoding(path).codec == codec
+        assert find_encoding(path).codec == codec
     else:
         with pytest.raises(DatasetError):
             "".join(read_text(path, ReadReport()))
@@ -127,21 +128,21 @@ def test_a_late_byte_decides_the_encoding_of_the_whole_file(tmp_path: Path) -> N
         ),
         (codecs.BOM_UTF16_BE + b"\0a\0\n\xd8\x00\0b", 2, "0xd8 0x00 is not valid UTF-16"),
         (b"one\nna\xefve\n\x81\n", 3, "0x81 is not valid Windows-1252"),
-        (b"one\n\xff\xff\xff\xff\n", 2, "neither UTF-8 nor Western European"),
-        (b"title\n" + RUSSIAN.encode("cp1251"), 2, "neither UTF-8 nor Western European"),
-        (b"title\n\n" + RUSSIAN.encode("koi8-r"), 3, "neither UTF-8 nor Western European"),
+        (b"one\n\xff\xff\xff\xff\n", 2, "neither UTF-8 nor text in a Western"),
+        (b"title\n" + RUSSIAN.encode("cp1251"), 2, "neither UTF-8 nor text in a Western"),
+        (b"title\n\n" + RUSSIAN.encode("koi8-r"), 3, "neither UTF-8 nor text in a Western"),
         (
             b"title\n" + ("幸福的家庭都是相似的" * 3).encode("gbk"),
             2,
             "is not valid UTF-8",
         ),
-        (b"title\n" + JAPANESE.encode("shift-jis"), 2, "neither UTF-8 nor Western European"),
+        (b"title\n" + JAPANESE.encode("shift-jis"), 2, "neither UTF-8 nor text in a Western"),
         (
             "Über allen Gipfeln ist Ruh\n".encode("latin-1") + b"\n\x8d\n",
             3,
             "0x8d is not valid Windows",
         ),
-        (b"one\n\x80\x02\x07\x90 \n", 2, "not text in any supported encoding"),
+        (b"one\n\x80\x02\x07\x90 \n", 2, "not text in any encoding that is detected"),
         (b"one\ntwo\nthr\0ee\n", 3, "contains a NUL byte"),
         (b"one\r\n" + b"\0" * 9, 2, "contains a NUL byte"),
     ],
@@ -193,3 +194,14 @@ def test_the_same_finding_about_many_files_is_one_note(tmp_path: Path) -> None:
         list(read_text(path, report))
     (note,) = report.notes()
     assert note.startswith(f"{tmp_path / '0.txt'} and 4 more files: read as Latin-1")
+
+
+def test_byte_order_marks_inside_the_text_are_left_out_and_reported(tmp_path: Path) -> None:
+    data = codecs.BOM_UTF8 + b"First.\n" + codecs.BOM_UTF8 + b"Sec" + codecs.BOM_UTF8 + b"ond.\n"
+    assert text_and_notes(write(tmp_path, data)) == (
+        "First.\nSecond.\n",
+        f"{tmp_path / 'a.txt'}: left out 2 byte order marks inside the text",
+    )
+    text, notes = text_and_notes(write(tmp_path, ("a\n" * 20).encode("utf-16") * 2))
+    assert text == "a\n" * 40
+    assert "left out 1 byte order mark inside" in notes

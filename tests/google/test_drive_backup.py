@@ -363,7 +363,7 @@ def test_a_drive_that_stopped_responding_does_not_hide_local_runs(
     def gone(*_: Any) -> list[str]:
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
 
-    monkeypatch.setattr(drive_backup, "_archived_runs", gone)
+    monkeypatch.setattr(drive_backup, "archived_runs", gone)
     notes: list[str] = []
     assert summaries(saved_runs(on_message=notes.append)) == [("run1", 4, "local")]
     assert notes[0].endswith("stopped responding: call mount_gdrive(force_remount=True)")

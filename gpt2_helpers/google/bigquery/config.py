@@ -100,6 +100,7 @@ class ExportConfig(ValidatedConfig):
         None,
         "where to save the titles, in a new file ending with .csv; empty: named by source and date",
         label="CSV file",
+        is_path=True,
     )
 
     def __post_init__(self) -> None:

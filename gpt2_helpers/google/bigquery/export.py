@@ -8,11 +8,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
-import html
-import html.entities
 import io
 import itertools
-import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.errors import BigQueryError, OptionError, write_problem
+from gpt2_helpers.google.bigquery.clean_text import clean as clean
 from gpt2_helpers.google.bigquery.client import run
 from gpt2_helpers.google.bigquery.config import ExportConfig
 from gpt2_helpers.google.bigquery.query import build
@@ -30,10 +28,6 @@ if TYPE_CHECKING:
 
 HEADER = "title"
 PREVIEW = 10  # number of texts to show
-
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# Control characters, lone surrogates, and the replacement character.
-_LOST = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\ufffd\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -59,21 +53,6 @@ class ExportProgress:
         left = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
         kept = f"{self.kept:,} texts kept of {self.rows:,}"
         return f"{kept}; left out: {left}" if left else kept
-
-
-def clean(text: str) -> str:
-    """Normalize a text to one line: unescape HTML entities and collapse whitespace.
-
-    >>> clean("Which &quot;bad&quot;  movie is\\ngood?")
-    'Which "bad" movie is good?'
-    """
-    return " ".join(_LOST.sub("", _ENTITY.sub(_unescaped, text)).split())
-
-
-def _unescaped(entity: re.Match[str]) -> str:
-    # html.unescape alone would also replace a prefix of a word: `&notes` would become `¬es`.
-    known = entity[0][1] == "#" or entity[0][1:] in html.entities.html5
-    return html.unescape(entity[0]) if known else entity[0]
 
 
 def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, None, None]:

@@ -1,0 +1,161 @@
+"""The files of a dataset path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.data.find_files import check_column, find_files
+from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.errors import DatasetError, OptionError
+
+
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = ["b.txt", "a.txt", "c.csv", "sub/a.txt", "sub/deep/z.txt", ".hidden.txt"]
+    names += [".git/config.txt", "sub/.DS_Store"]
+    return write_files(tmp_path / "texts", dict.fromkeys(names, "text"))
+
+
+def names(folder: Path, files: list[Path]) -> list[str]:
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def test_a_file_path_is_that_file(folder: Path) -> None:
+    assert find_files(folder / "b.txt") == [folder / "b.txt"]
+    assert find_files(str(folder / ".hidden.txt")) == [folder / ".hidden.txt"]
+
+
+def test_a_folder_is_searched_with_subfolders_but_without_hidden_files(folder: Path) -> None:
+    expected = ["a.txt", "b.txt", "c.csv", "sub/a.txt", "sub/deep/z.txt"]
+    assert names(folder, find_files(folder)) == expected
+    assert names(folder, find_files(f"{folder}/")) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.txt", ["a.txt", "b.txt"]),
+        ("**/*.txt", ["a.txt", "b.txt", "sub/a.txt", "sub/deep/z.txt"]),
+        ("[ac].*", ["a.txt", "c.csv"]),
+        ("*", ["a.txt", "b.txt", "c.csv"]),
+    ],
+)
+def test_a_glob_is_expanded(folder: Path, pattern: str, expected: list[str]) -> None:
+    assert names(folder, find_files(folder / pattern)) == expected
+
+
+def test_an_existing_file_with_brackets_is_not_a_glob(tmp_path: Path) -> None:
+    path = write_files(tmp_path, {"poems[1].txt": "a", "poems1.txt": "b"}) / "poems[1].txt"
+    assert find_files(path) == [path]
+
+
+def test_the_home_folder_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert find_files("~/a.txt") == [folder / "a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.tx", "a.tx does not exist: there is no a.tx in {folder} (did you mean 'a.txt'?)"),
+        ("A.TXT", "(did you mean 'a.txt'?)"),
+        ("quite-different", "there is no quite-different in {folder}"),
+        ("sup/a.txt", "there is no sup in {folder} (did you mean 'sub'?)"),
+        ("x/y/z.txt", "there is no x in {folder}"),
+        ("*.text", "*.text matches no files"),
+        ("s*", "matches no files"),
+        ("x" * 5000, "cannot be read as a file or folder"),
+        ("a\0b", "must be a file, a folder or a glob"),
+    ],
+)
+def test_a_missing_path_suggests_a_similar_name(folder: Path, name: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=re.escape(message.format(folder=folder))) as caught:
+        find_files(folder / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_path_or_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match="must be a file, a folder or a glob, or a list of these, got ''"
+    ):
+        find_files("")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".hidden").write_text("text")
+    with pytest.raises(DatasetError, match="contains no files"):
+        find_files(tmp_path)
+
+
+def test_a_column_without_a_table_is_an_error() -> None:
+    check_column([Path("a.txt"), Path("b.CSV")], "title")
+    check_column([Path("a.txt")], None)
+    with pytest.raises(OptionError, match=r"column='title' was given, but .* no \.csv or \.tsv"):
+        check_column([Path("a.txt")], "title")
+
+
+def test_system_files_are_skipped_in_folders_and_patterns(folder: Path) -> None:
+    left = ["desktop.ini", "sub/Thumbs.db", "__MACOSX/a.txt", "sub/__pycache__/a.pyc", "~$a.docx"]
+    write_files(folder, dict.fromkeys(left, "x"))
+    expected = ["a.txt", "b.txt", "c.csv", "sub/a.txt", "sub/deep/z.txt"]
+    assert names(folder, find_files(folder)) == expected
+    assert names(folder, find_files(folder / "*")) == ["a.txt", "b.txt", "c.csv"]
+    assert names(folder, find_files(folder / "desktop.ini")) == ["desktop.ini"]
+    (folder / "only").mkdir()
+    (folder / "only" / "Thumbs.db").touch()
+    with pytest.raises(DatasetError, match="contains no files"):
+        find_files(folder / "only")
+
+
+JSON = '{"text": "one"}\n{"text": "two"}\n'
+
+
+@pytest.mark.parametrize("name", ["posts.jsonl", "posts.json", "posts.ndjson", "posts.txt"])
+def test_json_is_refused_if_it_is_named_and_skipped_in_a_folder(folder: Path, name: str) -> None:
+    write_files(folder, {name: JSON})
+    advice = rf"{name} is JSON, which is not read yet: .* pandas.read_json\('{name}'.*to_csv"
+    for path in (folder / name, [folder / "a.txt", folder / name]):
+        with pytest.raises(DatasetError, match=advice):
+            find_files(path)
+    for path in (folder, folder / "*"):
+        report = ReadReport()
+        assert folder / name not in find_files(path, report)
+        (note,) = report.notes()
+        assert note == f"{folder / name}: skipped, because it is JSON, which is not read yet"
+
+
+def test_nothing_but_json_is_refused(folder: Path) -> None:
+    write_files(folder, {"json/a.jsonl": JSON, "json/b.json": "{}"})
+    with pytest.raises(DatasetError, match=r"json contains only JSON files: .*a\.jsonl is JSON"):
+        find_files(folder / "json")
+    write_files(folder, {"notes.json": "Not JSON at all."})
+    with pytest.raises(DatasetError, match=r"is not JSON: rename it to \.txt"):
+        find_files(folder / "notes.json")
+
+
+def test_a_list_is_the_files_of_its_parts_each_once(folder: Path) -> None:
+    parts: list[Any] = [folder / "b.txt", str(folder / "sub"), f"{folder}/*.txt"]
+    expected = ["b.txt", "sub/a.txt", "sub/deep/z.txt", "a.txt"]
+    assert names(folder, find_files(parts)) == expected
+    assert names(folder, find_files(tuple(parts))) == expected
+    with pytest.raises(DatasetError, match=r"no\.txt does not exist"):
+        find_files([folder / "a.txt", folder / "no.txt"])
+
+
+@pytest.mark.parametrize(
+    "path", [None, 5, True, [], {}, b"a.txt", [None], ["a.txt", 5], [["a"]], ""]
+)
+def test_what_is_not_a_path_is_an_error(path: Any) -> None:
+    with pytest.raises(DatasetError, match="must be a file, a folder or a glob, or a list of the"):
+        find_files(path)
