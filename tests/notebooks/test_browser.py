@@ -8,6 +8,7 @@ screenshots for the README are saved there (`make pictures`).
 from __future__ import annotations
 
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +151,18 @@ def test_an_uploaded_text_is_selected(notebook: Notebook, tmp_path: Path) -> Non
     wait_for_text(form, "Saved as mine.txt.")
     wait_for_text(form, "Once upon a time in a browser.")
     assert (notebook.folder / "mine.txt").read_bytes() == mine.read_bytes()
+
+
+@only("finetune")
+def test_the_trained_run_is_downloaded_as_one_file(notebook: Notebook) -> None:
+    shown = notebook.cell("finetune")
+    shown.get_by_role("button", name="Download test (one file)").click()
+    link = shown.get_by_role("link", name="Download checkpoint_test.tar")
+    link.wait_for(timeout=TIMEOUT)
+    with notebook.page.expect_download(timeout=TIMEOUT) as download:
+        link.click(timeout=TIMEOUT)
+    with tarfile.open(download.value.path()) as archive:
+        assert "checkpoint/test/run.json" in archive.getnames()
 
 
 # ------------------------------------------------------------------------------ generate
