@@ -120,11 +120,11 @@ def brief_repr(value: object) -> str:
     """Like `brief(repr(value))`, also for integers of thousands of digits, which have no `repr`.
 
     >>> brief_repr("ten"), brief_repr(10**5000)
-    ("'ten'", 'a number of about 5,001 digits')
+    ("'ten'", 'a number of about 5,000 digits')
     """
     if isinstance(value, int) and abs(value) >= 10**100:
-        digits = int(value.bit_length() * math.log10(2)) + 1
-        return f"a number of about {digits:,} digits"
+        digits = round(math.log10(abs(value)), -2)
+        return f"a number of about {digits:,.0f} digits"
     try:
         return brief(repr(value))
     except Exception:  # of an object's own method, or of a number in a list

@@ -226,6 +226,7 @@ def test_finetune_accepts_every_parameter_by_position(fake_colab: Path) -> None:
     }
     new: dict[str, Any] = {
         "column": None,
+        "encoding": "utf-8",
         "backup_to_drive": True,
         "dropout": 0.25,
         "early_stopping_patience": 3,
@@ -528,8 +529,9 @@ def test_finetune_accepts_paths_and_prints_every_step(capsys: Captured) -> None:
         **FEW,
         "steps": 2,
         "checkpoint_dir": Path("runs"),
-        "validation_data": Path("text.txt"),
+        "validation_data": Path("held-out.txt"),
     }
+    shutil.copy("text.txt", "held-out.txt")
     gpt2.finetune(gpt2.start_tf_sess(), Path("text.txt"), **options)
     lines = capsys.readouterr().out.splitlines()
     assert [line[:4] for line in lines if line.startswith("[")] == ["[1 |", "[2 |"]

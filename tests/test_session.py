@@ -324,7 +324,7 @@ def test_an_unusable_drive_is_reported_before_the_loaded_model_is_closed(
     assert session.is_loaded
     mount()
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
-    with pytest.raises(DriveError, match="backing up run1 needs .* which has 0.0 MB free"):
+    with pytest.raises(DriveError, match="backing up run1 needs .* which has 0 KB free"):
         session.finetune("text.txt", *short(backup_to_drive=True))
     assert not Path("checkpoint").exists()
 

@@ -86,7 +86,9 @@ def stream(
     pairs = [split_prompt(prompt, config.prompt_prefix or "") for prompt in prompts]
     encoded = [tokenizer.encode(text, special=True) for text, _ in pairs]
     prompts = [shown for _, shown in pairs]
-    hidden = len(tokenizer.encode(config.prompt_prefix or "", special=True))
+    hidden = (
+        len(tokenizer.encode(config.prompt_prefix, special=True)) if config.prompt_prefix else 0
+    )
     for ids in encoded:
         check_prompt_fits(ids[hidden:], config.length)
         if len(ids) > model.config.n_ctx:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import soak
-from gpt2_helpers.checkpoint import model_files
+from gpt2_helpers.checkpoint import model_files, model_folders
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.system.threads import parallel_for
 from soak import MemoryCurve, draw, leftovers, watch
@@ -68,7 +68,7 @@ def test_every_task_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     shape = ModelConfig(n_vocab=tokenizer.n_vocab, n_ctx=64, n_embd=16, n_head=2, n_layer=1)
     model_files.save_model(toy_model(shape), tmp_path / "toy")
     tokenizer.save(tmp_path / "toy")
-    monkeypatch.setattr(model_files, "BUNDLED_FOLDER", tmp_path / "toy")
+    monkeypatch.setattr(model_folders, "BUNDLED_FOLDER", tmp_path / "toy")
     monkeypatch.chdir(tmp_path)
     assert sum(1 for _ in soak.texts(25, length=28)) == 25
     assert sum(1 for _ in soak.steps(1)) == 1

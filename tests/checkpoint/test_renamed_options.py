@@ -72,4 +72,4 @@ def test_an_older_run_opens_resumes_and_is_shown(capsys: pytest.CaptureFixture[s
     saved = json.loads((FOLDER / "run.json").read_text())["parameters"]
     assert set(saved) == {
         field.name for kind in (FinetuneConfig, RunConfig) for field in fields_of(kind)
-    } | {"combine", "column", "legacy_tokens"}
+    } | {"combine", "column", "encoding", "legacy_tokens"}

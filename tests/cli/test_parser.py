@@ -16,7 +16,14 @@ from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
 # Where the default plus one is invalid.
-OTHER = {"n_embd": 512, "n_head": 8, "vocab_size": 5000, "dropout": 0.5, "top_p": 0.9}
+OTHER = {
+    "n_embd": 512,
+    "n_head": 8,
+    "vocab_size": 5000,
+    "dropout": 0.5,
+    "top_p": 0.9,
+    "encoding": "cp1250",
+}
 
 
 def read(*arguments: str, kind: type[ValidatedConfig] = FinetuneConfig) -> Any:

@@ -278,7 +278,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_a_warning(
     assert "This batch needs" not in words(form.widget)
     form.form.set(batch_size=50_000)
     assert "This batch needs about 0." in words(form.widget)
-    assert "this GPU has 0.1 GB: reduce the batch size" in words(form.widget)
+    assert "this GPU has 100 MB: reduce the batch size" in words(form.widget)
     form.form.set(batch_size=2)
     assert "This batch needs" not in words(form.widget)
 

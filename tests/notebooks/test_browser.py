@@ -136,7 +136,7 @@ def test_advanced_options_open_and_close(notebook: Notebook) -> None:
     dropout = notebook.field("finetune-form", "Dropout")
     assert not dropout.is_visible()
     for state in ("visible", "hidden"):
-        notebook.cell("finetune-form").get_by_text("Advanced options").click()
+        notebook.cell("finetune-form").get_by_text("Advanced options").last.click()
         dropout.wait_for(state=state, timeout=TIMEOUT)
 
 

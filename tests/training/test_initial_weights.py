@@ -142,7 +142,7 @@ def test_adapters_are_merged_into_the_weights_of_the_resumed_run() -> None:
 
 def test_base_checkpoint_that_is_overwritten_is_merged_into_once() -> None:
     train(steps=2)
-    options = {**ADAM, "precision": "bfloat16", "restore_from": str(FOLDER / "model-2")}
+    options = {**ADAM, "precision": "bfloat16", "restore_from": str(FOLDER)}
     base = saved_weights()
     run = open_run(**options, save_every=1)
     for step in run:

@@ -17,7 +17,9 @@ def test_each_error_has_a_status() -> None:
     assert found == {
         "BadRequest": 400,
         "Unauthorized": 401,
+        "ForbiddenHost": 403,
         "PayloadTooLarge": 413,
+        "UriTooLong": 414,
         "UnsupportedMediaType": 415,
         "TooManyRequests": 429,
         "EngineFailed": 500,
