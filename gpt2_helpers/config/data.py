@@ -1,0 +1,42 @@
+"""Options for reading datasets."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass
+
+from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.system.text_encoding import check_encoding
+
+
+@dataclass(frozen=True)
+class DatasetConfig(ValidatedConfig):
+    """How files become token ids."""
+
+    combine: int = option(
+        50000, "concatenate small files up to this many characters before encoding",
+        label="Combine (characters)", minimum=1, advanced=True,
+    )  # fmt: skip
+    column: str | None = option(
+        None,
+        "where the texts of a table are, by its name or its number from 1",
+        label="CSV column",
+        default_text="the only column",
+    )
+    encoding: str | None = option(
+        None, "encoding of the text files, such as cp1250 or shift_jis",
+        default_text="detected", advanced=True,
+    )  # fmt: skip
+    legacy_tokens: bool = option(
+        False,
+        "encode <|endoftext|> as plain characters, to continue runs of that package",
+        label="gpt-2-simple tokens",
+        advanced=True,
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.column, numbers.Real) and not isinstance(self.column, bool):
+            object.__setattr__(self, "column", str(self.column))
+        super().__post_init__()
+        if self.encoding is not None:
+            object.__setattr__(self, "encoding", check_encoding(self.encoding))
