@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gpt2_helpers.config import FinetuneConfig, LoadConfig, RunConfig
@@ -18,7 +20,7 @@ def test_validation_split_and_data_exclude_each_other() -> None:
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_empty_names(name: str, empty: str) -> None:
     with pytest.raises(OptionError, match=f"^{name} must not be empty$"):
-        RunConfig(**{name: empty})
+        RunConfig(**dict[str, Any]({name: empty}))
 
 
 @pytest.mark.parametrize("name", [".", "..", "a/b", "../run1", "/run1", "run1/"])
