@@ -124,6 +124,7 @@ def finetune(
     validation_split: float = 0.0,
     warmup_steps: int = 0,
     weight_decay: float | None = None,
+    windows: str = "auto",
 ) -> None:
     """Finetune a model on your own text.
 

@@ -242,6 +242,7 @@ def test_finetune_accepts_every_parameter_by_position(fake_colab: Path) -> None:
         "validation_split": 0.125,
         "warmup_steps": 1,
         "weight_decay": 0.5,
+        "windows": "stream",
     }
     assert list(GPT_2_SIMPLE["finetune"])[2:] == list(given)
     gpt2.mount_gdrive()

@@ -49,6 +49,8 @@ class RunRecord:
         validation_losses: Validation loss of the steps at which it was measured.
         dataset_tokens: Tokens in the training data; 0 if unknown.
         tokens_per_step: Tokens trained on per optimizer step.
+        windows: How sequences are filled, "stream" or "documents"; empty in the records of older
+            versions, which used "stream".
         lora_rank: Rank of the adapters; 0 if all weights are trained.
         base_checkpoint: Prefix of the weights that the adapters belong to.
         device: The GPU or processor of the last training.
@@ -68,6 +70,7 @@ class RunRecord:
     validation_losses: list[tuple[int, float]] = field(default_factory=list)
     dataset_tokens: int = 0
     tokens_per_step: int = 0
+    windows: str = ""
     lora_rank: int = 0
     base_checkpoint: str = ""
     device: str = ""

@@ -127,6 +127,14 @@ class FinetuneConfig(ValidatedConfig):
         suggested_range=(0, 64),
         advanced=True,
     )
+    windows: str = option(
+        "auto",
+        "stream cuts texts anywhere; documents fills each sequence with whole texts, which are "
+        "trained separately; auto uses documents for tables",
+        label="Fill sequences with",
+        choices=("auto", "stream", "documents"),
+        advanced=True,
+    )
     multi_gpu: bool = option(
         False,
         "compute the sequences of a step on every device of this machine",

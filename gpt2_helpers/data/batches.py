@@ -2,8 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
+
+from gpt2_helpers.types import AnyIds
+
+
+class WindowSource(Protocol):
+    """Where a trainer takes its windows from.
+
+    Attributes:
+        tokens: All token ids of the data, (count,).
+        shape: Shape of a window.
+        tokens_per_window: Predicted ids per window, on average.
+    """
+
+    tokens: AnyIds
+    shape: tuple[int, ...]
+    tokens_per_window: float
+
+    def batch(self, seed: int, step: int, count: int) -> NDArray[np.int32]:
+        """The `count` windows of a training step, which depend only on the arguments."""
+
+    def validation(self, max_windows: int) -> list[NDArray[np.int32]]:
+        """At most `max_windows` windows from all over the data."""
+
+
+class StreamWindows:
+    """Windows of consecutive ids that start anywhere, also in the middle of a document."""
+
+    def __init__(self, tokens: AnyIds, n_ctx: int) -> None:
+        self.tokens = tokens
+        self.shape: tuple[int, ...] = (window_length(len(tokens), n_ctx),)
+        self.tokens_per_window = float(self.shape[0] - 1)
+
+    def batch(self, seed: int, step: int, count: int) -> NDArray[np.int32]:
+        """See `random_windows`."""
+        return random_windows(self.tokens, seed, step, count, self.shape[0])
+
+    def validation(self, max_windows: int) -> list[NDArray[np.int32]]:
+        """See `consecutive_windows`."""
+        return consecutive_windows(self.tokens, self.shape[0], max_windows)
 
 
 def window_length(n_tokens: int, n_ctx: int) -> int:

@@ -14,7 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from gpt2_helpers.generation.decoder import Decoder
-from gpt2_helpers.model.gpt2 import GPT2, dot_product_attention, feed_forward, hidden_states, linear
+from gpt2_helpers.model.attention import dot_product_attention
+from gpt2_helpers.model.gpt2 import GPT2, feed_forward, hidden_states, linear
 from gpt2_helpers.model.layers import layer_norm
 from gpt2_helpers.types import Floats
 

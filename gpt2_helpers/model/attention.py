@@ -1,4 +1,4 @@
-"""Causal self-attention for training: in blocks of queries, with a gradient of its own.
+"""Causal self-attention: in one block, or in blocks of queries with a gradient of its own.
 
 Tensors in, a tensor out. A block of queries skips the keys that come after it, which saves nearly
 half of all FLOPs and attention weights. For the backward pass only the attention weights are kept;
@@ -15,17 +15,31 @@ from typing import Any
 import tensorflow as tf
 
 from gpt2_helpers.model.block_sizes import QUERIES
+from gpt2_helpers.model.layers import dropout
 
 MASKED = -1e9  # finite, since the softmax of a row of minus infinities is NaN
 
 
-def additive_masks(time: int) -> list[tf.Tensor]:
-    """The mask of each block of queries, to be added to its scores (queries, keys) in fp32:
-    `MASKED` for keys after the query, else 0. All layers share them."""
-    return [
-        tf.where(tf.range(last) > tf.range(first, last)[:, None], MASKED, 0.0)
-        for first, last in itertools.pairwise([*range(0, time, QUERIES), time])
-    ]
+def additive_masks(time: int, starts: tf.Tensor | None = None) -> list[tf.Tensor]:
+    """The mask of each block of queries, to be added to its scores in fp32: `MASKED` for keys
+    after the query and for keys of other documents, else 0. All layers share them.
+
+    Args:
+        time: Length of the windows.
+        starts: For windows of several documents: where the document of each position starts
+            (batch, time).
+
+    Returns:
+        Masks of (queries, keys), or with `starts` (batch, 1, queries, keys).
+    """
+    masks = []
+    for first, last in itertools.pairwise([*range(0, time, QUERIES), time]):
+        keys = tf.range(last)
+        hidden = keys > tf.range(first, last)[:, None]  # (queries, keys)
+        if starts is not None:
+            hidden |= keys < starts[:, None, first:last, None]  # (batch, 1, queries, keys)
+        masks.append(tf.where(hidden, MASKED, 0.0))
+    return masks
 
 
 def causal_attention(
@@ -39,9 +53,9 @@ def causal_attention(
         query: (batch, head, time, head_dim), like `key`, `value` and the result.
         key: Keys.
         value: Values.
-        masks: `additive_masks(time)`.
+        masks: The `additive_masks` of the windows.
     """
-    sizes, ends = zip(*(mask.shape for mask in masks), strict=True)  # of the blocks
+    sizes, ends = zip(*(mask.shape[-2:] for mask in masks), strict=True)  # of the blocks
     time, scale = ends[-1], tf.constant(1 / math.sqrt(query.shape[-1]), query.dtype)
 
     @tf.custom_gradient
@@ -85,6 +99,44 @@ def causal_attention(
         return output, gradient
 
     return attend(query, key, value)
+
+
+def causal_mask(time: tf.Tensor, starts: tf.Tensor | None = None) -> tf.Tensor:
+    """(time, time), or with `starts` (batch, 1, time, time): True where the key is not later than
+    the query, and in the same document."""
+    steps = tf.range(time)
+    mask = steps[:, None] >= steps[None, :]
+    return mask if starts is None else mask & (steps >= starts[:, None, :, None])
+
+
+def dot_product_attention(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor,
+    dropout_rate: float = 0.0,
+    seed: tf.Tensor | None = None,
+    salt: int = 0,
+) -> tf.Tensor:
+    """Softmax(query key^T / sqrt(head_dim)) value, over the keys that `mask` allows.
+
+    Args:
+        query: (batch, head, time, head_dim).
+        key: (batch, head, keys, head_dim).
+        value: (batch, head, keys, head_dim).
+        mask: True where a query may attend to a key; broadcasts to (batch, head, time, keys).
+        dropout_rate: Dropout rate of the attention weights.
+        seed: Dropout's seed (2); without it nothing is dropped.
+        salt: Distinguishes dropout layers that share a seed.
+
+    Returns:
+        (batch, head, time, head_dim).
+    """
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    scores = tf.matmul(query * tf.cast(scale, query.dtype), key, transpose_b=True)
+    scores = tf.where(mask, tf.cast(scores, tf.float32), tf.constant(MASKED))
+    weights = tf.cast(tf.nn.softmax(scores), value.dtype)  # (batch, head, time, keys)
+    return tf.matmul(dropout(weights, dropout_rate, seed, salt), value)
 
 
 def _attention_weights(query: tf.Tensor, key: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,6 @@ a plain matmul.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,7 +22,12 @@ import tensorflow as tf
 
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.model.attention import MASKED, additive_masks, causal_attention
+from gpt2_helpers.model.attention import (
+    additive_masks,
+    causal_attention,
+    causal_mask,
+    dot_product_attention,
+)
 from gpt2_helpers.model.layers import dropout, embed, gelu, layer_norm, matmul
 from gpt2_helpers.model.lora import LORA_SCALE
 from gpt2_helpers.model.loss import evaluation_cross_entropy, mean_cross_entropy
@@ -65,42 +69,6 @@ def merge_heads(x: tf.Tensor, n_embd: int) -> tf.Tensor:
     return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, n_embd])
 
 
-def causal_mask(time: tf.Tensor) -> tf.Tensor:
-    """(time, time): True where the key is not later than the query."""
-    steps = tf.range(time)
-    return steps[:, None] >= steps[None, :]
-
-
-def dot_product_attention(
-    query: tf.Tensor,
-    key: tf.Tensor,
-    value: tf.Tensor,
-    mask: tf.Tensor,
-    dropout_rate: float = 0.0,
-    seed: tf.Tensor | None = None,
-    salt: int = 0,
-) -> tf.Tensor:
-    """Softmax(query key^T / sqrt(head_dim)) value, over the keys that `mask` allows.
-
-    Args:
-        query: (batch, head, time, head_dim).
-        key: (batch, head, keys, head_dim).
-        value: (batch, head, keys, head_dim).
-        mask: True where a query may attend to a key; broadcasts to (batch, head, time, keys).
-        dropout_rate: Dropout rate of the attention weights.
-        seed: Dropout's seed (2); without it nothing is dropped.
-        salt: Distinguishes dropout layers that share a seed.
-
-    Returns:
-        (batch, head, time, head_dim).
-    """
-    scale = 1.0 / math.sqrt(query.shape[-1])
-    scores = tf.matmul(query * tf.cast(scale, query.dtype), key, transpose_b=True)
-    scores = tf.where(mask, tf.cast(scores, tf.float32), tf.constant(MASKED))
-    weights = tf.cast(tf.nn.softmax(scores), value.dtype)  # (batch, head, time, keys)
-    return tf.matmul(dropout(weights, dropout_rate, seed, salt), value)
-
-
 def feed_forward(x: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
     """The MLP sublayer: layer norm, expansion to 4 * n_embd, GELU, projection back.
 
@@ -124,6 +92,7 @@ def block(
     layer: int,
     batch: tf.Tensor | int,
     masks: Sequence[tf.Tensor] | None = None,
+    starts: tf.Tensor | None = None,
     dropout_rate: float = 0.0,
     seed: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, KeyValue]:
@@ -135,8 +104,9 @@ def block(
         config: The model's shape.
         layer: Number of the layer, from 0.
         batch: Batch size.
-        masks: The `additive_masks` of the time. With them, and without dropout, attention is
+        masks: The `additive_masks` of the windows. With them, and without dropout, attention is
             computed in blocks (see `attention`).
+        starts: Where the document of each position starts (batch, time), if not at 0.
         dropout_rate: Fraction of activations that are dropped.
         seed: Dropout's seed (2); without it nothing is dropped.
 
@@ -154,7 +124,7 @@ def block(
             part.set_shape([None, None, masks[-1].shape[-1], config.head_dim])
         attended = causal_attention(query, key, value, masks)
     else:
-        mask = causal_mask(tf.shape(query)[2])
+        mask = causal_mask(tf.shape(query)[2], starts)
         attended = dot_product_attention(
             query, key, value, mask, dropout_rate, seed, salt=3 * layer + 1
         )
@@ -188,6 +158,7 @@ def hidden_states(
     seed: tf.Tensor | None = None,
     recompute: bool = False,
     embedded: tf.Tensor | None = None,
+    starts: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, list[KeyValue]]:
     """ids (batch, time) -> the last hidden states (batch * time, n_embd), and the keys and values
     of every layer.
@@ -201,12 +172,17 @@ def hidden_states(
         recompute: Keep only each layer's input, and compute the rest again in the backward pass.
             No keys and values are returned then.
         embedded: Precomputed embeddings of `ids` (batch, time, n_embd).
+        starts: Where the document of each position starts (batch, time): attention and position
+            embeddings begin there. Default: at the first position.
     """
     batch = ids.shape[0] or tf.shape(ids)[0]
-    masks = additive_masks(ids.shape[1]) if ids.shape[1] else None
+    masks = additive_masks(ids.shape[1], starts) if ids.shape[1] else None
     if embedded is None:
         embedded = tf.gather(weights["model/wte"], ids)
-    x = embedded + weights["model/wpe"][: tf.shape(ids)[1]]
+    if starts is None:
+        x = embedded + weights["model/wpe"][: tf.shape(ids)[1]]
+    else:
+        x = embedded + tf.gather(weights["model/wpe"], tf.range(tf.shape(ids)[1]) - starts)
     x = tf.reshape(x, [-1, config.n_embd])  # (batch * time, n_embd)
     x = dropout(x, dropout_rate, seed, salt=0)
     keys_values = []
@@ -218,6 +194,7 @@ def hidden_states(
             layer=layer,
             batch=batch,
             masks=masks,
+            starts=starts,
             dropout_rate=dropout_rate,
             seed=seed,
         )
@@ -360,25 +337,37 @@ class GPT2:
         recompute: bool = False,
         train_embeddings: bool = True,
         differentiable: bool = True,
+        n_targets: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Mean next-token cross-entropy over `windows`, in nats. For use inside a tf.function.
 
         Args:
-            windows: Token ids (batch, time).
+            windows: Token ids (batch, time), or windows of documents (batch, 3, time), see
+                `data.packing`.
             dropout: Dropout rate; needs a `seed`.
             seed: Dropout's seed (2); without it nothing is dropped.
             recompute: Save memory by computing activations again in the backward pass.
             train_embeddings: Whether the embeddings, as output matrix, get a gradient.
             differentiable: False for evaluation: a third of the FLOPs, and no gradient.
+            n_targets: Divides the sum of the losses. Default: the number of targets.
         """
         weights = self._cast_weights()
-        ids, targets = windows[:, :-1], tf.reshape(windows[:, 1:], [-1])
+        starts = None
+        if len(windows.shape) == 2:
+            ids, targets = windows[:, :-1], windows[:, 1:]
+        else:
+            ids, targets, starts = tf.unstack(windows, axis=1)
+        targets = tf.reshape(targets, [-1])
         embedded, embeddings = embed(weights["model/wte"], ids)
-        hidden, _ = hidden_states(weights, self.config, ids, dropout, seed, recompute, embedded)
+        hidden, _ = hidden_states(
+            weights, self.config, ids, dropout, seed, recompute, embedded, starts
+        )
         if not differentiable:
             return evaluation_cross_entropy(hidden, embeddings, targets)
         trained = train_embeddings and not self.frozen
-        return mean_cross_entropy(hidden, embeddings, targets, trained, save_memory=recompute)
+        return mean_cross_entropy(
+            hidden, embeddings, targets, trained, save_memory=recompute, n_targets=n_targets
+        )
 
     def _cast_weights(self) -> dict[str, tf.Tensor]:
         """Weights and adapters in the model's precision; gradients flow back to the variables. The

@@ -22,15 +22,17 @@ def mean_cross_entropy(
     targets: tf.Tensor,
     train_embeddings: bool = True,
     save_memory: bool = False,
+    n_targets: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """The mean of -log softmax(logits)[target], in nats. Differentiable once.
 
     Args:
         hidden: Last hidden states (tokens, n_embd).
         embeddings: Output matrix (n_vocab, n_embd).
-        targets: The id that follows each token (tokens).
+        targets: The id that follows each token (tokens); a negative one is not predicted.
         train_embeddings: Whether `embeddings` gets a gradient; `hidden` always does.
         save_memory: Use smaller blocks.
+        n_targets: Divides the sum of the losses. Default: the number of targets.
     """
     block = LOSS_TOKENS_SAVING if save_memory else LOSS_TOKENS
 
@@ -39,19 +41,24 @@ def mean_cross_entropy(
         total, d_hidden, d_embeddings = _loss_and_gradients(
             hidden, embeddings, targets, train_embeddings, block
         )
-        tokens = tf.cast(tf.shape(hidden)[0], tf.float32)
+        count = count_targets(targets) if n_targets is None else n_targets
 
         def gradient(d_mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-            # Divided by the number of tokens here and not earlier: fp16 would underflow.
-            share = tf.cast(d_mean, tf.float32) / tokens
+            # Divided by the number of targets here and not earlier: fp16 would underflow.
+            share = tf.cast(d_mean, tf.float32) / count
             scaled = tf.cast(tf.cast(d_hidden, tf.float32) * share, hidden.dtype)
             if d_embeddings is None:
                 return scaled, None
             return scaled, tf.cast(d_embeddings * share, embeddings.dtype)
 
-        return total / tokens, gradient
+        return total / count, gradient
 
     return compute(hidden, embeddings)
+
+
+def count_targets(targets: tf.Tensor) -> tf.Tensor:
+    """The number of targets that are predicted, at least 1, as a fp32 scalar."""
+    return tf.maximum(1.0, tf.reduce_sum(tf.cast(targets >= 0, tf.float32)))
 
 
 def evaluation_cross_entropy(
@@ -66,7 +73,7 @@ def evaluation_cross_entropy(
         return last, total + tf.reduce_sum(losses)
 
     _, total = tf.while_loop(lambda first, _: first < tokens, add, [0, 0.0], parallel_iterations=1)
-    return total / tf.cast(tokens, tf.float32)
+    return total / count_targets(targets)
 
 
 def _loss_and_gradients(
@@ -130,18 +137,20 @@ def _add_d_embeddings(d_embeddings: tf.Tensor, d_logits: tf.Tensor, hidden: tf.T
 def _losses_and_d_logits(
     hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The loss of each token (tokens), and the gradients of its logits (n_vocab, tokens).
+    """The loss of each token (tokens), and the gradients of its logits (n_vocab, tokens). Both are
+    0 where the target is negative.
 
     The vocabulary is the first axis, so that the large matrix is multiplied as it is stored, which
     takes half as long on a CPU as multiplying its transpose.
     """
     logits = tf.cast(tf.matmul(embeddings, hidden, transpose_b=True), tf.float32)
-    indices = tf.stack(
-        [tf.cast(targets, tf.int32), tf.range(tf.size(targets))], axis=1
-    )  # of the targets, (tokens, 2)
+    predicted = tf.cast(targets >= 0, tf.float32)
+    rows = tf.maximum(tf.cast(targets, tf.int32), 0)
+    indices = tf.stack([rows, tf.range(tf.size(targets))], axis=1)  # of the targets, (tokens, 2)
     highest = tf.reduce_max(logits, axis=0)  # (tokens)
     target_logits = tf.gather_nd(logits, indices)
     exponentials = tf.exp(logits - highest)  # (n_vocab, tokens)
     sums = tf.reduce_sum(exponentials, axis=0)
-    d_logits = scatter_add(exponentials * (1 / sums), indices, -tf.ones_like(target_logits))
-    return tf.math.log(sums) + highest - target_logits, tf.cast(d_logits, hidden.dtype)
+    d_logits = scatter_add(exponentials * (predicted / sums), indices, -predicted)
+    losses = (tf.math.log(sums) + highest - target_logits) * predicted
+    return losses, tf.cast(d_logits, hidden.dtype)

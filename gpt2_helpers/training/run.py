@@ -17,7 +17,9 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_name, installed_versions
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.data.batches import WindowSource
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
+from gpt2_helpers.data.packing import DocumentWindows
 from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.prompts import example_prompts, starts_with_marker
@@ -31,6 +33,7 @@ from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
+from gpt2_helpers.training.windows import STREAM, choose_windows, make_windows
 from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
@@ -101,14 +104,20 @@ class FinetuneRun:
             data = dataclasses.replace(data, legacy_tokens=True)
         self.dataset, self.validation = self._load_data(dataset, data)
 
+        start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
+        self._is_table = starts_with_marker(start)
+        recorded = self.record.windows or STREAM if initial.saved else None
+        self.record.windows = choose_windows(
+            self.config.windows, recorded, self._is_table, data.legacy_tokens
+        )
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
             self.model = initial.open_model(self.config, precision)
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
-        validation = None if self.validation is None else self.validation.tokens
-        self.trainer = Trainer(self.model, self.dataset.tokens, self.config, validation)
+        validation = None if self.validation is None else self._windows(self.validation)
+        self.trainer = Trainer(self.model, self._windows(self.dataset), self.config, validation)
         if initial.saved:
             self._resume(initial.saved, initial.same_variables)
         self._checkpointer = Checkpointer(
@@ -224,6 +233,15 @@ class FinetuneRun:
             return dataset, load_dataset(other, self.tokenizer, data)
         return train_validation_split(dataset, share) if share else (dataset, None)
 
+    def _windows(self, dataset: Dataset) -> WindowSource:
+        return make_windows(
+            self.record.windows,
+            dataset.tokens,
+            self.tokenizer,
+            self.model.config.n_ctx,
+            self._is_table,
+        )
+
     def _resume(self, saved: RunSnapshot, same_variables: bool) -> None:
         """Restore the trainer's state as of the newest checkpoint."""
         step = saved.step
@@ -261,8 +279,7 @@ class FinetuneRun:
                 f"{name}: to keep them apart, use another run_name"
             )
         record.dataset = name
-        start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
-        record.prompt_prefix = START_OF_TEXT if starts_with_marker(start) else ""
+        record.prompt_prefix = START_OF_TEXT if self._is_table else ""
         record.example_prompts = [*example_prompts(self._excerpts())]
         record.dataset_tokens = len(self.dataset.tokens)
         record.tokens_per_step = self.trainer.tokens_per_step
@@ -297,6 +314,9 @@ class FinetuneRun:
         self.notes += self.dataset.describe(
             shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
+        windows = self.trainer.windows
+        if isinstance(windows, DocumentWindows):
+            self.notes.append(windows.describe())
         if self.validation is not None:
             self.notes.append(f"validation on {len(self.validation.tokens):,} tokens")
 

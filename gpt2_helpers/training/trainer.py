@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.ops import gradient_registry
 
 from gpt2_helpers.config import FinetuneConfig
-from gpt2_helpers.data.batches import consecutive_windows, random_windows, window_length
+from gpt2_helpers.data.batches import WindowSource
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model import layers
 from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.model.loss import count_targets
 from gpt2_helpers.training.lr_schedule import learning_rate_at
 from gpt2_helpers.training.optimizers import make_optimizer
+from gpt2_helpers.training.windows import as_window_source, n_targets
 
 AVERAGE_DECAY = 0.99
 MAX_VALIDATION_WINDOWS = 64
@@ -80,29 +82,27 @@ class Trainer:
     def __init__(
         self,
         model: GPT2,
-        tokens: NDArray[np.integer],
+        data: NDArray[np.integer] | WindowSource,
         config: FinetuneConfig,
-        validation: NDArray[np.integer] | None = None,
+        validation: NDArray[np.integer] | WindowSource | None = None,
     ) -> None:
         """Build the optimizer and the training graph.
 
         Args:
             model: The model to train; only its adapters if it has some.
-            tokens: Token ids of the training data, (count,).
+            data: The training data: token ids (count,) to cut anywhere, or a source of windows.
             config: The training options.
-            validation: Token ids of the validation data, if any.
+            validation: The validation data, if any.
 
         Raises:
             DatasetError: There are fewer than two tokens, or ids outside the model's vocabulary.
         """
         self.model, self.config = model, config
-        _check_tokens(tokens, model)
-        self._tokens, self._validation = tokens, None
-        self._window = window_length(len(tokens), model.config.n_ctx)
+        self.windows = as_window_source(data, model)
+        self._validation: list[NDArray[np.int32]] | None = None
         if validation is not None:
-            _check_tokens(validation, model)
-            length = window_length(len(validation), model.config.n_ctx)
-            self._validation = consecutive_windows(validation, length, MAX_VALIDATION_WINDOWS)
+            source = as_window_source(validation, model)
+            self._validation = source.validation(MAX_VALIDATION_WINDOWS)
         self.step = 0
         self.seed = secrets.randbits(63) if config.seed is None else config.seed
         self._schedule_range = (0, max(0, config.steps))  # first and last step
@@ -126,15 +126,16 @@ class Trainer:
             self._scaled_optimizer = self._loss_scale or self._optimizer
             self._scaled_optimizer.build(self.variables)
         layers.make_graphs()
-        windows = tf.TensorSpec([config.accumulate_gradients, None, self._window], tf.int32)
+        windows = tf.TensorSpec([config.accumulate_gradients, None, *self.windows.shape], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
+        validation_shape = self._validation[0].shape if self._validation else [None]
         # AutoGraph would find no loop or branch here, and double the time of tracing.
         self._train = tf.function(
             self._distributed_step, input_signature=[windows, seed], autograph=False
         )
         self._evaluate = tf.function(
             self._loss_only,
-            input_signature=[tf.TensorSpec([1, None], tf.int32)],
+            input_signature=[tf.TensorSpec([1, *validation_shape], tf.int32)],
             autograph=False,
         )
 
@@ -173,8 +174,8 @@ class Trainer:
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens trained on per optimizer step."""
-        return self._windows_per_step() * (self._window - 1)
+        """Tokens trained on per optimizer step, on average."""
+        return round(self._windows_per_step() * self.windows.tokens_per_window)
 
     def validation_loss(self) -> float:
         """Mean loss over the validation windows without dropout, in nats per token.
@@ -185,7 +186,8 @@ class Trainer:
         if not self._validation:
             raise DatasetError("no validation data: set validation_split or validation_data")
         losses = [float(self._evaluate(window[None])) for window in self._validation]
-        return float(np.mean(losses))
+        counts = [n_targets(window) for window in self._validation]
+        return float(np.average(losses, weights=counts))
 
     def state(self) -> dict[str, Any]:
         """Everything other than the weights that resuming needs, by name.
@@ -255,9 +257,10 @@ class Trainer:
     def _train_step(self, learning_rate: float) -> float:
         self._optimizer.learning_rate.assign(learning_rate)
         count = self._windows_per_step()
-        windows = random_windows(self._tokens, self.seed, self.step, count, self._window)
-        # (micro-batch, window of any device, time)
-        micro_batches = windows.reshape(self.config.accumulate_gradients, -1, self._window)
+        windows = self.windows.batch(self.seed, self.step, count)
+        # (micro-batch, window of any device, *shape of a window)
+        shape = (self.config.accumulate_gradients, -1, *self.windows.shape)
+        micro_batches = windows.reshape(shape)
         seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
         self.model.version += 1  # before the step, since an interrupt may end it halfway
         return float(self._train(micro_batches, seed))
@@ -273,10 +276,16 @@ class Trainer:
         replica = context.replica_id_in_sync_group
         first = replica * config.batch_size
         # A static shape saves TensorFlow from computing it at each step.
-        shape = [config.accumulate_gradients, config.batch_size, self._window]
-        micro_batches = tf.reshape(micro_batches[:, first : first + config.batch_size], shape)
-        loss, gradients = self._accumulated_gradients(micro_batches, seed + [replica, 0])
+        shape = [config.accumulate_gradients, config.batch_size, *self.windows.shape]
         replicas = context.num_replicas_in_sync
+        divisor = None
+        if len(self.windows.shape) > 1:
+            # Windows of documents differ in their number of targets. Each micro-batch is divided
+            # by the average, so that every target of the step weighs the same.
+            total = count_targets(micro_batches[:, :, 1])
+            divisor = total / (config.accumulate_gradients * replicas)
+        micro_batches = tf.reshape(micro_batches[:, first : first + config.batch_size], shape)
+        loss, gradients = self._accumulated_gradients(micro_batches, seed + [replica, 0], divisor)
         if replicas > 1:
             # Keras sums the gradients of all devices, so each passes its share of the mean.
             mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
@@ -285,15 +294,17 @@ class Trainer:
         return loss
 
     def _accumulated_gradients(
-        self, micro_batches: tf.Tensor, seed: tf.Tensor
+        self, micro_batches: tf.Tensor, seed: tf.Tensor, divisor: tf.Tensor | None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Mean loss and gradients over micro-batches (micro-batch, batch, time)."""
+        """Mean loss and gradients over micro-batches (micro-batch, batch, *shape of a window)."""
         count = self.config.accumulate_gradients
         if count == 1:
-            return self._gradients(micro_batches[0], seed)
+            return self._gradients(micro_batches[0], seed, divisor)
 
         def add(index: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
-            micro_loss, gradients = self._gradients(micro_batches[index], seed + [index * 65536, 0])
+            micro_loss, gradients = self._gradients(
+                micro_batches[index], seed + [index * 65536, 0], divisor
+            )
             totals = [a + b for a, b in zip(totals, gradients, strict=True)]
             return index + 1, loss + micro_loss, totals
 
@@ -304,8 +315,10 @@ class Trainer:
         )
         return loss / count, [total / count for total in totals]
 
-    def _gradients(self, windows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Loss and gradients of windows (batch, time)."""
+    def _gradients(
+        self, windows: tf.Tensor, seed: tf.Tensor, divisor: tf.Tensor | None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Loss and gradients of windows (batch, *shape of a window)."""
         config = self.config
         with tf.GradientTape() as tape:
             loss = self.model.loss(
@@ -314,6 +327,7 @@ class Trainer:
                 seed if config.dropout else None,
                 recompute=config.use_memory_saving_gradients,
                 train_embeddings=not config.only_train_transformer_layers,
+                n_targets=divisor,
             )
             scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
         return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
@@ -362,14 +376,3 @@ def _stored_shape(state: Mapping[str, Any], name: str) -> tuple[int, ...]:
     """The shape of a stored array, without reading the array from its file."""
     shapes = getattr(state, "shapes", None)
     return tuple(state[name].shape if shapes is None else shapes[name])
-
-
-def _check_tokens(tokens: NDArray[np.integer], model: GPT2) -> None:
-    if len(tokens) < 2:
-        raise DatasetError(f"training needs at least 2 tokens, got {len(tokens)}: add more text")
-    low, high = int(tokens.min()), int(tokens.max())
-    if low < 0 or high >= model.config.n_vocab:
-        raise DatasetError(
-            f"token id {high if low >= 0 else low} is outside the model's vocabulary of "
-            f"{model.config.n_vocab}: the data was encoded with another tokenizer, encode it again"
-        )

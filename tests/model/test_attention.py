@@ -9,9 +9,14 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.model.attention import additive_masks, causal_attention
+from gpt2_helpers.model.attention import (
+    additive_masks,
+    causal_attention,
+    causal_mask,
+    dot_product_attention,
+)
 from gpt2_helpers.model.block_sizes import QUERIES
-from gpt2_helpers.model.gpt2 import GPT2, causal_mask, dot_product_attention
+from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import random_weights
 from reference_model import reference_gradients
 from step_graph import control_inputs, nodes_of_a_step, output_and_gradients

@@ -70,13 +70,14 @@ def test_each_matrix_of_each_layer_has_a_pair_of_adapters() -> None:
     )
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_new_adapters_do_not_change_the_logits(precision: str) -> None:
-    # Up to the last bit: without adapters TensorFlow fuses the product with adding the bias.
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-6), ("bfloat16", 0.03)])
+def test_new_adapters_do_not_change_the_logits(precision: str, tolerance: float) -> None:
+    # Up to rounding: without adapters TensorFlow fuses the product with adding the bias, which
+    # saves a rounding to 16 bits on processors that multiply bfloat16.
     model = GPT2(TOY, WEIGHTS, precision, frozen=True)
     before = model.logits(IDS).numpy()
     model.load_adapters(new_adapters(TOY, RANK, seed=1))
-    np.testing.assert_allclose(model.logits(IDS), before, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(model.logits(IDS), before, rtol=0, atol=tolerance)
     model.load_adapters(trained_adapters())
     assert abs(model.logits(IDS).numpy() - before).max() > 0.1
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.config import FinetuneConfig, ModelConfig
+from gpt2_helpers.data import batches
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import variable_shapes
@@ -112,7 +113,7 @@ def golden_run(
         return windows[step * batch_size : (step + 1) * batch_size]
 
     def train(name: str, **changes: Any) -> tuple[list[float], np.ndarray]:
-        monkeypatch.setattr(trainer, "random_windows", golden_windows)
+        monkeypatch.setattr(batches, "random_windows", golden_windows)
         config = FinetuneConfig(steps=20, **changes)
         # A text as long as one window gives windows of that length.
         steps = list(Trainer(golden_model, windows[0], config))
