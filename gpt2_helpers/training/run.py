@@ -20,6 +20,7 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.data.batches import WindowSource
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.data.packing import DocumentWindows
+from gpt2_helpers.data.summary import summarize
 from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.prompts import example_prompts, starts_with_marker
@@ -314,6 +315,7 @@ class FinetuneRun:
         self.notes += self.dataset.describe(
             shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
+        self.notes += summarize(self.dataset.tokens, self.tokenizer, self.dataset.end_of_text)
         windows = self.trainer.windows
         if isinstance(windows, DocumentWindows):
             self.notes.append(windows.describe())
