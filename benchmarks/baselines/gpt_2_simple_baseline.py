@@ -22,7 +22,7 @@ from workloads import BASELINE_TEXTS, Workload
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:
     if workload.kind == "tokenize":
-        theirs, _ = tokenizing.gpt_2_simple(folder)
+        theirs = tokenizing.gpt_2_simple(folder)
         text = (folder / "text.txt").read_text(encoding="utf-8")
         return lambda: len(theirs(text))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -34,7 +34,7 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     sess = gpt2.start_tf_sess()
     gpt2.load_gpt2(sess, model_name=folder.name, model_dir=str(folder.parent))
     texts = workload.kind == "texts"
-    encode = tokenizing.ours(folder)[0] if texts else None
+    encode = tokenizing.ours_without_tiktoken(folder) if texts else None
 
     def run() -> Any:
         count = BASELINE_TEXTS if texts else workload.batch

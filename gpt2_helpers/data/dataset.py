@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.documents import wrap_row
+from gpt2_helpers.data.fast_encoder import FastEncoder, fast_encoder
 from gpt2_helpers.data.find_files import check_column, find_files, find_training_files
 from gpt2_helpers.data.formats import is_token_file
 from gpt2_helpers.data.text_files import ReadReport
@@ -33,7 +34,8 @@ from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds, DatasetPath
 
-_PARALLEL_BYTES = 1 << 24  # for less text, starting processes costs more than it saves
+# For less text, preparing tiktoken or starting processes costs more than it saves.
+_FAST_BYTES, _PARALLEL_BYTES = 1 << 20, 1 << 24
 _CHUNK_TOKENS = 1 << 20  # ids compared at a time
 _DEFAULTS = DatasetConfig()
 
@@ -136,8 +138,8 @@ def load_dataset(
         tokenizer: The tokenizer of the model to train.
         config: Options: the column of tables, the encoding of text, and whether `<|endoftext|>` is
             encoded as plain characters instead of a single id.
-        processes: Number of encoding processes; the ids do not depend on it. Default: chosen by
-            the size of the text.
+        processes: Number of encoding processes, or threads if tiktoken is installed; the ids do not
+            depend on it. Default: chosen by the size of the text.
         cache: The .npy file for the ids; replaced if it exists. Default: a temporary file.
         validation: The validation data, whose files are left out; see `find_training_files`.
 
@@ -175,8 +177,10 @@ def iter_load(
     found = find_training_files(path, validation, report)
     files = [file for file in found if file.resolve() not in outputs]
     check_column(files, config.column)
-    stream = TokenStream(tokenizer, config, _process_count(processes, files), report)
     total = total_size(files)
+    text = total_size(file for file in files if not is_token_file(file))
+    fast = fast_encoder(tokenizer) if text >= _FAST_BYTES else None
+    stream = TokenStream(tokenizer, config, _process_count(processes, text, fast), report, fast)
     writing = memmap_tokens(stream.read(path, files), stream.dtype, cache_path)
     while True:
         try:
@@ -196,11 +200,11 @@ def iter_load(
     )
 
 
-def _process_count(processes: int | None, files: Iterable[Path]) -> int:
+def _process_count(processes: int | None, text: int, fast: FastEncoder | None) -> int:
+    """The number of encoding processes, or threads, for a text of that many bytes."""
     if processes is None:
-        text = total_size(file for file in files if not is_token_file(file))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, min(cores or 1, text // _PARALLEL_BYTES * 2))
+        return max(1, min(cores or 1, text // (_FAST_BYTES if fast else _PARALLEL_BYTES) * 2))
     if processes < 1:
         raise OptionError(f"processes must be at least 1, got {processes}")
     return processes
@@ -348,7 +352,7 @@ def encode_dataset(
         column: Name or number of the column of tables.
         encoding: Name of the encoding of text files. Default: detected.
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
-        processes: Number of encoding processes. Default: chosen by the size of the text.
+        processes: Number of encoding processes or threads. Default: chosen by the size of the text.
 
     Returns:
         The dataset that was written.

@@ -58,7 +58,7 @@ def iter_text(
             if empty and tail and not tail.rstrip("\n").endswith(END_OF_TEXT):
                 yield END_OF_TEXT
             empty = False
-            tail = (tail + chunk)[-_TAIL:]
+            tail = (tail + chunk[-_TAIL:])[-_TAIL:]
             yield chunk
         if empty and not is_table(file):  # read_column reports empty tables
             report.add(file, "empty")

@@ -13,6 +13,7 @@ import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.documents import iter_text
+from gpt2_helpers.data.fast_encoder import FastEncoder
 from gpt2_helpers.data.formats import is_token_file
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import read_tokens
@@ -40,16 +41,23 @@ class TokenStream:
     Args:
         tokenizer: Encodes the text.
         config: Column, token format and size of the parts encoded at a time.
-        processes: Number of encoding processes.
+        processes: Number of encoding processes, or of threads with `fast`.
         report: Receives what was detected.
+        fast: The fast encoder of the tokenizer. Default: encode with the tokenizer itself.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, config: DatasetConfig, processes: int, report: ReadReport
+        self,
+        tokenizer: Tokenizer,
+        config: DatasetConfig,
+        processes: int,
+        report: ReadReport,
+        fast: FastEncoder | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.config = config
         self.processes = processes
+        self.fast = fast
         self.dtype = token_dtype(tokenizer.n_vocab)
         self.special = not config.legacy_tokens
         self.report = report
@@ -94,7 +102,7 @@ class TokenStream:
             size = min(max(self.config.combine, _MIN_PART), _MAX_PART)
             chunks = iter_text(files, self.report, self.config)
             texts = self._count_text(split_at_word_boundaries(chunks, size))
-            yield from encode_texts(texts, self.tokenizer, self.special, self.processes)
+            yield from encode_texts(texts, self.tokenizer, self.special, self.processes, self.fast)
 
     def _count_text(self, texts: Iterable[str]) -> Iterator[str]:
         """Pass texts through, counting characters and the documents that are not blank."""
@@ -106,7 +114,7 @@ class TokenStream:
             for order, part in enumerate(text.split(END_OF_TEXT)):
                 if order:
                     in_document = False
-                if not in_document and part.strip():
+                if not in_document and part and not part.isspace():
                     self.documents += 1
                     in_document = True
             yield text

@@ -1,10 +1,12 @@
-"""Encodes a stream of text as token ids, in one process or several.
+"""Encodes a stream of text as token ids, in parallel.
 
 The text is split only at boundaries of GPT-2's words, so the ids are those of the whole text, for
-any size of the parts and any number of processes.
+any size of the parts and any number of threads or processes.
 
-Worker processes are started with `python -c` rather than multiprocessing, which would import the
-caller's script again: a script without `if __name__ == "__main__"` would fail or train twice.
+tiktoken, which is used for large texts if it is installed, works in threads; see `fast_encoder`.
+`Tokenizer.encode` holds Python's global lock and works in processes. They are started with
+`python -c` rather than multiprocessing, which would import the caller's script again: a script
+without `if __name__ == "__main__"` would fail or train twice.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import struct
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import regex
@@ -26,6 +29,9 @@ import regex
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
+
+if TYPE_CHECKING:
+    from gpt2_helpers.data.fast_encoder import FastEncoder
 
 MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are split anyway
 
@@ -104,7 +110,11 @@ def _find_split(text: str, start: int, size: int) -> int | None:
 
 
 def encode_texts(
-    texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    special: bool,
+    processes: int,
+    fast: FastEncoder | None = None,
 ) -> Generator[AnyIds, None, None]:
     """Encode texts in parallel and in order.
 
@@ -112,7 +122,8 @@ def encode_texts(
         texts: The texts; only a few per process are held at a time.
         tokenizer: The tokenizer to use.
         special: Whether `<|endoftext|>` becomes a single id.
-        processes: Number of processes; 1 encodes in this process.
+        processes: Number of processes, or of threads with `fast`; 1 encodes in this thread.
+        fast: The fast encoder of the tokenizer, if it has one.
 
     Yields:
         The ids of each text, as an array of `token_dtype`.
@@ -120,12 +131,20 @@ def encode_texts(
     Raises:
         DatasetError: A process ended early, for example because memory ran out.
     """
-    dtype = token_dtype(tokenizer.n_vocab)
-    if processes == 1 or not sys.executable:  # an embedded Python cannot start processes
+    if fast is not None:
+        encode = partial(fast.encode, special=special)
+        yield from map(encode, texts) if processes == 1 else _in_order(encode, texts, processes)
+    elif processes == 1 or not sys.executable:  # an embedded Python cannot start processes
+        dtype = token_dtype(tokenizer.n_vocab)
         for text in texts:
             yield np.array(tokenizer.encode(text, special), dtype)
-        return
-    workers: list[_Worker] = []
+    else:
+        yield from _encode_in_processes(texts, tokenizer, special, processes)
+
+
+def _encode_in_processes(
+    texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
+) -> Generator[AnyIds, None, None]:
     idle: SimpleQueue[_Worker] = SimpleQueue()
 
     def encode(text: str) -> AnyIds:
@@ -135,24 +154,35 @@ def encode_texts(
         finally:
             idle.put(worker)
 
-    threads = ThreadPoolExecutor(processes)
+    with ExitStack() as workers:
+        for _ in range(processes):
+            worker = _Worker(tokenizer, special)
+            workers.callback(worker.kill)
+            idle.put(worker)
+        yield from _in_order(encode, texts, processes, stop=workers.close)
+
+
+def _in_order(
+    encode: Callable[[str], AnyIds],
+    texts: Iterable[str],
+    threads: int,
+    stop: Callable[[], None] = lambda: None,
+) -> Generator[AnyIds, None, None]:
+    """Call `encode` in threads, for a few texts ahead. `stop` ends calls that are running."""
+    pool = ThreadPoolExecutor(threads)
     pending: deque[Future[AnyIds]] = deque()
     try:
-        for _ in range(processes):
-            workers.append(_Worker(tokenizer, special))
-            idle.put(workers[-1])
         for text in texts:
-            pending.append(threads.submit(encode, text))
-            if len(pending) > 2 * processes:
+            pending.append(pool.submit(encode, text))
+            if len(pending) > 2 * threads:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
-        # Also on an interrupt: the threads wait for the processes, so those are killed first.
-        threads.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.kill()
-        threads.shutdown()
+        # Also on an interrupt: the threads may wait for processes, so those are stopped first.
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        pool.shutdown()
 
 
 _WORKER_COMMAND = """

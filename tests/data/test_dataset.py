@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt2_helpers.config import BUNDLED_FOLDER, DatasetConfig
+from gpt2_helpers.data import dataset as module
 from gpt2_helpers.data.dataset import (
     Dataset,
     encode_csv,
@@ -449,12 +450,16 @@ def test_a_split_keeps_all_tokens(ends: list[bool], fraction: float) -> None:
 # -- Processes, progress and memory
 
 
-def test_the_ids_do_not_depend_on_processes_or_combine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast_bytes", [1, 1 << 60])
+def test_the_ids_do_not_depend_on_processes_or_combine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast_bytes: int
+) -> None:
     for number in range(4):
         lines = (f"What would {n} people have\n\n to say of {number}?" for n in range(1000))
         write(tmp_path / f"{number}.txt", " ".join(lines))
     write(tmp_path / "9.csv", "text\n" + "".join(f'"row\n{n}"\n' for n in range(3000)))
     expected = load_dataset(tmp_path, TOKENIZER, processes=1)
+    monkeypatch.setattr(module, "_FAST_BYTES", fast_bytes)  # with tiktoken or without
     for processes, combine in ((1, 1), (2, 5000), (3, 10**9)):
         config = DatasetConfig(combine=combine)
         dataset = load_dataset(tmp_path, TOKENIZER, config, processes=processes)
@@ -513,9 +518,9 @@ def test_large_data_needs_no_more_memory_than_small_data(tmp_path: Path) -> None
     words = [word * (40 // len(word)) for word in ("the", "best", "people", "have", "thing", "of")]
     random.seed(1)
     line = " ".join(random.choices([*words, "line.\n"], k=3_000))
-    small = write(tmp_path / "small.txt", line)
+    write(tmp_path / "small.txt", line * 10)  # large enough to use tiktoken
     with (tmp_path / "large.txt").open("w") as file:
-        for _ in itertools.repeat(None, 30_000_000 // small.stat().st_size):
+        for _ in itertools.repeat(None, 30_000_000 // len(line)):
             file.write(line)
     np.savez_compressed(tmp_path / "small.npz", np.arange(1000) % 300)
     np.savez_compressed(tmp_path / "large.npz", np.arange(8_000_000) % 300)  # 64 MB

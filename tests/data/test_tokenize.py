@@ -1,4 +1,4 @@
-"""Splitting and encoding: the ids are those of the whole text, for any number of processes."""
+"""Splitting and encoding: the ids are those of the whole text, however many processes encode."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt2_helpers.data import tokenize
+from gpt2_helpers.data.fast_encoder import FastEncoder, fast_encoder
 from gpt2_helpers.data.tokenize import (
     encode_texts,
     split_at_word_boundaries,
@@ -25,6 +26,7 @@ from gpt2_helpers.data.tokenize import (
 )
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
+from gpt2_helpers.types import AnyIds
 from paths import ROOT
 from toy import toy_tokenizer
 
@@ -124,6 +126,51 @@ def test_texts_are_read_lazily() -> None:
         assert TOKENIZER.decode(next(arrays).tolist()) == "the best thing ever"
     arrays.close()
     assert read <= 10 + 6
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_the_ids_do_not_depend_on_the_number_of_threads(special: bool) -> None:
+    pytest.importorskip("tiktoken", reason="needs the package tiktoken")
+    fast = fast_encoder(TOKENIZER)
+    assert fast is not None
+    expected = TOKENIZER.encode(TEXT, special)
+    for threads in (1, 2, 3):
+        texts = split_at_word_boundaries([TEXT], 2000)
+        arrays = list(encode_texts(texts, TOKENIZER, special, threads, fast))
+        assert {array.dtype for array in arrays} == {token_dtype(TOKENIZER.n_vocab)}
+        assert np.concatenate(arrays).tolist() == expected
+
+
+class CountingEncoder(FastEncoder):
+    """Counts the texts that it has encoded, with the tokenizer; fails at a certain text."""
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def encode(self, text: str, special: bool) -> AnyIds:
+        if text == "fail":
+            raise DatasetError("the text contains a lone surrogate")
+        self.encoded += 1
+        return np.array(TOKENIZER.encode(text, special), np.uint16)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_encode_only_a_few_texts_ahead(threads: int) -> None:
+    fast = CountingEncoder()
+    arrays = encode_texts(itertools.repeat("the best"), TOKENIZER, True, threads, fast)
+    for _ in range(10):
+        assert TOKENIZER.decode(next(arrays).tolist()) == "the best"
+    arrays.close()
+    assert fast.encoded <= 10 + 2 * threads + 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_in_a_thread_is_raised(threads: int) -> None:
+    texts = iter(["the best", "thing", "fail", *["ever"] * 100])
+    arrays = encode_texts(texts, TOKENIZER, True, threads, CountingEncoder())
+    assert [TOKENIZER.decode(next(arrays).tolist()) for _ in range(2)] == ["the best", "thing"]
+    with pytest.raises(DatasetError, match="lone surrogate"):
+        next(arrays)
 
 
 def children() -> set[int]:
