@@ -62,7 +62,8 @@ def fast_encoder(tokenizer: Tokenizer) -> FastEncoder | None:
     """The fast encoder for a tokenizer.
 
     Returns:
-        The encoder, or None if tiktoken is not installed or cannot represent the vocabulary.
+        The encoder, or None if tiktoken is not installed, is too old, or cannot represent the
+        vocabulary.
     """
     try:
         import tiktoken
@@ -79,7 +80,11 @@ def fast_encoder(tokenizer: Tokenizer) -> FastEncoder | None:
         mergeable_ranks={raw: rank for rank, raw in enumerate(token_bytes(tokens))},
         special_tokens={END_OF_TEXT: len(tokens)},
     )
-    return FastEncoder(tokenizer, encoding, np.array(ids, token_dtype(tokenizer.n_vocab)))
+    fast = FastEncoder(tokenizer, encoding, np.array(ids, token_dtype(tokenizer.n_vocab)))
+    # tiktoken 0.9 and older find special tokens also when they should not.
+    text = f" a{END_OF_TEXT}"
+    equal = [fast.encode(text, on).tolist() == tokenizer.encode(text, on) for on in (False, True)]
+    return fast if all(equal) else None
 
 
 class _Merge(NamedTuple):

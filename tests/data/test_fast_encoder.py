@@ -19,7 +19,7 @@ from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
 from paths import GOLDEN, ROOT, SHARED
 from toy import toy_tokenizer
 
-pytest.importorskip("tiktoken", reason="needs the package tiktoken")
+tiktoken = pytest.importorskip("tiktoken", reason="needs the package tiktoken")
 TOY = toy_tokenizer()
 
 
@@ -258,4 +258,17 @@ def test_all_merges_of_gpt2_are_used(openai: tuple[Tokenizer, FastEncoder]) -> N
 
 def test_without_tiktoken_there_is_no_fast_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tiktoken", None)
+    assert fast_encoder(TOY) is None
+
+
+def test_a_tiktoken_that_finds_unwanted_special_tokens_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As versions before 0.11 do."""
+    real = tiktoken.Encoding.encode_to_numpy
+
+    def always_special(self: object, text: str, **_: object) -> object:
+        return real(self, text, allowed_special={END_OF_TEXT})
+
+    monkeypatch.setattr(tiktoken.Encoding, "encode_to_numpy", always_special)
     assert fast_encoder(TOY) is None
