@@ -42,17 +42,23 @@ if TYPE_CHECKING:
     )
     from gpt2_helpers.errors import Gpt2Error
     from gpt2_helpers.session import Session
+    from gpt2_helpers.training.adapt_vocabulary import adapt_vocabulary
 
 # oneDNN multiplies matrices on x86 a fifth faster than TensorFlow's own code. By default TensorFlow
 # uses it only on processors with 8- or 16-bit instructions; it reads this variable on import.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-_MODULES = {"Gpt2Error": "errors", "Session": "session"}
+_MODULES = {
+    "Gpt2Error": "errors",
+    "Session": "session",
+    "adapt_vocabulary": "training.adapt_vocabulary",
+}
 
 __version__ = "0.1.0"
 __all__ = [
     "Gpt2Error",
     "Session",
+    "adapt_vocabulary",
     "copy_checkpoint_from_gdrive",
     "copy_checkpoint_to_gdrive",
     "copy_file_from_gdrive",

@@ -245,6 +245,10 @@ class Tokenizer:
                 f"the text contains a lone surrogate, {word[error.start]!r}, which is not a "
                 "character: decode the text as UTF-8 or UTF-16, or remove it"
             ) from None
+        return self.encode_bytes(raw)
+
+    def encode_bytes(self, raw: bytes) -> list[int]:
+        """Encode the bytes of one word, which need not be complete UTF-8 characters."""
         ids = [self._byte_ids[byte] for byte in raw]
         merge = _merge_with_heap if len(ids) > _LONG_WORD else _merge
         return merge(ids, self._ranks, self._merged)

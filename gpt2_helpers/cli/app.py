@@ -15,6 +15,7 @@ from typing import Any
 
 from gpt2_helpers import __version__
 from gpt2_helpers.cli import (
+    adapt,
     download,
     encode,
     export,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "download": download,
     "encode": encode,
     "pretrain": pretrain,
+    "adapt": adapt,
     "export": export,
     "import": import_model,
     "info": info,

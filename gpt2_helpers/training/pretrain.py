@@ -7,28 +7,24 @@ the folder `training` of the new model and is resumed if the same call is made a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.data.documents import iter_text
 from gpt2_helpers.data.find_files import find_training_files
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.system.paths import user_path
-from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 from gpt2_helpers.training.run import FinetuneRun
-from gpt2_helpers.training.vocabulary import train_tokenizer
+from gpt2_helpers.training.vocabulary import text_chunks, train_tokenizer
 from gpt2_helpers.types import DatasetPath
 
 TRAINING = "training"  # name of the run inside the new model's folder
-VOCABULARY_CHUNK = 1 << 20  # characters passed to the vocabulary training at a time
 
 
 def prepare(
@@ -71,7 +67,7 @@ def prepare(
     if saved.checkpoint is None:
         _check_is_free(out)
         files = find_training_files(texts, run.validation_data, ReadReport())
-        chunks = _chunks(files, data or DatasetConfig())
+        chunks = text_chunks(files, data or DatasetConfig())
         tokenizer = train_tokenizer(chunks, pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -119,16 +115,6 @@ def new_model(config: PretrainConfig, seed: int, precision: str = "float32") -> 
     """A GPT-2 of the given shape with random weights."""
     shape = config.model_config()
     return GPT2(shape, random_weights(shape, seed), precision)
-
-
-def _chunks(files: Iterable[Path], config: DatasetConfig) -> Iterator[str]:
-    """The text of the files in chunks that end between two words.
-
-    Without `<|endoftext|>`: it is one token of its own, so its characters must not become merges.
-    """
-    text = iter_text(files, ReadReport(), config)
-    for chunk in split_at_word_boundaries(text, VOCABULARY_CHUNK):
-        yield from chunk.split(END_OF_TEXT)
 
 
 def _check_is_free(out: Path) -> None:

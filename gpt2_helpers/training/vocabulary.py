@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.documents import iter_text
+from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.tokenize import split_at_word_boundaries
 from gpt2_helpers.errors import DatasetError, import_optional
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode
+
+VOCABULARY_CHUNK = 1 << 20  # characters passed to the vocabulary training at a time
+
+
+def text_chunks(files: Iterable[Path], config: DatasetConfig) -> Iterator[str]:
+    """The text of the files in chunks that end between two words.
+
+    Without `<|endoftext|>`: it is one token of its own, so its characters must not become merges.
+    """
+    text = iter_text(files, ReadReport(), config)
+    for chunk in split_at_word_boundaries(text, VOCABULARY_CHUNK):
+        yield from chunk.split(END_OF_TEXT)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
