@@ -17,7 +17,7 @@ from importlib import metadata
 
 TIMEOUT = 90  # seconds for pip-audit
 ROOT = "gpt2-helpers"
-EXTRAS = ("fast", "notebooks", "pretrain", "web")
+EXTRAS = ("data", "fast", "notebooks", "pretrain", "web")
 
 # Permissive licenses, by the names that packages use in their metadata.
 ALLOWED = re.compile(

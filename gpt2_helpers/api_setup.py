@@ -14,7 +14,7 @@ from gpt2_helpers.checkpoint.import_model import import_run
 from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.console import print_line
-from gpt2_helpers.data import dataset as datasets
+from gpt2_helpers.data import encode_files
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.session import Session, set_threads
@@ -262,7 +262,7 @@ def encode_csv(
     Example:
         gpt2.encode_csv("titles.csv", column="title")
     """
-    for note in datasets.encode_csv(
+    for note in encode_files.encode_csv(
         csv_path, out_path, header, start_token, end_token, column=column, encoding=encoding
     ):
         print_line(note)
@@ -297,7 +297,7 @@ def encode_dataset(
         gpt2.finetune(sess, "books.npz")
     """
     tokenizer = Tokenizer.load(model_folder(model_name, model_dir))
-    encoded = datasets.encode_dataset(
+    encoded = encode_files.encode_dataset(
         file_path,
         tokenizer,
         out_path,

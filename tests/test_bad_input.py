@@ -7,6 +7,7 @@ tests/cli/test_app.py has the syntax of options.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -18,12 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
+import zstandard
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.checkpoint.tensor_bundle import DATA
 from gpt2_helpers.checkpoint.weights import WeightsReader, write_weights
 from gpt2_helpers.cli.app import main
+from gpt2_helpers.data import remote_files
 from gpt2_helpers.errors import Gpt2Error
 from index_files import entry, index, slices
 from toy_runs import save_run, write_model
@@ -51,6 +56,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture
 def work(template: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(remote_files, "_RETRY_PAUSES", ())
     for name, body in template.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +94,19 @@ def zip_file(name: str, member: str, body: bytes) -> Callable[[], None]:
     def make() -> None:
         with zipfile.ZipFile(name, "w") as zipped:
             zipped.writestr(member, body)
+
+    return make
+
+
+def parquet(name: str, **columns: list[Any]) -> Callable[[], None]:
+    return lambda: pyarrow.parquet.write_table(pyarrow.table(columns), name)
+
+
+def tar_file(name: str) -> Callable[[], None]:
+    def make() -> None:
+        Path("a.txt").write_text("What is best?")
+        with tarfile.open(name, "w:gz") as tar:
+            tar.add("a.txt")
 
     return make
 
@@ -175,6 +194,30 @@ DATASETS: list[tuple[str, str, Callable[[], Any], str]] = [
         file("x.txt", ("日本語の本" * 9).encode("shift_jis")),
         "x.txt",
     ),
+    ("empty JSON", "x.json", file("x.json", ""), "line 1: not valid JSON"),
+    ("empty JSON Lines", "x.jsonl", file("x.jsonl", "\n"), "no text"),
+    ("an empty list", "x.json", file("x.json", "[]"), "no text"),
+    ("a text named JSON", "x.json", file("x.json", "What is best?"), "name the file .txt"),
+    ("a wrong line", "x.jsonl", file("x.jsonl", '{"text": "a"}\n{"text": \n'), "line 2"),
+    ("a number as text", "x.jsonl", file("x.jsonl", '{"text": "a"}\n{"text": 5}\n'), "line 2"),
+    ("a truncated list", "x.json", file("x.json", '["What is best?",\n"Wh'), "line 2"),
+    ("no text key", "x.jsonl", file("x.jsonl", '{"a": "b", "c": "d"}\n'), "such as column="),
+    ("deep nesting", "x.jsonl", file("x.jsonl", "[" * 999_999), "nested too deeply"),
+    ("deep nesting in a list", "x.json", file("x.json", '[{"a":' + "[" * 999_999), "too deeply"),
+    ("endless digits", "x.jsonl", file("x.jsonl", '{"text": ' + "9" * 99_999 + "}"), "line 1"),
+    ("a line of 20 MB", "x.jsonl", file("x.jsonl", b'"' + b"word " * 4_000_000 + b'"'), "longer"),
+    ("settings", "x.json", file("x.json", '{"strict": true}'), "without a list of texts"),
+    ("a text named Parquet", "x.parquet", file("x.parquet", "What is best?"), "not a Parquet file"),
+    ("a truncated Parquet", "x.txt", file("x.txt", b"PAR1\x15" + bytes(90)), "not a Parquet file"),
+    ("Parquet without texts", "x.parquet", parquet("x.parquet", n=[1]), "0 columns of texts"),
+    ("two text columns", "x.parquet", parquet("x.parquet", a=["b"], c=["d"]), "such as column="),
+    ("a truncated gzip", "x.csv.gz", file("x.csv.gz", gzip.compress(b"title\na\n")[:-9]), "gzip"),
+    ("a truncated zstd", "x.txt", file("x.txt", zstandard.compress(b"text" * 99)[:-4]), "zstd"),
+    ("a tar in a gzip", "x.tar.gz", tar_file("x.tar.gz"), "is a tar archive"),
+    ("a compressed npz", "x.npz.gz", file("x.npz.gz", gzip.compress(b"PK")), "not an .npz"),
+    ("an unknown protocol", "nonsense://x.txt", lambda: None, "nonsense://x.txt cannot be opened"),
+    ("a missing remote file", "memory://x.txt", lambda: None, "does not exist"),
+    ("no server", "http://127.0.0.1:9/x.txt", lambda: None, "after 1 attempts"),
     ("a text named npz", "x.npz", file("x.npz", b"What is best?"), "not an .npz archive"),
     ("a truncated npz", "x.npz", file("x.npz", b"PK\x03\x04" + bytes(30)), "not an .npz archive"),
     ("pickled objects", "ids.npz", pickled, "token ids"),

@@ -239,7 +239,8 @@ def lines_of(name: str) -> set[str]:
 def test_requirements_agree_with_pyproject() -> None:
     extras = project()["optional-dependencies"]
     needed = {*project()["dependencies"]}
-    needed.update(*(extras[name] for name in ("fast", "notebooks", "pretrain", "web")))
+    for extra in ("data", "fast", "notebooks", "pretrain", "web"):
+        needed |= {*extras[extra]}
     needed |= {line for line in extras["test"] if Requirement(line).name == "nbval"}
     assert lines_of("requirements.txt") == needed
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from gpt2_helpers.cli.parser import PROGRAM, Parser
 
 DONE, INTERRUPTED = 0, 130  # exit codes
-DATASET_HELP = "file (.txt, .csv, .tsv, .npz ...), folder with its subfolders, or quoted glob"
+DATASET_HELP = "file (.txt, .csv, .jsonl, .parquet, .npz ...), folder, quoted glob, or URL"
 
 
 class Command(Protocol):
@@ -28,10 +28,12 @@ class Command(Protocol):
 
 
 def check_files(dataset: str) -> None:
-    """Raise DatasetError for a missing dataset before any slow work starts."""
+    """Raise DatasetError for a missing dataset before any slow work starts. URLs are not opened."""
     from gpt2_helpers.data.find_files import find_files
+    from gpt2_helpers.data.remote_files import is_url
 
-    find_files(dataset)
+    if not is_url(dataset):
+        find_files(dataset)
 
 
 def print_status(message: object) -> None:

@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
 
     from gpt2_helpers.checkpoint.model_folders import model_folder
     from gpt2_helpers.checkpoint.pretrained import download_if_missing
-    from gpt2_helpers.data.dataset import iter_encode
+    from gpt2_helpers.data.encode_files import iter_encode
     from gpt2_helpers.system.progress import show_bytes
     from gpt2_helpers.tokenizer import Tokenizer
 

@@ -19,9 +19,9 @@ class DatasetConfig(ValidatedConfig):
     )  # fmt: skip
     column: str | None = option(
         None,
-        "where the texts of a table are, by its name or its number from 1",
-        label="CSV column",
-        default_text="the only column",
+        "where the texts of a table, JSON or Parquet file are: a name, or a number for tables",
+        label="Column",
+        default_text="the only column, or text",
     )
     encoding: str | None = option(
         None, "encoding of the text files, such as cp1250 or shift_jis",

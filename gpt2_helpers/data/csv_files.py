@@ -6,17 +6,17 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from gpt2_helpers.data.compression import data_name
+from gpt2_helpers.data.record_texts import MARKS, Fields, count, keep_texts
 from gpt2_helpers.data.separators import Separator, detect_separator, expected_separator
 from gpt2_helpers.data.table_header import looks_like_header
 from gpt2_helpers.data.table_rows import MAX_FIELD_CHARS, Row, RowError, TableRows
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, brief_repr, nearest
 from gpt2_helpers.system.bounded_files import parse_count
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 _SAMPLE_ROWS = 100  # rows used to detect a header and to compare columns
 _SAMPLE_LINES, _SAMPLE_CHARS = 200, 1 << 20  # used to detect the separator
-_MARKS = (START_OF_TEXT, END_OF_TEXT)
 
 
 def read_column(
@@ -25,7 +25,7 @@ def read_column(
     column: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
-    marks: tuple[str, str] = _MARKS,
+    marks: tuple[str, str] = MARKS,
 ) -> Iterator[str]:
     """Read the texts of one column of a CSV or TSV file, in order. Blank ones are skipped.
 
@@ -48,6 +48,19 @@ def read_column(
     Example:
         titles = list(read_column(Path("titles.csv"), ReadReport(), column="title"))
     """
+    fields = read_table(path, report, (column,), header, encoding)
+    for (text,) in keep_texts(fields, path, report, marks):
+        yield text
+
+
+def read_table(
+    path: Path,
+    report: ReadReport,
+    columns: tuple[str | None, ...],
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Iterator[Fields]:
+    """Yield the cells of several columns of each row, see `read_column`."""
     table = _Table(path, report, encoding)
     rows = iter(table)
     sample = list(itertools.islice(rows, _SAMPLE_ROWS))
@@ -57,26 +70,14 @@ def read_column(
     width = len(sample[0].cells)
     for row in sample:
         table.check_width(row, width)
-    header, index = table.detect_layout([row.cells for row in sample], column, header)
-    texts = blank = marked = 0
+    header, indexes = table.detect_layout([row.cells for row in sample], columns, header)
+    empty = True
     for row in itertools.chain(sample[int(header) :], rows):
         table.check_width(row, width)
-        cell = row.cells[index]
-        text = _without_marks(cell, marks)
-        marked += len(text) < len(cell)
-        if text.strip():
-            texts += 1
-            yield text
-        else:
-            blank += 1
-    if blank:
-        report.add(path, f"skipped {_count(blank, 'row')} with an empty column")
-    if marked:
-        report.add(
-            path,
-            f"{_count(marked, 'row')} had {marks[0]} or {marks[1]} already: not marked twice",
-        )
-    if not texts:
+        fields = tuple(row.cells[index] for index in indexes)
+        empty = empty and not fields[-1].strip()
+        yield fields
+    if empty:
         report.add(path, "a header but no texts" if header else "no texts")
 
 
@@ -106,7 +107,8 @@ class _Table:
     def __init__(self, path: Path, report: ReadReport, encoding: str | None) -> None:
         self._path, self._report = path, report
         self._lines = _lines(path, report, encoding)
-        self._separator = Separator(expected_separator(path.suffix))
+        self._expected = expected_separator(data_name(path).suffix)
+        self._separator = Separator(self._expected)
 
     def __iter__(self) -> Iterator[Row]:
         first: list[str] = []
@@ -118,9 +120,8 @@ class _Table:
                 break
         else:
             size = 0
-        expected = self._separator.character
-        self._separator = detect_separator(first, expected, is_complete=not size)
-        if self._separator.character != expected:
+        self._separator = detect_separator(first, self._expected, is_complete=not size)
+        if self._separator.character != self._expected:
             self._report.add(self._path, f"columns are separated by {self._separator.name}")
         skipped = int(self._separator.is_declared)
         lines = itertools.chain(first[skipped:], self._lines)
@@ -130,11 +131,11 @@ class _Table:
         except RowError as error:
             raise DatasetError(f"{self._path}, {error}") from None
         if rows.blank:
-            self._report.add(self._path, f"skipped {_count(rows.blank, 'blank row')}")
+            self._report.add(self._path, f"skipped {count(rows.blank, 'blank row')}")
         if rows.unclosed:
             self._report.add(
                 self._path,
-                f"a quote is not closed in {_count(rows.unclosed, 'row')}: each line is read as "
+                f"a quote is not closed in {count(rows.unclosed, 'row')}: each line is read as "
                 "one row and the quote as text",
             )
 
@@ -147,17 +148,19 @@ class _Table:
         if separator.character == "\t":
             remedy = "replace tabs inside the texts by spaces"
         raise DatasetError(
-            f"{self._path}, line {row.line}: {_count(len(row.cells), 'column')}, but the first row "
+            f"{self._path}, line {row.line}: {count(len(row.cells), 'column')}, but the first row "
             f"has {width}: {remedy}, or save the texts as a .txt file, one per line"
         )
 
     def detect_layout(
-        self, rows: list[list[str]], column: str | None, header: bool | None
-    ) -> tuple[bool, int]:
-        """Whether the first row is a header, and the index of the column; both are reported."""
+        self, rows: list[list[str]], columns: tuple[str | None, ...], header: bool | None
+    ) -> tuple[bool, list[int]]:
+        """Whether the first row is a header, and the indexes of the columns; both are reported."""
         path, report = self._path, self._report
         first, others = rows[0], rows[1:]
-        is_named = column is not None and column in first and not column.isdigit()
+        is_named = any(
+            column is not None and column in first and not column.isdigit() for column in columns
+        )
         detected = is_named or looks_like_header(first, others)
         if header is None:
             header = detected
@@ -169,19 +172,22 @@ class _Table:
                 f"skipped the first row, {_quote_row(first)}, as the header (see header=False)",
             )
         names = first if header else None
-        index = self._column_index(column, names, others if header and others else rows)
-        if len(first) > 1:
+        texts = others if header and others else rows
+        indexes = [self._column_index(column, names, texts) for column in columns]
+        for index in indexes if len(first) > 1 else ():
             name = f", {first[index]!r}" if header else ""
             report.add(path, f"reading column {index + 1}{name}")
-        return header, index
+        return header, indexes
 
     def _column_index(
         self, column: str | None, names: list[str] | None, rows: list[list[str]]
     ) -> int:
         """The index of the requested column; the error lists the columns."""
         width = len(rows[0])
-        columns = _count(width, "column")
-        if width > 1 and self._separator.character != expected_separator(self._path.suffix):
+        columns = count(width, "column")
+        if width > 1 and self._separator.character != expected_separator(
+            data_name(self._path).suffix
+        ):
             columns += f" separated by {self._separator.name}"
         listed = f"{columns} without a header; the first row is {_quote_row(rows[0])}"
         if names is not None:
@@ -206,23 +212,9 @@ class _Table:
         )
 
 
-def _without_marks(text: str, marks: tuple[str, str]) -> str:
-    """A text without the marks that it starts and ends with, however often."""
-    start, end = marks
-    while start and text.lstrip().startswith(start):
-        text = text.lstrip().removeprefix(start)
-    while end and text.rstrip().endswith(end):
-        text = text.rstrip().removesuffix(end)
-    return text
-
-
 def _quote_row(cells: list[str]) -> str:
     text = ", ".join(cells)
     return repr(text if len(text) <= 60 else text[:59] + "…")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _lines(path: Path, report: ReadReport, encoding: str | None) -> Iterator[str]:

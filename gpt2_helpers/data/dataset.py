@@ -15,23 +15,20 @@ from pathlib import Path
 import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.csv_files import read_column
-from gpt2_helpers.data.documents import wrap_row
 from gpt2_helpers.data.fast_encoder import FastEncoder, fast_encoder
-from gpt2_helpers.data.find_files import check_column, find_files, find_training_files
+from gpt2_helpers.data.find_files import check_column, find_training_files
 from gpt2_helpers.data.formats import is_token_file
+from gpt2_helpers.data.remote_files import LocalCopies, has_url
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_files import (
     memmap_tokens,
-    write_dataset_file,
-    write_npz,
 )
 from gpt2_helpers.data.token_stream import TokenStream, total_size
 from gpt2_helpers.data.vocabulary_fit import fit_notes, word_rate
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.system.files import CopyProgress, drain
 from gpt2_helpers.system.paths import user_path
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.types import AnyIds, DatasetPath
 
 # For less text, preparing tiktoken or starting processes costs more than it saves.
@@ -130,13 +127,15 @@ def load_dataset(
 ) -> Dataset:
     """Read and encode a dataset.
 
-    Tables (.csv, .tsv) are read row by row, a document each. Token files (.npz, .npy) are read as
-    they are. Every other file is read as text; an end of text is inserted between two files.
+    Tables (.csv, .tsv), JSON, JSON Lines and Parquet files are read record by record, a document
+    each. Token files (.npz, .npy) are read as they are. Every other file is read as text; an end of
+    text is inserted between two files. Text formats may be compressed with gzip or zstd.
 
     Args:
-        path: A file, a folder (read with its subfolders), a glob pattern, or a list of these.
+        path: A file, a folder (read with its subfolders), a glob pattern, a URL (https://, s3://
+            and others of fsspec), or a list of these.
         tokenizer: The tokenizer of the model to train.
-        config: Options: the column of tables, the encoding of text, and whether `<|endoftext|>` is
+        config: Options: the column of records, the encoding of text, and whether `<|endoftext|>` is
             encoded as plain characters instead of a single id.
         processes: Number of encoding processes, or threads if tiktoken is installed; the ids do not
             depend on it. Default: chosen by the size of the text.
@@ -148,7 +147,7 @@ def load_dataset(
 
     Raises:
         DatasetError: The files cannot be read, or contain nothing to train on.
-        OptionError: `config.column` is given but there is no table, or `processes` is below 1.
+        OptionError: `config.column` is given but no file has records, or `processes` is below 1.
 
     Example:
         dataset = load_dataset("titles.csv", Tokenizer.load("models/124M"))
@@ -166,15 +165,40 @@ def iter_load(
     output: Path | None = None,
     validation: DatasetPath | None = None,
 ) -> Generator[CopyProgress, None, Dataset]:
-    """`load_dataset` with progress: yields the bytes read and in total, returns the dataset.
+    """`load_dataset` with progress: yields the bytes copied or read and in total, returns it.
 
     `output` is a file that is not part of a folder's data.
     """
+    with LocalCopies() as copies:
+        local = yield from copies.resolve(path)
+        if validation is not None and has_url(validation):
+            # It has to be left out only if it is part of the dataset too.
+            is_part = validation in ([path] if isinstance(path, str | os.PathLike) else path)
+            validation = (yield from copies.resolve(validation)) if is_part else None
+        dataset = yield from _load_files(
+            local, tokenizer, config, processes, cache, output, validation
+        )
+        return dataclasses.replace(
+            dataset,
+            notes=tuple(map(copies.shown, dataset.notes)),
+            sources=tuple(map(copies.shown, dataset.sources)),
+        )
+
+
+def _load_files(
+    path: DatasetPath,
+    tokenizer: Tokenizer,
+    config: DatasetConfig,
+    processes: int | None,
+    cache: str | Path | None,
+    output: Path | None,
+    validation: DatasetPath | None,
+) -> Generator[CopyProgress, None, Dataset]:
     cache_path = None if cache is None else user_path(cache, "cache")
     # The folder may contain the output of an earlier call, which is not part of the data.
     outputs = [file.resolve() for file in (cache_path, output) if file]
     report = ReadReport()
-    found = find_training_files(path, validation, report)
+    found = find_training_files(path, validation, report, config)
     files = [file for file in found if file.resolve() not in outputs]
     check_column(files, config.column)
     total = total_size(files)
@@ -281,106 +305,3 @@ def train_validation_split(dataset: Dataset, fraction: float) -> tuple[Dataset, 
         notes=(),
     )
     return train, validation
-
-
-def encode_csv(
-    csv_path: str | Path,
-    out_path: str | Path = "csv_encoded.txt",
-    header: bool = True,
-    start_token: str = START_OF_TEXT,
-    end_token: str = END_OF_TEXT,
-    *,
-    column: str | None = None,
-    encoding: str | None = None,
-) -> tuple[str, ...]:
-    """Write a table as a text file with markers around each row, as gpt-2-simple does.
-
-    Args:
-        csv_path: The .csv or .tsv file.
-        out_path: The text file to write, atomically.
-        header: Whether the first row is a header and is skipped.
-        start_token: Text before each row.
-        end_token: Text after each row.
-        column: Name or number of the column. Optional if there is only one column.
-        encoding: Name of the encoding of the table. Default: detected.
-
-    Returns:
-        What was detected while reading, as sentences.
-
-    Raises:
-        DatasetError: The table cannot be read, see `load_dataset`, or contains no texts.
-        OptionError: `out_path` is the table itself.
-
-    Example:
-        encode_csv("titles.csv", "titles.txt")
-    """
-    files = find_files(csv_path)
-    out = user_path(out_path, "out_path")
-    config = DatasetConfig(column=column, encoding=encoding)
-    if len(files) > 1:
-        raise DatasetError(f"{csv_path} matches {len(files)} files: use one .csv or .tsv file")
-    if out.resolve() == files[0].resolve():
-        raise OptionError(f"out_path must differ from the table, got {out_path}")
-    report = ReadReport()
-    with write_dataset_file(out) as file:
-        marks = (start_token, end_token)
-        for row in read_column(files[0], report, config.column, header, config.encoding, marks):
-            file.write(wrap_row(row, start_token, end_token).encode())
-        if not file.tell():
-            raise DatasetError(f"{csv_path} contains no texts ({'; '.join(report.notes())})")
-    return report.notes()
-
-
-def encode_dataset(
-    file_path: DatasetPath,
-    tokenizer: Tokenizer,
-    out_path: str | Path = "text_encoded.npz",
-    combine: int = _DEFAULTS.combine,
-    *,
-    column: str | None = None,
-    encoding: str | None = None,
-    legacy_tokens: bool = False,
-    processes: int | None = None,
-) -> Dataset:
-    """Encode a dataset once, into an .npz file that `load_dataset` and gpt-2-simple can read.
-
-    Args:
-        file_path: A file, folder or glob pattern; see `load_dataset`.
-        tokenizer: The tokenizer of the model to train.
-        out_path: The file to write; `.npz` is added if it is missing. Not read as part of a folder.
-        combine: Number of characters encoded at a time.
-        column: Name or number of the column of tables.
-        encoding: Name of the encoding of text files. Default: detected.
-        legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
-        processes: Number of encoding processes or threads. Default: chosen by the size of the text.
-
-    Returns:
-        The dataset that was written.
-
-    Raises:
-        DatasetError: The files cannot be read, or contain nothing to train on.
-        OptionError: `column` is given but there is no table, or `processes` is below 1.
-
-    Example:
-        encode_dataset("stories/", Tokenizer.load("models/124M"), "stories.npz")
-    """
-    config = DatasetConfig(
-        combine=combine, column=column, encoding=encoding, legacy_tokens=legacy_tokens
-    )
-    return drain(iter_encode(file_path, tokenizer, out_path, config, processes))
-
-
-def iter_encode(
-    file_path: DatasetPath,
-    tokenizer: Tokenizer,
-    out_path: str | Path,
-    config: DatasetConfig = _DEFAULTS,
-    processes: int | None = None,
-) -> Generator[CopyProgress, None, Dataset]:
-    """`encode_dataset` with progress: yields the bytes read and in total, returns the dataset."""
-    out = user_path(out_path, "out_path")
-    if out.suffix != ".npz":
-        out = out.with_name(out.name + ".npz")
-    dataset = yield from iter_load(file_path, tokenizer, config, processes, output=out)
-    write_npz(out, dataset.tokens)
-    return dataset

@@ -1,8 +1,8 @@
 """Reads the files of a dataset as one text stream.
 
 Every document in the stream ends with `<|endoftext|>`, as in GPT-2's training data: it is inserted
-between two text files, and each row of a table becomes `<|startoftext|>` + text + `<|endoftext|>` +
-newline.
+between two text files, and each record of a table, JSON or Parquet file becomes `<|startoftext|>` +
+text + `<|endoftext|>` + newline.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.csv_files import read_column
-from gpt2_helpers.data.formats import is_table
+from gpt2_helpers.data.formats import has_records
+from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
@@ -21,7 +21,7 @@ _DEFAULTS = DatasetConfig()
 
 
 def wrap_row(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> str:
-    """Format one row of a table as a document.
+    """Format one record, such as a row of a table, as a document.
 
     >>> wrap_row("Why is the sky blue?")
     '<|startoftext|>Why is the sky blue?<|endoftext|>\\n'
@@ -35,22 +35,22 @@ def iter_text(
     """Read all files as one stream of text.
 
     Args:
-        files: Text files and tables, in order.
+        files: Files of text and of records, in order.
         report: Receives what was detected.
-        config: The column of tables and the encoding.
+        config: The column of records and the encoding.
 
     Yields:
         The text in chunks of any length.
 
     Raises:
-        DatasetError: A file is not text, or a table lacks the column or needs one to be named.
+        DatasetError: A file is not text, or its records lack the column or need one to be named.
     """
     tail = ""
     for file in files:
         chunks: Iterator[str]
-        if is_table(file):
-            rows = read_column(file, report, config.column, encoding=config.encoding)
-            chunks = map(wrap_row, rows)
+        is_text = not has_records(file)
+        if not is_text:
+            chunks = (wrap_row(text) for (text,) in read_records(file, report, config))
         else:
             chunks = read_text(file, report, config.encoding)
         empty = True
@@ -60,5 +60,5 @@ def iter_text(
             empty = False
             tail = (tail + chunk[-_TAIL:])[-_TAIL:]
             yield chunk
-        if empty and not is_table(file):  # read_column reports empty tables
+        if empty and is_text:  # read_records reports files without texts
             report.add(file, "empty")

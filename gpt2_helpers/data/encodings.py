@@ -10,14 +10,13 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import regex
 
+from gpt2_helpers.data.compression import open_data
 from gpt2_helpers.data.formats import binary_kind, read_head
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.types import AnyIds
@@ -149,8 +148,8 @@ def decode(path: Path, encoding: Encoding) -> Iterator[tuple[int, str]]:
     decoder = codecs.getincrementaldecoder(encoding.codec)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     line = 1
-    with _open(path) as file:
-        size = file.seek(encoding.bom_length)
+    with open_data(path) as file:
+        file.read(encoding.bom_length)
         data = b"start"
         while data:
             data = file.read(CHUNK_SIZE)
@@ -166,8 +165,7 @@ def decode(path: Path, encoding: Encoding) -> Iterator[tuple[int, str]]:
                     "save its text as UTF-8, or remove it from the dataset"
                 )
             line += text.count("\n")
-            size += len(data)
-            yield size, text
+            yield file.position, text
 
 
 def _undecodable(
@@ -187,15 +185,6 @@ def _undecodable(
     if encoding.is_given:
         advice = "which encoding names: use the encoding of the file, or leave it out to detect it"
     return UndecodableError(f"{path}, line {line}", f"{bad} is not valid {encoding.name}, {advice}")
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _detect_utf16_without_bom(head: bytes) -> str | None:
@@ -220,7 +209,7 @@ def _guess_single_byte(path: Path, not_utf8: UndecodableError) -> Encoding:
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     non_ascii = invalid = 0
     sample = b""  # the first chunk with a byte that is not ASCII
-    with _open(path) as file:
+    with open_data(path) as file:
         data = b"start"
         while data:
             data = file.read(CHUNK_SIZE)

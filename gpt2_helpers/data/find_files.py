@@ -7,35 +7,41 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.formats import (
     Format,
     detect_format,
-    is_json,
+    has_records,
     is_system_file,
     is_system_folder,
-    is_table,
-    read_head,
 )
+from gpt2_helpers.data.records import reason_to_skip
+from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.types import DatasetPath
 
+_DEFAULTS = DatasetConfig()
 
-def find_files(path: DatasetPath, report: ReadReport | None = None) -> list[Path]:
+
+def find_files(
+    path: DatasetPath, report: ReadReport | None = None, config: DatasetConfig = _DEFAULTS
+) -> list[Path]:
     """Find the files of a dataset.
 
     Args:
         path: A file; a folder, searched with its subfolders; a glob pattern; or a list of these.
             `~` is expanded.
-        report: Receives the files that are skipped because their format cannot be trained on.
+        report: Receives the JSON files of folders and patterns that are skipped because they
+            contain no texts. Default: they are not read and not skipped.
+        config: The column and the encoding, to read them.
 
     Returns:
         The files, each once; those of a folder or pattern are sorted. Files of the system and
         hidden files are left out, unless they are given by their own path.
 
     Raises:
-        DatasetError: There is no such file; the message suggests a similar name. Or a file that is
-            given by its own path is JSON.
+        DatasetError: There is no such file; the message suggests a similar name.
 
     Example:
         >>> find_files("no-such-folder/*.txt")
@@ -48,20 +54,20 @@ def find_files(path: DatasetPath, report: ReadReport | None = None) -> list[Path
             raise _type_error(path)
         if not all(isinstance(part, str | os.PathLike) for part in parts):
             raise _type_error(path)
-        found = [file for part in parts for file in find_files(part, report)]
+        found = [file for part in parts for file in find_files(part, report, config)]
         return list(dict.fromkeys(found))
     name = os.fspath(path)
     name = os.path.expanduser(os.fsdecode(name))
     file = Path(name)
     if not name or "\0" in name:
         raise _type_error(str(path))
+    if is_url(name):
+        raise DatasetError(f"{name} is a URL, which is not supported here: download the file first")
     try:
         if file.is_file():
-            if detect_format(file) is Format.JSON:
-                raise DatasetError(_json_message(file))
             return [file]
         if file.is_dir():
-            return _trainable(_files_in(file), f"the folder {file}", report)
+            return _without_settings(_files_in(file), f"the folder {file}", report, config)
         if file.exists():
             raise DatasetError(f"{file} is not a regular file or folder: use another path")
     except OSError as error:
@@ -76,7 +82,7 @@ def find_files(path: DatasetPath, report: ReadReport | None = None) -> list[Path
         raise DatasetError(
             f"{name} matches no files: check the folder and the suffix (** includes subfolders)"
         )
-    return _trainable(files, name, report)
+    return _without_settings(files, name, report, config)
 
 
 def _type_error(path: object) -> DatasetError:
@@ -99,35 +105,30 @@ def _files_in(folder: Path) -> list[Path]:
     return files
 
 
-def _trainable(files: list[Path], place: str, report: ReadReport | None) -> list[Path]:
-    """Leave out the files whose format cannot be trained on, and report them."""
-    kept = []
+def _without_settings(
+    files: list[Path], place: str, report: ReadReport | None, config: DatasetConfig
+) -> list[Path]:
+    """Leave out the JSON files that contain no texts, such as settings, and report them."""
+    if report is None:
+        return files
+    kept, reasons = [], []
     for file in files:
-        if detect_format(file) is not Format.JSON:
+        is_json = detect_format(file) is Format.JSON
+        if is_json and (reason := reason_to_skip(file, config)):
+            reasons.append(f"{file}: {reason}")
+            report.add(file, f"skipped, because it is JSON without texts to train on ({reason})")
+        else:
             kept.append(file)
-        elif report is not None:
-            report.add(file, "skipped, because it is JSON, which is not read yet")
     if not kept:
-        raise DatasetError(f"{place} contains only JSON files: {_json_message(files[0])}")
+        raise DatasetError(f"{place} contains only JSON files without texts ({reasons[0]})")
     return kept
 
 
-def _json_message(file: Path) -> str:
-    if not is_json(read_head(file)):
-        return (
-            f"{file} is named like JSON, which is not read yet, but is not JSON: rename it to .txt "
-            "to train on it as plain text"
-        )
-    lines = "" if file.suffix.lower() == ".json" else ", lines=True"
-    return (
-        f"{file} is JSON, which is not read yet: write its texts to a CSV, for example with "
-        f"pandas.read_json({file.name!r}{lines}).to_csv('texts.csv', index=False), and name the "
-        "column to train on"
-    )
-
-
 def find_training_files(
-    path: DatasetPath, validation: DatasetPath | None, report: ReadReport
+    path: DatasetPath,
+    validation: DatasetPath | None,
+    report: ReadReport,
+    config: DatasetConfig = _DEFAULTS,
 ) -> list[Path]:
     """Find the files to train on: those of a dataset without those of the validation data.
 
@@ -136,6 +137,7 @@ def find_training_files(
         validation: The validation data, if it is a file, folder or glob of its own. Its files are
             left out, also if they have another name in the dataset (links).
         report: Receives the files that were left out.
+        config: See `find_files`.
 
     Returns:
         The files, sorted.
@@ -146,7 +148,7 @@ def find_training_files(
     Example:
         find_training_files("books", "books/held-out.txt", ReadReport())
     """
-    files = find_files(path, report)
+    files = find_files(path, report, config)
     if validation is None:
         return files
     held_out = {_identity(file) for file in find_files(validation)}
@@ -187,8 +189,9 @@ def _missing_message(path: Path) -> str:
 
 
 def check_column(files: Iterable[Path], column: str | None) -> None:
-    """Raise OptionError if a column is given but none of the files is a table."""
-    if column is not None and not any(map(is_table, files)):
+    """Raise OptionError if a column is given but none of the files has records."""
+    if column is not None and not any(map(has_records, files)):
         raise OptionError(
-            f"column={column!r} was given, but the dataset has no .csv or .tsv file: omit column"
+            f"column={column!r} was given, but the dataset has no table (.csv, .tsv), JSON or "
+            "Parquet file: omit column"
         )

@@ -1,6 +1,7 @@
 """The kind of a dataset's file: by its name, and by its content.
 
-A new format gets a member of `Format`, its suffixes, and a reader in `documents.iter_text`.
+A new format gets a member of `Format`, its suffixes, and a reader in `records.read_records` if it
+consists of records.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import regex
 
+from gpt2_helpers.data.compression import compression_of, data_name, open_data
 from gpt2_helpers.errors import DatasetError
 
 HEAD_SIZE = 1 << 16  # bytes read to recognize a format
@@ -24,8 +26,10 @@ class Format(enum.Enum):
     TABLE = "a table"
     TOKENS = "token ids"
     JSON = "JSON"
+    PARQUET = "Parquet"
 
 
+_RECORDS = (Format.TABLE, Format.JSON, Format.PARQUET)
 _SUFFIXES = {
     ".csv": Format.TABLE,
     ".tsv": Format.TABLE,
@@ -34,6 +38,7 @@ _SUFFIXES = {
     ".json": Format.JSON,
     ".jsonl": Format.JSON,
     ".ndjson": Format.JSON,
+    ".parquet": Format.PARQUET,
 }
 # What operating systems and programs leave in folders. Hidden files are skipped anyway.
 _SYSTEM_FILES = {"desktop.ini", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "icon\r"}
@@ -63,13 +68,13 @@ _SIGNATURES = (  # long enough that no text starts with them; an article may sta
     (b"Rar!\x1a\x07", "a rar archive"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (b"PAR1\x15", "a Parquet file"),
     (b"\x7fELF", "an executable"),
     (b"ID3\x03\0", "an audio file"),
     (b"ID3\x04\0", "an audio file"),
     (b"OggS\0", "an audio file"),
     (b"fLaC\0", "an audio file"),
 )
+_PARQUET_START = b"PAR1\x15"
 _RIFF_KINDS = {b"WEBP": "a WebP image", b"WAVE": "an audio file", b"AVI ": "a video"}
 _STRING = r'"(?:[^"\\]|\\.)*+"'
 # The start of an object, of a list of objects, or of a list of strings.
@@ -79,27 +84,41 @@ _JSON_START = regex.compile(rf"(?:\[\s*+)?\{{\s*+{_STRING}\s*+:|\[\s*+{_STRING}\
 def format_of(path: Path) -> Format:
     """The format that a file's name implies; the file need not exist.
 
-    >>> format_of(Path("titles.CSV"))
-    <Format.TABLE: 'a table'>
+    >>> format_of(Path("titles.CSV")), format_of(Path("titles.jsonl.gz"))
+    (<Format.TABLE: 'a table'>, <Format.JSON: 'JSON'>)
     """
-    return _SUFFIXES.get(path.suffix.lower(), Format.TEXT)
+    return _SUFFIXES.get(data_name(path).suffix.lower(), Format.TEXT)
 
 
 def detect_format(file: Path) -> Format:
-    """The format of a file, by its name, and for other names than those of tables by its content.
+    """The format of a file, by its name, and for names without a format by its content.
 
     Raises:
-        DatasetError: The file cannot be read.
+        DatasetError: The file cannot be read, or is compressed although its format is not text.
     """
-    named = format_of(file)
-    if named is Format.TEXT and is_json(read_head(file)):
-        return Format.JSON
-    return named
+    found = format_of(file)
+    if found is Format.TEXT:
+        head = read_head(file)
+        if head.startswith(_PARQUET_START):
+            found = Format.PARQUET
+        elif is_json(head):
+            found = Format.JSON
+    if found in (Format.PARQUET, Format.TOKENS) and (kind := compression_of(file)):
+        raise DatasetError(
+            f"{file} is {found.value} compressed with {kind}, which is read only for text formats: "
+            "decompress it first"
+        )
+    return found
 
 
 def is_table(path: Path) -> bool:
     """Whether a file is read as a table, judging by its name."""
     return format_of(path) is Format.TABLE
+
+
+def has_records(file: Path) -> bool:
+    """Whether a file consists of records, each a text of its own. Raises as `detect_format`."""
+    return detect_format(file) in _RECORDS
 
 
 def is_token_file(path: Path) -> bool:
@@ -124,12 +143,12 @@ def is_system_folder(name: str) -> bool:
 
 
 def read_head(file: Path) -> bytes:
-    """The first bytes of a file. Raises DatasetError if it cannot be read."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(HEAD_SIZE)
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror or error}") from None
+    """The first bytes of a file, decompressed. Raises DatasetError if it cannot be read."""
+    with open_data(file) as opened:
+        head = opened.read(HEAD_SIZE)
+        while len(head) < HEAD_SIZE and (more := opened.read(HEAD_SIZE - len(head))):
+            head += more
+    return head
 
 
 def binary_kind(head: bytes) -> str | None:
@@ -140,6 +159,8 @@ def binary_kind(head: bytes) -> str | None:
     """
     if head.startswith(b"RIFF"):
         return _RIFF_KINDS.get(head[8:12])
+    if head[257:262] == b"ustar":
+        return "a tar archive"
     return next((kind for start, kind in _SIGNATURES if head.startswith(start)), None)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gpt2_helpers.data.compression import compression_of
 from gpt2_helpers.data.encodings import BOM, decode, find_encoding
 
 
@@ -41,7 +42,7 @@ class ReadReport:
 
 
 def read_text(path: Path, report: ReadReport, encoding: str | None = None) -> Iterator[str]:
-    r"""Read a text file in chunks, with all line ends converted to `\n`.
+    r"""Read a text file in chunks, with all line ends converted to `\n`; gzip and zstd too.
 
     Args:
         path: File to read.
@@ -59,6 +60,8 @@ def read_text(path: Path, report: ReadReport, encoding: str | None = None) -> It
     Example:
         text = "".join(read_text(Path("story.txt"), ReadReport()))
     """
+    if kind := compression_of(path):
+        report.add(path, f"decompressed, {kind}")
     found = find_encoding(path, encoding)
     if found.note:
         report.add(path, found.note)

@@ -62,7 +62,7 @@ class TokenStream:
         self.special = not config.legacy_tokens
         self.report = report
         self.documents = 0
-        self.characters = 0  # of text files and tables
+        self.characters = 0  # of text and records
         self.sample = ""  # the start of the text
 
     def read(self, path: DatasetPath, files: list[Path]) -> Iterator[AnyIds]:
@@ -70,7 +70,7 @@ class TokenStream:
 
         Args:
             path: Name of the dataset in error messages.
-            files: Text files, tables and token files, in order.
+            files: Files of text, records and token ids, in order.
 
         Raises:
             DatasetError: The files cannot be read, or contain nothing to train on.

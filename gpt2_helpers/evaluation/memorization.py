@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.csv_files import read_column
 from gpt2_helpers.data.dataset import describe_epochs
 from gpt2_helpers.data.find_files import check_column, find_files
-from gpt2_helpers.data.formats import is_table, is_token_file
+from gpt2_helpers.data.formats import has_records, is_token_file
+from gpt2_helpers.data.records import read_records
+from gpt2_helpers.data.remote_files import LocalCopies, is_url
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.similarity import (
@@ -34,6 +35,7 @@ from gpt2_helpers.evaluation.similarity import (
 )
 from gpt2_helpers.evaluation.training_advice import training_advice
 from gpt2_helpers.evaluation.word_overlap import WordIndex, WordOverlap
+from gpt2_helpers.system.files import drain
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 from gpt2_helpers.types import DatasetPath
 
@@ -172,25 +174,17 @@ class TrainingTextIndex:
         short: list[str] = []
         long: list[str] = []
         remaining = MAX_CHARACTERS
-        for path, column in datasets:
-            files = find_files(path)
-            text_files = [file for file in files if not is_token_file(file)]
-            if not text_files:
-                raise DatasetError(
-                    f"{path} contains token ids and no text to compare with: pass the text that it "
-                    "was encoded from"
-                )
-            check_column(text_files, column)
-            if len(text_files) < len(files):
-                skipped = len(files) - len(text_files)
-                notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
-            config = DatasetConfig(column=column, encoding=encoding)
-            for text, is_row in _documents(text_files, config):
-                (short if is_row and len(text) <= MAX_SHORT_TEXT else long).append(text[:remaining])
-                remaining -= len(text)
-                if remaining < 0:
-                    notes.append(f"compared with the first {MAX_CHARACTERS:,} characters only")
-                    return cls(short, long, notes)
+        with LocalCopies() as copies:
+            for path, column in datasets:
+                config = DatasetConfig(column=column, encoding=encoding)
+                files = _text_files(drain(copies.resolve(path)), config, notes)
+                for text, is_row in _documents(files, config):
+                    texts = short if is_row and len(text) <= MAX_SHORT_TEXT else long
+                    texts.append(text[:remaining])
+                    remaining -= len(text)
+                    if remaining < 0:
+                        notes.append(f"compared with the first {MAX_CHARACTERS:,} characters only")
+                        return cls(short, long, notes)
         return cls(short, long, notes)
 
     def compare(self, text: str) -> Match:
@@ -210,12 +204,28 @@ class TrainingTextIndex:
         return OverlapReport.from_matches((text, self.compare(text)) for text in texts)
 
 
+def _text_files(path: DatasetPath, config: DatasetConfig, notes: list[str]) -> list[Path]:
+    """The files of a dataset that contain text; adds a note on the others."""
+    files = find_files(path, ReadReport(), config)
+    text_files = [file for file in files if not is_token_file(file)]
+    if not text_files:
+        raise DatasetError(
+            f"{path} contains token ids and no text to compare with: pass the text that it was "
+            "encoded from"
+        )
+    check_column(text_files, config.column)
+    if len(text_files) < len(files):
+        skipped = len(files) - len(text_files)
+        notes.append(f"skipped {skipped} of {len(files)} files, which contain token ids")
+    return text_files
+
+
 def _documents(files: list[Path], config: DatasetConfig) -> Iterator[tuple[str, bool]]:
     """Yield each training text, and whether it is a row of a table or a marked short text."""
     for file in files:
-        if is_table(file):
-            for row in read_column(file, ReadReport(), config.column, encoding=config.encoding):
-                yield row, True
+        if has_records(file):
+            for fields in read_records(file, ReadReport(), config):
+                yield fields[-1], True
             continue
         blocks, size = [], 0
         for block in read_text(file, ReadReport(), config.encoding):
@@ -260,12 +270,14 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
     return TrainingTextIndex.from_datasets(found, notes, record.parameters.get("encoding"))
 
 
-def _existing_paths(folder: RunFolder, dataset: str) -> list[Path] | None:
+def _existing_paths(folder: RunFolder, dataset: str) -> list[str] | None:
     # The recorded path is relative to the folder in which training was started.
     for place in (Path(), folder.checkpoint_dir.parent):
-        paths = [place / name for name in dataset_paths(dataset)]
+        paths = [name if is_url(name) else str(place / name) for name in dataset_paths(dataset)]
+        local = [path for path in paths if not is_url(path)]
         try:
-            find_files(paths)
+            if local:
+                find_files(local)
         except DatasetError:
             continue
         return paths

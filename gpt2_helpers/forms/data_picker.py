@@ -11,12 +11,19 @@ from typing import Any
 import ipywidgets as widgets
 
 from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.compression import data_name
 from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.forms.data_preview import DataPreview, guess_text_column, preview
-from gpt2_helpers.forms.uploads import download_into, is_url, save_upload, uploaded_files
+from gpt2_helpers.forms.uploads import (
+    download_into,
+    is_web_address,
+    save_upload,
+    uploaded_files,
+)
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.form import ConfigForm, Displayable
 from gpt2_helpers.forms.widgets.style import message
@@ -24,7 +31,8 @@ from gpt2_helpers.generation.output_file import is_generated
 from gpt2_helpers.google import drive
 from gpt2_helpers.system.sizes import file_size
 
-SUFFIXES = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy")
+SUFFIXES = (".txt", ".csv", ".tsv", ".md", ".npz", ".npy", ".jsonl", ".ndjson", ".json", ".parquet")
+_COMPRESSED = (".gz", ".zst")  # after one of the suffixes above
 _SAMPLES = {
     "stories.txt": "Sample: a play (stories.txt)",
     "titles.csv": "Sample: question titles (titles.csv)",
@@ -46,7 +54,7 @@ class DataChoice(ValidatedConfig):
     )
     address: str = option(
         "",
-        "a file, a folder, a pattern such as texts/*.txt, or a URL (https://...)",
+        "a file, a folder, a pattern such as texts/*.txt, or a URL (https://, s3://, gs://)",
         label="Path or URL",
     )
 
@@ -80,7 +88,7 @@ class DataPicker(Displayable):
         self._has_preview = False
         self._previewed: Any = None
         self._upload = widgets.FileUpload(
-            accept=",".join(SUFFIXES),
+            accept=",".join((*SUFFIXES, *_COMPRESSED)),
             description="Upload a file",
             layout=widgets.Layout(width="auto"),
         )
@@ -152,11 +160,12 @@ class DataPicker(Displayable):
             DownloadError: If the URL cannot be downloaded.
         """
         chosen = self.value
-        if is_url(chosen):
+        if is_web_address(chosen):
             file = download_into(chosen, self._folder)
             self._choose(file)
             chosen = str(file)
-        find_files(chosen)
+        if not is_url(chosen):  # of another protocol, which is read by load_dataset
+            find_files(chosen)
         return chosen
 
     def refresh(self) -> None:
@@ -265,7 +274,9 @@ class DataPicker(Displayable):
 def _files_in(folder: Path) -> Iterable[Path]:
     """Return the files in a folder that look like training text, without generated texts."""
     try:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        files = sorted(
+            file for file in folder.iterdir() if data_name(file).suffix.lower() in SUFFIXES
+        )
     except OSError:
         return []
     return [

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpt2_helpers.data.csv_files import column_lengths, read_column
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.compression import open_data
 from gpt2_helpers.data.find_files import find_files
-from gpt2_helpers.data.formats import is_table, is_token_file
+from gpt2_helpers.data.formats import has_records, is_token_file
+from gpt2_helpers.data.json_files import TEXT_KEY
+from gpt2_helpers.data.records import read_records, text_columns
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system.sizes import file_size
@@ -32,7 +35,7 @@ class DataPreview:
         excerpt: The first lines.
         notes: How the file was read, such as its encoding.
         characters: Number of characters, or None if they were not counted.
-        columns: The columns of a table, with their total lengths.
+        columns: The columns or keys of texts, with their lengths in a sample.
     """
 
     size: str
@@ -59,47 +62,71 @@ def preview(
     size = file.stat().st_size
     if is_token_file(file):
         return DataPreview(f"a file of encoded text, {file_size(size)}")
-    if size > MAX_BYTES_READ:
-        head = file.open("rb").read(_HEAD_BYTES).decode(encoding or "utf-8", errors="replace")
-        columns = column_lengths(file, encoding) if is_table(file) else {}
-        return DataPreview(f"a file of {file_size(size)}", _excerpt(iter([head])), columns=columns)
-    if is_table(file):
-        return _preview_table(file, column, encoding)
-    return _preview_text(file, encoding)
+    is_text = not has_records(file)
+    if size > MAX_BYTES_READ and is_text:
+        with open_data(file) as opened:
+            head = opened.read(_HEAD_BYTES).decode(encoding or "utf-8", errors="replace")
+        return DataPreview(f"a file of {file_size(size)}", _excerpt(iter([head])))
+    return _preview_text(file, encoding) if is_text else _preview_records(file, column, encoding)
 
 
 def _preview_text(file: Path, encoding: str | None) -> DataPreview:
     report = ReadReport()
-    blocks = list(read_text(file, report, encoding))
-    characters = sum(map(len, blocks))
+    blocks, is_whole = _limited(read_text(file, report, encoding))
     if not "".join(blocks).strip():
         raise DatasetError(f"{file} is empty: choose another file")
+    if not is_whole:
+        return DataPreview(_large(file), _excerpt(iter(blocks)))
+    characters = sum(map(len, blocks))
     newlines = sum(block.count("\n") for block in blocks)
     lines = newlines + (not blocks[-1].endswith("\n"))
     size = f"{characters:,} characters in {lines:,} lines"
     return DataPreview(size, _excerpt(iter(blocks)), report.notes(), characters)
 
 
-def _preview_table(file: Path, column: str | None, encoding: str | None) -> DataPreview:
-    columns = column_lengths(file, encoding)
-    if not columns:
-        raise DatasetError(f"{file} has no rows: choose another file")
+def _preview_records(file: Path, column: str | None, encoding: str | None) -> DataPreview:
+    columns = text_columns(file, encoding)
     report = ReadReport()
     if column is None and len(columns) > 1:
         column = guess_text_column(columns)
-    rows = list(read_column(file, report, column, encoding=encoding))
-    characters = sum(map(len, rows))
+    config = DatasetConfig(column=column, encoding=encoding)
+    records: Iterator[str] = (fields[-1] for fields in read_records(file, report, config))
+    if file.stat().st_size > MAX_BYTES_READ:
+        records = itertools.islice(records, _MAX_LINES)
+    rows, is_whole = _limited(records)
+    if not rows:
+        raise DatasetError(f"{file} has no rows: choose another file")
     excerpt = _excerpt(f"{row}\n" for row in itertools.islice(rows, _MAX_LINES))
+    if not is_whole or file.stat().st_size > MAX_BYTES_READ:
+        return DataPreview(_large(file), excerpt, columns=columns)
+    characters = sum(map(len, rows))
     size = f"{len(rows):,} texts, {characters:,} characters"
     return DataPreview(size, excerpt, report.notes(), characters, columns)
 
 
+def _limited(texts: Iterator[str]) -> tuple[list[str], bool]:
+    """The first texts, and whether they are all: a compressed file may be larger than it seems."""
+    found, characters = [], 0
+    for text in texts:
+        found.append(text)
+        characters += len(text)
+        if characters > MAX_BYTES_READ:
+            return found, False
+    return found, True
+
+
+def _large(file: Path) -> str:
+    return f"a file of {file_size(file.stat().st_size)}"
+
+
 def guess_text_column(columns: dict[str, int]) -> str:
-    """Return the column that most likely contains the texts: the longest one.
+    """Return the column that most likely contains the texts: `text`, else the longest one.
 
     >>> guess_text_column({"score": 40, "title": 900})
     'title'
     """
+    if TEXT_KEY in columns:
+        return TEXT_KEY
     return max(columns, key=lambda name: columns[name])
 
 

@@ -21,6 +21,7 @@ from gpt2_helpers.config import (
     RunConfig,
 )
 from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms.data_picker import DataPicker
@@ -35,7 +36,6 @@ from gpt2_helpers.forms.model_notes import (
     short_text_warning,
 )
 from gpt2_helpers.forms.run_names import existing_run_note, new_name_note, propose_name
-from gpt2_helpers.forms.uploads import is_url
 from gpt2_helpers.forms.widgets.buttons import ActionButton, Handoff
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import VARIABLE_PREFIX, ConfigForm, Displayable

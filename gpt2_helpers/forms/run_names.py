@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.config import MODEL_ALIASES, RunConfig
 from gpt2_helpers.errors import CheckpointError
-from gpt2_helpers.forms.uploads import is_url
+from gpt2_helpers.forms.uploads import is_web_address
 
 MAX_LENGTH = 40  # characters of a proposed name
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -105,7 +105,9 @@ def _is_trained_on(run: RunConfig, dataset: str, column: str | None) -> bool | N
 
 def _local_path(dataset: str) -> str:
     """Return the path of a dataset; for a URL, the name under which it is saved."""
-    return PurePosixPath(unquote(urlsplit(dataset).path)).name if is_url(dataset) else dataset
+    if not is_web_address(dataset):
+        return dataset
+    return PurePosixPath(unquote(urlsplit(dataset).path)).name
 
 
 def _file_name(dataset: str) -> str:

@@ -8,34 +8,18 @@ from __future__ import annotations
 import filecmp
 import itertools
 import os
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gpt2_helpers.data.token_files import write_dataset_file
 from gpt2_helpers.system.download import download_file
+from gpt2_helpers.system.paths import safe_name
 
-_MAX_NAME_LENGTH = 100
 
-
-def is_url(text: str) -> bool:
-    """Return whether a text is a web address rather than a path."""
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an address of HTTP rather than a path."""
     return text.lower().startswith(("http://", "https://"))
-
-
-def safe_name(name: str) -> str:
-    """Return a file name without folders and without characters that some file systems reject.
-
-    >>> safe_name("../../my poems (2).TXT"), safe_name("C:\\\\texts\\\\a*b.csv"), safe_name(".txt")
-    ('my poems (2).TXT', 'a_b.csv', 'txt.txt')
-    """
-    last = re.split(r"[\\/]", name)[-1]
-    cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .") or "text"
-    stem, dot, suffix = cleaned.rpartition(".")
-    if not dot:
-        return f"{cleaned[:_MAX_NAME_LENGTH]}.txt"
-    return f"{stem[: _MAX_NAME_LENGTH - len(suffix)]}.{suffix[:_MAX_NAME_LENGTH]}"
 
 
 def uploaded_files(value: Any) -> list[tuple[str, bytes]]:

@@ -90,6 +90,7 @@ class RemoteFile:
         path: Where it is written.
         opener: Opens URLs and follows redirects.
         alternative: The end of error messages, see `download_file`.
+        is_temporary: Whether an incomplete download is not kept for the next call.
         part: The incomplete file.
         state: The file with what the server reported about `part`.
         reported: What the server reported before the download.
@@ -98,8 +99,14 @@ class RemoteFile:
     """
 
     def __init__(
-        self, url: str, path: Path, opener: urllib.request.OpenerDirector, alternative: str
+        self,
+        url: str,
+        path: Path,
+        opener: urllib.request.OpenerDirector,
+        alternative: str,
+        is_temporary: bool = False,
     ) -> None:
+        self.is_temporary = is_temporary
         self.url, self.path, self.opener, self.alternative = url, path, opener, alternative
         self.part, self.state = Path(f"{path}.part"), Path(f"{path}.part.json")
         self.reported: _Facts = {}
@@ -154,9 +161,10 @@ def _download(file: RemoteFile, pauses: Sequence[float]) -> Generator[str, None,
             break
         except _RetryableError as error:
             if pause is None:
+                resumes = "" if file.is_temporary else ": the next call resumes the download"
                 raise DownloadError(
                     f"{file.url} is incomplete after {len(pauses) + 1} attempts: {error}; check "
-                    f"the network, {file.alternative}: the next call resumes the download"
+                    f"the network, {file.alternative}{resumes}"
                 ) from error
             yield f"retrying in {pause:g} s"
             time.sleep(pause)

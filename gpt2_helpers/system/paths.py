@@ -1,8 +1,9 @@
-"""Paths given by a user: `~` is the home folder, and a name that no disk accepts is an error."""
+"""Checks and cleans paths and file names that a user or a server gave; `~` is the home folder."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gpt2_helpers.errors import OptionError
@@ -10,6 +11,7 @@ from gpt2_helpers.errors import OptionError
 MAX_NAME_BYTES = 255  # the limit of Linux, macOS and Windows for a file's or folder's name
 # A run's name is part of the names of its archive, its earlier version and temporary files.
 _MAX_RUN_NAME_BYTES = 200
+_MAX_SAFE_NAME = 100  # characters
 
 
 def user_path(path: str | os.PathLike[str], name: str) -> Path:
@@ -58,3 +60,17 @@ def _too_long(name: str, value: str, limit: int) -> OptionError:
         f"{name} is too long for a file name: {_size(value)} bytes, at most {limit} are possible "
         f"({value[:40]!r} ...)"
     )
+
+
+def safe_name(name: str) -> str:
+    """Return a file name without folders and without characters that some file systems reject.
+
+    >>> safe_name("../../my poems (2).TXT"), safe_name("C:\\\\texts\\\\a*b.csv"), safe_name(".txt")
+    ('my poems (2).TXT', 'a_b.csv', 'txt.txt')
+    """
+    last = re.split(r"[\\/]", name)[-1]
+    cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .") or "text"
+    stem, dot, suffix = cleaned.rpartition(".")
+    if not dot:
+        return f"{cleaned[:_MAX_SAFE_NAME]}.txt"
+    return f"{stem[: _MAX_SAFE_NAME - len(suffix)]}.{suffix[:_MAX_SAFE_NAME]}"

@@ -13,10 +13,12 @@ from gpt2_helpers.checkpoint.model_files import load_model, save_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.data.find_files import find_training_files
+from gpt2_helpers.data.remote_files import LocalCopies
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import random_weights
+from gpt2_helpers.system.files import drain
 from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
@@ -66,9 +68,13 @@ def prepare(
     saved = folder.read()
     if saved.checkpoint is None:
         _check_is_free(out)
-        files = find_training_files(texts, run.validation_data, ReadReport())
-        chunks = text_chunks(files, data or DatasetConfig())
-        tokenizer = train_tokenizer(chunks, pretrain.vocab_size)
+        data = data or DatasetConfig()
+        with LocalCopies() as copies:
+            held_out = run.validation_data
+            validation = None if held_out is None else drain(copies.resolve(held_out))
+            local = drain(copies.resolve(texts))
+            files = find_training_files(local, validation, ReadReport(), data)
+            tokenizer = train_tokenizer(text_chunks(files, data), pretrain.vocab_size)
         model = new_model(pretrain, finetune.seed or 0)
         folder.path.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder.path)

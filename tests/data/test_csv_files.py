@@ -116,7 +116,7 @@ def test_blank_rows_are_skipped_and_reported(tmp_path: Path) -> None:
     assert "skipped 5 blank rows" in notes
     rows, notes = rows_and_notes(write(tmp_path, "id,title\n1,one\n2, \n,\n3,two\n"), "title")
     assert rows == ["one", "two"]
-    assert "skipped 1 row with an empty column" in notes
+    assert "skipped 1 row with an empty text" in notes
     assert "skipped 1 blank row" in notes
 
 
@@ -228,7 +228,7 @@ def test_marks_that_a_row_has_already_are_removed_and_reported(
     rows, notes = rows_and_notes(path)
     assert rows == [text, "two"]
     assert f"row{'s' * (row != text)} had {START} or {END} already: not marked twice" in notes
-    assert "skipped 1 row with an empty column" in notes
+    assert "skipped 1 row with an empty text" in notes
 
 
 def test_the_encoding_can_be_given(tmp_path: Path) -> None:

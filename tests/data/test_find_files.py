@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.find_files import check_column, find_files
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, OptionError
@@ -98,11 +99,13 @@ def test_an_empty_path_or_folder_is_an_error(tmp_path: Path) -> None:
         find_files(tmp_path)
 
 
-def test_a_column_without_a_table_is_an_error() -> None:
-    check_column([Path("a.txt"), Path("b.CSV")], "title")
-    check_column([Path("a.txt")], None)
-    with pytest.raises(OptionError, match=r"column='title' was given, but .* no \.csv or \.tsv"):
-        check_column([Path("a.txt")], "title")
+@pytest.mark.parametrize("name", ["b.CSV", "b.jsonl", "b.parquet", "b.tsv.gz"])
+def test_a_column_needs_a_file_of_records(tmp_path: Path, name: str) -> None:
+    write_files(tmp_path, {"a.txt": "text", name: "text"})
+    check_column([tmp_path / "a.txt", tmp_path / name], "title")
+    check_column([tmp_path / "a.txt"], None)
+    with pytest.raises(OptionError, match="column='title' was given, but .* no table"):
+        check_column([tmp_path / "a.txt"], "title")
 
 
 def test_system_files_are_skipped_in_folders_and_patterns(folder: Path) -> None:
@@ -121,27 +124,25 @@ def test_system_files_are_skipped_in_folders_and_patterns(folder: Path) -> None:
 JSON = '{"text": "one"}\n{"text": "two"}\n'
 
 
-@pytest.mark.parametrize("name", ["posts.jsonl", "posts.json", "posts.ndjson", "posts.txt"])
-def test_json_is_refused_if_it_is_named_and_skipped_in_a_folder(folder: Path, name: str) -> None:
-    write_files(folder, {name: JSON})
-    advice = rf"{name} is JSON, which is not read yet: .* pandas.read_json\('{name}'.*to_csv"
-    for path in (folder / name, [folder / "a.txt", folder / name]):
-        with pytest.raises(DatasetError, match=advice):
-            find_files(path)
+def test_json_without_texts_is_skipped_in_a_folder(folder: Path) -> None:
+    write_files(folder, {"posts.jsonl": JSON, "settings.json": '{"strict": true}'})
     for path in (folder, folder / "*"):
         report = ReadReport()
-        assert folder / name not in find_files(path, report)
+        found = find_files(path, report)
+        assert folder / "posts.jsonl" in found
+        assert folder / "settings.json" not in found
         (note,) = report.notes()
-        assert note == f"{folder / name}: skipped, because it is JSON, which is not read yet"
+        assert note.startswith(f"{folder / 'settings.json'}: skipped, because it is JSON without")
+    assert find_files(folder / "settings.json", ReadReport()) == [folder / "settings.json"]
+    assert folder / "settings.json" in find_files(folder)
+    config = DatasetConfig(column="title")
+    assert folder / "posts.jsonl" not in find_files(folder, ReadReport(), config)
 
 
-def test_nothing_but_json_is_refused(folder: Path) -> None:
-    write_files(folder, {"json/a.jsonl": JSON, "json/b.json": "{}"})
-    with pytest.raises(DatasetError, match=r"json contains only JSON files: .*a\.jsonl is JSON"):
-        find_files(folder / "json")
-    write_files(folder, {"notes.json": "Not JSON at all."})
-    with pytest.raises(DatasetError, match=r"is not JSON: rename it to \.txt"):
-        find_files(folder / "notes.json")
+def test_nothing_but_json_without_texts_is_an_error(folder: Path) -> None:
+    write_files(folder, {"json/a.jsonl": '{"id": 1}', "json/b.json": "{}"})
+    with pytest.raises(DatasetError, match=r"json contains only JSON files without texts \("):
+        find_files(folder / "json", ReadReport())
 
 
 def test_a_list_is_the_files_of_its_parts_each_once(folder: Path) -> None:

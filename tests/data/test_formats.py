@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 from pathlib import Path
 
 import pytest
 
-from gpt2_helpers.data.formats import Format, detect_format, is_json, is_system_file, read_head
+from gpt2_helpers.data.formats import (
+    Format,
+    detect_format,
+    has_records,
+    is_json,
+    is_system_file,
+    read_head,
+)
 from gpt2_helpers.errors import DatasetError
 
 
@@ -71,10 +79,27 @@ def test_prose_is_text(tmp_path: Path, content: str) -> None:
         ("a.jsonl", Format.JSON),
         ("a.ndjson", Format.JSON),
         ("a.JSON", Format.JSON),
+        ("a.parquet", Format.PARQUET),
     ],
 )
 def test_the_suffix_decides_first(tmp_path: Path, name: str, kind: Format) -> None:
     assert detect_format(write(tmp_path, '{"text": "one"}\n', name)) is kind
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PAR1\x15\x04", Format.PARQUET),
+        (gzip.compress(b'{"text": "one"}'), Format.JSON),
+        (gzip.compress(b"Once there was a cat."), Format.TEXT),
+    ],
+)
+def test_the_content_decides_for_other_suffixes(
+    tmp_path: Path, content: bytes, kind: Format
+) -> None:
+    path = write(tmp_path, content, "a.bin")
+    assert detect_format(path) is kind
+    assert has_records(path) is (kind is not Format.TEXT)
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_the_line_number_is_right_beyond_the_first_chunk(tmp_path: Path) -> None
         (b"GIF89a\1\0", "a GIF image"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
         (b"PK\x03\x04\x14\0", "a zip archive or an Office document"),
-        (b"\x1f\x8b\x08\0", "a gzip archive"),
+        (b"BZh91AY&SY", "a bzip2 archive"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"SQLite format 3\0", "an SQLite database"),
     ],

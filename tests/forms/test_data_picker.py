@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import html
+import io
 import shutil
 from datetime import datetime
 from pathlib import Path
 
 import ipywidgets as widgets
+import pyarrow
+import pyarrow.parquet
 import pytest
+import zstandard
 
 from faulty_server import running
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.dataset import load_dataset
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.forms.data_picker import DataPicker
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
+from toy import toy_tokenizer
 
+TOKENIZER = toy_tokenizer()
 TABLE = 'id,title,score\n1,"Why, oh why?",30\n2,A longer title than that,4\n'
 
 
@@ -246,6 +255,50 @@ def test_an_upload_is_saved_and_chosen(folder: Path) -> None:
     assert picker.path() == "poems.txt"
     assert "Roses are red." in shown(picker)
     assert [file.name for file in folder.iterdir()] == ["poems.txt"]
+
+
+def parquet() -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"id": ["1"], "text": ["Roses are red."]}), file)
+    return file.getvalue()
+
+
+LINE = b'{"id": "1", "text": "Roses are red."}\n'
+UPLOADS = {
+    "a.md": b"Roses are red.\n",
+    "a.csv": b"text\nRoses are red.\n",
+    "a.tsv": b"id\ttext\n1\tRoses are red.\n",
+    "a.jsonl": LINE,
+    "a.ndjson": LINE,
+    "a.json": b'["Roses are red.", "Violets are blue."]',
+    "a.jsonl.gz": gzip.compress(LINE),
+    "a.csv.zst": zstandard.compress(b"text\nRoses are red.\n"),
+    "a.parquet": parquet(),
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_each_format_can_be_uploaded(folder: Path, name: str) -> None:
+    picker = DataPicker()
+    assert Path(name).suffix in picker._upload.accept
+    upload(picker, name, UPLOADS[name])
+    assert picker.path() == name
+    assert "Roses are red." in shown(picker)
+    has_columns = name.endswith((".tsv", ".jsonl", ".ndjson", ".jsonl.gz", ".parquet"))
+    assert picker.column == ("text" if has_columns else None)
+    dataset = load_dataset(picker.path(), TOKENIZER, DatasetConfig(column=picker.column))
+    assert "Roses are red." in TOKENIZER.decode(dataset.tokens.tolist())
+
+
+def test_settings_in_json_are_reported(folder: Path) -> None:
+    (folder / "a.json").write_text('{"strict": true}')
+    assert "without a list of texts" in shown(DataPicker(dataset="a.json"))
+
+
+def test_a_url_of_another_protocol_is_left_to_load_dataset(folder: Path) -> None:
+    picker = DataPicker()
+    picker.form.set(dataset="", address="s3://bucket/a.jsonl")
+    assert picker.path() == "s3://bucket/a.jsonl"
 
 
 def test_an_upload_that_cannot_be_saved_is_reported(folder: Path) -> None:

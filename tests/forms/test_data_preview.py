@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,24 @@ def test_a_huge_file_is_not_read_completely(folder: Path) -> None:
 def test_a_token_file_is_not_opened(folder: Path) -> None:
     (folder / "a.npz").write_bytes(b"x" * 2_000_000)
     assert preview("a.npz").size == "a file of encoded text, 2.0 MB"
+
+
+def test_a_small_file_may_be_large_inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt2_helpers.forms.data_preview.MAX_BYTES_READ", 100_000)
+    (folder / "a.txt.gz").write_bytes(gzip.compress(b"The first line\n" * 200_000))
+    found = preview("a.txt.gz")
+    assert found.excerpt.startswith("The first line")
+    assert (found.size[:9], found.characters) == ("a file of", None)
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "one", "n": "1"}\n' * 100_000))
+    found = preview("a.jsonl.gz", "text")
+    assert found.excerpt.startswith("one\none")
+    assert (found.size[:9], found.characters) == ("a file of", None)
+    assert list(found.columns) == ["text", "n"]
+
+
+def test_only_the_first_records_of_a_large_file_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpt2_helpers.forms.data_preview.MAX_BYTES_READ", 1000)
+    (folder / "a.jsonl").write_text('{"text": "one"}\n' * 1000 + "oops\n")
+    assert preview("a.jsonl").size == "a file of 16 KB"

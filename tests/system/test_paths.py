@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.system.paths import check_run_name, user_path
+from gpt2_helpers.system.paths import check_run_name, safe_name, user_path
 
 
 def test_the_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +54,15 @@ def test_run_names(name: str) -> None:
 def test_what_cannot_be_a_run_name(name: Any) -> None:
     with pytest.raises(OptionError, match="run_name"):
         check_run_name(name)
+
+
+@pytest.mark.parametrize("name", ["../a.txt", "/etc/passwd", "..", "C:\\x\\a.txt", "a\0b"])
+def test_safe_names_stay_in_a_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / safe_name(name)
+    path.write_text("text")
+    assert path.parent == tmp_path
+    assert not path.name.startswith((".", "~"))
+
+
+def test_safe_names_are_short() -> None:
+    assert len(safe_name("x." + "y" * 400)) <= 110

@@ -1,0 +1,163 @@
+"""Parquet files: finds the column of the texts, and reads it in batches of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gpt2_helpers.data.json_files import PAIR_KEYS, TEXT_KEY
+from gpt2_helpers.data.record_texts import Fields, ValueCleaner
+from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.errors import DatasetError, brief, brief_repr, import_optional, nearest
+
+_BATCH_ROWS = 128  # at a time, since a row may be a whole book
+_BUFFER_SIZE = 1 << 20  # bytes of a column read at a time, instead of all of a row group
+_SAMPLE_ROWS = 100
+
+
+def read_parquet(
+    path: Path, report: ReadReport, columns: tuple[str | None, ...] = (None,)
+) -> Iterator[Fields]:
+    """Read the texts of a Parquet file, in order.
+
+    Args:
+        path: File to read.
+        report: Receives what was detected, and the number of bytes read.
+        columns: Column of the text, or those of the prompt and the completion. Dots lead into
+            structs. None: the only column of texts, else `text`, else `prompt` and `completion`.
+
+    Yields:
+        The fields of each row, one for each column. Nulls are empty texts.
+
+    Raises:
+        DatasetError: The file is damaged, or a column is unknown or not text.
+        MissingPackageError: The package pyarrow is missing.
+
+    Example:
+        texts = [text for text, in read_parquet(Path("posts.parquet"), ReadReport(), ("body",))]
+    """
+    with _open(path) as file:
+        names = _choose_columns(path, _text_columns(file), [*file.schema_arrow.names], columns)
+        report.add(path, f"read as Parquet, {' and '.join(map(repr, names))} of each row")
+        clean = ValueCleaner()
+        before, size = report.bytes_read, path.stat().st_size
+        total, done = max(1, file.metadata.num_rows), 0
+        for batch in _batches(path, file, names):
+            for row, fields in enumerate(batch, done + 1):
+                yield tuple(clean(_text(path, row, field)) for field in fields)
+            done += len(batch)
+            report.bytes_read = before + size * done // total
+        clean.report(path, report)
+        if not done:
+            report.add(path, "no rows")
+
+
+def parquet_columns(path: Path) -> dict[str, int]:
+    """Return the columns of texts, each with its number of characters in a sample of the rows."""
+    with _open(path) as file:
+        names = _text_columns(file)
+        batch = next(_batches(path, file, tuple(names)), []) if names else []
+        rows = [[_text(path, 1, field) for field in row] for row in batch[:_SAMPLE_ROWS]]
+        return {name: sum(len(row[index]) for row in rows) for index, name in enumerate(names)}
+
+
+def _open(path: Path) -> Any:
+    parquet = import_optional("pyarrow.parquet", "reading Parquet files", "data")
+    try:
+        return parquet.ParquetFile(path, buffer_size=_BUFFER_SIZE, pre_buffer=False)
+    except Exception as error:  # pyarrow raises several types, and files may be malicious
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{path} is damaged or not a Parquet file ({brief(error)}): copy or write it again"
+    )
+
+
+def _text_columns(file: Any) -> list[str]:
+    """The columns of strings, also those inside structs, by their paths."""
+    arrow = import_optional("pyarrow", "reading Parquet files", "data")
+    found = []
+
+    def visit(field: Any, name: str) -> None:
+        kind = field.type
+        if arrow.types.is_dictionary(kind):
+            kind = kind.value_type
+        if arrow.types.is_struct(kind):
+            for index in range(kind.num_fields):
+                visit(kind.field(index), f"{name}.{kind.field(index).name}")
+        elif any(
+            check(kind)
+            for check in (
+                arrow.types.is_string,
+                arrow.types.is_large_string,
+                arrow.types.is_binary,  # older writers do not say that it is text
+                arrow.types.is_large_binary,
+            )
+        ):
+            found.append(name)
+
+    for field in file.schema_arrow:
+        visit(field, field.name)
+    return found
+
+
+def _choose_columns(
+    path: Path, texts: list[str], names: list[str], columns: tuple[str | None, ...]
+) -> tuple[str, ...]:
+    listed = ", ".join(brief(name, 40) for name in texts[:20]) or "none"
+    if columns == (None,):
+        if len(texts) == 1 or TEXT_KEY in texts:
+            return (TEXT_KEY if TEXT_KEY in texts else texts[0],)
+        if all(name in texts for name in PAIR_KEYS):
+            return PAIR_KEYS
+        raise DatasetError(
+            f"{path} has {len(texts)} columns of texts ({listed}): "
+            + (f"name one, such as column={texts[0]!r}" if texts else "use another file")
+        )
+    for column in columns:
+        if column is None:
+            raise DatasetError(
+                f"{path}: name the column of the completions too, such as column='completion'"
+            )
+        if column not in texts:
+            problem = "is not text" if column in names else "does not exist"
+            raise DatasetError(
+                f"{path}: the column {brief_repr(column)} {problem}{nearest(column, texts)}: its "
+                f"columns of texts are {listed}"
+            )
+    return tuple(column for column in columns if column is not None)
+
+
+def _batches(path: Path, file: Any, names: tuple[str, ...]) -> Iterator[list[tuple[Any, ...]]]:
+    """The values of the columns in each row, a few rows at a time."""
+    try:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[*names]):
+            yield list(zip(*(_values(batch, name) for name in names), strict=True))
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _values(batch: Any, name: str) -> list[Any]:
+    if name in batch.schema.names:
+        return [*batch.column(name).to_pylist()]
+    first, *others = name.split(".")
+    values = batch.column(first).to_pylist()
+    for part in others:
+        values = [None if value is None else value[part] for value in values]
+    return [*values]
+
+
+def _text(path: Path, row: int, value: Any) -> str:
+    if not isinstance(value, bytes):
+        return value or ""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise DatasetError(
+            f"{path}, row {row}: bytes that are not UTF-8 text: choose another column"
+        ) from None
