@@ -96,7 +96,7 @@ def adapt_vocabulary(
         raise CheckpointError(f"{out} already contains a model: use another folder")
     base = model_folder(model_name, model_dir)
     old = Tokenizer.load(base)
-    files = find_training_files(texts, validation_data, ReadReport())
+    files = find_training_files(texts, validation_data, ReadReport(), data)
     new = train_tokenizer(text_chunks(files, data), vocab_size or old.n_vocab)
     model = load_model(base)
     out.mkdir(parents=True, exist_ok=True)
