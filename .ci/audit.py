@@ -17,7 +17,7 @@ from importlib import metadata
 
 TIMEOUT = 90  # seconds for pip-audit
 ROOT = "gpt2-helpers"
-EXTRAS = ("data", "fast", "notebooks", "pretrain", "web")
+NOT_NEEDED = {"test"}  # extras that users do not install
 
 # Permissive licenses, by the names that packages use in their metadata.
 ALLOWED = re.compile(
@@ -32,7 +32,8 @@ def dependencies() -> set[str]:
     from packaging.requirements import Requirement
 
     found: set[str] = set()
-    pending = [(ROOT, extra) for extra in EXTRAS]
+    extras = set(metadata.metadata(ROOT).get_all("Provides-Extra") or ()) - NOT_NEEDED
+    pending = [(ROOT, extra) for extra in ("", *sorted(extras))]
     visited: set[tuple[str, str]] = set()
     while pending:
         name, extra = pending.pop()

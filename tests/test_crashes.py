@@ -175,7 +175,7 @@ def start_training(*more: str) -> subprocess.Popen[str]:
 def end_process(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
     """Send a signal, and return the exit code and the remaining output."""
     process.send_signal(number)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 import cost
 from paths import ROOT
 from toy_runs import save_run, write_model
+from web_server import TIMEOUT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -129,14 +130,14 @@ def check_serves(process: subprocess.Popen[str], name: str) -> None:
         assert line.startswith(f"{name} at http://"), process.stderr and process.stderr.read()
         address = line.split()[-1]
         try:
-            text = httpx.get(address, params={"length": 5}, timeout=60).json()["text"]
+            text = httpx.get(address, params={"length": 5}, timeout=TIMEOUT).json()["text"]
             assert isinstance(text, str)
-            page = httpx.get(address, headers={"Accept": "text/html"}, timeout=60)
+            page = httpx.get(address, headers={"Accept": "text/html"}, timeout=TIMEOUT)
             assert "<textarea" in page.text
-            assert httpx.get(f"{address}static/page.js", timeout=60).status_code == 200
+            assert httpx.get(f"{address}static/page.js", timeout=TIMEOUT).status_code == 200
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(TIMEOUT) == 0
 
 
 def test_the_image_without_a_run_serves_the_bundled_model(plain: Image) -> None:
@@ -181,7 +182,7 @@ def test_a_run_in_a_bucket_takes_precedence_over_a_baked_one(
 
 def test_a_missing_run_is_an_error(plain: Image, tmp_path: Path) -> None:
     process = plain.start(RUN_FOLDER=str(tmp_path / "runs" / "nothing"))
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=TIMEOUT)[1]
     assert process.returncode == 2
     assert "nothing" in stderr.splitlines()[-1]
     assert "Traceback" not in stderr

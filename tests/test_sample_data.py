@@ -49,7 +49,7 @@ def make_titles(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_script_regenerates_its_file(script: str, name: str, tmp_path: Path) -> None:
     out = tmp_path / name
     subprocess.run(
-        [sys.executable, "-B", DATA / script, "--out", out], check=True, timeout=60, cwd=tmp_path
+        [sys.executable, "-B", DATA / script, "--out", out], check=True, timeout=300, cwd=tmp_path
     )
     assert out.read_bytes() == (DATA / name).read_bytes()
 
@@ -57,7 +57,7 @@ def test_a_script_regenerates_its_file(script: str, name: str, tmp_path: Path) -
 @pytest.mark.parametrize("script", ["grammar.py", "make_titles.py", "make_stories.py"])
 def test_the_doctests_of_a_script_pass(script: str, tmp_path: Path) -> None:
     command = [sys.executable, "-B", "-m", "doctest", str(DATA / script)]
-    result = subprocess.run(command, timeout=60, cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run(command, timeout=300, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
 
 

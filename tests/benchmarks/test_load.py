@@ -16,8 +16,8 @@ def test_throughput_and_memory_are_measured() -> None:
     assert len(measurement.rates) == 2
     assert min(measurement.rates) > 0
     assert len(measurement.latencies) >= 4
-    first_texts, latencies = measurement.first_texts, measurement.latencies
-    assert 0 < min(first_texts) <= max(first_texts) < max(latencies) * 5
+    assert len(measurement.first_texts) >= 4
+    assert min(measurement.first_texts) > 0
     assert [number for number, _ in memory[:-1]] == sorted(number for number, _ in memory[:-1])
     assert memory[-1][0] == 40
     assert 20 < memory[-1][1] < 2000

@@ -61,7 +61,7 @@ def start(tmp_path: Path) -> Callable[..., WorkerProcess]:
     script = tmp_path / "fake.py"
     script.write_text(FAKE_WORKER, encoding="utf-8")
 
-    def start(behavior: str, timeout: float = 60, workload: str = "generate-1") -> WorkerProcess:
+    def start(behavior: str, timeout: float = 300, workload: str = "generate-1") -> WorkerProcess:
         command = [sys.executable, str(script), "fake", workload, str(tmp_path), behavior]
         return WorkerProcess(command, tmp_path / "log", timeout)
 
@@ -76,7 +76,7 @@ def test_a_worker_warms_up_before_it_is_ready(
     first, second = process.run(), process.run()
     process.close()
     assert (first["units"], second["units"]) == (2, 3)  # the first run warmed up
-    assert 0 <= first["seconds"] < 60
+    assert first["seconds"] >= 0
     assert 0 < first["peak_gb"] < 1
     assert "library output" in (tmp_path / "log").read_text(encoding="utf-8")
 
@@ -151,13 +151,13 @@ def test_a_hanging_worker_is_killed_with_its_children(
     start: Callable[..., WorkerProcess], tmp_path: Path
 ) -> None:
     process = start("hangs")
-    process.timeout = 1.0
-    with pytest.raises(WorkerError, match="^took over 1 s$"):
+    process.timeout = 5.0
+    with pytest.raises(WorkerError, match="^took over 5 s$"):
         process.run()
     child = int((tmp_path / "child").read_text())
     os.kill(child, 0)  # it is there
     process.close()
-    for _ in range(500):  # until the system has buried it
+    for _ in range(12_000):  # until the system has buried it
         if not _is_running(child):
             break
         time.sleep(0.01)

@@ -18,4 +18,4 @@ def test_a_worker_that_is_never_ready_times_out(tmp_path: Path) -> None:
 def test_a_killed_worker_suggests_out_of_memory(tmp_path: Path) -> None:
     script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(WorkerError, match="^ended by SIGKILL, probably out of memory$"):
-        WorkerProcess([sys.executable, "-c", script], tmp_path / "log", timeout=60)
+        WorkerProcess([sys.executable, "-c", script], tmp_path / "log", timeout=300)

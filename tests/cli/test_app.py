@@ -82,7 +82,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
     assert "tensorflow" not in sys.modules, arguments
 """
     command = [sys.executable, "-c", script]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from toy_runs import save_run, write_model
-from web_server import address_of, started
+from web_server import TIMEOUT, address_of, started
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_invalid_options_exit_with_a_message(
     tmp_path: Path, arguments: list[str], port: str, message: str
 ) -> None:
     with started(tmp_path, *arguments, PORT=port) as process:
-        last_line = process.communicate(timeout=60)[1].splitlines()[-1]
+        last_line = process.communicate(timeout=TIMEOUT)[1].splitlines()[-1]
         assert process.returncode == 2
         assert message in last_line
 
@@ -36,9 +36,9 @@ def test_a_run_and_its_key_are_served(tmp_path: Path, monkeypatch: pytest.Monkey
     options = ("--run-name", "run1", "--port", "0", "--workers", "1")
     with started(tmp_path, *options, GPT2_SERVE_KEY="open sesame") as process:
         url = f"{address_of(process)}api/model"
-        assert httpx.get(url, timeout=20).status_code == 401
+        assert httpx.get(url, timeout=TIMEOUT).status_code == 401
         headers = {"Authorization": "Bearer open sesame"}
-        assert httpx.get(url, headers=headers, timeout=20).json()["name"] == "run1"
+        assert httpx.get(url, headers=headers, timeout=TIMEOUT).json()["name"] == "run1"
 
 
 def test_the_port_comes_from_the_environment(tmp_path: Path) -> None:
@@ -48,4 +48,4 @@ def test_the_port_comes_from_the_environment(tmp_path: Path) -> None:
     with started(tmp_path, PORT=str(port)) as process:
         address = address_of(process)
         assert address.endswith(f":{port}/")
-        assert httpx.get(f"{address}healthz", timeout=20).json() == {"status": "alive"}
+        assert httpx.get(f"{address}healthz", timeout=TIMEOUT).json() == {"status": "alive"}

@@ -222,7 +222,10 @@ def test_a_script_without_a_main_guard_runs_once_and_loads_no_tensorflow(tmp_pat
     )
     path = os.pathsep.join([str(fake.parent), str(ROOT)])
     output = subprocess.check_output(
-        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path}, text=True, timeout=60
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+        timeout=300,
     )
     assert output.splitlines() == ["begin"] + ["What is", " the best"] * 3
     assert not (tmp_path / "loaded").exists()

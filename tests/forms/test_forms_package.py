@@ -27,6 +27,6 @@ def test_missing_ipywidgets_error_has_the_install_command() -> None:
         "except ImportError as error:\n    print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300
     )
     assert done.stdout.count('pip install "gpt2-helpers[notebooks]"') == 1

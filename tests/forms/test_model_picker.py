@@ -166,7 +166,7 @@ def test_the_chosen_model_is_served(page: list[Any]) -> None:
     for name in ("<new>", "toy"):
         form.choose(name)
         served = form.serve(batch_size=2)
-        about = httpx.get(f"{served.url}api/model", timeout=20).json()
+        about = httpx.get(f"{served.url}api/model", timeout=120).json()
         assert about["name"] == name
     served.stop()
     assert all("Loading" not in words(widget) for widget in page)

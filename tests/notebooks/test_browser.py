@@ -17,6 +17,7 @@ import pytest
 
 from bigquery_stand_in import running
 from jupyterlab_session import Lab, Notebook, browser
+from open_page import generate, set_slider
 from paths import ROOT
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ PICTURES = {
     "bigquery_export": ("bigquery-form", "export"),
 }
 MAX_PICTURE_BYTES = 250_000
-TIMEOUT = 30_000  # milliseconds
+TIMEOUT = 300_000  # milliseconds; a busy machine must not fail a test that is only slow
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +196,10 @@ def test_an_interrupt_stops_a_button_repeatedly(notebook: Notebook, lab: Lab) ->
     for _ in range(3):
         notebook.page.wait_for_timeout(1000)  # an immediate click would count as queued
         form.get_by_role("button", name="Generate").click()
-        notebook.page.wait_for_timeout(2000)
-        assert "Interrupted" not in notebook.text_of("generate-form"), "still generating"
+        # The progress of the time before is replaced by a new one.
+        form.get_by_text("Interrupted.").wait_for(state="detached", timeout=TIMEOUT)
+        wait_for_text(form, " of 500 texts")
+        notebook.page.wait_for_timeout(500)  # now it generates
         (kernel,) = lab.request("kernels")
         lab.request(f"kernels/{kernel['id']}/interrupt", "POST")
         wait_for_text(form, "Interrupted. The finished texts were kept.")
@@ -219,9 +222,9 @@ def test_a_link_opens_the_web_app(notebook: Notebook) -> None:
         notebook.cell("serve").get_by_role("link").click(timeout=TIMEOUT)
     page = opened.value
     page.locator("h1", has_text="Write with tiny").wait_for(timeout=TIMEOUT)
-    page.fill("#editor", "It was a dark night, and")
-    page.click("#generate")
-    page.locator("#status", has_text="Done").wait_for(timeout=TIMEOUT)
+    set_slider(page, "max_new_tokens", 5)
+    page.uncheck("#option-finish_sentence")
+    generate(page, "It was a dark night, and")
     page.close()
 
 

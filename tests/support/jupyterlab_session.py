@@ -6,6 +6,7 @@ Uses only page elements that exist in both JupyterLab 3.5 and 4.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -54,7 +56,7 @@ def find_chromium() -> str:
         return (
             bool(path)
             and not subprocess.run(
-                [str(path), "--version"], capture_output=True, timeout=60
+                [str(path), "--version"], capture_output=True, timeout=CELL_TIMEOUT
             ).returncode
         )
 
@@ -62,10 +64,13 @@ def find_chromium() -> str:
         return next(filter(works, map(shutil.which, BROWSERS)), None)
 
     if not found() and shutil.which("apt-get") and os.geteuid() == 0:
-        install = ["apt-get", "install", "--yes", "--quiet=2", "chromium"]
-        for command in (["apt-get", "update", "--quiet=2"], install):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(command, capture_output=True, timeout=300, check=False)
+        # One process of the tests installs it, and the others wait.
+        with Path(tempfile.gettempdir(), "gpt2-helpers-tests.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            install = ["apt-get", "install", "--yes", "--quiet=2", "chromium"]
+            for command in (["apt-get", "update", "--quiet=2"], install) * (not found()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run(command, capture_output=True, timeout=CELL_TIMEOUT, check=False)
     if path := found():
         return path
     pytest.skip("needs chromium: apt-get install chromium, as root, or Chrome on PATH")
@@ -133,8 +138,8 @@ class Lab:
             raise
 
     def _wait(self) -> None:
-        for _ in range(600):
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        for _ in range(round(CELL_TIMEOUT / 0.2)):
+            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 self.request("status")
                 return
             if self.process.poll() is not None:
@@ -149,7 +154,7 @@ class Lab:
             headers={"Authorization": f"token {self.token}"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=CELL_TIMEOUT) as answer:
             return json.loads(answer.read() or b"null")
 
     def close_kernels(self) -> None:
@@ -181,6 +186,7 @@ class Lab:
             viewport={"width": WIDTH, "height": HEIGHT},
             permissions=["clipboard-read", "clipboard-write"],
         )
+        context.set_default_timeout(CELL_TIMEOUT * 1000)
         page = context.new_page()
         path = f"{name}/notebooks/{notebook.name}"
         page.goto(f"{self.address}/doc/tree/{path}?reset&token={self.token}")
@@ -249,7 +255,7 @@ class Notebook:
         """Press Ctrl+S and wait until the file is written."""
         before = self.path.stat().st_mtime_ns
         self.page.keyboard.press("Control+s")
-        for _ in range(200):
+        for _ in range(round(CELL_TIMEOUT / 0.05)):
             if self.path.stat().st_mtime_ns != before:
                 with contextlib.suppress(ValueError):  # partially written
                     json.loads(self.path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-TIMEOUT = 30_000  # milliseconds for each step
+TIMEOUT = 300_000  # milliseconds for each step
 PROMPT = "It was a dark night, and"
 
 
@@ -36,10 +36,7 @@ class OpenPage:
 
     def generate(self, text: str = PROMPT) -> str:
         """Generate from a prompt; returns the text of the newest card."""
-        self.page.fill("#editor", text)
-        self.page.click("#generate")
-        self.page.locator("#status", has_text="Done").wait_for()
-        return self.page.locator(".result-text").first.inner_text()
+        return generate(self.page, text)
 
     def start_generating(self) -> None:
         """Generate from the prompt until the first words are there."""
@@ -49,10 +46,7 @@ class OpenPage:
         self.page.locator(".result.generating .result-text", has_text=started).wait_for()
 
     def set_slider(self, name: str, value: float) -> None:
-        self.page.locator(f"#option-{name}").evaluate(
-            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
-            value,
-        )
+        set_slider(self.page, name, value)
 
     def clipboard(self) -> str:
         text: str = self.page.evaluate("() => navigator.clipboard.readText()")
@@ -61,6 +55,23 @@ class OpenPage:
     def screenshot(self, name: str) -> None:
         if folder := os.environ.get("PICTURES"):
             self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def generate(page: Page, text: str) -> str:
+    """Generate from a prompt in the page; returns the text of the newest card."""
+    page.fill("#editor", text)
+    page.click("#generate")
+    page.locator("#status", has_text=re.compile("Done|Interrupted")).wait_for(timeout=TIMEOUT)
+    assert "Done" in page.locator("#status").inner_text(), page.locator("#notice").inner_text()
+    return page.locator(".result-text").first.inner_text()
+
+
+def set_slider(page: Page, name: str, value: float) -> None:
+    """Move a slider in the page."""
+    page.locator(f"#option-{name}").evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+        value,
+    )
 
 
 def sent_by(request: Any) -> dict[str, Any]:

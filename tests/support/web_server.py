@@ -19,8 +19,14 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.server import Server
 
-# A request for a long text.
-LONG = {"prefix": "Once upon a time", "max_new_tokens": 200, "temperature": 1.0}
+TIMEOUT = 300.0  # seconds; a busy machine must not fail a test that is only slow
+# A request for a long text. It cannot end early, since the zero byte is never generated.
+LONG = {
+    "prefix": "Once upon a time",
+    "max_new_tokens": 200,
+    "temperature": 1.0,
+    "truncate": "\x00",
+}
 
 
 @contextmanager
@@ -35,7 +41,7 @@ def serving(
         slow_down(server.engine, step_seconds)
     server.start()
     try:
-        with httpx.Client(base_url=server.url, timeout=60) as client:
+        with httpx.Client(base_url=server.url, timeout=TIMEOUT) as client:
             yield client
     finally:
         server.stop()
@@ -99,7 +105,7 @@ def metric(client: httpx.Client, name: str) -> float:
     raise AssertionError(f"no metric {name}")
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = TIMEOUT) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not true within {seconds:g} s"

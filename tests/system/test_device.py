@@ -121,7 +121,7 @@ def test_tensorflow_uses_onednn_by_default(chosen: str | None, expected: str) ->
         cwd=root,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout.strip() == expected

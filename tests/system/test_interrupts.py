@@ -77,15 +77,15 @@ def test_other_threads_are_not_affected(handlers: list[int]) -> None:
     def work() -> None:
         with deferred_interrupts() as interruption:
             inside.set()
-            leave.wait(timeout=60)
+            leave.wait(timeout=300)
             wishes.append(interruption.requested)
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert inside.wait(timeout=60)
+    assert inside.wait(timeout=300)
     signal.raise_signal(signal.SIGINT)  # reaches the main thread, as without the other thread
     leave.set()
-    thread.join(timeout=60)
+    thread.join(timeout=300)
     assert (handlers, wishes) == ([signal.SIGINT], [False])
 
 
@@ -112,7 +112,7 @@ def test_a_process_finishes_its_step_after_a_signal(number: signal.Signals) -> N
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=300)
     assert rest.endswith("saved\n")
     assert process.returncode == 0
 
@@ -128,7 +128,7 @@ def test_a_second_signal_stops_a_process() -> None:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGINT)
-        rest, error = process.communicate(timeout=60)
+        rest, error = process.communicate(timeout=300)
     assert "saved" not in rest
     assert "KeyboardInterrupt" in error
     assert process.returncode != 0

@@ -52,7 +52,7 @@ def test_a_bar_in_a_terminal_is_redrawn() -> None:
         "with Bar(total=3, mininterval=0) as bar:\n    [bar.update() for _ in range(3)]"
     )
     try:
-        subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True, timeout=300)
         shown = os.read(ours, 10000).decode()
     finally:
         os.close(ours)

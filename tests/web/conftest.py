@@ -12,7 +12,7 @@ import pytest
 from gpt2_helpers.session import Session
 from jupyterlab_session import browser
 from open_page import OpenPage
-from web_server import serving
+from web_server import TIMEOUT, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,7 +39,9 @@ def connect() -> Callable[[httpx.Client], socket.socket]:
 
     def connect(client: httpx.Client) -> socket.socket:
         assert client.base_url.port is not None
-        return socket.create_connection((client.base_url.host, client.base_url.port), timeout=20)
+        return socket.create_connection(
+            (client.base_url.host, client.base_url.port), timeout=TIMEOUT
+        )
 
     return connect
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from paths import ROOT
-from web_server import address_of, started
+from web_server import TIMEOUT, address_of, started
 
 DOCUMENT = ROOT / "docs" / "training.md"
 SHAPES = ("square", "circle", "house", "garden", "window", "table")
@@ -45,9 +45,9 @@ def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
     with started(tmp_path, *serve, "--port", "0", "--workers", "1") as process:
         address = address_of(process).rstrip("/")
         parameters = {"text": "def area_of_table(table):\n    return table.", "temperature": 0.0}
-        response = httpx.post(f"{address}{path}", json=parameters, timeout=60).json()
+        response = httpx.post(f"{address}{path}", json=parameters, timeout=TIMEOUT).json()
         assert response["completions"] == ["width * table.height"]
         # At the end of a line, the completion is the next line with its indentation.
         parameters["text"] = "def area_of_house(house):"
-        response = httpx.post(f"{address}{path}", json=parameters, timeout=60).json()
+        response = httpx.post(f"{address}{path}", json=parameters, timeout=TIMEOUT).json()
         assert response["completions"][0].startswith("\n    return house")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import httpx
 
-from web_server import events_of, metric
+from web_server import events_of, metric, wait_until
 
 
 def test_tokens_and_requests_are_counted(client: httpx.Client) -> None:
     before = metric(client, "gpt2_tokens_total")
     client.post("/api/generate", json={"max_new_tokens": 7, "nsamples": 2, "temperature": 0.0})
-    assert metric(client, "gpt2_tokens_total") == before + 14
+    # The last tokens are counted after they were sent.
+    wait_until(lambda: metric(client, "gpt2_tokens_total") == before + 14)
     client.get("/made-up-path")
     text = client.get("/metrics").text
     assert 'gpt2_requests_total{route="/api/generate",status="200"}' in text

@@ -9,17 +9,18 @@ import pytest
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.errors import OptionError
+from web_server import TIMEOUT
 
 
 def test_the_next_call_replaces_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     first = gpt2.serve(batch_size=2)
     assert f"tiny at {first.url}" in capsys.readouterr().out
-    assert httpx.get(first.url, params={"length": 3}, timeout=20).json()["text"]
+    assert httpx.get(first.url, params={"length": 3}, timeout=TIMEOUT).json()["text"]
     second = gpt2.serve(model_name="tiny", batch_size=2)
     try:
         with pytest.raises(httpx.TransportError):
             httpx.get(first.url, timeout=2)
-        policy = httpx.get(f"{second.url}how", timeout=20).headers["content-security-policy"]
+        policy = httpx.get(f"{second.url}how", timeout=TIMEOUT).headers["content-security-policy"]
         assert policy.endswith("frame-ancestors 'self'")
     finally:
         second.stop()
@@ -36,7 +37,7 @@ def test_colab_shows_the_page_below_the_cell(
     server = gpt2.serve(batch_size=2)
     try:
         assert shown == [server.port]
-        policy = httpx.get(f"{server.url}how", timeout=20).headers["content-security-policy"]
+        policy = httpx.get(f"{server.url}how", timeout=TIMEOUT).headers["content-security-policy"]
         assert "https://colab.research.google.com" in policy
     finally:
         server.stop()

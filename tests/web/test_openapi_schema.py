@@ -22,11 +22,11 @@ def test_every_response_conforms_to_the_document(tiny: Session, tmp_path: Path) 
         command = [
             *(str(Path(sys.executable).parent / "schemathesis"), "run"),
             f"{client.base_url}openapi.json",
-            *("--max-examples", "40", "--seed", "1", "--no-color", "--max-failures", "5"),
-            *("--phases", "examples,coverage,fuzzing", "--request-timeout", "60"),
+            *("--max-examples", "15", "--seed", "1", "--no-color", "--max-failures", "5"),
+            *("--phases", "examples,coverage,fuzzing", "--request-timeout", "300"),
             # A schema cannot say that a prefix must have fewer tokens than the length.
             *("--exclude-checks", "positive_data_acceptance"),
         ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 tested" not in done.stdout

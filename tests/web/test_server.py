@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.server import Server
-from web_server import LONG, address_of, events_of, serving, started
+from web_server import LONG, TIMEOUT, address_of, events_of, serving, started
 
 
 def test_a_key_loses_its_final_newline(tiny: Session) -> None:
@@ -44,8 +43,9 @@ def test_an_address_of_another_machine_is_rejected(tiny: Session, host: str) -> 
 
 
 def test_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0", PORT="1") as process:
-        with httpx.Client(base_url=address_of(process), timeout=60) as client:
+    options = ("--port", "0", "--shutdown-timeout", "300")
+    with started(tmp_path, *options, PORT="1") as process:
+        with httpx.Client(base_url=address_of(process), timeout=TIMEOUT) as client:
             assert client.get("/readyz").status_code == 200
             with client.stream("POST", "/api/stream", json=LONG) as response:
                 events = events_of(response)
@@ -55,20 +55,18 @@ def test_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
             assert names[-2:] == ["end", "done"]
             with pytest.raises(httpx.TransportError):
                 httpx.get(str(client.base_url), timeout=2)
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT) == 0
 
 
 def test_sigterm_fails_requests_after_the_shutdown_timeout(tmp_path: Path) -> None:
     options = ("--port", "0", "--shutdown-timeout", "0.5", "--max-length", "100000")
     with started(tmp_path, *options) as process:
-        with httpx.Client(base_url=address_of(process), timeout=60) as client:
-            parameters = {**LONG, "max_new_tokens": 90_000, "truncate": "\x00"}
+        with httpx.Client(base_url=address_of(process), timeout=TIMEOUT) as client:
+            parameters = {**LONG, "max_new_tokens": 90_000}
             with client.stream("POST", "/api/stream", json=parameters) as response:
                 events = events_of(response)
                 next(events)
-                start = time.monotonic()
                 process.send_signal(signal.SIGTERM)
                 *_, (name, data) = events
             assert (name, data.get("status")) == ("error", 503)
-            assert time.monotonic() - start < 5
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT) == 0

@@ -18,6 +18,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import SequenceSpec
 from gpt2_helpers.web.worker import MessageWriter, WorkerConfig, parse_message
 from paths import ROOT
+from web_server import TIMEOUT
 
 TINY = ROOT / "gpt2_helpers" / "models" / "tiny"
 COMMAND = [sys.executable, "-c", "from gpt2_helpers.web.worker import main; main()"]
@@ -44,7 +45,7 @@ def test_a_worker_generates_what_it_is_sent() -> None:
         while not chunks:
             chunks = json.loads(process.stdout.readline()).get("chunks", [])
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT) == 0
     ((sequence_id, _, end),) = chunks
     assert sequence_id == 7
     assert isinstance(end, list)
@@ -53,11 +54,14 @@ def test_a_worker_generates_what_it_is_sent() -> None:
 
 def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:
     program = (
-        "import time\n"
+        "import sys, time\n"
         "from gpt2_helpers.generation.batch import ContinuousBatch\n"
         "from gpt2_helpers.web import scheduler, worker\n"
         "scheduler.STEP_TIMEOUT = 0.2\n"
-        "ContinuousBatch.step = lambda self: time.sleep(1000)\n"
+        "def hang(self):\n"
+        "    print('hangs', file=sys.stderr, flush=True)\n"
+        "    time.sleep(1000)\n"
+        "ContinuousBatch.step = hang\n"
         "worker.main()\n"
     )
     spec = asdict(SequenceSpec("It was", [1026, 373], SamplingConfig(length=9), seed=1, sample=0))
@@ -69,14 +73,17 @@ def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:
         bufsize=1,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdin.write(config(TINY) + '{"ping": true}\n')
         assert json.loads(process.stdout.readline()) == {"ready": True}
         assert json.loads(process.stdout.readline()) == {"pong": True}
         process.stdin.write(json.dumps(message) + "\n")
-        time.sleep(1.0)
+        assert "hangs\n" in process.stderr
+        time.sleep(0.5)  # longer than STEP_TIMEOUT
         process.stdin.write('{"ping": true}\n')
         readable, _, _ = select.select([process.stdout], [], [], 1.0)
         assert not readable
@@ -85,7 +92,7 @@ def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:
 
 def test_a_worker_reports_a_model_that_it_cannot_load(tmp_path: Path) -> None:
     done = subprocess.run(
-        COMMAND, cwd=ROOT, text=True, input=config(tmp_path), capture_output=True, timeout=60
+        COMMAND, cwd=ROOT, text=True, input=config(tmp_path), capture_output=True, timeout=TIMEOUT
     )
     assert done.returncode == 0
     assert str(tmp_path) in json.loads(done.stdout)["error"]

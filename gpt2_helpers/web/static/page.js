@@ -256,7 +256,6 @@ function write(text) {
 }
 
 byId("settings").open = !matchMedia("(max-width: 30rem)").matches;
-byId("generate").disabled = byId("complete").disabled = true; // until the model is known
 addEventListener("hashchange", () => location.reload()); // a link pasted into the address bar
 try {
   const isReading = await openReader(async (text) => {

@@ -154,6 +154,6 @@ def test_the_copy_button_copies_the_text_unchanged(clipboard: str, tmp_path: Pat
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=1000"]
     shown = subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=False
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=300, check=False
     ).stdout
     assert '["Two lines,\\n&lt;b&gt; &amp; \'quotes\'"],"Copied"]' in shown
