@@ -18,10 +18,13 @@ def file_size(count: int) -> str:
     """The size of files in GB, MB or KB, which are powers of 1,000 bytes.
 
     >>> file_size(42), file_size(63_000), file_size(1_250_000_000), file_size(15_700_000_000)
-    ('1 KB', '63 KB', '1,250.0 MB', '15.7 GB')
+    ('1 KB', '63 KB', '1.25 GB', '15.7 GB')
     """
-    if count >= 1e10:
+    # The limits are the sizes that are rounded up to 10 GB, 1 GB and 1 MB.
+    if count >= 9.995e9:
         return f"{count / 1e9:,.1f} GB"
-    if count >= 1e6:
-        return f"{count / 1e6:,.1f} MB"
+    if count >= 999.95e6:
+        return f"{count / 1e9:.2f} GB"
+    if count >= 999.5e3:
+        return f"{count / 1e6:.1f} MB"
     return f"{max(int(count > 0), round(count / 1e3))} KB"

@@ -2,33 +2,30 @@
 
 python tests/support/mutation [--minutes 30] [--seed 1] [--module web/rate_limit.py ...] [--docs]
 
-Changes a module in one place, runs its test file and counts the change as killed if a test fails.
-Without --module a seeded sample of all modules in config.toml is tried until the time is over; with
-it all mutants of these modules. --docs writes the counts to docs/reliability.md. The files are
-changed in copies of the checkout.
+Changes a module in one place, runs the tests of its test file that execute the changed statement,
+and counts the change as killed if one fails or does not end. Without --module a seeded sample of
+all modules in config.toml is tried until the time is over; with it all mutants of these modules.
+--docs writes the counts to docs/reliability.md. The files are changed in copies of the checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import os
-import queue
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from mutation import trials
 from mutation.mutants import Mutant, changed_line, mutants_of, mutate
 from paths import ROOT
 
@@ -42,7 +39,6 @@ EXPLAINED = {(entry["module"], entry["line"]): entry["reason"] for entry in CONF
 DOCS = ROOT / "docs" / "reliability.md"
 START, END = "<!-- mutation: start -->", "<!-- mutation: end -->"
 COUNTS = ("killed", "explained", "survived")
-SLOWEST = 600.0  # seconds for the tests of a module without changes
 
 
 def module_path(module: str) -> Path:
@@ -55,122 +51,80 @@ def test_path(module: str) -> Path:
 
 
 class Runner:
-    """Runs the tests of mutants in copies of the checkout, one for each process."""
+    """Tries mutants in copies of the checkout, one for each process."""
 
     def __init__(self, folder: Path, processes: int) -> None:
-        self._copies: queue.Queue[Path] = queue.Queue()
-        for number in range(processes):
-            self._copies.put(_copy_checkout(folder / str(number)))
-        self._limits: dict[str, float | None] = {}  # seconds, by module
-        self._locks = {module: threading.Lock() for module in CONFIG["modules"]}
+        self._copies = [trials.copy_checkout(ROOT, folder / str(n)) for n in range(processes)]
+        self._tests: dict[str, trials.Tests] = {}  # by module
+        self._running: dict[int, tuple[Mutant, str, trials.Trial]] = {}
 
-    def outcome(self, mutant: Mutant) -> tuple[str, str]:
-        """Return "killed", "explained", "survived", "equal" or "failing", and the changed line.
+    def outcomes(self, mutants: Iterator[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
+        """Yield each mutant with its outcome and the changed line.
 
-        "equal" code does the same as before; "failing" tests already fail without a change.
+        Outcomes are "killed", "timeout" (also a kill), "explained", "survived", "equal", which is
+        code that does the same, and "failing": the tests already fail without a change.
         """
-        with self._copy() as copy:
-            file = copy / module_path(mutant.module)
-            code = file.read_text(encoding="utf-8")
-            changed = mutate(mutant, code)
-            if changed is None:
-                return "equal", ""
-            line = changed_line(code, changed)
-            limit = self._limit(mutant.module, copy)
-            if limit is None:
-                return "failing", line
-            file.write_text(changed, encoding="utf-8")
-            try:
-                passed = _run_tests(copy, mutant.module, limit)
-            finally:
-                file.write_text(code, encoding="utf-8")
-        if not passed:
-            return "killed", line
-        return ("explained" if (mutant.module, line) in EXPLAINED else "survived"), line
+        for mutant in mutants:
+            while not self._copies:
+                yield from self._ended()
+            outcome, line = self._start(mutant)
+            if outcome:
+                yield mutant, outcome, line
+        while self._running:
+            yield from self._ended()
 
-    @contextmanager
-    def _copy(self) -> Iterator[Path]:
-        copy = self._copies.get()
-        try:
-            yield copy
-        finally:
-            self._copies.put(copy)
+    def _start(self, mutant: Mutant) -> tuple[str, str]:
+        """Start the tests of a mutant, or return its outcome and line if none need to run."""
+        module, copy = mutant.module, self._copies[-1]
+        code = (copy / module_path(module)).read_text(encoding="utf-8")
+        changed = mutate(mutant, code)
+        if changed is None:
+            return "equal", ""
+        line = changed_line(code, changed)
+        if (module, line) in EXPLAINED:
+            return "explained", line
+        if module not in self._tests:
+            tests = trials.run_unchanged(copy, module_path(module), test_path(module))
+            self._tests[module] = tests
+            if not tests.passed:
+                print(f"{test_path(module)} fails without a change: mend it first", flush=True)
+        tests = self._tests[module]
+        if not tests.passed:
+            return "failing", line
+        names = tests.reaching(trials.statement_lines(code, mutant.line))
+        if not names:
+            return "survived", line
+        files = module_path(module), changed, test_path(module)
+        trial = trials.Trial(self._copies.pop(), *files, tests, names)
+        self._running[trial.sentinel] = mutant, line, trial
+        return "", line
 
-    def _limit(self, module: str, copy: Path) -> float | None:
-        """Seconds that a mutant's tests may take, from the time that they take without one.
+    def _ended(self) -> Iterator[tuple[Mutant, str, str]]:
+        """Wait until a trial ends, and yield the outcomes of those that have."""
+        deadline = min(trial.deadline for _, _, trial in self._running.values())
+        wait(self._running, max(0, deadline - time.monotonic()))
+        for sentinel, (mutant, line, trial) in list(self._running.items()):
+            if wait([sentinel], 0) or time.monotonic() > trial.deadline:
+                del self._running[sentinel]
+                result = trial.end()
+                self._copies.append(trial.copy)
+                names = {"passed": "survived", "failed": "killed"}
+                yield mutant, names.get(result, result), line
 
-        None if they fail without one.
-        """
-        with self._locks.setdefault(module, threading.Lock()):
-            if module not in self._limits:
-                start = time.monotonic()
-                passed = _run_tests(copy, module, SLOWEST)
-                seconds = time.monotonic() - start
-                self._limits[module] = 30 + 5 * seconds if passed else None
-                if not passed:
-                    print(f"{test_path(module)} fails without a change: mend it first", flush=True)
-            return self._limits[module]
-
-
-def _copy_checkout(folder: Path) -> Path:
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(command, cwd=ROOT, text=True).split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    return folder
-
-
-def _run_tests(copy: Path, module: str, limit: float) -> bool:
-    """Whether a module's test file passes within the limit."""
-    environment = {
-        "PYTHONPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "1",  # two changes may have the same size and time
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", str(test_path(module))],
-        cwd=copy,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.wait(limit) == 0
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            with suppress(ProcessLookupError):  # also what the tests have started
-                os.killpg(process.pid, signal.SIGKILL)
+    def stop(self) -> None:
+        for _, _, trial in self._running.values():
+            trial.end()
 
 
-def try_mutants(
-    mutants: list[Mutant], seconds: float | None, processes: int
-) -> dict[str, Counter[str]]:
-    """Try mutants in order until the time is over; returns the number of outcomes by module."""
+def try_mutants(runner: Runner, mutants: list[Mutant], end: float) -> dict[str, Counter[str]]:
+    """Try mutants in order until a time is reached; returns the number of outcomes by module."""
     counts: dict[str, Counter[str]] = {}
-    deadline = None if seconds is None else time.monotonic() + seconds
-    lock = threading.Lock()
-
-    def attempt(mutant: Mutant) -> None:
-        if deadline is not None and time.monotonic() > deadline:
-            return
-        outcome, line = runner.outcome(mutant)
-        with lock:
-            counts.setdefault(mutant.module, Counter())[outcome] += 1
-            if outcome == "survived":
-                print(f"survived: {mutant.module}:{mutant.line}: {line}", flush=True)
-
-    with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(Path(folder), processes)
-        with ThreadPoolExecutor(processes) as pool:
-            try:
-                list(pool.map(attempt, mutants))
-            except BaseException:  # also KeyboardInterrupt
-                pool.shutdown(cancel_futures=True)
-                raise
+    in_time = itertools.takewhile(lambda _: time.monotonic() < end, mutants)
+    for mutant, outcome, line in runner.outcomes(in_time):
+        found = counts.setdefault(mutant.module, Counter())
+        found["killed" if outcome == "timeout" else outcome] += 1
+        if outcome in ("survived", "timeout"):
+            print(f"{outcome}: {mutant.module}:{mutant.line}: {line}", flush=True)
     return counts
 
 
@@ -203,25 +157,40 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     modules = options.module or CONFIG["modules"]
-    mutants = []
-    for module in modules:
-        code = (ROOT / module_path(module)).read_text(encoding="utf-8")
-        mutants += mutants_of(module, code)
-    random.Random(options.seed).shuffle(mutants)
-    seconds = None if options.module else 60 * options.minutes
-    extent = "all" if seconds is None else f"{options.minutes:g} minutes"
-    print(f"seed {options.seed}: up to {len(mutants):,} mutants, {extent}", flush=True)
-    counts = try_mutants(mutants, seconds, options.processes)
+    mutants = {
+        module: mutants_of(module, (ROOT / module_path(module)).read_text(encoding="utf-8"))
+        for module in modules
+    }
+    all_mutants = list(itertools.chain(*mutants.values()))
+    random.Random(options.seed).shuffle(all_mutants)
+    end = math.inf if options.module else time.monotonic() + 60 * options.minutes
+    extent = "all" if options.module else f"{options.minutes:g} minutes"
+    print(f"seed {options.seed}: up to {len(all_mutants):,} mutants, {extent}", flush=True)
+    counts: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(Path(folder), options.processes)
+        try:
+            for part in mutants.values() if options.module else [all_mutants]:
+                found = try_mutants(runner, part, end)
+                counts |= found
+                print(
+                    "| module | mutants | killed | explained | survived |",
+                    *rows(found).values(),
+                    sep="\n",
+                    flush=True,
+                )
+                if options.docs:
+                    text = DOCS.read_text(encoding="utf-8")
+                    DOCS.write_text(update_docs(text, rows(found)), encoding="utf-8")
+        finally:
+            runner.stop()
     total = sum(counts.values(), Counter[str]())
     tried = sum(total[name] for name in COUNTS)
-    print("| module | mutants | killed | explained | survived |", *rows(counts).values(), sep="\n")
     noticed = f" ({100 * (tried - total['survived']) / tried:.0f} % noticed)" if tried else ""
     print(
-        f"seed {options.seed}: tried {tried} of {len(mutants) - total['equal']:,} mutants of "
+        f"seed {options.seed}: tried {tried} of {len(all_mutants) - total['equal']:,} mutants of "
         f"{len(modules)} modules: {', '.join(f'{total[name]} {name}' for name in COUNTS)}{noticed}"
     )
-    if options.docs:
-        DOCS.write_text(update_docs(DOCS.read_text(encoding="utf-8"), rows(counts)), "utf-8")
     return 1 if total["failing"] else 0
 
 

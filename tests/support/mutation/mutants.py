@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,7 @@ def changed_line(before: str, after: str) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=4)
 def _behavior(code: str) -> str:
     return ast.dump(_WithoutTypes().visit(ast.parse(code)))
 
