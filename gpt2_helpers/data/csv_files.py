@@ -95,9 +95,8 @@ def column_lengths(path: Path, encoding: str | None = None) -> dict[str, int]:
     found = {}
     for index in range(len(rows[0])):
         name = names[index] if names else ""
-        usable = name and names.count(name) == 1 and not name.isdecimal()
         length = sum(len(cells[index]) for cells in rows[1:] or rows if index < len(cells))
-        found[name if usable else str(index + 1)] = length
+        found[name or str(index + 1)] = length
     return found
 
 

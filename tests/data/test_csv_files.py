@@ -10,6 +10,7 @@ import pytest
 
 from gpt2_helpers.data import csv_files, table_rows
 from gpt2_helpers.data.csv_files import column_lengths, read_column
+from gpt2_helpers.data.separators import Separator
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
 
@@ -59,7 +60,11 @@ def test_the_header_can_be_forced_or_excluded(tmp_path: Path) -> None:
     rows, notes = rows_and_notes(path, header=True)
     assert rows == ["What is it?"]
     assert "skipped the first row, 'Who is it?', as the header" in notes
-    assert rows_and_notes(write(tmp_path, "title\none\n"), header=False)[0] == ["title", "one"]
+    assert "no texts" not in notes
+    assert rows_and_notes(path, header=False) == (["Who is it?", "What is it?"], "")
+    path = write(tmp_path, "title\none\n")
+    assert rows_and_notes(path, header=False) == (["title", "one"], "")
+    assert rows_and_notes(path, header=True) == (["one"], "")
 
 
 MANY = 'id,title,score\n1,"What, me?",10\n2,Who?,20\n'
@@ -70,6 +75,31 @@ def test_a_column_is_given_by_name_or_number(tmp_path: Path, column: str) -> Non
     rows, notes = rows_and_notes(write(tmp_path, MANY), column)
     assert rows == ["What, me?", "Who?"]
     assert "reading column 2, 'title'" in notes
+    assert rows_and_notes(write(tmp_path, MANY), "1")[0] == ["1", "2"]
+    assert rows_and_notes(write(tmp_path, MANY), "3")[0] == ["10", "20"]
+
+
+def test_the_column_that_is_read_is_reported_if_there_are_several(tmp_path: Path) -> None:
+    assert "reading column 2" in rows_and_notes(write(tmp_path, "id,title\n1,one\n"), "title")[1]
+    assert "reading column" not in rows_and_notes(write(tmp_path, "title\none\n"))[1]
+
+
+def test_a_number_makes_no_header_of_the_first_row(tmp_path: Path) -> None:
+    path = write(tmp_path, "1,What is it?\n2,Who?\n")
+    assert rows_and_notes(path, "2")[0] == ["What is it?", "Who?"]
+
+
+def test_all_rows_below_decide_whether_the_first_is_a_header(tmp_path: Path) -> None:
+    rows, _ = rows_and_notes(write(tmp_path, "limerick\nThere was an old man\n"))
+    assert rows == ["There was an old man"]
+    rows, _ = rows_and_notes(write(tmp_path, "limerick\nsonnet\nThere was an old man\n"))
+    assert rows == ["limerick", "sonnet", "There was an old man"]
+
+
+def test_a_long_first_row_is_shortened_in_notes(tmp_path: Path) -> None:
+    for length, shown in ((60, "w" * 60), (61, "w" * 59 + "…")):
+        path = write(tmp_path, "w" * length + "\nWhat is it?\n")
+        assert f"the first row, '{shown}', is read as text" in rows_and_notes(path)[1]
 
 
 def test_a_column_name_in_the_first_row_makes_it_the_header(tmp_path: Path) -> None:
@@ -149,6 +179,8 @@ def test_the_length_of_a_field_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
     assert rows == [book, "short"]
     for module in (csv_files, table_rows):
         monkeypatch.setattr(module, "MAX_FIELD_CHARS", 100_000)
+    longest = "w" * 100_000
+    assert rows_and_notes(write(tmp_path, f"text\n{longest}"))[0] == [longest]
     for unclosed in (f'text\n"{book}', "text\n" + "word " * 500_000):
         with pytest.raises(DatasetError, match=r"line 2.*100,000 characters"):
             rows_and_notes(write(tmp_path, unclosed))
@@ -175,6 +207,9 @@ def test_column_lengths_name_the_columns(tmp_path: Path) -> None:
     assert list(column_lengths(write(tmp_path, "Why is that?,30\nWho knows?,4\n"))) == ["1", "2"]
     unusable = write(tmp_path, ",title,title,7\n0,a,b,c\n")
     assert list(column_lengths(unusable)) == ["1", "2", "3", "4"]
+    assert column_lengths(write(tmp_path, ",title\n0,one\n")) == {"1": 1, "title": 3}
+    ragged = write(tmp_path, "id,title\n1\n2,one,more\n")
+    assert column_lengths(ragged) == {"id": 2, "title": 3}
     assert column_lengths(write(tmp_path, "\n")) == {}
 
 
@@ -194,6 +229,43 @@ def test_the_line_that_declares_the_separator_is_no_row(tmp_path: Path) -> None:
         rows_and_notes(path, "title")
     path = write(tmp_path, 'sep=,\ntitle\n"One, two"\n')
     assert rows_and_notes(path)[0] == ["One, two"]
+    path = write(tmp_path, "sep=;\ntitle\none\n")
+    with pytest.raises(DatasetError, match=r"it has 1 column \(title\)"):
+        rows_and_notes(path, "text")
+
+
+def test_the_separator_is_detected_by_several_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, "What, me?;3\nOne, two;7\n")
+    assert rows_and_notes(path, "1")[0] == ["What, me?", "One, two"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "sampled", "is_complete"),
+    [
+        (["title\n"] * 199, 199, True),
+        (["title\n"] * 300, 200, False),
+        (["t" * (1 << 19)] * 3, 2, False),
+        (["t" * ((1 << 20) - 1), "title\n", "one\n"], 2, False),
+    ],
+)
+def test_the_first_200_lines_or_million_characters_are_enough_to_detect_the_separator(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[str],
+    sampled: int,
+    is_complete: bool,
+) -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def detect(first: list[str], expected: str, is_complete: bool) -> Separator:
+        seen.append((len(first), is_complete))
+        return Separator(expected)
+
+    monkeypatch.setattr(csv_files, "detect_separator", detect)
+    monkeypatch.setattr(csv_files, "_lines", lambda *_: iter(lines))
+    rows = read_column(tmp_path / "a.csv", ReadReport(), header=False)
+    next(rows)
+    assert seen == [(sampled, is_complete)]
 
 
 def test_unclosed_quotes_in_a_tsv_are_reported(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ SENTENCES = [["What is it?"], ["Who ate the last of my biscuits?"], ["Why?"]]
         (["Stars"], [["four"], ["5"]], False),
         (["Stars"], [[""]], False),
         (["Stars"], [], False),
+        (["Place", "Stars"], [["Rome"], ["Oslo", "5"]], True),  # the first row below is too short
         # All cells must be names:
         (["title", "What is it?"], [["a", "b"]], False),
         ([""], SENTENCES, False),

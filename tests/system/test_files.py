@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -183,6 +184,43 @@ def test_an_atomic_write_follows_a_link(tmp_path: Path) -> None:
     atomic_write_text(link, "text")
     assert link.is_symlink()
     assert target.read_text() == "text"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be flushed there")
+def test_a_write_is_on_the_disk_before_the_old_file_is_replaced_and_its_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "counter"
+    path.write_bytes(b"old")
+    flushed: list[tuple[int, bool, bytes, int]] = []
+
+    def fsync(handle: int) -> None:
+        facts = os.fstat(handle)
+        is_folder = stat.S_ISDIR(facts.st_mode)
+        flushed.append((handle, is_folder, path.read_bytes(), 0 if is_folder else facts.st_size))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    atomic_write_text(path, "a new text")
+    assert [state[1:] for state in flushed] == [(False, b"old", 10), (True, b"a new text", 0)]
+    for handle in {state[0] for state in flushed}:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(handle)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes cannot be checked there")
+def test_files_of_processes_that_cannot_be_checked_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refuse)  # the process belongs to another user
+    path = tmp_path / "counter"
+    kept = [tmp_path / ".counter.12-0.part", tmp_path / ".counter.backup-0.part"]
+    for part in kept:
+        part.write_bytes(b"half")
+    atomic_write_text(path, "5")
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, path])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="processes cannot be checked there")

@@ -74,12 +74,14 @@ class Mutant:
 def mutants_of(module: str, code: str) -> list[Mutant]:
     """Return all mutants of a module's code, including those that `mutate` finds to be equal."""
     nodes = list(ast_nodes(get_ast(code)))
+    lines = code.splitlines()
     return [
         Mutant(module, name, occurrence, start[0])
         for name, operator in OPERATORS.items()
         for occurrence, (start, _) in enumerate(
             position for node in nodes for position in operator.mutation_positions(node)
         )
+        if "os.kill(" not in lines[start[0] - 1]  # a signal could reach processes of others
     ]
 
 
