@@ -79,6 +79,7 @@ def test_the_size_of_an_extended_header_is_limited(monkeypatch: pytest.MonkeyPat
     with tarfile.open(ARCHIVE, "w", format=tarfile.GNU_FORMAT) as tar:
         for member in (*(name for name, _ in CHECKPOINT), name):
             tar.addfile(tar_info(member))
+    assert name in [member.name for member in read_contents(ARCHIVE).members]
     monkeypatch.setattr(archive_checks, "_MAX_HEADER", len(name) + 1)
     assert name in [member.name for member in read_contents(ARCHIVE).members]
     monkeypatch.setattr(archive_checks, "_MAX_HEADER", len(name))
@@ -204,3 +205,55 @@ def test_a_hash_file_of_an_invalid_size_or_kind_is_ignored() -> None:
         assert read_contents(ARCHIVE).step == 4
     os.truncate(sha256_path(ARCHIVE), 1 << 40)
     assert read_contents(ARCHIVE).step == 4
+
+
+@pytest.mark.parametrize(
+    ("steps", "counter", "step"),
+    [
+        ([4, 6], b"4\n", 4),
+        ([4, 6], b"5\n", 6),  # the checkpoint of this step is not in the archive
+        ([1, 6], b"x", 6),
+        ([1, 6], None, 6),
+        ([0], b"5\n", 0),
+        ([None], b"5\n", 5),  # model.index has no step
+        ([None], None, 0),
+    ],
+)
+def test_the_step_is_that_of_the_counter_or_of_the_newest_checkpoint(
+    steps: list[int | None], counter: bytes | None, step: int
+) -> None:
+    names = ["model" if number is None else f"model-{number}" for number in steps]
+    files = [(f"checkpoint/run1/{name}.index", b"x") for name in names]
+    if counter is not None:
+        files.insert(0, ("checkpoint/run1/counter", counter))
+    files.append(("checkpoint/run1/hparams.json", b"9"))
+    write_archive(*files)
+    assert read_contents(ARCHIVE).step == step
+
+
+def test_the_message_of_a_truncated_archive_says_what_is_known_about_its_size() -> None:
+    end = 512 * 2 * len(CHECKPOINT)
+    whole = write_archive(*CHECKPOINT).read_bytes()
+    hint = f"or delete {sha256_path(ARCHIVE).name} if another program put the archive there"
+    for size, recorded, message in [
+        (end + 512, end + 1024, f"it has {end + 512:,} of {end + 1024:,} bytes"),
+        (end + 512, end + 1023, f"it has {end + 512:,} of at least {end + 1024:,} bytes"),
+        (end + 512, None, f"it has {end + 512:,} of at least {end + 1024:,} bytes"),
+        (end + 1024, end + 2048, f"it has {end + 1024:,} of {end + 2048:,} bytes"),
+    ]:
+        ARCHIVE.write_bytes(whole[:size])
+        if recorded is not None:
+            sha256_path(ARCHIVE).write_text(f"# {recorded} bytes\n")
+        else:
+            sha256_path(ARCHIVE).unlink()
+        with pytest.raises(CheckpointError, match=message) as caught:
+            read_contents(ARCHIVE)
+        assert (hint in str(caught.value)) is (size >= end + 1024)
+
+
+def test_what_is_no_archive_is_not_called_truncated() -> None:
+    for recorded, message in ((6000, "is not an uncompressed tar"), (6001, "is truncated")):
+        ARCHIVE.write_bytes(b"<html>" * 1000)
+        sha256_path(ARCHIVE).write_text(f"# {recorded} bytes\n")
+        with pytest.raises(CheckpointError, match=message):
+            read_contents(ARCHIVE)
