@@ -16,6 +16,7 @@ from typing import Any
 from gpt2_helpers import __version__
 from gpt2_helpers.cli import (
     adapt,
+    card,
     download,
     encode,
     export,
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "import": import_model,
     "info": info,
+    "card": card,
     "serve": serve,
 }
 

@@ -116,8 +116,18 @@ def _training(facts: CardFacts) -> list[tuple[str, str]]:
             "validation loss",
             "" if facts.validation_loss is None else f"{facts.validation_loss:.3f} nats per token",
         ),
-        *((name, facts.parameters.get(name)) for name in _OPTIONS),
+        *training_options(facts.parameters),
     ]
     return [
         (name, str(value).replace("|", "\\|")) for name, value in rows if value not in (None, "", 0)
     ]
+
+
+def training_options(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The options of a training that a card lists, without those that are off.
+
+    >>> training_options({"optimizer": "adam", "dropout": 0.0, "sample_every": 100})
+    [('optimizer', 'adam')]
+    """
+    values = ((name, parameters.get(name)) for name in _OPTIONS)
+    return [(name, str(value)) for name, value in values if value not in (None, "", 0)]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gpt2_helpers.checkpoint.model_files import step_of
+from gpt2_helpers.checkpoint.run_card import CARD_FILE
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.weights import checkpoint_files
 from gpt2_helpers.errors import CheckpointError, write_problem
@@ -49,7 +50,10 @@ from gpt2_helpers.system.files import (
 from gpt2_helpers.tokenizer import TOKENIZER_FILES
 
 PREFIX = f"{ROOT}_"  # of the file names of archives
-_METADATA_FILES = ("counter", "checkpoint", "run.json", "hparams.json", *TOKENIZER_FILES)
+_METADATA_FILES = (
+    *("counter", "checkpoint", "run.json", CARD_FILE, "hparams.json"),
+    *TOKENIZER_FILES,
+)
 
 
 def archive_name(run_name: str) -> str:

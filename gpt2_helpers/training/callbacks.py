@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt2_helpers.checkpoint.run_card import write_card
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import RunConfig, SamplingConfig
@@ -54,6 +56,19 @@ class LossHistory(Callback):
         self._record.losses.append((progress.step, progress.loss))
         if progress.validation_loss is not None:
             self._record.validation_losses.append((progress.step, progress.validation_loss))
+
+
+class ModelCard(Callback):
+    """Writes the run's model card after each save."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._record = record
+
+    def on_save(self, folder: RunFolder, scheduled: bool) -> None:
+        """Write the card. A full disk must not end training."""
+        if self._record.checkpoints:
+            with suppress(OSError):
+                write_card(folder.path, folder.name, self._record, self._record.checkpoints[-1])
 
 
 class TensorBoard(Callback):

@@ -29,7 +29,13 @@ from gpt2_helpers.system import device
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
-from gpt2_helpers.training.callbacks import Callback, LossHistory, SampleWriter, TensorBoard
+from gpt2_helpers.training.callbacks import (
+    Callback,
+    LossHistory,
+    ModelCard,
+    SampleWriter,
+    TensorBoard,
+)
 from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memory import ways_to_save_memory
@@ -133,7 +139,7 @@ class FinetuneRun:
         self._samples = SampleWriter(
             self.decoders, self.tokenizer, self.dataset.tokens, self.run_config, self.trainer.seed
         )
-        self.callbacks: list[Callback] = [LossHistory(self.record)]
+        self.callbacks: list[Callback] = [LossHistory(self.record), ModelCard(self.record)]
         self._active_callbacks: list[Callback] = []
         self._update_record(dataset, data, initial)
         self._describe(precision, self.record.base_model or initial.folder.name)

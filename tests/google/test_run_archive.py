@@ -45,7 +45,15 @@ def test_an_archive_has_the_files_needed_to_resume_and_no_others() -> None:
     for rest in ("model-6.index", "run.json.part", ".part-x", "optimizer-6.index", "mine.txt"):
         (RUN.path / rest).write_bytes(b"begun")
     resuming = {f"{kind}-4.{end}" for kind in ("model", "optimizer") for end in ENDINGS}
-    resuming |= {"counter", "checkpoint", "run.json", "hparams.json", "encoder.json", "vocab.bpe"}
+    resuming |= {
+        "counter",
+        "checkpoint",
+        "run.json",
+        "MODEL_CARD.md",
+        "hparams.json",
+        "encoder.json",
+        "vocab.bpe",
+    }
     resuming |= {"events.out.tfevents.2", "events.out.tfevents.4"}
     assert member_names(pack_run()) == {f"checkpoint/run1/{name}" for name in resuming}
     weights = {name for name in resuming if not name.startswith(("optimizer", "events"))}

@@ -50,6 +50,7 @@ def test_run_folder_is_complete() -> None:
     (events,) = (name for name in names if name.startswith("events.out.tfevents."))
     assert names == sorted(
         [
+            "MODEL_CARD.md",
             "checkpoint",
             "counter",
             "encoder.json",

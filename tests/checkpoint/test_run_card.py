@@ -1,0 +1,76 @@
+"""The model card of a run, and the sentence under its texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpt2_helpers.checkpoint.run_card import CARD_FILE, disclosure, run_card, write_card
+from gpt2_helpers.checkpoint.run_record import RunRecord
+
+RECORD = RunRecord(
+    dataset="/home/me/titles.csv",
+    earlier_datasets=[("old/stories.txt", None, 300)],
+    base_model="124M",
+    parameters={"column": "title", "optimizer": "adam", "learning_rate": 0.0001, "dropout": 0.0},
+    versions={"tensorflow": "2.21.0"},
+    losses=[(1, 3.5), (500, 2.25)],
+    validation_losses=[(step, 3 - step / 1000) for step in range(25, 501, 25)],
+    dataset_tokens=20_000,
+    tokens_per_step=5_000,
+    windows="documents",
+    device="Tesla T4",
+)
+
+
+def test_the_card_says_what_happened() -> None:
+    card = run_card("run1", RECORD, 500)
+    for line in (
+        "# run1",
+        "- until step 300: stories.txt",
+        "- titles.csv, column title, 20,000 tokens",
+        "- seen 50 times in training",
+        "| base model | 124M |",
+        "| steps | 500 |",
+        "| tokens per step | 5,000 |",
+        "| optimizer | adam |",
+        "| windows | documents |",
+        "| device | Tesla T4 |",
+        "| tensorflow | 2.21.0 |",
+        "Training loss at step 500: 2.250 nats per token.",
+        "| 500 | 2.500 |",
+        "| 50 | 2.950 |",
+    ):
+        assert line in card.splitlines()
+    assert "dropout" not in card
+    table = card.partition("| step | validation loss |")[2]
+    assert table.count("| 2.") == 10  # thinned out
+    assert "/home/me" not in card
+
+
+def test_a_run_of_gpt_2_simple_has_a_card_too() -> None:
+    card = run_card("run1", RunRecord(), 10)
+    assert "- not recorded" in card
+    assert "| steps | 10 |" in card
+    assert "validation" not in card
+
+
+def test_the_sentence() -> None:
+    assert disclosure("run1", RECORD, 1500) == (
+        "Written by the language model run1 (GPT-2 124M, finetuned for 1,500 steps on titles.csv)."
+    )
+    assert disclosure("x", RunRecord(), 1) == (
+        "Written by the language model x (a GPT-2, finetuned for 1 step)."
+    )
+    several = RunRecord(dataset='["a/one.txt", "b/two.txt"]', base_model="models/mine")
+    assert "GPT-2 mine, finetuned for 2 steps on one.txt, two.txt" in disclosure("x", several, 2)
+
+
+def test_a_card_that_was_edited_is_kept(tmp_path: Path) -> None:
+    write_card(tmp_path, "run1", RECORD, 500)
+    path = tmp_path / CARD_FILE
+    assert path.read_text() == run_card("run1", RECORD, 500)
+    write_card(tmp_path, "run1", RECORD, 600)
+    assert "| steps | 600 |" in path.read_text()
+    path.write_text("My own words")
+    write_card(tmp_path, "run1", RECORD, 700)
+    assert path.read_text() == "My own words"
