@@ -49,11 +49,12 @@ def test_an_archive_has_the_files_needed_to_resume_and_no_others() -> None:
         "counter",
         "checkpoint",
         "run.json",
-        "MODEL_CARD.md",
         "hparams.json",
         "encoder.json",
         "vocab.bpe",
     }
+    (RUN.path / "MODEL_CARD.md").write_text("A card")
+    resuming.add("MODEL_CARD.md")
     resuming |= {"events.out.tfevents.2", "events.out.tfevents.4"}
     assert member_names(pack_run()) == {f"checkpoint/run1/{name}" for name in resuming}
     weights = {name for name in resuming if not name.startswith(("optimizer", "events"))}
