@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         mount_gdrive,
         plot_loss,
         reset_session,
+        score,
         serve,
         start_tf_sess,
     )
@@ -79,6 +80,7 @@ __all__ = [
     "mount_gdrive",
     "plot_loss",
     "reset_session",
+    "score",
     "serve",
     "start_tf_sess",
 ]

@@ -39,7 +39,9 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunCo
 from gpt2_helpers.console import print_line, print_note, show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.loss_plot import plot_loss
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
 from gpt2_helpers.generation.result import in_order
@@ -69,6 +71,7 @@ __all__ = [
     "mount_gdrive",
     "plot_loss",
     "reset_session",
+    "score",
     "serve",
     "start_tf_sess",
 ]
@@ -287,17 +290,63 @@ def generate_to_file(
     generate(**locals())
 
 
+def score(
+    sess: Session,
+    text: str | Sequence[str],
+    run_name: str = RUN_NAME,
+    checkpoint_dir: str | Path = CHECKPOINT_DIR,
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    *,
+    stride: int | None = None,
+    window: int | None = None,
+    prompt_prefix: str | None = None,
+    precision: str = "float32",
+) -> TextScore | list[TextScore]:
+    """Compute how likely a text is: the log-probability of each of its tokens.
+
+    The model is chosen as in `generate`. A text that is longer than the model's context is scored
+    with a window that moves over it. The first token follows an `<|endoftext|>`, as in training.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        text: The text, or a list of texts, which are computed in batches.
+        run_name: Name of the run to use.
+        model_name: Pretrained model to use instead of a run.
+
+    Returns:
+        A `TextScore`, or a list of them for a list of texts. `tokens`, `ids` and `logprobs` have
+        one entry per token: its text, its id, and the natural logarithm of its probability.
+        `total` is their sum; `loss` (nats per token), `perplexity` and `bits_per_byte` are those of
+        the text.
+
+    Raises:
+        OptionError: If an option is invalid, or `text` is not a string or a list of strings.
+        DatasetError: If a text is empty.
+        CheckpointError: If the run or the model is missing or damaged.
+
+    Example:
+        score = gpt2.score(sess, "Once upon a time")
+        print(score.perplexity, list(zip(score.tokens, score.logprobs)))
+    """
+    config = _config(ScoreConfig, locals())
+    texts = _prompts(text, "text")
+    _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    scores = list(sess.scorer(config).score(texts))
+    return scores[0] if isinstance(text, str) else scores
+
+
 def _config(kind: type, given: dict[str, Any]) -> Any:
     """Create a config dataclass from a function's arguments."""
     names = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return kind(**{name: given[name] for name in names if name in given})
 
 
-def _prompts(prefix: str | Sequence[str] | None) -> list[str]:
+def _prompts(prefix: str | Sequence[str] | None, option: str = "prefix") -> list[str]:
     if prefix is None or isinstance(prefix, str):
         return [prefix or ""]
     if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
-        raise OptionError(f"prefix must be a string or a list of strings, got {prefix!r}")
+        raise OptionError(f"{option} must be a string or a list of strings, got {prefix!r}")
     return prompts
 
 
@@ -343,6 +392,7 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "export_gpt2": (RunConfig, ExportConfig),
     "generate": (SamplingConfig, RunConfig),
     "generate_to_file": (SamplingConfig, RunConfig),
+    "score": (ScoreConfig, RunConfig),
 }
 for _name in __all__:
     document(

@@ -28,6 +28,8 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.data.formats import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+from gpt2_helpers.evaluation.config import ScoreConfig
+from gpt2_helpers.evaluation.scoring import Scorer
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate, stream
 from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
@@ -267,6 +269,18 @@ class Session:
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
         return stream(self.decoders, self.tokenizer, prompts, config)
+
+    def scorer(self, config: ScoreConfig | None = None) -> Scorer:
+        """Return what scores texts with the loaded model: `scorer().score(["It was", "Why?"])`.
+
+        Args:
+            config: Window, stride and precision (default: all defaults of `ScoreConfig`).
+
+        Raises:
+            CheckpointError: No model is loaded.
+            OptionError: The window, the stride or the prefix is too long for the model.
+        """
+        return Scorer(self.decoders, self.tokenizer, config, self.prompt_prefix)
 
     def close(self) -> None:
         """Release the model and its memory. The session can load another."""

@@ -17,7 +17,9 @@ import tensorflow as tf
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
-from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
+from gpt2_helpers.errors import CheckpointError, DatasetError, Gpt2Error, OptionError
+from gpt2_helpers.evaluation.config import ScoreConfig
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from toy_runs import SHORT, assert_same, train, weights_of, write_model, write_text
@@ -180,6 +182,11 @@ def test_parameters_match_gpt_2_simple_and_new_ones_are_keyword_only(name: str) 
             (SamplingConfig,),
             {"sess", "run_name", "checkpoint_dir", "model_name", "model_dir", "sample_dir"}
             | {"return_as_list", "destination_path", "sample_delim", "prefix"},
+        ),
+        (
+            "score",
+            (ScoreConfig,),
+            {"sess", "text", "run_name", "checkpoint_dir", "model_name", "model_dir"},
         ),
     ],
 )
@@ -375,6 +382,26 @@ def test_an_error_before_the_first_text_keeps_an_existing_file(loaded: Session) 
 
 def test_a_batch_size_of_none_is_one(loaded: Session) -> None:
     assert written(loaded, batch_size=None) == written(loaded)
+
+
+def test_a_text_or_a_list_of_texts_is_scored(loaded: Session) -> None:
+    score = gpt2.score(loaded, "What is the best?")
+    assert isinstance(score, TextScore)
+    assert score.text == "What is the best?"
+    assert len(score.tokens) == len(score.ids) == len(score.logprobs)
+    assert score.perplexity > 1
+    both = gpt2.score(loaded, ["What is the best?", "How?"], model_name="toy", stride=4)
+    assert isinstance(both, list)
+    assert both[0].total == pytest.approx(score.total, rel=1e-5)
+    assert [each.text for each in both] == ["What is the best?", "How?"]
+
+
+@pytest.mark.parametrize("text", [[], 5, [5]])
+def test_only_texts_are_scored(loaded: Session, text: Any) -> None:
+    with pytest.raises(OptionError, match="text must be a str"):
+        gpt2.score(loaded, text)
+    with pytest.raises(DatasetError, match="empty text"):
+        gpt2.score(loaded, "")
 
 
 def test_an_empty_prompt_is_the_same_as_none(loaded: Session) -> None:

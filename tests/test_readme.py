@@ -17,6 +17,7 @@ from paths import ROOT
 PAGES = (
     "README.md",
     "docs/command-line.md",
+    "docs/evaluation.md",
     "docs/exchange.md",
     "docs/from-gpt-2-simple.md",
     "docs/training.md",
@@ -90,3 +91,11 @@ def test_the_migration_guide_lists_every_new_argument() -> None:
 
 def test_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").split()) <= 1500
+
+
+def test_code_of_the_evaluation_page_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = code_blocks("docs/evaluation.md")
+    exec(compile(code, "docs/evaluation.md", "exec"), {})
+    first, *tokens = capsys.readouterr().out.splitlines()
+    assert first.startswith("perplexity ")
+    assert len(tokens) >= 5

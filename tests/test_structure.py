@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "exchange": "model",
     "checkpoint": "exchange",
     "generation": "model",
-    "evaluation": "data checkpoint",
+    "evaluation": "data checkpoint generation",
     "google": "checkpoint",
     "training": "data checkpoint generation evaluation",
     "console": "training",

@@ -19,6 +19,7 @@ from gpt2_helpers.cli import (
     card,
     download,
     encode,
+    evaluate,
     export,
     finetune,
     generate,
@@ -37,6 +38,7 @@ PIPE_CLOSED = 141  # exit code of a program that SIGPIPE terminates
 COMMANDS: dict[str, Command] = {
     "finetune": finetune,
     "generate": generate,
+    "evaluate": evaluate,
     "download": download,
     "encode": encode,
     "pretrain": pretrain,

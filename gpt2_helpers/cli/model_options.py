@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,27 @@ def load_session(options: Namespace) -> Session:
     """Load the selected model into a session; a missing pretrained model is downloaded first."""
     run, loading = config_from(RunConfig, options), config_from(LoadConfig, options)
     require_one(options)
+    if "model_name" in options:
+        return load_named(run, loading.precision, model_name=run.model_name)
+    return load_named(run, loading.precision, run_name=run.run_name, checkpoint=loading.checkpoint)
+
+
+def load_named(
+    folders: RunConfig,
+    precision: str,
+    run_name: str | None = None,
+    model_name: str | None = None,
+    checkpoint: str = "latest",
+) -> Session:
+    """Load a run or a pretrained model, which is downloaded first if it is missing.
+
+    Args:
+        folders: The options `checkpoint_dir` and `model_dir`.
+        precision: The precision to generate in.
+        run_name: The run.
+        model_name: The pretrained model, if no run is named.
+        checkpoint: The checkpoint of the run.
+    """
     init_gpus()
 
     with suppress_stderr():  # may import TensorFlow
@@ -51,12 +73,13 @@ def load_session(options: Namespace) -> Session:
     from gpt2_helpers.session import Session
     from gpt2_helpers.system.device import choose_decoding_precision
 
-    if not runs_on_tflite(choose_decoding_precision(loading.precision)):
+    if not runs_on_tflite(choose_decoding_precision(precision)):
         load_tensorflow()
     session = Session()
-    if "model_name" in options:
+    if run_name is not None:
+        session.load_run(run_name, folders.checkpoint_dir, checkpoint, precision)
+    elif model_name is not None:
+        run = dataclasses.replace(folders, model_name=model_name)
         download_if_missing(run, print_status)
-        session.load_pretrained(run.model_name, run.model_dir, loading.precision)
-    else:
-        session.load_run(run.run_name, run.checkpoint_dir, loading.checkpoint, loading.precision)
+        session.load_pretrained(model_name, folders.model_dir, precision)
     return session

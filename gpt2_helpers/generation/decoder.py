@@ -7,7 +7,7 @@ one while the other rows continue.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpt2_helpers.config import ModelConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.sampling import sample_next_tokens_by_row
-from gpt2_helpers.types import Floats
+from gpt2_helpers.types import Floats, Ids
 
 
 class Model(Protocol):
@@ -39,6 +39,17 @@ class Weights(Protocol):
     def refresh(self) -> bool:
         """Copy the model's weights if they have changed. False if that is impossible because
         adapters were added to the model: new weights and decoders are then needed."""
+
+    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+        """How likely each id is after those before it in its row.
+
+        Args:
+            ids: Token ids (batch, time), at most one more per row than the model's context.
+
+        Yields:
+            Natural logarithms of the probabilities of all ids but the first of each row (batch,
+            time - 1), in parts along the time, so that a server can do other work in between.
+        """
 
 
 # Precisions that TensorFlow Lite generates in, on machines without a GPU.

@@ -6,7 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gpt2_helpers.generation import tflite
-from gpt2_helpers.generation.decoder import TFLITE_PRECISIONS, Decoder, Model, row_capacity
+from gpt2_helpers.generation.decoder import (
+    TFLITE_PRECISIONS,
+    Decoder,
+    Model,
+    Weights,
+    row_capacity,
+)
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
 from gpt2_helpers.system import device
 
@@ -68,6 +74,10 @@ class DecoderPool:
             self.clear()
             return self.get(batch_size, length, precision)
         return decoder
+
+    def weights(self, precision: str) -> Weights:
+        """Return the model's current weights, to compute log-probabilities; see `get`."""
+        return self.get(1, 1, precision).weights
 
     def clear(self) -> None:
         """Delete all decoders and free their memory."""

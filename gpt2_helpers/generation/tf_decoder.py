@@ -5,7 +5,7 @@ Ids in, logits out. The keys and values are kept in variables between decode ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.model.attention import dot_product_attention
 from gpt2_helpers.model.gpt2 import GPT2, feed_forward, hidden_states, linear
 from gpt2_helpers.model.layers import layer_norm
-from gpt2_helpers.types import Floats
+from gpt2_helpers.types import Floats, Ids
 
 
 class TfWeights:
@@ -62,6 +62,23 @@ class TfWeights:
             return [key for key, _ in layers], [value for _, value in layers]
 
         return compiled(keys_and_values, tf.TensorSpec([1, None], tf.int32))
+
+    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+        """See `Weights`. All at once, which is fast on a GPU."""
+        yield self._log_probabilities(tf.constant(ids, tf.int32)).numpy()
+
+    @cached_property
+    def _log_probabilities(self) -> Any:
+        """ids (batch, time) -> the log-probabilities of all but the first (batch, time - 1)."""
+
+        def log_probabilities(ids: tf.Tensor) -> tf.Tensor:
+            hidden, _ = hidden_states(self.named, self._model.config, ids[:, :-1])
+            logits = tf.cast(tf.matmul(hidden, self.output), tf.float32)
+            targets = tf.reshape(ids[:, 1:], [-1])
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+            return tf.reshape(-losses, tf.shape(ids[:, 1:]))
+
+        return compiled(log_probabilities, tf.TensorSpec([None, None], tf.int32))
 
 
 def compiled(function: Any, *signature: Any) -> Any:

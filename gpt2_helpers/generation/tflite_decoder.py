@@ -6,9 +6,9 @@ matmuls are of integers, or summed in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,11 @@ from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import suppress_stderr
-from gpt2_helpers.types import Floats
+from gpt2_helpers.types import Floats, Ids
 
 PREFILL_CHUNK = 256  # tokens of a prompt in one pass
+SCORE_TOKENS = 256  # tokens that are scored in one pass
+LOGIT_TOKENS = 64  # tokens whose logits are in memory at a time
 
 
 class TfliteWeights:
@@ -46,6 +48,47 @@ class TfliteWeights:
         if self.version != self._model.version:
             self._compile()
         return True
+
+    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+        """See `Weights`."""
+        batch, time = len(ids), ids.shape[1] - 1
+        cache = KeyValueCache(self._model.config, batch, time)
+        part = max(1, SCORE_TOKENS // batch)
+        for start in range(0, time, part):
+            positions = np.arange(start, min(time, start + part))
+            x, attended = self._last_attention(cache, ids[:, positions], positions)
+            targets = ids[:, positions + 1].reshape(-1)
+            found = np.empty(len(targets), np.float32)
+            for first in range(0, len(targets), LOGIT_TOKENS):
+                rows = slice(first, first + LOGIT_TOKENS)
+                (logits,) = self.last(x[rows], attended[rows])
+                found[rows] = _log_softmax_at(logits, targets[rows])
+            yield found.reshape(batch, -1)
+
+    def _last_attention(
+        self, cache: KeyValueCache, ids: Ids, positions: NDArray[Any]
+    ) -> tuple[Floats, Floats]:
+        """The inputs of the program after the last attention, (batch * time, n_embd) each.
+
+        `cache` has the keys and values of the ids before; those of `ids` (batch, time), which are
+        at `positions` (time), are added.
+        """
+        batch, time = ids.shape
+        n_head = self._model.config.n_head
+        rows, steps = np.repeat(np.arange(batch), time), np.tile(positions, batch)
+        mask = additive_mask(positions)  # (time, keys)
+        mask = np.broadcast_to(mask, (batch * n_head, *mask.shape))
+        x = self.tokens[ids.reshape(-1)] + self.positions[steps]  # (batch * time, n_embd)
+        (qkv,) = self.first(x)
+        for layer, program in enumerate([*self.between, None]):
+            qkv = qkv.reshape(batch * time, 3, n_head, -1)
+            cache.store(layer, rows, steps, qkv[:, 1:])
+            query = qkv[:, 0].reshape(batch, time, n_head, -1).swapaxes(1, 2)
+            attended = cache.attend(layer, slice(batch), query, mask)  # (batch, head, time, ...)
+            attended = attended.swapaxes(1, 2).reshape(batch * time, -1)
+            if program is not None:
+                x, qkv = program(x, attended)
+        return x, attended
 
     def _compile(self) -> None:
         version = self._model.version
@@ -181,3 +224,12 @@ class TfliteDecoder(Decoder):
             *rest, qkv = program(x, attended.reshape(batch, -1))
             x = rest[0] if rest else x
         return qkv  # of the last program: the logits
+
+
+def _log_softmax_at(logits: Floats, targets: NDArray[Any]) -> Floats:
+    """The log-probability of each row's target; logits (rows, n_vocab), targets (rows)."""
+    chosen = logits[np.arange(len(targets)), targets]
+    highest = logits.max(axis=-1)
+    sums = np.exp(logits - highest[:, None]).sum(axis=-1, dtype=np.float64)
+    result: Floats = (chosen - highest - np.log(sums)).astype(np.float32)
+    return result

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import command_line
 from gpt2_helpers.checkpoint.export import export
 from gpt2_helpers.checkpoint.import_model import import_run
 from gpt2_helpers.checkpoint.model_files import load_model
@@ -27,7 +28,7 @@ from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import new_adapters
 from gpt2_helpers.tokenizer import Tokenizer
 from hard_strings import HARD_STRINGS
-from hugging_face import TEXTS
+from hugging_face import SIZES, TEXTS
 from paths import ROOT
 from toy import toy_tokenizer, toy_weights
 from toy_runs import SHAPE, save_run, write_model
@@ -36,6 +37,7 @@ PYTHON = os.environ.get("EXCHANGE_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="make test-exchange runs these")
 
 ALL_TEXTS = [*TEXTS, *(text for text in HARD_STRINGS if text), "What is the best?<|endoftext|>"]
+SIZES_OF_RUN1 = [(window, stride) for window, stride in SIZES if window <= SHAPE.n_ctx]
 GERMAN = {"n_positions": 48, "n_embd": 16, "n_layer": 2, "n_head": 2}
 DISTILGPT2 = {"n_positions": 1024, "n_embd": 768, "n_layer": 6, "n_head": 12}
 
@@ -84,6 +86,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for base, adapters in (("base", "adapters"), ("german", "theirs")):
             results = {"do": "results", "folder": base, "adapters": adapters}
             jobs.append({**results, "texts": ALL_TEXTS, "out": f"{adapters}.npz"})
+        for name in ("run1", "german"):
+            sizes = SIZES_OF_RUN1 if name == "run1" else SIZES
+            scores = {"do": "scores", "folder": name, "sizes": sizes, "texts": TEXTS}
+            jobs.append({**scores, "out": f"{name}-scores.npz"})
         Path("jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
         script = ROOT / "tests" / "support" / "exchange" / "peer.py"
         environment = {n: v for n, v in os.environ.items() if n != "PYTHONPATH"}
@@ -124,3 +130,27 @@ def test_exported_adapters_are_the_same(folder: Path) -> None:
 def test_imported_adapters_are_the_same(folder: Path) -> None:
     import_run("theirs", RunConfig(run_name="theirs", model_name="german"))
     assert_same_results(folder, "theirs", "theirs")
+
+
+def test_evaluations_are_the_same(folder: Path) -> None:
+    import_run("german", RunConfig(run_name="german-scores"))
+    Path("text.txt").write_text("<|endoftext|>".join(TEXTS), encoding="utf-8")
+    for run, results, sizes in (
+        ("run1", "run1-scores", SIZES_OF_RUN1),
+        ("german-scores", "german-scores", SIZES),
+    ):
+        assert sizes
+        with np.load(folder / f"{results}.npz") as expected:
+            for window, stride in sizes:
+                command = ("evaluate", "text.txt", "--json", "--run-name", run, "--window", window)
+                (model,) = json.loads(command_line.run(*command, "--stride", stride).out)["models"]
+                documents, nats, tokens = model["documents"], 0.0, 0
+                for order, document in enumerate(documents):
+                    logprobs = expected[f"logprobs_{order}_{window}_{stride}"]
+                    assert document["loss"] == pytest.approx(-logprobs.mean(), abs=1e-4)
+                    nats, tokens = nats - logprobs.sum(), tokens + len(logprobs)
+                assert len(documents) == len(TEXTS)
+                assert model["total"]["loss"] == pytest.approx(nats / tokens, abs=1e-4)
+                assert model["total"]["perplexity"] == pytest.approx(
+                    np.exp(nats / tokens), rel=1e-4
+                )

@@ -57,6 +57,17 @@ def test_each_step_gives_the_logits_of_one_pass(decoder: Decoder, expected: np.n
         assert_close(ours, expected[:3, position])
 
 
+def test_log_probabilities_are_those_of_one_pass(decoder: Decoder, expected: np.ndarray) -> None:
+    logits = expected[:3].astype(np.float64)
+    sums = np.log(np.exp(logits).sum(-1, keepdims=True))
+    for time in (2, 7, CONFIG.n_ctx):
+        ids = TEXTS[:3, :time]
+        ours = np.concatenate(list(decoder.weights.log_probabilities(ids)), axis=1)
+        targets = ids[:, 1:, None].astype(np.int64)
+        theirs = np.take_along_axis((logits - sums)[:, : time - 1], targets, -1)[..., 0]
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
 def test_each_row_has_its_own_position(decoder: Decoder, expected: np.ndarray) -> None:
     starts = (0, 5, 11)
     for row, start in enumerate(starts):

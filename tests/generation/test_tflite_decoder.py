@@ -8,7 +8,7 @@ import pytest
 from decoding import assert_close
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.generation.decoders import DecoderPool
-from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK
+from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK, SCORE_TOKENS
 from toy import toy_model
 
 NARROW = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
@@ -60,3 +60,15 @@ def test_a_long_prompt_is_prefilled_in_chunks() -> None:
         last = np.array([length], np.int32)
         ours = decoder.logits(text[0, last].astype(np.int32), last)[0]
         assert_close(ours, expected_logits[length])
+
+
+def test_long_texts_are_scored_in_parts_with_all_their_context() -> None:
+    config = ModelConfig(n_vocab=20, n_ctx=2 * SCORE_TOKENS + 5, n_embd=8, n_head=2, n_layer=2)
+    model = toy_model(config)
+    ids = np.random.default_rng(5).integers(0, config.n_vocab, (2, config.n_ctx)).astype(np.int32)
+    parts = list(DecoderPool(model).weights("float32").log_probabilities(ids))
+    assert len(parts) == 5
+    logits = model.logits(ids).numpy().astype(np.float64)[:, :-1]
+    chosen = np.take_along_axis(logits, ids[:, 1:, None].astype(np.int64), -1)[..., 0]
+    expected = chosen - np.log(np.exp(logits).sum(-1))
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-4)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gpt2_helpers.exchange.model_folder import write_model
+from gpt2_helpers.checkpoint.inference_model import InferenceModel
+from gpt2_helpers.exchange.model_folder import open_model, write_model
+from gpt2_helpers.tokenizer import Tokenizer
 from paths import ROOT
 from toy import TOY, toy_tokenizer, toy_weights
 
@@ -20,6 +22,7 @@ TEXTS = [
     "Der alte Fischer saß am Ufer.",
     "Die Straße führt über die Brücke, und was ist das?\n\n  Привет, 日本! 3½",
 ]
+SIZES = [(48, 24), (47, 1), (20, 7), (9, 9)]  # windows and strides of `scores.npz`
 SHAPE = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=48)
 
 
@@ -27,6 +30,12 @@ def golden(name: str) -> dict[str, np.ndarray]:
     """The ids and logits of TEXTS that transformers computed: `ids_N` and `logits_N`."""
     with np.load(GOLDEN / f"{name}.npz") as file:
         return dict(file)
+
+
+def golden_model() -> tuple[InferenceModel, Tokenizer]:
+    """The golden model and its tokenizer, without TensorFlow."""
+    model = open_model(GOLDEN / "model")
+    return InferenceModel(model.config, model.weights, "float32", "float32"), model.tokenizer
 
 
 def copy_model(folder: Path) -> Path:

@@ -86,7 +86,53 @@ def results(folder: str, texts: list[str], out: str, adapters: str | None = None
     np.savez_compressed(out, **arrays)
 
 
-JOBS = {job.__name__: job for job in (make_model, save_again, make_adapters, results)}
+def scores(folder: str, texts: list[str], sizes: list[tuple[int, int]], out: str) -> None:
+    """Save the log-probabilities of each text after an end token, computed token by token.
+
+    `logprobs_N_WINDOW_STRIDE` (time) of text N are those with the context that the token has in a
+    window of so many tokens. `loss_N_WINDOW_STRIDE` is the loss of the loop in transformers'
+    documentation ("Perplexity of fixed-length models"), for sizes that end with a full window.
+    """
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.eval()
+    arrays: dict[str, np.ndarray] = {}
+    for order, text in enumerate(texts):
+        ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text)["input_ids"]]])
+        length = ids.shape[1]
+        for window, stride in sizes:
+            found = []
+            for position in range(1, length):
+                steps = max(0, -(-(position - window) // stride))  # that the window has moved
+                start = max(0, min(length, window + 1 + steps * stride) - window - 1)
+                with torch.no_grad():
+                    logits = model(ids[:, start:position]).logits[0, -1]
+                found.append(logits.double().log_softmax(-1)[ids[0, position]].item())
+            arrays[f"logprobs_{order}_{window}_{stride}"] = np.array(found)
+            fits = window < min(length, model.config.n_positions)
+            if fits and (length - window - 1) % stride == 0:
+                loss = documented_loss(model, ids, window + 1, stride)
+                arrays[f"loss_{order}_{window}_{stride}"] = np.array(loss)
+    np.savez_compressed(out, **arrays)
+
+
+def documented_loss(model: Any, ids: torch.Tensor, max_length: int, stride: int) -> float:
+    """The mean loss of `ids` (1, time), by the loop in transformers' documentation."""
+    total, count, previous_end = 0.0, 0, 0
+    for begin in range(0, ids.shape[1], stride):
+        end = min(begin + max_length, ids.shape[1])
+        labels = ids[:, begin:end].clone()
+        labels[:, : previous_end - begin] = -100
+        with torch.no_grad():
+            loss = model(ids[:, begin:end], labels=labels).loss
+        n_scored = int((labels[:, 1:] != -100).sum())
+        total, count, previous_end = total + loss.item() * n_scored, count + n_scored, end
+        if end == ids.shape[1]:
+            break
+    return total / count
+
+
+JOBS = {job.__name__: job for job in (make_model, save_again, make_adapters, results, scores)}
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ Created with torch 2.13, transformers 5.23 and PEFT 0.21; from the repository's 
 
 `model` has a vocabulary of its own with five special tokens, and `config.json` has GPT-2's end
 token, which that vocabulary lacks, as many models of other languages do. `model.npz` and
-`adapters.npz` have the ids and logits of TEXTS, see `results` in exchange/peer.py.
+`adapters.npz` have the ids and logits of TEXTS, see `results` in exchange/peer.py. `scores.npz` has
+the log-probabilities of their tokens for windows and strides of SIZES, see `scores`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TEXTS = [
     "Der alte Fischer saß am Ufer.",
     "Die Straße führt über die Brücke, und was ist das?\n\n  Привет, 日本! 3½",
 ]
+SIZES = [(48, 24), (47, 1), (20, 7), (9, 9)]  # window and stride
 TRAINING = [
     "Der alte Fischer saß am Ufer und sah über das Wasser. Die Straße führt über die Brücke in die "
     "Stadt, und an der Brücke steht das Haus, in dem er wohnt. Was ist das für ein Haus?"
@@ -39,6 +41,7 @@ def main() -> None:
     Path("adapters/README.md").unlink()
     peer.results("model", TEXTS, "model.npz")
     peer.results("model", TEXTS, "adapters.npz", "adapters")
+    peer.scores("model", TEXTS, SIZES, "scores.npz")
     for path in sorted(Path().rglob("*.*")):
         print(path, path.stat().st_size)
 
