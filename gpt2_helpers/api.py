@@ -22,6 +22,8 @@ from gpt2_helpers.api_drive import (
     mount_gdrive,
 )
 from gpt2_helpers.api_setup import (
+    CHECKPOINT_DIR,
+    RUN_NAME,
     download_gpt2,
     encode_csv,
     encode_dataset,
@@ -30,11 +32,11 @@ from gpt2_helpers.api_setup import (
     import_gpt2,
     is_gpt2_downloaded,
     load_gpt2,
+    load_if_needed,
     require_session,
     reset_session,
     start_tf_sess,
 )
-from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
 from gpt2_helpers.console import print_line, print_note, show_finetuning, with_progress
 from gpt2_helpers.docstrings import document
@@ -77,13 +79,6 @@ __all__ = [
 ]
 
 
-class Default(str):
-    """A default value that can be distinguished from the same text passed by a caller."""
-
-
-RUN_NAME, CHECKPOINT_DIR = Default("run1"), Default("checkpoint")
-
-
 def finetune(
     sess: Session,
     dataset: DatasetPath,
@@ -112,6 +107,7 @@ def finetune(
     *,
     column: str | None = None,
     backup_to_drive: bool = False,
+    deduplicate: bool = False,
     dropout: float = 0.0,
     encoding: str | None = None,
     early_stopping_patience: int = 0,
@@ -122,6 +118,8 @@ def finetune(
     sample_dir: str | Path = "samples",
     lr_schedule: str = "constant",
     seed: int | None = None,
+    strip_boilerplate: bool = False,
+    unwrap: bool = False,
     eval_every: int = 100,
     validation_data: str | Path | None = None,
     validation_split: float = 0.0,
@@ -223,7 +221,7 @@ def generate(
     batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = _config(SamplingConfig, locals())
     prompts = _prompts(prefix)
-    _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     _explain_prompt_prefix(sess, prompts, prompt_prefix)
     total = len(prompts) * nsamples
     results = in_order(sess.generate(prompts, config))
@@ -331,7 +329,7 @@ def score(
     """
     config = _config(ScoreConfig, locals())
     texts = _prompts(text, "text")
-    _load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     scores = list(sess.scorer(config).score(texts))
     return scores[0] if isinstance(text, str) else scores
 
@@ -359,31 +357,6 @@ def _explain_prompt_prefix(sess: Session, prompts: list[str], prompt_prefix: str
             f"{sess.run_name} was finetuned on the rows of a table: pass "
             f'prompt_prefix="{marker}" to generate rows, or prompt_prefix="" to hide this note'
         )
-
-
-def _load_if_needed(
-    sess: Session,
-    run_name: str,
-    checkpoint_dir: str | Path,
-    model_name: str | None,
-    model_dir: str | Path,
-) -> None:
-    """Load the named model unless the session holds it; without a name, keep what it holds."""
-    require_session(sess)
-    if model_name:
-        # With gpt-2-simple, callers pass the base model's name along with a finetuned session.
-        base_of_run = sess.run_name is not None and sess.base_model in (None, model_name)
-        if sess.model_name != model_name and not base_of_run:
-            sess.load_pretrained(model_name, model_dir)
-        return
-    folder = RunFolder(checkpoint_dir, run_name).path
-    is_current = sess.is_loaded
-    if not isinstance(run_name, Default):
-        is_current = run_name == sess.run_name
-    if not isinstance(checkpoint_dir, Default):
-        is_current = is_current and folder == sess.run_folder
-    if not is_current:
-        sess.load_run(run_name, checkpoint_dir)
 
 
 _OPTIONS: dict[str, tuple[type, ...]] = {

@@ -23,6 +23,13 @@ class DatasetConfig(ValidatedConfig):
         label="Column",
         default_text="the only column, or text",
     )
+    deduplicate: bool = option(
+        False,
+        "leave out documents that are the same as earlier ones except for case and white space, "
+        "or nearly the same if datasketch is installed",
+        label="Remove duplicates",
+        advanced=True,
+    )
     encoding: str | None = option(
         None, "encoding of the text files, such as cp1250 or shift_jis",
         default_text="detected", advanced=True,
@@ -31,6 +38,18 @@ class DatasetConfig(ValidatedConfig):
         False,
         "encode <|endoftext|> as plain characters, to continue runs of that package",
         label="gpt-2-simple tokens",
+        advanced=True,
+    )
+    strip_boilerplate: bool = option(
+        False,
+        "leave out Project Gutenberg's header and licence in text files",
+        label="Remove Project Gutenberg's licence",
+        advanced=True,
+    )
+    unwrap: bool = option(
+        False,
+        "join the hard-wrapped lines of text files into paragraphs",
+        label="Join wrapped lines",
         advanced=True,
     )
 

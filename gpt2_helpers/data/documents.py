@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.cleaning import clean_text
 from gpt2_helpers.data.formats import has_records
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
@@ -52,7 +53,7 @@ def iter_text(
         if not is_text:
             chunks = (wrap_row(text) for (text,) in read_records(file, report, config))
         else:
-            chunks = read_text(file, report, config.encoding)
+            chunks = clean_text(read_text(file, report, config.encoding), file, report, config)
         empty = True
         for chunk in chunks:
             if empty and tail and not tail.rstrip("\n").endswith(END_OF_TEXT):

@@ -77,7 +77,10 @@ def encode_dataset(
     *,
     column: str | None = None,
     encoding: str | None = None,
+    deduplicate: bool = False,
     legacy_tokens: bool = False,
+    strip_boilerplate: bool = False,
+    unwrap: bool = False,
     processes: int | None = None,
 ) -> Dataset:
     """Encode a dataset once, into an .npz file that `load_dataset` and gpt-2-simple can read.
@@ -89,7 +92,10 @@ def encode_dataset(
         combine: Number of characters encoded at a time.
         column: Where the texts of records are, see `DatasetConfig`.
         encoding: Name of the encoding of text files. Default: detected.
+        deduplicate: Whether documents that are copies of earlier ones are left out.
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
+        strip_boilerplate: Whether Project Gutenberg's header and licence are left out.
+        unwrap: Whether hard-wrapped lines are joined into paragraphs.
         processes: Number of encoding processes or threads. Default: chosen by the size of the text.
 
     Returns:
@@ -103,7 +109,13 @@ def encode_dataset(
         encode_dataset("stories/", Tokenizer.load("models/124M"), "stories.npz")
     """
     config = DatasetConfig(
-        combine=combine, column=column, encoding=encoding, legacy_tokens=legacy_tokens
+        combine=combine,
+        column=column,
+        encoding=encoding,
+        deduplicate=deduplicate,
+        legacy_tokens=legacy_tokens,
+        strip_boilerplate=strip_boilerplate,
+        unwrap=unwrap,
     )
     return drain(iter_encode(file_path, tokenizer, out_path, config, processes))
 

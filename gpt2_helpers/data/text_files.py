@@ -19,13 +19,18 @@ class ReadReport:
 
     bytes_read: int = 0
     _files: dict[str, list[str]] = field(default_factory=dict)
+    _dataset: list[str] = field(default_factory=list)
 
     def add(self, path: Path, sentence: str) -> None:
         """Add a finding about a file. The same finding about many files is reported once."""
         self._files.setdefault(sentence, []).append(str(path))
 
+    def add_for_all(self, sentence: str) -> None:
+        """Add a finding about the whole dataset."""
+        self._dataset.append(sentence)
+
     def notes(self) -> tuple[str, ...]:
-        """The findings, each with the file it is about.
+        """The findings about files, each with its file, and about the dataset.
 
         >>> report = ReadReport()
         >>> for name in ("a.txt", "b.txt", "c.txt"):
@@ -38,7 +43,7 @@ class ReadReport:
             others = len(files) - 1
             more = f" and {others} more file{'s' * (others > 1)}" if others else ""
             lines.append(f"{files[0]}{more}: {sentence}")
-        return tuple(lines)
+        return (*lines, *self._dataset)
 
 
 def read_text(path: Path, report: ReadReport, encoding: str | None = None) -> Iterator[str]:

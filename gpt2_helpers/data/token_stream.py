@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.deduplicate import Deduplicator, describe_duplicates
 from gpt2_helpers.data.documents import iter_text
 from gpt2_helpers.data.fast_encoder import FastEncoder
 from gpt2_helpers.data.formats import is_token_file
@@ -61,6 +62,7 @@ class TokenStream:
         self.dtype = token_dtype(tokenizer.n_vocab)
         self.special = not config.legacy_tokens
         self.report = report
+        self.duplicates = Deduplicator() if config.deduplicate else None
         self.documents = 0
         self.characters = 0  # of text and records
         self.sample = ""  # the start of the text
@@ -87,6 +89,8 @@ class TokenStream:
                 tail = (tail + ids[-_TAIL:].tolist())[-_TAIL:]
                 count += len(ids)
                 yield ids
+        if self.duplicates:
+            self.report.add_for_all(describe_duplicates(self.duplicates))
         # Raised before the stream ends, so that an unusable cache file is not kept.
         if not self.documents:
             reasons = "; ".join(self.report.notes()[:3]) or "only whitespace, or no files"
@@ -101,6 +105,8 @@ class TokenStream:
         else:
             size = min(max(self.config.combine, _MIN_PART), _MAX_PART)
             chunks = iter_text(files, self.report, self.config)
+            if self.duplicates:
+                chunks = self.duplicates.filter(chunks)
             texts = self._count_text(split_at_word_boundaries(chunks, size))
             yield from encode_texts(texts, self.tokenizer, self.special, self.processes, self.fast)
 

@@ -72,13 +72,16 @@ def adapt_vocabulary(
     """Make a model with a vocabulary trained on the given texts.
 
     Args:
-        texts: A file or folder of texts, the ones to finetune on or more of the same kind.
-        out: The folder for the new model.
-        model_name: The model whose layers are kept, by its name or folder.
-        model_dir: Where models are kept, each under its name.
-        vocab_size: Number of tokens. Default: as many as the old vocabulary has.
-        data: How to read the texts.
-        validation_data: Files that are left out, even inside `texts`.
+        texts (DatasetPath): File or folder of texts, the ones to finetune on or more of the same
+            kind.
+        out (str | Path): Folder for the new model.
+        model_name (str): Model whose layers are kept, by its name or folder. Defaults to '124M'.
+        model_dir (str | Path): Where models are kept, each under its name. Defaults to 'models'.
+        vocab_size (int | None): Number of tokens. Defaults to None (as many as the old vocabulary).
+        data (DatasetConfig | None): How to read the texts. Defaults to None (the defaults of
+            `DatasetConfig`).
+        validation_data (DatasetPath | None): Files that are left out, even inside `texts`. Defaults
+            to None.
 
     Returns:
         The new model's folder, and how well the new vocabulary fits the texts.

@@ -1,0 +1,233 @@
+"""Leaves out documents that are copies of earlier ones, in bounded memory.
+
+Exact copies are found by a hash of the text in lowercase with single spaces. Near copies are found
+by MinHash [1] if datasketch is installed: at least 80% of the three-word sequences of both are the
+same, as estimated from 64 hashes.
+
+A document is compared with at least the last two million ones, for near copies with at least the
+last 30,000.
+
+[1] A. Broder, "On the resemblance and containment of documents", 1997.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import IO, Any
+
+import numpy as np
+
+from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+
+_SIMILARITY = 0.8
+_HASHES, _BANDS, _ROWS = 64, 10, 6  # finds 95% of the pairs that are just similar enough
+_SEQUENCE = 3  # words
+_BATCH = 10_000  # sequences hashed at a time, in 5 MB
+# Documents of a generation. The last complete one and the current one are remembered.
+_EXACT_LIMIT, _NEAR_LIMIT = 2_000_000, 30_000
+_HELD_BYTES = 1 << 24  # a longer document is held in a temporary file
+_MAX_WORD = 1 << 16  # characters; longer ones are cut
+_UTF8 = ("utf-8", "surrogatepass")  # lone surrogates are reported by the tokenizer
+
+
+class Deduplicator:
+    """Leaves out copies from streams of documents, and counts them.
+
+    Attributes:
+        copies: Documents left out since an earlier one has the same text.
+        near_copies: Documents left out since an earlier one has nearly the same text.
+        finds_near_copies: Whether datasketch is installed.
+    """
+
+    def __init__(self) -> None:
+        self.copies = 0
+        self.near_copies = 0
+        self._exact: list[set[bytes]] = [set(), set()]  # the current generation is the last
+        self._near: list[_Signatures] = []
+        self._no_words: Any = None  # the MinHash of an empty text
+        with suppress(ImportError):
+            import datasketch
+
+            self._no_words = datasketch.MinHash(_HASHES, hashfunc=zlib.crc32)
+            self._near = [_Signatures(), _Signatures()]
+        self.finds_near_copies = bool(self._near)
+
+    def filter(self, chunks: Iterable[str]) -> Iterator[str]:
+        """Pass a text through, without the documents that are copies.
+
+        Args:
+            chunks: The text, in chunks of any length; each document ends with `<|endoftext|>`.
+
+        Yields:
+            The text in chunks of any length. The latest document is held, in a temporary file if
+            it is long.
+
+        Example:
+            >>> text = "One<|endoftext|>Two<|endoftext|> ONE<|endoftext|>"
+            >>> "".join(Deduplicator().filter([text]))
+            'One<|endoftext|>Two<|endoftext|>'
+        """
+        document = _Document(self._no_words)
+        for piece, is_end in _pieces(chunks):
+            document.add(piece)
+            if is_end:
+                document.add(END_OF_TEXT)
+                if self._is_new(document):
+                    yield from document.read()
+                document = _Document(self._no_words)
+        if self._is_new(document):
+            yield from document.read()
+
+    def _is_new(self, document: _Document) -> bool:
+        """Whether no earlier document is the same; remembers the document."""
+        digest, signature = document.finish()
+        if not digest:  # a document without words
+            return True
+        if any(digest in generation for generation in self._exact):
+            self.copies += 1
+            return False
+        if len(self._exact[-1]) >= _EXACT_LIMIT:
+            self._exact = [self._exact[-1], set()]
+        self._exact[-1].add(digest)
+        if signature is None:
+            return True
+        if any(generation.has_similar(signature) for generation in self._near):
+            self.near_copies += 1
+            return False
+        if len(self._near[-1].hashes) >= _NEAR_LIMIT:
+            self._near = [self._near[-1], _Signatures()]
+        self._near[-1].add(signature)
+        return True
+
+
+def describe_duplicates(duplicates: Deduplicator) -> str:
+    """What was left out, as a sentence.
+
+    >>> duplicates = Deduplicator()
+    >>> duplicates.copies, duplicates.finds_near_copies = 2, False
+    >>> describe_duplicates(duplicates)
+    'left out 2 copies of earlier documents (near copies need pip install "gpt2-helpers[data]")'
+    """
+    text = f"left out {_count(duplicates.copies)} of earlier documents"
+    if duplicates.finds_near_copies:
+        return f"{text}, and {_count(duplicates.near_copies, 'near ')}"
+    return f'{text} (near copies need pip install "gpt2-helpers[data]")'
+
+
+def _count(number: int, kind: str = "") -> str:
+    return f"{number:,} {kind}{'copy' if number == 1 else 'copies'}"
+
+
+class _Signatures:
+    """The MinHashes of a generation of documents."""
+
+    def __init__(self) -> None:
+        import datasketch
+
+        self._index = datasketch.MinHashLSH(num_perm=_HASHES, params=(_BANDS, _ROWS))
+        self.hashes: list[Any] = []  # uint32 arrays (64,)
+
+    def add(self, signature: Any) -> None:
+        self._index.insert(len(self.hashes), signature, check_duplication=False)
+        self.hashes.append(signature.hashvalues.astype(np.uint32))
+
+    def has_similar(self, signature: Any) -> bool:
+        hashes = signature.hashvalues.astype(np.uint32)
+        candidates = self._index.query(signature)
+        return any(np.mean(self.hashes[key] == hashes) >= _SIMILARITY for key in candidates)
+
+
+class _Document:
+    """A document that is read piece by piece. `no_words` is the MinHash to start from, or None."""
+
+    def __init__(self, no_words: Any) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+        self._file: IO[bytes] | None = None
+        self._digest = hashlib.blake2b(digest_size=8)
+        self._signature = None if no_words is None else no_words.copy()
+        self._last: list[str] = []  # words at the start of the next sequence
+        self._cut_word = ""
+        self._words = 0
+
+    def add(self, text: str) -> None:
+        """Add a piece of the text, or its end."""
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size > _HELD_BYTES:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - deleted with this object
+            self._file.write("".join(self._pieces).encode(*_UTF8))
+            self._pieces, self._size = [], 0
+        if text == END_OF_TEXT:
+            return
+        text = (self._cut_word + text.replace(START_OF_TEXT, " ")).casefold()
+        words = text.split()
+        if len(text) > _MAX_WORD:
+            words = [part for word in words for part in _cut(word)]
+        # The last word may continue in the next piece.
+        self._cut_word = words.pop() if words and not text[-1].isspace() else ""
+        self._add_words(words)
+
+    def _add_words(self, words: list[str]) -> None:
+        if not words:
+            return
+        self._words += len(words)
+        self._digest.update("".join(f"{word} " for word in words).encode(*_UTF8))
+        if self._signature is None:
+            return
+        words = [*self._last, *words]
+        self._last = words[1 - _SEQUENCE :]
+        sequences = (
+            " ".join(sequence).encode(*_UTF8)
+            for sequence in zip(*(words[start:] for start in range(_SEQUENCE)), strict=False)
+        )
+        while batch := list(islice(sequences, _BATCH)):
+            self._signature.update_batch(batch)
+
+    def finish(self) -> tuple[bytes, Any]:
+        """The hash of the whole text, empty if it has no words, and its MinHash.
+
+        The MinHash is None without datasketch, or if there are too few words for a sequence.
+        """
+        self._add_words([self._cut_word] if self._cut_word else [])
+        self._cut_word = ""
+        if not self._words:
+            return b"", None
+        return self._digest.digest(), self._signature if self._words >= _SEQUENCE else None
+
+    def read(self) -> Iterator[str]:
+        """The text in chunks of any length."""
+        if self._file is not None:
+            self._file.write("".join(self._pieces).encode(*_UTF8))
+            self._file.seek(0)
+            with io.TextIOWrapper(self._file, *_UTF8, newline="") as file:
+                while text := file.read(_HELD_BYTES):
+                    yield text
+        else:
+            yield from self._pieces
+
+
+def _cut(word: str) -> Iterator[str]:
+    return (word[start : start + _MAX_WORD] for start in range(0, len(word), _MAX_WORD))
+
+
+def _pieces(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Split at the ends of documents: pieces of text, and whether the document ends after each."""
+    rest = ""
+    for chunk in chunks:
+        *ended, rest = (rest + chunk).split(END_OF_TEXT)
+        for piece in ended:
+            yield piece, True
+        # An end may continue in the next chunk.
+        kept = 1 - len(END_OF_TEXT)
+        if len(rest) > -kept:
+            yield rest[:kept], False
+            rest = rest[kept:]
+    yield rest, False
