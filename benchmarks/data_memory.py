@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/data_memory.py --megabytes 1000 jsonl parquet
 
-The files are made on the spot from sentences of data/stories.txt and deleted afterwards. Peak memory
-is the largest resident set of the process, without the pages of the memory-mapped token ids.
+The files are made from sentences of data/stories.txt and deleted afterwards. Peak memory is the
+largest resident set of the process, in which the token ids are written to a file.
 """
 
 from __future__ import annotations

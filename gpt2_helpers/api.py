@@ -8,7 +8,7 @@ fields, from which the `Args:` sections are completed at the end of this module.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,9 @@ from gpt2_helpers.api_setup import (
 )
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
 from gpt2_helpers.console import print_line, print_note, show_finetuning, with_progress
+from gpt2_helpers.data.prompt_files import given_prompts
 from gpt2_helpers.docstrings import document
-from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.loss_plot import plot_loss
 from gpt2_helpers.evaluation.scoring import TextScore
@@ -114,7 +115,9 @@ def finetune(
     max_grad_norm: float = 0.0,
     legacy_tokens: bool = False,
     lora_rank: int = 0,
+    keywords_from: str | None = None,
     precision: str = "auto",
+    prompt_column: str | None = None,
     sample_dir: str | Path = "samples",
     lr_schedule: str = "constant",
     seed: int | None = None,
@@ -137,8 +140,8 @@ def finetune(
 
     Args:
         sess: A session from `start_tf_sess`.
-        dataset: File (.txt, .csv, .tsv, .npz ...), folder with its subfolders, glob, or a list of
-            these.
+        dataset: File (.txt, .csv, .jsonl, .parquet, .npz ...), folder with its subfolders, glob,
+            URL, or a list of these.
         reuse: Ignored; accepted for compatibility with gpt-2-simple.
 
     Raises:
@@ -186,6 +189,8 @@ def generate(
     include_prefix: bool = True,
     *,
     prompt_prefix: str | None = None,
+    prompt_suffix: str | None = None,
+    prompts: str | Path | None = None,
     finish_sentence: bool = False,
 ) -> list[str] | None:
     """Generate texts: print them, return them as a list, or write them to a file.
@@ -205,7 +210,9 @@ def generate(
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
         prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
             finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
-            nothing there.
+            nothing there, unless the run was trained on prompts and completions.
+        prompts: File of prompts in place of `prefix`, with `nsamples` texts each: a prompt per
+            line, or a table, JSON or Parquet file with the column `prompt`.
 
     Returns:
         The texts in the order of their prompts if `return_as_list` is set, else None.
@@ -220,11 +227,11 @@ def generate(
     """
     batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = _config(SamplingConfig, locals())
-    prompts = _prompts(prefix)
+    texts = given_prompts(prefix, prompts)
     load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
-    _explain_prompt_prefix(sess, prompts, prompt_prefix)
-    total = len(prompts) * nsamples
-    results = in_order(sess.generate(prompts, config))
+    _explain_prompt_prefix(sess, texts, prompt_prefix)
+    total = len(texts) * nsamples
+    results = in_order(sess.generate(texts, config))
     if total == 1:
         sample_delim = ""
     written = []
@@ -262,6 +269,8 @@ def generate_to_file(
     include_prefix: bool = True,
     *,
     prompt_prefix: str | None = None,
+    prompt_suffix: str | None = None,
+    prompts: str | Path | None = None,
     finish_sentence: bool = False,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
@@ -273,9 +282,8 @@ def generate_to_file(
         destination_path: File to write the texts to.
         sample_delim: Text to write after each generated text, if there are several.
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
-        prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
-            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
-            nothing there.
+        prompt_prefix: Text put before every prompt and left out of the texts. See `generate`.
+        prompts: File of prompts in place of `prefix`, see `generate`.
 
     Raises:
         OptionError: If an option is invalid or the file can't be written.
@@ -328,7 +336,7 @@ def score(
         print(score.perplexity, list(zip(score.tokens, score.logprobs)))
     """
     config = _config(ScoreConfig, locals())
-    texts = _prompts(text, "text")
+    texts = given_prompts(text, option="text")
     load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     scores = list(sess.scorer(config).score(texts))
     return scores[0] if isinstance(text, str) else scores
@@ -340,19 +348,11 @@ def _config(kind: type, given: dict[str, Any]) -> Any:
     return kind(**{name: given[name] for name in names if name in given})
 
 
-def _prompts(prefix: str | Sequence[str] | None, option: str = "prefix") -> list[str]:
-    if prefix is None or isinstance(prefix, str):
-        return [prefix or ""]
-    if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
-        raise OptionError(f"{option} must be a string or a list of strings, got {prefix!r}")
-    return prompts
-
-
 def _explain_prompt_prefix(sess: Session, prompts: list[str], prompt_prefix: str | None) -> None:
     """Print what to pass if the run was finetuned on a table and the caller did not decide."""
     marker = sess.prompt_prefix
     is_decided = prompt_prefix is not None or any(str(text).startswith(marker) for text in prompts)
-    if marker and not is_decided:
+    if marker and not is_decided and not sess.prompt_suffix:
         print_note(
             f"{sess.run_name} was finetuned on the rows of a table: pass "
             f'prompt_prefix="{marker}" to generate rows, or prompt_prefix="" to hide this note'

@@ -289,12 +289,14 @@ def encode_dataset(
     legacy_tokens: bool = False,
     strip_boilerplate: bool = False,
     unwrap: bool = False,
+    prompt_column: str | None = None,
+    keywords_from: str | None = None,
 ) -> None:
     """Tokenize a dataset and save the token ids in an .npz file, which `finetune` accepts.
 
     Args:
-        file_path: File (.txt, .csv, .tsv ...), folder with its subfolders, glob, or a list of
-            these.
+        file_path: File (.txt, .csv, .jsonl, .parquet ...), folder with its subfolders, glob, URL,
+            or a list of these.
         out_path: File to write, with the suffix .npz.
         model_name: Model whose tokenizer is used.
 
@@ -319,6 +321,8 @@ def encode_dataset(
         legacy_tokens=legacy_tokens,
         strip_boilerplate=strip_boilerplate,
         unwrap=unwrap,
+        prompt_column=prompt_column,
+        keywords_from=keywords_from,
     )
     for line in encoded.describe(n_ctx=0):
         print_line(line)

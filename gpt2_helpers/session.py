@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ from gpt2_helpers.google import drive
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import free_graphs
-from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import DatasetPath
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Session:
         model_name: The name of the loaded pretrained model. None if none is loaded.
         prompt_prefix: What each text that the run was trained on starts with: `<|startoftext|>`
             for a table, else nothing.
+        prompt_suffix: What was between prompts and completions in the training of the run, else
+            nothing.
         example_prompts: Prompts to try with the loaded model, the best first.
     """
 
@@ -72,7 +75,7 @@ class Session:
         self.run_folder: Path | None = None
         self.base_model: str | None = None
         self.model_name: str | None = None
-        self.prompt_prefix = ""
+        self.prompt_prefix = self.prompt_suffix = ""
         self.example_prompts: tuple[str, ...] = ()
 
     @property
@@ -249,7 +252,7 @@ class Session:
             OptionError: A prompt leaves no room in `config.length`.
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
-        return generate(self.decoders, self.tokenizer, prompts, config)
+        return generate(self.decoders, self.tokenizer, prompts, self._as_trained(config))
 
     def stream(
         self, prompts: str | Sequence[str], config: SamplingConfig
@@ -268,7 +271,14 @@ class Session:
             OptionError: A prompt leaves no room in `config.length`.
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
-        return stream(self.decoders, self.tokenizer, prompts, config)
+        return stream(self.decoders, self.tokenizer, prompts, self._as_trained(config))
+
+    def _as_trained(self, config: SamplingConfig) -> SamplingConfig:
+        """The options with the markers that a run of prompts and completions was trained with."""
+        if not self.prompt_suffix or config.prompt_suffix is not None:
+            return config
+        prefix = self.prompt_prefix if config.prompt_prefix is None else config.prompt_prefix
+        return replace(config, prompt_prefix=prefix, prompt_suffix=self.prompt_suffix)
 
     def scorer(self, config: ScoreConfig | None = None) -> Scorer:
         """Return what scores texts with the loaded model: `scorer().score(["It was", "Why?"])`.
@@ -286,7 +296,7 @@ class Session:
         """Release the model and its memory. The session can load another."""
         self._model = self._decoders = self._tokenizer = None
         self.run_name = self.run_folder = self.base_model = self.model_name = None
-        self.prompt_prefix, self.example_prompts = "", ()
+        self.prompt_prefix, self.prompt_suffix, self.example_prompts = "", "", ()
         # Compiled functions and the model reference each other: only the collector frees them.
         gc.collect()
         free_graphs()
@@ -298,6 +308,7 @@ class Session:
         if record.prompt_prefix is None:  # recorded by an older version
             has_rows = is_table(Path(record.dataset))
         self.prompt_prefix = START_OF_TEXT if has_rows else ""
+        self.prompt_suffix = COMPLETION_MARKER if record.has_prompts else ""
         self.example_prompts = tuple(record.example_prompts)
 
     def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:

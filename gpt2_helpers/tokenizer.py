@@ -23,6 +23,7 @@ from gpt2_helpers.system.bounded_files import read_bounded_text, read_json
 from gpt2_helpers.system.files import atomic_write_text
 
 END_OF_TEXT = "<|endoftext|>"
+COMPLETION_MARKER = "\n<|completion|>\n"  # between a prompt and the completion to learn
 START_OF_TEXT = "<|startoftext|>"
 TOKENIZER_FILES = ("encoder.json", "vocab.bpe")
 

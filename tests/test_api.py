@@ -181,7 +181,7 @@ def test_parameters_match_gpt_2_simple_and_new_ones_are_keyword_only(name: str) 
             "generate",
             (SamplingConfig,),
             {"sess", "run_name", "checkpoint_dir", "model_name", "model_dir", "sample_dir"}
-            | {"return_as_list", "destination_path", "sample_delim", "prefix"},
+            | {"return_as_list", "destination_path", "sample_delim", "prefix", "prompts"},
         ),
         (
             "score",
@@ -233,6 +233,8 @@ def test_finetune_accepts_every_parameter_by_position(fake_colab: Path) -> None:
     }
     new: dict[str, Any] = {
         "column": None,
+        "prompt_column": None,
+        "keywords_from": None,
         "encoding": "utf-8",
         "backup_to_drive": True,
         "deduplicate": True,

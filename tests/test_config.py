@@ -33,7 +33,7 @@ CONFIGS: list[type] = [
 ]
 OPTIONS = [(config, field) for config in CONFIGS for field in fields_of(config)]
 # Fields that accept a name or a number and store text.
-NUMBERS_AS_TEXT = {"column"}
+NUMBERS_AS_TEXT = {"column", "prompt_column", "keywords_from"}
 
 
 def named(options: list[tuple[type, Field]]) -> pytest.MarkDecorator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -44,7 +45,12 @@ def make_titles(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("script", "name"), [("make_titles.py", "titles.csv"), ("make_stories.py", "stories.txt")]
+    ("script", "name"),
+    [
+        ("make_titles.py", "titles.csv"),
+        ("make_stories.py", "stories.txt"),
+        ("make_dishes.py", "dishes.jsonl"),
+    ],
 )
 def test_a_script_regenerates_its_file(script: str, name: str, tmp_path: Path) -> None:
     out = tmp_path / name
@@ -54,7 +60,9 @@ def test_a_script_regenerates_its_file(script: str, name: str, tmp_path: Path) -
     assert out.read_bytes() == (DATA / name).read_bytes()
 
 
-@pytest.mark.parametrize("script", ["grammar.py", "make_titles.py", "make_stories.py"])
+@pytest.mark.parametrize(
+    "script", ["grammar.py", "make_titles.py", "make_stories.py", "make_dishes.py"]
+)
 def test_the_doctests_of_a_script_pass(script: str, tmp_path: Path) -> None:
     command = [sys.executable, "-B", "-m", "doctest", str(DATA / script)]
     result = subprocess.run(command, timeout=300, cwd=tmp_path, capture_output=True, text=True)
@@ -178,3 +186,13 @@ def pattern_of(template: str, make_titles: ModuleType) -> re.Pattern[str]:
         end = match.end()
     pattern += re.escape(template[end:])
     return re.compile(pattern.replace(re.escape("a(n)"), "an?"))
+
+
+def test_the_dishes_are_pairs_of_ingredients_and_a_name() -> None:
+    lines = (DATA / "dishes.jsonl").read_text(encoding="utf-8").splitlines()
+    pairs = [json.loads(line) for line in lines]
+    assert len({(pair["prompt"], pair["completion"]) for pair in pairs}) == 3000
+    for pair in pairs:
+        ingredients = pair["prompt"].split(", ")
+        assert len(ingredients) == 3
+        assert all(ingredient in pair["completion"] for ingredient in ingredients)

@@ -49,6 +49,7 @@ class RunRecord:
         validation_losses: Validation loss of the steps at which it was measured.
         dataset_tokens: Tokens in the training data; 0 if unknown.
         tokens_per_step: Tokens trained on per optimizer step.
+        has_prompts: Whether the run was trained to write completions of prompts.
         windows: How sequences are filled, "stream" or "documents"; empty in the records of older
             versions, which used "stream".
         lora_rank: Rank of the adapters; 0 if all weights are trained.
@@ -70,6 +71,7 @@ class RunRecord:
     validation_losses: list[tuple[int, float]] = field(default_factory=list)
     dataset_tokens: int = 0
     tokens_per_step: int = 0
+    has_prompts: bool = False
     windows: str = ""
     lora_rank: int = 0
     base_checkpoint: str = ""

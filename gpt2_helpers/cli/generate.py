@@ -27,8 +27,14 @@ SUMMARY = "generate texts with a finetuned or pretrained model"
 
 @dataclass(frozen=True)
 class OutputConfig(ValidatedConfig):
-    """Where the texts are written."""
+    """Where the prompts are read from, and where the texts are written."""
 
+    prompts: str | None = option(
+        None,
+        "file of prompts, one per line, or a table, JSON or Parquet file with the column prompt",
+        default_text="none",
+        is_path=True,
+    )
     destination_path: str | None = option(
         None, "file to write the texts to", default_text="printed to stdout", is_path=True
     )
@@ -89,16 +95,27 @@ def run(options: Namespace) -> int:
     """Load the model and generate."""
     sampling = config_from(SamplingConfig, options, PRESET)
     output = config_from(OutputConfig, options)
+    prompts = _prompts(options, output)
     session = model_options.load_session(options)
     if sampling.prompt_prefix is None:
         sampling = dataclasses.replace(sampling, prompt_prefix=session.prompt_prefix)
-    prompts = getattr(options, "prefix", [""])
     total = len(prompts) * sampling.nsamples
     for number in range(output.nfiles or 1):
         if sampling.seed is not None and number:  # the same seed would repeat the first file
             sampling = dataclasses.replace(sampling, seed=(sampling.seed + 1) % 2**63)
         _write(session.generate(prompts, sampling), total, output)
     return DONE
+
+
+def _prompts(options: Namespace, output: OutputConfig) -> list[str]:
+    from gpt2_helpers.data.prompt_files import read_prompts
+
+    given: list[str] | None = getattr(options, "prefix", None)
+    if output.prompts is None:
+        return given or [""]
+    if given:
+        raise OptionError(f"use --prefix or --prompts, not both: got {given[0]!r} too")
+    return read_prompts(output.prompts)
 
 
 def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from dataclasses import dataclass
 
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
 from gpt2_helpers.system.text_encoding import check_encoding
 
@@ -28,6 +29,20 @@ class DatasetConfig(ValidatedConfig):
         "leave out documents that are the same as earlier ones except for case and white space, "
         "or nearly the same if datasketch is installed",
         label="Remove duplicates",
+        advanced=True,
+    )
+    prompt_column: str | None = option(
+        None,
+        "where the prompts are; the model learns to write the texts of column for them",
+        label="Prompt column",
+        default_text="none, or prompt next to completion",
+        advanced=True,
+    )
+    keywords_from: str | None = option(
+        None,
+        "where to draw keywords from, which become the prompts of the texts of column",
+        label="Keywords from column",
+        default_text="none",
         advanced=True,
     )
     encoding: str | None = option(
@@ -54,8 +69,15 @@ class DatasetConfig(ValidatedConfig):
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.column, numbers.Real) and not isinstance(self.column, bool):
-            object.__setattr__(self, "column", str(self.column))
+        for name in ("column", "prompt_column", "keywords_from"):
+            value = getattr(self, name)
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                object.__setattr__(self, name, str(value))
         super().__post_init__()
+        if self.prompt_column is not None and self.keywords_from is not None:
+            raise OptionError(
+                "set prompt_column or keywords_from, not both: got "
+                f"{self.prompt_column!r} and {self.keywords_from!r}"
+            )
         if self.encoding is not None:
             object.__setattr__(self, "encoding", check_encoding(self.encoding))

@@ -66,6 +66,12 @@ class SamplingConfig(ValidatedConfig):
         "text put before every prompt and left out of the texts",
         label="Before the prompt",
     )
+    prompt_suffix: str | None = option(
+        None,
+        "text put after every prompt; with it, only the continuation is shown",
+        label="After the prompt",
+        default_text="as the run was trained",
+    )
     finish_sentence: bool = option(
         False,
         "end each text after a complete sentence, if one ends close enough to the maximum length",

@@ -200,7 +200,8 @@ def _load_files(
     report = ReadReport()
     found = find_training_files(path, validation, report, config)
     files = [file for file in found if file.resolve() not in outputs]
-    check_column(files, config.column)
+    for option in ("column", "prompt_column", "keywords_from"):
+        check_column(files, getattr(config, option), option)
     total = total_size(files)
     text = total_size(file for file in files if not is_token_file(file))
     fast = fast_encoder(tokenizer) if text >= _FAST_BYTES else None

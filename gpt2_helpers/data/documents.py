@@ -2,7 +2,7 @@
 
 Every document in the stream ends with `<|endoftext|>`, as in GPT-2's training data: it is inserted
 between two text files, and each record of a table, JSON or Parquet file becomes `<|startoftext|>` +
-text + `<|endoftext|>` + newline.
+text + `<|endoftext|>` + newline. A record with a prompt has a marker between prompt and completion.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.cleaning import clean_text
 from gpt2_helpers.data.formats import has_records
+from gpt2_helpers.data.record_texts import Fields
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT
 
 _TAIL = 64  # characters kept to see whether the stream ends with an end of text
 _DEFAULTS = DatasetConfig()
@@ -28,6 +29,21 @@ def wrap_row(row: str, start: str = START_OF_TEXT, end: str = END_OF_TEXT) -> st
     '<|startoftext|>Why is the sky blue?<|endoftext|>\\n'
     """
     return f"{start}{row}{end}\n"
+
+
+def wrap_pair(prompt: str, completion: str) -> str:
+    """Format a prompt and its completion as a document, without white space around either.
+
+    >>> wrap_pair("What is 1 + 1?", "2")
+    '<|startoftext|>What is 1 + 1?\\n<|completion|>\\n2<|endoftext|>\\n'
+    """
+    # The first marker in a document is where its completion starts, and the first end its end.
+    prompt = prompt.replace(END_OF_TEXT, " ").replace(COMPLETION_MARKER, "\n")
+    return wrap_row(f"{prompt.strip()}{COMPLETION_MARKER}{completion.strip()}")
+
+
+def _wrap(fields: Fields) -> str:
+    return wrap_pair(*fields) if len(fields) == 2 else wrap_row(*fields)
 
 
 def iter_text(
@@ -51,7 +67,7 @@ def iter_text(
         chunks: Iterator[str]
         is_text = not has_records(file)
         if not is_text:
-            chunks = (wrap_row(text) for (text,) in read_records(file, report, config))
+            chunks = map(_wrap, read_records(file, report, config))
         else:
             chunks = clean_text(read_text(file, report, config.encoding), file, report, config)
         empty = True

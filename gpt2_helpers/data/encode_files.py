@@ -81,6 +81,8 @@ def encode_dataset(
     legacy_tokens: bool = False,
     strip_boilerplate: bool = False,
     unwrap: bool = False,
+    prompt_column: str | None = None,
+    keywords_from: str | None = None,
     processes: int | None = None,
 ) -> Dataset:
     """Encode a dataset once, into an .npz file that `load_dataset` and gpt-2-simple can read.
@@ -96,6 +98,8 @@ def encode_dataset(
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
         strip_boilerplate: Whether Project Gutenberg's header and licence are left out.
         unwrap: Whether hard-wrapped lines are joined into paragraphs.
+        prompt_column: Where the prompts are, see `DatasetConfig`.
+        keywords_from: Where to draw keywords from, see `DatasetConfig`.
         processes: Number of encoding processes or threads. Default: chosen by the size of the text.
 
     Returns:
@@ -116,6 +120,8 @@ def encode_dataset(
         legacy_tokens=legacy_tokens,
         strip_boilerplate=strip_boilerplate,
         unwrap=unwrap,
+        prompt_column=prompt_column,
+        keywords_from=keywords_from,
     )
     return drain(iter_encode(file_path, tokenizer, out_path, config, processes))
 

@@ -188,10 +188,13 @@ def _missing_message(path: Path) -> str:
     return f"{path} does not exist: there is no {first.name} in {first.parent.absolute()}{hint}"
 
 
-def check_column(files: Iterable[Path], column: str | None) -> None:
-    """Raise OptionError if a column is given but none of the files has records."""
+def check_column(files: Iterable[Path], column: str | None, name: str = "column") -> None:
+    """Raise OptionError if a column is given but none of the files has records.
+
+    `name` is that of the option.
+    """
     if column is not None and not any(map(has_records, files)):
         raise OptionError(
-            f"column={column!r} was given, but the dataset has no table (.csv, .tsv), JSON or "
-            "Parquet file: omit column"
+            f"{name}={column!r} was given, but the dataset has no table (.csv, .tsv), JSON or "
+            f"Parquet file: omit {name}"
         )

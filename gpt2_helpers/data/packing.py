@@ -3,7 +3,8 @@
 A window is three rows of `n_ctx` integers:
 
 - ids: the inputs of the model.
-- targets: the id that follows each input in its document, `IGNORED` where nothing is predicted.
+- targets: the id that follows each input in its document, `IGNORED` where nothing is predicted,
+  such as in prompts.
 - starts: for each position, the position in the window at which its document starts. The model
   attends to no earlier position, and counts its position embeddings from there.
 
@@ -15,6 +16,7 @@ decreasing bin packing: each document, the longest first, goes where the least s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +39,15 @@ class Documents:
         first: First predicted id of each document, (documents,).
         last: The end of each document, (documents,).
         start_id: The id that the first one is predicted from; None if it is the id before it.
+        predicted: The first id of each document that counts for the loss, (documents,). Those
+            before it are a prompt, which the model only reads.
     """
 
     tokens: AnyIds
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     start_id: int | None
+    predicted: NDArray[np.int64]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -51,7 +56,11 @@ class Documents:
 
 
 def find_documents(
-    tokens: AnyIds, end_of_text: int, separator: int | None = None, has_start_marker: bool = False
+    tokens: AnyIds,
+    end_of_text: int,
+    separator: int | None = None,
+    has_start_marker: bool = False,
+    completion_marker: Sequence[int] = (),
 ) -> Documents:
     """Find the documents in a stream of token ids.
 
@@ -63,6 +72,8 @@ def find_documents(
         has_start_marker: Whether documents begin with a marker, which is given in generation. Its
             first id is not predicted then. Otherwise it is predicted from `end_of_text`, from
             which texts without a prompt are generated.
+        completion_marker: Ids between the prompt and the completion of a document. Only what
+            follows the first ones of a document is predicted.
 
     Returns:
         The documents that have at least one id to predict besides their end.
@@ -87,7 +98,31 @@ def find_documents(
     minimum = np.full(len(first), 1 if has_start_marker else 2)
     minimum[-1] = 1  # the last one has no end of text
     keep = last - first >= minimum
-    return Documents(tokens, first[keep], last[keep], None if has_start_marker else end_of_text)
+    first, last = first[keep], last[keep]
+    predicted = first
+    markers = find_sequence(tokens, completion_marker) if completion_marker else first[:0]
+    if len(markers):
+        nearest = markers[np.minimum(np.searchsorted(markers, first), len(markers) - 1)]
+        is_inside = (nearest >= first) & (nearest < last)
+        predicted = np.where(is_inside, nearest + len(completion_marker), first)
+    start_id = None if has_start_marker else end_of_text
+    return Documents(tokens, first, last, start_id, predicted)
+
+
+def find_sequence(tokens: AnyIds, sequence: Sequence[int]) -> NDArray[np.int64]:
+    """The positions at which a sequence of ids starts.
+
+    >>> find_sequence(np.array([1, 2, 1, 2, 3]), [1, 2]).tolist()
+    [0, 2]
+    """
+    found = []
+    for start in range(0, len(tokens), _CHUNK_TOKENS):
+        chunk = tokens[start : start + _CHUNK_TOKENS + len(sequence) - 1]
+        hits = np.flatnonzero(chunk[: len(chunk) - len(sequence) + 1] == sequence[0])
+        for offset, index in enumerate(sequence[1:], 1):
+            hits = hits[chunk[hits + offset] == index]
+        found.append(start + hits)
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 class DocumentWindows:
@@ -127,8 +162,13 @@ class DocumentWindows:
         self._first = documents.first[owner] + number * time
         self._length = np.minimum(documents.last[owner] - self._first, time)
         self._is_beginning = number == 0
-        self._windows = pack(self._length, time)
-        self.tokens_per_window = total / len(self._windows)
+        self._given = np.maximum(documents.predicted[owner] - self._first, 0)
+        # A piece that is only part of a prompt teaches nothing.
+        learned = np.flatnonzero(self._given < self._length)
+        if not len(learned):
+            raise DatasetError("the data contains no completion to predict: check the columns")
+        self._windows = [learned[pieces].tolist() for pieces in pack(self._length[learned], time)]
+        self.tokens_per_window = int(self._length[learned].sum()) / len(self._windows)
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -184,6 +224,7 @@ class DocumentWindows:
             start_id = self._documents.start_id
             is_given = start_id is not None and self._is_beginning[piece]
             ids[position] = start_id if is_given else tokens[first - 1]
+            targets[position : position + self._given[piece]] = IGNORED
             starts[position:end] = position
             position = end
         targets[position:] = IGNORED

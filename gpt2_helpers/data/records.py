@@ -9,6 +9,7 @@ from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.csv_files import column_lengths, read_table
 from gpt2_helpers.data.formats import Format, detect_format
 from gpt2_helpers.data.json_files import json_keys, read_json
+from gpt2_helpers.data.keywords import MAX_KEYWORDS, KeywordExtractor
 from gpt2_helpers.data.parquet_files import parquet_columns, read_parquet
 from gpt2_helpers.data.record_texts import Fields, keep_texts
 from gpt2_helpers.data.text_files import ReadReport
@@ -21,22 +22,34 @@ def read_records(file: Path, report: ReadReport, config: DatasetConfig) -> Itera
     Args:
         file: The file.
         report: Receives what was detected.
-        config: The column and the encoding.
+        config: The columns and the encoding.
 
     Yields:
-        The fields of each record: its text.
+        The fields of each record: its text, or its prompt and its completion.
 
     Raises:
         DatasetError: The file cannot be read, see `read_column`, `read_json` and `read_parquet`.
     """
-    columns = (config.column,)
+    columns: tuple[str | None, ...] = (config.column,)
+    if config.prompt_column is not None:
+        columns = (config.prompt_column, config.column)
+    elif config.keywords_from is not None:
+        columns = (config.keywords_from, config.column or config.keywords_from)
     kind = detect_format(file)
-    if kind is Format.JSON:
-        records = read_json(file, report, columns, config.encoding)
-    elif kind is Format.PARQUET:
-        records = read_parquet(file, report, columns)
-    else:
-        records = read_table(file, report, columns, encoding=config.encoding)
+
+    def fields(report: ReadReport, columns: tuple[str | None, ...]) -> Iterator[Fields]:
+        if kind is Format.JSON:
+            return read_json(file, report, columns, config.encoding)
+        if kind is Format.PARQUET:
+            return read_parquet(file, report, columns)
+        return read_table(file, report, columns, encoding=config.encoding)
+
+    records = fields(report, columns)
+    if config.keywords_from is not None:
+        sources = (source for (source,) in fields(ReadReport(), columns[:1]))
+        extractor = KeywordExtractor(sources)
+        report.add(file, f"up to {MAX_KEYWORDS} keywords of {config.keywords_from!r} as prompts")
+        records = ((extractor.draw(source), text) for source, text in records)
     yield from keep_texts(records, file, report, noun="row" if kind is Format.TABLE else "record")
 
 

@@ -12,7 +12,7 @@ from gpt2_helpers.data.formats import has_records, is_token_file
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT
 from gpt2_helpers.types import DatasetPath
 
 _DEFAULTS = DatasetConfig()
@@ -66,7 +66,8 @@ def read_documents(
     for file in files:
         texts: Iterable[str]
         if has_records(file) and not whole_files:
-            texts = (text for (text,) in read_records(file, report, config))
+            # A prompt and its completion as they are trained on.
+            texts = map(COMPLETION_MARKER.join, read_records(file, report, config))
         else:
             text = "".join(iter_text([file], report, config))
             texts = [text] if whole_files else _split(text)

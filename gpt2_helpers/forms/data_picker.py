@@ -13,6 +13,7 @@ import ipywidgets as widgets
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.compression import data_name
 from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.json_files import PAIR_KEYS
 from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
@@ -38,6 +39,7 @@ _SAMPLES = {
     "titles.csv": "Sample: question titles (titles.csv)",
 }
 _PROJECT_FILES = ("requirements", "constraints", "readme", "license", "changelog")
+_COLUMNS = ("column", "prompt_column", "keywords_from")
 _TYPED = ""  # the item that refers to the text box below
 _UPLOAD_HELP = (
     "Files of up to about 10 MB can be uploaded here. Drag a larger file into the file browser on "
@@ -110,9 +112,9 @@ class DataPicker(Displayable):
         self.form = ConfigForm(
             DataChoice,
             DatasetConfig,
-            only=("dataset", "address", "column", "encoding"),
+            only=("dataset", "address", *_COLUMNS, "encoding"),
             defaults={"dataset": str(dataset or items[0][1]), "column": column},
-            choices={"dataset": items, "column": [None]},
+            choices={"dataset": items, **dict.fromkeys(_COLUMNS, [None])},
             after={
                 "dataset": widgets.VBox([buttons, help]),
                 "column": below,
@@ -135,9 +137,22 @@ class DataPicker(Displayable):
     @property
     def column(self) -> str | None:
         """The chosen column of a table, or None for data with a single column."""
-        if self._preview and len(self._preview.columns) < 2:
+        return self._column("column")
+
+    @property
+    def prompt_column(self) -> str | None:
+        """The chosen column of the prompts, if any."""
+        return self._column("prompt_column")
+
+    @property
+    def keywords_from(self) -> str | None:
+        """The chosen column to draw keywords from, if any."""
+        return self._column("keywords_from")
+
+    def _column(self, name: str) -> str | None:
+        if self._preview and len(self._preview.columns) < 2 and name != "keywords_from":
             return None
-        column: str | None = self.form.value("column")
+        column: str | None = self.form.value(name)
         return column
 
     @property
@@ -231,7 +246,7 @@ class DataPicker(Displayable):
         typed = self.form.raw_value("dataset") == _TYPED
         self.form.row("address").widget.layout.display = None if typed else "none"
         chosen = str(self.form.raw_value("dataset") or self.form.raw_value("address")).strip()
-        key = (chosen, self.form.raw_value("column"), self.form.raw_value("encoding"))
+        key = self._preview_key(chosen)
         if key == self._previewed:
             return
         self._previewed, self._preview = key, None
@@ -249,23 +264,37 @@ class DataPicker(Displayable):
             asks_encoding |= any("guess" in note for note in self._preview.notes)
         self.form.row("encoding").widget.layout.display = None if asks_encoding else "none"
         self._shown.value = shown
-        several = self._preview is not None and len(self._preview.columns) > 1
-        self.form.row("column").widget.layout.display = None if several else "none"
+        n_columns = 0 if self._preview is None else len(self._preview.columns)
+        for name in _COLUMNS:
+            is_shown = n_columns > (0 if name == "keywords_from" else 1)
+            self.form.row(name).widget.layout.display = None if is_shown else "none"
+
+    def _preview_key(self, chosen: str) -> tuple[Any, ...]:
+        return (chosen, *(self.form.raw_value(name) for name in (*_COLUMNS, "encoding")))
 
     def _show_preview(self, chosen: str) -> str:
         """Return the preview as HTML. Selects a column if the table has several."""
         encoding = self.encoding
         found = preview(chosen, encoding=encoding)
+        optional = [("none", None), *((name, name) for name in found.columns)]
+        for name in ("prompt_column", "keywords_from"):
+            if self.form.raw_value(name) not in (None, *found.columns) and self._has_preview:
+                self.form.row(name).write(None)
+            self.form.offer(name, optional)
         if len(found.columns) > 1:
             column = self.form.raw_value("column")
             # A column that was chosen for the previous table is dropped. One from a variable or an
             # argument is kept, so that a wrong name shows an error.
             if column is None or (column not in found.columns and self._has_preview):
                 column = guess_text_column(found.columns)
+                if column == PAIR_KEYS[1] and PAIR_KEYS[0] in found.columns:
+                    self.form.row("prompt_column").write(PAIR_KEYS[0])
             self.form.row("column").write(column)
             self.form.offer("column", list(found.columns))
-            self._previewed = (chosen, column, self.form.raw_value("encoding"))
-            found = preview(chosen, column, encoding)
+            self._previewed = self._preview_key(chosen)
+        if len(found.columns) > 1 or self.form.raw_value("keywords_from"):
+            columns = (self.form.raw_value(name) for name in ("prompt_column", "keywords_from"))
+            found = preview(chosen, self.form.raw_value("column"), encoding, *columns)
         self._preview, self._has_preview = found, True
         parts = [message("heading", found.size), message("excerpt", found.excerpt)]
         return "".join([*parts, *(message("note", note) for note in found.notes)])

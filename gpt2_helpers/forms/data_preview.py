@@ -8,14 +8,14 @@ from __future__ import annotations
 import glob
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.compression import open_data
 from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.formats import has_records, is_token_file
-from gpt2_helpers.data.json_files import TEXT_KEY
+from gpt2_helpers.data.json_files import PAIR_KEYS, TEXT_KEY
 from gpt2_helpers.data.records import read_records, text_columns
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
@@ -46,9 +46,15 @@ class DataPreview:
 
 
 def preview(
-    path: str | Path, column: str | None = None, encoding: str | None = None
+    path: str | Path,
+    column: str | None = None,
+    encoding: str | None = None,
+    prompt_column: str | None = None,
+    keywords_from: str | None = None,
 ) -> DataPreview:
     """Preview a file. A folder or a glob pattern is only described.
+
+    The arguments after `path` are those of `DatasetConfig`.
 
     Raises DatasetError if the file does not exist or contains no text.
     """
@@ -67,7 +73,17 @@ def preview(
         with open_data(file) as opened:
             head = opened.read(_HEAD_BYTES).decode(encoding or "utf-8", errors="replace")
         return DataPreview(f"a file of {file_size(size)}", _excerpt(iter([head])))
-    return _preview_text(file, encoding) if is_text else _preview_records(file, column, encoding)
+    if is_text:
+        return _preview_text(file, encoding)
+    return _preview_records(
+        file,
+        DatasetConfig(
+            column=column,
+            encoding=encoding,
+            prompt_column=prompt_column,
+            keywords_from=keywords_from,
+        ),
+    )
 
 
 def _preview_text(file: Path, encoding: str | None) -> DataPreview:
@@ -84,13 +100,12 @@ def _preview_text(file: Path, encoding: str | None) -> DataPreview:
     return DataPreview(size, _excerpt(iter(blocks)), report.notes(), characters)
 
 
-def _preview_records(file: Path, column: str | None, encoding: str | None) -> DataPreview:
-    columns = text_columns(file, encoding)
+def _preview_records(file: Path, config: DatasetConfig) -> DataPreview:
+    columns = text_columns(file, config.encoding)
     report = ReadReport()
-    if column is None and len(columns) > 1:
-        column = guess_text_column(columns)
-    config = DatasetConfig(column=column, encoding=encoding)
-    records: Iterator[str] = (fields[-1] for fields in read_records(file, report, config))
+    if config.column is None and len(columns) > 1:
+        config = replace(config, column=guess_text_column(columns))
+    records: Iterator[str] = map(" → ".join, read_records(file, report, config))
     if file.stat().st_size > MAX_BYTES_READ:
         records = itertools.islice(records, _MAX_LINES)
     rows, is_whole = _limited(records)
@@ -120,13 +135,14 @@ def _large(file: Path) -> str:
 
 
 def guess_text_column(columns: dict[str, int]) -> str:
-    """Return the column that most likely contains the texts: `text`, else the longest one.
+    """Return the column that most likely contains the texts: `text`, `completion`, or the longest.
 
     >>> guess_text_column({"score": 40, "title": 900})
     'title'
     """
-    if TEXT_KEY in columns:
-        return TEXT_KEY
+    for name in (TEXT_KEY, PAIR_KEYS[1]):
+        if name in columns:
+            return name
     return max(columns, key=lambda name: columns[name])
 
 

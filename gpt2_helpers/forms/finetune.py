@@ -53,9 +53,12 @@ _MAIN_FIELDS = (
     *("model_name", "steps", "run_name", "restore_from", "learning_rate"),
     *("sample_every", "sample_length", "save_every", "backup_to_drive"),
 )
-# The data picker has the column and the encoding, the live view shows every step, and the other
+# The data picker has the columns and the encoding, the live view shows every step, and the other
 # forms of a notebook expect the default folders.
-_HIDDEN_FIELDS = ("column", "encoding", "print_every", "checkpoint_dir", "model_dir", "sample_dir")
+_HIDDEN_FIELDS = (
+    *("column", "prompt_column", "keywords_from", "encoding"),
+    *("print_every", "checkpoint_dir", "model_dir", "sample_dir"),
+)
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
     **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
@@ -145,6 +148,8 @@ class FinetuneForm(Displayable):
         return dataclasses.replace(
             self.form.config(DatasetConfig),
             column=self.picker.column,
+            prompt_column=self.picker.prompt_column,
+            keywords_from=self.picker.keywords_from,
             encoding=self.picker.encoding,
         )
 

@@ -119,6 +119,7 @@ class GenerateForm(Displayable):
                 **vars(PRESET),
                 **_DEFAULT_AMOUNTS[kind],
                 "prompt_prefix": sess.prompt_prefix or None,
+                "prompt_suffix": sess.prompt_suffix or None,
                 **defaults,
             },
             lines={"prefix": 3},
@@ -193,6 +194,8 @@ class GenerateForm(Displayable):
 
     def _check_prompt(self, form: ConfigForm) -> None:
         """Raise OptionError if a prompt leaves no room for a text, as generation would."""
+        if form.raw_value("prompt_suffix"):
+            return  # the prompt is not part of the text
         for ids in self._prompt_ids(form):
             check_prompt_fits(ids, form.raw_value("length"))
 
@@ -224,7 +227,11 @@ class GenerateForm(Displayable):
         """Return the example in the prompt box; none if texts start with a prompt prefix, or if
         it leaves no room for a text."""
         examples, length = self.session.example_prompts, self.form.raw_value("length")
-        if self.form.raw_value("prompt_prefix") or not examples or not isinstance(length, int):
+        if not examples or not isinstance(length, int):
+            return ""
+        if self.form.raw_value("prompt_suffix"):
+            return examples[0]
+        if self.form.raw_value("prompt_prefix"):
             return ""
         fits = len(self.session.tokenizer.encode(examples[0])) < length
         return examples[0] if fits else ""

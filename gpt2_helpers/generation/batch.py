@@ -70,7 +70,8 @@ class Sequence:
         self.prefill_ids, self.position = ids[:-1], 0
 
     def _start_text(self) -> None:
-        prefix = self.prompt if self.config.include_prefix else ""
+        shows_prompt = self.config.include_prefix and not self.config.prompt_suffix
+        prefix = self.prompt if shows_prompt else ""
         # The start of another row also ends a row, if the model left out the end.
         marked = START_OF_TEXT in (self.config.prompt_prefix or "")
         self.detokenizer = StreamingDetokenizer(

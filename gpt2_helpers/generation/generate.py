@@ -14,7 +14,7 @@ from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence, check_prompt_fits
 from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.generation.decoders import DecoderPool
-from gpt2_helpers.generation.prompts import split_prompt
+from gpt2_helpers.generation.prompts import EncodedPrompt, encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -83,25 +83,23 @@ def stream(
     """
     model = decoders.model
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    pairs = [split_prompt(prompt, config.prompt_prefix or "") for prompt in prompts]
-    encoded = [tokenizer.encode(text, special=True) for text, _ in pairs]
-    prompts = [shown for _, shown in pairs]
-    hidden = (
-        len(tokenizer.encode(config.prompt_prefix, special=True)) if config.prompt_prefix else 0
-    )
-    for ids in encoded:
-        check_prompt_fits(ids[hidden:], config.length)
-        if len(ids) > model.config.n_ctx:
+    before, after = config.prompt_prefix or "", config.prompt_suffix or ""
+    encoded = [encode_prompt(tokenizer, prompt, before, after) for prompt in prompts]
+    for prompt in encoded:
+        check_prompt_fits(prompt.ids[prompt.hidden :], config.length)
+        if len(prompt.ids) > model.config.n_ctx:
+            count = len(prompt.ids) if after else len(prompt.ids) - prompt.hidden
             warnings.warn(
-                f"the prefix has {len(ids) - hidden} tokens, more than the model's context of "
+                f"the prefix has {count} tokens, more than the model's context of "
                 f"{model.config.n_ctx}: only its last part is used",
                 stacklevel=3,
             )
-    config = replace(config, length=config.length + hidden)  # the hidden part is not in the text
-    waiting = _sequences(prompts, encoded, config)
+    waiting = _sequences(encoded, config)
+    longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
+    config = replace(config, length=config.length + longest_hidden)
     with _explain_out_of_memory(config):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))
-        longest = max((len(ids) for ids in encoded), default=0)
+        longest = max((len(prompt.ids) for prompt in encoded), default=0)
         precision = inference_dtype(model, config, batch_invariant)
         length = 1 + max(config.length, longest)
         batch = ContinuousBatch(decoders.get(batch_size, length, precision), tokenizer)
@@ -119,15 +117,15 @@ def stream(
         batch.close()
 
 
-def _sequences(
-    prompts: list[str], encoded: list[list[int]], config: SamplingConfig
-) -> Iterator[Sequence]:
+def _sequences(prompts: list[EncodedPrompt], config: SamplingConfig) -> Iterator[Sequence]:
     """All sequences to generate, in order. Each gets its own random stream."""
     seed = secrets.randbits(63) if config.seed is None else config.seed
-    for order, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
+    for order, prompt in enumerate(prompts):
+        # The hidden part is not in the text.
+        own = replace(config, length=config.length + prompt.hidden)
         for sample in range(config.nsamples):
             index = order * config.nsamples + sample
-            yield Sequence(index, prompt, ids, config, seed, index)
+            yield Sequence(index, prompt.text, prompt.ids, own, seed, index)
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""Prompts: the marker that texts of a table start with, and example prompts."""
+"""Prompts: the markers around them that a run was trained with, and example prompts."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT, Tokenizer
 
 # What an empty prompt box continues, and prompts to try.
 BUNDLED_MODEL_EXAMPLES = (
@@ -27,6 +28,21 @@ EXAMPLE_COUNT = 5
 _MIN_WORDS = 6  # of a text whose first words are an example
 _MAX_LENGTH = 40  # characters of an example
 _WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as token ids.
+
+    Attributes:
+        text: The prompt without what is put around it.
+        ids: Everything that the model sees.
+        hidden: How many of the ids are not shown, and not counted in the length of a text.
+    """
+
+    text: str
+    ids: list[int]
+    hidden: int
 
 
 def split_prompt(prompt: str, prompt_prefix: str) -> tuple[str, str]:
@@ -56,11 +72,31 @@ def starts_with_marker(text: str) -> bool:
     return text.lstrip().startswith(START_OF_TEXT)
 
 
-def example_prompts(text: str, count: int = EXAMPLE_COUNT) -> tuple[str, ...]:
+def encode_prompt(tokenizer: Tokenizer, prompt: str, prefix: str, suffix: str) -> EncodedPrompt:
+    """Encode a prompt with what is put around it.
+
+    Args:
+        tokenizer: The tokenizer of the model.
+        prompt: The prompt as given.
+        prefix: Text before the prompt, see `split_prompt`.
+        suffix: Text after the prompt. Only what follows it is shown then.
+    """
+    text, shown = split_prompt(prompt, prefix)
+    if suffix and isinstance(shown, str):  # encoding will refuse another type
+        text = f"{prefix}{shown.strip()}{suffix}"
+    ids = tokenizer.encode(text, special=True)
+    hidden = len(ids) if suffix else len(tokenizer.encode(prefix, special=True)) if prefix else 0
+    return EncodedPrompt(shown, ids, hidden)
+
+
+def example_prompts(
+    text: str, has_prompts: bool = False, count: int = EXAMPLE_COUNT
+) -> tuple[str, ...]:
     """Choose example prompts from training text: the most common openings of its paragraphs.
 
     Args:
         text: Part of the training text, as it was encoded.
+        has_prompts: Whether it consists of prompts with completions. The examples are prompts then.
         count: Maximum number of examples.
 
     Returns:
@@ -70,6 +106,15 @@ def example_prompts(text: str, count: int = EXAMPLE_COUNT) -> tuple[str, ...]:
     ('What is the',)
     """
     openings: Counter[str] = Counter()
+    if has_prompts:
+        documents = [part.partition(COMPLETION_MARKER) for part in text.split(END_OF_TEXT)]
+        prompts = (
+            prompt.replace(START_OF_TEXT, "").strip()
+            for prompt, marker, _ in documents
+            if marker and START_OF_TEXT in prompt
+        )
+        short = (prompt for prompt in prompts if 0 < len(prompt) <= 2 * _MAX_LENGTH)
+        return tuple(dict.fromkeys(short))[:count]
     for paragraph in _paragraphs(text):
         words = list(_WORD.finditer(paragraph))
         if len(words) >= _MIN_WORDS:

@@ -22,10 +22,12 @@ from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.system.files import atomic_write_text
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.training.memory import is_large
 from gpt2_helpers.training.tensorboard import EventWriter
 from gpt2_helpers.training.trainer import Progress
+
+_PROMPT_TOKENS = 1000  # searched for a prompt before and after a place in the data
 
 
 class Callback:
@@ -127,6 +129,7 @@ class SampleWriter:
         tokens: NDArray[np.integer],
         config: RunConfig,
         seed: int,
+        has_prompts: bool = False,
     ) -> None:
         """Generate nothing yet.
 
@@ -136,9 +139,10 @@ class SampleWriter:
             tokens: Training data; each sample starts with a random token of it.
             config: How often, how many and how long samples are, and where to write them.
             seed: Seed of the samples, combined with the step.
+            has_prompts: Whether samples continue a random prompt of the data instead.
         """
         self._decoders, self._tokenizer, self._tokens = decoders, tokenizer, tokens
-        self._config, self._seed = config, seed
+        self._config, self._seed, self._has_prompts = config, seed, has_prompts
 
     def is_due(self, step: int) -> bool:
         """Whether `sample_every` asks for samples at this step."""
@@ -173,7 +177,7 @@ class SampleWriter:
 
     def _generate(self, step: int) -> tuple[str, ...]:
         config, seed = self._config, (self._seed + step) & (2**63 - 1)
-        prompt = self._random_token(seed)
+        prompt = self._random_prompt(seed) if self._has_prompts else self._random_token(seed)
         sampling = SamplingConfig(
             length=config.sample_length + len(self._tokenizer.encode(prompt)),
             temperature=1.0,
@@ -196,6 +200,18 @@ class SampleWriter:
             ) from error
         finally:
             self._release_decoders()
+
+    def _random_prompt(self, seed: int) -> str:
+        """The first prompt after a random place in the data, with its markers."""
+        tokens = self._tokens
+        start = int(np.random.default_rng(seed).integers(len(tokens)))
+        text = self._tokenizer.decode(tokens[max(0, start - _PROMPT_TOKENS) : start])
+        text += self._tokenizer.decode(tokens[start : start + _PROMPT_TOKENS])
+        for document in reversed(text.split(END_OF_TEXT)):
+            prompt, marker, _ = document.partition(COMPLETION_MARKER)
+            if marker and START_OF_TEXT in prompt:
+                return prompt.lstrip("\n") + marker
+        return self._random_token(seed)
 
     def _random_token(self, seed: int) -> str:
         """The text of a random token of the data; empty for `<|endoftext|>`."""

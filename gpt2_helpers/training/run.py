@@ -40,7 +40,7 @@ from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
-from gpt2_helpers.training.windows import STREAM, choose_windows, make_windows
+from gpt2_helpers.training.windows import STREAM, choose_windows, has_prompts, make_windows
 from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
@@ -113,9 +113,14 @@ class FinetuneRun:
 
         start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
         self._is_table = starts_with_marker(start)
+        self._has_prompts = has_prompts(self.dataset.tokens, self.tokenizer)
         recorded = self.record.windows or STREAM if initial.saved else None
         self.record.windows = choose_windows(
-            self.config.windows, recorded, self._is_table, data.legacy_tokens
+            self.config.windows,
+            recorded,
+            self._is_table,
+            data.legacy_tokens,
+            self._has_prompts,
         )
         precision = device.choose_precision(self.config.precision)
         with device.training_strategy(self.config.multi_gpu).scope():
@@ -137,7 +142,12 @@ class FinetuneRun:
             initial.saved,
         )
         self._samples = SampleWriter(
-            self.decoders, self.tokenizer, self.dataset.tokens, self.run_config, self.trainer.seed
+            self.decoders,
+            self.tokenizer,
+            self.dataset.tokens,
+            self.run_config,
+            self.trainer.seed,
+            self._has_prompts,
         )
         self.callbacks: list[Callback] = [LossHistory(self.record), ModelCard(self.record)]
         self._active_callbacks: list[Callback] = []
@@ -247,6 +257,7 @@ class FinetuneRun:
             self.tokenizer,
             self.model.config.n_ctx,
             self._is_table,
+            self._has_prompts,
         )
 
     def _resume(self, saved: RunSnapshot, same_variables: bool) -> None:
@@ -287,7 +298,8 @@ class FinetuneRun:
             )
         record.dataset = name
         record.prompt_prefix = START_OF_TEXT if self._is_table else ""
-        record.example_prompts = [*example_prompts(self._excerpts())]
+        record.has_prompts = self._has_prompts
+        record.example_prompts = [*example_prompts(self._excerpts(), self._has_prompts)]
         record.dataset_tokens = len(self.dataset.tokens)
         record.tokens_per_step = self.trainer.tokens_per_step
         if initial.saved is None:
@@ -322,6 +334,8 @@ class FinetuneRun:
             shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
         )
         self.notes += summarize(self.dataset.tokens, self.tokenizer, self.dataset.end_of_text)
+        if self._has_prompts:
+            self.notes.append("the loss is that of the completions, not of their prompts")
         windows = self.trainer.windows
         if isinstance(windows, DocumentWindows):
             self.notes.append(windows.describe())

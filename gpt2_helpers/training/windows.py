@@ -6,16 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.data.batches import StreamWindows, WindowSource
-from gpt2_helpers.data.packing import DocumentWindows, find_documents
+from gpt2_helpers.data.packing import DocumentWindows, find_documents, find_sequence
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.tokenizer import Tokenizer
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, Tokenizer
 from gpt2_helpers.types import AnyIds
 
 STREAM, DOCUMENTS = "stream", "documents"
 
 
-def choose_windows(windows: str, recorded: str | None, is_table: bool, legacy_tokens: bool) -> str:
+def choose_windows(
+    windows: str,
+    recorded: str | None,
+    is_table: bool,
+    legacy_tokens: bool,
+    has_prompts: bool = False,
+) -> str:
     """Resolve the option `windows`.
 
     Args:
@@ -23,6 +29,7 @@ def choose_windows(windows: str, recorded: str | None, is_table: bool, legacy_to
         recorded: What an existing run was trained with; None for a new run.
         is_table: Whether the documents are rows of a table.
         legacy_tokens: Whether ends of documents are encoded as plain characters.
+        has_prompts: Whether documents are prompts with completions.
 
     Returns:
         `STREAM` or `DOCUMENTS`.
@@ -34,6 +41,13 @@ def choose_windows(windows: str, recorded: str | None, is_table: bool, legacy_to
         >>> choose_windows("auto", None, is_table=True, legacy_tokens=False)
         'documents'
     """
+    if has_prompts and windows == STREAM:
+        raise OptionError(
+            "windows='stream' cuts prompts from their completions: use windows='documents', or "
+            "leave out prompt_column and keywords_from"
+        )
+    if has_prompts:
+        windows = DOCUMENTS
     if windows == DOCUMENTS and legacy_tokens:
         raise OptionError(
             "windows='documents' needs <|endoftext|> as a single token, but legacy_tokens encodes "
@@ -47,7 +61,12 @@ def choose_windows(windows: str, recorded: str | None, is_table: bool, legacy_to
 
 
 def make_windows(
-    windows: str, tokens: AnyIds, tokenizer: Tokenizer, n_ctx: int, has_start_marker: bool
+    windows: str,
+    tokens: AnyIds,
+    tokenizer: Tokenizer,
+    n_ctx: int,
+    has_start_marker: bool,
+    has_prompts: bool = False,
 ) -> WindowSource:
     """Make the windows of a dataset.
 
@@ -57,11 +76,13 @@ def make_windows(
         tokenizer: The tokenizer of the ids.
         n_ctx: Context length of the model.
         has_start_marker: Whether each document begins with a marker, as the rows of tables do.
+        has_prompts: Whether only completions are predicted, after `COMPLETION_MARKER`.
     """
     if windows == STREAM:
         return StreamWindows(tokens, n_ctx)
     newline = tokenizer.encode("\n")[0]
-    documents = find_documents(tokens, tokenizer.end_of_text, newline, has_start_marker)
+    marker = tokenizer.encode(COMPLETION_MARKER) if has_prompts else ()
+    documents = find_documents(tokens, tokenizer.end_of_text, newline, has_start_marker, marker)
     return DocumentWindows(documents, n_ctx)
 
 
@@ -87,3 +108,8 @@ def as_window_source(data: NDArray[np.integer] | WindowSource, model: GPT2) -> W
 def n_targets(window: NDArray[np.int32]) -> int:
     """Number of ids that are predicted in a window of either kind."""
     return len(window) - 1 if window.ndim == 1 else int(np.count_nonzero(window[1] >= 0))
+
+
+def has_prompts(tokens: AnyIds, tokenizer: Tokenizer) -> bool:
+    """Whether documents are prompts with completions, by the marker between them."""
+    return len(find_sequence(tokens, tokenizer.encode(COMPLETION_MARKER))) > 0

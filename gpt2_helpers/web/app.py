@@ -91,13 +91,16 @@ def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> E
     prompt_prefix = config.prompt_prefix
     if prompt_prefix is None:
         prompt_prefix = session.prompt_prefix
+    suffix = session.prompt_suffix
     model, tokenizer, on_tokens = session.inference_model, session.tokenizer, metrics.count_tokens
     workers = worker_count(model, config)
     if workers > 1 and isinstance(model, InferenceModel):
         session.decoders.clear()  # the workers have their own
         on_failure = metrics.count_worker_failure
-        return WorkerPool(model, tokenizer, config, workers, on_tokens, prompt_prefix, on_failure)
-    return Scheduler(session.decoders, tokenizer, config, on_tokens, prompt_prefix)
+        return WorkerPool(
+            model, tokenizer, config, workers, on_tokens, prompt_prefix, on_failure, suffix
+        )
+    return Scheduler(session.decoders, tokenizer, config, on_tokens, prompt_prefix, suffix)
 
 
 def _on_request_error(_: Request, error: Exception) -> Response:

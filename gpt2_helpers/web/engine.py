@@ -17,7 +17,7 @@ from typing import TypeAlias
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.batch import check_prompt_fits
-from gpt2_helpers.generation.prompts import split_prompt
+from gpt2_helpers.generation.prompts import encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
@@ -86,10 +86,14 @@ class Engine(ABC):
         config: Options of the server.
         prompt_prefix: Text put before every prompt and left out of the texts, unless the request
             has its own.
+        prompt_suffix: Text put after every prompt, unless the request has its own.
     """
 
-    def __init__(self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str) -> None:
-        self._tokenizer, self._config, self._prompt_prefix = tokenizer, config, prompt_prefix
+    def __init__(
+        self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str, prompt_suffix: str = ""
+    ) -> None:
+        self._tokenizer, self._config = tokenizer, config
+        self._prompt_prefix, self._prompt_suffix = prompt_prefix, prompt_suffix
         self._condition = threading.Condition()
         self._closed = False  # accepts no more requests
         self._sequence_seconds = INITIAL_SEQUENCE_SECONDS  # moving average
@@ -168,9 +172,9 @@ class Engine(ABC):
             ServiceUnavailable: If the engine has been closed.
         """
         prefix = self._prompt_prefix if config.prompt_prefix is None else config.prompt_prefix
-        text, prompt = split_prompt(prompt, prefix)
-        ids = self._tokenizer.encode(text, special=True)
-        hidden = len(self._tokenizer.encode(prefix, special=True))
+        suffix = self._prompt_suffix if config.prompt_suffix is None else config.prompt_suffix
+        encoded = encode_prompt(self._tokenizer, prompt, prefix, suffix)
+        ids, hidden = encoded.ids, encoded.hidden
         n_prompt = len(ids) - hidden
         if max_new_tokens is not None:
             config = replace(config, length=n_prompt + max_new_tokens)
@@ -184,11 +188,12 @@ class Engine(ABC):
                 f"length of this server is {self._config.max_length}: send only the last part of "
                 "the prefix, or use max_new_tokens of /api/generate instead of length"
             ) from None
-        config = replace(config, prompt_prefix=prefix, length=config.length + hidden)
+        length = config.length + hidden
+        config = replace(config, prompt_prefix=prefix, prompt_suffix=suffix, length=length)
         request = Request(on_output, stream, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         samples = range(config.nsamples)
-        specs = [SequenceSpec(prompt, ids, config, seed, sample) for sample in samples]
+        specs = [SequenceSpec(encoded.text, ids, config, seed, sample) for sample in samples]
         with self._condition:
             if self._closed:
                 raise ServiceUnavailable("the server is shutting down: retry in a few seconds")

@@ -42,7 +42,7 @@ class ModelInfo:
             "precision": model.decoding_precision,
             "example_prompts": session.example_prompts,
         }
-        if session.example_prompts and not session.prompt_prefix:
+        if session.example_prompts and (session.prompt_suffix or not session.prompt_prefix):
             numbers["default_prompt"] = session.example_prompts[0]
         if session.run_name is None or session.run_folder is None:
             name = session.model_name or "a model"

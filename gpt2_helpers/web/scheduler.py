@@ -47,6 +47,7 @@ class Scheduler(Engine):
         config: Options of the server.
         on_tokens: Called from the thread after each decode step with the number of new tokens.
         prompt_prefix: Text put before every prompt and left out of the texts.
+        prompt_suffix: Text put after every prompt, see `Engine`.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Scheduler(Engine):
         config: ServeConfig,
         on_tokens: Callable[[int], None] = lambda tokens: None,
         prompt_prefix: str = "",
+        prompt_suffix: str = "",
     ) -> None:
-        super().__init__(tokenizer, config, prompt_prefix)
+        super().__init__(tokenizer, config, prompt_prefix, prompt_suffix)
         self._on_tokens = on_tokens
         # Prompts may fill the model's whole window, whatever max_length is.
         model = decoders.model

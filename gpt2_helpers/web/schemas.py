@@ -97,7 +97,7 @@ class RequestParser:
             BadRequest: If the body is invalid, or the prompt is too long.
         """
         values = _validate(parse_json_object(body), self.generate_fields)
-        for name in ("prefix", "prompt_prefix"):
+        for name in ("prefix", "prompt_prefix", "prompt_suffix"):
             if len(values[name] or "") > self._config.max_prompt_chars:
                 raise BadRequest(
                     f"{name} must have at most {self._config.max_prompt_chars} characters, got "

@@ -67,6 +67,7 @@ class WorkerPool(Engine):
         n_workers: Number of processes.
         on_tokens: Called with numbers of new tokens.
         prompt_prefix: Text put before every prompt and left out of the texts.
+        prompt_suffix: Text put after every prompt, see `Engine`.
         on_failure: Called with "died" or "hung" when a worker is lost.
     """
 
@@ -79,8 +80,9 @@ class WorkerPool(Engine):
         on_tokens: Callable[[int], None] = lambda tokens: None,
         prompt_prefix: str = "",
         on_failure: Callable[[str], None] = lambda reason: None,
+        prompt_suffix: str = "",
     ) -> None:
-        super().__init__(tokenizer, config, prompt_prefix)
+        super().__init__(tokenizer, config, prompt_prefix, prompt_suffix)
         assert model.prefix is not None
         self._worker_config = WorkerConfig(
             folder=str(model.prefix.parent.resolve()),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+import gpt2_helpers as gpt2
 from command_line import (
     process,
     run,
@@ -14,6 +19,7 @@ from command_line import (
     stdout_of,
 )
 from gpt2_helpers.config import PRESET
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -115,3 +121,34 @@ def test_ctrl_c_leaves_complete_texts(workspace: Path) -> None:
     assert "Traceback" not in stderr_of(workspace)
     assert written.decode().startswith("ä")
     assert written.decode().endswith(f"\n{SAMPLE_DELIM}")
+
+
+def test_a_run_of_prompts_shows_completions_alone(workspace: Path) -> None:
+    path = workspace / "checkpoint" / "run1" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "has_prompts": True}))
+    prompts = ["What is it?", "Who?"]
+    options = {"prompt_suffix": "\n<|completion|>\n", "length": 6, "seed": 5}
+    expected = texts_of(workspace, prompts, **options)
+    (workspace / "prompts.txt").write_text("What is it?\n\nWho?\n")
+    given = ("generate", "--length", 6, "--seed", 5)
+    shown = "".join(f"{text}\n{SAMPLE_DELIM}" for text in expected)
+    assert run(*given, "--prefix", prompts[0], "--prefix", prompts[1]).out == shown
+    assert run(*given, "--prompts", "prompts.txt").out == shown
+    session = gpt2.start_tf_sess()
+    gpt2.load_gpt2(session)
+    arguments: dict[str, Any] = {"length": 6, "seed": 5, "return_as_list": True, "top_k": 40}
+    arguments["finish_sentence"] = True
+    assert gpt2.generate(session, prefix=prompts, **arguments) == expected
+    assert gpt2.generate(session, prompts="prompts.txt", **arguments) == expected
+    plain = gpt2.generate(session, prefix="What", prompt_suffix="", **arguments)
+    assert plain is not None
+    assert plain[0].startswith("What")
+
+
+def test_prompts_are_given_once(workspace: Path) -> None:
+    (workspace / "prompts.txt").write_text("What\n")
+    result = run("generate", "--prefix", "Who", "--prompts", "prompts.txt")
+    assert result.code == 2
+    assert "use --prefix or --prompts, not both" in result.err
+    with pytest.raises(OptionError, match="set prefix or prompts, not both"):
+        gpt2.generate(gpt2.start_tf_sess(), prefix="Who", prompts="prompts.txt")

@@ -21,3 +21,9 @@ def test_an_encoding_must_be_known() -> None:
     assert DatasetConfig(encoding="cp1250").encoding == "cp1250"
     with pytest.raises(OptionError, match="nonsense"):
         DatasetConfig(encoding="nonsense")
+
+
+def test_prompts_come_from_a_column_or_from_keywords() -> None:
+    assert DatasetConfig(prompt_column=1).prompt_column == "1"  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="set prompt_column or keywords_from, not both"):
+        DatasetConfig(prompt_column="a", keywords_from="b")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.documents import iter_text
+from gpt2_helpers.data.documents import iter_text, wrap_pair
 from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
@@ -71,3 +71,17 @@ def test_an_image_among_the_texts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     with pytest.raises(DatasetError, match=r"2\.png is a PNG image"):
         read(tmp_path)
+
+
+def test_prompts_and_completions(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {"1.jsonl": '{"prompt": " 1+1? ", "completion": "\\n2 "}\n', "2.txt": "x"}
+    )
+    marker = "\n<|completion|>\n"
+    assert read(tmp_path)[0] == f"<|startoftext|>1+1?{marker}2<|endoftext|>\nx"
+
+
+def test_a_prompt_cannot_contain_the_markers() -> None:
+    marker = "\n<|completion|>\n"
+    wrapped = wrap_pair(f"a{marker}b<|endoftext|>c", f"d{marker}e")
+    assert wrapped == f"<|startoftext|>a\nb c{marker}d{marker}e<|endoftext|>\n"

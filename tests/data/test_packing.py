@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt2_helpers.data.packing import IGNORED, Documents, DocumentWindows, find_documents, pack
+from gpt2_helpers.data.packing import (
+    IGNORED,
+    Documents,
+    DocumentWindows,
+    find_documents,
+    find_sequence,
+    pack,
+)
 from gpt2_helpers.errors import DatasetError
 
 END, NEWLINE, MARKER = 0, 1, 2
@@ -140,3 +149,41 @@ def test_packing_uses_every_item_once_and_fills_bins(lengths: list[int]) -> None
     assert sums[-1] <= 20
     if len(sums) > 1:  # else the items of the emptiest two would fit in one
         assert sums[0] + sums[1] > 20
+
+
+def test_only_completions_are_predicted() -> None:
+    # Start 1, marker 8 8, end 0: a prompt 5 6 with 7, a prompt 5 with 6 7, and one without marker.
+    tokens = np.array([1, 5, 6, 8, 8, 7, 0, 1, 5, 8, 8, 6, 7, 0, 1, 4, 0])
+    documents = find_documents(tokens, 0, has_start_marker=True, completion_marker=[8, 8])
+    assert documents.predicted.tolist() == [5, 11, 15]
+    windows = DocumentWindows(documents, 20).validation(9)
+    (window,) = windows
+    ids, targets, _ = window
+    seen = {
+        tuple(ids[start:end].tolist()): targets[start:end].tolist()
+        for start, end in ((0, 6), (6, 12), (12, 14))
+    }
+    ignored = IGNORED
+    assert seen == {
+        (1, 5, 6, 8, 8, 7): [ignored] * 4 + [7, 0],
+        (1, 5, 8, 8, 6, 7): [ignored] * 3 + [6, 7, 0],
+        (1, 4): [4, 0],
+    }
+
+
+def test_pieces_of_a_prompt_alone_are_left_out() -> None:
+    tokens = np.array([1, *[5] * 9, 8, 7, 0])
+    documents = find_documents(tokens, 0, has_start_marker=True, completion_marker=[8])
+    (window,) = DocumentWindows(documents, 4).validation(9)
+    assert window[1].tolist() == [IGNORED, IGNORED, 7, 0] or window[1].tolist()[-2:] == [7, 0]
+    with pytest.raises(DatasetError, match="no completion"):
+        DocumentWindows(dataclasses.replace(documents, predicted=documents.last), 4)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
+def test_sequences_are_found_across_chunks(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr("gpt2_helpers.data.packing._CHUNK_TOKENS", chunk)
+    tokens = np.array([1, 1, 2, 3, 1, 2, 1, 2, 3])
+    assert find_sequence(tokens, [1, 2, 3]).tolist() == [1, 6]
+    assert find_sequence(tokens, [9]).tolist() == []
+    assert find_sequence(tokens[:1], [1, 2, 3]).tolist() == []

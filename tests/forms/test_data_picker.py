@@ -323,3 +323,30 @@ def test_a_url_is_downloaded_when_the_path_is_requested(folder: Path) -> None:
     assert picker.column == "title"
     assert picker.path() == "my table.csv"
     assert [file.name for file in folder.iterdir()] == ["my table.csv"]
+
+
+def test_prompts_and_completions_are_recognized(folder: Path) -> None:
+    (folder / "a.jsonl").write_text('{"prompt": "1+1", "completion": "2"}\n' * 3)
+    picker = DataPicker(dataset="a.jsonl")
+    assert (picker.prompt_column, picker.column) == ("prompt", "completion")
+    assert "1+1 → 2" in shown(picker)
+    assert is_visible(picker, "prompt_column")
+    (folder / "b.csv").write_text("title\nWhat?\n")
+    picker.refresh()
+    picker.form.set(dataset="b.csv")
+    assert (picker.prompt_column, picker.column) == (None, None)
+    assert not is_visible(picker, "prompt_column")
+
+
+def test_columns_for_prompts_and_keywords_can_be_chosen(folder: Path) -> None:
+    (folder / "a.csv").write_text("name,title,body\nAnn,The red fox,A fox ran over the hill.\n")
+    picker = DataPicker(dataset="a.csv")
+    assert (picker.prompt_column, picker.keywords_from) == (None, None)
+    picker.form.set(prompt_column="title")
+    assert (picker.prompt_column, picker.column) == ("title", "body")
+    assert "The red fox → A fox ran" in shown(picker)
+    picker.form.set(prompt_column=None, keywords_from="body")
+    assert (picker.prompt_column, picker.keywords_from) == (None, "body")
+    assert "→ A fox ran" in shown(picker)
+    picker.form.set(prompt_column="title")
+    assert "set prompt_column or keywords_from, not both" in shown(picker)

@@ -307,3 +307,14 @@ def test_temperature_zero_gives_the_same_text_each_time(toy: DecoderPool) -> Non
 def test_a_model_may_have_more_ids_than_its_vocabulary() -> None:
     padded = ModelConfig(n_vocab=384, n_ctx=16, n_embd=2, n_head=1, n_layer=1)
     assert text_of(Script([[*b"ab", 383, *b"c", END]], toy_model(padded))) == "abc"
+
+
+def test_only_the_completion_is_shown_after_a_prompt_suffix() -> None:
+    options: dict[str, Any] = {"prompt_prefix": "<|startoftext|>", "length": 3}
+    options["prompt_suffix"] = "\n!\n"
+    script = scripted("def", "ghi")
+    results = list(results_of(script, ["abc", "a longer prompt"], **options))
+    assert [result.text for result in results] == ["def", "ghi"]
+    assert [result.prompt for result in results] == ["abc", "a longer prompt"]
+    seen = [ids_of(f"<|startoftext|>{prompt}\n!\n")[:-1] for prompt in ("abc", "a longer prompt")]
+    assert script.prefilled == [*map(tuple, seen)]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gpt2_helpers.generation.prompts import example_prompts, split_prompt, starts_with_marker
+from gpt2_helpers.generation.prompts import (
+    encode_prompt,
+    example_prompts,
+    split_prompt,
+    starts_with_marker,
+)
+from toy import toy_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -41,3 +47,21 @@ def test_examples_are_the_most_common_openings() -> None:
 @pytest.mark.parametrize("text", ["", "one", "word " * 2, "\n\n", "x" * 100 + " b c d e f g"])
 def test_a_text_without_paragraphs_has_no_examples(text: str) -> None:
     assert example_prompts(text) == ()
+
+
+def test_examples_of_prompts_are_prompts() -> None:
+    pair = "<|startoftext|>{}\n<|completion|>\nWhat is the best way to sleep?<|endoftext|>\n"
+    text = "cut off\n<|completion|>\nx<|endoftext|>\n" + "".join(
+        pair.format(prompt) for prompt in ("fox", "sea, barn", "fox", "long " * 50)
+    )
+    assert example_prompts(text, has_prompts=True) == ("fox", "sea, barn")
+
+
+def test_a_prompt_with_a_suffix_is_hidden() -> None:
+    tokenizer = toy_tokenizer()
+    plain = encode_prompt(tokenizer, "What", "<|startoftext|>", "")
+    assert plain.ids == tokenizer.encode("<|startoftext|>What", True)
+    assert (plain.text, plain.hidden) == ("What", len(tokenizer.encode("<|startoftext|>")))
+    pair = encode_prompt(tokenizer, "<|startoftext|>What\n", "<|startoftext|>", "!!")
+    assert pair.ids == tokenizer.encode("<|startoftext|>What!!", True)
+    assert (pair.text, pair.hidden) == ("What\n", len(pair.ids))

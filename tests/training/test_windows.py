@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gpt2_helpers.config import FinetuneConfig
+from gpt2_helpers.data.documents import wrap_pair
 from gpt2_helpers.data.packing import DocumentWindows, find_documents
 from gpt2_helpers.errors import DatasetError, OptionError
 from gpt2_helpers.training.trainer import Trainer
-from gpt2_helpers.training.windows import as_window_source, choose_windows, make_windows, n_targets
+from gpt2_helpers.training.windows import (
+    as_window_source,
+    choose_windows,
+    has_prompts,
+    make_windows,
+    n_targets,
+)
 from toy import TOY, toy_model, toy_tokenizer
-from toy_runs import RUN1, open_run, train, write_text
+from toy_runs import RUN1, open_run, train, write_model, write_text
 
 END = 0
 TEXTS = [[5, 6, 7, 8], [9, 9], [10], [11, 12, 13, 14, 15, 16], [17, 18, 19]]
@@ -169,3 +178,63 @@ def test_texts_that_are_cut_are_reported() -> None:
     (note,) = (note for note in notes if note.startswith("each sequence is filled with"))
     assert "whole texts: 61 in " in note
     assert note.endswith("1 of them is longer than 32 tokens and cut")
+
+
+def test_prompts_need_whole_documents() -> None:
+    given: dict[str, Any] = {"is_table": True, "legacy_tokens": False, "has_prompts": True}
+    assert choose_windows("auto", "stream", **given) == "documents"
+    with pytest.raises(OptionError, match="cuts prompts from their completions"):
+        choose_windows("stream", None, **given)
+    with pytest.raises(OptionError, match="legacy_tokens"):
+        choose_windows("auto", None, **(given | {"legacy_tokens": True}))
+
+
+def test_prompts_are_recognized_and_not_predicted() -> None:
+    tokenizer = toy_tokenizer()
+    text = wrap_pair("What is best?", "The best thing!") + wrap_pair("", " a (what) ")
+    tokens = np.array(tokenizer.encode(text, True))
+    assert has_prompts(tokens, tokenizer)
+    assert not has_prompts(tokens[:5], tokenizer)
+    (window,) = make_windows("documents", tokens, tokenizer, 500, True, True).validation(9)
+    targets = [int(index) for index in window[1] if index >= 0]
+    ends = "<|endoftext|>"
+    texts = {f"The best thing!{ends}", f"a (what){ends}"}
+    assert {*tokenizer.decode(targets).split(ends)} == {*"".join(texts).split(ends)}
+
+
+def test_the_loss_of_a_run_is_that_of_completions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    pairs = [(f"What is {n}?", f"The best thing {n}.") for n in range(40)]
+    write_text("a.csv", "q,a\n" + "".join(f"{q},{a}\n" for q, a in pairs))
+    lines = (json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in pairs)
+    write_text("a.jsonl", "".join(lines))
+    table = open_run("a.csv", prompt_column="q", column="a", validation_split=0.2)
+    run, (*_, last) = train("a.jsonl", validation_split=0.2, eval_every=4)
+    assert run.dataset.tokens.tolist() == table.dataset.tokens.tolist()
+    assert "the loss is that of the completions, not of their prompts" in run.notes
+    record = run.folder.read().record
+    assert (record.has_prompts, record.windows) == (True, "documents")
+    assert record.example_prompts == [q for q, _ in pairs[:5]]
+    assert last.validation_loss == pytest.approx(run.trainer.validation_loss())
+    # Validation windows predict the tokens of completions alone.
+    tokenizer = run.tokenizer
+    assert run.validation is not None
+    source = make_windows("documents", run.validation.tokens, tokenizer, 32, True, True)
+    predicted = sum(n_targets(window) for window in source.validation(10**6))
+    held_out = pairs[-run.validation.documents :]
+    expected = [len(tokenizer.encode(f"{a}<|endoftext|>", True)) for _, a in held_out]
+    assert predicted == sum(expected)
+
+
+def test_samples_of_a_run_continue_prompts_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    write_text("a.jsonl", '{"prompt": "What is best?", "completion": "The thing"}\n' * 20)
+    _, progress = train("a.jsonl", steps=1, sample_every=1, sample_length=8)
+    (sample,) = progress[0].samples
+    assert sample.startswith("<|startoftext|>What is best?\n<|completion|>\n")

@@ -74,3 +74,29 @@ def test_options_are_json() -> None:
     assert options["top_p"]["suggested_range"] == [0.0, 1.0]
     assert (options["top_k"]["default"], options["top_k"]["preset"]) == (0, 40)
     assert json.loads(json.dumps(options)) == options
+
+
+def test_a_run_of_prompts_answers_with_completions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model()
+    save_run(step=1)
+    path = tmp_path / "checkpoint" / "run1" / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    recorded = {
+        "has_prompts": True,
+        "prompt_prefix": "<|startoftext|>",
+        "example_prompts": ["Who?"],
+    }
+    path.write_text(json.dumps({**record, **recorded}), encoding="utf-8")
+    session = Session()
+    session.load_run("run1")
+    assert ModelInfo.of(session).default_prompt == "Who?"
+    sampling = SamplingConfig(length=6, seed=5)
+    (expected,) = session.generate("What is it?", sampling)
+    assert not expected.text.startswith("What")
+    with serving(session) as client:
+        parameters = {"prefix": "What is it?", "max_new_tokens": 6, "seed": 5}
+        (answer,) = client.post("/api/generate", json=parameters).json()["texts"]
+    assert answer["text"] == expected.text

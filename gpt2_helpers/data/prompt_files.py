@@ -1,0 +1,75 @@
+"""The prompts of a call: given as strings, or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.formats import has_records
+from gpt2_helpers.data.json_files import PAIR_KEYS
+from gpt2_helpers.data.records import read_records, text_columns
+from gpt2_helpers.data.text_files import ReadReport, read_text
+from gpt2_helpers.errors import DatasetError, OptionError
+
+
+def read_prompts(path: str | Path) -> list[str]:
+    """Read the prompts of a file.
+
+    Args:
+        path: A text file with a prompt per line, or a table, JSON or Parquet file with prompts in
+            the column `prompt` or in its only column.
+
+    Returns:
+        The prompts, without those that are blank.
+
+    Raises:
+        DatasetError: The file cannot be read or contains no prompts.
+
+    Example:
+        read_prompts("questions.txt")
+    """
+    files = find_files(path)
+    if len(files) != 1:
+        raise DatasetError(f"{path} is {len(files)} files: use one file of prompts")
+    (file,) = files
+    if has_records(file):
+        prompt = PAIR_KEYS[0]
+        column = prompt if prompt in text_columns(file) else None
+        records = read_records(file, ReadReport(), DatasetConfig(column=column))
+        prompts = [fields[0] for fields in records]
+    else:
+        prompts = "".join(read_text(file, ReadReport())).split("\n")
+    prompts = [prompt.strip() for prompt in prompts if prompt.strip()]
+    if not prompts:
+        raise DatasetError(f"{path} contains no prompts: write one per line")
+    return prompts
+
+
+def given_prompts(
+    prefix: str | Sequence[str] | None, file: str | Path | None = None, option: str = "prefix"
+) -> list[str]:
+    """The prompts that a function was given: one, several, or a file of them.
+
+    Args:
+        prefix: A prompt or a list of prompts.
+        file: A file of prompts, see `read_prompts`.
+        option: Name of the parameter of `prefix`, for error messages.
+
+    Raises:
+        OptionError: Both are given, or `prefix` is no string or list.
+        DatasetError: See `read_prompts`.
+
+    >>> given_prompts(None), given_prompts(["a", "b"])
+    ([''], ['a', 'b'])
+    """
+    if file is not None:
+        if prefix is not None:
+            raise OptionError(f"set prefix or prompts, not both: got {prefix!r} and {str(file)!r}")
+        return read_prompts(file)
+    if prefix is None or isinstance(prefix, str):
+        return [prefix or ""]
+    if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):
+        raise OptionError(f"{option} must be a string or a list of strings, got {prefix!r}")
+    return prompts
