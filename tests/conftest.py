@@ -59,7 +59,7 @@ LONGEST = (
     "test_finetune.py", "test_page.py", "test_worker_pool.py", "test_trainer.py",
     "test_bad_input.py", "test_quality.py", "test_initial_weights.py", "test_api.py",
     "test_drive_backup.py", "test_lora.py", "test_run.py", "test_deploy.py",
-    "test_completing_code.py", "reddit_titles.ipynb",
+    "test_completing_code.py", "generate.ipynb",
 )  # fmt: skip
 
 

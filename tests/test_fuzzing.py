@@ -13,7 +13,7 @@ from index_files import entry, sliced_index, with_valid_checksums
 from paths import SUPPORT
 
 FINDINGS = sorted(SUPPORT.glob("fuzzing/findings/*/*"))
-SECONDS = 2
+RUNS, SECONDS = 1000, 600  # a busy machine needs longer, but tries as many inputs
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,10 @@ needs_atheris = pytest.mark.skipif(
 @needs_atheris
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_fuzz_run_finds_nothing(target: str, tmp_path: Path) -> None:
-    tried, failure = fuzz(target, SECONDS, tmp_path / "corpus", tmp_path / "findings")
+    corpus, findings = tmp_path / "corpus", tmp_path / "findings"
+    tried, failure = fuzz(target, SECONDS, corpus, findings, runs=RUNS)
     assert not failure
-    assert tried > 100
+    assert tried >= RUNS
 
 
 def test_damaged_entries_of_an_index_get_past_its_checksums() -> None:
@@ -63,14 +64,15 @@ def test_the_memory_of_the_parent_process_does_not_count(tmp_path: Path) -> None
     megabytes = 700
     b"x" * (megabytes << 20)  # Linux passes this peak on to the fuzzing process
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > megabytes
-    tried, failure = fuzz("hparams", 1, tmp_path / "corpus", tmp_path / "findings", megabytes)
+    corpus, findings = tmp_path / "corpus", tmp_path / "findings"
+    tried, failure = fuzz("hparams", SECONDS, corpus, findings, megabytes, RUNS)
     assert not failure
-    assert tried > 100
+    assert tried >= RUNS
 
 
 @needs_atheris
 def test_a_reader_that_needs_too_much_memory_is_found(tmp_path: Path) -> None:
     findings = tmp_path / "findings"
-    _, failure = fuzz("memory_bomb", 1, tmp_path / "corpus", findings, 700)
+    _, failure = fuzz("memory_bomb", SECONDS, tmp_path / "corpus", findings, 700)
     assert "MemoryError" in failure
     assert list(findings.iterdir())

@@ -17,7 +17,7 @@ import pytest
 
 from bigquery_stand_in import running
 from jupyterlab_session import Lab, Notebook, browser
-from open_page import generate, set_slider
+from open_page import KEEP_LABELS, generate, set_slider
 from paths import ROOT
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def test_texts_continue_the_prompt_and_can_be_copied_and_downloaded(notebook: No
     saved = Path(download.value.path()).read_text(encoding="utf-8")
     assert all(text in saved for text in texts)
 
+    notebook.page.evaluate(KEEP_LABELS)
     form.get_by_role("button", name="Copy").last.click()
     wait_for_text(form, "Copied")
     assert notebook.page.evaluate("navigator.clipboard.readText()") == texts[-1]

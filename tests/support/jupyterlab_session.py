@@ -28,7 +28,7 @@ import pytest
 from paths import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Turn off background requests of the browser.
@@ -45,7 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 WIDTH, HEIGHT, TALL = 1000, 900, 6000  # of the browser's window, in pixels
-CELL_TIMEOUT = 300.0  # seconds
+CELL_TIMEOUT = 900.0  # seconds
 
 
 def find_chromium() -> str:
@@ -84,7 +84,18 @@ def browser(*flags: str) -> Iterator[Browser]:
     # Chromium's sandbox does not work for root, as in a container.
     own = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=[*own, *flags])
+        chromium = playwright.chromium.launch(
+            executable_path=path, args=[*own, *flags], timeout=CELL_TIMEOUT * 1000
+        )
+        new_context = chromium.new_context
+
+        def new_patient_context(**options: Any) -> BrowserContext:
+            """A context whose pages do not fail after Playwright's 30 seconds."""
+            context = new_context(**options)
+            context.set_default_timeout(CELL_TIMEOUT * 1000)
+            return context
+
+        chromium.new_context = new_patient_context  # type: ignore[method-assign]
         try:
             yield chromium
         finally:
@@ -186,7 +197,6 @@ class Lab:
             viewport={"width": WIDTH, "height": HEIGHT},
             permissions=["clipboard-read", "clipboard-write"],
         )
-        context.set_default_timeout(CELL_TIMEOUT * 1000)
         page = context.new_page()
         path = f"{name}/notebooks/{notebook.name}"
         page.goto(f"{self.address}/doc/tree/{path}?reset&token={self.token}")

@@ -20,7 +20,7 @@ from typing import Any
 from paths import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
-CELL_TIMEOUT = 300  # seconds
+CELL_TIMEOUT = 900  # seconds
 # Form values that make the notebooks fast.
 VALUES = {
     "GPT2_MODEL_NAME": "tiny",

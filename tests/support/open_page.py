@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300_000  # milliseconds for each step
 PROMPT = "It was a dark night, and"
+# "Copied" is shown for two seconds, too short for a test on a busy machine.
+KEEP_LABELS = """(() => {
+  const original = window.setTimeout;
+  window.setTimeout = (action, delay, ...rest) =>
+    original(action, delay === 2000 ? 1_000_000 : delay, ...rest);
+})()"""
 
 
 class OpenPage:
@@ -23,8 +29,8 @@ class OpenPage:
     def __init__(self, chromium: Browser, address: str, **context: Any) -> None:
         self.context = chromium.new_context(**context)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.context.add_init_script(KEEP_LABELS)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(TIMEOUT)
         self.messages: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))

@@ -185,9 +185,9 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    page = chromium.new_page()
-    yield page
-    page.close()
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
 
 
 def fetched(page: Page, url: str, mode: str = "cors") -> str:

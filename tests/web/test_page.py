@@ -316,20 +316,32 @@ def test_a_request_to_a_busy_server_is_retried(chromium: Browser, address: str) 
             route.fulfill(status=429, headers={"Retry-After": "1"}, json={"error": "queue full"})
 
     opened.page.route("**/api/stream", busy_once)
-    opened.page.fill("#editor", PROMPT)
-    opened.page.click("#generate")
-    opened.page.locator("#notice", has_text="Retrying in 1 s").wait_for()
-    opened.page.locator("#status", has_text="Done").wait_for()
+    # The notice is shown for a second, too short to wait for it.
+    opened.page.locator("#notice").evaluate(
+        """(notice) => {
+          window.notices = [];
+          new MutationObserver(() => window.notices.push(notice.textContent))
+            .observe(notice, { childList: true });
+        }"""
+    )
+    opened.generate()
+    assert "The server is busy. Retrying in 1 s." in opened.page.evaluate("window.notices")
     assert n_requests == 2
     assert not opened.page.locator("#notice").is_visible()
     opened.context.close()
 
 
 def test_nothing_is_lost_when_the_server_dies(chromium: Browser, tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0") as process:
+    with started(tmp_path, "--port", "0", "--max-length", "100000") as process:
         opened = OpenPage(chromium, address_of(process))
         first = opened.generate("The first")
-        opened.set_slider("max_new_tokens", 300)
+
+        def lengthen(route: Any) -> None:
+            """Ask for a text that is not complete before the server is killed."""
+            long = {"max_new_tokens": 90_000, "truncate": "\x00"}
+            route.continue_(post_data={**route.request.post_data_json, **long})
+
+        opened.page.route("**/api/stream", lengthen)
         opened.start_generating()
         process.send_signal(signal.SIGKILL)
         opened.page.locator("#notice", has_text="cannot be reached").wait_for()

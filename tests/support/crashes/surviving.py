@@ -64,7 +64,8 @@ def survive(
     rng: random.Random,
     until: Callable[[], bool] = lambda: False,
 ) -> KillReport:
-    """Kill `scenario` in `folder` `kills` times (or `until` returns True), then complete it.
+    """Kill `scenario` in `folder` `kills` times, or once and until `until` returns True, and
+    complete it.
 
     Raises:
         AssertionError: A check failed; the message has the process's output.
@@ -76,9 +77,13 @@ def survive(
     changes = sum(end.changes for end in ends)
     largest = max(path.stat().st_size for path in reference.rglob("*") if path.is_file())
     seconds = sum(end.seconds for end in ends)
-    while report.kills < kills and not until():
+
+    def enough() -> bool:
+        return report.kills >= kills or (report.kills > 0 and until())
+
+    while not enough():
         work = _prepare(folder / f"work{report.runs}", scenario, toy)
-        while report.kills < kills and scenario.call(work) is not None and not until():
+        while scenario.call(work) is not None and not enough():
             way, plan = _draw_plan(scenario, rng, changes, seconds, largest)
             end = _run(scenario, killer, work, plan)
             if end.was_killed:

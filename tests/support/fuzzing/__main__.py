@@ -27,18 +27,27 @@ MEMORY = 4000  # MiB that a reader may need
 
 
 def fuzz(
-    target: str, seconds: float, corpus: Path, findings: Path, megabytes: int = MEMORY
+    target: str,
+    seconds: float,
+    corpus: Path,
+    findings: Path,
+    megabytes: int = MEMORY,
+    runs: int = -1,
 ) -> tuple[int, str]:
-    """Fuzz one reader; returns the number of inputs and the failure, or an empty string."""
+    """Fuzz one reader for some seconds, or until `runs` inputs were tried.
+
+    Returns:
+        The number of inputs and the failure, or an empty string.
+    """
     seeds(target, corpus)
     findings.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, str(HERE / "one.py"), target, str(megabytes), str(corpus)),
-        f"-max_total_time={max(1, round(seconds))}",
+        *(f"-max_total_time={max(1, round(seconds))}", f"-runs={runs}"),
         f"-artifact_prefix={findings}/",
         # one.py limits the memory: libFuzzer's limit is compared with the peak of the process,
         # which Linux inherits from the process that started it.
-        *("-max_len=20000", "-timeout=20", "-rss_limit_mb=0", "-print_final_stats=1"),
+        *("-max_len=20000", "-timeout=120", "-rss_limit_mb=0", "-print_final_stats=1"),
     ]
     ran = subprocess.run(  # tracebacks go to stdout, statistics to stderr
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
