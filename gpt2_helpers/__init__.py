@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         import_gpt2,
         is_gpt2_downloaded,
         is_mounted,
+        load_adapter,
         load_gpt2,
         mount_gdrive,
         plot_loss,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         score,
         serve,
         start_tf_sess,
+        use_adapter,
     )
     from gpt2_helpers.errors import Gpt2Error
     from gpt2_helpers.session import Session
@@ -76,6 +78,7 @@ __all__ = [
     "import_gpt2",
     "is_gpt2_downloaded",
     "is_mounted",
+    "load_adapter",
     "load_gpt2",
     "mount_gdrive",
     "plot_loss",
@@ -83,6 +86,7 @@ __all__ = [
     "score",
     "serve",
     "start_tf_sess",
+    "use_adapter",
 ]
 
 

@@ -1,14 +1,13 @@
 """The public functions: those of gpt-2-simple, with the same names and parameters.
 
-This module defines finetuning and generation; the rest is in `api_setup` and
-`api_drive`. New parameters are keyword-only and come last. Options are described in their config
-fields, from which the `Args:` sections are completed at the end of this module.
+`api_setup` and `api_drive` have the rest. New parameters are keyword-only and come last. The
+`Args:` sections are completed from the config fields at the end of this module.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,13 @@ from gpt2_helpers.api_setup import (
     get_available_gpus,
     import_gpt2,
     is_gpt2_downloaded,
+    load_adapter,
     load_gpt2,
     load_if_needed,
     require_session,
     reset_session,
     start_tf_sess,
+    use_adapter,
 )
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
 from gpt2_helpers.console import print_line, print_note, show_finetuning, with_progress
@@ -70,6 +71,7 @@ __all__ = [
     "import_gpt2",
     "is_gpt2_downloaded",
     "is_mounted",
+    "load_adapter",
     "load_gpt2",
     "mount_gdrive",
     "plot_loss",
@@ -77,6 +79,7 @@ __all__ = [
     "score",
     "serve",
     "start_tf_sess",
+    "use_adapter",
 ]
 
 
@@ -175,7 +178,7 @@ def generate(
     model_dir: str | Path = "models",
     sample_dir: str | Path = "samples",
     return_as_list: bool = False,
-    truncate: str | None = None,
+    truncate: str | Sequence[str] | None = None,
     destination_path: str | Path | None = None,
     sample_delim: str = SAMPLE_DELIM,
     prefix: str | Sequence[str] | None = None,
@@ -192,6 +195,18 @@ def generate(
     prompt_suffix: str | None = None,
     prompts: str | Path | None = None,
     finish_sentence: bool = False,
+    min_p: float = 0.0,
+    typical_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
+    no_repeat_ngram_size: int = 0,
+    banned_words: Sequence[str] | None = None,
+    logit_bias: Mapping[str, float] | None = None,
+    best_of: int = 0,
+    best_of_by: str = "mean",
+    choices: Sequence[str] | None = None,
+    regex: str | None = None,
 ) -> list[str] | None:
     """Generate texts: print them, return them as a list, or write them to a file.
 
@@ -255,7 +270,7 @@ def generate_to_file(
     checkpoint_dir: str | Path = CHECKPOINT_DIR,
     model_name: str | None = None,
     model_dir: str | Path = "models",
-    truncate: str | None = None,
+    truncate: str | Sequence[str] | None = None,
     destination_path: str | Path = DEFAULT_FILE,
     sample_delim: str = SAMPLE_DELIM,
     prefix: str | Sequence[str] | None = None,
@@ -272,6 +287,18 @@ def generate_to_file(
     prompt_suffix: str | None = None,
     prompts: str | Path | None = None,
     finish_sentence: bool = False,
+    min_p: float = 0.0,
+    typical_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
+    no_repeat_ngram_size: int = 0,
+    banned_words: Sequence[str] | None = None,
+    logit_bias: Mapping[str, float] | None = None,
+    best_of: int = 0,
+    best_of_by: str = "mean",
+    choices: Sequence[str] | None = None,
+    regex: str | None = None,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
 

@@ -122,6 +122,52 @@ def load_gpt2(
         print_line(f"loaded {run_name}")
 
 
+def load_adapter(
+    sess: Session,
+    run_name: str = "run1",
+    checkpoint_dir: str | Path = "checkpoint",
+    name: str | None = None,
+) -> None:
+    """Load the LoRA adapters of a run beside the loaded model that it was finetuned from.
+
+    `use_adapter` switches between them. Each generates the texts of its run loaded alone.
+
+    Args:
+        sess: A session with the base model.
+        run_name: Name of a run that was finetuned with `lora_rank`.
+        name: Name of the adapter; None takes that of the run.
+
+    Raises:
+        CheckpointError: If the run is missing, has no adapters, or was finetuned from another model
+            than the loaded one.
+        OptionError: If `sess` is not a session.
+
+    Example:
+        gpt2.load_adapter(sess, run_name="titles")
+        gpt2.use_adapter(sess, "titles")
+    """
+    require_session(sess)
+    sess.load_adapter(run_name, checkpoint_dir, name)
+    print_line(f"loaded the adapter {name or run_name}")
+
+
+def use_adapter(sess: Session, name: str | None = None) -> None:
+    """Generate with an adapter of `load_adapter` from now on, or with the model itself.
+
+    Args:
+        sess: A session with adapters.
+        name: Name of the adapter; None uses the model without an adapter.
+
+    Raises:
+        OptionError: If no adapter of this name is loaded, or `sess` is not a session.
+
+    Example:
+        gpt2.use_adapter(sess, "titles")
+    """
+    require_session(sess)
+    sess.use_adapter(name)
+
+
 def require_session(sess: Session) -> None:
     """Raise OptionError if an argument is not a session."""
     if not isinstance(sess, Session):

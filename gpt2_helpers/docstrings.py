@@ -120,4 +120,6 @@ def _text_of(field: Field, default: Any = None) -> str:
 
 
 def _type_of(field: Field) -> str:
-    return f"{field.kind.__name__} | None" if field.optional else field.kind.__name__
+    collections: dict[type, str] = {tuple: "Sequence[str]", dict: "Mapping[str, float]"}
+    kind = collections.get(field.kind, field.kind.__name__)
+    return f"{kind} | None" if field.optional else kind

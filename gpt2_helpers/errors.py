@@ -70,7 +70,7 @@ def import_optional(module: str, needed_for: str, extra: str) -> ModuleType:
     Args:
         module: Name of the module.
         needed_for: What needs it, as the subject of the error message.
-        extra: The extra in pyproject.toml: data, fast, hub, notebooks, pretrain or web.
+        extra: The extra in pyproject.toml, such as hub.
 
     Raises:
         MissingPackageError: It cannot be imported; the message has the command to install it.

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import re
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,11 @@ from gpt2_helpers.system.paths import user_path
 
 # Of a folder's name: the names of files made from it are longer, and file systems allow 255.
 MAX_NAME_BYTES = 200
+
+# The field types for lists of texts and for texts with a number each.
+_COLLECTIONS: dict[Any, type] = {Sequence: tuple, Mapping: dict}
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}  # in a line of a text box
+_ESCAPED = re.compile("|".join(re.escape(text) for text in _ESCAPES.values()))
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 TRUTH_WORDS = frozenset(_TRUTH)
@@ -34,6 +41,7 @@ def option(
     default_text: str | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    max_items: int | None = None,
     suggested_range: tuple[float, float] | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
@@ -46,8 +54,9 @@ def option(
         help: Meaning and unit in one line, without the default and without a final period.
         label: The name shown in a form. Defaults to the field's name in words.
         default_text: How a default of None takes effect, such as "random".
-        minimum: The smallest valid value.
-        maximum: The largest valid value.
+        minimum: The smallest valid value, or number of a mapping.
+        maximum: The largest valid value, or number of a mapping.
+        max_items: The largest valid number of entries of a list or mapping.
         suggested_range: The range of a slider in a form; other valid values can be typed.
         choices: The valid values, if there are only a few.
         advanced: Whether the option is listed under "advanced options".
@@ -67,6 +76,7 @@ def option(
             "default_text": default_text,
             "minimum": minimum,
             "maximum": maximum,
+            "max_items": max_items,
             "suggested_range": suggested_range,
             "choices": choices,
             "advanced": advanced,
@@ -77,7 +87,11 @@ def option(
 
 @dataclass(frozen=True)
 class Field:
-    """One option, resolved: `kind` is int, float, bool or str; `optional` means it may be None."""
+    """One option, resolved.
+
+    `kind` is int, float, bool, str, tuple (a list of texts) or dict (texts with a number each).
+    `optional` means that it may be None.
+    """
 
     name: str
     kind: type
@@ -88,6 +102,7 @@ class Field:
     default_text: str | None
     minimum: float | None
     maximum: float | None
+    max_items: int | None
     suggested_range: tuple[float, float] | None
     choices: tuple[str, ...] | None
     advanced: bool
@@ -121,13 +136,14 @@ def _fields_of(config_class: type) -> tuple[Field, ...]:
     hints = typing.get_type_hints(config_class)
     fields = []
     for field in dataclasses.fields(config_class):
-        members = typing.get_args(hints[field.name]) or (hints[field.name],)
+        is_union = typing.get_origin(hints[field.name]) in (types.UnionType, typing.Union)
+        members = typing.get_args(hints[field.name]) if is_union else (hints[field.name],)
         kinds = [kind for kind in members if kind is not types.NoneType]
         label = field.metadata["label"] or field.name.replace("_", " ").capitalize()
         fields.append(
             Field(
                 name=field.name,
-                kind=kinds[0],
+                kind=_COLLECTIONS.get(typing.get_origin(kinds[0]), kinds[0]),
                 optional=len(kinds) < len(members),
                 default=field.default,
                 **{**field.metadata, "label": label},
@@ -145,7 +161,13 @@ def parse_value(field: Field, text: str) -> Any:
     >>> steps = fields_of(FinetuneConfig)[0]
     >>> parse_value(steps, "40"), parse_value(steps, "forty")
     (40, 'forty')
+
+    A list has an entry per line, and a mapping has lines such as `text=2`. In a line, `\\n` is a
+    newline, `\\t` a tab and `\\\\` a backslash.
     """
+    if field.kind in (tuple, dict):
+        lines = [_ESCAPED.sub(_unescape, line) for line in text.split("\n") if line]
+        return lines if field.kind is tuple else parse_pairs(lines)
     word = text.strip().lower()
     if field.optional and word == "none":
         return None
@@ -161,15 +183,48 @@ def parse_value(field: Field, text: str) -> Any:
     return text
 
 
+def parse_pairs(lines: Sequence[str]) -> Any:
+    """Parse entries such as `text=2` of a mapping; returns the first invalid entry, if any.
+
+    >>> parse_pairs([" cat=2", "==-0.5"])
+    {' cat': 2.0, '=': -0.5}
+    """
+    pairs = {}
+    for line in lines:
+        text, _, number = line.rpartition("=")
+        try:
+            pairs[text] = float(number)
+        except ValueError:
+            return line
+    return pairs
+
+
+def format_value(value: Any) -> str:
+    """Format a value as text that `parse_value` parses; None becomes an empty text.
+
+    >>> format_value(["a", "\\n"])
+    'a\\n\\\\n'
+    """
+    if isinstance(value, Mapping):
+        value = [f"{text}={number:g}" for text, number in value.items()]
+    if isinstance(value, (list, tuple)):
+        return "\n".join("".join(_ESCAPES.get(c, c) for c in str(text)) for text in value)
+    return "" if value is None else str(value)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return next(text for text, escape in _ESCAPES.items() if escape == match[0])
+
+
 def validate_value(field: Field, value: Any) -> Any:
     """Check a value and convert it to the field's type.
 
     Args:
         field: The option.
-        value: A Python or NumPy value; a Path is accepted for a string.
+        value: A Python or NumPy value; a Path is accepted for a string, and a string for a list.
 
     Returns:
-        The value as int, float, bool, str or None.
+        The value as int, float, bool, str, tuple, dict or None. An empty list or mapping is None.
 
     Raises:
         OptionError: If the type is wrong, or the value is out of range or not among the choices.
@@ -179,6 +234,8 @@ def validate_value(field: Field, value: Any) -> Any:
     """
     if value is None and field.optional:
         return None
+    if field.kind in (tuple, dict):
+        return _validate_items(field, value)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # a NumPy scalar as a Python value
     expected = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
@@ -215,6 +272,31 @@ def validate_value(field: Field, value: Any) -> Any:
         hint = nearest(str(value), field.choices)
         raise OptionError(f"{field.name} must be one of {known}, got {brief_repr(value)}{hint}")
     return value
+
+
+def _validate_items(field: Field, value: Any) -> Any:
+    """Check a list of texts or a mapping of texts to numbers; an empty one becomes None."""
+    if field.kind is tuple:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(i, str) for i in items):
+            raise OptionError(
+                f"{field.name} must be a string or a list of strings, got {brief_repr(value)}"
+            )
+        checked: Any = tuple(filter(None, items))
+    else:
+        if not isinstance(value, Mapping):
+            raise OptionError(
+                f"{field.name} must be strings with a number each, such as text=2, "
+                f"got {brief_repr(value)}"
+            )
+        number = dataclasses.replace(field, kind=float, optional=False)
+        checked = {str(text): validate_value(number, entry) for text, entry in value.items()}
+        checked.pop("", None)
+    if field.max_items is not None and len(checked) > field.max_items:
+        raise OptionError(
+            f"{field.name} must have at most {field.max_items} entries, got {len(checked)}"
+        )
+    return checked or None
 
 
 def check_folder_name(option: str, name: str) -> None:

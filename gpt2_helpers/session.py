@@ -9,37 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt2_helpers import loaded_model
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
-from gpt2_helpers.checkpoint.model_files import (
-    checkpoint_names,
-    checkpoint_prefix,
-    load_for_inference,
-    load_model,
-)
-from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder
-from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import (
-    BUNDLED_MODEL,
-    INFERENCE_PRECISIONS,
     DatasetConfig,
     FinetuneConfig,
     RunConfig,
     SamplingConfig,
 )
-from gpt2_helpers.data.formats import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, nearest
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.scoring import Scorer
-from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
+from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.generate import generate, stream
-from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
+from gpt2_helpers.loaded_model import LoadedModel
 from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import free_graphs
-from gpt2_helpers.tokenizer import COMPLETION_MARKER, START_OF_TEXT, Tokenizer
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.types import DatasetPath
 
 if TYPE_CHECKING:
@@ -56,32 +46,31 @@ class Session:
         print(result.text)
 
     Attributes:
-        run_name: The name of the loaded run. None if no run is loaded.
-        run_folder: The folder of the loaded run. None if no run is loaded.
-        base_model: The pretrained model that the run was finetuned from, if known.
-        model_name: The name of the loaded pretrained model. None if none is loaded.
-        prompt_prefix: What each text that the run was trained on starts with: `<|startoftext|>`
-            for a table, else nothing.
-        prompt_suffix: What was between prompts and completions in the training of the run, else
-            nothing.
-        example_prompts: Prompts to try with the loaded model, the best first.
+        adapter: The name of the adapter in use. None without one.
     """
 
     def __init__(self) -> None:
-        self._model: GPT2 | InferenceModel | None = None
-        self._decoders: DecoderPool | None = None
-        self._tokenizer: Tokenizer | None = None
-        self.run_name: str | None = None
-        self.run_folder: Path | None = None
-        self.base_model: str | None = None
-        self.model_name: str | None = None
-        self.prompt_prefix = self.prompt_suffix = ""
-        self.example_prompts: tuple[str, ...] = ()
+        self._base: LoadedModel | None = None
+        self._adapters: dict[str, LoadedModel] = {}
+        self.adapter: str | None = None
+
+    @property
+    def _current(self) -> LoadedModel | None:
+        return self._base if self.adapter is None else self._adapters[self.adapter]
+
+    @property
+    def _loaded(self) -> LoadedModel:
+        if self._current is None:
+            raise CheckpointError(
+                "no model is loaded: load_gpt2(sess, run_name='run1') loads a finetuned one, "
+                "load_gpt2(sess, model_name='124M') a pretrained one"
+            )
+        return self._current
 
     @property
     def is_loaded(self) -> bool:
         """Whether a model is loaded."""
-        return self._model is not None
+        return self._current is not None
 
     @property
     def model(self) -> GPT2:
@@ -93,10 +82,7 @@ class Session:
         Raises:
             CheckpointError: No model is loaded, or its files have gone.
         """
-        if isinstance(model := self.inference_model, InferenceModel):
-            model = model.to_tensorflow()
-            self._model, self._decoders = model, DecoderPool(model)
-        return model
+        return self._loaded.to_tensorflow()
 
     @property
     def inference_model(self) -> GPT2 | InferenceModel:
@@ -105,12 +91,7 @@ class Session:
         Raises:
             CheckpointError: No model is loaded.
         """
-        if self._model is None:
-            raise CheckpointError(
-                "no model is loaded: load_gpt2(sess, run_name='run1') loads a finetuned one, "
-                "load_gpt2(sess, model_name='124M') a pretrained one"
-            )
-        return self._model
+        return self._loaded.model
 
     @property
     def decoders(self) -> DecoderPool:
@@ -119,9 +100,7 @@ class Session:
         Raises:
             CheckpointError: No model is loaded.
         """
-        assert self.inference_model is not None
-        assert self._decoders is not None
-        return self._decoders
+        return self._loaded.decoders
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -130,9 +109,48 @@ class Session:
         Raises:
             CheckpointError: No model is loaded.
         """
-        assert self.inference_model is not None
-        assert self._tokenizer is not None
-        return self._tokenizer
+        return self._loaded.tokenizer
+
+    @property
+    def run_name(self) -> str | None:
+        """The name of the loaded run. None if no run is loaded."""
+        return self._current.run_name if self._current else None
+
+    @property
+    def run_folder(self) -> Path | None:
+        """The folder of the loaded run. None if no run is loaded."""
+        return self._current.run_folder if self._current else None
+
+    @property
+    def base_model(self) -> str | None:
+        """The pretrained model that the run was finetuned from, if known."""
+        return self._current.base_model if self._current else None
+
+    @property
+    def model_name(self) -> str | None:
+        """The name of the loaded pretrained model. None if none is loaded."""
+        return self._current.model_name if self._current else None
+
+    @property
+    def prompt_prefix(self) -> str:
+        """What each text that the run was trained on starts with: `<|startoftext|>` for a table,
+        else nothing."""
+        return self._current.prompt_prefix if self._current else ""
+
+    @property
+    def prompt_suffix(self) -> str:
+        """What was between prompts and completions in the training of the run, else nothing."""
+        return self._current.prompt_suffix if self._current else ""
+
+    @property
+    def example_prompts(self) -> tuple[str, ...]:
+        """Prompts to try with the loaded model, the best first."""
+        return self._current.example_prompts if self._current else ()
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of the loaded adapters."""
+        return tuple(self._adapters)
 
     def load_run(
         self,
@@ -154,18 +172,9 @@ class Session:
             CheckpointError: There is no such run or checkpoint, or it is damaged.
             OptionError: `precision` is unknown.
         """
-        folder = RunFolder(checkpoint_dir, run_name)
-        run = folder.require()
-        if checkpoint is not None and checkpoint != "latest":
-            checkpoint = checkpoint_prefix(Path(checkpoint)).name
-            names = checkpoint_names(run.path)
-            if checkpoint not in names:
-                raise CheckpointError(
-                    f"no checkpoint {checkpoint!r} in {run.path}: there are {', '.join(names)}"
-                )
-        record = run.record
-        self._load(run.path, precision, checkpoint)
-        self._set_run(folder, record)
+        self._base = loaded_model.load_run(
+            run_name, checkpoint_dir, checkpoint, precision, before=self.close
+        )
 
     def load_pretrained(
         self, model_name: str, model_dir: str | Path = "models", precision: str = "auto"
@@ -181,11 +190,67 @@ class Session:
             CheckpointError: The model is not there, or it is damaged.
             OptionError: `precision` is unknown.
         """
-        folder = model_folder(model_name, model_dir)
-        self._load(folder, precision, None)
-        self.model_name = folder.name
-        is_bundled = folder.name == BUNDLED_MODEL
-        self.example_prompts = BUNDLED_MODEL_EXAMPLES if is_bundled else PRETRAINED_EXAMPLES
+        self._base = loaded_model.load_pretrained(
+            model_name, model_dir, precision, before=self.close
+        )
+
+    def load_named(
+        self,
+        name: str,
+        checkpoint_dir: str | Path = "checkpoint",
+        model_dir: str | Path = "models",
+        precision: str = "auto",
+    ) -> None:
+        """Load the run of this name, or the pretrained model if there is no such run.
+
+        Args:
+            name: Name of a run or of a pretrained model.
+            checkpoint_dir: Folder that holds the runs.
+            model_dir: Folder that holds the models.
+            precision: See `load_run`.
+
+        Raises:
+            CheckpointError: There is neither, or it is damaged.
+            OptionError: `precision` is unknown.
+        """
+        if RunFolder(checkpoint_dir, name).read().checkpoint is not None:
+            self.load_run(name, checkpoint_dir, precision=precision)
+        else:
+            self.load_pretrained(name, model_dir, precision)
+
+    def load_adapter(
+        self, run_name: str, checkpoint_dir: str | Path = "checkpoint", name: str | None = None
+    ) -> None:
+        """Load the LoRA adapters of a run of the loaded model, for `use_adapter`.
+
+        They are held merged, so that each text is that of the run loaded alone.
+
+        Args:
+            run_name: Name of a run that was finetuned with `lora_rank` from the loaded model.
+            checkpoint_dir: Folder that holds the runs.
+            name: Name of the adapter (default: that of the run).
+
+        Raises:
+            CheckpointError: No model is loaded, there is no such run, it has no adapters, or it was
+                finetuned from another model.
+        """
+        if self._base is None:
+            raise CheckpointError("no model is loaded: load the adapters' base model first")
+        name = name or run_name
+        self._adapters[name] = loaded_model.load_adapter(self._base, run_name, checkpoint_dir)
+
+    def use_adapter(self, name: str | None) -> None:
+        """Generate with one of `adapters` from now on, or without one if the name is None.
+
+        Raises:
+            OptionError: No adapter of this name is loaded.
+        """
+        if name is not None and name not in self._adapters:
+            raise OptionError(
+                f"no adapter {name!r}{nearest(name, self.adapters)}: "
+                f"{', '.join(self.adapters) or 'none'} loaded, load_adapter loads another"
+            )
+        self.adapter = name
 
     def finetune(
         self,
@@ -230,9 +295,8 @@ class Session:
                 on_message=opened.notes.append,
             )
             opened.callbacks.append(Backup(backup))
-        self._model, self._tokenizer = opened.model, opened.tokenizer
-        self._decoders = opened.decoders
-        self._set_run(opened.folder, opened.record)
+        self._base = LoadedModel(opened.model, opened.decoders, opened.tokenizer)
+        self._base.set_run(opened.folder, opened.record)
         return opened
 
     def generate(
@@ -294,48 +358,10 @@ class Session:
 
     def close(self) -> None:
         """Release the model and its memory. The session can load another."""
-        self._model = self._decoders = self._tokenizer = None
-        self.run_name = self.run_folder = self.base_model = self.model_name = None
-        self.prompt_prefix, self.prompt_suffix, self.example_prompts = "", "", ()
+        self._base, self._adapters, self.adapter = None, {}, None
         # Compiled functions and the model reference each other: only the collector frees them.
         gc.collect()
         free_graphs()
-
-    def _set_run(self, folder: RunFolder, record: RunRecord) -> None:
-        self.run_name, self.run_folder = folder.name, folder.path
-        self.base_model = record.base_model or None
-        has_rows = record.prompt_prefix == START_OF_TEXT
-        if record.prompt_prefix is None:  # recorded by an older version
-            has_rows = is_table(Path(record.dataset))
-        self.prompt_prefix = START_OF_TEXT if has_rows else ""
-        self.prompt_suffix = COMPLETION_MARKER if record.has_prompts else ""
-        self.example_prompts = tuple(record.example_prompts)
-
-    def _load(self, folder: Path, precision: str, checkpoint: str | None) -> None:
-        if precision not in INFERENCE_PRECISIONS:
-            raise OptionError(
-                f"precision must be one of {', '.join(INFERENCE_PRECISIONS)}, got {precision!r}"
-                f"{nearest(str(precision), INFERENCE_PRECISIONS)}"
-            )
-        self.close()
-        tokenizer = Tokenizer.load(folder)
-        training_precision = device.choose_precision(precision)
-        decoding_precision = device.choose_decoding_precision(precision)
-        model: GPT2 | InferenceModel
-        if runs_on_tflite(decoding_precision):
-            model = load_for_inference(folder, training_precision, decoding_precision, checkpoint)
-        else:
-            model = load_model(folder, training_precision, checkpoint)
-            model.decoding_precision = decoding_precision
-        if tokenizer.n_vocab > model.config.n_vocab:
-            raise CheckpointError(
-                f"{folder}: encoder.json has {tokenizer.n_vocab} tokens, more than n_vocab="
-                f"{model.config.n_vocab} in hparams.json: the files belong to different models"
-            )
-        decoders = DecoderPool(model)
-        if isinstance(model, InferenceModel):
-            decoders.get(1, 1, decoding_precision)  # reads the weights, so damage is reported here
-        self._model, self._decoders, self._tokenizer = model, decoders, tokenizer
 
 
 def _save_bytes(run: FinetuneRun) -> int:

@@ -165,6 +165,11 @@ class Tokenizer:
         atomic_write_text(bpe, "#version: 0.2\n" + "".join(pairs))
 
     @property
+    def tokens(self) -> Sequence[bytes]:
+        """The bytes of each token, by id."""
+        return self._token_bytes
+
+    @property
     def merges(self) -> list[tuple[str, str]]:
         """The pairs of tokens in the order in which they are merged."""
         tokens = {index: token for token, index in self.vocabulary.items()}

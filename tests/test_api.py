@@ -22,6 +22,7 @@ from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
+from sampler_options import SAMPLER_OPTIONS
 from toy_runs import SHORT, assert_same, train, weights_of, write_model, write_text
 
 Captured = pytest.CaptureFixture[str]
@@ -302,6 +303,17 @@ def written(session: Session, **options: Any) -> list[str]:
     texts = gpt2.generate(session, length=8, seed=2, return_as_list=True, **options)
     assert texts is not None
     return texts
+
+
+@pytest.mark.parametrize("options", SAMPLER_OPTIONS, ids=lambda options: "-".join(options))
+def test_samplers_give_the_texts_of_the_session(loaded: Session, options: dict[str, Any]) -> None:
+    if "regex" in options:
+        pytest.importorskip("llguidance")
+    shared = {"length": 12, "seed": 2, **options}
+    (expected,) = loaded.generate("What", SamplingConfig(**shared))
+    assert gpt2.generate(loaded, prefix="What", return_as_list=True, **shared) == [expected.text]
+    gpt2.generate_to_file(loaded, prefix="What", destination_path="text.out", **shared)
+    assert Path("text.out").read_text(encoding="utf-8") == f"{expected.text}\n"
 
 
 def test_texts_are_printed_with_the_delimiter_after_each(loaded: Session, capsys: Captured) -> None:

@@ -62,7 +62,7 @@ def test_every_option_has_valid_metadata(config: type, field: Field) -> None:
     assert field.help.strip()
     assert "\n" not in field.help
     assert not field.help.endswith(".")
-    assert field.kind in (int, float, bool, str)
+    assert field.kind in (int, float, bool, str, tuple, dict)
     assert field.default is not dataclasses.MISSING
     assert field.default is not None or field.optional
     assert isinstance(field.advanced, bool)

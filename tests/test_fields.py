@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from gpt2_helpers.fields import (
     Field,
     ValidatedConfig,
     fields_of,
+    format_value,
     option,
     parse_value,
     validate_value,
@@ -36,6 +39,8 @@ class Meal(ValidatedConfig):
     salt: float = option(0.5, "grams of salt", label="Salt (g)", minimum=0.0)
     wine: bool = option(False, "serve wine")
     song: str | None = option(None, "what is sung")
+    guests: Sequence[str] | None = option(None, "who comes", max_items=3)
+    portions: Mapping[str, float] | None = option(None, "of each dish", minimum=0.0, maximum=9.0)
 
 
 FIELDS = {field.name: field for field in fields_of(Meal)}
@@ -65,6 +70,10 @@ def test_values_outside_the_usual_range_are_valid() -> None:
         ("wine", "perhaps", "perhaps"),
         ("song", "None", None),
         ("song", " la la", " la la"),
+        ("guests", "Ann\n\n Bob\\n\\\\n", ["Ann", " Bob\n\\n"]),
+        ("guests", "None", ["None"]),
+        ("portions", "soup=2\na=b=.5", {"soup": 2.0, "a=b": 0.5}),
+        ("portions", "soup", "soup"),
     ],
 )
 def test_text_is_parsed_as_the_type_of_the_field(name: str, word: str, value: object) -> None:
@@ -77,6 +86,46 @@ def test_text_is_parsed_as_the_type_of_the_field(name: str, word: str, value: ob
 def test_text_that_cannot_be_parsed_is_rejected_by_validation(word: str) -> None:
     with pytest.raises(OptionError, match="^table_size must be a whole number, got"):
         validate_value(FIELDS["table_size"], parse_value(FIELDS["table_size"], word))
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("Ann", ("Ann",)), (["a", "", "b"], ("a", "b")), ((), None), ("", None), (None, None)],
+)
+def test_a_list_takes_one_text_or_several(given: Any, value: object) -> None:
+    assert Meal(guests=given).guests == value
+
+
+@pytest.mark.parametrize(
+    ("given", "value"), [({"a": 1}, {"a": 1.0}), ({7: 2, "": 3}, {"7": 2.0}), ({}, None)]
+)
+def test_a_mapping_takes_texts_with_numbers(given: Any, value: object) -> None:
+    assert Meal(portions=given).portions == value
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"guests": 5}, "guests must be a string or a list of strings, got 5"),
+        ({"guests": ["a", None]}, "guests must be a string or a list of strings"),
+        ({"guests": list("abcd")}, "guests must have at most 3 entries, got 4"),
+        ({"portions": "soup"}, "portions must be strings with a number each, such as text=2"),
+        ({"portions": {"soup": 10}}, "portions must be between 0.0 and 9.0, got 10"),
+        ({"portions": {"soup": None}}, "portions must be a number, got None"),
+        ({"portions": {"": "x"}}, "portions must be a number, got 'x'"),
+    ],
+)
+def test_invalid_lists_and_mappings(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Meal(**options)
+
+
+@pytest.mark.parametrize("value", [("Ann", " B\\n\n\t"), ("a=1",)])
+def test_a_formatted_list_is_parsed_again(value: tuple[str, ...]) -> None:
+    assert Meal(guests=parse_value(FIELDS["guests"], format_value(value))).guests == value
+    numbers = dict.fromkeys(value, 1.5)
+    parsed = parse_value(FIELDS["portions"], format_value(numbers))
+    assert Meal(portions=parsed).portions == numbers
 
 
 @pytest.mark.parametrize("field", OPTIONS)

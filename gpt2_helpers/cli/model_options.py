@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli.command import print_status
@@ -38,6 +39,17 @@ def require_one(options: Namespace) -> None:
         raise OptionError(
             "use run_name for a finetuned run or model_name for a pretrained model, not both"
         )
+
+
+def load_others(options: Namespace, names: Sequence[str]) -> list[Session]:
+    """Load more runs or pretrained models, each into a session of its own."""
+    from gpt2_helpers.session import Session
+
+    run, loading = config_from(RunConfig, options), config_from(LoadConfig, options)
+    sessions = [Session() for _ in names]
+    for session, name in zip(sessions, names, strict=True):
+        session.load_named(name, run.checkpoint_dir, run.model_dir, loading.precision)
+    return sessions
 
 
 def load_session(options: Namespace) -> Session:

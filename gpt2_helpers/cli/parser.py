@@ -13,10 +13,24 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from gpt2_helpers.errors import OptionError, nearest
-from gpt2_helpers.fields import TRUTH_WORDS, Field, ValidatedConfig, fields_of, parse_value
+from gpt2_helpers.fields import (
+    TRUTH_WORDS,
+    Field,
+    ValidatedConfig,
+    fields_of,
+    parse_pairs,
+    parse_value,
+)
 
 PROGRAM = "gpt2-helpers"
-_METAVARS = {int: "N", float: "X", bool: "True|False", str: "TEXT"}
+_METAVARS = {
+    int: "N",
+    float: "X",
+    bool: "True|False",
+    str: "TEXT",
+    tuple: "TEXT",
+    dict: "TEXT=NUMBER",
+}
 
 Config = TypeVar("Config", bound=ValidatedConfig)
 
@@ -69,13 +83,17 @@ class Parser(argparse.ArgumentParser):
         self._kinds[name] = field.kind
         if field.kind is bool:
             settings["nargs"] = "?"  # shown as optional in the help
+        help = f"{field.help} (default: {field.shown_default})"
+        if field.kind in (tuple, dict):
+            settings |= {"action": "append", "type": str}
+            help += ", repeatable"
         metavar = "{" + ",".join(field.choices) + "}" if field.choices else _METAVARS[field.kind]
         (self._advanced if field.advanced else self).add_argument(
             name,
             **{
                 "dest": field.name,
                 "metavar": metavar,
-                "help": f"{field.help} (default: {field.shown_default})".replace("%", "%%"),
+                "help": help.replace("%", "%%"),
                 "type": partial(parse_value, field),
                 **settings,
             },
@@ -192,5 +210,8 @@ def config_from(
     values = dict(vars(defaults)) if defaults else {}
     for field in fields_of(kind):
         if field.name in options:
-            values[field.name] = getattr(options, field.name)
+            value = getattr(options, field.name)
+            if field.kind in (tuple, dict) and [text.lower() for text in value] == ["none"]:
+                value = None
+            values[field.name] = parse_pairs(value) if field.kind is dict and value else value
     return kind(**values)

@@ -28,6 +28,7 @@ def parser() -> Parser:
             "",
             "--run-name run1",
             "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",
+            "--run-name run1 --models titles --models tiny",
         ),
     )
     model_options.add_model_options(parser, run_by_default=False)
@@ -49,10 +50,12 @@ def run(options: Namespace) -> int:
         options.model_name = BUNDLED_MODEL
     session = model_options.load_session(options)
 
+    others = model_options.load_others(options, config.models or ())
+
     from gpt2_helpers.web.server import Server
 
-    server = Server(session, config, os.environ.get(KEY))
-    print(f"{session.run_name or session.model_name} at {server.url}", flush=True)
+    server = Server(session, config, os.environ.get(KEY), others=others)
+    print(f"{', '.join(server.models.names)} at {server.url}", flush=True)
     if config.host in ("0.0.0.0", "::", ""):
         print_status(f"other machines can connect to port {server.port} of this machine's address")
     server.run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
 
 
@@ -54,9 +56,9 @@ class SamplingConfig(ValidatedConfig):
         minimum=1,
         suggested_range=(1, 50),
     )
-    truncate: str | None = option(
-        None, "stop each text at the first occurrence of this string after the prompt",
-        label="Stop string",
+    truncate: Sequence[str] | None = option(
+        None, "end each text before the first occurrence of any of these after the prompt",
+        label="Stop strings",
     )  # fmt: skip
     include_prefix: bool = option(
         True, "start each text with it; else show only the continuation", label="Include prompt"
@@ -84,6 +86,114 @@ class SamplingConfig(ValidatedConfig):
         minimum=0,
         maximum=2**63 - 1,
     )
+    min_p: float = option(
+        0.0,
+        "leave out tokens below this share of the top probability; 0 disables it, 0.05 is typical",
+        label="Min-p",
+        minimum=0.0,
+        maximum=1.0,
+        suggested_range=(0.0, 1.0),
+        advanced=True,
+    )
+    typical_p: float = option(
+        0.0,
+        "keep the least surprising set with this total probability; 0 disables it, 0.9 is typical",
+        label="Typical-p",
+        minimum=0.0,
+        maximum=1.0,
+        suggested_range=(0.0, 1.0),
+        advanced=True,
+    )
+    repetition_penalty: float = option(
+        1.0,
+        "divides the logits of tokens in prompt and text; 1 disables it, 1.2 is typical",
+        minimum=0.01,
+        maximum=100.0,
+        suggested_range=(1.0, 2.0),
+        advanced=True,
+    )
+    presence_penalty: float = option(
+        0.0,
+        "subtracted from the logits of tokens that the text contains; 0 disables it",
+        minimum=-2.0,
+        maximum=2.0,
+        suggested_range=(-2.0, 2.0),
+        advanced=True,
+    )
+    frequency_penalty: float = option(
+        0.0,
+        "subtracted from the logit of a token each time that it occurs in the text; 0 disables it",
+        minimum=-2.0,
+        maximum=2.0,
+        suggested_range=(-2.0, 2.0),
+        advanced=True,
+    )
+    no_repeat_ngram_size: int = option(
+        0,
+        "sequences of this many tokens occur only once; 0 disables it, 3 is typical",
+        label="N-gram size",
+        minimum=0,
+        suggested_range=(0, 10),
+        advanced=True,
+    )
+    banned_words: Sequence[str] | None = option(
+        None, "what must not occur in a text, also inside longer ones; case matters", advanced=True
+    )
+    logit_bias: Mapping[str, float] | None = option(
+        None,
+        "added to a text or token id, as TEXT=NUMBER; from -100, which excludes it, to 100",
+        minimum=-100.0,
+        maximum=100.0,
+        advanced=True,
+    )
+    best_of: int = option(
+        0,
+        "generate this many per prompt and keep the most likely nsamples; 0 keeps all",
+        label="Best of",
+        minimum=0,
+        suggested_range=(0, 20),
+        advanced=True,
+    )
+    best_of_by: str = option(
+        "mean",
+        "what makes a text likely: the mean or the total log-probability of its tokens",
+        label="Best by",
+        choices=("mean", "total"),
+        advanced=True,
+    )
+    choices: Sequence[str] | None = option(
+        None, "the continuation is one of these", label="Choices", advanced=True
+    )
+    regex: str | None = option(
+        None,
+        "the whole continuation matches it; needs the package llguidance",
+        label="Regular expression",
+        advanced=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regex == "":
+            object.__setattr__(self, "regex", None)
+        used = [name for name in ("choices", "regex", "truncate") if getattr(self, name)]
+        if self.is_constrained and len(used) > 1:
+            raise OptionError(
+                f"set only one of choices, regex and truncate, got {' and '.join(used)}"
+            )
+        if 0 < self.best_of < self.nsamples:
+            raise OptionError(
+                f"best_of must be 0 or at least nsamples={self.nsamples}, got {self.best_of}"
+            )
+
+    @property
+    def n_candidates(self) -> int:
+        """Number of texts to generate for each prompt, of which `nsamples` are kept."""
+        return max(self.nsamples, self.best_of)
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether the continuation must match something. Then `finish_sentence` is ignored."""
+        return bool(self.choices or self.regex)
 
 
 # What the command line, the forms and the page start from. Top-k 40 leaves out the unlikely tokens

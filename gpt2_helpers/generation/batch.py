@@ -10,9 +10,11 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
+from gpt2_helpers.generation.processors import Processors
 from gpt2_helpers.generation.result import FinishReason, GenerationChunk, GenerationResult
 from gpt2_helpers.generation.sentences import SentenceFinisher
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
+from gpt2_helpers.types import Floats
 
 BLANK_RETRIES = 20  # how often a text that came out blank is generated again
 
@@ -47,6 +49,7 @@ class Sequence:
         # Position of the newest id in the context. During prefill: of the next id to compute.
         self.position = 0
         self.prefill_ids: list[int] | None = None  # the first `position` are in the KV cache
+        self.processors: Processors | None = None
         self.retries = 0
 
     @property
@@ -75,10 +78,10 @@ class Sequence:
         # The start of another row also ends a row, if the model left out the end.
         marked = START_OF_TEXT in (self.config.prompt_prefix or "")
         self.detokenizer = StreamingDetokenizer(
-            prefix, self.config.truncate, START_OF_TEXT if marked else None
+            prefix, *(self.config.truncate or ()), START_OF_TEXT if marked else None
         )
         self.finisher: SentenceFinisher | None = None
-        if self.config.finish_sentence:
+        if self.config.finish_sentence and not self.config.is_constrained:
             self.finisher = SentenceFinisher(self.prompt, prefix.lstrip("\n"), self.max_new_tokens)
 
     @property
@@ -185,12 +188,20 @@ class ContinuousBatch:
                 if not sequence.is_prefilling:
                     ids[slot] = sequence.ids[-1]
                     uniform_samples[slot] = sequence.random.random(dtype=np.float32)
-        next_ids = self._decoder.step(ids, positions, uniform_samples, configs)
+        adjust = self._adjust if any(slot and slot.processors for slot in slots) else None
+        next_ids = self._decoder.step(ids, positions, uniform_samples, configs, adjust)
         for slot, sequence in enumerate(slots):
             if sequence is not None and not sequence.is_prefilling:
                 yield from self._append(slot, sequence, int(next_ids[slot]))
 
+    def _adjust(self, logits: Floats) -> None:
+        """Apply the processors of each sequence to its row of logits (row, n_vocab)."""
+        for sequence, row in zip(self._slots, logits, strict=False):
+            if sequence is not None and not sequence.is_prefilling and sequence.processors:
+                sequence.processors.apply(row)
+
     def _start(self, sequence: Sequence) -> None:
+        sequence.processors = Processors(sequence.config, self._tokenizer, sequence.prompt_ids)
         ids = list(sequence.prompt_ids) or [self._tokenizer.end_of_text]
         # A prompt longer than the context keeps its last part, as a text that outgrows it does.
         sequence.restart(ids, ids if len(ids) <= self._n_ctx else self._window(ids))
@@ -202,6 +213,8 @@ class ContinuousBatch:
     def _append(self, slot: int, sequence: Sequence, token: int) -> Iterator[GenerationChunk]:
         sequence.ids.append(token)
         sequence.position += 1
+        if sequence.processors:
+            sequence.processors.append(token)
         config, detokenizer = sequence.config, sequence.detokenizer
         n_tokens = len(sequence.ids) - max(1, len(sequence.prompt_ids))
         if token == self._tokenizer.end_of_text:
@@ -222,8 +235,9 @@ class ContinuousBatch:
         segment, reason = sequence.next_segment(n_tokens, reason)
         if reason is not None:
             self._slots[slot] = None
+            logprob = sequence.processors.logprob if sequence.processors else None
             result = GenerationResult(
-                sequence.text, sequence.prompt, sequence.index, n_tokens, reason
+                sequence.text, sequence.prompt, sequence.index, n_tokens, reason, logprob
             )
             yield GenerationChunk(sequence.index, segment, result)
             return

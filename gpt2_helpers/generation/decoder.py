@@ -7,7 +7,7 @@ one while the other rows continue.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -154,6 +154,7 @@ class Decoder(ABC):
         positions: NDArray[np.int32],
         uniform_samples: NDArray[np.float32],
         configs: Sequence[SamplingConfig],
+        adjust: Callable[[Floats], None] | None = None,
     ) -> NDArray[np.int32]:
         """Run one decode step and sample the next id of each row.
 
@@ -162,11 +163,16 @@ class Decoder(ABC):
             positions: The positions of these ids (row).
             uniform_samples: A random number in [0, 1) for each row (row).
             configs: Sampling options of each row (row).
+            adjust: Changes the logits (row, n_vocab) in place before an id is sampled from them.
 
         Returns:
             The next ids (row).
         """
-        return sample_next_tokens_by_row(self.logits(ids, positions), uniform_samples, configs)
+        logits = self.logits(ids, positions)
+        if adjust is not None:
+            logits = logits.copy()  # TensorFlow's may be read-only
+            adjust(logits)
+        return sample_next_tokens_by_row(logits, uniform_samples, configs)
 
     def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         """Run one decode step.

@@ -79,6 +79,14 @@ class DecoderPool:
         """Return the model's current weights, to compute log-probabilities; see `get`."""
         return self.get(1, 1, precision).weights
 
+    def share_embeddings(self, other: DecoderPool) -> None:
+        """Use the embeddings of another model's decoders if they are equal, to save memory."""
+        for decoder in self._decoders.values():
+            for source in other._decoders.values():
+                ours, theirs = decoder.weights, source.weights
+                if isinstance(ours, TfliteWeights) and isinstance(theirs, TfliteWeights):
+                    ours.share_embeddings(theirs)
+
     def clear(self) -> None:
         """Delete all decoders and free their memory."""
         self._decoders.clear()

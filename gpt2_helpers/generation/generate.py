@@ -14,6 +14,8 @@ from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence, check_prompt_fits
 from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.generation.decoders import DecoderPool
+from gpt2_helpers.generation.likelihood import BestOf
+from gpt2_helpers.generation.processors import Processors
 from gpt2_helpers.generation.prompts import EncodedPrompt, encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.tokenizer import Tokenizer
@@ -42,7 +44,9 @@ def generate(
         The results, in the order in which they finish (`in_order` sorts them).
 
     Raises:
-        OptionError: A prompt leaves no room in `config.length`.
+        MissingPackageError: An option needs a package that is not installed.
+        OptionError: A prompt leaves no room in `config.length`, or an option is not possible with
+            this vocabulary.
         OutOfMemoryError: The device has too little memory; says which options to lower.
 
     Example:
@@ -66,6 +70,7 @@ def stream(
     """Generate the same texts as `generate`, and yield them in chunks as tokens are generated.
 
     The chunks of texts in one batch are interleaved. Joined, the chunks of one text are that text.
+    With `best_of`, each text is one chunk, after the last candidate of its prompt.
 
     Args:
         decoders: As for `generate`.
@@ -78,7 +83,9 @@ def stream(
         The chunks; the last chunk of each text carries its result.
 
     Raises:
-        OptionError: A prompt leaves no room in `config.length`.
+        MissingPackageError: An option needs a package that is not installed.
+        OptionError: A prompt leaves no room in `config.length`, or an option is not possible with
+            this vocabulary.
         OutOfMemoryError: The device has too little memory; says which options to lower.
     """
     model = decoders.model
@@ -94,11 +101,13 @@ def stream(
                 f"{model.config.n_ctx}: only its last part is used",
                 stacklevel=3,
             )
+    Processors(config, tokenizer, [])  # reports invalid options before the model is compiled
     waiting = _sequences(encoded, config)
+    chosen = [BestOf(config, order * config.nsamples) for order in range(len(prompts))]
     longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
     config = replace(config, length=config.length + longest_hidden)
     with _explain_out_of_memory(config):
-        batch_size = max(1, min(config.batch_size, len(prompts) * config.nsamples))
+        batch_size = max(1, min(config.batch_size, len(prompts) * config.n_candidates))
         longest = max((len(prompt.ids) for prompt in encoded), default=0)
         precision = inference_dtype(model, config, batch_invariant)
         length = 1 + max(config.length, longest)
@@ -112,7 +121,11 @@ def stream(
                     break
                 batch.prefill()
                 chunks = list(batch.step())
-            yield from chunks
+            for chunk in chunks:
+                if config.best_of:
+                    yield from chosen[chunk.index // config.n_candidates].add(chunk)
+                else:
+                    yield chunk
     finally:
         batch.close()
 
@@ -123,8 +136,8 @@ def _sequences(prompts: list[EncodedPrompt], config: SamplingConfig) -> Iterator
     for order, prompt in enumerate(prompts):
         # The hidden part is not in the text.
         own = replace(config, length=config.length + prompt.hidden)
-        for sample in range(config.nsamples):
-            index = order * config.nsamples + sample
+        for sample in range(config.n_candidates):
+            index = order * config.n_candidates + sample
             yield Sequence(index, prompt.text, prompt.ids, own, seed, index)
 
 

@@ -21,6 +21,8 @@ class GenerationResult:
         finish_reason: "stop" if the model or `truncate` ended the text, "sentence" if
             `finish_sentence` ended it after a sentence, "length" if it was cut at the maximum
             length.
+        logprob: The log-probability of all generated tokens, including the end-of-text token, by
+            the model at temperature 1. None unless `best_of` is set.
     """
 
     text: str
@@ -28,6 +30,7 @@ class GenerationResult:
     index: int
     n_tokens: int
     finish_reason: FinishReason
+    logprob: float | None = None
 
     def __str__(self) -> str:
         return self.text

@@ -24,6 +24,7 @@ from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats, Ids
 
 TOP_P_CANDIDATES = 128  # most likely ids that are examined first for top-p
+TYPICAL_CANDIDATES = 1024  # ids whose surprise is closest to the entropy, examined first
 MAX_REJECTIONS = 10  # after this many rejected samples, sorting is not slower
 BLOCK = 64  # ids
 MIN_PARALLEL_LOGITS = 200_000  # smallest size at which a second thread pays off
@@ -33,14 +34,17 @@ MIN_TEMPERATURE = 1e-6  # lower values overflow fp32 and would not change the id
 def sample_next_tokens(logits: Floats, uniform_samples: Floats, config: SamplingConfig) -> Ids:
     """Sample the next id of each row.
 
-    Temperature is applied first; then top-p if it is above 0, else top-k. Temperature 0 is greedy.
-    Top-p is nucleus sampling (Holtzman et al. 2019): the smallest set of likeliest tokens whose
-    probabilities add up to p, including the token that crosses the threshold.
+    Temperature is applied first; then top-p if it is above 0, else top-k; then min-p and typical-p.
+    Temperature 0 is greedy. Top-p is nucleus sampling (Holtzman et al. 2019): the smallest set of
+    likeliest tokens whose probabilities add up to p, including the token that crosses the
+    threshold. Min-p (Nguyen et al. 2024) keeps the tokens with at least that fraction of the
+    highest probability. Typical-p (Meister et al. 2022) keeps those whose surprise is closest to
+    the entropy of what is left, until their probabilities add up to p.
 
     Args:
-        logits: (batch, n_vocab).
+        logits: (batch, n_vocab). Minus infinity excludes an id.
         uniform_samples: A random number in [0, 1) for each row (batch).
-        config: Temperature, top-k and top-p.
+        config: Temperature, top-k, top-p, min-p and typical-p.
 
     Returns:
         Ids (batch).
@@ -66,15 +70,15 @@ def sample_next_tokens_by_row(
     Args:
         logits: (batch, n_vocab).
         uniform_samples: A random number in [0, 1) for each row (batch).
-        configs: Temperature, top-k and top-p of each row (batch).
+        configs: The options of `sample_next_tokens` for each row (batch).
 
     Returns:
         Ids (batch).
     """
-    groups: dict[tuple[float, int, float], list[int]] = {}
+    groups: dict[tuple[float, ...], list[int]] = {}
     for row, config in enumerate(configs):
         # All options that `sample_next_tokens` uses; the other options may differ within a group.
-        key = (config.temperature, config.top_k, config.top_p)
+        key = (config.temperature, config.top_k, config.top_p, config.min_p, config.typical_p)
         groups.setdefault(key, []).append(row)
     if len(groups) == 1:
         return sample_next_tokens(logits, uniform_samples, configs[0])
@@ -113,6 +117,13 @@ def _sample_ids(logits: Floats, uniform_samples: Floats, config: SamplingConfig)
     if config.temperature == 0.0:
         return logits.argmax(axis=-1).astype(np.int32)
     temperature = np.float32(max(config.temperature, MIN_TEMPERATURE))
+    if config.min_p > 0.0 or 0.0 < config.typical_p < 1.0:
+        rows = [_candidates(row, config) for row in _scale(logits, temperature)]
+        chosen = [
+            ids[_sample(scaled[None], ids[None], uniform_samples[row : row + 1])[0]]
+            for row, (scaled, ids) in enumerate(rows)
+        ]
+        return np.array(chosen, np.int32)
     if 0.0 < config.top_p < 1.0:
         return _sample_top_p(logits, uniform_samples, temperature, config.top_p)
     if config.top_p == 0.0 and 0 < config.top_k < logits.shape[-1]:
@@ -120,6 +131,47 @@ def _sample_ids(logits: Floats, uniform_samples: Floats, config: SamplingConfig)
         return _pick(ids, _sample(_scale(values, temperature), ids, uniform_samples))
     scaled = _scale(logits, temperature)
     return _sample_all(np.exp(scaled, out=scaled), uniform_samples)
+
+
+def _candidates(scaled: Floats, config: SamplingConfig) -> tuple[Floats, Ids]:
+    """The scaled logits and ids (n) of a row (n_vocab) that min-p and typical-p leave, and before
+    them top-p or top-k."""
+    ids = np.arange(len(scaled), dtype=np.int32)
+    kept = scaled
+    if config.min_p > 0.0:  # first, since few are left, and the likeliest of them are the same
+        ids = np.flatnonzero(scaled >= np.log(np.float32(config.min_p))).astype(np.int32)
+        kept = scaled[ids]
+    if 0.0 < config.top_p < 1.0:
+        order = np.argsort(-kept, kind="stable")
+        threshold = config.top_p * np.exp(scaled).sum(dtype=np.float64)
+        cumulative = np.exp(kept[order]).cumsum(dtype=np.float64)
+        order = order[: np.searchsorted(cumulative, threshold) + 1]
+        kept, ids = kept[order], ids[order]
+    elif config.top_p == 0.0 and 0 < config.top_k < len(kept):
+        indices = _highest(kept[None], config.top_k)[0]
+        kept, ids = kept[indices], ids[indices]
+    if 0.0 < config.typical_p < 1.0:
+        indices = _typical(kept, config.typical_p)
+        kept, ids = kept[indices], ids[indices]
+    return kept, ids
+
+
+def _typical(scaled: Floats, mass: float) -> NDArray[np.intp]:
+    """Indices of the scaled logits (n) whose surprise is closest to the entropy, with a total
+    probability of `mass`; of equal distances all."""
+    weights = np.exp(scaled).astype(np.float64)
+    probabilities = weights / weights.sum()
+    with np.errstate(divide="ignore"):  # log(0) is minus infinity
+        surprise = -np.log(probabilities)
+    entropy = (probabilities * np.where(probabilities > 0, surprise, 0.0)).sum()
+    distance = np.abs(surprise - entropy)
+    closest = np.arange(len(scaled))
+    if len(scaled) > TYPICAL_CANDIDATES:  # most often these are enough, and sorted faster
+        few = np.argpartition(distance, TYPICAL_CANDIDATES)[:TYPICAL_CANDIDATES]
+        closest = few if probabilities[few].sum() > mass else closest
+    order = closest[np.argsort(distance[closest], kind="stable")]
+    last = min(np.searchsorted(probabilities[order].cumsum(), mass), len(order) - 1)
+    return np.flatnonzero(distance <= distance[order[last]])
 
 
 def _sample_all(weights: Floats, uniform_samples: Floats) -> Ids:

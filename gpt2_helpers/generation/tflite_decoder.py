@@ -101,6 +101,13 @@ class TfliteWeights:
         self.first, self.between, self.last = first, between, last
         self.version = version
 
+    def share_embeddings(self, other: TfliteWeights) -> None:
+        """Use the embeddings of another model if they are equal."""
+        if np.array_equal(self.tokens, other.tokens):
+            self.tokens = other.tokens
+        if np.array_equal(self.positions, other.positions):
+            self.positions = other.positions
+
     def _array(self, name: str) -> Floats:
         array: Floats = np.asarray(self._model.effective_weight(name))
         return array

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.metrics import Metrics
 from gpt2_helpers.web.middleware import SecurityMiddleware, error_response
 from gpt2_helpers.web.model_info import ModelInfo
+from gpt2_helpers.web.models import ServedModel, ServedModels
 from gpt2_helpers.web.page import STATIC
 from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, Routes
 from gpt2_helpers.web.scheduler import Scheduler
@@ -34,8 +36,9 @@ def create_app(
     config: ServeConfig,
     key: str | None = None,
     frame_ancestors: str = "'self'",
-) -> tuple[ASGIApp, Engine]:
-    """Create the app for a session's model.
+    others: Sequence[Session] = (),
+) -> tuple[ASGIApp, ServedModels]:
+    """Create the app for the models of one or several sessions.
 
     Args:
         session: The session, which nothing else may use while the app runs.
@@ -43,20 +46,35 @@ def create_app(
         key: The API key that requests must send. Defaults to none.
         frame_ancestors: The sites that may embed the page, in the syntax of a content security
             policy.
+        others: Sessions with more models, which requests choose by name.
 
     Returns:
-        The ASGI app, and its engine.
+        The ASGI app, and its models with their engines.
+
+    Raises:
+        OptionError: Two models have the same name.
     """
     metrics = Metrics()
-    engine = _create_engine(session, config, metrics)
-    metrics.watch(engine)
-    routes = Routes(engine, metrics, ModelInfo.of(session), config, has_key=key is not None)
+    if others and not config.workers:  # processes for each model would need too much memory
+        config = replace(config, workers=1)
+    served: list[ServedModel] = []
+    try:
+        for each in (session, *others):
+            engine = _create_engine(each, config, metrics)
+            served.append(ServedModel(ModelInfo.of(each), engine))
+        models = ServedModels(served)
+    except BaseException:  # also KeyboardInterrupt
+        for model in served:
+            model.engine.stop()
+        raise
+    metrics.watch(models)
+    routes = Routes(models, metrics, config, has_key=key is not None)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        engine.start()
+        models.start()
         yield
-        engine.stop()
+        models.stop()
 
     app = Starlette(
         routes=[
@@ -83,7 +101,7 @@ def create_app(
     )
     # A redirect would have the scheme http even behind a proxy that terminates TLS.
     app.router.redirect_slashes = False
-    return SecurityMiddleware(app, config, key, metrics.count_request, frame_ancestors), engine
+    return SecurityMiddleware(app, config, key, metrics.count_request, frame_ancestors), models
 
 
 def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> Engine:

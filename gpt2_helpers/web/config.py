@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpt2_helpers.errors import OptionError
@@ -38,6 +39,12 @@ class ServeConfig(ValidatedConfig):
         "CPU one per core, with at least 4 sequences each, otherwise one",
         minimum=0,
         maximum=64,
+    )
+    models: Sequence[str] | None = option(
+        None,
+        "other runs or pretrained models, which requests choose by name as model; each needs "
+        "memory of its own",
+        label="More models",
     )
     max_queue: int = option(
         64, "sequences that may wait for a place in the batch; more get status 429", minimum=1

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.errors import OptionError
+from gpt2_helpers.errors import MissingPackageError, OptionError
 from gpt2_helpers.generation.batch import check_prompt_fits
+from gpt2_helpers.generation.likelihood import BestOf
+from gpt2_helpers.generation.processors import Processors
 from gpt2_helpers.generation.prompts import encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
@@ -152,7 +154,7 @@ class Engine(ABC):
         stream: bool = True,
         urgent: bool = False,
     ) -> Request:
-        """Queue `config.nsamples` sequences.
+        """Queue `config.nsamples` sequences, or `config.best_of`.
 
         Args:
             prompt: The text to continue.
@@ -167,7 +169,8 @@ class Engine(ABC):
             The request, for `cancel`.
 
         Raises:
-            BadRequest: If the prompt leaves no room for a new token.
+            BadRequest: If the prompt leaves no room for a new token, or an option is not possible
+                with this model.
             TooManyRequests: If the queue is full.
             ServiceUnavailable: If the engine has been closed.
         """
@@ -190,9 +193,15 @@ class Engine(ABC):
             ) from None
         length = config.length + hidden
         config = replace(config, prompt_prefix=prefix, prompt_suffix=suffix, length=length)
+        try:
+            Processors(config, self._tokenizer, ids)
+        except (MissingPackageError, OptionError) as error:
+            raise BadRequest(str(error)) from None
+        if config.best_of:
+            on_output, stream = _most_likely(config, on_output), False
         request = Request(on_output, stream, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
-        samples = range(config.nsamples)
+        samples = range(config.n_candidates)
         specs = [SequenceSpec(encoded.text, ids, config, seed, sample) for sample in samples]
         with self._condition:
             if self._closed:
@@ -234,6 +243,18 @@ class Engine(ABC):
         """Seconds until the queue should have room."""
         rounds = 1 + self.waiting / self._config.batch_size
         return max(1, min(60, round(rounds * self._sequence_seconds)))
+
+
+def _most_likely(config: SamplingConfig, on_output: OutputCallback) -> OutputCallback:
+    """Pass on only the most likely candidates, and errors."""
+    best = BestOf(config)
+
+    def choose(output: GenerationChunk | RequestError) -> None:
+        chosen = best.add(output) if isinstance(output, GenerationChunk) else [output]
+        for chunk in chosen:
+            on_output(chunk)
+
+    return choose
 
 
 def fail_all(requests: Iterable[Request], error: RequestError) -> None:

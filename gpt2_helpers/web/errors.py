@@ -28,6 +28,12 @@ class ForbiddenHost(RequestError):
     status = 403
 
 
+class UnknownModel(RequestError):
+    """The request names a model that this server does not have."""
+
+    status = 404
+
+
 class PayloadTooLarge(RequestError):
     """The body exceeds the size limit."""
 

@@ -7,7 +7,7 @@ from collections import deque
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gpt2_helpers.web.engine import Engine
+from gpt2_helpers.web.models import ServedModels
 
 WINDOW = 10.0  # seconds over which tokens per second are averaged
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -50,16 +50,16 @@ class Metrics:
             self._worker_failures.labels(reason)  # so that it is reported before the first one
         self._recent: deque[tuple[float, int]] = deque()  # (time, tokens)
 
-    def watch(self, engine: Engine) -> None:
-        """Report the engine's load; the values are read at each scrape."""
+    def watch(self, models: ServedModels) -> None:
+        """Report the load of all models; the values are read at each scrape."""
         for name, help, value in (
-            ("gpt2_sequences_waiting", "Sequences in the queue", lambda: engine.waiting),
-            ("gpt2_sequences_running", "Sequences in the batch", lambda: engine.running),
-            ("gpt2_workers", "Workers that the server should have", lambda: engine.n_workers),
+            ("gpt2_sequences_waiting", "Sequences in the queue", lambda: models.waiting),
+            ("gpt2_sequences_running", "Sequences in the batch", lambda: models.running),
+            ("gpt2_workers", "Workers that the server should have", lambda: models.n_workers),
             (
                 "gpt2_workers_responding",
                 "Workers that neither died nor hang",
-                lambda: engine.n_responding,
+                lambda: models.n_responding,
             ),
             (
                 "gpt2_tokens_per_second",

@@ -47,7 +47,7 @@ def serve(
         MissingPackageError: If the packages of the web app are not installed.
 
     Example:
-        server = gpt2.serve("run1")
+        server = gpt2.serve("run1", models=["titles", "124M"])
         server.stop()
     """
     known = ServeConfig.__dataclass_fields__
@@ -68,8 +68,12 @@ def serve(
         session.load_run(run_name, checkpoint_dir)
     else:
         session.load_pretrained(model_name or BUNDLED_MODEL, model_dir)
+    others = [Session() for _ in config.models or ()]
+    for other, name in zip(others, config.models or (), strict=True):
+        other.load_named(name, checkpoint_dir, model_dir)
     in_colab = colab.in_colab()
-    server = Server(session, config, key, f"'self' {COLAB_ORIGINS}" if in_colab else "'self'")
+    ancestors = f"'self' {COLAB_ORIGINS}" if in_colab else "'self'"
+    server = Server(session, config, key, ancestors, others)
     server.start()
     _running.append(server)
     print_line(f"{run_name or model_name or BUNDLED_MODEL} at {server.url}")

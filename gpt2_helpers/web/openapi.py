@@ -5,8 +5,9 @@ The parameters come from the fields that requests are validated with.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, get_args
 
@@ -24,6 +25,7 @@ _ERRORS = {
     "400": "invalid request; the error says what is wrong",
     "401": "missing or wrong API key",
     "403": "the Host header is not a name of this server",
+    "404": "no such route, or no such model; then the error lists those of the server",
     "413": "request body too large",
     "414": "query too long; send the parameters as JSON in the body of a POST request",
     "415": "Content-Type is not application/json",
@@ -46,6 +48,10 @@ _TEXT = {
             "description": "stop: ended by the model or the stop string; sentence: ended after a "
             "sentence; length: cut at the limit",
         },
+        "logprob": {
+            "type": "number",
+            "description": "log-probability of all generated tokens, if best_of is set",
+        },
     },
     "required": ["text", "tokens", "finish_reason"],
 }
@@ -53,13 +59,22 @@ _ANY_OBJECT = {"type": "object"}
 _UNLIMITED = 2**53  # maxima from here on need no mention
 
 
-def document(parser: RequestParser) -> dict[str, Any]:
-    """Return the OpenAPI document of a server."""
+def document(parser: RequestParser, models: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document of a server.
+
+    Args:
+        parser: Has the parameters.
+        models: Names of the server's models, to list them.
+    """
     text = _object({"text": {"type": "string"}})
-    generate_body = _body(
-        _properties(parser.generate_fields), {"prefix": "It was", "temperature": 0.7}
+    generate, complete = (
+        _properties(fields) for fields in (parser.generate_fields, parser.complete_fields)
     )
-    complete_body = _body(_properties(parser.complete_fields), {"text": "It was a dark"})
+    if models:
+        for properties in (generate, complete):
+            properties["model"]["enum"] = [*models, None]
+    generate_body = _body(generate, {"prefix": "It was", "temperature": 0.7})
+    complete_body = _body(complete, {"text": "It was a dark"})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -114,9 +129,10 @@ def document(parser: RequestParser) -> dict[str, Any]:
             },
             "/api/model": {
                 "get": _operation(
-                    "Describe the model and the parameters of /api/generate",
+                    "Describe a model and the parameters of /api/generate, and name all models",
                     _ANY_OBJECT,
-                    errors=("401",),
+                    errors=("401", "404"),
+                    parameters=[_model_parameter(models)],
                 )
             },
             "/healthz": {"get": _operation("Check that the server runs", _ANY_OBJECT, errors=())},
@@ -214,6 +230,8 @@ def _describe(schema: dict[str, Any]) -> str:
         parts.append(f"at most {high:g}" if low is None else f"from {low:g} to {high:g}")
     elif low is not None:
         parts.append(f"at least {low:g}")
+    if enum := schema.get("enum"):
+        parts.append(f"one of {', '.join(map(str, filter(None, enum)))}")
     if schema.get("default") not in (None, ""):
         parts.append(f"default {json.dumps(schema['default'])}")
     return ", ".join(parts)
@@ -226,25 +244,50 @@ def _schema(field: Field) -> dict[str, Any]:
         "description": field.help,
         "default": field.default,
     }
-    for name in ("minimum", "maximum"):
-        if (limit := getattr(field, name)) is not None:
-            schema[name] = limit
-    return schema
+    limits = {
+        name: limit
+        for name in ("minimum", "maximum")
+        if (limit := getattr(field, name)) is not None
+    }
+    if field.choices:
+        schema["enum"] = [*field.choices]
+    if field.kind is tuple:
+        schema["type"] = [kind, "string", "null"]
+        return {**schema, "items": {"type": "string"}, "maxItems": field.max_items}
+    if field.kind is dict:
+        numbers = {"type": "number", **limits}
+        return {**schema, "additionalProperties": numbers, "maxProperties": field.max_items}
+    return {**schema, **limits}
 
 
 def _properties(fields: Iterable[Field]) -> dict[str, Any]:
     return {field.name: _schema(field) for field in fields}
 
 
+def _model_parameter(models: Sequence[str]) -> dict[str, Any]:
+    """The parameter of /api/model."""
+    return {
+        "name": "model",
+        "in": "query",
+        "description": "name of the model; without it the first is described",
+        "schema": {"type": "string", **({"enum": [*models]} if models else {})},
+    }
+
+
 def _query_parameters(fields: Iterable[Field]) -> Iterable[dict[str, Any]]:
     for field in fields:
+        if field.kind is tuple:  # a query has only one
+            field = dataclasses.replace(field, kind=str)
         schema = _schema(field)
         schema.pop("maximum", None)  # values above it are valid, and clamped to it
         yield {
             "name": field.name,
             "in": "query",
             "description": schema.pop("description"),
-            "schema": {**schema, "type": JSON_TYPES[field.kind]},
+            "schema": {
+                **schema,
+                "type": "string" if field.kind is tuple else JSON_TYPES[field.kind],
+            },
         }
 
 

@@ -20,10 +20,10 @@ from starlette.types import Receive, Scope, Send
 from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import ServiceUnavailable, UnsupportedMediaType
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
-from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.model_info import option_info
+from gpt2_helpers.web.models import ServedModels
 from gpt2_helpers.web.page import STATIC, Page, address_of, is_page_request
 from gpt2_helpers.web.rate_limit import RateLimiter, client_of
 from gpt2_helpers.web.schemas import RequestParser, parse_json_object
@@ -36,17 +36,17 @@ class Routes:
 
     def __init__(
         self,
-        engine: Engine,
+        models: ServedModels,
         metrics: Metrics,
-        info: ModelInfo,
         config: ServeConfig,
         has_key: bool = False,
     ) -> None:
-        self._engine, self._metrics, self._info = engine, metrics, info
+        self._models, self._metrics = models, metrics
         self._parser, self._config = RequestParser(config), config
         self._rate_limiter = RateLimiter(config.rate_limit)
-        self._openapi = openapi.document(self._parser)
-        self._page = Page(None if has_key else info)
+        # A server with a key names its models only to those who have it.
+        self._openapi = openapi.document(self._parser, () if has_key else models.names)
+        self._page = Page(None if has_key else models.default.info)
 
     async def root(self, request: Request) -> Response:
         """GET, POST and HEAD /: the API of gpt-2-cloud-run, or the page for a browser."""
@@ -60,21 +60,23 @@ class Routes:
             parameters = parse_json_object(await request.body())
         wanted = self._parser.parse_cloud_run(parameters)
         self._charge(request, 1)
-        work = responses.generate(self._engine, wanted)
+        work = responses.generate(self._models.default.engine, wanted)
         return await self._respond(request, work, lambda results: {"text": results[0].text})
 
     async def generate(self, request: Request) -> Response:
         """POST /api/generate: all texts in one response."""
         wanted = self._parser.parse_generate(await _json_body(request))
-        self._charge(request, wanted.sampling.nsamples)
-        return await self._respond(request, responses.generate(self._engine, wanted), _texts)
+        engine = self._models.get(wanted.model).engine
+        self._charge(request, wanted.sampling.n_candidates)
+        return await self._respond(request, responses.generate(engine, wanted), _texts)
 
     async def stream(self, request: Request) -> Response:
         """POST /api/stream: texts as they are generated."""
         start = time.monotonic()
         wanted = self._parser.parse_generate(await _json_body(request))
-        self._charge(request, wanted.sampling.nsamples)
-        chunks = responses.ChunkStream(self._engine, wanted)
+        engine = self._models.get(wanted.model).engine
+        self._charge(request, wanted.sampling.n_candidates)
+        chunks = responses.ChunkStream(engine, wanted)
 
         def on_first_text() -> None:
             self._metrics.observe_first_text(time.monotonic() - start)
@@ -84,15 +86,22 @@ class Routes:
     async def complete(self, request: Request) -> Response:
         """POST /api/complete: short continuations to choose from."""
         wanted = self._parser.parse_complete(await _json_body(request))
+        engine = self._models.get(wanted.model).engine
         self._charge(request, wanted.count)
-        work = responses.complete(self._engine, wanted)
+        work = responses.complete(engine, wanted)
         return await self._respond(request, work, lambda found: {"completions": found})
 
     async def model(self, request: Request) -> Response:
-        """GET /api/model: the model and the parameters of /api/generate."""
-        options = [option_info(option) for option in self._parser.generate_fields]
-        limit = self._config.max_prompt_chars
-        return JSONResponse({**asdict(self._info), "max_prompt_chars": limit, "options": options})
+        """GET /api/model: a model, the names of all, and the parameters of /api/generate."""
+        info = self._models.get(request.query_params.get("model")).info
+        return JSONResponse(
+            {
+                **asdict(info),
+                "models": self._models.names,
+                "max_prompt_chars": self._config.max_prompt_chars,
+                "options": [option_info(option) for option in self._parser.generate_fields],
+            }
+        )
 
     async def health(self, request: Request) -> Response:
         """GET /healthz: liveness."""
@@ -100,8 +109,8 @@ class Routes:
 
     async def ready(self, request: Request) -> Response:
         """GET /readyz: readiness."""
-        responding, workers = self._engine.n_responding, self._engine.n_workers
-        if not self._engine.is_ready:
+        responding, workers = self._models.n_responding, self._models.n_workers
+        if not self._models.is_ready:
             raise ServiceUnavailable(
                 f"the server is shutting down or no worker responds ({responding} of {workers})"
             )
@@ -186,6 +195,7 @@ def _texts(results: list[GenerationResult]) -> dict[str, Any]:
                 "text": result.text,
                 "tokens": result.n_tokens,
                 "finish_reason": result.finish_reason,
+                **({} if result.logprob is None else {"logprob": result.logprob}),
             }
             for result in results
         ]

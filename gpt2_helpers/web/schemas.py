@@ -25,7 +25,16 @@ from gpt2_helpers.fields import (
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import BadRequest
 
-JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+JSON_TYPES = {
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    str: "string",
+    tuple: "array",
+    dict: "object",
+}
+MODEL_HELP = "name of the model, one of those in /api/model; null for the first"
+MAX_ITEMS = 100  # of a list or mapping: each may take time before every token
 CLOUD_RUN_PARAMETERS = (
     "prefix", "length", "temperature", "top_k", "top_p", "truncate", "include_prefix",
 )  # fmt: skip
@@ -39,6 +48,7 @@ class PromptParameters(ValidatedConfig):
     max_new_tokens: int | None = option(
         None, "maximum number of tokens after the prefix, in place of length", minimum=1
     )
+    model: str | None = option(None, MODEL_HELP)
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class GenerateRequest:
     prefix: str
     sampling: SamplingConfig
     max_new_tokens: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class CompleteRequest(ValidatedConfig):
         minimum=0.0,
         maximum=100.0,
     )  # fmt: skip
+    model: str | None = option(None, MODEL_HELP)
 
 
 class RequestParser:
@@ -72,6 +84,7 @@ class RequestParser:
         limits = {
             "length": config.max_length,
             "nsamples": config.max_nsamples,
+            "best_of": config.max_nsamples,
             "max_new_tokens": config.max_length - 1,
         }
         sampling = [field for field in fields_of(SamplingConfig) if field.name != "batch_size"]
@@ -82,6 +95,7 @@ class RequestParser:
                 default=min(field.default, limits[field.name])
                 if field.name == "length"
                 else field.default,
+                max_items=MAX_ITEMS if field.kind in (tuple, dict) else None,
             )
             for field in [*fields_of(PromptParameters), *sampling]
         ]
@@ -104,7 +118,9 @@ class RequestParser:
                     f"{len(values[name])}: send only its last part"
                 )
         sampling = {n: v for n, v in values.items() if n in SamplingConfig.__dataclass_fields__}
-        return GenerateRequest(values["prefix"], _sampling(sampling), values["max_new_tokens"])
+        return GenerateRequest(
+            values["prefix"], _sampling(sampling), values["max_new_tokens"], values["model"]
+        )
 
     def parse_complete(self, body: bytes) -> CompleteRequest:
         """Parse the JSON of /api/complete. A text that is too long keeps its end.
@@ -132,7 +148,7 @@ class RequestParser:
         for field in self.cloud_run_fields:
             value = parameters.get(field.name)
             value = field.default if value is None else value
-            if isinstance(value, str) and field.kind is not str:
+            if isinstance(value, str) and field.kind not in (str, tuple):
                 value = parse_value(field, value)
             if isinstance(value, float | int) and field.maximum is not None:
                 value = min(value, type(value)(field.maximum))
@@ -175,8 +191,10 @@ def _validate(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
             valid[name] = validate_value(field, value)
         except OptionError as error:
             raise BadRequest(_in_json_terms(str(error), field, value)) from None
-        if isinstance(valid[name], str):
-            _check_encodable(name, valid[name])
+        texts = valid[name] if isinstance(valid[name], (tuple, dict)) else [valid[name]]
+        for text in texts:
+            if isinstance(text, str):
+                _check_encodable(name, text)
     return valid
 
 

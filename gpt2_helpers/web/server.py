@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from gpt2_helpers.web.engine import Engine
+    from gpt2_helpers.web.models import ServedModels
 
 SHUTDOWN_MARGIN = 2.0  # seconds after shutdown_timeout to deliver the last errors
 BACKLOG = 128  # connections that the operating system queues
@@ -28,7 +30,7 @@ KEEPALIVE_TIMEOUT = 75  # seconds that an idle connection stays open
 
 
 class Server:
-    """A model behind an HTTP address.
+    """One or several models behind an HTTP address.
 
     `run` serves until the process is interrupted; `start` serves from a thread until `stop`.
 
@@ -38,6 +40,7 @@ class Server:
         key: The API key that requests must send. Defaults to none.
         frame_ancestors: The sites that may embed the page, in the syntax of a content security
             policy.
+        others: Sessions with more models, which requests choose by name.
 
     Raises:
         OptionError: If the key is invalid or the address cannot be bound.
@@ -50,6 +53,7 @@ class Server:
         config: ServeConfig,
         key: str | None = None,
         frame_ancestors: str = "'self'",
+        others: Sequence[Session] = (),
     ) -> None:
         key = None if key is None else _validate_key(key)
         for module in ("starlette", "uvicorn", "prometheus_client"):
@@ -63,12 +67,17 @@ class Server:
         host = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{host}:{self.port}/"
         try:
-            app, self.engine = create_app(session, config, key, frame_ancestors)
+            app, self.models = create_app(session, config, key, frame_ancestors, others)
         except BaseException:
             self._socket.close()
             raise
-        self._server = _uvicorn_server(app, self.engine, config)
+        self._server = _uvicorn_server(app, self.models, config)
         self._thread: threading.Thread | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the first model."""
+        return self.models.default.engine
 
     def run(self) -> None:
         """Serve until SIGTERM or Ctrl-C, then let running requests finish."""
@@ -91,7 +100,7 @@ class Server:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                self.engine.stop()
+                self.models.stop()
                 raise Gpt2Error(f"the server at {self.url} did not start")
             time.sleep(0.01)
 
@@ -112,18 +121,18 @@ def _validate_key(key: str) -> str:
     return key
 
 
-def _uvicorn_server(app: object, engine: Engine, config: ServeConfig) -> uvicorn.Server:
+def _uvicorn_server(app: object, models: ServedModels, config: ServeConfig) -> uvicorn.Server:
     import uvicorn
 
     from gpt2_helpers.web.connections import ConnectionProtocol
 
     class GracefulServer(uvicorn.Server):
-        """Stops the engine on shutdown, within `shutdown_timeout`."""
+        """Stops the engines on shutdown, within `shutdown_timeout`."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if not self.should_exit:
                 timeout = (config.shutdown_timeout,)
-                threading.Thread(target=engine.stop, args=timeout, daemon=True).start()
+                threading.Thread(target=models.stop, args=timeout, daemon=True).start()
             super().handle_exit(sig, frame)
 
     http: Any = partial(ConnectionProtocol, OrderedDict())

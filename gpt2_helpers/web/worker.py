@@ -9,7 +9,8 @@ it come
 
 The worker answers {"ready": true} or {"error": message}, and then sends
 
-    {"tokens": number of new tokens, "chunks": [[id, text, null or [text, tokens, reason]], ...]}
+    {"tokens": number of new tokens,
+     "chunks": [[id, text, null or [text, tokens, reason, log-probability or null]], ...]}
     {"failed": id, "type": name of a RequestError, "message": message}
     {"pong": true}
 
@@ -93,7 +94,9 @@ class _OutputBuffer:
             self._messages.send({"failed": request_id, "type": kind, "message": str(output)})
             return
         result = output.result
-        end = None if result is None else [result.text, result.n_tokens, result.finish_reason]
+        end = None
+        if result is not None:
+            end = [result.text, result.n_tokens, result.finish_reason, result.logprob]
         self._chunks.append([request_id, output.text, end])
 
     def step_done(self, tokens: int) -> None:

@@ -243,8 +243,8 @@ class WorkerPool(Engine):
         if end is not None:
             seconds = time.monotonic() - assignment.assigned_at
             self._record_duration(seconds / assignment.rounds)
-            whole_text, n_tokens, finish_reason = end
-            result = GenerationResult(whole_text, spec.prompt, spec.sample, n_tokens, finish_reason)
+            whole_text, *numbers_and_reason = end
+            result = GenerationResult(whole_text, spec.prompt, spec.sample, *numbers_and_reason)
         assignment.request.emit(GenerationChunk(spec.sample, text, result))
 
     def _fail(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
+from sampler_options import SAMPLER_OPTIONS
 
 
 def texts_of(workspace: Path, prompts: list[str], **options: object) -> list[str]:
@@ -58,6 +59,22 @@ def test_a_run_of_a_table_is_generated_from_as_such(workspace: Path) -> None:
     assert marked == run(*arguments, "--prompt-prefix", "<|startoftext|>").out
     (plain,) = texts_of(workspace, ["What"], length=40, seed=5, prompt_prefix="")
     assert run(*arguments, "--prompt-prefix", "").out == f"{plain}\n" != marked
+
+
+@pytest.mark.parametrize("options", SAMPLER_OPTIONS, ids=lambda options: "-".join(options))
+def test_samplers_give_the_texts_of_the_package(workspace: Path, options: dict[str, Any]) -> None:
+    if "regex" in options:
+        pytest.importorskip("llguidance")
+    arguments: list[object] = []
+    for name, value in options.items():
+        if isinstance(value, dict):
+            value = [f"{text}={number}" for text, number in value.items()]
+        for entry in value if isinstance(value, (list, tuple)) else [value]:
+            arguments += [f"--{name.replace('_', '-')}", entry]
+    (text,) = texts_of(workspace, ["What"], length=16, seed=5, **options)
+    assert (
+        run("generate", "--prefix=What", "--length=16", "--seed=5", *arguments).out == f"{text}\n"
+    )
 
 
 def test_the_help_shows_the_preset() -> None:

@@ -11,7 +11,7 @@ from gpt2_helpers.cli.command import Command
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import Field, ValidatedConfig, fields_of
+from gpt2_helpers.fields import Field, ValidatedConfig, fields_of, format_value
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
 CONFIGS = (FinetuneConfig, RunConfig, DatasetConfig, SamplingConfig, PretrainConfig)
@@ -49,6 +49,10 @@ def another(field: Field) -> Any:
         return not field.default
     if field.kind is str:
         return "another"
+    if field.kind is tuple:
+        return ("another",)
+    if field.kind is dict:
+        return {" another": -1.5}
     return field.kind((field.default or 0) + 1)
 
 
@@ -64,11 +68,12 @@ def test_every_field_is_an_option(kind: type[ValidatedConfig], field: Field) -> 
     value = another(field)
     assert value != field.default
     with_dashes, as_named = f"--{field.name.replace('_', '-')}", f"--{field.name}"
+    text = format_value(value)
     for arguments in (
-        [with_dashes, str(value)],
-        [as_named, str(value)],
-        [f"{with_dashes}={value}"],
-        [f"{as_named}={value}"],
+        [with_dashes, text],
+        [as_named, text],
+        [f"{with_dashes}={text}"],
+        [f"{as_named}={text}"],
     ):
         config = read(*arguments, kind=kind)
         assert getattr(config, field.name) == value
@@ -128,14 +133,14 @@ def test_none_is_parsed_for_optional_fields(word: str) -> None:
     "value", ["-----", "--- x ---", "-5", "--x", "--titles.txt", "", " ", "a=b", "--x=--y"]
 )
 def test_a_value_may_start_with_dashes(value: str) -> None:
-    assert read("--truncate", value, kind=SamplingConfig).truncate == value
-    assert read(f"--truncate={value}", kind=SamplingConfig).truncate == value
+    assert read("--prompt-prefix", value, kind=SamplingConfig).prompt_prefix == value
+    assert read(f"--prompt-prefix={value}", kind=SamplingConfig).prompt_prefix == value
 
 
 def test_the_name_of_an_option_is_a_value_only_after_an_equals_sign() -> None:
     with pytest.raises(OptionError, match="--truncate needs a value"):
         read("--truncate", "--top_k", "5", kind=SamplingConfig)
-    assert read("--truncate=--top_k", kind=SamplingConfig).truncate == "--top_k"
+    assert read("--truncate=--top_k", kind=SamplingConfig).truncate == ("--top_k",)
 
 
 def test_underscores_in_a_value_are_kept() -> None:
@@ -250,3 +255,12 @@ def test_examples_are_complete_commands() -> None:
     shown = Parser("info", "[RUN]", "Shows.", ["", "run1"]).format_help()
     assert shown.startswith("usage: gpt2-helpers info [RUN] [OPTION ...]\n")
     assert "examples:\n  gpt2-helpers info\n  gpt2-helpers info run1\n" in shown
+
+
+def test_lists_and_mappings_are_given_by_repeating_an_option() -> None:
+    stops = ["--truncate", "a", "--truncate", "-\n"]
+    config = read(*stops, "--logit-bias", " x==2", "--logit-bias=7=-1", kind=SamplingConfig)
+    assert config.truncate == ("a", "-\n")
+    assert config.logit_bias == {" x=": 2.0, "7": -1.0}
+    with pytest.raises(OptionError, match="must be strings with a number each.* got 'x'"):
+        read("--logit-bias", "x", kind=SamplingConfig)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lora_runs import write_base_and_runs
 from toy_runs import save_run, write_model
 from web_server import TIMEOUT, address_of, started
 
@@ -39,6 +40,15 @@ def test_a_run_and_its_key_are_served(tmp_path: Path, monkeypatch: pytest.Monkey
         assert httpx.get(url, timeout=TIMEOUT).status_code == 401
         headers = {"Authorization": "Bearer open sesame"}
         assert httpx.get(url, headers=headers, timeout=TIMEOUT).json()["name"] == "run1"
+
+
+def test_several_models_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_base_and_runs()
+    options = ("--model-name", "base", "--models", "one", "--models", "two", "--port", "0")
+    with started(tmp_path, *options) as process:
+        info = httpx.get(f"{address_of(process)}api/model", timeout=TIMEOUT).json()
+    assert info["models"] == ["base", "one", "two"]
 
 
 def test_the_port_comes_from_the_environment(tmp_path: Path) -> None:

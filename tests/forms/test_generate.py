@@ -20,15 +20,16 @@ from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
 from gpt2_helpers.evaluation.memorization import OverlapReport
 from gpt2_helpers.evaluation.similarity import Match
-from gpt2_helpers.fields import fields_of
+from gpt2_helpers.fields import fields_of, format_value
 from gpt2_helpers.forms import generate
 from gpt2_helpers.forms.generate import SHORT_TEXTS, GenerateForm, PromptConfig
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.forms.widgets.text_cards import TextCards
 from gpt2_helpers.generation import memory
-from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult, in_order
 from gpt2_helpers.session import Session
+from sampler_options import SAMPLER_OPTIONS
 from toy_runs import train, write_model, write_text
 from widget_texts import button, markup, parts, words
 
@@ -175,6 +176,21 @@ def test_the_form_starts_from_the_preset(sess: Session) -> None:
     assert (config.temperature, config.top_k, config.top_p) == (0.7, 40, 0.0)
 
 
+@pytest.mark.parametrize("options", SAMPLER_OPTIONS, ids=lambda options: "-".join(options))
+def test_samplers_can_be_typed_into_the_form(sess: Session, options: dict[str, Any]) -> None:
+    if "regex" in options:
+        pytest.importorskip("llguidance")
+    form = GenerateForm(sess, **SMALL)
+    for name, value in options.items():
+        row = form.form.row(name)
+        row.control.value = value if row.field.choices else format_value(value)
+    config = form.form.config(SamplingConfig)
+    assert {name: getattr(config, name) for name in options} == options
+    button(form.widget, "Generate").click()
+    expected = in_order(sess.generate(form.form.row("prefix").control.placeholder, config))
+    assert sorted(form.texts) == sorted(result.text for result in expected)
+
+
 def test_other_models_have_the_preset_for_long_text(sess: Session) -> None:
     assert GenerateForm(sess).kind.value == generate.LONG_TEXT
     assert (
@@ -300,7 +316,7 @@ class FirstLetterIndex:
 
 
 def in_a_run(sess: Session) -> Session:
-    sess.run_folder, sess.run_name = Path("checkpoint/run1"), "run1"
+    sess._loaded.run_folder, sess._loaded.run_name = Path("checkpoint/run1"), "run1"
     return sess
 
 
@@ -327,7 +343,7 @@ def test_a_restarted_run_is_compared_with_its_new_text() -> None:
     first, second = "What is the best thing of all", "How would your people end it now"
     sess = sess_of_run("old.csv", f"title\n{first}\n" * 30)
     finishing = Finishing((0, first), (1, second))
-    finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
+    finishing._base = sess._base
     form = GenerateForm(finishing, **SMALL)
     button(form.widget, "Generate").click()
     assert [match.kind for _, match in form.matches] == ["copy", "novel"]
@@ -355,7 +371,7 @@ def test_a_copy_of_a_title_is_found() -> None:
     title = "What is the best thing that you ever have been to"
     sess = sess_of_run("titles.csv", "title\n" + f"{title}?\nHow would your people end it\n" * 9)
     finishing = Finishing((0, title), (1, "Nobody has ever written this"))
-    finishing.run_folder, finishing.run_name = sess.run_folder, sess.run_name
+    finishing._base = sess._base
     form = GenerateForm(finishing, **SMALL)
     button(form.widget, "Generate").click()
     assert "Of 2 texts, 1 is a copy" in words(form.widget)

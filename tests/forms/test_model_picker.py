@@ -91,7 +91,7 @@ def test_the_second_model_differs_from_a_pretrained_one_and_is_here() -> None:
     session = Session()
     session.load_pretrained("toy")
     assert ModelForm(compare_with=session).choice.name == "tiny"
-    session.model_name = "tiny"
+    session._loaded.model_name = "tiny"
     assert ModelForm(compare_with=session).choice.name == "toy"
 
 

@@ -254,7 +254,17 @@ def test_a_prefix_that_just_fits_gives_no_warning(toy: DecoderPool) -> None:
 
 
 @pytest.mark.parametrize(
-    "sampling", [{}, {"top_k": 5}, {"top_p": 0.8}, {"temperature": 0.3}], ids=str
+    "sampling",
+    [
+        {},
+        {"top_k": 5},
+        {"top_p": 0.8},
+        {"temperature": 0.3},
+        {"min_p": 0.05},
+        {"typical_p": 0.9},
+        {"repetition_penalty": 1.5, "presence_penalty": 0.5, "frequency_penalty": 0.5},
+    ],
+    ids=str,
 )
 def test_a_seed_gives_the_same_texts_whatever_the_batch_size(
     toy: DecoderPool, sampling: dict[str, Any]

@@ -33,7 +33,12 @@ def sample(logits: Any, uniform_samples: Any, **options: Any) -> np.ndarray:
 
 
 def reference(
-    logits: Any, temperature: float = 0.7, top_k: int = 0, top_p: float = 0.0
+    logits: Any,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.0,
+    min_p: float = 0.0,
+    typical_p: float = 0.0,
 ) -> np.ndarray:
     """Each id's probability (n_vocab) in fp64, computed by sorting the vocabulary."""
     scaled = np.asarray(logits, np.float64) / temperature
@@ -46,6 +51,19 @@ def reference(
     elif top_k > 0:
         kept = min(top_k, len(probabilities))
     probabilities[order[kept:]] = 0
+    probabilities[probabilities < min_p * probabilities.max()] = 0
+    probabilities /= probabilities.sum()
+    if 0 < typical_p < 1:
+        with np.errstate(divide="ignore"):
+            surprise = -np.log(probabilities)
+        entropy = sum(p * s for p, s in zip(probabilities, surprise, strict=True) if p > 0)
+        distance = abs(surprise - entropy)
+        total, order = 0.0, np.argsort(distance, kind="stable")
+        for token in order:
+            total += probabilities[token]
+            if total >= typical_p:
+                break
+        probabilities[distance > distance[token] + 1e-9] = 0
     return probabilities / probabilities.sum()
 
 
@@ -104,6 +122,16 @@ OPTIONS = [
     {"temperature": 1.0, "top_p": 1.0},
     {"temperature": 1.3, "top_k": 2, "top_p": 0.8},  # top-p overrides top-k
     {"temperature": 1.0, "top_k": 2, "top_p": 1.0},
+    {"temperature": 1.0, "min_p": 0.05},
+    {"temperature": 2.0, "min_p": 0.3},
+    {"temperature": 1.0, "min_p": 1.0},
+    {"temperature": 1.0, "min_p": 0.01, "top_k": 5},
+    {"temperature": 1.0, "min_p": 0.02, "top_p": 0.8},
+    {"temperature": 1.0, "typical_p": 0.9},
+    {"temperature": 0.7, "typical_p": 0.2},
+    {"temperature": 1.0, "typical_p": 0.5, "top_k": 9},
+    {"temperature": 1.5, "typical_p": 0.6, "top_p": 0.95, "min_p": 0.001},
+    {"temperature": 1.0, "typical_p": 1.0},
 ]
 
 

@@ -38,6 +38,6 @@ def test_no_thread_is_left(tiny: Session) -> None:
 
 
 def test_one_worker_is_a_thread(tiny: Session) -> None:
-    _, engine = create_app(tiny, ServeConfig(workers=1))
-    assert isinstance(engine, Scheduler)
-    engine.stop()
+    _, models = create_app(tiny, ServeConfig(workers=1))
+    assert isinstance(models.default.engine, Scheduler)
+    models.stop()

@@ -9,6 +9,7 @@ import pytest
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.errors import OptionError
+from lora_runs import write_base_and_runs
 from web_server import TIMEOUT
 
 
@@ -39,6 +40,19 @@ def test_colab_shows_the_page_below_the_cell(
         assert shown == [server.port]
         policy = httpx.get(f"{server.url}how", timeout=TIMEOUT).headers["content-security-policy"]
         assert "https://colab.research.google.com" in policy
+    finally:
+        server.stop()
+
+
+def test_several_models_are_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_base_and_runs()
+    server = gpt2.serve("one", models=["two"], batch_size=2)
+    try:
+        assert httpx.get(f"{server.url}api/model", timeout=TIMEOUT).json()["models"] == [
+            "one",
+            "two",
+        ]
     finally:
         server.stop()
 

@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.page import STATIC
+from sampler_options import SAMPLER_OPTIONS
 from web_server import LONG, events_of, metric, serving, wait_until
 
 # The API of gpt-2-cloud-run
@@ -134,6 +136,21 @@ def test_generate_with_a_seed_equals_the_package(client: httpx.Client) -> None:
     assert [text["finish_reason"] for text in texts] == [
         result.finish_reason for result in expected
     ]
+
+
+@pytest.mark.parametrize("options", SAMPLER_OPTIONS, ids=lambda options: "-".join(options))
+def test_samplers_give_the_texts_of_the_package(
+    client: httpx.Client, tiny: Session, options: dict[str, Any]
+) -> None:
+    if "regex" in options:
+        pytest.importorskip("llguidance")
+    shared = {"nsamples": 2, "length": 20, "seed": 7, **options}
+    texts = client.post("/api/generate", json={"prefix": "The garden", **shared}).json()["texts"]
+    expected = list(in_order(tiny.generate("The garden", SamplingConfig(**shared))))
+    assert [text["text"] for text in texts] == [result.text for result in expected]
+    logprobs = [result.logprob for result in expected if result.logprob is not None]
+    assert [text["logprob"] for text in texts if "logprob" in text] == pytest.approx(logprobs)
+    assert bool(logprobs) == ("best_of" in options)
 
 
 def test_max_new_tokens_does_not_count_the_prefix(client: httpx.Client) -> None:

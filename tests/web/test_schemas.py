@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import httpx
 import pytest
 
@@ -73,3 +76,41 @@ def test_the_cloud_run_parser_accepts_strings_and_lowers_values() -> None:
 def test_complete_keeps_the_last_part_of_a_long_text() -> None:
     parser = RequestParser(ServeConfig(max_prompt_chars=4))
     assert parser.parse_complete(b'{"text": "abcdef"}').text == "cdef"
+
+
+def test_lists_and_mappings_are_validated() -> None:
+    parser = RequestParser(ServeConfig())
+    body = b'{"truncate": ["a", ""], "banned_words": "b", "logit_bias": {"7": -1}, "choices": []}'
+    sampling = parser.parse_generate(body).sampling
+    assert (sampling.truncate, sampling.banned_words) == (("a",), ("b",))
+    assert (sampling.logit_bias, sampling.choices) == ({"7": -1.0}, None)
+    for body, message in [
+        (b'{"truncate": [1]}', "truncate must be a string or a list of strings"),
+        (b'{"truncate": ["\\ud800"]}', "truncate has an unpaired surrogate at index 0"),
+        (b'{"logit_bias": {"a": 101}}', "logit_bias must be between -100.0 and 100.0, got 101"),
+        (b'{"logit_bias": {"": null}}', "logit_bias must be a number"),
+        (b'{"logit_bias": ["a"]}', "logit_bias must be strings with a number each"),
+        (json.dumps({"choices": ["a"] * 101}).encode(), "at most 100 entries, got 101"),
+        (b'{"best_of": 9}', "best_of must be between 0 and 8, got 9"),
+        (b'{"best_of": 1, "nsamples": 2}', "best_of must be 0 or at least nsamples=2, got 1"),
+        (b'{"choices": ["a"], "truncate": "b"}', "set only one of choices, regex and truncate"),
+    ]:
+        with pytest.raises(BadRequest, match=message):
+            parser.parse_generate(body)
+
+
+def test_a_stop_string_of_the_query_keeps_its_newline() -> None:
+    request = RequestParser(ServeConfig()).parse_cloud_run({"truncate": "\n"})
+    assert request.sampling.truncate == ("\n",)
+
+
+def test_options_that_do_not_fit_the_model_get_a_message(client: httpx.Client) -> None:
+    pytest.importorskip("llguidance")
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"logit_bias": {"999999": 1}}, "logit_bias: token ids must be between 0 and"),
+        ({"regex": "["}, "regex '[' cannot be used"),
+    ]
+    for options, message in cases:
+        response = client.post("/api/generate", json={"length": 5, **options})
+        assert response.status_code == 400
+        assert message in response.json()["error"]

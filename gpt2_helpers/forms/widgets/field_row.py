@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from gpt2_helpers.fields import Field, parse_value, validate_value
+from gpt2_helpers.fields import Field, format_value, parse_value, validate_value
 from gpt2_helpers.forms.widgets.style import LABEL_WIDTH, as_sentence, message
 
 # The items of a dropdown: values, or pairs of label and value.
@@ -75,6 +75,8 @@ class FieldRow:
         value = self.control.value
         if not isinstance(self.control, (widgets.Text, widgets.Textarea)):
             return value
+        if self.field.kind in (tuple, dict):
+            return parse_value(self.field, value) or None
         if self.field.kind is str:
             return None if self.field.optional and not value else value
         if self.field.optional and not value.strip():
@@ -104,7 +106,7 @@ class FieldRow:
                     self.control.options = (*self.control.options, _pair(value))
                 self.control.value = value
             else:
-                self.control.value = "" if value is None else str(value)
+                self.control.value = format_value(value)
             self._move_slider()
 
     def offer(self, choices: Choices) -> None:
@@ -124,8 +126,12 @@ class FieldRow:
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Show a note or warning below the help text; an empty one removes it."""
-        help = message("help", as_sentence(self.field.help))
+        help = message("help", as_sentence(self.field.help) + self._format_help)
         self._below.value = help + message("warning" if warning else "note", text)
+
+    @property
+    def _format_help(self) -> str:
+        return " One per line; \\n is a newline." if self.field.kind in (tuple, dict) else ""
 
     def _make_control(self, choices: Choices | None, lines: int) -> widgets.DOMWidget:
         field = self.field
@@ -133,10 +139,13 @@ class FieldRow:
         label = {"description": field.label, "style": {"description_width": LABEL_WIDTH}}
         if field.kind is bool:
             return widgets.Checkbox(layout=widgets.Layout(width="auto"), **label)
-        width = "520px" if choices is not None or field.kind is str else "300px"
+        is_text = field.kind in (str, tuple, dict)
+        width = "520px" if choices is not None or is_text else "300px"
         layout = widgets.Layout(width=width, max_width="100%")
         if choices is not None:
             return widgets.Dropdown(options=[_pair(c) for c in choices], layout=layout, **label)
+        if field.kind in (tuple, dict):
+            lines = max(lines, 2)
         if lines > 1:
             return widgets.Textarea(rows=lines, placeholder="", layout=layout, **label)
         return widgets.Text(placeholder="", layout=layout, **label)

@@ -21,12 +21,14 @@ export const key = {
   },
 };
 
-export async function model() {
-  return (await request("api/model", {})).json();
+// Describes the model of this name; without a name the server's first.
+export async function model(name) {
+  const query = name ? `?${new URLSearchParams({ model: name })}` : "";
+  return (await request(`api/model${query}`, {})).json();
 }
 
-export async function complete(text, signal) {
-  const response = await request("api/complete", { body: { text }, signal });
+export async function complete(text, model, signal) {
+  const response = await request("api/complete", { body: { text, model }, signal });
   return (await response.json()).completions;
 }
 

@@ -17,6 +17,7 @@ const completions = new CompletionList(editor, byId("completions"), () => setSta
 const results = new Results(byId("results"), byId("results-head"), byId("clear"), notify);
 let settings = null;
 let model = "a model";
+let chosenModel = null; // the name of one of several models; null for the first
 let defaultPrompt = ""; // what an empty editor continues
 let promptLimit = Infinity; // characters
 let examples = [];
@@ -26,7 +27,7 @@ let tabLeavesEditor = false;
 // Loads the model's description and makes the sliders.
 async function connect() {
   try {
-    const info = await api.model();
+    const info = await api.model(chosenModel);
     model = info.name;
     notify("");
     byId("key-form").hidden = true;
@@ -43,8 +44,9 @@ async function connect() {
       const { prefix, length, ...values } = linkParameters();
       settings.set({ max_new_tokens: length, ...values });
       if (prefix) editor.value = prefix;
-      showExamples(info.example_prompts);
+      showModels(info.models);
     }
+    showExamples(info.example_prompts);
     onPromptChange();
     byId("generate").disabled = byId("complete").disabled = false;
   } catch (error) {
@@ -68,7 +70,7 @@ async function generate() {
     await retryWhileBusy(() => {
       texts = cards.map(() => ""); // a retry starts over
       return api.stream(
-        { prefix, nsamples, ...values },
+        { prefix, nsamples, model: chosenModel, ...values },
         {
           text: (index, text) => {
             texts[index] += text;
@@ -105,7 +107,7 @@ async function complete() {
     }
     const { value, selectionStart } = editor;
     const before = tail(value.slice(0, selectionStart), promptLimit);
-    const found = await retryWhileBusy(() => api.complete(before, controller.signal));
+    const found = await retryWhileBusy(() => api.complete(before, chosenModel, controller.signal));
     // They no longer fit if the user has typed in the meantime.
     const unchanged = editor.value === value && editor.selectionStart === selectionStart;
     if (unchanged) completions.show(found);
@@ -119,6 +121,16 @@ async function complete() {
     setRunning(null);
     if ([document.body, byId("complete")].includes(document.activeElement)) editor.focus();
   }
+}
+
+// Offers the server's models, if there are several.
+function showModels(names) {
+  byId("models").hidden = names.length < 2;
+  byId("model").replaceChildren(...names.map((name) => new Option(name)));
+  byId("model").addEventListener("change", () => {
+    chosenModel = byId("model").value;
+    connect();
+  });
 }
 
 // Shows the example prompts as buttons, which generate a text at once.
@@ -236,7 +248,7 @@ byId("complete").addEventListener("click", complete);
 byId("stop").addEventListener("click", () => controller?.abort());
 byId("reset").addEventListener("click", () => settings?.reset());
 byId("copy-settings").addEventListener("click", () => {
-  share(byId("copy-settings"), settingsLink(editor.value, settings?.values ?? {}));
+  share(byId("copy-settings"), settingsLink(editor.value, settings?.linkValues ?? {}));
 });
 byId("results").addEventListener("continue-text", (event) => write(event.detail));
 byId("key-form").addEventListener("submit", (event) => {

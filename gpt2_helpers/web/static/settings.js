@@ -1,7 +1,7 @@
 // The settings, made from the options that the server reports, and links that share their values.
 
-// Options are shown if they have a suggested range or are listed here, those listed first. Label,
-// range, help and initial value are the server's unless given here; `format` returns a value as shown.
+// Options are shown if they have a suggested range, are lists or are listed here, those listed first.
+// Label, range, help and initial value are the server's unless given here; `format` returns a value as shown.
 const CONTROLS = {
   max_new_tokens: {
     label: "Length",
@@ -33,11 +33,28 @@ const CONTROLS = {
     format: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
     help: "choose each token among those that make up this share of the probability; replaces top‑k",
   },
+  min_p: {
+    advanced: true,
+    format: (value) => (value === 0 ? "off" : `${value} of the likeliest`),
+    help: "leave out tokens that are much less likely than the likeliest one",
+  },
+  typical_p: { advanced: true, format: (value) => (value === 0 ? "off" : `${value}`) },
+  repetition_penalty: { advanced: true, format: (value) => (value === 1 ? "off" : `${value}`) },
+  presence_penalty: { advanced: true, format: (value) => (value === 0 ? "off" : `${value}`) },
+  frequency_penalty: { advanced: true, format: (value) => (value === 0 ? "off" : `${value}`) },
+  no_repeat_ngram_size: {
+    advanced: true,
+    label: "No repeated sequences",
+    format: (value) => (value === 0 ? "off" : `of ${value} tokens`),
+  },
+  regex: { advanced: true },
 };
 
 const HIDDEN = ["length"]; // the page uses max_new_tokens instead
 
-const isShown = ({ name, suggested_range: range }) => name in CONTROLS || (range && !HIDDEN.includes(name));
+const isList = ({ type }) => type === "array" || type === "object";
+const isShown = (option) =>
+  option.name in CONTROLS || isList(option) || (option.suggested_range && !HIDDEN.includes(option.name));
 
 export class Settings {
   // `container` gets the usual options, `advanced` the others.
@@ -52,7 +69,7 @@ export class Settings {
       const row = document.createElement("div");
       const label = document.createElement("label");
       const output = document.createElement("output");
-      const input = document.createElement("input");
+      const input = document.createElement(isList(option) ? "textarea" : "input");
       const help = document.createElement("p");
       row.className = "option";
       input.name = option.name;
@@ -62,9 +79,12 @@ export class Settings {
       help.className = "help";
       help.id = `help-${option.name}`;
       help.textContent = sentence(control.help ?? option.help);
+      if (isList(option)) help.textContent += " One per line; \\n is a newline.";
       input.setAttribute("aria-describedby", help.id);
       this.inputs[option.name] =
-        option.type === "boolean" ? checkbox(input, control) : slider(input, output, control, option);
+        option.type === "boolean" ? checkbox(input, control)
+          : option.type === "string" || isList(option) ? textBox(input, option)
+            : slider(input, output, control, option);
       row.append(...(option.type === "boolean" ? [label, input] : [label, output, input]), help);
       (known.advanced ? advanced : container).append(row);
     }
@@ -84,6 +104,12 @@ export class Settings {
 
   get values() {
     return Object.fromEntries(Object.entries(this.inputs).map(([name, { read }]) => [name, read()]));
+  }
+
+  // The values for a link, from which `set` restores them; empty text boxes are left out.
+  get linkValues() {
+    const values = Object.entries(this.inputs).map(([name, { read, text }]) => [name, text ? text() : read()]);
+    return Object.fromEntries(values.filter(([, value]) => value !== ""));
   }
 }
 
@@ -117,6 +143,34 @@ function checkbox(input, control) {
     write: (value) => (input.checked = !["false", "0", "no"].includes(String(value).toLowerCase())),
   };
 }
+
+// A string, a list with an entry per line, or a mapping with a line such as `text=2` for each entry.
+function textBox(input, { type }) {
+  input.spellcheck = false;
+  if (type === "string") input.type = "text";
+  else input.rows = 2;
+  const lines = () => input.value.split("\n").filter(Boolean).map(unescaped);
+  const read = {
+    string: () => input.value,
+    array: lines,
+    object: () => Object.fromEntries(lines().map(pair)),
+  };
+  return {
+    initial: "",
+    text: () => input.value,
+    read: () => (input.value ? read[type]() : null),
+    write: (value) => (input.value = value),
+  };
+}
+
+function pair(line) {
+  const end = line.lastIndexOf("=");
+  const number = line.slice(end + 1).trim();
+  return [end < 0 ? line : line.slice(0, end), end < 0 || !number ? NaN : Number(number)]; // NaN is refused
+}
+
+const ESCAPES = { "\\n": "\n", "\\t": "\t", "\\r": "\r", "\\\\": "\\" };
+const unescaped = (line) => line.replace(/\\[ntr\\]/g, (escape) => ESCAPES[escape]);
 
 export function settingsLink(prefix, values) {
   const address = new URL(location.href);

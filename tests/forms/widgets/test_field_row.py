@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class Trip(ValidatedConfig):
     flight: bool = option(False, "travel by plane")
     season: str = option("summer", "time of the year", choices=("summer", "winter"))
     place: str = option("Rome", "destination")
+    stops: Sequence[str] | None = option(None, "places on the way")
+    hours: Mapping[str, float] | None = option(None, "time at each stop")
 
 
 class Changes:
@@ -50,6 +53,21 @@ def test_text_is_parsed_and_validated() -> None:
         row.read()
     row.control.value = "a week"
     assert row.raw_value() == "a week"
+
+
+def test_lists_and_mappings_have_a_line_per_entry() -> None:
+    row = row_of("stops", ("Pisa", "a\nb"))
+    assert isinstance(row.control, widgets.Textarea)
+    assert row.control.value == "Pisa\na\\nb"
+    assert row.read() == ("Pisa", "a\nb")
+    row.control.value = "\n"
+    assert row.read() is None
+    row = row_of("hours", {"Pisa": 2.5})
+    assert row.control.value == "Pisa=2.5"
+    assert row.read() == {"Pisa": 2.5}
+    row.control.value = "Pisa"
+    with pytest.raises(OptionError, match="Hours must be strings with a number each"):
+        row.read()
 
 
 def test_an_empty_box_of_an_optional_field_is_none() -> None:
