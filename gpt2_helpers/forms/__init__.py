@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.forms.generate import GenerateForm
     from gpt2_helpers.forms.memorization import show_advice, show_memorization
     from gpt2_helpers.forms.model_picker import ModelForm
+    from gpt2_helpers.forms.probabilities import show_probabilities
     from gpt2_helpers.forms.resume import ResumeForm
     from gpt2_helpers.forms.setup import start
     from gpt2_helpers.forms.widgets.downloads import download, download_button
@@ -49,6 +50,7 @@ _MODULES = {
     "download_button": "widgets.downloads",
     "show_advice": "memorization",
     "show_memorization": "memorization",
+    "show_probabilities": "probabilities",
     "start": "setup",
 }
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "download_button",
     "show_advice",
     "show_memorization",
+    "show_probabilities",
     "start",
 ]
 

@@ -28,7 +28,7 @@ from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, Routes
 from gpt2_helpers.web.scheduler import Scheduler
 from gpt2_helpers.web.worker_pool import WorkerPool, worker_count
 
-CORS_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/model")
+CORS_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/score", "/api/model")
 
 
 def create_app(
@@ -82,6 +82,7 @@ def create_app(
             Route("/api/generate", routes.generate, methods=["POST"]),
             Route("/api/stream", routes.stream, methods=["POST"]),
             Route("/api/complete", routes.complete, methods=["POST"]),
+            Route("/api/score", routes.score, methods=["POST"]),
             Route("/api/model", routes.model),
             Route("/healthz", routes.health),
             Route("/readyz", routes.ready),

@@ -12,10 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import MissingPackageError, OptionError
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.batch import check_prompt_fits
 from gpt2_helpers.generation.likelihood import BestOf
 from gpt2_helpers.generation.processors import Processors
@@ -34,18 +35,20 @@ from gpt2_helpers.web.errors import (
 INITIAL_SEQUENCE_SECONDS = 2.0  # assumed duration of a sequence until some have been timed
 
 OutputCallback: TypeAlias = Callable[[GenerationChunk | RequestError], None]
+ScoreCallback: TypeAlias = Callable[[TextScore | RequestError], None]
 
 
 class Request:
-    """A submitted request: one or more sequences, whose output goes to `on_output`.
+    """A submitted request: sequences, or a text to score, whose output goes to `on_output`.
 
     Args:
-        on_output: Called with each chunk, numbered by sequence from 0, or with an error.
+        on_output: Called with each chunk, numbered by sequence from 0, with the score, or with an
+            error.
         stream: Whether to pass on every chunk, or only the last one of each sequence.
         timeout: Seconds until the request fails.
     """
 
-    def __init__(self, on_output: OutputCallback, stream: bool, timeout: float) -> None:
+    def __init__(self, on_output: Callable[[Any], None], stream: bool, timeout: float) -> None:
         self.stream = stream
         self.deadline = time.monotonic() + timeout
         self.is_done = False  # failed or cancelled: no more output
@@ -62,9 +65,23 @@ class Request:
         if not self.is_done and (self.stream or chunk.result is not None):
             self._call(chunk)
 
-    def _call(self, output: GenerationChunk | RequestError) -> None:
+    def emit_score(self, score: TextScore) -> None:
+        """Pass the score of a text on, which ends the request."""
+        if not self.is_done:
+            self.is_done = True
+            self._call(score)
+
+    def _call(self, output: GenerationChunk | TextScore | RequestError) -> None:
         with suppress(RuntimeError):  # the client's event loop is closed
             self._on_output(output)
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """A text to score."""
+
+    text: str
+    prompt_prefix: str  # before the text, not scored
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,7 @@ class Engine(ABC):
     @property
     @abstractmethod
     def waiting(self) -> int:
-        """Number of queued sequences."""
+        """Number of queued sequences and texts to score."""
 
     @property
     @abstractmethod
@@ -204,17 +221,45 @@ class Engine(ABC):
         samples = range(config.n_candidates)
         specs = [SequenceSpec(encoded.text, ids, config, seed, sample) for sample in samples]
         with self._condition:
-            if self._closed:
-                raise ServiceUnavailable("the server is shutting down: retry in a few seconds")
-            if self.running + self.waiting + len(specs) > self.capacity:
-                limit = self._config.max_queue
-                # Sequences that the batch has room for also wait until its next step.
-                raise TooManyRequests(
-                    f"queue full ({min(self.waiting, limit)} of {limit}): retry later",
-                    self._estimate_wait(),
-                )
+            self._check_room(len(specs))
             self.enqueue(request, specs, urgent)
         return request
+
+    def submit_score(self, text: str, on_output: ScoreCallback) -> Request:
+        """Queue a text to score.
+
+        Args:
+            text: The text, not empty.
+            on_output: Called from a background thread with a `TextScore` or an error.
+
+        Returns:
+            The request, for `cancel`.
+
+        Raises:
+            TooManyRequests: If the queue is full.
+            ServiceUnavailable: If the engine has been closed.
+        """
+        request = Request(on_output, False, self._config.request_timeout)
+        with self._condition:
+            self._check_room(1)
+            self.enqueue_score(request, ScoreSpec(text, self._prompt_prefix))
+        return request
+
+    def _check_room(self, count: int) -> None:
+        """Raise TooManyRequests or ServiceUnavailable if `count` more cannot be queued."""
+        if self._closed:
+            raise ServiceUnavailable("the server is shutting down: retry in a few seconds")
+        if self.running + self.waiting + count > self.capacity:
+            limit = self._config.max_queue
+            # Sequences that the batch has room for also wait until its next step.
+            raise TooManyRequests(
+                f"queue full ({min(self.waiting, limit)} of {limit}): retry later",
+                self._estimate_wait(),
+            )
+
+    @abstractmethod
+    def enqueue_score(self, request: Request, spec: ScoreSpec) -> None:
+        """Queue a text to score; the request gets a `TextScore`."""
 
     @abstractmethod
     def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:

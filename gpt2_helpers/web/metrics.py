@@ -11,7 +11,7 @@ from gpt2_helpers.web.models import ServedModels
 
 WINDOW = 10.0  # seconds over which tokens per second are averaged
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ROUTES = {"/", "/api/generate", "/api/stream", "/api/complete", "/api/model"}
+ROUTES = {"/", "/api/generate", "/api/stream", "/api/complete", "/api/score", "/api/model"}
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)  # seconds
 
 

@@ -55,6 +55,22 @@ _TEXT = {
     },
     "required": ["text", "tokens", "finish_reason"],
 }
+_SCORE = {
+    "tokens": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "the text of each token; joined, they are the text",
+    },
+    "ids": {"type": "array", "items": {"type": "integer"}},
+    "logprobs": {
+        "type": "array",
+        "items": {"type": "number"},
+        "description": "natural logarithm of the probability of each token",
+    },
+    "total": {"type": "number", "description": "the sum of logprobs"},
+    "perplexity": {"type": ["number", "null"], "description": "null if it is infinite"},
+    "bits_per_byte": {"type": "number"},
+}
 _ANY_OBJECT = {"type": "object"}
 _UNLIMITED = 2**53  # maxima from here on need no mention
 
@@ -67,11 +83,12 @@ def document(parser: RequestParser, models: Sequence[str] = ()) -> dict[str, Any
         models: Names of the server's models, to list them.
     """
     text = _object({"text": {"type": "string"}})
-    generate, complete = (
-        _properties(fields) for fields in (parser.generate_fields, parser.complete_fields)
+    generate, complete, score = (
+        _properties(fields)
+        for fields in (parser.generate_fields, parser.complete_fields, parser.score_fields)
     )
     if models:
-        for properties in (generate, complete):
+        for properties in (generate, complete, score):
             properties["model"]["enum"] = [*models, None]
     generate_body = _body(generate, {"prefix": "It was", "temperature": 0.7})
     complete_body = _body(complete, {"text": "It was a dark"})
@@ -125,6 +142,14 @@ def document(parser: RequestParser, models: Sequence[str] = ()) -> dict[str, Any
                     "Suggest short continuations of a text, the most likely one first",
                     _object({"completions": {"type": "array", "items": {"type": "string"}}}),
                     requestBody=complete_body,
+                )
+            },
+            "/api/score": {
+                "post": _operation(
+                    "Compute the log-probability of each token of a text, given those before it; a "
+                    "character of several tokens is in the last of them",
+                    _object(_SCORE),
+                    requestBody=_body(score, {"text": "It was late"}),
                 )
             },
             "/api/model": {

@@ -16,11 +16,12 @@ from typing import Any
 from starlette.types import Receive
 
 from gpt2_helpers.config import PRESET, SamplingConfig
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.generation.sentences import sentence_ends
 from gpt2_helpers.web.engine import Engine
 from gpt2_helpers.web.errors import RequestError
-from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest
+from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest, ScoreRequest
 
 FLUSH_INTERVAL = 0.03  # seconds between two sends of a stream: faster is not visible, and costs CPU
 KEEPALIVE = 10.0  # seconds without a chunk after which a stream sends a comment
@@ -113,6 +114,32 @@ async def generate(
             if chunk.result is not None:
                 results.append(chunk.result)
     return sorted(results, key=lambda result: result.index)
+
+
+async def score(engine: Engine, request: ScoreRequest) -> TextScore:
+    """Return the score of a text.
+
+    Raises:
+        RequestError: If the request fails.
+    """
+    loop = asyncio.get_running_loop()
+    outputs: asyncio.Queue[TextScore | RequestError] = asyncio.Queue()
+
+    def on_output(output: TextScore | RequestError) -> None:
+        loop.call_soon_threadsafe(outputs.put_nowait, output)
+
+    submitted = engine.submit_score(request.text, on_output)
+    timer = loop.call_later(
+        submitted.deadline - time.monotonic(), on_output, engine.timeout_error()
+    )
+    try:
+        output = await outputs.get()
+    finally:
+        timer.cancel()
+        engine.cancel(submitted)
+    if isinstance(output, RequestError):
+        raise output
+    return output
 
 
 async def cancel_on_disconnect(work: Awaitable[Any], receive: Receive) -> Any:

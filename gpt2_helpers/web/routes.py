@@ -17,6 +17,7 @@ from starlette.responses import (
 )
 from starlette.types import Receive, Scope, Send
 
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationResult
 from gpt2_helpers.web import openapi, responses
 from gpt2_helpers.web.config import ServeConfig
@@ -90,6 +91,13 @@ class Routes:
         self._charge(request, wanted.count)
         work = responses.complete(engine, wanted)
         return await self._respond(request, work, lambda found: {"completions": found})
+
+    async def score(self, request: Request) -> Response:
+        """POST /api/score: the log-probability of each token of a text."""
+        wanted = self._parser.parse_score(await _json_body(request))
+        engine = self._models.get(wanted.model).engine
+        self._charge(request, 1)
+        return await self._respond(request, responses.score(engine, wanted), _score)
 
     async def model(self, request: Request) -> Response:
         """GET /api/model: a model, the names of all, and the parameters of /api/generate."""
@@ -199,4 +207,16 @@ def _texts(results: list[GenerationResult]) -> dict[str, Any]:
             }
             for result in results
         ]
+    }
+
+
+def _score(score: TextScore) -> dict[str, Any]:
+    numbers = score.measures.as_json()
+    return {
+        "tokens": score.tokens,
+        "ids": score.ids,
+        "logprobs": score.logprobs,
+        "total": score.total,
+        "perplexity": numbers["perplexity"],
+        "bits_per_byte": numbers["bits_per_byte"],
     }

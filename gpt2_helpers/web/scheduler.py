@@ -11,16 +11,18 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gpt2_helpers.errors import is_out_of_memory
+from gpt2_helpers.evaluation.config import ScoreConfig
+from gpt2_helpers.evaluation.scoring import Scorer, TextScore
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
+from gpt2_helpers.web.engine import Engine, Request, ScoreSpec, SequenceSpec, fail_all
 from gpt2_helpers.web.errors import EngineFailed, ServiceUnavailable
 
 # Prompt tokens processed between two decode steps, so that a long prompt does not stall the rest.
@@ -36,6 +38,14 @@ class _Entry:
     sequence: Sequence
     sample: int  # index within the request
     started: float = 0.0
+
+
+@dataclass
+class _ScoreEntry:
+    """A text to score, and the parts of its computation."""
+
+    request: Request
+    parts: Iterator[int | TextScore]
 
 
 class Scheduler(Engine):
@@ -60,12 +70,13 @@ class Scheduler(Engine):
         prompt_suffix: str = "",
     ) -> None:
         super().__init__(tokenizer, config, prompt_prefix, prompt_suffix)
-        self._on_tokens = on_tokens
+        self._on_tokens, self._decoders = on_tokens, decoders
         # Prompts may fill the model's whole window, whatever max_length is.
         model = decoders.model
         decoder = decoders.get(config.batch_size, model.config.n_ctx, model.decoding_precision)
         self._batch = ContinuousBatch(decoder, tokenizer)
         self._queue: deque[_Entry] = deque()
+        self._scores: deque[_ScoreEntry] = deque()  # the first one is being computed
         self._running: dict[int, _Entry] = {}  # by the index of their sequences
         self._indices = itertools.count()
         self._step_started: float | None = None  # None while idle
@@ -74,7 +85,7 @@ class Scheduler(Engine):
 
     @property
     def waiting(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + len(self._scores)
 
     @property
     def running(self) -> int:
@@ -113,6 +124,14 @@ class Scheduler(Engine):
                 self._queue.extend(entries)
             self._condition.notify_all()
 
+    def enqueue_score(self, request: Request, spec: ScoreSpec) -> None:
+        scorer = Scorer(
+            self._decoders, self._tokenizer, ScoreConfig(precision="auto"), spec.prompt_prefix
+        )
+        with self._condition:
+            self._scores.append(_ScoreEntry(request, scorer.parts([spec.text])))
+            self._condition.notify_all()
+
     def cancel(self, request: Request) -> None:
         with self._condition:
             request.is_done = True
@@ -130,6 +149,7 @@ class Scheduler(Engine):
                 if tokens := self._batch.n_ready:
                     self._emit(list(self._batch.step()))
                     self._on_tokens(tokens)
+                self._score_part()
             except Exception as error:  # fail the current requests and serve the next ones
                 self._abort(_engine_failed(error))
             self._step_started = None
@@ -139,9 +159,9 @@ class Scheduler(Engine):
     def _wait_for_work(self) -> bool:
         """Sleep until there is a sequence; False on shutdown."""
         with self._condition:
-            while not (self._queue or self._running or self._closed):
+            while not (self._entries() or self._closed):
                 self._condition.wait()
-            return bool(self._queue or self._running) and not self._aborting
+            return bool(self._entries()) and not self._aborting
 
     def _remove_done(self) -> None:
         """Drop the sequences of requests that were cancelled or are over their time limit."""
@@ -156,6 +176,9 @@ class Scheduler(Engine):
             remaining = [entry for entry in self._queue if not entry.request.is_done]
             self._queue.clear()
             self._queue.extend(remaining)
+            scores = [entry for entry in self._scores if not entry.request.is_done]
+            self._scores.clear()
+            self._scores.extend(scores)
 
     def _admit_waiting(self) -> None:
         """Move queued sequences into free rows of the batch."""
@@ -176,17 +199,25 @@ class Scheduler(Engine):
                 self._record_duration(time.monotonic() - entry.started)
             entry.request.emit(replace(chunk, index=entry.sample))
 
+    def _score_part(self) -> None:
+        """Compute a part of the first text to score, so that a long one does not stall the rest."""
+        if self._scores and isinstance(part := next(self._scores[0].parts), TextScore):
+            with self._condition:
+                entry = self._scores.popleft()
+            entry.request.emit_score(part)
+
     def _abort(self, error: EngineFailed | ServiceUnavailable) -> None:
         """Fail all requests and empty the batch."""
         with self._condition:
             entries = self._entries()
             self._running.clear()
             self._queue.clear()
+            self._scores.clear()
         self._batch.clear()
         fail_all((entry.request for entry in entries), error)
 
-    def _entries(self) -> list[_Entry]:
-        return [*self._running.values(), *self._queue]
+    def _entries(self) -> list[_Entry | _ScoreEntry]:
+        return [*self._running.values(), *self._queue, *self._scores]
 
 
 def _sequence(index: int, spec: SequenceSpec) -> Sequence:

@@ -76,6 +76,14 @@ class CompleteRequest(ValidatedConfig):
     model: str | None = option(None, MODEL_HELP)
 
 
+@dataclass(frozen=True)
+class ScoreRequest(ValidatedConfig):
+    """A request to /api/score."""
+
+    text: str = option("", "the text whose tokens are scored, not empty")
+    model: str | None = option(None, MODEL_HELP)
+
+
 class RequestParser:
     """Parses requests within the limits of a server. Its methods raise BadRequest."""
 
@@ -100,6 +108,7 @@ class RequestParser:
             for field in [*fields_of(PromptParameters), *sampling]
         ]
         self.complete_fields = fields_of(CompleteRequest)
+        self.score_fields = fields_of(ScoreRequest)
         self.cloud_run_fields = [
             field for field in self.generate_fields if field.name in CLOUD_RUN_PARAMETERS
         ]
@@ -112,11 +121,7 @@ class RequestParser:
         """
         values = _validate(parse_json_object(body), self.generate_fields)
         for name in ("prefix", "prompt_prefix", "prompt_suffix"):
-            if len(values[name] or "") > self._config.max_prompt_chars:
-                raise BadRequest(
-                    f"{name} must have at most {self._config.max_prompt_chars} characters, got "
-                    f"{len(values[name])}: send only its last part"
-                )
+            self._check_length(name, values[name] or "")
         sampling = {n: v for n, v in values.items() if n in SamplingConfig.__dataclass_fields__}
         return GenerateRequest(
             values["prefix"], _sampling(sampling), values["max_new_tokens"], values["model"]
@@ -134,6 +139,25 @@ class RequestParser:
         values = _validate(values, self.complete_fields)
         values["text"] = values["text"][-self._config.max_prompt_chars :]
         return CompleteRequest(**values)
+
+    def parse_score(self, body: bytes) -> ScoreRequest:
+        """Parse the JSON of /api/score.
+
+        Raises:
+            BadRequest: If the body is invalid, or the text is empty or too long.
+        """
+        request = ScoreRequest(**_validate(parse_json_object(body), self.score_fields))
+        if not request.text:
+            raise BadRequest("text must not be empty")
+        self._check_length("text", request.text)
+        return request
+
+    def _check_length(self, name: str, text: str) -> None:
+        if len(text) > self._config.max_prompt_chars:
+            raise BadRequest(
+                f"{name} must have at most {self._config.max_prompt_chars} characters, got "
+                f"{len(text)}: send only its last part"
+            )
 
     def parse_cloud_run(self, parameters: Mapping[str, Any]) -> GenerateRequest:
         """Parse a query string or JSON as gpt-2-cloud-run does.

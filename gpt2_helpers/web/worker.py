@@ -4,6 +4,7 @@
 it come
 
     {"enqueue": id, "sequence": {...}, "stream": bool, "urgent": bool, "timeout": seconds}
+    {"enqueue": id, "score": {...}, "stream": false, "timeout": seconds}
     {"cancel": [id, ...]}
     {"ping": true}
 
@@ -11,6 +12,7 @@ The worker answers {"ready": true} or {"error": message}, and then sends
 
     {"tokens": number of new tokens,
      "chunks": [[id, text, null or [text, tokens, reason, log-probability or null]], ...]}
+    {"scored": id, "score": {...}}
     {"failed": id, "type": name of a RequestError, "message": message}
     {"pong": true}
 
@@ -33,12 +35,13 @@ from typing import IO, Any
 from gpt2_helpers.checkpoint.model_files import load_for_inference
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Request, SequenceSpec
+from gpt2_helpers.web.engine import Request, ScoreSpec, SequenceSpec
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.scheduler import Scheduler
 
@@ -88,10 +91,13 @@ class _OutputBuffer:
         self._chunks: list[Any] = []
         self._tokens, self._sent_at = 0, time.monotonic()
 
-    def add(self, request_id: int, output: GenerationChunk | RequestError) -> None:
+    def add(self, request_id: int, output: GenerationChunk | TextScore | RequestError) -> None:
         if isinstance(output, RequestError):
             kind = type(output).__name__
             self._messages.send({"failed": request_id, "type": kind, "message": str(output)})
+            return
+        if isinstance(output, TextScore):
+            self._messages.send({"scored": request_id, "score": asdict(output)})
             return
         result = output.result
         end = None
@@ -133,7 +139,10 @@ def main() -> None:
         if "enqueue" in message:
             requests = {key: request for key, request in requests.items() if not request.is_done}
             request = requests[message["enqueue"]] = _request(message, buffer)
-            scheduler.enqueue(request, [_sequence(message["sequence"])], message["urgent"])
+            if "score" in message:
+                scheduler.enqueue_score(request, ScoreSpec(**message["score"]))
+            else:
+                scheduler.enqueue(request, [_sequence(message["sequence"])], message["urgent"])
     scheduler.stop()
 
 
@@ -151,7 +160,7 @@ def _sequence(values: Mapping[str, Any]) -> SequenceSpec:
 
 
 def _request(message: Mapping[str, Any], buffer: _OutputBuffer) -> Request:
-    def on_output(output: GenerationChunk | RequestError) -> None:
+    def on_output(output: GenerationChunk | TextScore | RequestError) -> None:
         buffer.add(message["enqueue"], output)
         if isinstance(output, GenerationChunk) and output.result is not None:
             request.is_done = True

@@ -18,13 +18,14 @@ from typing import Any
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.errors import Gpt2Error, OptionError
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.decoder import Model
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import errors, worker_process
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.engine import Engine, Request, SequenceSpec, fail_all
+from gpt2_helpers.web.engine import Engine, Request, ScoreSpec, SequenceSpec, fail_all
 from gpt2_helpers.web.errors import EngineFailed, RequestError, ServiceUnavailable
 from gpt2_helpers.web.worker import WorkerConfig, parse_message
 from gpt2_helpers.web.worker_process import Assignment, WorkerProcess, stop_workers
@@ -149,25 +150,29 @@ class WorkerPool(Engine):
 
     def enqueue(self, request: Request, specs: list[SequenceSpec], urgent: bool = False) -> None:
         for spec in specs:
-            alive = [worker for worker in self._workers if worker.is_alive]
-            if not alive:
-                raise EngineFailed("the model failed: retry in a few seconds")
-            responding = [worker for worker in alive if worker.is_responding]
-            worker = min(
-                responding or alive, key=lambda worker: len(worker.assignments) / worker.rows
-            )
-            rounds = 1.0 if urgent else max(1.0, (len(worker.assignments) + 1) / worker.rows)
-            sequence_id = next(self._ids)
-            worker.assignments[sequence_id] = Assignment(request, spec, time.monotonic(), rounds)
-            worker.send(
-                {
-                    "enqueue": sequence_id,
-                    "sequence": asdict(spec),
-                    "stream": request.stream,
-                    "urgent": urgent,
-                    "timeout": request.deadline - time.monotonic(),
-                }
-            )
+            self._assign(request, spec, {"sequence": asdict(spec), "urgent": urgent}, urgent)
+
+    def enqueue_score(self, request: Request, spec: ScoreSpec) -> None:
+        self._assign(request, spec, {"score": asdict(spec)})
+
+    def _assign(
+        self,
+        request: Request,
+        spec: SequenceSpec | ScoreSpec,
+        message: Mapping[str, Any],
+        urgent: bool = False,
+    ) -> None:
+        """Send a sequence or a text to score to the least loaded worker."""
+        alive = [worker for worker in self._workers if worker.is_alive]
+        if not alive:
+            raise EngineFailed("the model failed: retry in a few seconds")
+        responding = [worker for worker in alive if worker.is_responding]
+        worker = min(responding or alive, key=lambda worker: len(worker.assignments) / worker.rows)
+        rounds = 1.0 if urgent else max(1.0, (len(worker.assignments) + 1) / worker.rows)
+        number = next(self._ids)
+        worker.assignments[number] = Assignment(request, spec, time.monotonic(), rounds)
+        timeout = request.deadline - time.monotonic()
+        worker.send({"enqueue": number, **message, "stream": request.stream, "timeout": timeout})
 
     def cancel(self, request: Request) -> None:
         request.is_done = True
@@ -223,6 +228,10 @@ class WorkerPool(Engine):
     def _handle(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:
         for sequence_id, text, end in message.get("chunks", ()):
             self._emit(worker, sequence_id, text, end)
+        if "scored" in message:
+            assignment = worker.assignments.pop(message["scored"], None)
+            if assignment is not None:
+                assignment.request.emit_score(TextScore.from_dict(message["score"]))
         if "failed" in message:
             self._fail(worker, message)
         if tokens := message.get("tokens"):
@@ -239,6 +248,7 @@ class WorkerPool(Engine):
         if assignment is None:  # cancelled in the meantime
             return
         spec = assignment.spec
+        assert isinstance(spec, SequenceSpec)
         result: GenerationResult | None = None
         if end is not None:
             seconds = time.monotonic() - assignment.assigned_at

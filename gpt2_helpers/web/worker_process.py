@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from gpt2_helpers.errors import Gpt2Error
-from gpt2_helpers.web.engine import Request, SequenceSpec
+from gpt2_helpers.web.engine import Request, ScoreSpec, SequenceSpec
 from gpt2_helpers.web.worker import MessageWriter, WorkerConfig, parse_message
 
 START_TIMEOUT = 600.0  # seconds to load the model, which may be on a slow disk
@@ -37,10 +37,10 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 @dataclass
 class Assignment:
-    """A sequence that a worker has, queued or running."""
+    """A sequence or a text to score that a worker has, queued or running."""
 
     request: Request
-    spec: SequenceSpec
+    spec: SequenceSpec | ScoreSpec
     assigned_at: float
     rounds: float  # time until it is complete, in durations of one sequence
 

@@ -227,6 +227,24 @@ def test_the_button_shows_the_texts_of_the_session(sess: Session) -> None:
     assert 'download="gpt2_gentext_' in markup(form.widget)
 
 
+def test_a_button_shows_the_probabilities_of_the_texts(sess: Session) -> None:
+    form = GenerateForm(sess, **SMALL, prefix="What is")
+    button(form.widget, "Generate").click()
+    plain = shown_texts(form.widget)
+    button(form.widget, "Show probabilities").click()
+    assert shown_texts(form.widget) == plain
+    assert len(re.findall('<span class="gpt2-level-\\d" title=".*?%">', markup(form.widget))) > 6
+    assert "Probability of each token:" in words(form.widget)
+    button(form.widget, "Hide probabilities").click()
+    assert shown_texts(form.widget) == plain
+    assert "gpt2-level-" not in markup(form.widget)
+    write_model("other", seed=5)
+    sess.load_pretrained("other")
+    button(form.widget, "Show probabilities").click()
+    assert "another model has been loaded since" in words(form.widget)
+    assert shown_texts(form.widget) == plain
+
+
 def test_another_click_replaces_the_texts(sess: Session) -> None:
     module: Any = widgets.widgets.widget
     everything = module._instances if hasattr(module, "_instances") else widgets.Widget.widgets

@@ -183,6 +183,15 @@ def test_texts_continue_the_prompt_and_can_be_copied_and_downloaded(notebook: No
     saved = Path(download.value.path()).read_text(encoding="utf-8")
     assert all(text in saved for text in texts)
 
+    form.get_by_role("button", name="Show probabilities").click()
+    wait_for_text(form, "Probability of each token:")
+    assert form.locator(".gpt2-item .gpt2-text").all_text_contents() == texts
+    titles = form.locator(".gpt2-item .gpt2-text span").evaluate_all(
+        "all => all.map(({title}) => title)"
+    )
+    assert titles
+    assert all(title.endswith("%") for title in titles)
+
     notebook.page.evaluate(KEEP_LABELS)
     form.get_by_role("button", name="Copy").last.click()
     wait_for_text(form, "Copied")

@@ -8,7 +8,9 @@ import httpx
 def test_every_route_is_documented(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     page = client.get("/docs").text
-    assert {"/", "/api/generate", "/api/stream", "/api/complete"} <= document["paths"].keys()
+    assert {"/", "/api/generate", "/api/stream", "/api/complete", "/api/score"} <= document[
+        "paths"
+    ].keys()
     for path in document["paths"]:
         assert f"{path}</code>" in page
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from gpt2_helpers.evaluation.probability_levels import LEVELS
 from gpt2_helpers.session import Session
 from open_page import PROMPT, OpenPage, sent_by
 from web_server import address_of, serving, started
@@ -309,6 +310,59 @@ def test_a_text_is_never_parsed_as_html(opened: OpenPage) -> None:
     page.locator(".completion", has_text="<img").wait_for()
     assert page.locator("#results img, #results i, #completions img, #bold").count() == 0
     assert page.title() == "Write with tiny"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_probability_of_each_token_is_shown(
+    chromium: Browser, address: str, scheme: str
+) -> None:
+    context: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": 1100, "height": 760}}
+    opened = OpenPage(chromium, address, **context)
+    page = opened.page
+    text = opened.generate(f"{PROMPT} 🌹 <b>")
+    page.click("text=Show probabilities")
+    page.locator(".probabilities").wait_for()
+    assert page.locator(".probabilities").inner_text().replace("↵", "") == text
+    assert not page.locator("article > .result-text").first.is_visible()
+    spans = page.locator(".probabilities span")
+    kinds = spans.evaluate_all("all => all.map(({className}) => className)")
+    assert {kind.split()[0] for kind in kinds} >= {"level-1", "level-2", "level-3"}
+    assert all(spans.evaluate_all("all => all.map(({title}) => title.endsWith('%'))"))
+    assert page.locator(".legend span").all_inner_texts() == [name for _, name in LEVELS]
+    spans.nth(1).hover()
+    info = page.locator(".result output")
+    assert f": {spans.nth(1).get_attribute('title')}. Perplexity " in info.inner_text()
+    page.focus(".probabilities")
+    page.keyboard.press("ArrowRight")  # from the token under the pointer
+    assert page.locator(".probabilities .selected").inner_text() == spans.nth(2).inner_text()
+    if scheme == "light":
+        opened.screenshot("web-probabilities")
+    colors = page.locator(".legend span").evaluate_all(
+        "all => all.map((e) => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor])"
+    )
+    for color, background in colors[1:]:  # WCAG 2.2, 1.4.3
+        lighter, darker = sorted((luminance(color), luminance(background)), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (color, background)
+    lines = page.locator(".legend span").evaluate_all(
+        "all => all.map((e) => getComputedStyle(e).textDecoration)"
+    )
+    assert len(set(lines[1:])) == 4, "not by color alone"
+    page.click("text=Hide probabilities")
+    assert page.locator(".probabilities").count() == 0
+    assert page.locator("article > .result-text").first.inner_text() == text
+    assert opened.messages == []
+    opened.context.close()
+
+
+def test_an_error_of_scoring_is_shown(chromium: Browser, address: str) -> None:
+    opened = OpenPage(chromium, address)
+    opened.generate()
+    error = {"error": "queue full (64 of 64): retry later"}
+    opened.context.route("**/api/score", lambda route: route.fulfill(status=429, json=error))
+    opened.page.click("text=Show probabilities")
+    opened.page.locator("#notice", has_text="Queue full (64 of 64): retry later.").wait_for()
+    assert opened.page.locator("text=Show probabilities").is_enabled()
+    opened.context.close()
 
 
 def test_stop_keeps_the_text_so_far(chromium: Browser, tiny: Session) -> None:

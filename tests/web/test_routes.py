@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.page import STATIC
@@ -247,6 +248,29 @@ def test_a_disconnect_cancels_a_stream(tiny: Session) -> None:
 
 
 # Others
+
+
+def test_score_equals_the_package(client: httpx.Client, tiny: Session) -> None:
+    text = "It was a dark night, and the “garden” 🌹 was quiet. " * 30  # several windows
+    found = client.post("/api/score", json={"text": text}).json()
+    (expected,) = tiny.scorer(ScoreConfig(precision="auto")).score([text])
+    assert "".join(found["tokens"]) == text
+    assert tuple(found["ids"]) == expected.ids
+    assert found["logprobs"] == pytest.approx(expected.logprobs, abs=1e-4)
+    assert found["total"] == pytest.approx(expected.total, rel=1e-5)
+    assert found["perplexity"] == pytest.approx(expected.perplexity, rel=1e-4)
+    assert found["bits_per_byte"] == pytest.approx(expected.bits_per_byte, rel=1e-5)
+
+
+def test_score_needs_the_key_and_json(tiny: Session) -> None:
+    with serving(tiny, key="secret", max_prompt_chars=10) as client:
+        assert client.post("/api/score", json={"text": "It"}).status_code == 401
+        client.headers["Authorization"] = "Bearer secret"
+        assert client.post("/api/score", json={"text": "It"}).status_code == 200
+        assert client.post("/api/score", content=b'{"text": "It"}').status_code == 415
+        for text, message in (("", "must not be empty"), ("x" * 11, "at most 10 characters")):
+            response = client.post("/api/score", json={"text": text})
+            assert (response.status_code, message in response.json()["error"]) == (400, True)
 
 
 def test_model_describes_the_model_and_its_options(client: httpx.Client) -> None:

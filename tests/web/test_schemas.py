@@ -73,6 +73,15 @@ def test_the_cloud_run_parser_accepts_strings_and_lowers_values() -> None:
         parser.parse_cloud_run({"length": "many"})
 
 
+def test_a_text_to_score_is_not_cut() -> None:
+    parser = RequestParser(ServeConfig(max_prompt_chars=5))
+    assert parser.parse_score(b'{"text": "12345"}').text == "12345"
+    with pytest.raises(BadRequest, match="text must have at most 5 characters, got 6"):
+        parser.parse_score(b'{"text": "123456"}')
+    with pytest.raises(BadRequest, match="text must not be empty"):
+        parser.parse_score(b"{}")
+
+
 def test_complete_keeps_the_last_part_of_a_long_text() -> None:
     parser = RequestParser(ServeConfig(max_prompt_chars=4))
     assert parser.parse_complete(b'{"text": "abcdef"}').text == "cdef"

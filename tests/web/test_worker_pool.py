@@ -18,6 +18,7 @@ import pytest
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.config import PRETRAINED_CONFIGS, SamplingConfig
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, OptionError
+from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
 from gpt2_helpers.web import worker_pool, worker_process
@@ -106,6 +107,17 @@ def test_concurrent_requests_get_the_same_texts_as_single_ones(client: httpx.Cli
     with ThreadPoolExecutor(8) as pool:
         texts = list(pool.map(lambda seed: generate(client, seed=seed).json(), range(8)))
     assert texts == expected
+
+
+def test_scores_equal_those_of_the_package(client: httpx.Client, model: Session) -> None:
+    texts = [f"It was a dark night, and number {number} was “quiet”." for number in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        posts = [pool.submit(client.post, "/api/score", json={"text": text}) for text in texts]
+        found = [post.result(60).json() for post in posts]
+    expected = model.scorer(ScoreConfig(precision="auto")).score(texts)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert tuple(ours["tokens"]) == theirs.tokens
+        assert ours["logprobs"] == pytest.approx(theirs.logprobs, abs=1e-4)
 
 
 def test_a_stream_adds_up_to_the_texts(client: httpx.Client) -> None:

@@ -1,28 +1,36 @@
 """Generated texts as cards, or as rows if they are short, with copy buttons and a download.
 
-Copies of the training text are marked if there is an index to compare with. All texts are escaped.
+A button colors the texts by the probability of their tokens. Copies of the training text are marked
+if there is an index to compare with. All texts are escaped.
 """
 
 from __future__ import annotations
 
 import bisect
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import ipywidgets as widgets
 
 from gpt2_helpers.evaluation.memorization import OverlapReport
+from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.evaluation.similarity import COPY, NOVEL, Match
+from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.downloads import download_button
 from gpt2_helpers.forms.widgets.form import Displayable
+from gpt2_helpers.forms.widgets.probabilities import STYLE, legend_html, probabilities_html
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
 from gpt2_helpers.generation.result import GenerationResult
 
+ScoreTexts: TypeAlias = Callable[[Sequence[str]], Iterable[TextScore]]
+
 MAX_CARDS = 100
 MAX_MATCH_LENGTH = 200  # characters shown of the closest training text
+
+_SHOW, _HIDE = "Show probabilities", "Hide probabilities"
 
 _CSS = """
 .gpt2-card, .gpt2-row { border: 1px solid var(--gpt2-line); border-radius: 3px; margin: 3px 0; }
@@ -93,6 +101,7 @@ class TextCards(Displayable):
 
     Args:
         training_text: Marks copies; None marks nothing.
+        score: Scores texts, for the button that shows probabilities; without it there is none.
         note: A line above the texts, for instance why copies are not marked.
         compact: Whether to show a row per text instead of a card.
         max_cards: Number of texts to show. The file that `finish` offers has all of them.
@@ -105,19 +114,25 @@ class TextCards(Displayable):
         *,
         compact: bool = False,
         max_cards: int = MAX_CARDS,
+        score: ScoreTexts | None = None,
     ) -> None:
         self.texts: list[str] = []  # sorted by number
         self.matches: list[tuple[str, Match]] = []  # in the order of arrival
         self._numbers: list[int] = []
         self._training_text, self._compact, self._max_cards = training_text, compact, max_cards
+        self._score = score
+        self._results: list[tuple[GenerationResult, Match | None]] = []  # one for each card
         self._shared_layout = widgets.Layout(width="auto")
         self._cards = widgets.VBox()
         self._head, self._foot = widgets.HTML(), widgets.HTML()
-        self._download = widgets.VBox()
+        self._legend, self._download = widgets.HTML(), widgets.VBox()
         self._head.value = message("note", note)
-        sheet = widgets.HTML(f"<style>{_CSS}</style>", layout=widgets.Layout(display="none"))
+        sheet = widgets.HTML(f"<style>{_CSS}{STYLE}</style>", layout=widgets.Layout(display="none"))
         self.widget = widgets.VBox(
-            [style_sheet(), sheet, self._head, self._cards, self._foot, self._download]
+            [
+                *(style_sheet(), sheet, self._head, self._legend),
+                *(self._cards, self._foot, self._download),
+            ]
         )
         self.widget.add_class("gpt2-form")
 
@@ -135,6 +150,8 @@ class TextCards(Displayable):
             children = [*self._cards.children]
             children.insert(place, card)
             self._cards.children = children[: self._max_cards]
+            self._results.insert(place, (result, match))
+            del self._results[self._max_cards :]
             for hidden in children[self._max_cards :]:
                 hidden.style.close()
                 hidden.close()
@@ -152,15 +169,37 @@ class TextCards(Displayable):
             for text in self.texts:
                 writer.write(text)
         self._download.children = [download_button(path)]
+        if self._score is not None:
+            self._toggle = ActionButton(_SHOW, self._toggle_probabilities)
+            buttons = [self._toggle.button, self._toggle.message]
+            self._download.children = [*buttons, *self._download.children]
 
     def close(self) -> None:
         """Remove the widgets from the page and from memory."""
         close_all(self.widget)
 
-    def _html(self, result: GenerationResult, match: Match | None) -> str:
+    def _toggle_probabilities(self) -> None:
+        """Color the texts by the probability of their tokens, or show them plain again."""
+        button, score_texts = self._toggle.button, self._score
+        scores: Iterable[TextScore | None] = [None] * len(self._results)
+        showing = button.description == _SHOW
+        if showing and score_texts is not None:
+            scores = score_texts([result.text for result, _ in self._results])
+        for card, (result, match), score in zip(
+            self._cards.children, self._results, scores, strict=True
+        ):
+            card.value = self._html(result, match, score)
+        button.description = _HIDE if showing else _SHOW
+        self._legend.value = legend_html() if showing else ""
+
+    def _html(
+        self, result: GenerationResult, match: Match | None, score: TextScore | None = None
+    ) -> str:
         text, prompt = result.text, result.prompt
         prefix = prompt if text.startswith(prompt) else ""
         body = (f"<b>{escape(prefix)}</b>" if prefix else "") + escape(text[len(prefix) :])
+        if score is not None:
+            body = probabilities_html(score, len(prefix))
         return (
             f'<div class="gpt2-item {"gpt2-row" if self._compact else "gpt2-card"}">'
             f'<div class="gpt2-bar"><span class="gpt2-number">{result.index + 1}</span>'

@@ -32,6 +32,11 @@ export async function complete(text, model, signal) {
   return (await response.json()).completions;
 }
 
+// Returns {tokens, ids, logprobs, total, perplexity, bits_per_byte} of a text.
+export async function score(text, model, signal) {
+  return (await request("api/score", { body: { text, model }, signal })).json();
+}
+
 // Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
 export async function stream(parameters, on, signal) {
   const response = await request("api/stream", { body: parameters, signal });

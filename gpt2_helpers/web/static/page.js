@@ -14,7 +14,7 @@ const RECONNECT_DELAY = 5000; // milliseconds
 const byId = (id) => document.getElementById(id);
 const editor = byId("editor");
 const completions = new CompletionList(editor, byId("completions"), () => setStatus(""));
-const results = new Results(byId("results"), byId("results-head"), byId("clear"), notify);
+const results = new Results(byId("results"), byId("results-head"), byId("clear"), notify, score);
 let settings = null;
 let model = "a model";
 let chosenModel = null; // the name of one of several models; null for the first
@@ -131,6 +131,16 @@ function showModels(names) {
     chosenModel = byId("model").value;
     connect();
   });
+}
+
+async function score(text) {
+  const scored = tail(text, promptLimit);
+  try {
+    return [await api.score(scored, chosenModel), text.slice(0, text.length - scored.length)];
+  } catch (error) {
+    showError(error);
+    return null;
+  }
 }
 
 // Shows the example prompts as buttons, which generate a text at once.

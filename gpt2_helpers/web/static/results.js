@@ -3,6 +3,7 @@
 
 import { copy } from "./clipboard.js";
 import { draw } from "./image.js";
+import { probabilityView } from "./probabilities.js";
 import { folded } from "./prompt.js";
 import { textLink } from "./share.js";
 import * as storage from "./storage.js";
@@ -12,12 +13,14 @@ const MAX_SAVED = 200;
 const UNSAVED = ".result:not(.saved):not(.generating)";
 
 export class Results {
-  // `notify` shows a message to the user.
-  constructor(container, head, clearButton, notify) {
+  // `notify` shows a message to the user. `score` returns [the score of a text's last part, the part
+  // before it], or null after it has shown an error.
+  constructor(container, head, clearButton, notify, score) {
     this.container = container;
     this.head = head;
     this.clearButton = clearButton;
     this.notify = notify;
+    this.score = score;
     clearButton.addEventListener("click", () => {
       for (const element of container.querySelectorAll(UNSAVED)) element.remove();
       this.update();
@@ -46,7 +49,7 @@ export class Results {
     const [prompt, toggle] = foldable(prefix);
     paragraph.append(prompt, generated);
     element.append(...toggle, paragraph, info, buttons);
-    const card = { element, generated, info, prefix, model, id };
+    const card = { element, paragraph, generated, info, prefix, model, id, probabilities: null };
     card.saveButton = button("Save", () => this.toggleSaved(card));
     buttons.append(
       button("Continue", () => {
@@ -62,6 +65,7 @@ export class Results {
         flash(self, "Copied");
       }),
       card.saveButton,
+      button("Show probabilities", (self) => this.toggleProbabilities(card, self)),
       button("Download picture", async () => {
         const site = {
           name: document.getElementById("title").textContent,
@@ -101,6 +105,26 @@ export class Results {
     }
     showSaved(card);
     this.update();
+  }
+
+  // Shows the probability of each token in place of the plain text, or the plain text again.
+  async toggleProbabilities(card, self) {
+    if (card.element.classList.contains("generating")) return;
+    if (card.probabilities) {
+      for (const part of card.probabilities) part.remove();
+      card.probabilities = null;
+    } else {
+      self.disabled = true;
+      const found = await this.score(card.prefix + card.generated.data).finally(() => {
+        self.disabled = false;
+      });
+      if (!found) return;
+      card.probabilities = probabilityView(...found);
+      card.paragraph.after(...card.probabilities);
+    }
+    card.paragraph.hidden = Boolean(card.probabilities);
+    self.setAttribute("aria-pressed", String(Boolean(card.probabilities)));
+    self.textContent = card.probabilities ? "Hide probabilities" : "Show probabilities";
   }
 
   update() {
