@@ -334,6 +334,8 @@ class FirstLetterIndex:
 
 
 def in_a_run(sess: Session) -> Session:
+    if not sess.is_loaded:
+        sess.load_pretrained("toy")
     sess._loaded.run_folder, sess._loaded.run_name = Path("checkpoint/run1"), "run1"
     return sess
 
