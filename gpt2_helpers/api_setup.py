@@ -242,7 +242,7 @@ def export_gpt2(
         gpt2.export_gpt2("exported", run_name="run1")
     """
     run = _run_config(run_name, checkpoint_dir, model_name, model_dir)
-    config = ExportConfig(dtype, checkpoint, adapters, base_model, private)
+    config = ExportConfig(checkpoint, dtype, adapters, base_model, private)
     where = exports.export(destination, run, config, pretrained=bool(model_name))
     print_line(f"{model_name or run_name} is exported to {where}")
 

@@ -7,7 +7,7 @@ a new option needs.
 
 from gpt2_helpers.config.data import DatasetConfig
 from gpt2_helpers.config.finetune import INFERENCE_PRECISIONS, PRECISIONS, FinetuneConfig
-from gpt2_helpers.config.run import LoadConfig, RunConfig
+from gpt2_helpers.config.run import CheckpointConfig, LoadConfig, RunConfig
 from gpt2_helpers.config.sampling import PRESET, SamplingConfig
 from gpt2_helpers.model_config import (
     BUNDLED_FOLDER,
@@ -30,6 +30,7 @@ __all__ = [
     "PRECISIONS",
     "PRESET",
     "PRETRAINED_CONFIGS",
+    "CheckpointConfig",
     "DatasetConfig",
     "FinetuneConfig",
     "LoadConfig",

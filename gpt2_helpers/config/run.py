@@ -10,12 +10,18 @@ from gpt2_helpers.fields import ValidatedConfig, check_folder_name, option
 
 
 @dataclass(frozen=True)
-class LoadConfig(ValidatedConfig):
-    """Which checkpoint of a run is loaded to generate texts, and in which precision."""
+class CheckpointConfig(ValidatedConfig):
+    """Which checkpoint of a run is read."""
 
     checkpoint: str = option(
         "latest", "such as model-500; latest is the newest of the run", advanced=True
     )
+
+
+@dataclass(frozen=True)
+class LoadConfig(CheckpointConfig):
+    """Which checkpoint of a run is loaded to generate texts, and in which precision."""
+
     precision: str = option(
         "auto",
         "compute dtype; auto picks the best one for this device: int8 without a GPU",

@@ -184,9 +184,7 @@ class _Table:
         """The index of the requested column; the error lists the columns."""
         width = len(rows[0])
         columns = count(width, "column")
-        if width > 1 and self._separator.character != expected_separator(
-            data_name(self._path).suffix
-        ):
+        if width > 1 and self._separator.character != self._expected:
             columns += f" separated by {self._separator.name}"
         listed = f"{columns} without a header; the first row is {_quote_row(rows[0])}"
         if names is not None:

@@ -124,6 +124,40 @@ def _without_settings(
     return kept
 
 
+def check_extent(path: str, limit: int) -> None:
+    """Raise DatasetError if `find_files` would look at more than `limit` files and folders.
+
+    For a path that the user has not chosen, such as one in a run from somebody else: a folder or
+    pattern could take in the whole disk.
+
+    Args:
+        path: A file, a folder or a glob pattern. `~` is expanded.
+        limit: Number of entries.
+
+    Example:
+        check_extent("books", 10_000)
+    """
+    place = Path(os.path.expanduser(path))
+    depth = None
+    if glob.has_magic(path) and not os.path.exists(place):
+        parts = place.parts
+        fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+        if "**" not in parts:
+            depth = len(parts) - fixed
+        place = Path(*parts[:fixed])
+    left = limit
+    for parent, folders, names in os.walk(place) if os.path.exists(place) else ():
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        left -= len(folders) + len(names)
+        if left < 0:
+            raise DatasetError(
+                f"{path} is not searched, since {place} has more than {limit:,} files and folders: "
+                "pass the files to read"
+            )
+        if depth is not None and len(Path(parent).relative_to(place).parts) + 1 >= depth:
+            folders.clear()
+
+
 def find_training_files(
     path: DatasetPath,
     validation: DatasetPath | None,

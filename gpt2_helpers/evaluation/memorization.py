@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.dataset import describe_epochs
-from gpt2_helpers.data.find_files import check_column, find_files
+from gpt2_helpers.data.find_files import check_column, check_extent, find_files
 from gpt2_helpers.data.formats import has_records, is_token_file
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.remote_files import LocalCopies, is_url
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
     from gpt2_helpers.checkpoint.run_record import RunRecord
 
+MAX_ENTRIES = 20_000  # files and folders that are searched for a run's recorded dataset
 MAX_CHARACTERS = 50_000_000  # of training text that are compared
 ADVICE_SHARE = 0.05  # share of copies or duplicates from which on there is advice
 MANY_EPOCHS = 20
@@ -244,7 +245,8 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
     """Index all text that a run was trained on, as recorded in its run.json.
 
     Raises:
-        DatasetError: If the dataset is not recorded, no longer exists or contains no text.
+        DatasetError: If the dataset is not recorded, no longer exists, contains no text, or has so
+            many files that it must be passed instead: the run may be from somebody else.
     """
     record = folder.read().record
     if not record.dataset:
@@ -275,6 +277,8 @@ def _existing_paths(folder: RunFolder, dataset: str) -> list[str] | None:
     for place in (Path(), folder.checkpoint_dir.parent):
         paths = [name if is_url(name) else str(place / name) for name in dataset_paths(dataset)]
         local = [path for path in paths if not is_url(path)]
+        for path in local:
+            check_extent(path, MAX_ENTRIES)
         try:
             if local:
                 find_files(local)

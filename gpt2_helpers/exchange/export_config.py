@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpt2_helpers.fields import ValidatedConfig, option
+from gpt2_helpers.config import CheckpointConfig
+from gpt2_helpers.fields import option
 
 EXPORT_DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
-class ExportConfig(ValidatedConfig):
+class ExportConfig(CheckpointConfig):
     """What is exported."""
 
     dtype: str = option(
         "float32", "dtype of the weights; float16 halves the file size", choices=EXPORT_DTYPES
-    )
-    checkpoint: str = option(
-        "latest", "checkpoint of the run, such as model-500; latest is the newest"
     )
     adapters: bool = option(
         False, "export only the LoRA adapters of the run, in the format of the library PEFT"

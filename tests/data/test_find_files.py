@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.find_files import check_column, find_files
+from gpt2_helpers.data.find_files import check_column, check_extent, find_files
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, OptionError
 
@@ -160,3 +160,30 @@ def test_a_list_is_the_files_of_its_parts_each_once(folder: Path) -> None:
 def test_what_is_not_a_path_is_an_error(path: Any) -> None:
     with pytest.raises(DatasetError, match="must be a file, a folder or a glob, or a list of the"):
         find_files(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "entries"),
+    [
+        ("folder", 7),
+        ("folder/deep", 4),
+        ("folder/*.txt", 3),
+        ("folder/*/*.txt", 6),
+        ("folder/**/*.txt", 7),
+        ("f*/deep", 4),
+        ("folder/1.txt", 0),
+        ("missing", 0),
+        ("missing/*", 0),
+        ("nul\0", 0),
+    ],
+)
+def test_the_number_of_entries_that_are_searched_can_be_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, entries: int
+) -> None:
+    files = ("1.txt", "2.txt", "deep/3.txt", "deep/4.txt", "deep/er/5.txt", ".hidden/6.txt")
+    write_files(tmp_path / "folder", dict.fromkeys(files, "text"))
+    monkeypatch.chdir(tmp_path)
+    check_extent(path, entries)
+    if entries:
+        with pytest.raises(DatasetError, match=rf"has more than {entries - 1} files and folders"):
+            check_extent(path, entries - 1)

@@ -185,6 +185,21 @@ def test_an_unknown_or_missing_training_text_is_an_error(dataset: str, reason: s
 # --- Counting
 
 
+@pytest.mark.parametrize("dataset", ["/", "/**/*.txt", "~", "books", '["titles.csv", "/"]'])
+def test_the_disk_is_not_searched_for_the_dataset_of_a_run_from_somebody_else(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table("Why is the sky blue?")
+    for folder in (Path("books"), tmp_path / "home"):
+        folder.mkdir()
+        for number in range(20):
+            (folder / f"{number}.txt").write_text("text", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(memorization, "MAX_ENTRIES", 10)
+    with pytest.raises(DatasetError, match="has more than 10 files and folders: pass the files"):
+        load_training_text(run_of(dataset))
+
+
 def test_report_counts_kinds_and_duplicates_and_returns_examples() -> None:
     novel = "Ships at night are quiet"
     near, nearer = "What did you dream about last night?", "What did you dream of last nights?"

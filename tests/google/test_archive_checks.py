@@ -27,7 +27,7 @@ from archives import (
 )
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.google import archive_checks
-from gpt2_helpers.google.archive_checks import read_contents
+from gpt2_helpers.google.archive_checks import is_complete, read_contents
 from gpt2_helpers.system.files import sha256_path
 from toy_runs import save_run
 
@@ -65,9 +65,9 @@ def test_a_damaged_header_is_not_taken_for_the_end() -> None:
 
 def test_an_archive_must_have_the_size_in_its_hash_file() -> None:
     size = write_archive(*CHECKPOINT).stat().st_size
-    for recorded, is_complete in ((size - 1, True), (size, True), (size + 1, False)):
+    for recorded, is_whole in ((size - 1, True), (size, True), (size + 1, False)):
         sha256_path(ARCHIVE).write_text(f"# {recorded} bytes\n")
-        if is_complete:
+        if is_whole:
             assert read_contents(ARCHIVE).step == 4
         else:
             with pytest.raises(CheckpointError, match=f"it has {size:,} of {recorded:,} bytes"):
@@ -155,6 +155,7 @@ def test_archives_that_are_not_one_run_are_rejected(make: Callable[[], Any], mes
     [
         *(raw_header(size, kind.encode()) for size in (NEGATIVE, HUGE) for kind in "0LKxgXZ"),
         raw_header(NEGATIVE, b"5"),
+        raw_header(b"\xff" * 12, b"L"),  # -1
         raw_header(EMPTY, b"L") * 5_000,  # names of names of names
         pax_header("size", "-1024") + raw_header(EMPTY, b"0"),
         pax_header("mtime", "nan") + raw_header(EMPTY, b"0", "checkpoint/run1/model-6.index"),
@@ -214,6 +215,8 @@ def test_a_hash_file_of_an_invalid_size_or_kind_is_ignored() -> None:
         ([4, 6], b"5\n", 6),  # the checkpoint of this step is not in the archive
         ([1, 6], b"x", 6),
         ([1, 6], None, 6),
+        ([0, 6], b"x", 6),
+        ([0, 6], None, 6),
         ([0], b"5\n", 0),
         ([None], b"5\n", 5),  # model.index has no step
         ([None], None, 0),
@@ -226,7 +229,8 @@ def test_the_step_is_that_of_the_counter_or_of_the_newest_checkpoint(
     files = [(f"checkpoint/run1/{name}.index", b"x") for name in names]
     if counter is not None:
         files.insert(0, ("checkpoint/run1/counter", counter))
-    files.append(("checkpoint/run1/hparams.json", b"9"))
+    for other in ("hparams.json", "events/counter", "model-9.meta"):
+        files.append((f"checkpoint/run1/{other}", b"4"))
     write_archive(*files)
     assert read_contents(ARCHIVE).step == step
 
@@ -257,3 +261,44 @@ def test_what_is_no_archive_is_not_called_truncated() -> None:
         sha256_path(ARCHIVE).write_text(f"# {recorded} bytes\n")
         with pytest.raises(CheckpointError, match=message):
             read_contents(ARCHIVE)
+
+
+def test_an_archive_may_end_with_a_folder() -> None:
+    folder = tar_info("checkpoint/run1/events", type=tarfile.DIRTYPE)
+    whole = write_archive(*CHECKPOINT, folder).read_bytes()
+    least = 512 * (2 * len(CHECKPOINT) + 1) + 1024
+    for size in (least, least - 1):
+        ARCHIVE.write_bytes(whole[:size])
+        assert is_complete(ARCHIVE) is (size == least)
+
+
+def test_an_archive_that_is_not_one_run_is_not_complete() -> None:
+    assert is_complete(write_archive(*CHECKPOINT))
+    assert not is_complete(write_archive(*CHECKPOINT, ("outside", b"x")))
+
+
+@pytest.mark.parametrize("values", [{"sparse": [(0, 1)]}, {"size": -1}])
+def test_sparse_files_and_negative_sizes_are_rejected(values: dict[str, Any]) -> None:
+    member = tar_info("checkpoint/run1/x", **values)
+    with pytest.raises(CheckpointError, match="is not a plain file"):
+        archive_checks._check_member(ARCHIVE, member)
+
+
+def test_what_tarfile_rejects_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reject(*_: object) -> None:
+        raise tarfile.TarError("a new reason")
+
+    write_archive(*CHECKPOINT)
+    monkeypatch.setattr(tarfile, "data_filter", reject, raising=False)
+    with pytest.raises(CheckpointError, match=r"is rejected \(a new reason\), but an archive"):
+        read_contents(ARCHIVE)
+
+
+def test_a_run_without_its_folders_is_explained() -> None:
+    write_archive(("run1/model-4.index", b"x"))
+    with pytest.raises(CheckpointError, match="if you made the archive, unpack it there yourself"):
+        read_contents(ARCHIVE)
+    write_archive(("../model-4.index", b"x"))
+    with pytest.raises(CheckpointError) as caught:
+        read_contents(ARCHIVE)
+    assert "if you made" not in str(caught.value)

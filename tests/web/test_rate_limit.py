@@ -71,6 +71,17 @@ def test_a_request_over_the_size_of_the_bucket_needs_a_full_one(clock: Clock) ->
     assert wait_of(limiter, "a", 1) == 0
 
 
+def test_the_error_says_the_limit_and_a_time_to_wait_of_at_least_a_second(clock: Clock) -> None:
+    for per_minute, limit in ((1, "1 text per minute"), (2, "2 texts per minute")):
+        limiter = RateLimiter(per_minute)
+        limiter.charge("a", per_minute)
+        with pytest.raises(TooManyRequests, match=rf"^rate limit \({limit}\) exceeded: retry in "):
+            limiter.charge("a", 1)
+    limiter = RateLimiter(600)
+    limiter.charge("a", 600)
+    assert wait_of(limiter, "a") == 1  # a text is refilled in a tenth of a second
+
+
 def test_a_limit_of_zero_limits_nothing() -> None:
     limiter = RateLimiter(0)
     assert [wait_of(limiter, "a", 8) for _ in range(50)] == [0] * 50
