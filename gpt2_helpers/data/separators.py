@@ -12,6 +12,7 @@ from gpt2_helpers.data.table_rows import sample_rows
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _EXPECTED = {".tsv": "\t"}
 
+_MARKS = regex.compile(r"<\|\w+\|>")  # such as <|startoftext|>
 _DECLARATION = regex.compile(r'\s*"?sep=([^\w\s"]|\t)"?\s*', regex.IGNORECASE)
 
 
@@ -55,6 +56,7 @@ def detect_separator(lines: list[str], expected: str, is_complete: bool = True) 
     """
     if lines and (declared := _DECLARATION.fullmatch(lines[0])):
         return Separator(declared[1], is_declared=True)
+    lines = [_MARKS.sub("", line) for line in lines]  # their bars separate no columns
     best, best_score = expected, _score(lines, expected, is_complete, is_expected=True)
     for other in SEPARATOR_NAMES:
         if other != expected and (score := _score(lines, other, is_complete)) > best_score:

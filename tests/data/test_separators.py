@@ -63,3 +63,12 @@ def test_a_declared_separator_is_used(line: str) -> None:
 def test_a_quoted_field_that_the_sample_cuts_off_does_not_count() -> None:
     lines = ["id;text\n", "1;one\n", '2;"two\n', "lines\n"]
     assert detect_separator(lines, ",", is_complete=False).character == ";"
+
+
+def test_the_bars_of_marks_separate_no_columns() -> None:
+    marked = "<|startoftext|>{}<|endoftext|>\n"
+    rows = [marked.format(text) for text in ("Hello there", "How are you?", "Fine, thanks")]
+    assert detect_separator(rows, ",").character == ","
+    assert detect_separator(["text\n", *rows], ",").character == ","
+    rows = [row.replace("\n", "|7\n") for row in rows]
+    assert detect_separator(rows, ",").character == "|"

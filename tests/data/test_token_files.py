@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpt2_helpers.data import token_files
 from gpt2_helpers.data.token_files import memmap_tokens, read_tokens, write_dataset_file, write_npz
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system.files import drain
@@ -78,6 +79,55 @@ def test_the_size_of_the_vocabulary_is_the_first_id_that_is_too_large(tmp_path: 
         DatasetError, match="ids up to 300, but this model's vocabulary ends at 299"
     ):
         read(tmp_path / "a.npy", 300)
+
+
+def test_a_chunk_with_an_id_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_files, "_CHUNK_TOKENS", 2)
+    np.save(tmp_path / "a.npy", np.array([1, 299, 0, 300, 2, 3]))
+    reading = read_tokens(tmp_path / "a.npy", 300)
+    assert next(reading).tolist() == [1, 299]
+    with pytest.raises(DatasetError, match="ids up to 300"):
+        next(reading)
+
+
+def test_all_versions_of_npy_files_are_read(tmp_path: Path) -> None:
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with (tmp_path / "a.npy").open("wb") as file:
+            np.lib.format.write_array(file, IDS[:100], version)
+        assert read(tmp_path / "a.npy") == IDS[:100].tolist()
+
+
+@pytest.mark.parametrize(
+    ("start", "shape", "message"),
+    [
+        (b"\x93NUMPY", "(-1,)", "of shape (-1,), not a list of token ids"),
+        (b"\x93NUMPY", "(", "a.npy is not an array"),
+        (b"anarray", "(2,)", "a.npy is not an array"),
+    ],
+)
+def test_an_invalid_header_is_an_error(
+    tmp_path: Path, start: bytes, shape: str, message: str
+) -> None:
+    header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    data = start[:6] + b"\x01\x00" + (118).to_bytes(2, "little") + header.encode()
+    (tmp_path / "a.npy").write_bytes(data + bytes(4))
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        read(tmp_path / "a.npy")
+
+
+def test_minus_one_is_no_id(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([1, -1]))
+    with pytest.raises(DatasetError, match="contains the id -1"):
+        read(tmp_path / "a.npy")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "missing.npy"
+    with pytest.raises(DatasetError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path} cannot be read: No such file or directory"
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:

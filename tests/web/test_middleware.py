@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpt2_helpers.session import Session
-from gpt2_helpers.web import middleware
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import BadRequest, TooManyRequests
 from gpt2_helpers.web.middleware import SecurityMiddleware
@@ -189,7 +188,7 @@ def test_a_failed_request_is_logged_with_status_500_and_its_duration(
 ) -> None:
     logged: list[tuple[str, int, float]] = []
     clock = iter([100.0, 102.5])
-    monkeypatch.setattr(middleware.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("gpt2_helpers.web.middleware.time.monotonic", lambda: next(clock))
     app = SecurityMiddleware(
         raising(ZeroDivisionError()), CONFIG, None, lambda *entry: logged.append(entry)
     )
