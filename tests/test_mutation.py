@@ -81,7 +81,13 @@ def unused(number: int) -> bool:
     return number > 7
 """
 TESTS = """\
+import sys
+
 from gpt2_helpers.a import shorten
+
+
+def test_that_ends_tracing() -> None:
+    sys.settrace(None)
 
 
 def test_at_most_three_words_are_kept() -> None:

@@ -179,6 +179,7 @@ class _Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._current = self.tests.lines.setdefault(item.nodeid, set())
+        sys.settrace(self._trace)  # Python removes it after an error in it, such as RecursionError
         start = time.process_time()
         result = yield
         self.tests.seconds[item.nodeid] = time.process_time() - start
