@@ -26,8 +26,7 @@ class DatasetConfig(ValidatedConfig):
     )
     deduplicate: bool = option(
         False,
-        "leave out documents that are the same as earlier ones except for case and white space, "
-        "or nearly the same if datasketch is installed",
+        "leave out copies of earlier documents, and near copies if datasketch is installed",
         label="Remove duplicates",
         advanced=True,
     )
@@ -40,8 +39,8 @@ class DatasetConfig(ValidatedConfig):
     )
     keywords_from: str | None = option(
         None,
-        "where to draw keywords from, which become the prompts of the texts of column",
-        label="Keywords from column",
+        "take the most typical words of this column of the data as prompts",
+        label="Keyword source",
         default_text="none",
         advanced=True,
     )
@@ -57,14 +56,14 @@ class DatasetConfig(ValidatedConfig):
     )
     strip_boilerplate: bool = option(
         False,
-        "leave out Project Gutenberg's header and licence in text files",
-        label="Remove Project Gutenberg's licence",
+        "leave out the header and licence of Project Gutenberg in text files",
+        label="Strip boilerplate",
         advanced=True,
     )
     unwrap: bool = option(
         False,
         "join the hard-wrapped lines of text files into paragraphs",
-        label="Join wrapped lines",
+        label="Unwrap lines",
         advanced=True,
     )
 

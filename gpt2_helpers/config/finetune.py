@@ -129,8 +129,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     windows: str = option(
         "auto",
-        "stream cuts texts anywhere; documents fills each sequence with whole texts, which are "
-        "trained separately; auto uses documents for tables",
+        "stream cuts texts anywhere, documents keeps them whole; auto uses documents for tables",
         label="Fill sequences with",
         choices=("auto", "stream", "documents"),
         advanced=True,

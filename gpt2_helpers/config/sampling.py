@@ -70,7 +70,7 @@ class SamplingConfig(ValidatedConfig):
     )
     prompt_suffix: str | None = option(
         None,
-        "text put after every prompt; with it, only the continuation is shown",
+        "text that ends every prompt; with it, only the continuation is shown",
         label="After the prompt",
         default_text="as the run was trained",
     )
