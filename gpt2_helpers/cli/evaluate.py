@@ -32,9 +32,8 @@ def parser() -> Parser:
     parser = Parser(
         "evaluate",
         "FILE...",
-        "Measure how well runs, checkpoints and pretrained models predict texts that they were\n"
-        "not trained on: loss (nats per token), perplexity and bits per byte, of each document\n"
-        "and of all. Only bits per byte can be compared between different vocabularies.",
+        "Measure how well runs, checkpoints and models predict new texts: loss, perplexity, bits\n"
+        "per byte. Only bits per byte can be compared between different vocabularies.",
         (
             "--run-name run1 held-out.txt",
             "--run-name run1/model-500 --run-name run1/model-1000 --model-name 124M held-out.txt",

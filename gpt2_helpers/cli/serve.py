@@ -26,7 +26,6 @@ def parser() -> Parser:
         f"this machine only. If {KEY} is set, requests must send its value as API key.",
         (
             "",
-            "--run-name run1",
             "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",
             "--run-name run1 --models titles --models tiny",
         ),

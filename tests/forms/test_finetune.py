@@ -133,7 +133,8 @@ def test_the_form_has_every_option() -> None:
     rows = {*form.form._rows}
     names = {f.name for kind in (FinetuneConfig, RunConfig, DatasetConfig) for f in fields_of(kind)}
     assert names - rows == {
-        *("column", "encoding", "print_every"),  # the first two are in the data picker
+        *("column", "prompt_column", "keywords_from", "encoding"),  # in the data picker
+        "print_every",
         *("checkpoint_dir", "model_dir", "sample_dir"),
     }
     assert form.data_config == DatasetConfig()

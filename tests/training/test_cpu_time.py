@@ -14,7 +14,7 @@ def test_the_estimate_agrees_with_measurements_on_two_cores() -> None:
     sequence = finetuning_seconds(PRETRAINED_CONFIGS["124M"], STEP, cores=2)
     assert sequence == pytest.approx(5.7, rel=0.1)
     tiny = ModelConfig.load(BUNDLED_FOLDER)
-    assert tiny.n_ctx / finetuning_seconds(tiny, STEP, cores=2) == pytest.approx(1300, rel=0.2)
+    assert tiny.n_ctx / finetuning_seconds(tiny, STEP, cores=2) == pytest.approx(1000, rel=0.3)
 
 
 def test_options_change_the_estimate() -> None:

@@ -18,6 +18,7 @@ def test_each_error_has_a_status() -> None:
         "BadRequest": 400,
         "Unauthorized": 401,
         "ForbiddenHost": 403,
+        "UnknownModel": 404,
         "PayloadTooLarge": 413,
         "UriTooLong": 414,
         "UnsupportedMediaType": 415,

@@ -148,6 +148,8 @@ def test_lists_are_typed_line_by_line(opened: OpenPage) -> None:
     assert sent["logit_bias"] == {" the": -2, " ": 1}
     assert (sent["regex"], sent["banned_words"]) == ("[a-z]+", None)
     page.locator("#notice", has_text="set only one of choices, regex and truncate").wait_for()
+    assert all("400 (Bad Request)" in message for message in opened.messages)
+    opened.messages.clear()  # the browser reports the refused request
 
 
 def test_a_link_to_the_settings_contains_them_and_the_prompt(

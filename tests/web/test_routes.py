@@ -276,7 +276,7 @@ def test_score_needs_the_key_and_json(tiny: Session) -> None:
 def test_model_describes_the_model_and_its_options(client: httpx.Client) -> None:
     model = client.get("/api/model").json()
     assert model["name"] == "tiny"
-    assert model["parameters"] == 5_853_184
+    assert model["parameters"] == 7_432_704
     options = {option["name"]: option for option in model["options"]}
     assert options["length"]["maximum"] == 1023
     assert options["length"]["type"] == "integer"
