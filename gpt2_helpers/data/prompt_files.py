@@ -58,7 +58,7 @@ def given_prompts(
         option: Name of the parameter of `prefix`, for error messages.
 
     Raises:
-        OptionError: Both are given, or `prefix` is no string or list.
+        OptionError: Both are given, or `prefix` is not a string or list.
         DatasetError: See `read_prompts`.
 
     >>> given_prompts(None), given_prompts(["a", "b"])

@@ -20,8 +20,8 @@ def summarize(tokens: AnyIds, tokenizer: Tokenizer, end_of_text: int | None) -> 
     Args:
         tokens: Token ids (count,).
         tokenizer: The tokenizer of the ids.
-        end_of_text: The id after each document; None if it is encoded as plain text, in which case
-            documents are not told apart.
+        end_of_text: The id after each document; None if it is encoded as plain text: all
+            of the data is then one document.
 
     Returns:
         Sentences on the longest documents and on duplicates, and up to three examples as the model

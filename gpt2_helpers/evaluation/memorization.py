@@ -273,15 +273,16 @@ def load_training_text(folder: RunFolder) -> TrainingTextIndex:
 
 
 def _existing_paths(folder: RunFolder, dataset: str) -> list[str] | None:
+    # A run from somebody else must not make this machine send requests.
+    if any(map(is_url, dataset_paths(dataset))):
+        return None
     # The recorded path is relative to the folder in which training was started.
     for place in (Path(), folder.checkpoint_dir.parent):
-        paths = [name if is_url(name) else str(place / name) for name in dataset_paths(dataset)]
-        local = [path for path in paths if not is_url(path)]
-        for path in local:
+        paths = [str(place / name) for name in dataset_paths(dataset)]
+        for path in paths:
             check_extent(path, MAX_ENTRIES)
         try:
-            if local:
-                find_files(local)
+            find_files(paths)
         except DatasetError:
             continue
         return paths

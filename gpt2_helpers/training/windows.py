@@ -35,7 +35,7 @@ def choose_windows(
         `STREAM` or `DOCUMENTS`.
 
     Raises:
-        OptionError: Documents cannot be told apart.
+        OptionError: The ends of documents are not encoded as a token.
 
     Example:
         >>> choose_windows("auto", None, is_table=True, legacy_tokens=False)

@@ -65,7 +65,7 @@ def test_empty_documents_are_left_out() -> None:
 
 def test_a_newline_inside_a_document_is_kept() -> None:
     tokens = stream([[5, NEWLINE, 6], [NEWLINE, 7]], [])
-    # At the start of a document it is taken for what stands between two.
+    # At the start of a document it counts as the separator.
     assert targets_of(find_documents(tokens, END, NEWLINE)) == [[5, NEWLINE, 6, END], [7, END]]
 
 

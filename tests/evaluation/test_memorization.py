@@ -175,7 +175,15 @@ def test_the_training_text_is_found_from_another_working_folder(
 
 @pytest.mark.parametrize(
     ("dataset", "reason"),
-    [("gone.csv", "cannot find gone.csv, the dataset of the run run1"), ("", "does not record")],
+    [
+        ("gone.csv", "cannot find gone.csv, the dataset of the run run1"),
+        ("", "does not record"),
+        # A run from somebody else must not make this machine send requests.
+        (
+            "http://127.0.0.1:9/x.csv",
+            "cannot find http://127.0.0.1:9/x.csv, the dataset of the run",
+        ),
+    ],
 )
 def test_an_unknown_or_missing_training_text_is_an_error(dataset: str, reason: str) -> None:
     with pytest.raises(DatasetError, match=reason):
