@@ -40,8 +40,8 @@ def read_values(name: str, chunks: Iterator[str], is_lines: bool) -> Iterator[Va
         is_lines: Whether the file is named like JSON Lines.
 
     Yields:
-        The layout first, then the records: the values of the lines or of the list. An object that
-        is no list of lines is a record itself if it is small; the list in a larger one is read.
+        The layout first, then the records: the values of the lines or of the list. A file with a
+        single object has one record if it is small; in a larger one, the list inside is read.
 
     Raises:
         DatasetError: The text is not JSON, or a value is too long or nested too deeply; the message

@@ -67,7 +67,7 @@ def find_documents(
     Args:
         tokens: All token ids, (count,).
         end_of_text: The id that ends each document, and is part of it.
-        separator: An id that may stand between two documents and belongs to none, such as that of
+        separator: An id that may separate two documents and belongs to neither, such as that of
             a newline after the rows of a table.
         has_start_marker: Whether documents begin with a marker, which is given in generation. Its
             first id is not predicted then. Otherwise it is predicted from `end_of_text`, from

@@ -16,6 +16,14 @@ from gpt2_helpers.generation.exclusions import EXCLUDED
 from gpt2_helpers.generation.token_table import TokenTable
 from gpt2_helpers.types import Floats
 
+# Half a second for an expression and tenths for a token, since requests come from strangers: with
+# llguidance's own limits `(a{1000}){1000}` takes seconds.
+_LIMITS = {
+    "initial_lexer_fuel": 200_000,  # expressions made while the automaton is built
+    "step_lexer_fuel": 50_000,  # and for one token
+    "max_lexer_states": 20_000,
+}
+
 
 class Choices:
     """Allows only texts that are one of `choices`; see `LogitsProcessor`.
@@ -70,7 +78,8 @@ class Regex:
             raise OptionError(
                 f"regex {brief_repr(pattern)} cannot be used: it has a lone surrogate"
             ) from None
-        self._matcher = library.LLMatcher(_vocabulary(table), grammar, log_level=0)
+        limits = library.LLParserLimits(**_LIMITS)
+        self._matcher = library.LLMatcher(_vocabulary(table), grammar, log_level=0, limits=limits)
         self._allowed()
         if error := self._matcher.get_error():
             # The last lines show the grammar that llguidance made of the expression.

@@ -105,6 +105,13 @@ def test_an_invalid_expression_is_an_error_of_one_line(expression: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_expression_that_would_take_seconds_to_compile_is_refused() -> None:
+    pytest.importorskip("llguidance")
+    words = "|".join(f"word{n}" for n in range(40_000))
+    with pytest.raises(OptionError, match="cannot be used: .*too big"):
+        Regex(words, TABLE)
+
+
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llguidance", None)
     with pytest.raises(MissingPackageError, match=r"gpt2-helpers\[constrained\]"):

@@ -89,8 +89,8 @@ def error_text(error: BaseException) -> str:
     if is_out_of_memory(error):
         return (
             "out of memory: use a smaller model, a smaller batch size or shorter texts; for "
-            "training, turn on gradient checkpointing; sess.close() frees the model of a session "
-            "that is no longer needed"
+            "training, turn on gradient checkpointing; sess.close() frees the model of an unused "
+            "session"
         )
     text = " ".join(str(error).split())
     if len(text) > MAX_ERROR_LENGTH:

@@ -1,6 +1,6 @@
 """The style of all forms: one style sheet, and the HTML of short messages. Escapes all text.
 
-There is no common way to find out whether a notebook has a light or a dark theme. So text inherits
+Notebooks do not say in a common way whether their theme is light or dark. So text inherits
 its color, and other colors come from variables of the front end (--jp-* in JupyterLab, --vscode-*
 in VS Code), with a fallback that is readable in both themes.
 """
