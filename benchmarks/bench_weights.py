@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from workloads import END, END_PROBABILITY
+from gpt2_helpers.bench.workload import END_PROBABILITY
+from workloads import END
 
 NAMES = ("124M", "124M-ends")
 HERE = Path(__file__).resolve().parent

@@ -29,12 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import table
+from gpt2_helpers.bench.worker_process import WorkerProcess, environment
+from gpt2_helpers.bench.workload import Workload
 from gpt2_helpers.system.files import atomic_write_text
 from interleave import Start, measure
-from machine_info import ROOT, environment, machine
+from machine_info import ROOT, machine
 from same_weights import find_other_weights
 from worker import VARIANTS
-from worker_process import WorkerProcess
 from workloads import (
     BASELINES,
     CTRANSLATE2,
@@ -43,7 +44,6 @@ from workloads import (
     OURS_FP32,
     TRANSFORMERS,
     WORKLOADS,
-    Workload,
 )
 
 HERE = Path(__file__).resolve().parent
@@ -117,13 +117,13 @@ def prepare(options: argparse.Namespace) -> None:
     log = options.folder / "logs" / "weights.log"
     with log.open("wb") as errors:
         made = subprocess.run(
-            [sys.executable, script, folder, *arguments], env=environment(), stderr=errors
+            [sys.executable, script, folder, *arguments], env=environment(HERE), stderr=errors
         )
         if made.returncode:
             raise SystemExit(f"making the weights failed: see {log}")
         converted = subprocess.run(
             [options.baselines_python, script, folder, "--convert"],
-            env=environment(),
+            env=environment(HERE),
             stderr=errors,
         )
     if converted.returncode:  # the libraries that need them will fail with a reason
@@ -180,7 +180,7 @@ def _starter(workload: Workload, options: argparse.Namespace) -> Start:
         python = sys.executable if table.belongs_to(variant, OURS) else options.baselines_python
         command = [python, str(HERE / "worker.py"), variant, workload.name, str(weights)]
         log = options.folder / "logs" / f"{workload.name} {variant}.log"
-        return WorkerProcess(command, log, TIMEOUT)
+        return WorkerProcess(command, log, TIMEOUT, [HERE])
 
     return start
 

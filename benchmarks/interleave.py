@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import table
-from worker_process import WorkerError, WorkerProcess
-from workloads import BASELINES, OURS, Workload
+from gpt2_helpers.bench.worker_process import WorkerError, WorkerProcess
+from gpt2_helpers.bench.workload import Workload
+from workloads import BASELINES, OURS
 
 TOO_SLOW = 2  # times as slow as another variant of the same library: one round is enough
 

@@ -11,19 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.bench import worker
+from gpt2_helpers.bench.worker_process import environment
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "benchmarks"
 
 
-def environment() -> dict[str, str]:
-    """The environment of a subprocess that imports this checkout, not an installed package."""
-    paths = [str(ROOT), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-
-
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run `command` and capture its output. Raises SystemExit if it fails."""
-    result = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(
+        command, env=environment(HERE), cwd=ROOT, capture_output=True, text=True
+    )
     if result.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr.strip()}")
     return result
@@ -52,11 +51,10 @@ def median(results: Sequence[Mapping[str, Any]], name: str) -> float:
 
 
 def peak_memory() -> int:
-    """This process's peak resident memory in bytes. Raises SystemExit outside Linux."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("/proc/self/status has no VmHWM: run this on Linux")
+    """This process's peak resident memory in bytes. Raises SystemExit where it is not known."""
+    if not (found := worker.peak_memory()):
+        raise SystemExit("peak memory is not known here: run this on Linux or macOS")
+    return found
 
 
 def machine() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpt2_helpers.bench.worker_process import WorkerError
 from interleave import Start
 from worker import VARIANTS
-from worker_process import WorkerError
 from workloads import CTRANSLATE2, CTRANSLATE2_INT8, OURS_FP32
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workloads import BASELINES, OURS, OURS_FP32, WORKLOADS, Workload
+from gpt2_helpers.bench.workload import Workload
+from workloads import BASELINES, OURS, OURS_FP32, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"

@@ -5,50 +5,15 @@ A target is how many times as fast (or as small) as the other library this proje
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from gpt2_helpers.bench.workload import Workload
 
 LENGTH = 100
 END = 50256  # the end-of-text token
-END_PROBABILITY = 1 / 20  # of the end token at each position, in the workload with varying lengths
-# Texts generated per round in that workload. Baselines generate batch after batch, each as long as
-# its longest text, so a few batches show their rate; ours refills the places of finished texts.
-OUR_TEXTS, BASELINE_TEXTS = 400, 60
 
 GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB = "gpt-2-simple", "transformers", "KerasHub"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2 fp32", "CTranslate2 int8"
 OURS, OURS_FP32 = "gpt2-helpers", "gpt2-helpers fp32"
 BASELINES = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What is measured, and the target against each baseline.
-
-    `unit` is the unit of its values: seconds or GB if `lower_is_better`, otherwise a rate.
-    """
-
-    name: str
-    title: str
-    kind: str  # generate, texts, finetune, memory, cold start, tokenize or most likely
-    unit: str
-    targets: dict[str, float]
-    batch: int = 1
-    length: int = LENGTH
-    top_k: int = 0
-    top_p: float = 0.0
-    accumulate: int = 1
-    rounds: int = 5
-    quick: bool = field(default=False, kw_only=True)  # part of `make bench-quick`
-
-    @property
-    def needs_new_process(self) -> bool:
-        """Whether each round runs in a new process, because of what is measured or of its size."""
-        large = self.kind == "finetune" and self.batch > 1
-        return large or self.kind in ("memory", "cold start", "tokenize")
-
-    @property
-    def lower_is_better(self) -> bool:
-        return self.kind in ("finetune", "memory", "cold start", "tokenize")
 
 
 def _generation(name: str, title: str, targets: tuple[float, ...], **options: object) -> Workload:

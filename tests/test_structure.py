@@ -48,12 +48,13 @@ MAY_IMPORT = {
     "loaded_model": "data checkpoint generation",
     "session": "loaded_model training google",
     "web": "session console",
+    "bench": "session",
     "api_drive": "google console",
     "api_setup": "session console",
     "api": "api_setup api_drive docstrings web",
-    "forms": "session web",
+    "forms": "session web bench",
     "__init__": "api",
-    "cli": "__init__ session web",
+    "cli": "__init__ session web bench",
     "__main__": "cli",
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
-from workloads import BASELINE_TEXTS, Workload
 
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import tokenizing
-from workloads import BASELINE_TEXTS, Workload
+from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
 
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from workloads import BASELINE_TEXTS, END, Workload
+from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
+from workloads import END
 
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 from gpt2_helpers import __version__
 from gpt2_helpers.cli import (
     adapt,
+    bench,
     card,
     download,
     encode,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "import": import_model,
     "info": info,
     "card": card,
+    "bench": bench,
     "serve": serve,
 }
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpt2_helpers.errors import printable
 from gpt2_helpers.evaluation.documents import Document
 from gpt2_helpers.evaluation.scoring import Measures, Scorer
+from gpt2_helpers.system.tables import aligned
 
 SHOWN_DOCUMENTS = 20  # in the tables; JSON has all of them
 _START_CHARACTERS = 40  # of a document, to recognize it
@@ -120,7 +120,7 @@ def as_lines(models: Sequence[ModelResult]) -> list[str]:
     there are several, one of the documents with a column for each model."""
     documents = models[0].documents
     head = ["all documents", "tokens", "loss", "perplexity", "bits per byte"]
-    lines = _table([head, *([model.name, *_cells(model.total)] for model in models)])
+    lines = aligned([head, *([model.name, *_cells(model.total)] for model in models)])
     if len(documents) == 1:
         return lines
     if len(models) == 1:
@@ -133,7 +133,7 @@ def as_lines(models: Sequence[ModelResult]) -> list[str]:
         ]:
             values = (f"{document.measures.bits_per_byte:.4f}" for document in same)
             rows.append([_name(same[0]), *values, same[0].start])
-    lines += ["", *_table(rows)]
+    lines += ["", *aligned(rows)]
     if (more := len(documents) - SHOWN_DOCUMENTS) > 0:
         lines.append(f"and {more:,} more document{'s' * (more > 1)}, which --json lists too")
     return lines
@@ -150,19 +150,3 @@ def _cells(measures: Measures) -> list[str]:
         f"{measures.perplexity:,.2f}",
         f"{measures.bits_per_byte:.4f}",
     ]
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    """Lines with aligned columns: the first and a last one of texts to the left, numbers to the
-    right."""
-    rows = [[printable(cell) for cell in row] for row in rows]  # names and texts of any origin
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    has_text = not rows[0][-1]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[0] = row[0].ljust(widths[0])
-        if has_text:
-            cells[-1] = row[-1]
-        lines.append("  ".join(cells).rstrip())
-    return lines

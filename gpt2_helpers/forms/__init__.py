@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gpt2_helpers.errors import import_optional
 
 if TYPE_CHECKING:
+    from gpt2_helpers.forms.bench import measure_speed
     from gpt2_helpers.forms.bigquery import BigQueryForm
     from gpt2_helpers.forms.compare import compare
     from gpt2_helpers.forms.data_picker import DataPicker
@@ -48,6 +49,7 @@ _MODULES = {
     "compare": "compare",
     "download": "widgets.downloads",
     "download_button": "widgets.downloads",
+    "measure_speed": "bench",
     "show_advice": "memorization",
     "show_memorization": "memorization",
     "show_probabilities": "probabilities",
@@ -65,6 +67,7 @@ __all__ = [
     "compare",
     "download",
     "download_button",
+    "measure_speed",
     "show_advice",
     "show_memorization",
     "show_probabilities",

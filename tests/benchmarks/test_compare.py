@@ -14,7 +14,8 @@ import pytest
 import compare
 import table
 from benchmark_fakes import rounds
-from workloads import BASELINES, KERAS_HUB, OURS, OURS_FP32, WORKLOADS, Workload
+from gpt2_helpers.bench.workload import Workload
+from workloads import BASELINES, KERAS_HUB, OURS, OURS_FP32, WORKLOADS
 
 
 def test_variants_depend_on_the_workload(monkeypatch: pytest.MonkeyPatch) -> None:

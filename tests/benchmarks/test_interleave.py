@@ -7,8 +7,9 @@ import pytest
 import interleave
 import table
 from benchmark_fakes import SPEED, ScriptedProcess, measure_scripted
-from worker_process import WorkerError, WorkerProcess
-from workloads import OURS, TRANSFORMERS, Workload
+from gpt2_helpers.bench.worker_process import WorkerError, WorkerProcess
+from gpt2_helpers.bench.workload import Workload
+from workloads import OURS, TRANSFORMERS
 
 
 def test_variants_alternate() -> None:

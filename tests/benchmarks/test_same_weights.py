@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark_fakes import ScriptedProcess
+from gpt2_helpers.bench.worker_process import WorkerError
 from same_weights import find_other_weights
-from worker_process import WorkerError
 from workloads import (
     BASELINES,
     CTRANSLATE2,

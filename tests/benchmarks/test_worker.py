@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import compare
-from worker_process import WorkerError, WorkerProcess
+from gpt2_helpers.bench.worker_process import WorkerError, WorkerProcess
 from workloads import MOST_LIKELY
 
 BENCHMARKS = Path(compare.__file__).parent
@@ -48,8 +48,8 @@ def prepare(workload, folder, behavior):
         return (3, 0.5) if behavior == "has a clock" else len(runs)
     return run
 
-sys.modules["baselines.fake"] = types.ModuleType("baselines.fake")
-sys.modules["baselines.fake"].prepare = prepare
+sys.modules["fake"] = types.ModuleType("fake")
+sys.modules["fake"].prepare = prepare
 worker.VARIANTS["fake"] = ("fake", sys.argv.pop())
 worker.main()
 """

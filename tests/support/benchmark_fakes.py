@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import interleave
-from worker_process import WorkerProcess
-from workloads import KERAS_HUB, OURS, TRANSFORMERS, WORKLOADS, Workload
+from gpt2_helpers.bench.worker_process import WorkerProcess
+from gpt2_helpers.bench.workload import Workload
+from workloads import KERAS_HUB, OURS, TRANSFORMERS, WORKLOADS
 
 SPEED = Workload("speed", "generate", "generate", "tokens/s", {TRANSFORMERS: 2.0, KERAS_HUB: 3.0})
 

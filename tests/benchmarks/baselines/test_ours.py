@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from baselines import ours
-from workloads import MOST_LIKELY, WORKLOADS, Workload
+from gpt2_helpers import bench
+from gpt2_helpers.bench.workload import Workload
+from workloads import MOST_LIKELY, WORKLOADS
 
 TEXTS = 60  # instead of OUR_TEXTS; enough for a mean length
 LENGTH = 60  # longest generated text
@@ -19,7 +21,7 @@ def test_every_workload_runs(
     workload: Workload, weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ours, "OUR_TEXTS", TEXTS)
+    monkeypatch.setattr(bench.ours, "OUR_TEXTS", TEXTS)
     workload = dataclasses.replace(workload, length=min(workload.length, LENGTH))
     folder = weights / ("124M-ends" if workload.kind == "texts" else "124M")
     result = ours.prepare(workload, folder, "float32")()

@@ -19,7 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from machine_info import environment
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+def environment(*folders: Path) -> dict[str, str]:
+    """The environment of a process that imports this package, and modules in `folders`."""
+    paths = [str(PACKAGE_PARENT), *map(str, folders)]
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class WorkerError(Exception):
@@ -27,16 +34,25 @@ class WorkerError(Exception):
 
 
 class WorkerProcess:
-    """Runs `command` in an empty folder of its own; its stderr goes into `log`."""
+    """Runs `command` in an empty folder of its own; its stderr goes into `log`.
 
-    def __init__(self, command: Sequence[str], log: Path, timeout: float) -> None:
-        """Start the process and wait until it is ready. Raises WorkerError.
+    Args:
+        command: The program and its arguments.
+        log: File for its stderr.
+        timeout: Seconds that it may take to get ready, and for each round.
+        paths: Folders with modules that it imports, besides this package.
 
-        Args:
-            command: The program and its arguments.
-            log: File for its stderr.
-            timeout: Seconds that it may take to get ready, and for each round.
-        """
+    Attributes:
+        seconds_to_ready: From its start until it was ready.
+        first_seconds: Those of the round that warmed it up; 0 without one.
+
+    Raises:
+        WorkerError: It failed, or took too long.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, timeout: float, paths: Sequence[Path] = ()
+    ) -> None:
         self.timeout, self._folder = timeout, tempfile.TemporaryDirectory()
         self._answers: queue.Queue[str] = queue.Queue()
         start = time.perf_counter()
@@ -48,7 +64,7 @@ class WorkerProcess:
                 stderr=errors,
                 text=True,
                 cwd=self._folder.name,
-                env=environment(),
+                env=environment(*paths),
                 # Ctrl-C reaches only the parent, which then ends the whole process group.
                 start_new_session=True,
             )
@@ -58,7 +74,7 @@ class WorkerProcess:
         reader = threading.Thread(target=self._read, args=[self._process.stdout], daemon=True)
         reader.start()
         try:
-            self._answer()
+            self.first_seconds: float = self._answer().get("first_seconds", 0.0)
         except BaseException:
             self.close()
             raise

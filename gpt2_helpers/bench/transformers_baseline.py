@@ -1,16 +1,30 @@
-"""Hugging Face transformers on PyTorch; the option is fp32 or bf16, optionally compiled."""
+"""Hugging Face transformers on PyTorch, on the GPU if PyTorch sees one.
+
+The option is fp32, bf16 or fp16, optionally followed by "compiled", or auto: fp32 on a processor,
+on a GPU the 16-bit type that it multiplies.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.bench.ours import prompt_ids
+from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
 from gpt2_helpers.system import device
-from workloads import BASELINE_TEXTS, END, Workload
 
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:
+    """Load the model for a workload; returns a function that runs one round of it.
+
+    Args:
+        workload: What is measured.
+        folder: The model in OpenAI's layout. Beside it, `NAME-transformers` has it in Hugging
+            Face's.
+        option: The precision.
+    """
     import transformers
 
     hugging_face = str(folder.with_name(f"{folder.name}-transformers"))
@@ -23,10 +37,18 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     import torch
 
     torch.set_num_threads(device.cores())
-    if workload.kind in ("finetune", "memory"):
-        return _training(workload, hugging_face, option)
-    dtype = torch.float32 if option.startswith("fp32") else torch.bfloat16
-    model = transformers.GPT2LMHeadModel.from_pretrained(hugging_face, dtype=dtype).eval()
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    precision, _, compiled = option.partition(" ")
+    if precision == "auto":
+        precision = "fp32"
+        if where == "cuda":
+            precision = "bf16" if torch.cuda.is_bf16_supported(False) else "fp16"
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if workload.is_training:
+        return _training(workload, hugging_face, where, dtype, bool(compiled))
+    model = transformers.GPT2LMHeadModel.from_pretrained(hugging_face, dtype=dtype)
+    model = model.to(where).eval()
+    end = model.config.eos_token_id
     texts = workload.kind == "texts"
     options: dict[str, Any] = {
         "do_sample": True,
@@ -34,13 +56,14 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
         "top_k": workload.top_k,
         "top_p": workload.top_p or 1.0,
         "max_new_tokens": workload.length,
-        "pad_token_id": END,
-        "eos_token_id": END if texts else None,
+        "pad_token_id": end,
+        "eos_token_id": end if texts else None,
     }
-    if option.endswith("compiled"):
+    if compiled:
         options["cache_implementation"] = "static"  # required for compiling
         model.forward = torch.compile(model.forward)
-    start = torch.full((workload.batch, 1), END)
+    prompt = prompt_ids(workload, folder) if workload.prompt else [end]
+    start = torch.tensor([prompt] * workload.batch, device=where)
 
     detokenizer: Any = None
     if workload.kind in ("cold start", "most likely"):
@@ -56,38 +79,41 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
                     if workload.kind == "most likely":
                         return str(text)
                     print(text)
-                written = ids[:, 1:]  # finished texts are padded with END
-                lengths += (written != END if texts else written >= 0).sum(1).tolist()
+                written = ids[:, len(prompt) :]  # finished texts are padded with the end token
+                lengths += (written != end if texts else written >= 0).sum(1).tolist()
         return lengths if texts else sum(lengths)
 
     return run
 
 
-def _training(workload: Workload, hugging_face: str, option: str) -> Any:
-    import contextlib
-
+def _training(workload: Workload, hugging_face: str, where: str, dtype: Any, compiled: bool) -> Any:
     import torch
     import transformers
 
     model = transformers.GPT2LMHeadModel.from_pretrained(
         hugging_face, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0
-    ).train()
+    )
+    model = model.to(where).train()
     model.config.use_cache = False
     if workload.kind == "memory":
         model.gradient_checkpointing_enable()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+    scaler = torch.amp.GradScaler(where, enabled=dtype == torch.float16)
     generator = torch.Generator().manual_seed(0)
-    forward = torch.compile(model) if option.endswith("compiled") else model
+    forward = torch.compile(model) if compiled else model
+    shape = workload.batch, workload.length
 
-    def step() -> None:
+    def step() -> float:
         for _ in range(workload.accumulate):
-            ids = torch.randint(0, 50257, (workload.batch, workload.length), generator=generator)
-            bf16 = torch.autocast("cpu", torch.bfloat16)
-            with contextlib.nullcontext() if option.startswith("fp32") else bf16:
+            ids = torch.randint(0, model.config.vocab_size, shape, generator=generator).to(where)
+            half = torch.autocast(where, dtype)
+            with contextlib.nullcontext() if dtype == torch.float32 else half:
                 loss = forward(ids, labels=ids).loss / workload.accumulate
-            loss.backward()
-        optimizer.step()
+            scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         optimizer.zero_grad()
+        return float(loss)  # waits for the GPU
 
     def run() -> tuple[int, float]:
         count = 2 if workload.kind == "memory" else 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker_process import WorkerError, WorkerProcess
+from gpt2_helpers.bench.worker_process import WorkerError, WorkerProcess
 
 
 def test_a_worker_that_is_never_ready_times_out(tmp_path: Path) -> None:
