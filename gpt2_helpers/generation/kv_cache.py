@@ -1,4 +1,4 @@
-"""Keys and values of the tokens so far, and attention over them in NumPy.
+"""Keys and values of the tokens so far, and the attention of a decode step over them in NumPy.
 
 A row's results do not depend on the other rows, not even in the last bit: attention weights are
 always summed in blocks of one size.
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.generation import prompt_attention
 from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats
 
@@ -31,7 +32,7 @@ class KeyValueCache:
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, capacity: int) -> None:
-        capacity = _round_up(capacity)
+        capacity = _round_up(capacity, math.lcm(KEY_BLOCK, prompt_attention.KEY_BLOCK))
         # (layer, key or value, row, head, token, head_dim)
         shape = (config.n_layer, 2, batch_size, config.n_head, capacity, config.head_dim)
         self._cache = np.zeros(shape, np.float32)
@@ -47,20 +48,26 @@ class KeyValueCache:
         """Copy the first `tokens` of row `source` to row `target`."""
         self._cache[:, :, target, :, :tokens] = self._cache[:, :, source, :, :tokens]
 
-    def attend(self, layer: int, rows: slice, query: Floats, mask: Floats) -> Floats:
-        """Attention of query (row, head, time, head_dim) over the keys of `rows` -> the same shape.
-
-        `mask` (row * head, time, keys) is made by `additive_mask`. Its size is the number of keys
-        to read.
-        """
-        *_, time, head_dim = query.shape
-        n_keys = mask.shape[-1]
-        # Rows and heads in one axis, so that threads share them evenly:
-        # (row * head, keys, head_dim)
+    def read(self, layer: int, rows: slice, tokens: int) -> tuple[Floats, Floats]:
+        """The keys and the values of the first `tokens` in `rows`, not copied: (row * head, tokens,
+        head_dim) each, so that threads can share rows and heads evenly."""
         keys, values = (
-            part[rows].reshape(-1, *part.shape[2:])[:, :n_keys] for part in self._cache[layer]
+            part[rows].reshape(-1, *part.shape[2:])[:, :tokens] for part in self._cache[layer]
         )
-        scaled = (query * np.float32(head_dim**-0.5)).reshape(-1, time, head_dim)
+        return keys, values
+
+    def attend(self, layer: int, query: Floats, mask: Floats) -> Floats:
+        """Attention of a token in each of the first rows, query (row, head, head_dim), over the
+        keys in its row -> the same shape.
+
+        `mask` (row * head, 1, keys) is made by `additive_mask`. Its size is the number of keys to
+        read.
+        """
+        batch, _, head_dim = query.shape
+        n_keys = mask.shape[-1]
+        keys, values = self.read(layer, slice(batch), n_keys)
+        # (row * head, 1, head_dim)
+        scaled = (query * np.float32(head_dim**-0.5)).reshape(-1, 1, head_dim)
         output = np.empty_like(scaled)
 
         def attend(part: slice) -> None:
@@ -70,10 +77,10 @@ class KeyValueCache:
         return output.reshape(query.shape)
 
 
-def additive_mask(positions: NDArray[Any]) -> Floats:
+def additive_mask(positions: NDArray[Any], block: int = KEY_BLOCK) -> Floats:
     """The causal mask of tokens at `positions` (...), to be added to their scores (..., keys): 0
-    for keys up to the token's own, `MASKED` for later ones."""
-    n_keys = _round_up(int(positions.max()) + 1)
+    for keys up to the token's own, `MASKED` for later ones up to a multiple of `block`."""
+    n_keys = _round_up(int(positions.max()) + 1, block)
     return np.where(np.arange(n_keys) > positions[..., None], MASKED, np.float32(0))
 
 
@@ -90,6 +97,6 @@ def _attention(query: Floats, keys: Floats, values: Floats, mask: Floats) -> Flo
     return output
 
 
-def _round_up(tokens: int) -> int:
-    """The next multiple of `KEY_BLOCK`."""
-    return math.ceil(tokens / KEY_BLOCK) * KEY_BLOCK
+def _round_up(tokens: int, block: int) -> int:
+    """The next multiple of `block`."""
+    return math.ceil(tokens / block) * block

@@ -44,9 +44,9 @@ def is_available() -> bool:
 
 
 class Program:
-    """A compiled program: arrays with any number of rows in, arrays with as many rows out.
+    """A compiled program, which computes arrays of any number of rows. Not thread-safe.
 
-    Made by `Builder.program`. Not thread-safe.
+    Made by `Builder.program`.
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
@@ -54,24 +54,22 @@ class Program:
             warnings.simplefilter("ignore")  # of its move to another package
             self._interpreter = Interpreter(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
-        self._inputs = [
-            (detail["index"], detail["shape"][1])
-            for detail in self._interpreter.get_input_details()
-        ]
+        self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-        self._rows = 1
+        self._shapes: list[tuple[int, ...]] = []  # of the inputs; [] before the first call
 
     def __call__(self, *inputs: Floats) -> list[Floats]:
-        """inputs, each (rows, n) -> outputs, each (rows, n)."""
-        rows = len(inputs[0])
-        if rows != self._rows:
-            self._rows = 0  # unknown if one of the next calls fails
-            for index, width in self._inputs:
-                self._interpreter.resize_tensor_input(index, [rows, width])
+        """Run the program. Only dimensions that the inputs were declared with may vary."""
+        shapes = [array.shape for array in inputs]
+        if shapes != self._shapes:
+            self._shapes = []  # unknown if one of the next calls fails
+            for index, shape in zip(self._inputs, shapes, strict=True):
+                self._interpreter.resize_tensor_input(index, shape)
             self._interpreter.allocate_tensors()
-            self._rows = rows
-        for (index, _), array in zip(self._inputs, inputs, strict=True):
-            self._interpreter.set_tensor(index, array)
+            self._shapes = shapes
+        for index, array in zip(self._inputs, inputs, strict=True):
+            # Into the program's memory: `set_tensor` would first copy an array with strides.
+            np.copyto(self._interpreter.tensor(index)(), array)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
@@ -97,9 +95,9 @@ class Builder:
         self._model.operatorCodes = []
         self._matrices: list[tuple[Any, NDArray[Any]]] = []  # buffers and their content
 
-    def input(self, width: int) -> int:
-        """An input (rows, width)."""
-        return self._tensor((1, width))
+    def input(self, *shape: int) -> int:
+        """An input (rows, width), or one of another shape, of which every dimension may vary."""
+        return self._tensor(shape if len(shape) > 1 else (1, *shape))
 
     def dense(self, x: int, matrix: Floats, bias: Floats | None = None) -> int:
         """x (rows, n_in) by matrix (n_out, n_in), plus bias (n_out) -> (rows, n_out)."""
@@ -111,14 +109,30 @@ class Builder:
         else:
             weight = self._matrix(np.ascontiguousarray(matrix))
         inputs = [x, weight, -1 if bias is None else self._constant(bias)]
-        return self._operation("FULLY_CONNECTED", inputs, len(matrix), options)
+        shape = (*self._shape(x)[:-1], len(matrix))
+        return self._operation("FULLY_CONNECTED", inputs, shape, options)
+
+    def matmul(self, a: int, b: int, transpose_b: bool = False) -> int:
+        """The matrix products of a (n, rows, k) and b (n, k, m), or b (n, m, k) if it is to be
+        transposed -> (n, rows, m)."""
+        options = schema.BatchMatMulOptionsT()
+        options.adjY = transpose_b
+        shape = (*self._shape(a)[:-1], self._shape(b)[-2 if transpose_b else -1])
+        return self._operation("BATCH_MATMUL", [a, b], shape, options)
+
+    def softmax(self, x: int) -> int:
+        """The softmax over the last dimension."""
+        options = schema.SoftmaxOptionsT()
+        options.beta = 1.0
+        return self._operation("SOFTMAX", [x], self._shape(x), options)
 
     def layer_norm(self, x: int, gain: Floats, bias: Floats, epsilon: float) -> int:
         """Normalize each row to mean 0 and variance 1, then scale and shift it."""
-        centered = self._operation("SUB", [x, self._mean(x)], self._width(x))
+        centered = self._operation("SUB", [x, self._mean(x)], self._shape(x))
         variance = self._mean(self.multiply(centered, centered))
         stabilized = self.add(variance, self._constant(np.array([epsilon], np.float32)))
-        normal = self.multiply(centered, self._operation("RSQRT", [stabilized], 1))
+        factor = self._operation("RSQRT", [stabilized], self._shape(stabilized))
+        normal = self.multiply(centered, factor)
         return self.add(self.multiply(normal, self._constant(gain)), self._constant(bias))
 
     def gelu(self, x: int) -> int:
@@ -128,16 +142,16 @@ class Builder:
         factors = np.array([[0.044715 * outer], [outer]], np.float32)
         inner_factor, outer_factor = self._constant(factors[0]), self._constant(factors[1])
         factor = self.add(self.multiply(self.multiply(x, x), inner_factor), outer_factor)
-        gate = self._operation("LOGISTIC", [self.multiply(factor, x)], self._width(x))
+        gate = self._operation("LOGISTIC", [self.multiply(factor, x)], self._shape(x))
         return self.multiply(gate, x)
 
     def add(self, a: int, b: int) -> int:
-        """The sum of two results, of which `b` may be a single number or column."""
-        return self._operation("ADD", [a, b], self._width(a))
+        """The sum of two results, of which `b` may have dimensions of size 1."""
+        return self._operation("ADD", [a, b], self._shape(a))
 
     def multiply(self, a: int, b: int) -> int:
         """The elementwise product of two results."""
-        return self._operation("MUL", [a, b], self._width(a))
+        return self._operation("MUL", [a, b], self._shape(a))
 
     def program(self, inputs: Sequence[int], outputs: Sequence[int], threads: int) -> Program:
         """Compile the program to run on `threads` threads."""
@@ -162,18 +176,20 @@ class Builder:
         flat.Finish(self._model.Pack(flat), b"TFL3")
         return bytes(flat.Output())
 
-    def _width(self, tensor: int) -> int:
-        width: int = self._graph.tensors[tensor].shape[-1]
-        return width
+    def _shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(self._graph.tensors[tensor].shape)
 
     def _mean(self, x: int) -> int:
         """The mean of each row (rows, 1)."""
         options = schema.ReducerOptionsT()
         options.keepDims = True
-        return self._operation("MEAN", [x, self._constant(np.array([1], np.int32))], 1, options)
+        axis, shape = self._constant(np.array([1], np.int32)), (*self._shape(x)[:-1], 1)
+        return self._operation("MEAN", [x, axis], shape, options)
 
-    def _operation(self, name: str, inputs: list[int], width: int, options: Any = None) -> int:
-        """Add the operator `name`, which has one result (rows, width)."""
+    def _operation(
+        self, name: str, inputs: list[int], shape: tuple[int, ...], options: Any = None
+    ) -> int:
+        """Add the operator `name`, which has one result of this shape."""
         code = getattr(schema.BuiltinOperator, name)
         codes = self._model.operatorCodes
         if all(known.builtinCode != code for known in codes):
@@ -190,7 +206,7 @@ class Builder:
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         operator.inputs = inputs
-        operator.outputs = [self._tensor((1, width))]
+        operator.outputs = [self._tensor(shape)]
         self._graph.operators.append(operator)
         return operator.outputs[0]
 

@@ -13,17 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt2_helpers.generation import prompt_attention
 from gpt2_helpers.generation.decoder import Decoder, Model
 from gpt2_helpers.generation.kv_cache import KeyValueCache, additive_mask
+from gpt2_helpers.generation.prompt_attention import PromptAttention
 from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import suppress_stderr
+from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats, Ids
 
-PREFILL_CHUNK = 256  # tokens of a prompt in one pass
+PREFILL_CHUNK = 128  # tokens of a prompt in one pass: more are not faster and take more memory
 SCORE_TOKENS = 256  # tokens that are scored in one pass
 LOGIT_TOKENS = 64  # tokens whose logits are in memory at a time
+MIN_PARALLEL_LOGITS = 200_000  # from which on a second thread makes their softmax faster
 
 
 class TfliteWeights:
@@ -33,6 +37,7 @@ class TfliteWeights:
         precision: float32 or int8.
         positions: Position embeddings (n_ctx, n_embd).
         tokens: Token embeddings (n_vocab, n_embd).
+        attention: The attention of several tokens.
         first: The program before the first attention.
         between: The programs between two attentions.
         last: The program after the last attention, which ends with the logits.
@@ -41,6 +46,7 @@ class TfliteWeights:
 
     def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
+        self.attention = PromptAttention(model.config.head_dim, device.cores())
         self._compile()
 
     def refresh(self) -> bool:
@@ -56,7 +62,7 @@ class TfliteWeights:
         part = max(1, SCORE_TOKENS // batch)
         for start in range(0, time, part):
             positions = np.arange(start, min(time, start + part))
-            x, attended = self._last_attention(cache, ids[:, positions], positions)
+            x, attended = self.read_tokens(cache, slice(0, batch), ids[:, positions], positions)
             targets = ids[:, positions + 1].reshape(-1)
             found = np.empty(len(targets), np.float32)
             for first in range(0, len(targets), LOGIT_TOKENS):
@@ -65,27 +71,44 @@ class TfliteWeights:
                 found[rows] = _log_softmax_at(logits, targets[rows])
             yield found.reshape(batch, -1)
 
-    def _last_attention(
-        self, cache: KeyValueCache, ids: Ids, positions: NDArray[Any]
+    def read_tokens(
+        self,
+        cache: KeyValueCache,
+        rows: slice,
+        ids: Ids,
+        positions: NDArray[Any],
+        attend_last: bool = True,
     ) -> tuple[Floats, Floats]:
-        """The inputs of the program after the last attention, (batch * time, n_embd) each.
+        """Compute several tokens for each of some rows, and store their keys and values.
 
-        `cache` has the keys and values of the ids before; those of `ids` (batch, time), which are
-        at `positions` (time), are added.
+        Args:
+            cache: Has the keys and values of the tokens before; those of `ids` are added.
+            rows: The rows of the cache.
+            ids: Token ids (row, time).
+            positions: Their positions (time).
+            attend_last: Whether the result is needed, else the last attention is left out.
+
+        Returns:
+            The inputs of `last`, (row * time, n_embd) each.
         """
         batch, time = ids.shape
-        n_head = self._model.config.n_head
-        rows, steps = np.repeat(np.arange(batch), time), np.tile(positions, batch)
-        mask = additive_mask(positions)  # (time, keys)
-        mask = np.broadcast_to(mask, (batch * n_head, *mask.shape))
-        x = self.tokens[ids.reshape(-1)] + self.positions[steps]  # (batch * time, n_embd)
+        n_head, head_dim = self._model.config.n_head, self._model.config.head_dim
+        mask = additive_mask(positions, prompt_attention.KEY_BLOCK)  # (time, keys)
+        cache_rows = np.repeat(np.arange(rows.start, rows.stop), time)
+        steps = np.tile(positions, batch)
+        x = self.tokens[ids.reshape(-1)] + self.positions[steps]  # (row * time, n_embd)
+        attended = x  # replaced unless there is one layer without attention
         (qkv,) = self.first(x)
         for layer, program in enumerate([*self.between, None]):
-            qkv = qkv.reshape(batch * time, 3, n_head, -1)
-            cache.store(layer, rows, steps, qkv[:, 1:])
-            query = qkv[:, 0].reshape(batch, time, n_head, -1).swapaxes(1, 2)
-            attended = cache.attend(layer, slice(batch), query, mask)  # (batch, head, time, ...)
-            attended = attended.swapaxes(1, 2).reshape(batch * time, -1)
+            qkv = qkv.reshape(batch * time, 3, n_head, head_dim)
+            cache.store(layer, cache_rows, steps, qkv[:, 1:])
+            if program is None and not attend_last:
+                break
+            query = qkv[:, 0].reshape(batch, time, n_head, head_dim).swapaxes(1, 2)
+            query = query.reshape(batch * n_head, time, head_dim)
+            attended = self.attention(query, *cache.read(layer, rows, mask.shape[-1]), mask)
+            attended = attended.reshape(batch, n_head, time, head_dim).swapaxes(1, 2)
+            attended = attended.reshape(batch * time, -1)
             if program is not None:
                 x, qkv = program(x, attended)
         return x, attended
@@ -192,26 +215,11 @@ class TfliteDecoder(Decoder):
         if not ids:
             return 0
         end = min(len(ids), start + min(PREFILL_CHUNK, max_tokens or PREFILL_CHUNK))
-        self._store_keys_values(row, np.array(ids[start:end]), start)
+        part, positions = np.array([ids[start:end]]), np.arange(start, end)
+        self._weights.read_tokens(self._cache, slice(row, row + 1), part, positions, False)
         if end == len(ids):
             self._last_prefill = prefill
         return end
-
-    def _store_keys_values(self, row: int, ids: NDArray[np.int32], start: int) -> None:
-        """Compute and store the keys and values of `ids` (time) at positions from `start` on."""
-        time, n_head = len(ids), self.config.n_head
-        rows, positions = np.full(time, row), np.arange(start, start + time)
-        mask = additive_mask(positions)  # (time, keys)
-        mask = np.broadcast_to(mask, (n_head, *mask.shape))
-        x = self._weights.tokens[ids] + self._weights.positions[positions]  # (time, n_embd)
-        (qkv,) = self._weights.first(x)
-        for layer, program in enumerate([*self._weights.between, None]):
-            qkv = qkv.reshape(time, 3, n_head, -1)
-            self._cache.store(layer, rows, positions, qkv[:, 1:])
-            if program is not None:  # after the last keys and values nothing else is needed
-                query = qkv[:, 0].swapaxes(0, 1)[None]  # (1, head, time, head_dim)
-                attended = self._cache.attend(layer, slice(row, row + 1), query, mask)
-                x, qkv = program(x, attended[0].swapaxes(0, 1).reshape(time, -1))
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         batch, rows = len(ids), np.arange(len(ids))
@@ -226,17 +234,23 @@ class TfliteDecoder(Decoder):
         for layer, program in enumerate([*self._weights.between, self._weights.last]):
             qkv = qkv.reshape(batch, 3, n_head, -1)
             self._cache.store(layer, rows, positions, qkv[:, 1:])
-            query = qkv[:, 0, :, None]  # (batch, head, 1, head_dim)
-            attended = self._cache.attend(layer, slice(batch), query, mask)
+            attended = self._cache.attend(layer, qkv[:, 0], mask)  # (batch, head, head_dim)
             *rest, qkv = program(x, attended.reshape(batch, -1))
             x = rest[0] if rest else x
         return qkv  # of the last program: the logits
 
 
 def _log_softmax_at(logits: Floats, targets: NDArray[Any]) -> Floats:
-    """The log-probability of each row's target; logits (rows, n_vocab), targets (rows)."""
-    chosen = logits[np.arange(len(targets)), targets]
-    highest = logits.max(axis=-1)
-    sums = np.exp(logits - highest[:, None]).sum(axis=-1, dtype=np.float64)
-    result: Floats = (chosen - highest - np.log(sums)).astype(np.float32)
+    """The log-probability of each row's target; overwrites logits (rows, n_vocab); targets (rows).
+    """
+    result = np.empty(len(targets), np.float32)
+
+    def compute(part: slice) -> None:
+        for row in range(part.start, part.stop):  # a row fits in a CPU cache, all of them do not
+            numbers = logits[row]
+            numbers -= numbers.max()
+            chosen = numbers[targets[row]]
+            result[row] = chosen - np.log(np.exp(numbers, out=numbers).sum(dtype=np.float64))
+
+    parallel_for(compute, len(targets), worth_threads=logits.size >= MIN_PARALLEL_LOGITS)
     return result

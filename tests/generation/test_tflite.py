@@ -98,6 +98,24 @@ def test_a_program_may_have_several_inputs_and_outputs() -> None:
         np.testing.assert_allclose(total, first + second, rtol=1e-6)
 
 
+def test_batched_products_and_softmax_equal_numpys() -> None:
+    build = Builder()
+    a, b, c = build.input(1, 8, 4), build.input(1, 8, 4), build.input(1, 8, 3)
+    probabilities = build.softmax(build.matmul(a, b, transpose_b=True))
+    program = build.program([a, b, c], [build.matmul(probabilities, c)], threads=2)
+    for n, rows, inner in ((1, 5, 8), (6, 3, 2), (2, 1, 9)):
+        left, right, third = normal(n, rows, 4), normal(n, inner, 4), normal(n, inner, 3)
+        weights = np.exp(left @ right.swapaxes(1, 2))
+        expected = weights / weights.sum(axis=-1, keepdims=True) @ third
+        np.testing.assert_allclose(program(left, right, third)[0], expected, atol=1e-5)
+
+
+def test_inputs_may_be_views_with_strides() -> None:
+    program = dense(FLOAT, np.eye(3, dtype=np.float32))
+    rows = normal(3, 8)
+    np.testing.assert_array_equal(program(rows.T[::2])[0], rows.T[::2])
+
+
 def test_outputs_are_not_overwritten_by_the_next_run() -> None:
     program = dense(FLOAT, np.eye(3, dtype=np.float32))
     (first,) = program(np.ones((1, 3), np.float32))

@@ -63,6 +63,23 @@ def test_a_long_prompt_is_prefilled_in_chunks() -> None:
         assert_close(ours, expected_logits[length])
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_logits_do_not_depend_on_the_parts_that_a_prompt_is_read_in(precision: str) -> None:
+    decoder = DecoderPool(toy_model(WIDE_AS_124M)).get(1, 330, precision)
+    ids = np.random.default_rng(6).integers(0, WIDE_AS_124M.n_vocab, 300).tolist()
+    found = []
+    for parts in ([300], [1] * 10 + [290], [64, 236], [100, 3, 31, 166]):
+        done = 0
+        for part in parts:
+            end = done + part
+            while done < end:
+                done = decoder.prefill_chunk(0, ids, done, end - done)
+        found.append(decoder.logits(np.array([7], np.int32), np.array([300], np.int32)))
+        decoder.prefill(0, [1])  # forget the prompt
+    for logits in found[1:]:
+        np.testing.assert_array_equal(logits, found[0])
+
+
 def test_long_texts_are_scored_in_parts_with_all_their_context() -> None:
     config = ModelConfig(n_vocab=20, n_ctx=2 * SCORE_TOKENS + 5, n_embd=8, n_head=2, n_layer=2)
     model = toy_model(config)
