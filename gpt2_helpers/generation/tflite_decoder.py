@@ -241,8 +241,7 @@ class TfliteDecoder(Decoder):
 
 
 def _log_softmax_at(logits: Floats, targets: NDArray[Any]) -> Floats:
-    """The log-probability of each row's target; overwrites logits (rows, n_vocab); targets (rows).
-    """
+    """The log-probability of each row's target (rows); overwrites logits (rows, n_vocab)."""
     result = np.empty(len(targets), np.float32)
 
     def compute(part: slice) -> None:
