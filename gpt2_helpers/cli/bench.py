@@ -24,10 +24,9 @@ def parser() -> Parser:
     parser = Parser(
         "bench",
         "",
-        "Measure how fast this machine generates and finetunes, in ten minutes or, with --quick,\n"
-        "two. A model that is not on this machine is measured with random weights. Where\n"
-        "transformers and PyTorch are installed, they are measured in turn.",
-        ("--quick", "--model-name 355M --json > bench.json"),
+        "Measure how fast this machine generates and finetunes, beside transformers where it is\n"
+        "installed. A model that is not there gets random weights.",
+        ("--quick", "--model-name 355M"),
     )
     parser.add_config(BenchConfig)
     parser.add_config(RunConfig, "model_name", "model_dir")
