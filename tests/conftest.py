@@ -57,7 +57,7 @@ def pytest_xdist_auto_num_workers() -> int:
 LONGEST = (
     "test_browser.py", "test_notebook_runs.py", "test_crashes.py", "test_session.py",
     "test_finetune.py", "test_page.py", "test_worker_pool.py", "test_trainer.py",
-    "test_bad_input.py", "test_quality.py", "test_initial_weights.py", "test_api.py",
+    "test_bad_input.py", "test_quality.py", "test_initial_weights.py", "test_arguments.py",
     "test_drive_backup.py", "test_lora.py", "test_run.py", "test_deploy.py",
     "test_completing_code.py", "generate.ipynb",
 )  # fmt: skip

@@ -23,7 +23,7 @@ from typing import Any
 FILE_EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")  # audit events
 # All that the children need. They must not import TensorFlow themselves.
 IMPORTED = (
-    *("tensorflow", "gpt2_helpers.api", "gpt2_helpers.api_drive", "gpt2_helpers.cli.app"),
+    *("tensorflow", "gpt2_helpers.api", "gpt2_helpers.api.drive", "gpt2_helpers.cli.app"),
     *("gpt2_helpers.cli.encode", "gpt2_helpers.cli.finetune", "gpt2_helpers.cli.generate"),
     *("gpt2_helpers.cli.pretrain", "gpt2_helpers.google.drive_backup", "gpt2_helpers.training.run"),
 )

@@ -8,27 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.api.arguments import require_session
 from gpt2_helpers.checkpoint import export as exports
 from gpt2_helpers.checkpoint import pretrained
 from gpt2_helpers.checkpoint.import_model import import_run
 from gpt2_helpers.checkpoint.model_folders import model_folder
-from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.console import print_line
 from gpt2_helpers.data import encode_files
-from gpt2_helpers.errors import OptionError
 from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import DatasetPath
-
-
-class Default(str):
-    """A default value that can be distinguished from the same text passed by a caller."""
-
-
-RUN_NAME, CHECKPOINT_DIR = Default("run1"), Default("checkpoint")
 
 
 def start_tf_sess(threads: int = -1, server: Any = None) -> Session:
@@ -166,14 +158,6 @@ def use_adapter(sess: Session, name: str | None = None) -> None:
     """
     require_session(sess)
     sess.use_adapter(name)
-
-
-def require_session(sess: Session) -> None:
-    """Raise OptionError if an argument is not a session."""
-    if not isinstance(sess, Session):
-        raise OptionError(
-            f"sess must be a session, got {type(sess).__name__}: sess = gpt2.start_tf_sess()"
-        )
 
 
 def download_gpt2(model_dir: str | Path = "models", model_name: str = "124M") -> None:
@@ -372,28 +356,3 @@ def encode_dataset(
     )
     for line in encoded.describe(n_ctx=0):
         print_line(line)
-
-
-def load_if_needed(
-    sess: Session,
-    run_name: str,
-    checkpoint_dir: str | Path,
-    model_name: str | None,
-    model_dir: str | Path,
-) -> None:
-    """Load the named model unless the session holds it; without a name, keep what it holds."""
-    require_session(sess)
-    if model_name:
-        # With gpt-2-simple, callers pass the base model's name along with a finetuned session.
-        base_of_run = sess.run_name is not None and sess.base_model in (None, model_name)
-        if sess.model_name != model_name and not base_of_run:
-            sess.load_pretrained(model_name, model_dir)
-        return
-    folder = RunFolder(checkpoint_dir, run_name).path
-    is_current = sess.is_loaded
-    if not isinstance(run_name, Default):
-        is_current = run_name == sess.run_name
-    if not isinstance(checkpoint_dir, Default):
-        is_current = is_current and folder == sess.run_folder
-    if not is_current:
-        sess.load_run(run_name, checkpoint_dir)

@@ -1,0 +1,181 @@
+"""The public functions that generate texts, with gpt-2-simple's parameters.
+
+New parameters are keyword-only and come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gpt2_helpers.api.arguments import CHECKPOINT_DIR, RUN_NAME, config_from, load_if_needed
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.console import print_line, print_note, with_progress
+from gpt2_helpers.data.prompt_files import given_prompts
+from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
+from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.session import Session
+
+
+def generate(
+    sess: Session,
+    run_name: str = RUN_NAME,
+    checkpoint_dir: str | Path = CHECKPOINT_DIR,
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    sample_dir: str | Path = "samples",
+    return_as_list: bool = False,
+    truncate: str | Sequence[str] | None = None,
+    destination_path: str | Path | None = None,
+    sample_delim: str = SAMPLE_DELIM,
+    prefix: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    nsamples: int = 1,
+    batch_size: int = 1,
+    length: int = 1023,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.0,
+    include_prefix: bool = True,
+    *,
+    prompt_prefix: str | None = None,
+    prompt_suffix: str | None = None,
+    prompts: str | Path | None = None,
+    finish_sentence: bool = False,
+    min_p: float = 0.0,
+    typical_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
+    no_repeat_ngram_size: int = 0,
+    banned_words: Sequence[str] | None = None,
+    logit_bias: Mapping[str, float] | None = None,
+    best_of: int = 0,
+    best_of_by: str = "mean",
+    choices: Sequence[str] | None = None,
+    regex: str | None = None,
+) -> list[str] | None:
+    """Generate texts: print them, return them as a list, or write them to a file.
+
+    The model is the run or pretrained model that is named; it is loaded if necessary. If none is
+    named, the session's current model is used, or run1 if the session is empty. A finetuned run
+    stays loaded if `model_name` is the model that it was finetuned from.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        run_name: Name of the run to use.
+        model_name: Pretrained model to use instead of a run.
+        sample_dir: Ignored; accepted for compatibility with gpt-2-simple.
+        return_as_list: Return the texts instead of printing them.
+        destination_path: File to write the texts to, instead of printing them.
+        sample_delim: Text to write after each generated text, if there are several.
+        prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+        prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
+            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
+            nothing there, unless the run was trained on prompts and completions.
+        prompts: File of prompts in place of `prefix`, with `nsamples` texts each: a prompt per
+            line, or a table, JSON or Parquet file with the column `prompt`.
+
+    Returns:
+        The texts in the order of their prompts if `return_as_list` is set, else None.
+
+    Raises:
+        OptionError: If an option is invalid or the file can't be written.
+        CheckpointError: If the run or the model is missing or damaged.
+        OutOfMemoryError: If the GPU or the machine runs out of memory.
+
+    Example:
+        texts = gpt2.generate(sess, prefix="Once upon a time", length=100, return_as_list=True)
+    """
+    batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
+    config = config_from(SamplingConfig, locals())
+    texts = given_prompts(prefix, prompts)
+    load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
+    _explain_prompt_prefix(sess, texts, prompt_prefix)
+    total = len(texts) * nsamples
+    results = in_order(sess.generate(texts, config))
+    if total == 1:
+        sample_delim = ""
+    written = []
+    if destination_path is not None:
+        with TextWriter(destination_path, sample_delim, print_note) as writer:
+            for result in with_progress(results, total):
+                writer.write(result.text)
+                if return_as_list:
+                    written.append(result.text)
+    elif return_as_list:
+        written = [result.text for result in results]
+    else:
+        for result in results:
+            print_line(f"{result.text}\n{sample_delim}", end="")
+    return written if return_as_list else None
+
+
+def generate_to_file(
+    sess: Session,
+    run_name: str = RUN_NAME,
+    checkpoint_dir: str | Path = CHECKPOINT_DIR,
+    model_name: str | None = None,
+    model_dir: str | Path = "models",
+    truncate: str | Sequence[str] | None = None,
+    destination_path: str | Path = DEFAULT_FILE,
+    sample_delim: str = SAMPLE_DELIM,
+    prefix: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    nsamples: int = 1,
+    batch_size: int = 1,
+    length: int = 1023,
+    temperature: float = 0.7,
+    top_k: int = 0,
+    top_p: float = 0.0,
+    include_prefix: bool = True,
+    *,
+    prompt_prefix: str | None = None,
+    prompt_suffix: str | None = None,
+    prompts: str | Path | None = None,
+    finish_sentence: bool = False,
+    min_p: float = 0.0,
+    typical_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
+    no_repeat_ngram_size: int = 0,
+    banned_words: Sequence[str] | None = None,
+    logit_bias: Mapping[str, float] | None = None,
+    best_of: int = 0,
+    best_of_by: str = "mean",
+    choices: Sequence[str] | None = None,
+    regex: str | None = None,
+) -> None:
+    """Generate texts and write them to a file, each as soon as it is complete.
+
+    Args:
+        sess: A session from `start_tf_sess`.
+        run_name: Name of the run to use.
+        model_name: Pretrained model to use instead of a run.
+        destination_path: File to write the texts to.
+        sample_delim: Text to write after each generated text, if there are several.
+        prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
+        prompt_prefix: Text put before every prompt and left out of the texts. See `generate`.
+        prompts: File of prompts in place of `prefix`, see `generate`.
+
+    Raises:
+        OptionError: If an option is invalid or the file can't be written.
+        CheckpointError: If the run or the model is missing or damaged.
+        OutOfMemoryError: If the GPU or the machine runs out of memory.
+
+    Example:
+        gpt2.generate_to_file(sess, destination_path="texts.txt", nsamples=100)
+    """
+    generate(**locals())
+
+
+def _explain_prompt_prefix(sess: Session, prompts: list[str], prompt_prefix: str | None) -> None:
+    """Print what to pass if the run was finetuned on a table and the caller did not decide."""
+    marker = sess.prompt_prefix
+    is_decided = prompt_prefix is not None or any(str(text).startswith(marker) for text in prompts)
+    if marker and not is_decided and not sess.prompt_suffix:
+        print_note(
+            f"{sess.run_name} was finetuned on the rows of a table: pass "
+            f'prompt_prefix="{marker}" to generate rows, or prompt_prefix="" to hide this note'
+        )
