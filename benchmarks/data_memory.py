@@ -25,13 +25,14 @@ _BATCH = 10_000  # records written at a time
 
 # Prints the peak memory in MB, the documents and the seconds.
 _READ = """
-import resource, sys, time
+import sys, time
+from gpt2_helpers.bench.worker import peak_memory
 from gpt2_helpers.config import BUNDLED_FOLDER
 from gpt2_helpers.data import load_dataset
 from gpt2_helpers.tokenizer import Tokenizer
 start = time.monotonic()
 dataset = load_dataset(sys.argv[1], Tokenizer.load(BUNDLED_FOLDER), cache=sys.argv[2])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = peak_memory() / 2**20  # ru_maxrss would have that of the process that started this one
 print(f"{peak:.0f} {dataset.documents} {time.monotonic() - start:.0f}")
 """
 

@@ -28,6 +28,7 @@ TYPICAL_CANDIDATES = 1024  # ids whose surprise is closest to the entropy, exami
 MAX_REJECTIONS = 10  # after this many rejected samples, sorting is not slower
 BLOCK = 64  # ids
 MIN_PARALLEL_LOGITS = 200_000  # smallest size at which a second thread pays off
+_SMALLEST = float(np.finfo(np.float32).tiny)
 MIN_TEMPERATURE = 1e-6  # lower values overflow fp32 and would not change the ids
 
 
@@ -139,7 +140,8 @@ def _candidates(scaled: Floats, config: SamplingConfig) -> tuple[Floats, Ids]:
     ids = np.arange(len(scaled), dtype=np.int32)
     kept = scaled
     if config.min_p > 0.0:  # first, since few are left, and the likeliest of them are the same
-        ids = np.flatnonzero(scaled >= np.log(np.float32(config.min_p))).astype(np.int32)
+        lowest = np.log(np.float32(max(config.min_p, _SMALLEST)))
+        ids = np.flatnonzero(scaled >= lowest).astype(np.int32)
         kept = scaled[ids]
     if 0.0 < config.top_p < 1.0:
         order = np.argsort(-kept, kind="stable")

@@ -28,4 +28,4 @@ def test_the_memory_of_a_process_is_measured(tmp_path: Path) -> None:
     path.write_text('{"text": "one two"}\n{"text": "three"}\n')
     peak, documents, _ = data_memory.measure(path, tmp_path / "ids.npy")
     assert documents == 2
-    assert 10 < peak < 2000
+    assert 10 < peak < 1000, "of the new process, however large this one is"

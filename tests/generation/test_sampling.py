@@ -125,6 +125,7 @@ OPTIONS = [
     {"temperature": 1.0, "min_p": 0.05},
     {"temperature": 2.0, "min_p": 0.3},
     {"temperature": 1.0, "min_p": 1.0},
+    {"temperature": 1.0, "min_p": 1e-60},  # zero in fp32
     {"temperature": 1.0, "min_p": 0.01, "top_k": 5},
     {"temperature": 1.0, "min_p": 0.02, "top_p": 0.8},
     {"temperature": 1.0, "typical_p": 0.9},
