@@ -31,7 +31,7 @@ from language_texts import LANGUAGES, make_text
 from machine_info import machine
 
 SEEDS = (1, 2, 3)
-STEPS, BATCH_SIZE = 300, 8
+STEPS, BATCH_SIZE = 100, 8
 VOCAB_SIZE = 2048
 CODE_BYTES = 1_000_000
 
