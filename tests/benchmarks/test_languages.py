@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import languages
-from language_texts import make_text
+from gpt2_helpers.training.vocabulary import train_tokenizer
+from language_texts import LANGUAGES, make_text
 
 
 def test_the_last_tenth_is_held_out_from_a_whole_line_on() -> None:
@@ -25,6 +26,14 @@ def test_source_code_is_long_and_the_same_each_time() -> None:
     assert "def " in text
 
 
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_every_text_has_enough_words_for_its_vocabulary(name: str) -> None:
+    pytest.importorskip("tokenizers", reason="training a vocabulary needs the package tokenizers")
+    training, _ = languages.split(make_text(name))
+    size = languages.size_of(name)
+    assert train_tokenizer([training], size).n_vocab == size
+
+
 def test_both_vocabularies_are_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -32,7 +41,7 @@ def test_both_vocabularies_are_compared(
     monkeypatch.setattr(languages, "STEPS", 1)
     monkeypatch.setattr(languages, "BATCH_SIZE", 1)
     monkeypatch.setattr(languages, "SEEDS", (1,))
-    monkeypatch.setattr(languages, "VOCAB_SIZE", 400)
+    monkeypatch.setitem(languages.SMALLER_VOCAB_SIZES, "arabic", 400)
     monkeypatch.chdir(tmp_path)
     languages.compare({"arabic": make_text("arabic", 8000)})
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| arabic")]
