@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gzip
 import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
+import zstandard
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.weights import WeightsReader
-from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.config import DatasetConfig, ModelConfig
 from gpt2_helpers.data.csv_files import read_column
+from gpt2_helpers.data.formats import has_records
+from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import read_tokens
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, printable
+from gpt2_helpers.exchange import config_json as exchange_config
+from gpt2_helpers.exchange.weights import SafetensorsWeights, save_weights
 from gpt2_helpers.google import archive_checks, run_archive
+from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.tokenizer import TOKENIZER_FILES, Tokenizer
 from index_files import sliced_index, with_valid_checksums
 
+SMALLEST = ModelConfig(n_vocab=5, n_ctx=2, n_embd=2, n_head=1, n_layer=1)
 SEPARATOR = b"\n====\n"  # between the two files of a tokenizer
 # In memory if possible: nothing has to be written to a disk.
 _FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -46,6 +56,49 @@ def table(data: bytes) -> None:
 
 def text(data: bytes) -> None:
     _consume(read_text(_file("text.txt", data), ReadReport()))
+
+
+def json_lines(data: bytes) -> None:
+    _read_records("texts.jsonl", data)
+
+
+def json_list(data: bytes) -> None:
+    _read_records("texts.json", data)
+
+
+def parquet(data: bytes) -> None:
+    _read_records("texts.parquet", data)
+
+
+def gzipped(data: bytes) -> None:
+    _read_records("texts.csv.gz", data)
+
+
+def zstd(data: bytes) -> None:
+    _read_records("texts.jsonl.zst", data)
+
+
+def _read_records(name: str, data: bytes) -> None:
+    report = ReadReport()
+    path = _file(name, data)
+    if has_records(path):
+        _consume(read_records(path, report, DatasetConfig()))
+    else:
+        _consume(read_text(path, report))
+    assert all(note == printable(note) for note in report.notes()), report.notes()
+
+
+def config_json(data: bytes) -> None:
+    path = _file("config.json", data)
+    values = exchange_config.read_object(path)
+    exchange_config.model_config(values, path)
+
+
+def safetensors(data: bytes) -> None:
+    _file("model.safetensors", data)
+    weights = SafetensorsWeights(_FOLDER, SMALLEST)
+    for name in weights:
+        weights[name]
 
 
 def hparams(data: bytes) -> None:
@@ -90,7 +143,10 @@ def record(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (npz, npy, table, text, hparams, tokenizer, tar, index, record)
+    for function in (
+        *(npz, npy, table, text, json_lines, json_list, parquet, gzipped, zstd),
+        *(hparams, tokenizer, tar, index, record, config_json, safetensors),
+    )
 }
 
 
@@ -132,8 +188,15 @@ def seeds(target: str, folder: Path) -> None:
     elif target == "text":
         (source / "a.txt").write_bytes("What is «best»?\r\n".encode())
         (source / "b.txt").write_bytes("What is best?".encode("utf-16"))
+    elif target in ("json_lines", "json_list", "parquet", "gzipped", "zstd"):
+        _write_records(target, source)
     elif target == "hparams":
         ModelConfig().save(source)
+    elif target == "config_json":
+        values = exchange_config.config_json(SMALLEST, 4, "float32")
+        (source / "a.json").write_text(exchange_config.to_json(values))
+    elif target == "safetensors":
+        save_weights(source / "a.safetensors", random_weights(SMALLEST))
     elif target == "tokenizer":
         toy_tokenizer().save(source)
         parts = [(source / name).read_bytes() for name in TOKENIZER_FILES]
@@ -149,7 +212,7 @@ def seeds(target: str, folder: Path) -> None:
     elif target in ("tar", "index"):
         run = RunFolder(source, "run1")
         run.path.mkdir(exist_ok=True)
-        ModelConfig(n_vocab=5, n_ctx=2, n_embd=2, n_head=1, n_layer=1).save(run.path)
+        SMALLEST.save(run.path)
         write_bundle(run.path / "model-1", [("model/wpe", np.ones((2, 2), np.float32))])
         (run.path / "checkpoint").write_text('model_checkpoint_path: "model-1"\n')
         if target == "index":
@@ -163,6 +226,23 @@ def seeds(target: str, folder: Path) -> None:
             (folder / path.name).write_bytes(path.read_bytes())
         if path.is_file():
             path.unlink()
+
+
+def _write_records(target: str, folder: Path) -> None:
+    lines = '{"text": "What is \\u00abbest\\u00bb?", "score": 3}\n{"text": "How so?"}\n'
+    if target == "json_lines":
+        (folder / "a.jsonl").write_text(lines)
+        (folder / "b.jsonl").write_text('"What is best?"\n"How so?"\n')
+    elif target == "json_list":
+        (folder / "a.json").write_text('{"posts": [' + lines.strip().replace("\n", ",") + "]}")
+        (folder / "b.json").write_text('["What is best?", "How so?"]')
+    elif target == "gzipped":
+        (folder / "a.gz").write_bytes(gzip.compress(b'title\n"What, is ""best""?"\nHow\tso\n'))
+    elif target == "zstd":
+        (folder / "a.zst").write_bytes(zstandard.compress(lines.encode()))
+    else:
+        table = pyarrow.table({"text": ["What is best?", "How so?", None], "score": [1, 2, 3]})
+        pyarrow.parquet.write_table(table, folder / "a.parquet")
 
 
 def _file(name: str, data: bytes) -> Path:
