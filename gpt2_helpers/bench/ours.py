@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gpt2_helpers.bench.workload import COMPARED, OUR_TEXTS, Workload
+from gpt2_helpers.tokenizer import Tokenizer
 
 
 def prepare(workload: Workload, folder: Path, option: str) -> Any:
@@ -21,8 +24,6 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     """
     if workload.kind == "agreement":
         return _agreement(folder, option)
-    from gpt2_helpers.tokenizer import Tokenizer
-
     if workload.kind == "tokenize":
         tokenizer = Tokenizer.load(folder)
         text = (folder / "text.txt").read_text(encoding="utf-8")
@@ -36,7 +37,7 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     session = Session()
     session.load_pretrained(folder.name, folder.parent, option)
     texts = workload.kind == "texts"
-    prompt = session.tokenizer.decode(prompt_ids(workload, folder)) if workload.prompt else ""
+    prompts = map(session.tokenizer.decode, prompts_of(workload, folder))
     config = SamplingConfig(
         length=workload.prompt + workload.length,
         nsamples=OUR_TEXTS if texts else workload.batch,
@@ -47,7 +48,7 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     )
 
     def run() -> int | list[int] | str:
-        written = list(session.generate(prompt, config))
+        written = list(session.generate(next(prompts), config))
         if workload.kind == "most likely":
             return str(written[0])
         lengths = [text.n_tokens for text in written]
@@ -56,12 +57,18 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     return run
 
 
-def prompt_ids(workload: Workload, folder: Path) -> list[int]:
-    """The first tokens of text.txt, as many as the workload's prompt has."""
-    from gpt2_helpers.tokenizer import Tokenizer
+def prompts_of(workload: Workload, folder: Path) -> Iterator[list[int]]:
+    """A prompt for each round, as long as the workload says.
 
-    text = (folder / "text.txt").read_text(encoding="utf-8")
-    return Tokenizer.load(folder).encode(text[: 20 * workload.prompt])[: workload.prompt]
+    Their first tokens differ, so that none is the beginning of an earlier one, which a decoder may
+    still have in its cache.
+    """
+    if not workload.prompt:
+        yield from itertools.repeat([])
+    text = (folder / "text.txt").read_text(encoding="utf-8")[: 20 * workload.prompt]
+    tokenizer = Tokenizer.load(folder)
+    for number in itertools.count(1):
+        yield tokenizer.encode(f"{number}. {text}")[: workload.prompt]
 
 
 def _training(workload: Workload, folder: Path, option: str) -> Any:

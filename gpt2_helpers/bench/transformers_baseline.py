@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.bench.ours import prompt_ids
+from gpt2_helpers.bench.ours import prompts_of
 from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
 from gpt2_helpers.system import device
 
@@ -62,8 +62,7 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     if compiled:
         options["cache_implementation"] = "static"  # required for compiling
         model.forward = torch.compile(model.forward)
-    prompt = prompt_ids(workload, folder) if workload.prompt else [end]
-    start = torch.tensor([prompt] * workload.batch, device=where)
+    prompts = prompts_of(workload, folder)
 
     detokenizer: Any = None
     if workload.kind in ("cold start", "most likely"):
@@ -71,6 +70,8 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
 
     def run() -> int | list[int] | str:
         lengths: list[int] = []
+        prompt = next(prompts) or [end]
+        start = torch.tensor([prompt] * workload.batch, device=where)
         with torch.inference_mode():
             for _ in range(BASELINE_TEXTS // workload.batch if texts else 1):
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)

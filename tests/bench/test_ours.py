@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,17 @@ def workload(folder: Path, name: str) -> Workload:
     return next(work for work in works if work.name == name)
 
 
-def test_the_prompt_has_as_many_tokens_as_it_should(folder: Path) -> None:
+def test_each_round_has_a_new_prompt_of_the_same_length(folder: Path) -> None:
     work = workload(folder, "prompt")
-    ids = ours.prompt_ids(work, folder)
-    assert len(ids) == work.prompt
+    prompts = list(itertools.islice(ours.prompts_of(work, folder), 3))
+    assert {len(ids) for ids in prompts} == {work.prompt}
+    assert len({ids[0] for ids in prompts}) == 3, "none starts like an earlier one"
     tokenizer = Tokenizer.load(folder)
-    assert tokenizer.encode(tokenizer.decode(ids)) == ids
+    assert all(tokenizer.encode(tokenizer.decode(ids)) == ids for ids in prompts)
+
+
+def test_other_workloads_have_no_prompt(folder: Path) -> None:
+    assert next(ours.prompts_of(workload(folder, "generate-1"), folder)) == []
 
 
 def test_a_long_prompt_is_continued(folder: Path) -> None:
