@@ -181,8 +181,11 @@ class ContinuousBatch:
         uniform_samples = np.zeros(len(slots), np.float32)
         any_config = next(sequence for sequence in slots if sequence).config
         configs = [sequence.config if sequence else any_config for sequence in slots]
+        newest = max(sequence.position for sequence in slots if sequence)
         for slot, sequence in enumerate(slots):
-            if sequence is not None:
+            if sequence is None:
+                positions[slot] = min(newest, self._decoder.idle_position(slot))
+            else:
                 # During prefill the slot writes to the position that prefill overwrites next.
                 positions[slot] = sequence.position
                 if not sequence.is_prefilling:

@@ -111,8 +111,7 @@ class Decoder(ABC):
     def prefill(self, row: int, ids: Sequence[int]) -> None:
         """Compute the keys and values of `ids` for `row`, at positions 0 and up.
 
-        The result for the same ids in another row is copied if it is still available, since many
-        texts often share a prompt.
+        What earlier prompts have in common with it is not computed again if it is still available.
 
         Args:
             row: The row to fill.
@@ -131,13 +130,14 @@ class Decoder(ABC):
         """Prefill a part of a prompt.
 
         Decode steps may run between chunks, also of this row at position `start`: the next chunk
-        overwrites what they store there.
+        overwrites what they store there. The first chunk may start from what earlier prompts have
+        in common with this one, without computing it again.
 
         Args:
             row: The row to fill.
             ids: Token ids of the whole prompt.
             start: How many of them are prefilled already.
-            max_tokens: About how many to prefill now; default: all.
+            max_tokens: About how many to compute now; default: all.
 
         Returns:
             How many of `ids` are now prefilled.
@@ -147,6 +147,11 @@ class Decoder(ABC):
         """
         self._check_room(len(ids))
         return self._prefill_chunk(row, ids, start, max_tokens)
+
+    def idle_position(self, row: int) -> int:
+        """The position that a step should use for a row without a text, if no row is less far: what
+        is stored before it may be useful to a later prompt."""
+        return 0
 
     def step(
         self,

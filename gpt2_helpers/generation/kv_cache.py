@@ -32,6 +32,7 @@ class KeyValueCache:
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, capacity: int) -> None:
+        self.batch_size, self.capacity = batch_size, capacity
         capacity = _round_up(capacity, math.lcm(KEY_BLOCK, prompt_attention.KEY_BLOCK))
         # (layer, key or value, row, head, token, head_dim)
         shape = (config.n_layer, 2, batch_size, config.n_head, capacity, config.head_dim)
@@ -44,9 +45,9 @@ class KeyValueCache:
         `positions` (n)."""
         self._cache[layer][:, rows, :, positions] = keys_values
 
-    def copy(self, source: int, target: int, tokens: int) -> None:
-        """Copy the first `tokens` of row `source` to row `target`."""
-        self._cache[:, :, target, :, :tokens] = self._cache[:, :, source, :, :tokens]
+    def row(self, row: int) -> Floats:
+        """The keys and values of a row, not copied: (layer, 2, head, token, head_dim)."""
+        return self._cache[:, :, row]
 
     def read(self, layer: int, rows: slice, tokens: int) -> tuple[Floats, Floats]:
         """The keys and the values of the first `tokens` in `rows`, not copied: (row * head, tokens,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gpt2_helpers.generation import prompt_attention
 from gpt2_helpers.generation.decoder import Decoder, Model
 from gpt2_helpers.generation.kv_cache import KeyValueCache, additive_mask
+from gpt2_helpers.generation.prefix_cache import PrefixCache, PrefixRows
 from gpt2_helpers.generation.prompt_attention import PromptAttention
 from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
@@ -41,11 +42,13 @@ class TfliteWeights:
         first: The program before the first attention.
         between: The programs between two attentions.
         last: The program after the last attention, which ends with the logits.
+        prefixes: The prompts whose keys and values were computed with them.
         version: The model's version that they were compiled from.
     """
 
     def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
+        self.prefixes = PrefixCache()
         self.attention = PromptAttention(model.config.head_dim, device.cores())
         self._compile()
 
@@ -119,6 +122,7 @@ class TfliteWeights:
             future = pool.submit(self._last_program)  # takes the longest, so it starts first
             first, *between = pool.map(self._program, range(self._model.config.n_layer))
             tokens, last = future.result()
+        self.prefixes.clear()
         # Assigned together, the version last, so that an interrupted compilation is repeated.
         self.positions, self.tokens = self._array("model/wpe"), tokens
         self.first, self.between, self.last = first, between, last
@@ -178,14 +182,6 @@ class TfliteWeights:
         return build.layer_norm(x, gain, bias, LAYER_NORM_EPSILON)
 
 
-class _Prefill(NamedTuple):
-    """A finished prefill: its row, the version of the weights, and the ids."""
-
-    row: int
-    version: int
-    ids: tuple[int, ...]
-
-
 class TfliteDecoder(Decoder):
     """Decodes with `TfliteWeights`; see `Decoder`."""
 
@@ -195,7 +191,7 @@ class TfliteDecoder(Decoder):
         super().__init__(model.config, batch_size, capacity)
         self._weights = weights
         self._cache = KeyValueCache(self.config, batch_size, capacity)
-        self._last_prefill: _Prefill | None = None  # whose keys and values are still in its row
+        self._prefixes = PrefixRows(self._cache, weights.prefixes)
 
     @property
     def weights(self) -> TfliteWeights:
@@ -204,28 +200,21 @@ class TfliteDecoder(Decoder):
     def _prefill_chunk(
         self, row: int, ids: Sequence[int], start: int, max_tokens: int | None
     ) -> int:
-        prefill = _Prefill(row, self._weights.version, tuple(ids))
         if not start:
-            last, self._last_prefill = self._last_prefill, None
-            if last is not None and last[1:] == prefill[1:]:
-                if last.row != row:
-                    self._cache.copy(last.row, row, len(ids))
-                self._last_prefill = prefill
-                return len(ids)
-        if not ids:
-            return 0
+            start = self._prefixes.start(row, ids)
         end = min(len(ids), start + min(PREFILL_CHUNK, max_tokens or PREFILL_CHUNK))
-        part, positions = np.array([ids[start:end]]), np.arange(start, end)
-        self._weights.read_tokens(self._cache, slice(row, row + 1), part, positions, False)
-        if end == len(ids):
-            self._last_prefill = prefill
+        if end > start:
+            part, positions = np.array([ids[start:end]]), np.arange(start, end)
+            self._weights.read_tokens(self._cache, slice(row, row + 1), part, positions, False)
+        self._prefixes.set(row, ids[:end])
         return end
+
+    def idle_position(self, row: int) -> int:
+        return len(self._prefixes[row].ids)
 
     def _logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:
         batch, rows = len(ids), np.arange(len(ids))
-        last = self._last_prefill
-        if last is not None and last.row < batch and positions[last.row] < len(last.ids):
-            self._last_prefill = None  # the row overwrites it with another text
+        self._prefixes.cut(positions)
         n_head = self.config.n_head
         mask = additive_mask(positions[:, None])  # (row, 1, keys)
         mask = np.repeat(mask, n_head, axis=0)  # (row * head, 1, keys)

