@@ -210,10 +210,13 @@ def measure_generation(case: Case) -> int:
 def generate(model: Model, precision: str, batch_size: int, length: int) -> None:
     """Generate a batch of texts of `length` tokens, skipping most of the steps in between."""
     from gpt2_helpers.generation.decoders import DecoderPool
+    from gpt2_helpers.generation.prefix_cache import KEPT_ROWS
 
     decoder = DecoderPool(model).get(batch_size, length, precision)
     rows, configs = np.zeros(batch_size, np.int32), [SamplingConfig()] * batch_size
     prompt = [0] * (length // 2)
+    for former in range(1, 2 + KEPT_ROWS * 2):  # whose copies are kept
+        decoder.prefill(0, [former] * len(prompt))
     for row in range(batch_size):
         decoder.prefill(row, prompt)
     for position in range(len(prompt), length, max(1, length // 20)):

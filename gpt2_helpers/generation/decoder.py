@@ -54,6 +54,7 @@ class Weights(Protocol):
 
 # Precisions that TensorFlow Lite generates in, on machines without a GPU.
 TFLITE_PRECISIONS = ("float32", "int8")
+PREFILL_CHUNK = 128  # tokens of a prompt in one pass: more are not faster and take more memory
 CAPACITIES = (64, 128, 256, 512, 1024)  # few, so that few decoders are compiled
 
 

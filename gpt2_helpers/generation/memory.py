@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.config import ModelConfig, SamplingConfig
-from gpt2_helpers.generation.decoder import TFLITE_PRECISIONS, inference_dtype, row_capacity
+from gpt2_helpers.generation.decoder import (
+    PREFILL_CHUNK,
+    TFLITE_PRECISIONS,
+    inference_dtype,
+    row_capacity,
+)
+from gpt2_helpers.generation.prefix_cache import KEPT_ROWS
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.decoders import DecoderPool
@@ -19,11 +25,19 @@ MB = 2**20
 FP32_BYTES = 4
 BYTES_PER_NUMBER = {"float32": FP32_BYTES, "bfloat16": 2, "float16": 2, "int8": 1}
 USABLE_GPU_SHARE = 0.92  # the rest is taken by the driver and by fragmentation
-TFLITE_OVERHEAD = 1.1  # measured: a tenth more than the sum of its parts
+TFLITE_OVERHEAD = 1.05  # measured: a twentieth more than the sum of its parts
+# Measured: numbers that a TensorFlow Lite program holds for each token that is read in one pass, in
+# widths of the model. Each layer has a program.
+PROGRAM_WIDTHS = 27
 
 
 def generation_bytes(
-    model: ModelConfig, batch_size: int, length: int, precision: str, on_gpu: bool = False
+    model: ModelConfig,
+    batch_size: int,
+    length: int,
+    precision: str,
+    on_gpu: bool = False,
+    prompts: bool = True,
 ) -> int:
     """Estimate the memory for generating a batch of texts, including the loaded model.
 
@@ -33,6 +47,8 @@ def generation_bytes(
         length: Tokens per text, including the prompt.
         precision: float32, bfloat16, float16 or int8, as `DecoderPool.get` takes it.
         on_gpu: Whether a GPU is used.
+        prompts: Whether texts have prompts, of which copies are kept for later ones (default:
+            True).
 
     Returns:
         Bytes.
@@ -44,14 +60,19 @@ def generation_bytes(
     """
     on_tflite = uses_tflite(precision, on_gpu)
     length = min(length + 1, model.n_ctx)
-    # TensorFlow Lite's KV cache is a NumPy array in fp32 that grows with the rows.
+    # TensorFlow Lite's KV cache is a NumPy array in fp32 that grows with the rows. Copies of former
+    # prompts are as large as a few rows.
     capacity = length if on_tflite else row_capacity(length, model.n_ctx)
+    rows = batch_size + (KEPT_ROWS if on_tflite and prompts else 0)
     cache_width = FP32_BYTES if on_tflite else BYTES_PER_NUMBER[precision]
-    layer_cache = 2 * batch_size * capacity * model.n_embd * cache_width
+    layer_cache = 2 * rows * capacity * model.n_embd * cache_width
     logits = 4 * FP32_BYTES * batch_size * model.n_vocab
     weights = inference_weight_bytes(model, precision, on_gpu)
     if on_tflite:
-        return int(TFLITE_OVERHEAD * (weights + model.n_layer * layer_cache + logits))
+        # Of a prompt that leaves room for a text.
+        pass_tokens = min(PREFILL_CHUNK, length // 2) if prompts else 1
+        layer = layer_cache + PROGRAM_WIDTHS * FP32_BYTES * pass_tokens * model.n_embd
+        return int(TFLITE_OVERHEAD * (weights + model.n_layer * layer + logits))
     graph = graph_bytes(model, fixed_mb=20, mb_per_layer=9)
     return weights + (model.n_layer + 1) * layer_cache + logits + graph
 

@@ -25,8 +25,10 @@ MIN_KEPT = 32  # tokens that are lost without a copy; fewer are computed again a
 
 
 class Prefix(NamedTuple):
-    """The first tokens of a prompt, and their keys and values, which may be a view of a row: (layer,
-    2, head, token, head_dim) with at least as many tokens."""
+    """The first tokens of a prompt.
+
+    Its keys and values (layer, 2, head, token, head_dim) may be a view of a row, with more tokens.
+    """
 
     ids: tuple[int, ...]
     keys_values: Floats
@@ -140,6 +142,7 @@ class PrefixRows:
         length, best = longest_common([own, *others], ids)
         shared = common_length(own.ids, ids)
         elsewhere, _ = longest_common(others, own.ids)
+        del others  # so that a dropped copy is freed before the next one is made
         if len(own.ids) - max(shared, elsewhere) >= MIN_KEPT:
             self._kept.keep(own)
         self.set(row, ids[:shared])  # before the row changes, in case of an interrupt

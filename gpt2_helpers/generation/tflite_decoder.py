@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.generation import prompt_attention
-from gpt2_helpers.generation.decoder import Decoder, Model
+from gpt2_helpers.generation.decoder import PREFILL_CHUNK, Decoder, Model
 from gpt2_helpers.generation.kv_cache import KeyValueCache, additive_mask
 from gpt2_helpers.generation.prefix_cache import PrefixCache, PrefixRows
 from gpt2_helpers.generation.prompt_attention import PromptAttention
@@ -25,7 +25,6 @@ from gpt2_helpers.system.tensorflow_setup import suppress_stderr
 from gpt2_helpers.system.threads import parallel_for
 from gpt2_helpers.types import Floats, Ids
 
-PREFILL_CHUNK = 128  # tokens of a prompt in one pass: more are not faster and take more memory
 SCORE_TOKENS = 256  # tokens that are scored in one pass
 LOGIT_TOKENS = 64  # tokens whose logits are in memory at a time
 MIN_PARALLEL_LOGITS = 200_000  # from which on a second thread makes their softmax faster

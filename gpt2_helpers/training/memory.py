@@ -105,7 +105,7 @@ def finetuning_bytes(
     if samples is None:
         return int(step)
     sampling = generation_bytes(
-        model, samples.count, samples.length, samples.precision, samples.on_gpu
+        model, samples.count, samples.length, samples.precision, samples.on_gpu, prompts=False
     )
     if uses_tflite(samples.precision, samples.on_gpu):
         return int(step + SAMPLING_OVERHEAD * sampling)

@@ -18,6 +18,7 @@ from gpt2_helpers.errors import is_out_of_memory
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.scoring import Scorer, TextScore
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence
+from gpt2_helpers.generation.decoder import PREFILL_CHUNK
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
@@ -25,8 +26,6 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.engine import Engine, Request, ScoreSpec, SequenceSpec, fail_all
 from gpt2_helpers.web.errors import EngineFailed, ServiceUnavailable
 
-# Prompt tokens processed between two decode steps, so that a long prompt does not stall the rest.
-PREFILL_CHUNK = 128
 STEP_TIMEOUT = 60.0  # seconds; a decode step that takes longer will not end
 
 
@@ -145,6 +144,7 @@ class Scheduler(Engine):
             try:
                 self._remove_done()
                 self._admit_waiting()
+                # A long prompt does not stall the rest.
                 self._batch.prefill(PREFILL_CHUNK)
                 if tokens := self._batch.n_ready:
                     self._emit(list(self._batch.step()))

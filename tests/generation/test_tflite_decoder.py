@@ -7,8 +7,9 @@ import pytest
 
 from decoding import assert_close
 from gpt2_helpers.config import ModelConfig
+from gpt2_helpers.generation.decoder import PREFILL_CHUNK
 from gpt2_helpers.generation.decoders import DecoderPool
-from gpt2_helpers.generation.tflite_decoder import PREFILL_CHUNK, SCORE_TOKENS, TfliteDecoder
+from gpt2_helpers.generation.tflite_decoder import SCORE_TOKENS, TfliteDecoder
 from toy import toy_model
 
 NARROW = ModelConfig(n_vocab=48, n_ctx=100, n_embd=32, n_head=2, n_layer=2)
