@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpt2_helpers.data import csv_files, table_rows
-from gpt2_helpers.data.csv_files import column_lengths, read_column
+from gpt2_helpers.data.csv_files import column_lengths, read_column, read_table
 from gpt2_helpers.data.separators import Separator
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError
@@ -317,3 +317,10 @@ def test_a_byte_order_mark_before_the_header_is_not_part_of_it(tmp_path: Path) -
     rows, notes = rows_and_notes(path, "title")
     assert rows == ["one", "two"]
     assert "left out 2 byte order marks inside the text" in notes
+
+
+def test_prompts_whose_completions_are_all_empty_are_reported(tmp_path: Path) -> None:
+    path = write(tmp_path, "question,answer\nWhy?,\nHow?, \n")
+    report = ReadReport()
+    assert list(read_table(path, report, ("question", "answer"))) == [("Why?", ""), ("How?", " ")]
+    assert "a header but no texts" in "; ".join(report.notes())
