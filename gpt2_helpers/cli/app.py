@@ -1,6 +1,6 @@
 """Command-line entry point: runs a subcommand and converts errors to messages and exit codes.
 
-Results go to stdout; messages and progress bars go to stderr. The arguments and behaviour of each
+Results go to stdout; messages and progress bars go to stderr. The arguments and behavior of each
 subcommand are defined in a module of its own.
 """
 

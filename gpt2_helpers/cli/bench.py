@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from gpt2_helpers.bench.config import BenchConfig
 from gpt2_helpers.cli.command import DONE, print_status
-from gpt2_helpers.cli.parser import Parser, config_from
-from gpt2_helpers.config import RunConfig
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import MODEL_NAMES, RunConfig
 
 if TYPE_CHECKING:
     from gpt2_helpers.bench.measure import WorkloadResult
@@ -24,12 +24,14 @@ def parser() -> Parser:
     parser = Parser(
         "bench",
         "",
-        "Measure how fast this machine generates and finetunes, beside transformers where it is\n"
-        "installed. A model that is not there gets random weights.",
+        "Measure how fast this machine generates and finetunes, compared with transformers if it\n"
+        "is installed. A model that has not been downloaded is replaced by random weights.",
         ("--quick", "--model-name 355M"),
     )
     parser.add_config(BenchConfig)
-    parser.add_config(RunConfig, "model_name", "model_dir")
+    help = f"model to measure: {', '.join(MODEL_NAMES)}"
+    parser.add_field(field_of(RunConfig, "model_name", help=help))
+    parser.add_config(RunConfig, "model_dir")
     return parser
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpt2_helpers.cli.command import DATASET_HELP, DONE, check_files, print_status
-from gpt2_helpers.cli.parser import Parser, config_from
-from gpt2_helpers.config import DatasetConfig, RunConfig
+from gpt2_helpers.cli.parser import Parser, config_from, field_of
+from gpt2_helpers.config import MODEL_NAMES, DatasetConfig, RunConfig
 from gpt2_helpers.fields import ValidatedConfig, option
 
 SUMMARY = "tokenize a dataset once, for several finetuning runs"
@@ -32,7 +32,9 @@ def parser() -> Parser:
     )
     parser.add_argument("dataset", metavar="DATASET", help=DATASET_HELP)
     parser.add_config(EncodeConfig)
-    parser.add_config(RunConfig, "model_name", "model_dir")
+    help = f"model whose tokenizer is used: {', '.join(MODEL_NAMES)}"
+    parser.add_field(field_of(RunConfig, "model_name", help=help))
+    parser.add_config(RunConfig, "model_dir")
     parser.add_config(DatasetConfig)
     return parser
 

@@ -48,7 +48,7 @@ def parser() -> Parser:
     )
     parser.add_text_option(
         "--run-name",
-        "run, or its checkpoint such as run1/model-500; repeat it for several (default: run1)",
+        "run, or a checkpoint such as run1/model-500; can be repeated (default: run1)",
         action="append",
         dest="models",
         metavar="TEXT",
@@ -56,7 +56,7 @@ def parser() -> Parser:
     )
     parser.add_text_option(
         "--model-name",
-        f"pretrained model: {', '.join(MODEL_NAMES)}; repeat it for several",
+        f"pretrained model: {', '.join(MODEL_NAMES)}; can be repeated",
         action="append",
         dest="models",
         metavar="TEXT",

@@ -77,7 +77,7 @@ def parser() -> Parser:
     )
     parser.add_text_option(
         "--prefix",
-        "prompt that the texts continue; repeat it for several prompts (default: no prompt)",
+        "prompt that the texts continue; can be repeated (default: no prompt)",
         action="append",
         metavar="TEXT",
     )

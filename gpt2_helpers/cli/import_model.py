@@ -25,8 +25,8 @@ def parser() -> Parser:
         ),
     )
     parser.add_argument("source", metavar="DIR", help="folder of the model, or hf://OWNER/NAME")
-    parser.add_config(RunConfig, "run_name")
-    help = "base model of adapters"
+    parser.add_field(field_of(RunConfig, "run_name", help="name of the new run"))
+    help = "base model of the adapters"
     parser.add_field(field_of(RunConfig, "model_name", help=help))
     parser.add_config(RunConfig, "checkpoint_dir", "model_dir")
     return parser

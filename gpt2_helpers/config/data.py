@@ -32,14 +32,14 @@ class DatasetConfig(ValidatedConfig):
     )
     prompt_column: str | None = option(
         None,
-        "where the prompts are; the model learns to write the texts of column for them",
+        "where the prompts are; the model learns to continue them with the texts of column",
         label="Prompt column",
         default_text="none, or prompt next to completion",
         advanced=True,
     )
     keywords_from: str | None = option(
         None,
-        "take the most typical words of this column of the data as prompts",
+        "use the most typical words of this column as prompts",
         label="Keyword source",
         default_text="none",
         advanced=True,
@@ -50,13 +50,13 @@ class DatasetConfig(ValidatedConfig):
     )  # fmt: skip
     legacy_tokens: bool = option(
         False,
-        "encode <|endoftext|> as plain characters, to continue runs of that package",
+        "encode <|endoftext|> as plain characters, as gpt-2-simple does, to continue its runs",
         label="gpt-2-simple tokens",
         advanced=True,
     )
     strip_boilerplate: bool = option(
         False,
-        "leave out the header and licence of Project Gutenberg in text files",
+        "leave out the header and license of Project Gutenberg in text files",
         label="Strip boilerplate",
         advanced=True,
     )

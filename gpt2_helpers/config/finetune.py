@@ -17,13 +17,13 @@ class FinetuneConfig(ValidatedConfig):
 
     steps: int = option(
         1000,
-        "how often the weights are updated; 0 or less trains until interrupted",
+        "number of weight updates; 0 or less trains until interrupted",
         label="Training steps",
         suggested_range=(20, 5000),
     )
     batch_size: int = option(
         1,
-        "passages of text read in parallel on each device; more needs more memory",
+        "passages of text processed in parallel on each device; more needs more memory",
         label="Sequences per batch",
         minimum=1,
         suggested_range=(1, 16),
@@ -61,7 +61,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     lr_schedule: str = option(
         "constant",
-        "whether and how it decays over the training steps",
+        "how it decays over the training steps, if at all",
         label="Learning-rate schedule",
         choices=("constant", "linear", "cosine"),
         advanced=True,
@@ -71,7 +71,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     weight_decay: float | None = option(
         None,
-        "decoupled, and only of matrices; higher values reduce overfitting",
+        "decoupled, applied to matrices only; higher values reduce overfitting",
         default_text="0.01 for adamw, else 0",
         minimum=0.0,
         maximum=1.0,
@@ -79,7 +79,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     max_grad_norm: float = option(
         0.0,
-        "longer gradients are scaled down to it; 0 disables clipping, 1 is typical",
+        "gradients above it are scaled down to it; 0 disables clipping, 1 is typical",
         label="Max gradient norm",
         minimum=0.0,
         advanced=True,
@@ -94,7 +94,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     eval_every: int = option(
         100,
-        "interval between two measurements of the validation loss",
+        "optimizer steps between computations of the validation loss",
         label="Evaluate every (steps)",
         minimum=1,
         advanced=True,
@@ -120,7 +120,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     lora_rank: int = option(
         0,
-        "size of adapters to train in place of the weights; 8 is typical, 0 trains all weights",
+        "size of the adapters to train instead of the weights; 8 is typical, 0 trains all weights",
         label="LoRA rank",
         minimum=0,
         maximum=1024,

@@ -43,7 +43,7 @@ class RunConfig(ValidatedConfig):
     )  # fmt: skip
     run_name: str = option(
         "run1",
-        "a folder of this name holds the trained model",
+        "name of the folder with the trained model",
         label="Run name",
     )
     checkpoint_dir: str = option(
@@ -61,19 +61,19 @@ class RunConfig(ValidatedConfig):
     )
     save_every: int = option(
         1000,
-        "interval between two checkpoints; 0 keeps only that of the end",
+        "optimizer steps between checkpoints; 0 saves only at the end",
         label="Save every (steps)",
         minimum=0,
     )
     sample_every: int = option(
         100,
-        "interval between two rounds of generated texts; 0 generates none",
+        "optimizer steps between rounds of generated texts; 0 generates none",
         label="Sample every (steps)",
         minimum=0,
     )
     sample_length: int = option(
         1023,
-        "where each of these texts ends at the latest; 100 tokens are about 75 words",
+        "upper limit for each of these texts; 100 tokens are about 75 words",
         label="Sample length (tokens)",
         minimum=1,
         suggested_range=(10, 1023),
@@ -84,11 +84,11 @@ class RunConfig(ValidatedConfig):
         label="Samples folder", advanced=True, is_path=True,
     )  # fmt: skip
     print_every: int = option(
-        1, "interval between two lines with losses", label="Print every (steps)", minimum=1
+        1, "optimizer steps between lines with losses", label="Print every (steps)", minimum=1
     )
     max_checkpoints: int = option(
         1,
-        "older ones of this run are deleted after each save; 0 deletes none",
+        "older checkpoints of the run are deleted after each save; 0 deletes none",
         label="Checkpoints to keep",
         minimum=0,
         advanced=True,
@@ -101,7 +101,7 @@ class RunConfig(ValidatedConfig):
     )
     validation_data: str | None = option(
         None,
-        "file, folder or glob to use in place of a share; not trained on, even inside the dataset",
+        "separate file, folder or glob; not trained on, even if it is part of the dataset",
         is_path=True,
     )
     backup_to_drive: bool = option(

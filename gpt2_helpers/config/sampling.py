@@ -15,7 +15,7 @@ class SamplingConfig(ValidatedConfig):
 
     length: int = option(
         1023,
-        "where a text ends at the latest, with its prompt; 100 tokens are about 75 words",
+        "upper limit for a text, including its prompt; 100 tokens are about 75 words",
         label="Max length (tokens)",
         minimum=1,
         suggested_range=(10, 1023),
@@ -97,7 +97,7 @@ class SamplingConfig(ValidatedConfig):
     )
     typical_p: float = option(
         0.0,
-        "keep the least surprising set with this total probability; 0 disables it, 0.9 is typical",
+        "keep tokens of near-average surprise, up to this probability; 0 disables it, 0.9 is usual",
         label="Typical-p",
         minimum=0.0,
         maximum=1.0,
@@ -137,11 +137,13 @@ class SamplingConfig(ValidatedConfig):
         advanced=True,
     )
     banned_words: Sequence[str] | None = option(
-        None, "what must not occur in a text, also inside longer ones; case matters", advanced=True
+        None,
+        "texts that are never generated, even inside longer words; case matters",
+        advanced=True,
     )
     logit_bias: Mapping[str, float] | None = option(
         None,
-        "added to a text or token id, as TEXT=NUMBER; from -100, which excludes it, to 100",
+        "added to the logits of a text or token id, as TEXT=NUMBER; from -100 (never) to 100",
         minimum=-100.0,
         maximum=100.0,
         advanced=True,
@@ -166,7 +168,7 @@ class SamplingConfig(ValidatedConfig):
     )
     regex: str | None = option(
         None,
-        "the whole continuation matches it; needs the package llguidance",
+        "must match the whole continuation; needs the package llguidance",
         label="Regular expression",
         advanced=True,
     )
@@ -196,7 +198,7 @@ class SamplingConfig(ValidatedConfig):
         return bool(self.choices or self.regex)
 
 
-# What the command line, the forms and the page start from. Top-k 40 leaves out the unlikely tokens
-# that make a small model's texts break off. The defaults above are those of gpt-2-simple.
-# They also put `<|startoftext|>` before prompts for a run that was finetuned on a table.
+# The defaults of the command line, the forms and the page; those above are gpt-2-simple's. Top-k 40
+# leaves out the unlikely tokens that derail a small model. For a run that was finetuned on a table,
+# the three also put `<|startoftext|>` before prompts.
 PRESET = SamplingConfig(temperature=0.7, top_k=40, finish_sentence=True)

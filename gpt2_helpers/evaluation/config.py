@@ -21,7 +21,7 @@ class ScoreConfig(ValidatedConfig):
     )
     window: int | None = option(
         None,
-        "tokens before a token that the model sees at most",
+        "maximum number of tokens that the model sees before each token",
         default_text="the model's context",
         minimum=1,
     )

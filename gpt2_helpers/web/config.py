@@ -42,8 +42,8 @@ class ServeConfig(ValidatedConfig):
     )
     models: Sequence[str] | None = option(
         None,
-        "other runs or pretrained models, which requests choose by name as model; each needs "
-        "memory of its own",
+        "other runs or pretrained models, which requests select with the parameter model; each "
+        "needs its own memory",
         label="More models",
     )
     max_queue: int = option(

@@ -48,7 +48,7 @@ def test_the_help_shows_the_default_run_only_if_there_is_one() -> None:
         parser = Parser("test", "", "Load a model.")
         model_options.add_model_options(parser, run_by_default=by_default)
         text = " ".join(parser.format_help().split())
-        assert f"a folder of this name holds the trained model {shown}" in text
+        assert f"name of the folder with the trained model {shown}" in text
 
 
 def test_a_pretrained_model(workspace: Path) -> None:

@@ -64,7 +64,7 @@ class ExportConfig(ValidatedConfig):
     filter_column: str | None = option(
         None, "export only rows with the filter value in this column; empty: all rows"
     )
-    filter_value: str | None = option(None, "what a row must have there, in upper or lower case")
+    filter_value: str | None = option(None, "what a row must have in that column, ignoring case")
     words: str | None = option(
         None,
         "export only texts with one of these words or phrases, separated by commas; empty: all",
@@ -79,7 +79,7 @@ class ExportConfig(ValidatedConfig):
     )
     limit: int = option(
         16_000,
-        "at most so many rows are exported; fewer cost the same",
+        "maximum number of rows; fewer cost the same",
         label="Number of texts",
         minimum=1,
         maximum=10_000_000,
