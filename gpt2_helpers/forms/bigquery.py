@@ -32,7 +32,7 @@ from gpt2_helpers.google.bigquery.client import (
     project_of_environment,
     sign_in,
 )
-from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.config import COMMON, SOURCE_FIELDS, BigQueryConfig
 from gpt2_helpers.google.bigquery.errors import CONSOLE, NO_PROJECT, limit_message
 from gpt2_helpers.google.bigquery.export import ExportProgress, export, new_csv_path
 from gpt2_helpers.google.bigquery.query import build
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _SOURCES = [
     ("Hacker News", "hacker_news"),
-    ("Reddit (as in the article)", "reddit"),
+    ("Reddit", "reddit"),
     ("Your own table", "own"),
 ]
 _REDDIT_IS_CLOSED = (
@@ -68,12 +68,12 @@ class BigQueryForm(Displayable):
     Environment variables (GPT2_SOURCE, GPT2_PROJECT and so on) override the arguments.
 
     Args:
-        **defaults: Initial values of the fields of ExportConfig.
+        **defaults: Initial values of the fields of BigQueryConfig.
     """
 
     def __init__(self, **defaults: Any) -> None:
         self.form = ConfigForm(
-            ExportConfig,
+            BigQueryConfig,
             defaults=defaults,
             choices={"source": _SOURCES},
             checks={"project": _check_project, "csv_path": _check_csv_path},
@@ -98,9 +98,9 @@ class BigQueryForm(Displayable):
         self._update()
 
     @property
-    def config(self) -> ExportConfig:
+    def config(self) -> BigQueryConfig:
         """The values of the form. Raises OptionError if one is invalid."""
-        return self.form.config(ExportConfig)
+        return self.form.config(BigQueryConfig)
 
     def check(self) -> None:
         """Sign in and show how much the query would read and cost. This dry run is free.
@@ -141,7 +141,7 @@ class BigQueryForm(Displayable):
         path = self._export(config, lambda view: setattr(self._results, "children", [view]))
         self._exported.put(config, path)
 
-    def _export(self, config: ExportConfig, show_view: Callable[[widgets.Widget], Any]) -> Path:
+    def _export(self, config: BigQueryConfig, show_view: Callable[[widgets.Widget], Any]) -> Path:
         view, client = ExportView(), self._get_client(config)
         show_view(view.widget)
         path: Path | None = None
@@ -158,7 +158,7 @@ class BigQueryForm(Displayable):
         assert path is not None
         return path
 
-    def _get_client(self, config: ExportConfig) -> Client:
+    def _get_client(self, config: BigQueryConfig) -> Client:
         """Return a client for the project in the form. Signs in only once per project."""
         if self._client is None or config.project not in (None, self._client.project):
             self._client = sign_in(config.project)
@@ -192,7 +192,7 @@ class BigQueryForm(Displayable):
         """Show the fields of the source and the resulting query."""
         source = self.form.raw_value("source")
         wanted = {*COMMON, *SOURCE_FIELDS.get(source, ())}
-        for field in fields_of(ExportConfig):
+        for field in fields_of(BigQueryConfig):
             row = self.form.row(field.name).widget
             row.layout.display = None if field.name in wanted else "none"
         is_reddit = source == "reddit"
@@ -220,7 +220,7 @@ def _check_project(form: ConfigForm) -> None:
 
 def _check_csv_path(form: ConfigForm) -> None:
     if csv_path := form.value("csv_path"):
-        new_csv_path(ExportConfig(csv_path=csv_path))
+        new_csv_path(BigQueryConfig(csv_path=csv_path))
 
 
 class ExportView:

@@ -162,7 +162,7 @@ def _folder_from_drive(
         digests = yield from _copy_files(files, folder_part)
         for name, digest in known.items():
             if digests.get(name) != digest:
-                fault = "has another checksum" if name in digests else "is missing"
+                fault = "has a different checksum" if name in digests else "is missing"
                 raise CheckpointError(
                     f"{source.path / name} {fault}: copy the run to Google Drive again, or wait "
                     "until its upload is complete"
@@ -211,7 +211,7 @@ def saved_runs(
         on_message: Called with a message if Drive is not available.
 
     Returns:
-        The runs. Of equally new ones, the local run comes first.
+        The runs. If several are equally new, the local one comes first.
 
     Example:
         newest = saved_runs()[0]

@@ -21,7 +21,7 @@ from gpt2_helpers.forms.bigquery import BigQueryForm
 from gpt2_helpers.forms.widgets import buttons
 from gpt2_helpers.forms.widgets.errors import NotebookError
 from gpt2_helpers.google.bigquery import client as bigquery
-from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, BigQueryConfig
 from widget_texts import button, markup, parts, words
 
 pytest.importorskip("google.cloud.bigquery")
@@ -31,7 +31,7 @@ REDDIT: dict[str, Any] = {"source": "reddit", "first_month": "2019-01", "last_mo
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for field in fields_of(ExportConfig):
+    for field in fields_of(BigQueryConfig):
         monkeypatch.delenv(f"GPT2_{field.name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -57,7 +57,7 @@ def form(**values: Any) -> BigQueryForm:
 
 
 def visible(form: BigQueryForm) -> set[str]:
-    names = [field.name for field in fields_of(ExportConfig)]
+    names = [field.name for field in fields_of(BigQueryConfig)]
     return {name for name in names if form.form.row(name).widget.layout.display != "none"}
 
 
@@ -72,7 +72,7 @@ def test_only_the_fields_of_the_source_are_shown(source: str) -> None:
 
 def test_hacker_news_is_the_default_and_reddit_shows_a_warning() -> None:
     made = form()
-    assert made.config == ExportConfig(project="my-project-1")
+    assert made.config == BigQueryConfig(project="my-project-1")
     assert "since January 2025" not in words(made.widget)
     made.form.set(source="reddit")
     assert "since January 2025" in words(made.form.row("source").widget)

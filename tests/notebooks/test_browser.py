@@ -259,7 +259,7 @@ def test_another_source_shows_other_fields(notebook: Notebook) -> None:
         notebook.field("bigquery-form", "Subreddit"),
     )
     assert not subreddit.is_visible()
-    notebook.field("bigquery-form", "Source").select_option("Reddit (as in the article)")
+    notebook.field("bigquery-form", "Source").select_option("Reddit")
     subreddit.wait_for(timeout=TIMEOUT)
     wait_for_text(form, "Public access to these tables has been denied")
     notebook.field("bigquery-form", "Source").select_option("Hacker News")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpt2_helpers.google.bigquery.config import GIGABYTE, ExportConfig
+from gpt2_helpers.google.bigquery.config import GIGABYTE, BigQueryConfig
 
 PROJECT = "my-project-1"
 LIMIT = GIGABYTE
 
 
-def reddit(**options: Any) -> ExportConfig:
+def reddit(**options: Any) -> BigQueryConfig:
     months = {"first_month": "2019-01", "last_month": "2019-03"}
-    return ExportConfig(**{"source": "reddit", **months, **options})
+    return BigQueryConfig(**{"source": "reddit", **months, **options})
 
 
-def own(**options: Any) -> ExportConfig:
+def own(**options: Any) -> BigQueryConfig:
     given = {"source": "own", "table": "my-project.texts.jokes", "text_column": "joke"}
-    return ExportConfig(**{**given, **options})
+    return BigQueryConfig(**{**given, **options})

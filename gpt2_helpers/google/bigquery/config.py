@@ -30,12 +30,12 @@ _EARLIEST, _LATEST = 2005, 2100
 
 
 @dataclass(frozen=True)
-class ExportConfig(ValidatedConfig):
+class BigQueryConfig(ValidatedConfig):
     """Which texts to export, the maximum cost, and the file to write.
 
     Months are normalized to YYYY-MM. Fields of other sources are ignored.
 
-    >>> ExportConfig(source="reddit", first_month="2019/1", last_month="2019_03").first_month
+    >>> BigQueryConfig(source="reddit", first_month="2019/1", last_month="2019_03").first_month
     '2019-01'
     """
 
@@ -184,7 +184,7 @@ class ExportConfig(ValidatedConfig):
     def file_stem(self) -> str:
         """The start of the names of its files, from the source.
 
-        >>> ExportConfig().file_stem, ExportConfig(
+        >>> BigQueryConfig().file_stem, BigQueryConfig(
         ...     source="own", table="my-project.texts.jokes", text_column="joke"
         ... ).file_stem
         ('hacker_news', 'jokes')

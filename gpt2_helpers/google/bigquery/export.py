@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gpt2_helpers.errors import BigQueryError, OptionError, write_problem
 from gpt2_helpers.google.bigquery.clean_text import clean as clean
 from gpt2_helpers.google.bigquery.client import run
-from gpt2_helpers.google.bigquery.config import ExportConfig
+from gpt2_helpers.google.bigquery.config import BigQueryConfig
 from gpt2_helpers.google.bigquery.query import build
 from gpt2_helpers.system.files import atomic_write
 
@@ -55,7 +55,7 @@ class ExportProgress:
         return f"{kept}; left out: {left}" if left else kept
 
 
-def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, None, None]:
+def export(client: Client, config: BigQueryConfig) -> Generator[ExportProgress, None, None]:
     """Run a query and write its texts to a CSV file.
 
     Empty, repeated and short texts are left out. The file is written atomically; an existing file
@@ -84,7 +84,7 @@ def export(client: Client, config: ExportConfig) -> Generator[ExportProgress, No
         raise OptionError(f"csv_path={str(path)!r} cannot be written: {problem}") from None
 
 
-def new_csv_path(config: ExportConfig, today: date | None = None) -> Path:
+def new_csv_path(config: BigQueryConfig, today: date | None = None) -> Path:
     """Return the file of an export, which does not exist yet.
 
     Args:
@@ -95,7 +95,7 @@ def new_csv_path(config: ExportConfig, today: date | None = None) -> Path:
     Raises:
         OptionError: If `csv_path` exists.
 
-    >>> new_csv_path(ExportConfig(), date(2026, 11, 30)).name
+    >>> new_csv_path(BigQueryConfig(), date(2026, 11, 30)).name
     'hacker_news_2026-11-30.csv'
     """
     if config.csv_path:
@@ -112,7 +112,7 @@ def new_csv_path(config: ExportConfig, today: date | None = None) -> Path:
 
 
 def _write(
-    client: Client, config: ExportConfig, path: Path
+    client: Client, config: BigQueryConfig, path: Path
 ) -> Generator[ExportProgress, None, None]:
     if path.is_dir():
         raise IsADirectoryError(None, "it is a folder")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.google.bigquery.config import ExportConfig
+from gpt2_helpers.google.bigquery.config import BigQueryConfig
 
 HACKER_NEWS_TABLE = "bigquery-public-data.hacker_news.full"
 REDDIT_TABLE = "fh-bigquery.reddit_posts.*"
@@ -54,7 +54,7 @@ class Query:
         return re.sub(r"@(\w+)", lambda match: literals[match[1]], self.sql)
 
 
-def build(config: ExportConfig) -> Query:
+def build(config: BigQueryConfig) -> Query:
     """Build the query of an export.
 
     The result has one column, `title`, with the texts of the highest score first. HTML entities
@@ -66,7 +66,7 @@ def build(config: ExportConfig) -> Query:
     Returns:
         The query.
 
-    >>> query = build(ExportConfig(first_month="2019-01", words="rust, c++"))
+    >>> query = build(BigQueryConfig(first_month="2019-01", words="rust, c++"))
     >>> query.description
     'Hacker News, from 2019-01 on, with one of: rust, c++: up to 16,000 titles of 8 characters
     or more, the highest score first'
@@ -101,7 +101,7 @@ def build(config: ExportConfig) -> Query:
     return Query("\n".join(lines), tuple(parameters), description)
 
 
-def _conditions(config: ExportConfig, column: str) -> list[tuple[str, Parameter | None]]:
+def _conditions(config: BigQueryConfig, column: str) -> list[tuple[str, Parameter | None]]:
     """The conditions on a row, each with the parameter it uses."""
     found: list[tuple[str, Parameter | None]] = []
     first, last = config.first_month, config.last_month
@@ -131,7 +131,7 @@ def _conditions(config: ExportConfig, column: str) -> list[tuple[str, Parameter 
     return found
 
 
-def _describe_source(config: ExportConfig) -> str:
+def _describe_source(config: BigQueryConfig) -> str:
     """Describe the source of the texts."""
     if config.source == "own":
         parts = [f"{config.table}, column {config.text_column}"]
@@ -164,7 +164,7 @@ def _suffix(month: str) -> str:
     return suffix
 
 
-def _words(config: ExportConfig) -> list[str]:
+def _words(config: BigQueryConfig) -> list[str]:
     words = (" ".join(word.split()) for word in (config.words or "").split(","))
     return [word for word in words if word]
 

@@ -19,14 +19,14 @@ from gpt2_helpers.errors import BigQueryError, MissingPackageError
 from gpt2_helpers.google import colab
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.client import Estimate, dry_run, run, sign_in
-from gpt2_helpers.google.bigquery.config import GIGABYTE, ExportConfig
+from gpt2_helpers.google.bigquery.config import GIGABYTE, BigQueryConfig
 from gpt2_helpers.google.bigquery.query import Query, build
 from paths import SUPPORT
 
 pytest.importorskip("google.cloud.bigquery")
 
 
-def rows_of(client: Any, config: ExportConfig) -> list[str]:
+def rows_of(client: Any, config: BigQueryConfig) -> list[str]:
     rows = run(client, build(config), LIMIT)
     texts = [text for page in rows.pages for text in page]
     assert len(texts) == rows.total
@@ -83,7 +83,7 @@ def test_the_limit_keeps_the_highest_scores(stand_in: StandIn, client: Any) -> N
 
 
 def test_hacker_news_returns_stories_by_score(stand_in: StandIn, client: Any) -> None:
-    titles = rows_of(client, ExportConfig())
+    titles = rows_of(client, BigQueryConfig())
     assert Counter(titles) == Counter(replaced(title) for title, _, _ in stories(stand_in))
     assert titles[:3] == [
         "Deep & wide: what&#x27;s left of C++",  # the export unescapes the rest
@@ -94,7 +94,7 @@ def test_hacker_news_returns_stories_by_score(stand_in: StandIn, client: Any) ->
 
 
 def test_hacker_news_months_are_inclusive(stand_in: StandIn, client: Any) -> None:
-    titles = rows_of(client, ExportConfig(first_month="2019-03", last_month="2019-03"))
+    titles = rows_of(client, BigQueryConfig(first_month="2019-03", last_month="2019-03"))
     begin, end = datetime(2019, 3, 1), datetime(2019, 4, 1)
     wanted = [title for title, _, when in stories(stand_in) if begin <= when < end]
     assert Counter(titles) == Counter(map(replaced, wanted))
@@ -123,7 +123,7 @@ def test_words_match_whole_and_case_insensitively(stand_in: StandIn, client: Any
     }
     with running(tables) as other, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIGQUERY_EMULATOR_HOST", other.address)
-        titles = rows_of(sign_in(PROJECT), ExportConfig(words="c++,  Rust,new  york , "))
+        titles = rows_of(sign_in(PROJECT), BigQueryConfig(words="c++,  Rust,new  york , "))
     assert sorted(titles) == [
         "C++ for the patient",
         "Café: rust, on the menu",
@@ -154,16 +154,16 @@ def test_a_custom_table_is_filtered_and_ordered() -> None:
     with running(tables) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
         client = sign_in(PROJECT)
-        all_jokes = ExportConfig(table="my-project.texts.jokes_*", **own)
+        all_jokes = BigQueryConfig(table="my-project.texts.jokes_*", **own)
         assert rows_of(client, all_jokes) == ["The other joke", "The first joke"]
-        one = ExportConfig(table="my-project.texts.jokes_1", **own)
+        one = BigQueryConfig(table="my-project.texts.jokes_1", **own)
         assert rows_of(client, one) == ["The first joke"]
 
 
 def test_a_column_called_title_is_not_confused_with_the_output() -> None:
     columns = {"joke": "STRING", "title": "INT64"}
     table = Table(columns, [("a joke, the first", 9), ("b joke, the second", 1)])
-    config = ExportConfig(
+    config = BigQueryConfig(
         source="own", table="my-project.texts.jokes", text_column="joke", order_column="title"
     )
     with (
@@ -178,7 +178,7 @@ def test_rows_are_fetched_in_pages(
     stand_in: StandIn, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bigquery, "PAGE_ROWS", 100)
-    rows = run(client, build(ExportConfig()), LIMIT)
+    rows = run(client, build(BigQueryConfig()), LIMIT)
     before = len(stand_in.sent("/queries/"))
     sizes = [len(page) for page in rows.pages]
     assert sum(sizes) == rows.total
@@ -262,14 +262,14 @@ def test_a_job_that_fails_raises_the_same_error(stand_in: StandIn, client: Any) 
     for call in (dry_run, lambda c, q: run(c, q, LIMIT)):
         with pytest.raises(BigQueryError, match="since January 2025"):
             call(client, build(reddit()))
-    config = ExportConfig(source="own", table="my-project.a.b", text_column="joke")
+    config = BigQueryConfig(source="own", table="my-project.a.b", text_column="joke")
     for call in (dry_run, lambda c, q: run(c, q, LIMIT)):
         with pytest.raises(BigQueryError, match=r"my-project:a\.b was not found.*check its name"):
             call(client, build(config))
 
 
 def test_a_wrong_column_is_named(stand_in: StandIn, client: Any) -> None:
-    config = ExportConfig(source="own", table=HACKER_NEWS, text_column="joke")
+    config = BigQueryConfig(source="own", table=HACKER_NEWS, text_column="joke")
     with pytest.raises(BigQueryError, match="Unrecognized name: joke"):
         dry_run(client, build(config))
 
@@ -373,7 +373,7 @@ def test_the_fake_server_runs_as_a_process(monkeypatch: pytest.MonkeyPatch) -> N
             assert server.stdout
             monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.stdout.readline().strip())
             client = sign_in(PROJECT)
-            query = build(ExportConfig(limit=5))
+            query = build(BigQueryConfig(limit=5))
             assert dry_run(client, query).bytes > GIGABYTE
             assert run(client, query, 10 * GIGABYTE).total == 5
             with pytest.raises(BigQueryError, match="since January 2025"):

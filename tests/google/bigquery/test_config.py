@@ -9,7 +9,7 @@ import pytest
 
 from bigquery_options import own, reddit
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.google.bigquery.config import GIGABYTE, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.config import GIGABYTE, SOURCE_FIELDS, BigQueryConfig
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,18 @@ def test_names_that_could_inject_sql_are_rejected(name: str) -> None:
 )
 def test_error_messages_start_with_the_field(config: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        ExportConfig(**config)
+        BigQueryConfig(**config)
     assert str(caught.value).startswith(message)
 
 
 def test_empty_text_is_none() -> None:
-    assert ExportConfig(first_month="", words=" ", project="") == ExportConfig()
+    assert BigQueryConfig(first_month="", words=" ", project="") == BigQueryConfig()
 
 
 @pytest.mark.parametrize("source", SOURCE_FIELDS)
 def test_only_the_fields_of_the_source_are_validated(source: str) -> None:
-    makers: dict[str, Callable[..., ExportConfig]] = {
-        "hacker_news": ExportConfig,
+    makers: dict[str, Callable[..., BigQueryConfig]] = {
+        "hacker_news": BigQueryConfig,
         "reddit": reddit,
         "own": own,
     }
@@ -85,4 +85,4 @@ def test_only_the_fields_of_the_source_are_validated(source: str) -> None:
 
 
 def test_the_limit_in_bytes() -> None:
-    assert ExportConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2
+    assert BigQueryConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2

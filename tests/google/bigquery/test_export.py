@@ -19,7 +19,7 @@ from gpt2_helpers.data.documents import wrap_row
 from gpt2_helpers.errors import BigQueryError, OptionError
 from gpt2_helpers.google.bigquery import client as bigquery
 from gpt2_helpers.google.bigquery.client import sign_in
-from gpt2_helpers.google.bigquery.config import ExportConfig
+from gpt2_helpers.google.bigquery.config import BigQueryConfig
 from gpt2_helpers.google.bigquery.export import ExportProgress, clean, export, new_csv_path
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -62,18 +62,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> ExportConfig:
-    return ExportConfig(
+def config(tmp_path: Path) -> BigQueryConfig:
+    return BigQueryConfig(
         project="my-project-1", csv_path=str(tmp_path / "exported.csv"), min_length=6
     )
 
 
-def exported(config: ExportConfig) -> list[ExportProgress]:
+def exported(config: BigQueryConfig) -> list[ExportProgress]:
     return list(export(sign_in(config.project), config))
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_the_csv_has_one_column_with_one_text_per_row(config: ExportConfig) -> None:
+def test_the_csv_has_one_column_with_one_text_per_row(config: BigQueryConfig) -> None:
     exported(config)
     text = Path(config.csv_path or "").read_bytes().decode("utf-8")
     assert text.startswith('title\n"Who said ""no"", and why?"\n')
@@ -82,7 +82,7 @@ def test_the_csv_has_one_column_with_one_text_per_row(config: ExportConfig) -> N
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_the_csv_can_be_used_for_finetuning(config: ExportConfig) -> None:
+def test_the_csv_can_be_used_for_finetuning(config: BigQueryConfig) -> None:
     exported(config)
     tokenizer = Tokenizer.load(BUNDLED_FOLDER)
     data = load_dataset(config.csv_path or "", tokenizer)
@@ -91,7 +91,7 @@ def test_the_csv_can_be_used_for_finetuning(config: ExportConfig) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_texts_left_out_are_counted(config: ExportConfig) -> None:
+def test_texts_left_out_are_counted(config: BigQueryConfig) -> None:
     last = exported(config)[-1]
     # NULL and `title`, of five characters, are left out by the query.
     assert (last.rows, last.total) == (10, 10)
@@ -102,7 +102,7 @@ def test_texts_left_out_are_counted(config: ExportConfig) -> None:
 
 
 def test_progress_comes_before_the_query_and_after_each_page(
-    stand_in: StandIn, config: ExportConfig
+    stand_in: StandIn, config: BigQueryConfig
 ) -> None:
     steps = export(sign_in(config.project), config)
     assert next(steps) == ExportProgress()
@@ -114,7 +114,7 @@ def test_progress_comes_before_the_query_and_after_each_page(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_the_preview_is_limited(config: ExportConfig) -> None:
+def test_the_preview_is_limited(config: BigQueryConfig) -> None:
     columns = {"title": "STRING", "score": "INT64", "type": "STRING"}
     rows = [(f"title number {number}", 100 - number, "story") for number in range(50)]
     with running({HACKER_NEWS: Table(columns, rows)}) as server, pytest.MonkeyPatch.context() as p:
@@ -143,7 +143,7 @@ def test_texts_are_normalized_to_one_line(raw: str, cleaned: str) -> None:
     assert clean(raw) == cleaned
 
 
-def test_an_error_leaves_no_file(stand_in: StandIn, config: ExportConfig, tmp_path: Path) -> None:
+def test_an_error_leaves_no_file(stand_in: StandIn, config: BigQueryConfig, tmp_path: Path) -> None:
     steps = export(sign_in(config.project), config)
     assert [next(steps).rows, next(steps).rows] == [0, 3]
     assert list(tmp_path.glob(".exported.csv.*.part"))
@@ -156,7 +156,7 @@ def test_an_error_leaves_no_file(stand_in: StandIn, config: ExportConfig, tmp_pa
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, GeneratorExit])
 def test_an_aborted_export_leaves_no_file(
-    config: ExportConfig, stop: type[BaseException], tmp_path: Path
+    config: BigQueryConfig, stop: type[BaseException], tmp_path: Path
 ) -> None:
     steps: Any = export(sign_in(config.project), config)
     next(steps)
@@ -176,7 +176,7 @@ def test_an_aborted_export_leaves_no_file(
     ],
 )
 def test_an_empty_result_is_an_error(
-    config: ExportConfig, changes: dict[str, Any], sentence: str, tmp_path: Path
+    config: BigQueryConfig, changes: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BigQueryError, match=sentence):
         exported(replace(config, **changes))
@@ -185,7 +185,7 @@ def test_an_empty_result_is_an_error(
 
 @pytest.mark.parametrize("kind", ["folder", "under a file"])
 def test_an_unwritable_path_is_detected_before_the_query(
-    stand_in: StandIn, config: ExportConfig, tmp_path: Path, kind: str
+    stand_in: StandIn, config: BigQueryConfig, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "a.csv"
     if kind == "folder":
@@ -199,13 +199,13 @@ def test_an_unwritable_path_is_detected_before_the_query(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_a_missing_folder_is_created(config: ExportConfig, tmp_path: Path) -> None:
+def test_a_missing_folder_is_created(config: BigQueryConfig, tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.csv"
     exported(replace(config, csv_path=str(path)))
     assert os.listdir(path.parent) == ["a.csv"]
 
 
-def test_an_existing_file_is_never_replaced(stand_in: StandIn, config: ExportConfig) -> None:
+def test_an_existing_file_is_never_replaced(stand_in: StandIn, config: BigQueryConfig) -> None:
     path = Path(config.csv_path or "")
     path.write_text("title\nfrom before\n", encoding="utf-8")
     with pytest.raises(OptionError, match="csv_path must be a new file"):
@@ -238,7 +238,7 @@ def test_a_file_is_named_by_source_and_date(
     options: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    config, day = ExportConfig(**options), date(2026, 11, 30)
+    config, day = BigQueryConfig(**options), date(2026, 11, 30)
     for number in ("", "-2", "-3"):
         path = new_csv_path(config, day)
         assert path.name == f"{name}_2026-11-30{number}.csv"

@@ -10,7 +10,7 @@ import pytest
 
 from bigquery_options import own, reddit
 from gpt2_helpers.fields import fields_of
-from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, ExportConfig
+from gpt2_helpers.google.bigquery.config import COMMON, GIGABYTE, SOURCE_FIELDS, BigQueryConfig
 from gpt2_helpers.google.bigquery.query import Parameter, Query, build
 
 
@@ -42,13 +42,13 @@ def test_the_query_of_the_article() -> None:
 
 
 def test_hacker_news_is_limited_to_the_months() -> None:
-    query = build(ExportConfig(first_month="2018-12", last_month="2019-12"))
+    query = build(BigQueryConfig(first_month="2018-12", last_month="2019-12"))
     assert "FROM `bigquery-public-data.hacker_news.full`" in query.sql
     assert "type = 'story'" in query.sql
     assert "timestamp >= @first_day\n  AND timestamp < @day_after" in query.sql
     assert values(query)["first_day"] == datetime(2018, 12, 1, tzinfo=timezone.utc)
     assert values(query)["day_after"] == datetime(2020, 1, 1, tzinfo=timezone.utc)
-    assert "timestamp" not in build(ExportConfig()).sql
+    assert "timestamp" not in build(BigQueryConfig()).sql
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_user_input_is_not_inserted_into_the_sql() -> None:
 
 
 def test_fields_of_other_sources_are_ignored() -> None:
-    config = ExportConfig(table="no table", text_column="a b", subreddit="not one name")
-    assert build(config).sql == build(ExportConfig()).sql
+    config = BigQueryConfig(table="no table", text_column="a b", subreddit="not one name")
+    assert build(config).sql == build(BigQueryConfig()).sql
 
 
 @pytest.mark.parametrize("typed", ["AskReddit", "r/AskReddit", "/r/AskReddit/", " r/AskReddit "])
@@ -123,13 +123,13 @@ def test_values_are_shown_as_sql_literals() -> None:
     assert Parameter("a", "STRING", "it's \\ a\nline").literal == r"'it\'s \\ a\nline'"
     when = datetime(2019, 1, 1, tzinfo=timezone.utc)
     assert Parameter("a", "TIMESTAMP", when).literal == "TIMESTAMP '2019-01-01'"
-    assert "@" not in build(ExportConfig(first_month="2019-01", words="a")).readable
+    assert "@" not in build(BigQueryConfig(first_month="2019-01", words="a")).readable
 
 
 def test_every_field_is_listed_for_its_sources() -> None:
     listed = {*COMMON, *(name for names in SOURCE_FIELDS.values() for name in names)}
-    assert listed == {field.name for field in fields_of(ExportConfig)}
+    assert listed == {field.name for field in fields_of(BigQueryConfig)}
 
 
 def test_gigabytes_are_binary() -> None:
-    assert ExportConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2
+    assert BigQueryConfig(limit_gb=1.5).limit_bytes == 3 * GIGABYTE // 2
