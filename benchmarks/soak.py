@@ -3,7 +3,7 @@
     make soak
     python benchmarks/soak.py [--texts 10000] [--steps 2000] [--models 50]
 
-Memory is flat if the last quarter uses at most 5 % more than the second one; the first is warm-up.
+Memory is flat if the last quarter uses at most 5% more than the second one; the first is warm-up.
 Plots it to build/soak.png, prints a summary, and exits with 1 if memory grew or a thread or process
 was left behind.
 """

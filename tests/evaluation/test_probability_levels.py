@@ -20,7 +20,7 @@ def test_levels_have_lower_bounds(probability: float, level: int) -> None:
 
 def test_small_probabilities_are_readable() -> None:
     shown = [as_percent(p) for p in (1.0, 0.123, 0.00042, 1.2e-5, 0.0)]
-    assert shown == ["100 %", "12 %", "0.042 %", "0.0012 %", "less than 0.001 %"]
+    assert shown == ["100%", "12%", "0.042%", "0.0012%", "less than 0.001%"]
 
 
 def test_the_page_has_the_same_levels() -> None:

@@ -42,7 +42,7 @@ def test_a_text_is_shown_with_its_measures_and_a_legend(page: list[Any], sess: S
     assert score == expected
     shown = words(page[-1])
     assert f"toy: perplexity {score.perplexity:,.1f}" in shown
-    assert "less than 0.1 %" in shown
+    assert "less than 0.1%" in shown
     assert "&lt;" in markup(page[-1])
     assert "<b>" not in markup(page[-1])
 

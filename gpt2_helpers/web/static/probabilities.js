@@ -4,11 +4,11 @@
 
 // The lowest probability of each level, as in evaluation/probability_levels.py.
 const LEVELS = [
-  [0.5, "50 % or more"],
-  [0.1, "10 to 50 %"],
-  [0.01, "1 to 10 %"],
-  [0.001, "0.1 to 1 %"],
-  [0, "less than 0.1 %"],
+  [0.5, "50% or more"],
+  [0.1, "10 to 50%"],
+  [0.01, "1 to 10%"],
+  [0.001, "0.1 to 1%"],
+  [0, "less than 0.1%"],
 ];
 
 // Returns the elements to show below a text: a legend, the colored text, and the numbers of a token.
@@ -83,6 +83,6 @@ const levelOf = (probability) => LEVELS.findIndex(([lowest]) => probability >= l
 const format = (number) => (number === null ? "infinite" : Number(number.toPrecision(3)).toLocaleString("en"));
 
 function percent(probability) {
-  if (probability < 1e-5) return "less than 0.001 %";
-  return `${Number((100 * probability).toPrecision(2))} %`;
+  if (probability < 1e-5) return "less than 0.001%";
+  return `${Number((100 * probability).toPrecision(2))}%`;
 }

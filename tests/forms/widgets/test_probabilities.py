@@ -30,9 +30,9 @@ def scored(tokens: list[tuple[str, float]]) -> TextScore:
 def test_each_token_has_its_level_and_its_probability() -> None:
     html = probabilities_html(score(It=0.6, was=0.05, odd=1e-9))
     assert html == (
-        '<span class="gpt2-level-0" title="60 %">It</span>'
-        '<span class="gpt2-level-2" title="5 %">was</span>'
-        '<span class="gpt2-level-4" title="less than 0.001 %">odd</span>'
+        '<span class="gpt2-level-0" title="60%">It</span>'
+        '<span class="gpt2-level-2" title="5%">was</span>'
+        '<span class="gpt2-level-4" title="less than 0.001%">odd</span>'
     )
 
 
@@ -45,19 +45,17 @@ def test_texts_are_escaped() -> None:
 
 def test_tokens_of_one_character_are_shown_together() -> None:
     html = probabilities_html(scored([("", 0.5), ("", 0.5), ("\N{ROSE}", 0.48)]))
-    assert html == '<span class="gpt2-level-1" title="12 %">\N{ROSE}</span>'
+    assert html == '<span class="gpt2-level-1" title="12%">\N{ROSE}</span>'
 
 
 def test_a_prompt_is_bold() -> None:
     html = probabilities_html(score(It=0.6, was=0.6), n_bold=2)
-    assert re.findall(r"<b>(.*?)</b>", html) == [
-        '<span class="gpt2-level-0" title="60 %">It</span>'
-    ]
+    assert re.findall(r"<b>(.*?)</b>", html) == ['<span class="gpt2-level-0" title="60%">It</span>']
 
 
 def test_a_newline_is_visible_but_not_part_of_the_text() -> None:
     html = probabilities_html(scored([("a", 0.9), ("\n", 0.02)]))
-    assert '<span class="gpt2-level-2 gpt2-newline" title="2 %">\n</span>' in html
+    assert '<span class="gpt2-level-2 gpt2-newline" title="2%">\n</span>' in html
     assert re.sub("<.*?>", "", html) == "a\n"
 
 

@@ -186,7 +186,7 @@ def main() -> int:
             runner.stop()
     total = sum(counts.values(), Counter[str]())
     tried = sum(total[name] for name in COUNTS)
-    noticed = f" ({100 * (tried - total['survived']) / tried:.0f} % noticed)" if tried else ""
+    noticed = f" ({100 * (tried - total['survived']) / tried:.0f}% noticed)" if tried else ""
     print(
         f"seed {options.seed}: tried {tried} of {len(all_mutants) - total['equal']:,} mutants of "
         f"{len(modules)} modules: {', '.join(f'{total[name]} {name}' for name in COUNTS)}{noticed}"
