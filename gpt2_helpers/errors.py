@@ -117,7 +117,7 @@ def brief(text: object, limit: int = 200) -> str:
 
 
 def brief_repr(value: object) -> str:
-    """Like `brief(repr(value))`, also for integers of thousands of digits, which have no `repr`.
+    """Like `brief(repr(value))`, even for integers of thousands of digits, which have no `repr`.
 
     >>> brief_repr("ten"), brief_repr(10**5000)
     ("'ten'", 'a number of about 5,000 digits')

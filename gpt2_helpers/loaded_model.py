@@ -1,4 +1,4 @@
-"""A model in memory with its decoders and tokenizer, and what is known of it."""
+"""A model in memory with its decoders and tokenizer, and what is known about it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class LoadedModel:
         self.example_prompts = tuple(record.example_prompts)
 
     def has_base_of(self, other: LoadedModel) -> bool:
-        """Whether the weights that adapters leave as they are equal those of another model."""
+        """Whether the weights that adapters do not change equal those of another model."""
         ours, theirs = self.model, other.model
         return ours.config == theirs.config and all(
             np.array_equal(

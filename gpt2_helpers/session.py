@@ -80,7 +80,7 @@ class Session:
         property then loads TensorFlow, and the model again from its files.
 
         Raises:
-            CheckpointError: No model is loaded, or its files have gone.
+            CheckpointError: No model is loaded, or its files no longer exist.
         """
         return self._loaded.to_tensorflow()
 
@@ -133,13 +133,13 @@ class Session:
 
     @property
     def prompt_prefix(self) -> str:
-        """What each text that the run was trained on starts with: `<|startoftext|>` for a table,
-        else nothing."""
+        """The start of each text that the run was trained on: `<|startoftext|>` for a table, else
+        empty."""
         return self._current.prompt_prefix if self._current else ""
 
     @property
     def prompt_suffix(self) -> str:
-        """What was between prompts and completions in the training of the run, else nothing."""
+        """The marker between prompts and completions that the run was trained with, else empty."""
         return self._current.prompt_suffix if self._current else ""
 
     @property
@@ -165,8 +165,8 @@ class Session:
             run_name: Name of the run.
             checkpoint_dir: Folder that holds the runs.
             checkpoint: Name of a checkpoint, such as "model-500" (default: the newest).
-            precision: One of auto, float32, bfloat16, float16 and int8. "auto" picks the fastest
-                that this device is good at. int8 is for generation only.
+            precision: One of auto, float32, bfloat16, float16 and int8. "auto" picks the best one
+                for this device. int8 is for generation only.
 
         Raises:
             CheckpointError: There is no such run or checkpoint, or it is damaged.
@@ -223,7 +223,8 @@ class Session:
     ) -> None:
         """Load the LoRA adapters of a run of the loaded model, for `use_adapter`.
 
-        They are held merged, so that each text is that of the run loaded alone.
+        They are kept merged into the weights, so texts are the same as those of the run loaded
+        alone.
 
         Args:
             run_name: Name of a run that was finetuned with `lora_rank` from the loaded model.

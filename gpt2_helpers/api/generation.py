@@ -71,8 +71,8 @@ def generate(
         sample_delim: Text to write after each generated text, if there are several.
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
         prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
-            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which puts
-            nothing there, unless the run was trained on prompts and completions.
+            finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which adds
+            nothing, unless the run was trained on prompts and completions.
         prompts: File of prompts in place of `prefix`, with `nsamples` texts each: a prompt per
             line, or a table, JSON or Parquet file with the column `prompt`.
 

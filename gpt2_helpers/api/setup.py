@@ -120,7 +120,7 @@ def load_adapter(
     checkpoint_dir: str | Path = "checkpoint",
     name: str | None = None,
 ) -> None:
-    """Load the LoRA adapters of a run beside the loaded model that it was finetuned from.
+    """Load the LoRA adapters of a run in addition to the loaded model it was finetuned from.
 
     `use_adapter` switches between them. Each generates the texts of its run loaded alone.
 

@@ -1,4 +1,4 @@
-"""Measures the workloads of this machine, with transformers in turn where it is installed."""
+"""Measures the workloads of this machine, in turn with transformers if it is installed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def bench(config: BenchConfig, run: RunConfig) -> Iterator[Workload | WorkloadRe
     Args:
         config: Whether to be quick.
         run: The options `model_name` and `model_dir`. Speed does not depend on the weights, so a
-            model that is not there is replaced by random weights of its shape.
+            model that has not been downloaded is replaced by random weights of its shape.
 
     Yields:
         Each workload before it is measured, and its result.

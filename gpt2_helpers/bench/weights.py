@@ -19,7 +19,7 @@ PROMPT_TEXT = (
     "The lighthouse keeper counted the steps every evening, although the number had never changed. "
     "There were one hundred and twelve of them, and on the last one somebody had scratched a name "
     "that the salt had made unreadable. He liked to think that it had been a short one. Below, the "
-    "harbour was already dark; two boats were late, and the baker's daughter stood at the end of "
+    "harbor was already dark; two boats were late, and the baker's daughter stood at the end of "
     "the pier with a lamp, as she did whenever the wind came from the north. "
 )
 
@@ -30,7 +30,7 @@ def bench_folder(run: RunConfig, temporary: Path, for_transformers: bool) -> Pat
     Args:
         run: The options `model_name` and `model_dir`.
         temporary: Where the folder is made.
-        for_transformers: Whether to write the model in Hugging Face's layout as well, beside it.
+        for_transformers: Whether to write the model in Hugging Face's layout as well, next to it.
 
     Returns:
         The folder, in OpenAI's layout.

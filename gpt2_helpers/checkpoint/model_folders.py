@@ -123,7 +123,9 @@ def converted_folder(
         return folder
     if folder.resolve() != source.resolve():
         if saved is None and (folder / "hparams.json").is_file():
-            raise CheckpointError(f"{folder} is another model than {source}: rename one of them")
+            raise CheckpointError(
+                f"{folder} is a different model than {source}: rename one of them"
+            )
         if saved is not None and saved.get("source") != state["source"]:
             raise CheckpointError(
                 f"{folder} was converted from {saved.get('source')}: delete or rename it to use "

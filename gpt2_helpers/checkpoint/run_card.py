@@ -71,9 +71,9 @@ def run_card(name: str, record: RunRecord, step: int) -> str:
         "",
         "## Limits",
         "",
-        "The model repeats what its training text contains, also prejudices and mistakes. Its "
-        "texts can be wrong, offensive, or copied from the training text. Say that a text is "
-        "machine-written where you publish it.",
+        "The model repeats what its training text contains, including prejudices and mistakes. Its "
+        "texts can be wrong, offensive, or copied from the training text. If you publish a text, "
+        "say that it was machine-generated.",
         "",
     ]
     return "\n".join(lines)

@@ -27,7 +27,7 @@ from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.checkpoint.run_search import (
     current_path,
     run_names,
-    whereabouts,
+    where_instead,
 )
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
@@ -138,7 +138,7 @@ class RunFolder:
         snapshot = self.read()
         if snapshot.checkpoint is None:
             names = run_names(self.checkpoint_dir)
-            existing = whereabouts(self.checkpoint_dir, self.name)
+            existing = where_instead(self.checkpoint_dir, self.name)
             if not existing and names:
                 existing = f"existing runs: {', '.join(names)}"
             elif not existing:
@@ -238,7 +238,7 @@ class RunFolder:
         Args:
             count: Number of newest checkpoints to keep; 0 keeps all.
             record: The run's record; deleted steps are removed from it.
-            protected: Steps to keep in any case.
+            protected: Steps that are never deleted.
 
         Raises:
             CheckpointError: Files cannot be deleted, or the record cannot be written.
@@ -286,7 +286,7 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def roll_back(self, step: int, record: RunRecord) -> None:
-        """Make the checkpoint of `step` the newest one; delete later ones, also from `record`.
+        """Make the checkpoint of `step` the newest one; delete later ones, in `record` as well.
 
         Raises:
             OSError: A file cannot be written or deleted.

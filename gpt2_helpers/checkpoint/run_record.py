@@ -144,16 +144,16 @@ class RunRecord:
 
 
 class _InvalidError(ValueError):
-    """A value has another type than its field."""
+    """A value has a different type than its field."""
 
 
 def _checked(name: str, hint: Any, value: Any) -> Any:
-    """A value from JSON as its type hint says. Files of unknown origin may have any value.
+    """A value from JSON, converted to its type hint. Files of unknown origin may have any value.
 
     Strings are made printable; infinite and undefined numbers, and pairs with one, are left out.
 
     Raises:
-        _InvalidError: It has another type.
+        _InvalidError: It has a different type.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:

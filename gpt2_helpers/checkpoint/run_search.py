@@ -38,7 +38,7 @@ def current_path(checkpoint_dir: Path, name: str) -> Path:
 
 
 def misplaced_run(checkpoint_dir: Path, name: str) -> Path | None:
-    """The folder with the files of a run, if it is one or two folders off; else None."""
+    """The folder with the files of a run, if it is one or two levels off; else None."""
     if any(checkpoint_dir.glob(_INDEX)):
         return checkpoint_dir
     pattern = glob.escape(name)
@@ -71,8 +71,8 @@ def refuse_if_misplaced(checkpoint_dir: Path, name: str) -> None:
         )
 
 
-def whereabouts(checkpoint_dir: Path, name: str) -> str:
-    """What there is of a run that cannot be opened: misplaced files, an archive, or a folder."""
+def where_instead(checkpoint_dir: Path, name: str) -> str:
+    """Where a missing run may be: in another folder, in an archive, or in an incomplete folder."""
     if misplaced := describe_misplaced(checkpoint_dir, name):
         return misplaced
     for archive in run_archives((checkpoint_dir, checkpoint_dir.parent, Path()), name):

@@ -187,7 +187,7 @@ def _extents(part: int | bytes, shape: tuple[int, ...]) -> Extents:
     """Parse the position of a slice in a variable."""
     extents = _fields(part).get(1, []) if isinstance(part, bytes) else []
     if len(extents) != len(shape):
-        raise CorruptIndexError("a slice has another number of dimensions than its variable")
+        raise CorruptIndexError("a slice has a different number of dimensions than its variable")
     parsed = []
     for extent, full in zip(extents, shape, strict=True):
         fields = _fields(extent) if isinstance(extent, bytes) else {}

@@ -31,7 +31,7 @@ class WindowSource(Protocol):
 
 
 class StreamWindows:
-    """Windows of consecutive ids that start anywhere, also in the middle of a document."""
+    """Windows of consecutive ids that start anywhere, even in the middle of a document."""
 
     def __init__(self, tokens: AnyIds, n_ctx: int) -> None:
         self.tokens = tokens

@@ -48,7 +48,7 @@ def clean_text(
             yield text
     if config.strip_boilerplate:
         removed = (
-            f"left out Project Gutenberg's header and licence: {boilerplate.removed:,} characters"
+            f"left out Project Gutenberg's header and license: {boilerplate.removed:,} characters"
         )
         report.add(
             file, removed if boilerplate.removed else "no text of Project Gutenberg to leave out"

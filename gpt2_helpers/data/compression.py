@@ -1,4 +1,4 @@
-"""Opens the files of a dataset, and decompresses gzip and Zstandard on the way.
+"""Opens the files of a dataset, and decompresses gzip and Zstandard as they are read.
 
 Compression is recognized by a file's first bytes. Decompression is streamed: memory use depends
 neither on the size of the file nor on how well it was compressed.

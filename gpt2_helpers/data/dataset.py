@@ -128,8 +128,8 @@ def load_dataset(
     """Read and encode a dataset.
 
     Tables (.csv, .tsv), JSON, JSON Lines and Parquet files are read record by record, a document
-    each. Token files (.npz, .npy) are read as they are. Every other file is read as text; an end of
-    text is inserted between two files. Text formats may be compressed with gzip or zstd.
+    each. Token files (.npz, .npy) are not encoded again. Every other file is read as text; an
+    end of text is inserted between two files. Text formats may be compressed with gzip or zstd.
 
     Args:
         path: A file, a folder (read with its subfolders), a glob pattern, a URL (https://, s3://

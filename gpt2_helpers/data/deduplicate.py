@@ -40,8 +40,8 @@ class Deduplicator:
     """Leaves out copies from streams of documents, and counts them.
 
     Attributes:
-        copies: Documents left out since an earlier one has the same text.
-        near_copies: Documents left out since an earlier one has nearly the same text.
+        copies: Number of documents left out because an earlier one has the same text.
+        near_copies: The same for nearly the same text.
         finds_near_copies: Whether datasketch is installed.
     """
 
@@ -85,7 +85,7 @@ class Deduplicator:
             yield from document.read()
 
     def _is_new(self, document: _Document) -> bool:
-        """Whether no earlier document is the same; remembers the document."""
+        """Whether no earlier document is the same or nearly the same; remembers the document."""
         digest, signature = document.finish()
         if not digest:  # a document without words
             return True

@@ -96,7 +96,7 @@ def encode_dataset(
         encoding: Name of the encoding of text files. Default: detected.
         deduplicate: Whether documents that are copies of earlier ones are left out.
         legacy_tokens: Whether `<|endoftext|>` is encoded as plain characters, as gpt-2-simple does.
-        strip_boilerplate: Whether Project Gutenberg's header and licence are left out.
+        strip_boilerplate: Whether Project Gutenberg's header and license are left out.
         unwrap: Whether hard-wrapped lines are joined into paragraphs.
         prompt_column: Where the prompts are, see `DatasetConfig`.
         keywords_from: Where to draw keywords from, see `DatasetConfig`.

@@ -37,7 +37,7 @@ def find_files(
         config: The column and the encoding, to read them.
 
     Returns:
-        The files, each once; those of a folder or pattern are sorted. Files of the system and
+        The files, each once; those of a folder or pattern are sorted. System files and
         hidden files are left out, unless they are given by their own path.
 
     Raises:
@@ -127,8 +127,8 @@ def _without_settings(
 def check_extent(path: str, limit: int) -> None:
     """Raise DatasetError if `find_files` would look at more than `limit` files and folders.
 
-    For a path that the user has not chosen, such as one in a run from somebody else: a folder or
-    pattern could take in the whole disk.
+    For a path that the user has not chosen, such as one in somebody else's run: a folder or pattern
+    could cover the whole disk.
 
     Args:
         path: A file, a folder or a glob pattern. `~` is expanded.
@@ -169,7 +169,7 @@ def find_training_files(
     Args:
         path: The dataset, as for `find_files`.
         validation: The validation data, if it is a file, folder or glob of its own. Its files are
-            left out, also if they have another name in the dataset (links).
+            left out, even if they have another name in the dataset (links).
         report: Receives the files that were left out.
         config: See `find_files`.
 
@@ -201,9 +201,9 @@ def find_training_files(
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    """What the names of one file have in common: its device and inode number."""
-    facts = file.stat()
-    return facts.st_dev, facts.st_ino
+    """The device and inode number of a file, which are the same for all links to it."""
+    status = file.stat()
+    return status.st_dev, status.st_ino
 
 
 def _raise_unreadable(error: OSError) -> None:

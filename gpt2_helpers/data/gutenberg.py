@@ -1,4 +1,4 @@
-"""Removes what Project Gutenberg adds to its books: the header, the credits and the licence."""
+"""Removes what Project Gutenberg adds to its books: the header, the credits and the license."""
 
 from __future__ import annotations
 

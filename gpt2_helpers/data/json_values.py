@@ -15,7 +15,7 @@ from gpt2_helpers.data.table_rows import MAX_FIELD_CHARS
 from gpt2_helpers.errors import DatasetError, brief
 
 _HEAD_CHARS = 1 << 16
-_DROP_CHARS = 1 << 20  # read text is dropped from the buffer after so many characters
+_DROP_CHARS = 1 << 20  # characters after which parsed text is dropped from the buffer
 _SPACE = " \t\r\n"
 _NUMBER = "0123456789.eE+-"
 _DECODER = json.JSONDecoder()
@@ -258,7 +258,7 @@ class _Scanner:
         return self._line
 
     def _fill(self, size: int = 0) -> bool:
-        """Read more text, at least `size` characters if there are so many."""
+        """Read more text, at least `size` characters unless the file ends."""
         if self._position > _DROP_CHARS:
             self._line_at(self._position)
             self._text = self._text[self._position :]

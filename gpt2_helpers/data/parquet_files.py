@@ -77,7 +77,7 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
 
 
 def _text_columns(file: Any) -> list[str]:
-    """The columns of strings, also those inside structs, by their paths."""
+    """The columns of strings, including those inside structs, by their paths."""
     arrow = import_optional("pyarrow", "reading Parquet files", "data")
     found = []
 

@@ -37,7 +37,7 @@ def total_size(files: Iterable[Path]) -> int:
 
 
 class TokenStream:
-    """Reads and encodes files lazily, and counts documents and characters on the way.
+    """Reads and encodes files lazily, and counts documents and characters as it reads.
 
     Args:
         tokenizer: Encodes the text.

@@ -107,7 +107,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _smooth(losses: Sequence[float]) -> list[float]:
-    """Return the mean of each loss and its neighbours on both sides.
+    """Return the mean of each loss and its neighbors on both sides.
 
     A trailing average would lag behind and hide the gap to the validation loss.
     """

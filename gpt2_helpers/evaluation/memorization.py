@@ -1,7 +1,4 @@
-"""Memorization check: how much of the generated text is copied from the training text.
-
-Reads training data and a run's record.
-"""
+"""Memorization check: how much of the generated text is copied from the training text."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 20_000  # files and folders that are searched for a run's recorded dataset
 MAX_CHARACTERS = 50_000_000  # of training text that are compared
-ADVICE_SHARE = 0.05  # share of copies or duplicates from which on there is advice
+ADVICE_SHARE = 0.05  # smallest share of copies or duplicates for which advice is given
 MANY_EPOCHS = 20
 
 TextMatch = tuple[str, Match]
@@ -166,7 +163,7 @@ class TrainingTextIndex:
         notes: Iterable[str] = (),
         encoding: str | None = None,
     ) -> TrainingTextIndex:
-        """Index several datasets, pairs of a path and the column of a table, with notes on others.
+        """Index several datasets, given as pairs of a path and the column of a table, or None.
 
         Raises:
             DatasetError: If files cannot be read or contain only token ids.

@@ -52,7 +52,7 @@ class Measures:
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the loss: a model that chose among so many tokens would be as good."""
+        """The exponential of the loss: choosing uniformly from this many tokens is as uncertain."""
         try:
             return math.exp(self.loss)
         except OverflowError:
@@ -98,7 +98,7 @@ class TextScore:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TextScore:
-        """The score from its `dataclasses.asdict`, also after JSON."""
+        """The score from its `dataclasses.asdict`, possibly after a round trip through JSON."""
         tokens, ids, logprobs = (tuple(values[name]) for name in ("tokens", "ids", "logprobs"))
         return cls(tokens, ids, logprobs, Measures(**values["measures"]))
 

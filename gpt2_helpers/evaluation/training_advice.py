@@ -45,7 +45,7 @@ def _first_epoch(epochs: float, record: RunRecord | None = None) -> str:
     text = f"Training has gone through only {epochs:.0%} of the text: train for more steps"
     if record is not None and record.tokens_per_step:
         steps = math.ceil(record.dataset_tokens / record.tokens_per_step)
-        text += f" ({steps:,} in total are one epoch)"
+        text += f" (one epoch is {steps:,} steps)"
     return f"{text}."
 
 

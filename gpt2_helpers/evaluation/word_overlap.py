@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import regex
 
-MIN_WORDS = 50  # below, the share says little
-NOISE_FACTOR = 3.0  # times as many unknown words as new text of the same kind has
-NOISE_MARGIN = 0.05  # and this share of unknown words more
+MIN_WORDS = 50  # with fewer words, the share says little
+# Texts look like noise if their share of unknown words exceeds that of new text of the same kind by
+# both this factor and this difference.
+NOISE_FACTOR, NOISE_MARGIN = 3.0, 0.05
 
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 

@@ -144,7 +144,7 @@ def _failures(hub: Any, message: str) -> Iterator[None]:
         hint = ": check HF_TOKEN, it must be allowed to write" if status in (401, 403) else ""
         raise DownloadError(f"{message}: {brief(error)}{hint}") from None
     except Exception as error:
-        # The HTTP client, another one in older releases, has errors of its own.
+        # The HTTP client, which differs between releases, has its own errors.
         from_client = type(error).__module__.split(".")[0] in ("httpx", "httpx2", "requests")
         if not (from_client or isinstance(error, OSError | errors.HFValidationError)):
             raise

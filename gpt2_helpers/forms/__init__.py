@@ -8,7 +8,7 @@ sess = form.run()    # in the next cell: trains
 
 A form is made from config dataclasses and returns them; its actions are public calls of the
 package. `run()` belongs into its own cell, because the kernel runs one thing at a time and the form
-would not respond meanwhile. All widgets exist in ipywidgets 7.7 and 8.1.
+would not respond in the meantime. All widgets exist in ipywidgets 7.7 and 8.1.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ from gpt2_helpers.config import RunConfig
 from gpt2_helpers.forms.widgets.buttons import ActionButton
 from gpt2_helpers.forms.widgets.style import message, style_sheet
 
-_HELP = "Takes about two minutes. Nothing else should be running meanwhile."
+_HELP = "Takes about two minutes. Nothing else should be running during that time."
 
 
 def measure_speed(model_name: str = "124M", model_dir: str = "models") -> widgets.VBox:
     """Return a button that runs the quick form of `gpt2-helpers bench`, and shows its table.
 
     Args:
-        model_name: The shape that is measured; a model that is not there gets random weights.
+        model_name: The model to measure; random weights of its shape if it is not downloaded.
         model_dir: Folder with the pretrained models.
 
     Example:

@@ -191,7 +191,9 @@ class ContinuousBatch:
                 if not sequence.is_prefilling:
                     ids[slot] = sequence.ids[-1]
                     uniform_samples[slot] = sequence.random.random(dtype=np.float32)
-        adjust = self._adjust if any(slot and slot.processors for slot in slots) else None
+        adjust = (
+            self._adjust if any(sequence and sequence.processors for sequence in slots) else None
+        )
         next_ids = self._decoder.step(ids, positions, uniform_samples, configs, adjust)
         for slot, sequence in enumerate(slots):
             if sequence is not None and not sequence.is_prefilling:

@@ -40,10 +40,10 @@ class NoRepeatNgrams:
 
 
 class BannedWords:
-    """Excludes tokens with which a banned text would be complete; see `LogitsProcessor`.
+    """Excludes tokens that would complete a banned text; see `LogitsProcessor`.
 
-    The text is compared as bytes, so it is found in any division into tokens, also if it starts in
-    the prompt.
+    The text is compared as bytes, so it is found however it is split into tokens, even if it starts
+    in the prompt.
 
     Args:
         words: The banned texts.

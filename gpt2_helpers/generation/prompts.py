@@ -35,7 +35,7 @@ class EncodedPrompt:
     """A prompt as token ids.
 
     Attributes:
-        text: The prompt without what is put around it.
+        text: The prompt without its prefix and suffix.
         ids: Everything that the model sees.
         hidden: How many of the ids are not shown, and not counted in the length of a text.
     """
@@ -73,7 +73,7 @@ def starts_with_marker(text: str) -> bool:
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str, prefix: str, suffix: str) -> EncodedPrompt:
-    """Encode a prompt with what is put around it.
+    """Encode a prompt with its prefix and suffix.
 
     Args:
         tokenizer: The tokenizer of the model.

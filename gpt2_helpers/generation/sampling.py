@@ -9,7 +9,7 @@ probabilities would be less stable, since each id's interval moves with all thos
 To avoid sorting the vocabulary, ids are grouped into blocks: the likeliest ids are in the blocks
 with the highest maxima, and sampling from all ids is sampling a block by its sum of probabilities,
 then an id of that block. For a large nucleus (top-p), ids are sampled from the whole vocabulary and
-rejected if outside the nucleus; after several rejections the vocabulary is sorted after all.
+rejected if outside the nucleus; after too many rejections the vocabulary is sorted.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def _sample_ids(logits: Floats, uniform_samples: Floats, config: SamplingConfig)
 
 
 def _candidates(scaled: Floats, config: SamplingConfig) -> tuple[Floats, Ids]:
-    """The scaled logits and ids (n) of a row (n_vocab) that min-p and typical-p leave, and before
-    them top-p or top-k."""
+    """The scaled logits and ids (n) of a row (n_vocab) that top-p or top-k keeps, and of those the
+    ones that min-p and typical-p keep."""
     ids = np.arange(len(scaled), dtype=np.int32)
     kept = scaled
-    if config.min_p > 0.0:  # first, since few are left, and the likeliest of them are the same
+    if config.min_p > 0.0:  # first, to sort fewer; the order does not change what is kept
         lowest = np.log(np.float32(max(config.min_p, _SMALLEST)))
         ids = np.flatnonzero(scaled >= lowest).astype(np.int32)
         kept = scaled[ids]
@@ -160,7 +160,7 @@ def _candidates(scaled: Floats, config: SamplingConfig) -> tuple[Floats, Ids]:
 
 def _typical(scaled: Floats, mass: float) -> NDArray[np.intp]:
     """Indices of the scaled logits (n) whose surprise is closest to the entropy, with a total
-    probability of `mass`; of equal distances all."""
+    probability of `mass`. Ties at the last distance are all included."""
     weights = np.exp(scaled).astype(np.float64)
     probabilities = weights / weights.sum()
     with np.errstate(divide="ignore"):  # log(0) is minus infinity
@@ -168,7 +168,7 @@ def _typical(scaled: Floats, mass: float) -> NDArray[np.intp]:
     entropy = (probabilities * np.where(probabilities > 0, surprise, 0.0)).sum()
     distance = np.abs(surprise - entropy)
     closest = np.arange(len(scaled))
-    if len(scaled) > TYPICAL_CANDIDATES:  # most often these are enough, and sorted faster
+    if len(scaled) > TYPICAL_CANDIDATES:  # usually these are enough, and faster to sort
         few = np.argpartition(distance, TYPICAL_CANDIDATES)[:TYPICAL_CANDIDATES]
         closest = few if probabilities[few].sum() > mass else closest
     order = closest[np.argsort(distance[closest], kind="stable")]
@@ -193,7 +193,7 @@ def _sample_all(weights: Floats, uniform_samples: Floats) -> Ids:
 def _sample_top_p(
     logits: Floats, uniform_samples: Floats, temperature: np.float32, top_p: float
 ) -> Ids:
-    """Sample an id for each row from the most likely ids that make up `top_p`."""
+    """Sample an id for each row from the likeliest ids with total probability `top_p`."""
     scaled = _scale(logits, temperature)
     weights = np.exp(scaled)  # proportional to the probabilities; 1 for a row's likeliest id
     threshold = top_p * weights.sum(axis=-1, dtype=np.float64)  # (batch)
@@ -224,7 +224,7 @@ def _sample_large_top_p(weights: Floats, uniform: np.float32, threshold: float) 
     for attempt in range(1, MAX_REJECTIONS + 1):
         (chosen,) = _sample_all(weights[None], numbers)
         before, after = weights[:chosen], weights[chosen + 1 :]
-        # The weight of likelier ids. Of equal ids the first is likelier, as in a stable sort.
+        # The weight of likelier ids. Among equal ones the first is likelier, as in a stable sort.
         likelier = before @ (before >= weights[chosen]).astype(np.float32)
         likelier += after @ (after > weights[chosen]).astype(np.float32)
         if likelier < threshold:

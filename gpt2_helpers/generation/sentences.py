@@ -6,10 +6,10 @@ import regex
 
 from gpt2_helpers.generation.result import FinishReason
 
-# Tokens before the limit from which a text is held back after each sentence, so that an unfinished
-# one can be dropped, and from which the next sentence end is the end of the text. Short texts use
-# the fractions. Of passages of English novels cut at 60, 100 and 200 tokens, 90, 97 and 99%
-# then end at a sentence.
+# Numbers of tokens before the limit: from HOLD on, text is held back after each sentence, so that
+# an unfinished one can be dropped; from END on, the next sentence end is the end of the text. Short
+# texts use the fractions. Of passages of English novels cut at 60, 100 and 200 tokens, 90, 97 and
+# 99% then end at a sentence.
 HOLD_TOKENS, HOLD_FRACTION = 150, 0.75
 END_TOKENS, END_FRACTION = 50, 0.4
 
@@ -56,7 +56,7 @@ class SentenceFinisher:
         self._hold_from = n_tokens - min(HOLD_TOKENS, round(HOLD_FRACTION * n_tokens))
         self._end_from = n_tokens - min(END_TOKENS, round(END_FRACTION * n_tokens))
         self._line = "" if shown else _last_line(prompt)  # what has been passed on of it
-        self._earliest = len(self._line) + len(shown)  # a sentence end in the prompt is none
+        self._earliest = len(self._line) + len(shown)  # a sentence end in the prompt does not count
         self._held = ""
         self._is_holding = False
         self._segments: list[str] = []
@@ -102,7 +102,7 @@ class SentenceFinisher:
         return self._pass_on(len(self._held)), reason
 
     def _certain(self, n_tokens: int) -> int:
-        """Length of the held text that belongs to the text in any case."""
+        """Length of the held text that will be part of the text, however it continues."""
         if n_tokens < self._hold_from:
             return len(self._held)
         start = max(0, len(self._line) - _LONGEST_MARK)

@@ -27,7 +27,7 @@ from gpt2_helpers.types import Floats, Ids
 
 SCORE_TOKENS = 256  # tokens that are scored in one pass
 LOGIT_TOKENS = 64  # tokens whose logits are in memory at a time
-MIN_PARALLEL_LOGITS = 200_000  # from which on a second thread makes their softmax faster
+MIN_PARALLEL_LOGITS = 200_000  # smallest size at which a second thread speeds up the softmax
 
 
 class TfliteWeights:

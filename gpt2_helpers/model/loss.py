@@ -64,7 +64,7 @@ def count_targets(targets: tf.Tensor) -> tf.Tensor:
 def evaluation_cross_entropy(
     hidden: tf.Tensor, embeddings: tf.Tensor, targets: tf.Tensor
 ) -> tf.Tensor:
-    """The same mean without gradients, by a third of the FLOPs."""
+    """The same mean without gradients, at a third of the FLOPs."""
     tokens = tf.shape(hidden)[0]
 
     def add(first: Any, total: Any) -> Any:

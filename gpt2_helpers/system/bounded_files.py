@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 16 << 20  # the largest file beside the weights is encoder.json, 1 MB for GPT-2
+MAX_BYTES = 16 << 20  # the largest file besides the weights is encoder.json, 1 MB for GPT-2
 MAX_STATE_BYTES = 1 << 20  # for files of a few lines, such as `checkpoint`
 _MAX_DIGITS = 18  # such numbers fit in 64 bits
 

@@ -308,7 +308,7 @@ def _is_fact(name: str, value: object) -> bool:
 
 
 def _is_page(content: bytes) -> bool:
-    """Whether a file starts like a web page, also after a byte order mark and comments."""
+    """Whether a file starts like a web page, possibly after a byte order mark and comments."""
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = content.decode("utf-16" if is_utf16 else "utf-8-sig", errors="ignore")
     position = 0

@@ -151,7 +151,7 @@ def write_chunks(
 
     Raises:
         OSError: Writing failed.
-        Gpt2Error: The chunks or the written file have another size than `total`.
+        Gpt2Error: The size of the chunks or of the written file is not `total`.
     """
     digest = hashlib.sha256()
     done = 0
@@ -173,12 +173,12 @@ def write_chunks(
 
 def copy_file(source: Path, target: Path) -> Generator[CopyProgress, None, str]:
     """Copy a file and its modification time atomically; returns its SHA-256."""
-    facts = source.stat()
+    status = source.stat()
     with temporary_path(target) as part:
-        chunks = read_chunks(source, facts.st_size)
-        digest = yield from write_chunks(part, target.name, chunks, facts.st_size)
+        chunks = read_chunks(source, status.st_size)
+        digest = yield from write_chunks(part, target.name, chunks, status.st_size)
         with contextlib.suppress(OSError):
-            os.utime(part, (facts.st_atime, facts.st_mtime))
+            os.utime(part, (status.st_atime, status.st_mtime))
         commit(part, target)
     return digest
 

@@ -1,6 +1,6 @@
 """A lock on a folder for one process at a time.
 
-The operating system releases the lock when the process ends, also if it is killed. Within a process
+The operating system releases the lock when the process ends, even if it is killed. Within a process
 the lock is reentrant: in a notebook, an interrupted cell may still hold it. On file systems without
 locks, such as a mounted Google Drive, nothing is locked.
 """

@@ -44,7 +44,7 @@ class Callback:
         """
 
     def on_end(self) -> None:
-        """Called once when training ends, also after an error."""
+        """Called once when training ends, even after an error."""
 
 
 class LossHistory(Callback):
@@ -223,8 +223,8 @@ class SampleWriter:
     def _release_decoders(self) -> None:
         """Free the decoders' memory until the next samples.
 
-        On a CPU they must be rebuilt then anyway, since the weights have changed. On a GPU this is
-        worth its time for large models only.
+        On a CPU they must be rebuilt then anyway, since the weights have changed. On a GPU it
+        is worth the time only for large models.
         """
         if runs_on_tflite(self._decoders.model.decoding_precision):
             self._decoders.clear()

@@ -38,7 +38,7 @@ OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "sgd": 0}  # numbers kept per trained 
 _SAVING = {"use_memory_saving_gradients": True}
 _ONE_PASS = {"accumulate_gradients": 1}
 _ADAFACTOR = {"optimizer": "adafactor"}
-# Changes of options that lower the memory, the smallest change first, and how they are called.
+# Changes of options that save memory, the smallest change first, each with its name in messages.
 _SAVINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("", {}),
     (" with memory saving", _SAVING),
@@ -211,7 +211,7 @@ def _layer_activation_bytes(
     tokens = finetune.batch_size * model.n_ctx
     hidden = tokens * model.n_embd
     attention = tokens * model.n_ctx * model.n_head  # attention weights
-    # In units of hidden states: inside both layer norms, in fp32; then the inputs of the matrix
+    # In units of hidden states: inside both layer norms, in fp32; then the inputs of the
     # matmuls: both norms' outputs, query, key, value, attention output, and the MLP twice.
     # Attention's own tensors are below; how many hidden states they include was measured.
     layer = hidden * (2 * FP32_BYTES + 14 * width)
@@ -253,7 +253,7 @@ def fit_models(
         available: Bytes.
         finetune: The training options; defaults to those of `finetune`.
         precision: float32, bfloat16 or float16.
-        location: What the lines call the memory's owner: see `available_memory`.
+        location: Whose memory it is, as the lines call it: see `available_memory`.
         samples: The samples generated between steps, if any.
 
     Returns:

@@ -45,8 +45,6 @@ from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
 _EXCERPTS, _EXCERPT_TOKENS = 100, 200  # from which example prompts are taken
-
-
 UNTIMED_STEPS = 2  # the first ones, which include compiling
 
 
@@ -61,7 +59,7 @@ class RunProgress(Progress):
 class FinetuneRun:
     """A finetuning run; iterating over it trains and yields a RunProgress per optimizer step.
 
-    The run is saved at the end, also if Ctrl-C was pressed or the consumer stops iterating.
+    The run is saved at the end, even if Ctrl-C was pressed or the consumer stops iterating.
 
     Attributes:
         config, run_config: The options.

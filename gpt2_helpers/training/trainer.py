@@ -1,7 +1,7 @@
 """The training loop: an iterator that runs one optimizer step per item.
 
-Consumers save and print between steps. A run resumed from `Trainer.state()` continues bit for bit
-on a CPU in fp32.
+Consumers save and print between steps. On a CPU in fp32, a run resumed from `Trainer.state()` is
+bit-identical to one that was not interrupted.
 """
 
 from __future__ import annotations
@@ -210,8 +210,8 @@ class Trainer:
             state: What `state` returned, possibly read from files.
 
         Returns:
-            False if the state is another optimizer's: the optimizer starts fresh; the step, the
-            averages and the order of the data are restored nevertheless.
+            False if the state is another optimizer's. The optimizer then starts fresh, but the
+            step, the averages and the order of the data are restored.
         """
         variables = self._scaled_optimizer.variables
         names = [f"optimizer/{index}" for index in range(len(variables))]

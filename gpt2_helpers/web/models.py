@@ -1,4 +1,4 @@
-"""The models of one server: each has an engine of its own, and requests choose one by its name."""
+"""The models of one server: each has its own engine, and requests select one by name."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ _SCORE = {
     "bits_per_byte": {"type": "number"},
 }
 _ANY_OBJECT = {"type": "object"}
-_UNLIMITED = 2**53  # maxima from here on need no mention
+_UNLIMITED = 2**53  # maxima from this value on are not shown
 
 
 def document(parser: RequestParser, models: Sequence[str] = ()) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def document(parser: RequestParser, models: Sequence[str] = ()) -> dict[str, Any
             },
             "/api/model": {
                 "get": _operation(
-                    "Describe a model and the parameters of /api/generate, and name all models",
+                    "Describe a model and the parameters of /api/generate, and list all models",
                     _ANY_OBJECT,
                     errors=("401", "404"),
                     parameters=[_model_parameter(models)],

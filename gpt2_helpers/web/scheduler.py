@@ -48,7 +48,7 @@ class _ScoreEntry:
 
 
 class Scheduler(Engine):
-    """Runs the batch in a thread. Nothing else may use the model meanwhile.
+    """Runs the batch in a thread. Nothing else may use the model while it runs.
 
     Args:
         decoders: The model's decoders.

@@ -35,7 +35,7 @@ class Server:
     `run` serves until the process is interrupted; `start` serves from a thread until `stop`.
 
     Args:
-        session: The session whose model is served. Nothing else may use it meanwhile.
+        session: The session whose model is served. Nothing else may use it while the server runs.
         config: The options.
         key: The API key that requests must send. Defaults to none.
         frame_ancestors: The sites that may embed the page, in the syntax of a content security

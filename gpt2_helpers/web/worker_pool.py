@@ -197,7 +197,7 @@ class WorkerPool(Engine):
         before = time.monotonic()
         while not self._wait_until_closed(worker_process.PING_INTERVAL):
             now = time.monotonic()
-            # At most so much is counted: this process may have been stopped itself.
+            # Capped, since this process itself may have been stopped in the meantime.
             elapsed, before = min(now - before, 2 * worker_process.PING_INTERVAL), now
             for worker in [*self._workers]:
                 worker.check(elapsed)
@@ -270,7 +270,7 @@ class WorkerPool(Engine):
         fail_all(requests, error)
 
     def _replace(self, dead: WorkerProcess) -> None:
-        """Start a new worker; not at once if the last one died early, since it may happen again."""
+        """Start a new worker, after a delay if the last one died early, as this one might."""
         if dead.is_hung:
             timeout = worker_process.HANG_TIMEOUT
             _log(f"a worker process did not respond for {timeout:g} s and was killed")

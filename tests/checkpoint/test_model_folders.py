@@ -116,7 +116,7 @@ def test_other_models_are_not_replaced(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         write_own_model(tmp_path / parent / "mine")
     save_model(toy_model(), models / "mine")
-    with pytest.raises(CheckpointError, match="is another model than"):
+    with pytest.raises(CheckpointError, match="is a different model than"):
         model_folder(str(tmp_path / "a" / "mine"), models)
     model_folder(str(tmp_path / "a" / "mine"), models := tmp_path / "others")
     with pytest.raises(CheckpointError, match="was converted from .*delete or rename it"):

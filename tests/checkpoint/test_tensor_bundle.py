@@ -117,7 +117,7 @@ def test_several_data_files(tmp_path: Path) -> None:
         (sliced(((1, None), (0, None))), "past the end"),
         (sliced(((2**64 - 1, 1), (0, None))), "expected an integer field"),
         (sliced(((0, 2**64 - 1), (0, None))), "expected an integer field"),
-        (sliced(((0, None),)), "another number of dimensions"),
+        (sliced(((0, None),)), "different number of dimensions"),
         (sliced(*[((0, 1), (0, None))] * 1001), "1,001 slices"),
     ],
 )

@@ -44,7 +44,7 @@ def test_both_options_together(size: int) -> None:
     assert clean(EBOOK, size, strip_boilerplate=True, unwrap=True) == (
         JOINED,
         (
-            f"keeper.txt: left out Project Gutenberg's header and licence: "
+            f"keeper.txt: left out Project Gutenberg's header and license: "
             f"{len(HEADER) + len(FOOTER)} characters",
             "keeper.txt: joined 150 hard-wrapped lines into paragraphs",
         ),

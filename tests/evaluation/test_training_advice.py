@@ -19,8 +19,8 @@ def noisy(first: float, last: float, steps: int) -> list[tuple[int, float]]:
 def test_less_than_one_epoch_recommends_more_steps() -> None:
     record = RunRecord(losses=noisy(4, 4, 40), dataset_tokens=100_000, tokens_per_step=1000)
     assert training_advice(record, record.epochs(40)) == [
-        "Training has gone through only 40% of the text: train for more steps (100 in total are "
-        "one epoch)."
+        "Training has gone through only 40% of the text: train for more steps (one epoch is "
+        "100 steps)."
     ]
     record.validation_losses = [(20, 4.0), (40, 4.001)]
     (line,) = training_advice(record, record.epochs(40))

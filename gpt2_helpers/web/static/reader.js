@@ -16,7 +16,7 @@ export async function openReader(onContinue) {
   const [shownPrompt, toggle] = foldable(prompt);
   byId("shared-text").append(shownPrompt, document.createTextNode(text));
   byId("shared-text").before(...toggle);
-  byId("shared-info").textContent = `${credit(model)}. The text is part of the link.`;
+  byId("shared-info").textContent = `${credit(model)}. The text is stored in the link.`;
   document.title = `${excerpt(prompt + text)} – written with ${model || "a language model"}`;
   document.body.classList.replace("writing-page", "shared-page");
   byId("writer").hidden = true;

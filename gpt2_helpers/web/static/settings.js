@@ -26,12 +26,12 @@ const CONTROLS = {
   top_k: {
     advanced: true,
     format: (value) => (value === 0 ? "off" : `${value} most likely tokens`),
-    help: "choose each token among the most likely ones only",
+    help: "choose each token from the most likely ones only",
   },
   top_p: {
     advanced: true,
     format: (value) => (value === 0 ? "off" : `most likely ${Math.round(value * 100)}%`),
-    help: "choose each token among those that make up this share of the probability; replaces top‑k",
+    help: "choose each token from the most likely ones with this total probability; replaces top‑k",
   },
   min_p: {
     advanced: true,
