@@ -18,7 +18,7 @@ def as_lines(results: Sequence[WorkloadResult]) -> list[str]:
     """
     libraries = list(results[0].libraries)
     has_peer = len(libraries) > 1
-    head = ["", *libraries, *(["times as good"] if has_peer else []), ""]
+    head = ["", *libraries, *(["ratio"] if has_peer else []), ""]
     rows = [row for result in results for row in _rows(result, libraries, has_peer)]
     return [*aligned([head, *rows]), *_agreement_lines(results)]
 
@@ -54,12 +54,12 @@ def _rows(result: WorkloadResult, libraries: Sequence[str], has_peer: bool) -> l
     rows[0][-1] = "; ".join([rows[0][-1], *errors])
     if workload.kind == "finetune":
         first = [result.libraries[name].first_seconds or None for name in libraries]
-        rows.append(_row("first step of a finetuning", first, "s", has_peer))
+        rows.append(_row("first finetuning step", first, "s", has_peer))
     if workload.is_training:
         for key, title in (("peak_gb", "peak memory"), ("peak_gpu_gb", "peak memory on the GPU")):
             peaks = [result.libraries[name].peak(key) for name in libraries]
             if any(peaks):
-                rows.append(_row(f"{title} of that", peaks, "GB", has_peer))
+                rows.append(_row(f"{title} of finetuning", peaks, "GB", has_peer))
     return rows
 
 

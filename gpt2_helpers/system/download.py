@@ -236,7 +236,7 @@ def check_and_name(file: RemoteFile, facts: _Facts) -> None:
     if facts.get("md5", found) != found:
         file.part.unlink()
         raise DownloadError(
-            f"{file.url} was damaged on the way: its MD5 is {found}, the server says "
+            f"{file.url} was damaged in transit: its MD5 is {found}, the server says "
             f"{facts['md5']}; the download was discarded: try again, {file.alternative}"
         )
     os.replace(file.part, file.path)
