@@ -36,7 +36,7 @@ def test_a_failed_library_has_its_reason_beside() -> None:
     failed = LibraryResult(error="out of memory")
     libraries = {"gpt2-helpers": result(1.0), "transformers": failed}
     (_, row) = as_lines([WorkloadResult(GENERATE, libraries)])
-    assert row.endswith("100             -              -  tokens/s; transformers: out of memory")
+    assert row.endswith("100             -      -  tokens/s; transformers: out of memory")
 
 
 def test_the_agreement_is_a_sentence() -> None:
