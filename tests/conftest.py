@@ -109,6 +109,23 @@ def tiny() -> Session:
     return session
 
 
+@pytest.fixture(scope="session")
+def shallow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with one of the bundled model's layers. Read-only."""
+    from shallow import write_shallow
+
+    return write_shallow(tmp_path_factory.mktemp("shallow") / "shallow")
+
+
+@pytest.fixture
+def shallow_tiny(shallow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `tiny` have one layer, where only the code around the model is tested: it compiles in a
+    fifth of the time."""
+    from gpt2_helpers.checkpoint import model_folders
+
+    monkeypatch.setattr(model_folders, "BUNDLED_FOLDER", shallow_folder)
+
+
 @pytest.fixture
 def uncompiled() -> Iterator[None]:
     """Run TensorFlow eagerly: compiling takes longer than a few steps of a toy."""

@@ -18,6 +18,7 @@ def test_rows_of_a_table_and_paragraphs_of_a_text(tmp_path: Path) -> None:
     assert document_windows.rows_of(table) == ["one", "two"]
 
 
+@pytest.mark.usefixtures("shallow_tiny")
 def test_both_windows_give_losses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(document_windows, "STEPS", (1, 2))
     monkeypatch.chdir(tmp_path)

@@ -34,6 +34,7 @@ def test_every_text_has_enough_words_for_its_vocabulary(name: str) -> None:
     assert train_tokenizer([training], size).n_vocab == size
 
 
+@pytest.mark.usefixtures("shallow_tiny")
 def test_both_vocabularies_are_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from gpt2_helpers.errors import Gpt2Error
 from toy_runs import save_run
 
 
+@pytest.mark.usefixtures("shallow_tiny")
 def test_the_demo_plots_the_loss_and_prints_ten_titles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
