@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fuzzing.__main__ import fuzz
+from fuzzing.__main__ import Fuzzer, fuzzer
 from fuzzing.targets import TARGETS, feed, seeds
 from index_files import entry, sliced_index, with_valid_checksums
 from paths import SUPPORT
@@ -37,11 +38,17 @@ needs_atheris = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Fuzzer]:
+    with fuzzer() as worker:
+        yield worker
+
+
 @needs_atheris
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_short_fuzz_run_finds_nothing(target: str, tmp_path: Path) -> None:
+def test_a_short_fuzz_run_finds_nothing(target: str, worker: Fuzzer, tmp_path: Path) -> None:
     corpus, findings = tmp_path / "corpus", tmp_path / "findings"
-    tried, failure = fuzz(target, SECONDS, corpus, findings, runs=RUNS)
+    tried, failure = worker.fuzz(target, SECONDS, corpus, findings, runs=RUNS)
     assert not failure
     assert tried >= RUNS
 
@@ -65,14 +72,15 @@ def test_the_memory_of_the_parent_process_does_not_count(tmp_path: Path) -> None
     b"x" * (megabytes << 20)  # Linux passes this peak on to the fuzzing process
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 > megabytes
     corpus, findings = tmp_path / "corpus", tmp_path / "findings"
-    tried, failure = fuzz("hparams", SECONDS, corpus, findings, megabytes, RUNS)
+    with fuzzer() as worker:
+        tried, failure = worker.fuzz("hparams", SECONDS, corpus, findings, megabytes, RUNS)
     assert not failure
     assert tried >= RUNS
 
 
 @needs_atheris
-def test_a_reader_that_needs_too_much_memory_is_found(tmp_path: Path) -> None:
+def test_a_reader_that_needs_too_much_memory_is_found(worker: Fuzzer, tmp_path: Path) -> None:
     findings = tmp_path / "findings"
-    _, failure = fuzz("memory_bomb", SECONDS, tmp_path / "corpus", findings, 700)
+    _, failure = worker.fuzz("memory_bomb", SECONDS, tmp_path / "corpus", findings, 700)
     assert "MemoryError" in failure
     assert list(findings.iterdir())

@@ -146,7 +146,8 @@ def test_the_distribution_is_the_references(
     monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
 ) -> None:
     # All rows have the same logits, so what min-p and typical-p leave of them is computed once.
-    original, known = sampling._candidates, []
+    original = sampling._candidates
+    known: list[Any] = []
 
     def candidates(*arguments: Any) -> Any:
         if not known:

@@ -1,7 +1,8 @@
 """Every notebook in a real browser: Shift+Enter, forms, clicks and downloads.
 
 All notebooks share one server. Each is opened once, in its own folder, and run from top to bottom;
-the tests of its forms start from that state. With PICTURES=FOLDER in the environment, the
+the tests of its forms start from that state. Their model is one layer of `tiny`, unless
+GPT2_MODEL_NAME in the environment names another one. With PICTURES=FOLDER in the environment, the
 screenshots for the README are saved there (`make pictures`).
 """
 
@@ -19,6 +20,7 @@ from bigquery_stand_in import running
 from jupyterlab_session import Lab, Notebook, browser
 from open_page import KEEP_LABELS, generate, set_slider
 from paths import ROOT
+from shallow import write_shallow
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 # Form values that make the notebooks fast.
 VALUES = {
-    "GPT2_MODEL_NAME": "tiny",
+    "GPT2_MODEL_NAME": "shallow",
     "GPT2_RUN_NAME": "test",
     "GPT2_STEPS": "20",
     "GPT2_ACCUMULATE_GRADIENTS": "1",
@@ -35,6 +37,7 @@ VALUES = {
     "GPT2_BULK_NSAMPLES": "10",
     "GPT2_PROJECT": "my-project-1",
 }
+MODEL = os.environ.get("GPT2_MODEL_NAME", VALUES["GPT2_MODEL_NAME"])
 # The first and the last cell in the screenshot of each notebook.
 PICTURES = {
     "finetune": ("finetune-form", "finetune"),
@@ -69,6 +72,7 @@ def notebook(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Notebook]:
     """A notebook that has been run from top to bottom."""
     page = lab.open(request.param)
     try:
+        write_shallow(page.folder / "models" / "shallow")
         page.run_all()
         yield page
     finally:
@@ -231,7 +235,7 @@ def test_a_link_opens_the_web_app(notebook: Notebook) -> None:
     with notebook.page.expect_popup(timeout=TIMEOUT) as opened:
         notebook.cell("serve").get_by_role("link").click(timeout=TIMEOUT)
     page = opened.value
-    page.locator("h1", has_text="Write with tiny").wait_for(timeout=TIMEOUT)
+    page.locator("h1", has_text=f"Write with {MODEL}").wait_for(timeout=TIMEOUT)
     set_slider(page, "max_new_tokens", 5)
     page.uncheck("#option-finish_sentence")
     generate(page, "It was a dark night, and")

@@ -1,6 +1,7 @@
-"""The output of the notebooks, run with the model `tiny` and fakes of Google's services.
+"""The output of the notebooks, run with one layer of `tiny` and fakes of Google's services.
 
-nbval (`pytest --nbval-lax --nbval-current-env notebooks`) only checks that all cells run.
+test_browser.py runs them with the whole model. nbval (`pytest --nbval-lax --nbval-current-env
+notebooks`) only checks that all cells run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,17 @@ import pytest
 from bigquery_stand_in import HACKER_NEWS, REDDIT, running, sample_tables
 from notebook_runner import Machine, Page, sources
 from paths import FAKES, ROOT
+from shallow import write_shallow
 
 PNG = b"\x89PNG\r\n"
 
-# ------------------------------------------------------------------------------ finetune, twice
+
+
+def new_machine(root: Path, variables: dict[str, str], path: Sequence[Path] = ()) -> Machine:
+    """A machine whose form values name the model in its folder `models`."""
+    machine = Machine(root, {"GPT2_MODEL_NAME": "shallow", **variables}, path)
+    write_shallow(machine.folder / "models" / "shallow")
+    return machine
 
 
 def complete(name: str, page: Page) -> Page:
@@ -38,24 +47,31 @@ def record_of(machine: Machine) -> dict[str, Any]:
     return found
 
 
+# ------------------------------------------------------------------------------ without Drive
+
+
 @dataclass
 class Pages:
-    """Runs of `finetune` in one kernel, which starts TensorFlow only once."""
+    """Runs in one kernel, which starts TensorFlow only once: `finetune` twice, then `generate`."""
 
     machine: Machine
     invalid: Page  # with GPT2_STEPS=abc
-    files_after_invalid: list[Path]
+    files_after_invalid: list[str]
     pages: list[Page]
+    files: set[str]
+    written: Page
 
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Pages:
-    machine = Machine(tmp_path_factory.mktemp("twice"), {})
+    machine = new_machine(tmp_path_factory.mktemp("twice"), {})
     with machine.kernel(GPT2_STEPS="abc") as kernel:
         invalid = kernel.run("finetune")
-        files = list(machine.folder.iterdir())
+        files = [path.name for path in machine.folder.iterdir()]
         kernel.run_cell("import os; os.environ['GPT2_STEPS'] = '10'")
-        return Pages(machine, invalid, files, [kernel.run("finetune") for _ in range(2)])
+        pages = [kernel.run("finetune") for _ in range(2)]
+        written = {path.name for path in machine.folder.iterdir()}
+        return Pages(machine, invalid, files, pages, written, kernel.run("generate"))
 
 
 @pytest.mark.parametrize("time", [0, 1], ids=["first", "again"])
@@ -94,10 +110,9 @@ def test_finetune_shows_the_hardware_and_the_training_text(twice: Pages) -> None
 def test_finetune_writes_only_ignored_files_beside_itself(twice: Pages) -> None:
     folder = twice.machine.folder
     assert {path.name for path in folder.parent.iterdir()} == {"notebooks", "ipython"}
-    written = {path.name for path in folder.iterdir()}
-    assert written == {"checkpoint", "samples"}
+    assert twice.files == {"checkpoint", "models", "samples"}
     ignored = set((ROOT / ".gitignore").read_text(encoding="utf-8").split())
-    assert {f"notebooks/{name}/" for name in (*written, "models")} <= ignored
+    assert {f"notebooks/{name}/" for name in twice.files} <= ignored
     assert {"notebooks/*.txt", "notebooks/*.csv"} <= ignored
 
 
@@ -106,7 +121,14 @@ def test_an_invalid_value_is_shown_and_stops_the_notebook(twice: Pages) -> None:
     assert error in page["finetune-form"].text
     assert list(page)[-1] == "finetune", "later cells must not run"
     assert re.fullmatch(rf"✗ {re.escape(error)}[^\n]*", page["finetune"].error)
-    assert twice.files_after_invalid == []
+    assert twice.files_after_invalid == ["models"]
+
+
+def test_generate_runs_without_drive(twice: Pages) -> None:
+    page = complete("generate", twice.written)
+    assert re.search("Model: test: step 20, ", page["model-form"].text)
+    assert "test is loaded" in page["generate-form"].text
+    assert "shallow is loaded" in page["compare"].text
 
 
 # ------------------------------------------------------------------------------ with Drive
@@ -137,7 +159,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
             "GPT2_USE_DRIVE": "True",
             "GPT2_SAVE_EVERY": "5",
         }
-        return Machine(root / name, variables, [FAKES])
+        return new_machine(root / name, variables, [FAKES])
 
     first = machine("first")
     story = (ROOT / "data" / "stories.txt").read_text(encoding="utf-8")
@@ -180,7 +202,7 @@ def test_generate_loads_the_run_from_drive(days: Days) -> None:
     assert re.search("Model: test: step 20, .*on Google Drive", page["model-form"].text)
     assert "test is loaded" in page["generate-form"].text
     assert (days.last.folder / "checkpoint" / "test" / "model-20.index").is_file()
-    assert "tiny is loaded" in page["compare"].text
+    assert "shallow is loaded" in page["compare"].text
 
 
 def test_generate_writes_a_hundred_texts_to_a_file(days: Days) -> None:
@@ -218,7 +240,7 @@ def titles(tmp_path_factory: pytest.TempPathFactory) -> Titles:
     values["GPT2_ACCUMULATE_GRADIENTS"] = "2"  # with less, too many titles have no end marker
     with running() as bigquery:
         values["BIGQUERY_EMULATOR_HOST"] = bigquery.address
-        machine = Machine(tmp_path_factory.mktemp("titles"), values)
+        machine = new_machine(tmp_path_factory.mktemp("titles"), values)
         export = machine.run("bigquery_export")
         name = path_of_export(machine).name
         return Titles(machine, export, machine.run("reddit_titles", GPT2_DATASET=name))

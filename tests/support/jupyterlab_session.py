@@ -239,11 +239,17 @@ class Notebook:
         self.page.keyboard.press("Shift+Enter")
         if self.kinds[name] != "code":
             return
-        deadline = time.monotonic() + seconds
-        while not re.fullmatch(r"\[\d+\]:", prompt := self._prompt(name)) or prompt == before:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.path.name}: cell {name} has not finished: {prompt}")
-            self.page.wait_for_timeout(30)
+        # In the page, since each question from here takes longer than the answer.
+        self.page.wait_for_function(
+            """([index, before]) => {
+              const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[index];
+              const prompt = cell.querySelector('.jp-InputPrompt').textContent.trim();
+              return /^\\[\\d+\\]:$/.test(prompt) && prompt !== before;
+            }""",
+            arg=[self.ids.index(name), before],
+            polling=50,
+            timeout=seconds * 1000,
+        )
 
     def _prompt(self, name: str) -> str:
         prompt = self.cell(name).locator(".jp-InputPrompt")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ def new_pool(model: Session, n_workers: int, **options: Any) -> WorkerPool:
     return WorkerPool(model.inference_model, model.tokenizer, ServeConfig(**options), n_workers)
 
 
-@pytest.fixture
-def server(model: Session) -> Iterator[Server]:
+@contextmanager
+def running_server(model: Session) -> Iterator[Server]:
     """A server with two workers of two rows each."""
     config = ServeConfig(port=0, workers=2, batch_size=4, max_queue=6, max_length=100_000)
     server = Server(model, config)
@@ -61,9 +62,29 @@ def server(model: Session) -> Iterator[Server]:
     assert not [pid for pid in pool_of(server).pids if is_alive(pid)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def server(model: Session) -> Iterator[Server]:
+    """For the tests that leave its workers as they are."""
+    with running_server(model) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=TIMEOUT) as client:
+        yield client
+
+
+@pytest.fixture
+def fragile(model: Session) -> Iterator[Server]:
+    """For the tests that kill its workers."""
+    with running_server(model) as server:
+        yield server
+
+
+@pytest.fixture
+def its_client(fragile: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=fragile.url, timeout=TIMEOUT) as client:
         yield client
 
 
@@ -91,6 +112,7 @@ def generate(client: httpx.Client, **parameters: object) -> httpx.Response:
 
 
 def test_texts_equal_those_of_the_package(client: httpx.Client, model: Session) -> None:
+    before = metric(client, "gpt2_tokens_total")
     texts = generate(client, nsamples=4).json()["texts"]
     prompt = str(PARAMETERS["prefix"])
     length = len(model.tokenizer.encode(prompt)) + 20
@@ -99,7 +121,7 @@ def test_texts_equal_those_of_the_package(client: httpx.Client, model: Session) 
         result.text for result in model.generate(prompt, config)
     ]
     assert [text["tokens"] for text in texts] == [20] * 4
-    wait_until(lambda: metric(client, "gpt2_tokens_total") == 80)
+    wait_until(lambda: metric(client, "gpt2_tokens_total") == before + 80)
 
 
 def test_concurrent_requests_get_the_same_texts_as_single_ones(client: httpx.Client) -> None:
@@ -185,46 +207,46 @@ def test_a_full_queue_rejects_requests(client: httpx.Client, server: Server) -> 
 
 
 def test_a_killed_worker_fails_only_its_own_requests(
-    client: httpx.Client, server: Server, capfd: pytest.CaptureFixture[str],
+    its_client: httpx.Client, fragile: Server, capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(worker_pool, "RESTART_DELAY", 0.0)
-    before = pool_of(server).pids
+    before = pool_of(fragile).pids
     for pid in before:
         os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(2) as pool:
-        others = [pool.submit(generate, client) for _ in range(2)]
-        wait_until(lambda: metric(client, "gpt2_sequences_running") == 2)
+        others = [pool.submit(generate, its_client) for _ in range(2)]
+        wait_until(lambda: metric(its_client, "gpt2_sequences_running") == 2)
         os.kill(before[0], signal.SIGKILL)
         wait_until(lambda: any(other.done() for other in others))
         os.kill(before[1], signal.SIGCONT)
         responses = sorted((other.result() for other in others), key=lambda r: r.status_code)
     assert [response.status_code for response in responses] == [200, 500]
     assert "the model failed: retry" in responses[1].json()["error"]
-    wait_until(lambda: pool_of(server).pids != before)
-    assert generate(client, nsamples=4).json()["texts"][0] == responses[0].json()["texts"][0]
-    assert client.get("/readyz").status_code == 200
+    wait_until(lambda: pool_of(fragile).pids != before)
+    assert generate(its_client, nsamples=4).json()["texts"][0] == responses[0].json()["texts"][0]
+    assert its_client.get("/readyz").status_code == 200
     assert "a worker process died: it was killed" in capfd.readouterr().err
 
 
 def test_without_workers_requests_fail(
-    client: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch
+    its_client: httpx.Client, fragile: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_pool, "RESTART_DELAY", 1000.0)
-    for pid in pool_of(server).pids:
+    for pid in pool_of(fragile).pids:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: client.get("/readyz").status_code == 503)
-    response = generate(client)
+    wait_until(lambda: its_client.get("/readyz").status_code == 503)
+    response = generate(its_client)
     assert response.status_code == 500
     assert "retry in a few seconds" in response.json()["error"]
 
 
 def test_a_failed_restart_is_repeated(
-    client: httpx.Client, server: Server, capfd: pytest.CaptureFixture[str],
+    its_client: httpx.Client, fragile: Server, capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(worker_pool, "RESTART_DELAY", 0.5)
-    pool, wait_until_ready = pool_of(server), WorkerProcess.wait_until_ready
+    pool, wait_until_ready = pool_of(fragile), WorkerProcess.wait_until_ready
     started_pids: list[int] = []
 
     def fail_once(worker: WorkerProcess) -> None:
@@ -240,7 +262,7 @@ def test_a_failed_restart_is_repeated(
     assert pool.pids[0] == started_pids[1]
     assert not is_alive(started_pids[0])
     assert "cannot restart the worker process: no memory left" in capfd.readouterr().err
-    assert generate(client, nsamples=4).status_code == 200
+    assert generate(its_client, nsamples=4).status_code == 200
 
 
 def test_workers_end_with_a_killed_server(tmp_path: Path) -> None:

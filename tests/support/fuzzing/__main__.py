@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import re
 import shutil
 import subprocess
@@ -26,36 +27,72 @@ HERE = Path(__file__).parent
 MEMORY = 4000  # MiB that a reader may need
 
 
-def fuzz(
-    target: str,
-    seconds: float,
-    corpus: Path,
-    findings: Path,
-    megabytes: int = MEMORY,
-    runs: int = -1,
-) -> tuple[int, str]:
-    """Fuzz one reader for some seconds, or until `runs` inputs were tried.
+class Fuzzer:
+    """Client of the fork server `fuzz_worker`, for one reader at a time."""
 
-    Returns:
-        The number of inputs and the failure, or an empty string.
-    """
-    seeds(target, corpus)
-    findings.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(sys.executable, str(HERE / "one.py"), target, str(megabytes), str(corpus)),
-        *(f"-max_total_time={max(1, round(seconds))}", f"-runs={runs}"),
-        f"-artifact_prefix={findings}/",
-        # one.py limits the memory: libFuzzer's limit is compared with the peak of the process,
-        # which Linux inherits from the process that started it.
-        *("-max_len=20000", "-timeout=120", "-rss_limit_mb=0", "-print_final_stats=1"),
-    ]
-    ran = subprocess.run(  # tracebacks go to stdout, statistics to stderr
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", ran.stdout)
-    if ran.returncode and not any(findings.iterdir()):
-        raise RuntimeError(ran.stdout[-3000:])
-    return int(tried[1]) if tried else 0, _failure(ran.stdout) if ran.returncode else ""
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._expect("ready")
+
+    def fuzz(
+        self,
+        target: str,
+        seconds: float,
+        corpus: Path,
+        findings: Path,
+        megabytes: int = MEMORY,
+        runs: int = -1,
+    ) -> tuple[int, str]:
+        """Fuzz one reader for some seconds, or until `runs` inputs were tried.
+
+        Returns:
+            The number of inputs and the failure, or an empty string.
+        """
+        seeds(target, corpus)
+        findings.mkdir(parents=True, exist_ok=True)
+        output = findings.with_name(f"{findings.name}.txt")
+        options = [
+            *(str(corpus), f"-artifact_prefix={findings}/"),
+            *(f"-max_total_time={max(1, round(seconds))}", f"-runs={runs}"),
+            # The worker limits the memory: libFuzzer's limit is compared with the peak of the
+            # process, which Linux inherits from the process that started it.
+            *("-max_len=20000", "-timeout=120", "-rss_limit_mb=0", "-print_final_stats=1"),
+        ]
+        task = {"target": target, "megabytes": megabytes, "output": str(output)}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({**task, "options": options}) + "\n")
+        self._process.stdin.flush()
+        code, printed = int(self._line()), output.read_text(encoding="utf-8", errors="replace")
+        tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", printed)
+        if code and not any(findings.iterdir()):
+            raise RuntimeError(printed[-3000:])
+        return int(tried[1]) if tried else 0, _failure(printed) if code else ""
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the fork server ended with {self._process.wait()}"
+        return line.strip()
+
+    def _expect(self, word: str) -> None:
+        line = self._line()
+        assert line == word, line
+
+
+@contextlib.contextmanager
+def fuzzer() -> Iterator[Fuzzer]:
+    """A running fork server."""
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "fuzz_worker.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield Fuzzer(process)
+        finally:
+            process.kill()
 
 
 def _failure(output: str) -> str:
@@ -81,11 +118,15 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [options.only] if options.only else list(TARGETS)
     total = found = 0
-    with _corpus_folder(options.corpus) as corpus, tempfile.TemporaryDirectory() as name:
+    with (
+        _corpus_folder(options.corpus) as corpus,
+        tempfile.TemporaryDirectory() as name,
+        fuzzer() as worker,
+    ):
         for target in chosen:
             findings = Path(name, target)
             seconds = 60 * options.minutes / len(chosen)
-            tried, failure = fuzz(target, seconds, corpus / target, findings)
+            tried, failure = worker.fuzz(target, seconds, corpus / target, findings)
             total += tried
             print(f"{target}: {tried:,} inputs tried", flush=True)
             if failure:
