@@ -26,7 +26,6 @@ from shallow import write_shallow
 PNG = b"\x89PNG\r\n"
 
 
-
 def new_machine(root: Path, variables: dict[str, str], path: Sequence[Path] = ()) -> Machine:
     """A machine whose form values name the model in its folder `models`."""
     machine = Machine(root, {"GPT2_MODEL_NAME": "shallow", **variables}, path)
