@@ -20,4 +20,7 @@ score takes the same path; the scheduler computes a part of it after each decode
 
 The other modules: config (the options of `gpt2-helpers serve`), errors, metrics, model_info,
 openapi, notebook (`gpt2.serve`), page (its HTML) and static/ (its scripts and styles).
+
+site writes the same page as static files: the engine in static/engine/ takes the place of the
+server, and browser_runtime adds the runtime that computes its model.
 """

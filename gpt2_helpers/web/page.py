@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from html import escape
 from pathlib import Path
-
-from starlette.requests import Request
+from typing import TYPE_CHECKING
 
 from gpt2_helpers.web.model_info import ModelInfo
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 STATIC = Path(__file__).parent / "static"
 PREVIEW_SIZE = (1200, 630)  # pixels of preview.png, a picture of preview.svg
@@ -37,25 +39,26 @@ class Page:
         if info:
             self.description += f" {info.description[:1].upper()}{info.description[1:]}."
 
-    def render(self, address: str) -> str:
+    def render(self, address: str | None) -> str:
         """Return the page for a server that its reader knows by an address, such as
-        https://example.org/; link previews need absolute addresses."""
+        https://example.org/. Without an address, link previews have no picture."""
         width, height = PREVIEW_SIZE
         properties = {
             "og:type": "website",
             "og:site_name": "gpt2-helpers",
             "og:title": self.title,
             "og:description": self.description,
-            "og:url": address,
-            "og:image": f"{address}static/preview.png",
-            "og:image:width": str(width),
-            "og:image:height": str(height),
-            "og:image:alt": "The start of a text, and its continuation by a language model",
         }
-        names = {
-            "description": self.description,
-            "twitter:card": "summary_large_image",
-        }
+        names = {"description": self.description}
+        if address is not None:
+            properties |= {
+                "og:url": address,
+                "og:image": f"{address}static/preview.png",
+                "og:image:width": str(width),
+                "og:image:height": str(height),
+                "og:image:alt": "The start of a text, and its continuation by a language model",
+            }
+            names["twitter:card"] = "summary_large_image"
         tags = [
             f"<title>{escape(self.title)}</title>",
             *(f'<meta name="{key}" content="{escape(value)}">' for key, value in names.items()),

@@ -1,6 +1,6 @@
 // The page: connects the editor, the settings, the results and the API client.
 
-import * as api from "./api.js";
+import * as api from "./transport.js";
 import { CompletionList } from "./completions.js";
 import { lastPart, limitRemark, tail } from "./prompt.js";
 import { Results, share } from "./results.js";
@@ -48,8 +48,11 @@ async function connect() {
     }
     showExamples(info.example_prompts);
     onPromptChange();
+    await api.load?.(showLoading);
+    byId("loading").hidden = true;
     byId("generate").disabled = byId("complete").disabled = false;
   } catch (error) {
+    byId("loading").hidden = true;
     showError(error);
     if (![400, 401, 404].includes(error.status)) setTimeout(connect, RECONNECT_DELAY);
   }
@@ -171,6 +174,15 @@ function onPromptChange() {
   const remark = limitRemark(editor.value, promptLimit, "are");
   byId("prompt-remark").textContent = remark;
   byId("prompt-remark").hidden = !remark;
+  if (!isUnwritten) api.prepare?.(lastPart(editor.value, promptLimit));
+}
+
+// Shows how much of a model in this browser is loaded; the fraction is null if that is unknown.
+function showLoading({ message, fraction }) {
+  byId("loading").hidden = false;
+  byId("loading-message").textContent = message;
+  if (fraction === null) byId("loading-bar").removeAttribute("value");
+  else byId("loading-bar").value = fraction;
 }
 
 // Retries a request after the time that a busy server asks for.

@@ -42,7 +42,7 @@ export class Decoder {
     const length = this.ids.length - this.pastLength;
     const inputs = {
       input_ids: { type: "int64", data: BigInt64Array.from(ids, BigInt), dims: [ids.length] },
-      past_length: { type: "int64", data: BigInt64Array.of(BigInt(this.pastLength)), dims: [] },
+      past_length: { type: "int64", data: BigInt64Array.of(BigInt(this.ids.length)), dims: [] },
     };
     this.names.forEach((name, at) => {
       const shape = (tokens) => [this.heads, tokens, this.headSize];

@@ -1,0 +1,123 @@
+"""A static site that runs a model in its reader's browser: the page of the web app and an engine.
+
+index.html, how.html   the page; a meta tag has its content security policy
+sw.js                  the service worker, which keeps the site for offline use
+site.json              the model's description, and the files to load with their hashes
+static/                scripts and styles, with the engine
+model/                 the model: ONNX graph, weights and tokenizer, listed in model.json
+runtime/               ONNX Runtime Web, unless a CDN serves it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gpt2_helpers.config import PRESET
+from gpt2_helpers.system.files import atomic_write_text, copy_file, drain
+from gpt2_helpers.web.browser_runtime import FOLDER
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.page import STATIC, Page
+from gpt2_helpers.web.schemas import RequestParser
+
+MODEL = "model/"  # folder of the model's files, with model.json
+# The options of /api/generate that the engine has. Not seed, which the page does not show either.
+OPTIONS = (
+    "prefix", "max_new_tokens", "nsamples", "temperature", "top_k", "top_p", "truncate",
+    "finish_sentence", "min_p", "typical_p", "repetition_penalty", "presence_penalty",
+    "frequency_penalty", "no_repeat_ngram_size", "banned_words", "logit_bias",
+)  # fmt: skip
+COMPLETION_OPTIONS = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+# Nothing comes from elsewhere, and inline scripts never run. The worker has its own policy.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; form-action 'none'; base-uri 'none'"
+)
+# The client of a server, a picture for link previews, and the template of sw.js.
+_NOT_IN_SITE = ("api.js", "preview.svg", "engine/service_worker.js")
+
+
+def write_site(out: Path, info: ModelInfo, runtime: dict[str, Any], trained_from: str = "") -> None:
+    """Write a site around a model.
+
+    Args:
+        out: The folder, whose folder `model` has the exported model.
+        info: The model's description.
+        runtime: What `add_runtime` returned.
+        trained_from: What the model was trained on, in words, to be shown on the page. Defaults to
+            nothing.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    config = ServeConfig()
+    description = info.description + (f", trained on {trained_from}" if trained_from else "")
+    fields = {field.name: field for field in RequestParser(config).generate_fields}
+    site = {
+        "info": {
+            **asdict(info),
+            "description": description,
+            "models": [info.name],
+            "max_prompt_chars": config.max_prompt_chars,
+            "options": [option_info(fields[name]) for name in OPTIONS],
+        },
+        "folder": MODEL,
+        "model": json.loads((out / MODEL / "model.json").read_text(encoding="utf-8")),
+        "runtime": runtime,
+        "preset": {name: getattr(PRESET, name) for name in COMPLETION_OPTIONS},
+    }
+    how = (STATIC / "how.html").read_text(encoding="utf-8")
+    texts = {
+        "site.json": json.dumps(site, indent=1),
+        "index.html": _static_html(
+            Page(replace(info, description=description)).render(None), runtime
+        ),
+        "how.html": _static_html(how, runtime),
+        ".nojekyll": "",  # GitHub Pages publishes the folder as it is
+    }
+    for name, text in texts.items():
+        atomic_write_text(out / name, text)
+    own = ["site.json", "index.html", "how.html", *_copy_static(out)]
+    if runtime["folder"] == FOLDER:
+        own += [FOLDER + build["module"]["name"] for build in runtime["builds"].values()]
+    atomic_write_text(out / "sw.js", _service_worker(out, own))
+
+
+def _copy_static(out: Path) -> list[str]:
+    """Copy scripts and styles; returns their paths in the site."""
+    names = []
+    for path in sorted(STATIC.rglob("*.*")):
+        name = path.relative_to(STATIC).as_posix()
+        if path.suffix in (".js", ".css", ".svg") and name not in _NOT_IN_SITE:
+            names.append(f"static/{name}")
+            (out / names[-1]).parent.mkdir(parents=True, exist_ok=True)
+            drain(copy_file(path, out / names[-1]))
+    return names
+
+
+def _static_html(html: str, runtime: dict[str, Any]) -> str:
+    """The HTML of a static site, from that of the server."""
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">'
+    html = html.replace("<html", '<html data-engine="browser"', 1)
+    html = html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{policy}', 1)
+    html = html.replace('href="how"', 'href="how.html"')
+    origin = urlsplit(runtime["folder"]).hostname
+    remark = f" ONNX Runtime Web, which runs the model, is loaded from {origin}." if origin else ""
+    return html.replace("<!-- runtime -->", escape(remark))
+
+
+def _service_worker(out: Path, files: list[str]) -> str:
+    """The service worker for these files; a change of any of them changes it."""
+    digest = hashlib.sha256()
+    for name in files:
+        digest.update(name.encode() + hashlib.sha256((out / name).read_bytes()).digest())
+    worker = (STATIC / "engine" / "service_worker.js").read_text(encoding="utf-8")
+    # "" is the address of the site itself.
+    head = f'const VERSION = "{digest.hexdigest()}", FILES = {json.dumps(["", *files])};'
+    return f"{head}\n{worker}"

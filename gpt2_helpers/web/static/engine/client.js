@@ -1,0 +1,130 @@
+// The page's side of a model in this browser: the same functions as the client of the server's API.
+
+import { EngineError, megabytes } from "./errors.js";
+
+const PREPARE_DELAY = 400; // milliseconds without typing
+const base = new URL("./", document.baseURI).href;
+
+let site = null; // site.json
+let worker = null;
+let loading = null; // promise of the loaded model
+let prepareTimer = 0;
+let lastId = 0;
+const requests = new Map(); // id -> {resolve, reject, onEvent}
+
+export const key = { get: () => null, set: () => {} }; // only servers have keys
+
+// The service worker makes the site available offline. Without https there is none.
+navigator.serviceWorker?.register(new URL("sw.js", base)).catch(() => {});
+
+// Describes the model, as /api/model does.
+export async function model() {
+  if (!site) {
+    const response = await fetch(new URL("site.json", base)).catch(() => null);
+    if (!response?.ok) throw new EngineError("The page cannot be loaded completely: check the connection.", true);
+    site = await response.json();
+  }
+  return site.info;
+}
+
+// Loads the model. `onProgress` gets {message, fraction}; the fraction is null once all is loaded.
+export function load(onProgress) {
+  loading ??= start(onProgress).catch((error) => {
+    loading = null; // another attempt starts over
+    throw error;
+  });
+  return loading;
+}
+
+// Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
+export function stream({ model: _, ...request }, on, signal) {
+  return ask("stream", request, signal, ({ index, text, ...end }) => {
+    if (text !== undefined) on.text(index, text);
+    else on.end(index, end);
+  });
+}
+
+export function complete(text, _, signal) {
+  return ask("complete", { text }, signal);
+}
+
+export function score(text, _, signal) {
+  return ask("score", { text }, signal);
+}
+
+// Computes a prompt in advance, once the user has stopped typing.
+export function prepare(text) {
+  clearTimeout(prepareTimer);
+  if (!loading || requests.size) return;
+  prepareTimer = setTimeout(() => {
+    if (!requests.size) ask("prepare", { text }).catch(() => {});
+  }, PREPARE_DELAY);
+}
+
+async function start(onProgress) {
+  await model();
+  if (typeof WebAssembly !== "object") {
+    throw new EngineError("This browser has no WebAssembly, which the model needs: use another browser.");
+  }
+  worker?.terminate();
+  worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  worker.addEventListener("message", onMessage);
+  worker.addEventListener("error", onFailure);
+  return send("load", { site, base }, undefined, (progress) => onProgress(described(progress)));
+}
+
+function described({ loaded, total, seconds }) {
+  if (loaded === total) return { message: "Starting the model …", fraction: null };
+  const left = seconds === null ? "" : `, ${remaining(seconds)} left`;
+  const message = `Loading the model: ${megabytes(loaded)} of ${megabytes(total)} MB${left}`;
+  return { message, fraction: loaded / total };
+}
+
+function remaining(seconds) {
+  return seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`;
+}
+
+async function ask(method, value, signal, onEvent) {
+  clearTimeout(prepareTimer);
+  await load(() => {});
+  return send(method, value, signal, onEvent);
+}
+
+function send(method, value, signal, onEvent = () => {}) {
+  const id = (lastId += 1);
+  return new Promise((resolve, reject) => {
+    const cancel = () => {
+      worker.postMessage({ cancel: id });
+      finish(id);
+      reject(new DOMException("stopped", "AbortError"));
+    };
+    if (signal?.aborted) return reject(new DOMException("stopped", "AbortError"));
+    signal?.addEventListener("abort", cancel, { once: true });
+    requests.set(id, { resolve, reject, onEvent, release: () => signal?.removeEventListener("abort", cancel) });
+    worker.postMessage({ id, method, value });
+  });
+}
+
+function finish(id) {
+  requests.get(id)?.release();
+  requests.delete(id);
+}
+
+function onMessage({ data: { id, event, error, result } }) {
+  const request = requests.get(id);
+  if (!request) return; // cancelled
+  if (event) return request.onEvent(event);
+  finish(id);
+  if (error) request.reject(Object.assign(new Error(error.message), error));
+  else request.resolve(result);
+}
+
+// The worker could not be started, or broke down.
+function onFailure(event) {
+  const message = event.message ? `The model stopped: ${event.message}` : "This browser is too old for the model: update it.";
+  loading = null;
+  for (const [id, { reject }] of [...requests]) {
+    finish(id);
+    reject(new EngineError(message));
+  }
+}
