@@ -47,7 +47,8 @@ notebooks: $(VENV) ## update URLs, version and install cells in notebooks and RE
 .PHONY: pictures
 pictures: $(VENV) ## retake the pictures of the notebooks and the web app, in a browser
 	@PICTURES=notebooks/pictures GPT2_MODEL_NAME=tiny GPT2_STEPS=400 GPT2_LENGTH=100 GPT2_BULK_NSAMPLES=200 \
-		.venv/bin/python -m pytest -q -rs tests/notebooks/test_browser.py tests/web/test_page.py
+		.venv/bin/python -m pytest -q -rs tests/notebooks/test_browser.py tests/web/test_page.py \
+		tests/web/test_next_tokens.py
 
 # Colab's older ipykernel has a debugger that warns about Python 3.11 and later.
 .PHONY: test-colab
@@ -55,7 +56,7 @@ test-colab: $(VENV_COLAB) ## run the tests with Colab's versions, in a separate 
 	@PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-colab/bin/python $(ALL_TESTS)
 
 .PHONY: test-exchange
-test-exchange: $(VENV) $(VENV_EXCHANGE) ## round trips with transformers and PEFT, in a separate environment
+test-exchange: $(VENV) $(VENV_EXCHANGE) ## transformers, PEFT and clients of the server, in a separate environment
 	@EXCHANGE_PYTHON=.venv-exchange/bin/python .venv/bin/python -m pytest -q -rs tests/exchange
 
 # The next five print a summary; crash-test, fuzz and mutation have a time limit.
@@ -126,5 +127,5 @@ $(VENV_BASELINES): benchmarks/baselines/requirements.txt
 		--requirement benchmarks/baselines/requirements.txt
 
 $(VENV_EXCHANGE): tests/support/exchange/requirements.txt
-	@.ci/venv .venv-exchange 10 "transformers and PEFT" "1 to 4 GB" \
+	@.ci/venv .venv-exchange 10 "transformers, PEFT and clients" "1 to 4 GB" \
 		--requirement tests/support/exchange/requirements.txt

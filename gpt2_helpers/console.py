@@ -110,10 +110,16 @@ def result_advice(run: FinetuneRun) -> list[str]:
 
 
 def with_progress(
-    results: Iterable[GenerationResult], total: int
+    results: Iterable[GenerationResult], total: int, done: int = 0
 ) -> Generator[GenerationResult, None, None]:
-    """Yield the same results; show a progress bar of how many are done."""
-    with Bar(total=total, desc="generating", unit="text") as bar:
+    """Yield the same results; show how many are done, the rate and the remaining time.
+
+    Args:
+        results: The results.
+        total: Their number, with those of an earlier call.
+        done: Number of texts of an earlier call, which do not count for the rate.
+    """
+    with Bar(total=total, initial=done, desc="generating", unit="text") as bar:
         for result in results:
             bar.update()
             yield result

@@ -15,6 +15,7 @@ from gpt2_helpers.checkpoint.model_files import (
     checkpoint_prefix,
     load_for_inference,
     load_model,
+    step_of,
 )
 from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder
@@ -53,6 +54,14 @@ class LoadedModel:
     prompt_prefix: str = ""
     prompt_suffix: str = ""
     example_prompts: tuple[str, ...] = ()
+    loaded_step: int | None = None  # None for a run that was trained in this session
+
+    @property
+    def step(self) -> int | None:
+        """Optimizer steps of the run's checkpoint; None if it is not a run's."""
+        if self.loaded_step is None and self.run_folder is not None:
+            return RunFolder(self.run_folder.parent, self.run_folder.name).read().step
+        return self.loaded_step
 
     def to_tensorflow(self) -> GPT2:
         """Load the model into TensorFlow, if it is not there, and return it."""
@@ -103,6 +112,8 @@ def load_run(
     record = run.record
     loaded = _load(run.path, precision, checkpoint, before)
     loaded.set_run(folder, record)
+    is_newest = checkpoint is None or checkpoint == "latest"
+    loaded.loaded_step = run.step if is_newest else step_of(run.path / str(checkpoint))
     return loaded
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt2_helpers import loaded_model
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
@@ -26,7 +26,6 @@ from gpt2_helpers.generation.generate import generate, stream
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
 from gpt2_helpers.loaded_model import LoadedModel
-from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.tensorflow_setup import free_graphs
 from gpt2_helpers.tokenizer import Tokenizer
@@ -130,6 +129,16 @@ class Session:
     def model_name(self) -> str | None:
         """The name of the loaded pretrained model. None if none is loaded."""
         return self._current.model_name if self._current else None
+
+    @property
+    def name(self) -> str:
+        """The name of the loaded run or pretrained model."""
+        return self.run_name or self.model_name or "a model"
+
+    @property
+    def step(self) -> int | None:
+        """Optimizer steps of the loaded checkpoint. None if no run is loaded."""
+        return self._current.step if self._current else None
 
     @property
     def prompt_prefix(self) -> str:
@@ -287,11 +296,12 @@ class Session:
         if opened.run_config.backup_to_drive:
             from gpt2_helpers.google.drive_backup import DriveBackup
             from gpt2_helpers.training.callbacks import Backup
+            from gpt2_helpers.training.memory import save_bytes
 
             backup = DriveBackup(
                 opened.folder,
                 step=opened.trainer.step,
-                size=_save_bytes(opened),
+                size=save_bytes(opened.model.config, opened.config),
                 overwrite=opened.run_config.overwrite,
                 on_message=opened.notes.append,
             )
@@ -301,13 +311,14 @@ class Session:
         return opened
 
     def generate(
-        self, prompts: str | Sequence[str], config: SamplingConfig
+        self, prompts: str | Sequence[str], config: SamplingConfig, **more: Any
     ) -> Iterator[GenerationResult]:
         """Generate `config.nsamples` texts for each prompt.
 
         Args:
             prompts: One prompt or several.
             config: Length, number of texts, batch size and sampling options.
+            **more: See `generate` of generation/generate.py.
 
         Yields:
             Each text when it is finished; `generation.result.in_order` sorts them.
@@ -317,7 +328,7 @@ class Session:
             OptionError: A prompt leaves no room in `config.length`.
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
-        return generate(self.decoders, self.tokenizer, prompts, self._as_trained(config))
+        return generate(self.decoders, self.tokenizer, prompts, self.as_trained(config), **more)
 
     def stream(
         self, prompts: str | Sequence[str], config: SamplingConfig
@@ -336,9 +347,9 @@ class Session:
             OptionError: A prompt leaves no room in `config.length`.
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
-        return stream(self.decoders, self.tokenizer, prompts, self._as_trained(config))
+        return stream(self.decoders, self.tokenizer, prompts, self.as_trained(config))
 
-    def _as_trained(self, config: SamplingConfig) -> SamplingConfig:
+    def as_trained(self, config: SamplingConfig) -> SamplingConfig:
         """The options with the markers that a run of prompts and completions was trained with."""
         if not self.prompt_suffix or config.prompt_suffix is not None:
             return config
@@ -363,19 +374,6 @@ class Session:
         # Compiled functions and the model reference each other: only the collector frees them.
         gc.collect()
         free_graphs()
-
-
-def _save_bytes(run: FinetuneRun) -> int:
-    """The approximate size of one save: weights and adapters in fp32, Adam's two numbers for each
-    trained parameter, and all of that twice if the best checkpoint is kept as well."""
-    config = run.model.config
-    numbers = trained = config.n_parameters
-    if rank := run.config.lora_rank:
-        trained = n_adapter_parameters(config, rank)
-        numbers += trained
-    if run.config.optimizer.startswith("adam"):
-        numbers += 2 * trained
-    return 4 * numbers * (2 if run.config.early_stopping_patience else 1)
 
 
 def set_threads(threads: int) -> None:

@@ -24,8 +24,9 @@ from gpt2_helpers.errors import CheckpointError, DriveError, OptionError
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.google.drive import mount
 from gpt2_helpers.google.drive_backup import saved_runs
-from gpt2_helpers.session import Session, _save_bytes, set_threads
+from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
+from gpt2_helpers.training.memory import save_bytes
 from paths import GOLDEN, SUPPORT
 from toy_runs import (
     SHAPE,
@@ -285,7 +286,7 @@ def test_each_save_is_backed_up_to_drive(uncompiled: None, fake_colab: Path) -> 
     assert [saved.step for saved in saved_runs("none")] == [5]
     # The space that was required is about the space that was used.
     size = (fake_colab / "checkpoint_run1.tar").stat().st_size
-    assert _save_bytes(run) == pytest.approx(size, rel=0.5)
+    assert save_bytes(run.model.config, run.config) == pytest.approx(size, rel=0.5)
 
 
 def test_the_required_space_includes_the_best_checkpoint_of_early_stopping(
@@ -309,7 +310,7 @@ def test_the_required_space_includes_the_best_checkpoint_of_early_stopping(
         run = Session().finetune("text.txt", *options)
         assert len(list(run)) == 3
         size = (fake_colab / f"checkpoint_{name}.tar").stat().st_size
-        assert _save_bytes(run) == pytest.approx(size, rel=0.25)
+        assert save_bytes(run.model.config, run.config) == pytest.approx(size, rel=0.25)
         sizes.append(size)
     assert sizes[1] > 1.7 * sizes[0]
 

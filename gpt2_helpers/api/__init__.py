@@ -32,7 +32,14 @@ from gpt2_helpers.api.setup import (
     start_tf_sess,
     use_adapter,
 )
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, LoadConfig, RunConfig, SamplingConfig
+from gpt2_helpers.config import (
+    BulkConfig,
+    DatasetConfig,
+    FinetuneConfig,
+    LoadConfig,
+    RunConfig,
+    SamplingConfig,
+)
 from gpt2_helpers.docstrings import document
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.loss_plot import plot_loss
@@ -72,8 +79,8 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "finetune": (FinetuneConfig, RunConfig, DatasetConfig),
     "load_gpt2": (LoadConfig, RunConfig),
     "export_gpt2": (RunConfig, ExportConfig),
-    "generate": (SamplingConfig, RunConfig),
-    "generate_to_file": (SamplingConfig, RunConfig),
+    "generate": (SamplingConfig, BulkConfig, RunConfig),
+    "generate_to_file": (SamplingConfig, BulkConfig, RunConfig),
     "score": (ScoreConfig, RunConfig),
 }
 for _name in __all__:

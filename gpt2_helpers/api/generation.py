@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gpt2_helpers.api.arguments import CHECKPOINT_DIR, RUN_NAME, config_from, load_if_needed
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.bulk_generation import BulkGeneration
+from gpt2_helpers.config import BulkConfig, SamplingConfig
 from gpt2_helpers.console import print_line, print_note, with_progress
 from gpt2_helpers.data.prompt_files import given_prompts
-from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM, TextWriter
+from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM
+from gpt2_helpers.generation.output_formats import choose_format
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 
@@ -41,6 +43,8 @@ def generate(
     prompt_prefix: str | None = None,
     prompt_suffix: str | None = None,
     prompts: str | Path | None = None,
+    prompts_column: str | None = None,
+    output_format: str = "auto",
     finish_sentence: bool = False,
     min_p: float = 0.0,
     typical_p: float = 0.0,
@@ -67,14 +71,15 @@ def generate(
         model_name: Pretrained model to use instead of a run.
         sample_dir: Ignored; accepted for compatibility with gpt-2-simple.
         return_as_list: Return the texts instead of printing them.
-        destination_path: File to write the texts to, instead of printing them.
+        destination_path: File to write the texts to, instead of printing them. If the same call was
+            interrupted, it is resumed, unless `return_as_list` is set.
         sample_delim: Text to write after each generated text, if there are several.
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
         prompt_prefix: Text put before every prompt and left out of the texts. For a run that was
             finetuned on a table, "<|startoftext|>" generates rows. Defaults to None, which adds
             nothing, unless the run was trained on prompts and completions.
         prompts: File of prompts in place of `prefix`, with `nsamples` texts each: a prompt per
-            line, or a table, JSON or Parquet file with the column `prompt`.
+            line, or a table, JSON Lines, JSON or Parquet file with a column of prompts.
 
     Returns:
         The texts in the order of their prompts if `return_as_list` is set, else None.
@@ -89,26 +94,28 @@ def generate(
     """
     batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = config_from(SamplingConfig, locals())
-    texts = given_prompts(prefix, prompts)
+    file_options = config_from(BulkConfig, locals())
+    texts = given_prompts(prefix, prompts, column=file_options.prompts_column)
     load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     _explain_prompt_prefix(sess, texts, prompt_prefix)
     total = len(texts) * nsamples
-    results = in_order(sess.generate(texts, config))
     if total == 1:
         sample_delim = ""
     written = []
     if destination_path is not None:
-        with TextWriter(destination_path, sample_delim, print_note) as writer:
-            for result in with_progress(results, total):
-                writer.write(result.text)
+        output = choose_format(destination_path, file_options.output_format, sample_delim)
+        arguments = (sess, texts, config, destination_path, output, print_note)
+        with BulkGeneration(*arguments, resume=not return_as_list) as bulk:
+            for result in with_progress(bulk, total, bulk.n_done):
                 if return_as_list:
                     written.append(result.text)
-    elif return_as_list:
-        written = [result.text for result in results]
-    else:
-        for result in results:
-            print_line(f"{result.text}\n{sample_delim}", end="")
-    return written if return_as_list else None
+        return written if return_as_list else None
+    results = in_order(sess.generate(texts, config))
+    if return_as_list:
+        return [result.text for result in results]
+    for result in results:
+        print_line(f"{result.text}\n{sample_delim}", end="")
+    return None
 
 
 def generate_to_file(
@@ -133,6 +140,8 @@ def generate_to_file(
     prompt_prefix: str | None = None,
     prompt_suffix: str | None = None,
     prompts: str | Path | None = None,
+    prompts_column: str | None = None,
+    output_format: str = "auto",
     finish_sentence: bool = False,
     min_p: float = 0.0,
     typical_p: float = 0.0,
@@ -148,6 +157,9 @@ def generate_to_file(
     regex: str | None = None,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
+
+    If the same call was interrupted or killed, its file is resumed: it gets the texts that it would
+    have had without the interruption.
 
     Args:
         sess: A session from `start_tf_sess`.

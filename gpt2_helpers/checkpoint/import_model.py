@@ -12,6 +12,7 @@ from gpt2_helpers.checkpoint.model_folders import (
     model_folder,
     save_converted,
 )
+from gpt2_helpers.checkpoint.run_card import write_card
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
 from gpt2_helpers.checkpoint.weights import write_weights
@@ -64,6 +65,7 @@ def _import_model(
     with folder.atomic_replace(4 * model.config.n_parameters, on_message) as part:
         save_converted(model, part, f"model-{STEP}")
         record.save(part)
+        write_card(part, folder.name, record, STEP)
 
 
 def _import_adapters(
@@ -85,3 +87,4 @@ def _import_adapters(
         write_weights(part / f"adapters-{STEP}", adapters.arrays)
         save_weights(part, f"model-{STEP}", shape, MergedWeights(weights, adapters.arrays))
         record.save(part)
+        write_card(part, folder.name, record, STEP)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ntpath
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_paths
 from gpt2_helpers.exchange.model_card import CARD_MARKER, training_options
@@ -11,6 +13,11 @@ from gpt2_helpers.system.files import atomic_write_text
 
 CARD_FILE = "MODEL_CARD.md"
 _SHOWN_LOSSES = 10
+_CLEANING = {
+    "deduplicate": "copies and near copies left out",
+    "unwrap": "hard-wrapped lines joined",
+    "strip_boilerplate": "Project Gutenberg's header and license left out",
+}
 
 
 def disclosure(name: str, record: RunRecord, step: int) -> str:
@@ -26,7 +33,9 @@ def disclosure(name: str, record: RunRecord, step: int) -> str:
         'Written by the language model run1 (GPT-2 124M, finetuned for 1,000 steps on titles.csv).'
     """
     base = f"GPT-2 {_name(record.base_model)}" if record.base_model else "a GPT-2"
-    text = f"{base}, finetuned for {step:,} step{'' if step == 1 else 's'}"
+    text = base
+    if step:
+        text += f", finetuned for {step:,} step{'' if step == 1 else 's'}"
     if record.dataset:
         text += f" on {_dataset(record.dataset)}"
     return f"Written by the language model {name} ({text})."
@@ -54,8 +63,11 @@ def run_card(name: str, record: RunRecord, step: int) -> str:
         epochs = record.epochs(step)
         if epochs is not None:
             lines.append(f"- seen {epochs:.2g} times in training")
-    else:
+        lines += _preparation(record.parameters)
+    elif step:
         lines.append("- not recorded")
+    else:
+        lines.append("- imported, and not trained since")
     rows = [("base model", _name(record.base_model)), ("steps", f"{step:,}")]
     if record.tokens_per_step:
         rows.append(("tokens per step", f"{record.tokens_per_step:,}"))
@@ -85,6 +97,20 @@ def write_card(folder: Path, name: str, record: RunRecord, step: int) -> None:
     if path.is_file() and CARD_MARKER not in path.read_text("utf-8", errors="replace"):
         return
     atomic_write_text(path, run_card(name, record, step))
+
+
+def _preparation(parameters: Mapping[str, Any]) -> list[str]:
+    """What was done with the data before training, as a list in Markdown."""
+    lines = [f"- {text}" for name, text in _CLEANING.items() if parameters.get(name)]
+    if prompts := parameters.get("prompt_column"):
+        lines.append(f"- prompts: column {prompts}")
+    if keywords := parameters.get("keywords_from"):
+        lines.append(f"- prompts: keywords of column {keywords}")
+    if validation := parameters.get("validation_data"):
+        lines.append(f"- validation data: {_name(str(validation))}")
+    elif share := parameters.get("validation_split"):
+        lines.append(f"- validation data: {100 * share:g}% of the data, not trained on")
+    return lines
 
 
 def _losses(record: RunRecord) -> list[str]:

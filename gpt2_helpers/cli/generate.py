@@ -8,30 +8,32 @@ import itertools
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli import model_options
 from gpt2_helpers.cli.command import DONE, print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
-from gpt2_helpers.config import PRESET, SamplingConfig
+from gpt2_helpers.config import PRESET, BulkConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.fields import ValidatedConfig, fields_of, option
+from gpt2_helpers.fields import fields_of, option
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.web.config import ServeConfig
 
 if TYPE_CHECKING:
     from gpt2_helpers.generation.result import GenerationResult
+    from gpt2_helpers.session import Session
 
 SUMMARY = "generate texts with a finetuned or pretrained model"
 
 
 @dataclass(frozen=True)
-class OutputConfig(ValidatedConfig):
+class OutputConfig(BulkConfig):
     """Where the prompts are read from, and where the texts are written."""
 
     prompts: str | None = option(
         None,
-        "file of prompts, one per line, or a table, JSON or Parquet file with the column prompt",
+        "file of prompts: one per line, or a table, JSON Lines, JSON or Parquet file",
         default_text="none",
         is_path=True,
     )
@@ -50,6 +52,10 @@ class OutputConfig(ValidatedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.destination_path is None and self.output_format not in ("auto", "text"):
+            raise OptionError(
+                f"output_format={self.output_format} needs destination_path: name a file"
+            )
         if self.destination_path and self.has_folder:
             raise OptionError(
                 "use destination_path for one file, or nfiles and folder for files named by date "
@@ -103,7 +109,10 @@ def run(options: Namespace) -> int:
     for number in range(output.nfiles or 1):
         if sampling.seed is not None and number:  # the same seed would repeat the first file
             sampling = dataclasses.replace(sampling, seed=(sampling.seed + 1) % 2**63)
-        _write(session.generate(prompts, sampling), total, output)
+        if output.destination_path is not None:
+            _write_file(session, prompts, sampling, output.destination_path, output)
+        else:
+            _write(session.generate(prompts, sampling), total, output)
     return DONE
 
 
@@ -111,36 +120,70 @@ def _prompts(options: Namespace, output: OutputConfig) -> list[str]:
     from gpt2_helpers.data.prompt_files import read_prompts
 
     given: list[str] | None = getattr(options, "prefix", None)
-    if output.prompts is None:
+    if output.prompts is None and output.prompts_column is None:
         return given or [""]
+    if output.prompts is None:
+        raise OptionError("--prompts-column needs --prompts, a file with that column")
     if given:
         raise OptionError(f"use --prefix or --prompts, not both: got {given[0]!r} too")
-    return read_prompts(output.prompts)
+    return read_prompts(output.prompts, output.prompts_column)
+
+
+def _write_file(
+    session: Session,
+    prompts: list[str],
+    sampling: SamplingConfig,
+    path: str,
+    output: OutputConfig,
+) -> None:
+    """Write the texts to a file, or those that an interrupted command left out."""
+    from gpt2_helpers.bulk_generation import BulkGeneration
+    from gpt2_helpers.console import with_progress
+    from gpt2_helpers.generation.output_formats import choose_format
+
+    delimiter = _delimiter(output, len(prompts) * sampling.nsamples)
+    chosen = choose_format(path, output.output_format, delimiter)
+    with BulkGeneration(session, prompts, sampling, path, chosen, print_status) as bulk:
+        for _ in with_progress(bulk, bulk.total, bulk.n_done):
+            pass
+    print(_summary(bulk.total, path), flush=True)
 
 
 def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:
-    """Write each text as soon as it is finished; Ctrl-C never cuts one off."""
+    """Write each text as soon as it is finished, to stdout or to a new file in the folder; Ctrl-C
+    never cuts one off."""
     from gpt2_helpers.console import print_line, with_progress
-    from gpt2_helpers.generation.output_file import SAMPLE_DELIM, TextWriter, new_file
+    from gpt2_helpers.generation.output_file import TextWriter, new_file
     from gpt2_helpers.generation.result import in_order
 
-    delimiter = SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
-    if total == 1:
-        delimiter = ""
+    delimiter = _delimiter(output, total)
     with contextlib.closing(with_progress(results, total)) as finished:
         shown = in_order(finished)
-        if output.destination_path is None and not output.has_folder:
+        if not output.has_folder:
             for result in shown:
                 with _without_interrupts():
                     print_line(f"{result.text}\n{delimiter}", end="")
             return
         first = next(shown)  # invalid options raise here, before a file is created
-        path = output.destination_path or new_file(output.folder or "gen")
+        path = new_file(output.folder or "gen")
         with TextWriter(path, delimiter, print_status) as writer:
             for result in itertools.chain([first], shown):
                 with _without_interrupts():
                     writer.write(result.text)
-    print(f"{total} {'text' if total == 1 else 'texts'} in {path}", flush=True)
+    print(_summary(total, path), flush=True)
+
+
+def _delimiter(output: OutputConfig, total: int) -> str:
+    """The text after each text; none after a single one."""
+    from gpt2_helpers.generation.output_file import SAMPLE_DELIM
+
+    if total == 1:
+        return ""
+    return SAMPLE_DELIM if output.sample_delim is None else output.sample_delim
+
+
+def _summary(total: int, path: str | Path) -> str:
+    return f"{total} {'text' if total == 1 else 'texts'} in {path}"
 
 
 @contextlib.contextmanager

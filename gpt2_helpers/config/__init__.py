@@ -5,6 +5,7 @@ the public functions take it from these fields (see `fields`). docs/architecture
 a new option needs.
 """
 
+from gpt2_helpers.config.bulk import BulkConfig
 from gpt2_helpers.config.data import DatasetConfig
 from gpt2_helpers.config.finetune import INFERENCE_PRECISIONS, PRECISIONS, FinetuneConfig
 from gpt2_helpers.config.run import CheckpointConfig, LoadConfig, RunConfig
@@ -30,6 +31,7 @@ __all__ = [
     "PRECISIONS",
     "PRESET",
     "PRETRAINED_CONFIGS",
+    "BulkConfig",
     "CheckpointConfig",
     "DatasetConfig",
     "FinetuneConfig",

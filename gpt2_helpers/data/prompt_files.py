@@ -14,18 +14,20 @@ from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError, OptionError
 
 
-def read_prompts(path: str | Path) -> list[str]:
+def read_prompts(path: str | Path, column: str | None = None) -> list[str]:
     """Read the prompts of a file.
 
     Args:
         path: A text file with a prompt per line, or a table, JSON or Parquet file with prompts in
-            the column `prompt` or in its only column.
+            a column.
+        column: The column or key of the prompts. Defaults to `prompt`, or the only one.
 
     Returns:
         The prompts, without those that are blank.
 
     Raises:
         DatasetError: The file cannot be read or contains no prompts.
+        OptionError: `column` is set, and the file has no columns.
 
     Example:
         read_prompts("questions.txt")
@@ -36,9 +38,15 @@ def read_prompts(path: str | Path) -> list[str]:
     (file,) = files
     if has_records(file):
         prompt = PAIR_KEYS[0]
-        column = prompt if prompt in text_columns(file) else None
+        if column is None and prompt in text_columns(file):
+            column = prompt
         records = read_records(file, ReadReport(), DatasetConfig(column=column))
         prompts = [fields[0] for fields in records]
+    elif column is not None:
+        raise OptionError(
+            f"prompts_column={column!r}: {path} has no columns; leave it out, or use a table or "
+            "JSON Lines"
+        )
     else:
         prompts = "".join(read_text(file, ReadReport())).split("\n")
     prompts = [prompt.strip() for prompt in prompts if prompt.strip()]
@@ -48,7 +56,10 @@ def read_prompts(path: str | Path) -> list[str]:
 
 
 def given_prompts(
-    prefix: str | Sequence[str] | None, file: str | Path | None = None, option: str = "prefix"
+    prefix: str | Sequence[str] | None,
+    file: str | Path | None = None,
+    option: str = "prefix",
+    column: str | None = None,
 ) -> list[str]:
     """The prompts that a function was given: one, several, or a file of them.
 
@@ -56,6 +67,7 @@ def given_prompts(
         prefix: A prompt or a list of prompts.
         file: A file of prompts, see `read_prompts`.
         option: Name of the parameter of `prefix`, for error messages.
+        column: The column of the file, see `read_prompts`.
 
     Raises:
         OptionError: Both are given, or `prefix` is not a string or list.
@@ -67,7 +79,9 @@ def given_prompts(
     if file is not None:
         if prefix is not None:
             raise OptionError(f"set prefix or prompts, not both: got {prefix!r} and {str(file)!r}")
-        return read_prompts(file)
+        return read_prompts(file, column)
+    if column is not None:
+        raise OptionError(f"prompts_column={column!r} needs prompts, a file with that column")
     if prefix is None or isinstance(prefix, str):
         return [prefix or ""]
     if not isinstance(prefix, Iterable) or not (prompts := list(prefix)):

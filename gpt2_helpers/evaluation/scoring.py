@@ -89,18 +89,22 @@ class TextScore:
         ids: Token ids.
         logprobs: Natural logarithm of the probability of each token, given those before it.
         measures: Loss, perplexity and bits per byte.
+        top: The ids and log-probabilities of the likeliest tokens in the place of each token, the
+            likeliest first, if they were asked for.
     """
 
     tokens: tuple[str, ...]
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     measures: Measures
+    top: tuple[tuple[tuple[int, float], ...], ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TextScore:
         """The score from its `dataclasses.asdict`, possibly after a round trip through JSON."""
         tokens, ids, logprobs = (tuple(values[name]) for name in ("tokens", "ids", "logprobs"))
-        return cls(tokens, ids, logprobs, Measures(**values["measures"]))
+        top = tuple(tuple((index, logprob) for index, logprob in place) for place in values["top"])
+        return cls(tokens, ids, logprobs, Measures(**values["measures"]), top)
 
     @property
     def text(self) -> str:
@@ -141,11 +145,12 @@ class TextScore:
 
 
 class _Pending:
-    """A text whose tokens are being scored."""
+    """A text whose tokens are being scored, and the ids before it, which are not."""
 
-    def __init__(self, text: str, ids: list[int]) -> None:
-        self.text, self.ids = text, ids
+    def __init__(self, text: str, ids: Sequence[int], context: Sequence[int]) -> None:
+        self.text, self.ids, self.context = text, ids, context
         self.logprobs: list[float] = []
+        self.top: list[tuple[tuple[int, float], ...]] = []
 
     @property
     def is_finished(self) -> bool:
@@ -163,6 +168,13 @@ class _Window(NamedTuple):
     def scored(self) -> tuple[int, int]:
         """The range of the ids that are scored."""
         return self.first, len(self.ids)
+
+
+class _Found(NamedTuple):
+    """What was computed for a window."""
+
+    logprobs: list[float]
+    top: list[tuple[tuple[int, float], ...]]
 
 
 class Scorer:
@@ -232,21 +244,42 @@ class Scorer:
             After each pass the number of tokens that it has scored, and the score of each text, in
             order, once it is complete.
         """
+        return self._parts((self._encode(text, special) for text in texts), special)
+
+    def parts_of_ids(
+        self, ids: Sequence[int], context: Sequence[int], top: int = 0
+    ) -> Iterator[int | TextScore]:
+        """Score token ids that follow others, in place of a text.
+
+        Args:
+            ids: The token ids to score, at least one.
+            context: The token ids before them, at least one, of which the last `window` are used.
+            top: How many of the likeliest tokens to find in each place. Defaults to none.
+
+        Yields:
+            See `parts`.
+        """
+        text = self._tokenizer.decode(ids)
+        return self._parts([_Pending(text, ids, context[-self.window :])], False, top)
+
+    def _parts(
+        self, texts: Iterable[_Pending], special: bool, top: int = 0
+    ) -> Iterator[int | TextScore]:
         weights = self._decoders.weights(self.precision)
         pending: deque[_Pending] = deque()
         windows: list[_Window] = []
         waiting = 0
         for text in texts:
-            pending.append(self._encode(text, special))
-            for window in self._windows(pending[-1]):
+            pending.append(text)
+            for window in self._windows(text):
                 windows.append(window)
                 waiting += len(window.ids)
                 if waiting >= _READ_AHEAD_TOKENS:
-                    yield from _compute(weights, windows)
+                    yield from _compute(weights, windows, top)
                     windows, waiting = [], 0
             while pending and pending[0].is_finished:
                 yield self._result(pending.popleft(), special)
-        yield from _compute(weights, windows)
+        yield from _compute(weights, windows, top)
         for finished in pending:
             yield self._result(finished, special)
 
@@ -254,11 +287,11 @@ class Scorer:
         ids = self._tokenizer.encode(text, special)
         if not text or (special and not text.replace(END_OF_TEXT, "")):
             raise DatasetError("cannot score an empty text")
-        return _Pending(text, ids)
+        return _Pending(text, ids, self._context)
 
     def _windows(self, text: _Pending) -> Iterator[_Window]:
-        ids = [*self._context, *text.ids]
-        scored = len(self._context)
+        ids = [*text.context, *text.ids]
+        scored = len(text.context)
         end = min(len(ids), self.window + 1)
         while scored < len(ids):
             start = max(0, end - self.window - 1)
@@ -271,30 +304,39 @@ class Scorer:
             size -= len(END_OF_TEXT) * text.text.count(END_OF_TEXT)
         measures = Measures(len(text.ids), size, math.fsum(text.logprobs))
         tokens = token_texts(text.ids, self._tokenizer)
-        return TextScore(tuple(tokens), tuple(text.ids), tuple(text.logprobs), measures)
+        return TextScore(
+            tuple(tokens), tuple(text.ids), tuple(text.logprobs), measures, tuple(text.top)
+        )
 
 
-def _compute(weights: Weights, windows: Sequence[_Window]) -> Iterator[int]:
+def _compute(weights: Weights, windows: Sequence[_Window], top: int = 0) -> Iterator[int]:
     """Add the log-probabilities of windows to their texts; yields numbers of scored tokens."""
     by_length = sorted(range(len(windows)), key=lambda index: len(windows[index].ids))
-    found: dict[int, list[float]] = {}
+    found: dict[int, _Found] = {}
     for batch in _batches(by_length, [len(window.ids) for window in windows]):
         time = len(windows[batch[-1]].ids)
         ids = np.zeros((len(batch), time), np.int32)  # causal attention ignores the padding
         for row, index in enumerate(batch):
             ids[row, : len(windows[index].ids)] = windows[index].ids
-            found[index] = []
+            found[index] = _Found([], [])
         start = 1  # the first id of each row has no probability
-        for part in weights.log_probabilities(ids):
-            end, count = start + part.shape[1], 0
-            for index, logprobs in zip(batch, part, strict=True):
+        for part in weights.log_probabilities(ids, top):
+            end, count = start + part.targets.shape[1], 0
+            for row, index in enumerate(batch):
                 first, last = (min(max(at, start), end) for at in windows[index].scored)
-                found[index] += logprobs[first - start : last - start].tolist()
+                places = slice(first - start, last - start)
+                found[index].logprobs.extend(part.targets[row, places].tolist())
+                if top:
+                    pairs = part.top_ids[row, places].tolist(), part.top[row, places].tolist()
+                    found[index].top.extend(
+                        tuple(zip(*place, strict=True)) for place in zip(*pairs, strict=True)
+                    )
                 count += last - first
             start = end
             yield count
     for index, window in enumerate(windows):
-        window.text.logprobs += found[index]
+        window.text.logprobs += found[index].logprobs
+        window.text.top += found[index].top
 
 
 def token_texts(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:

@@ -16,8 +16,9 @@ CARD_MARKER = "<!-- Written by gpt2-helpers; remove this line to keep your chang
 HUB_SCHEME = "hf://"
 # The options of a training that a card lists.
 _OPTIONS = (
-    *("optimizer", "learning_rate", "lr_schedule", "batch_size", "accumulate_gradients"),
-    *("dropout", "weight_decay", "lora_rank", "precision", "seed"),
+    *("optimizer", "learning_rate", "lr_schedule", "warmup_steps", "batch_size"),
+    *("accumulate_gradients", "dropout", "weight_decay", "max_grad_norm", "lora_rank"),
+    *("only_train_transformer_layers", "early_stopping_patience", "precision", "seed"),
 )
 
 
@@ -130,4 +131,4 @@ def training_options(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     [('optimizer', 'adam')]
     """
     values = ((name, parameters.get(name)) for name in _OPTIONS)
-    return [(name, str(value)) for name, value in values if value not in (None, "", 0)]
+    return [(name, str(value)) for name, value in values if value not in (None, "", 0)]  # or False

@@ -11,7 +11,12 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.detokenizer import StreamingDetokenizer
 from gpt2_helpers.generation.processors import Processors
-from gpt2_helpers.generation.result import FinishReason, GenerationChunk, GenerationResult
+from gpt2_helpers.generation.result import (
+    FinishReason,
+    GenerationChunk,
+    GenerationResult,
+    TokenLogprob,
+)
 from gpt2_helpers.generation.sentences import SentenceFinisher
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 from gpt2_helpers.types import Floats
@@ -31,6 +36,10 @@ class Sequence:
         config: Length and sampling options.
         seed: The seed of the random numbers.
         sample: Number of the sequence's own random stream for this seed.
+        exact: Whether the text is exactly that of its tokens: leading newlines are kept, and a
+            blank text is not generated again. Defaults to False.
+        top_logprobs: How many of the likeliest tokens to record in the place of each token.
+            Defaults to None, which records no log-probabilities unless `best_of` needs them.
     """
 
     def __init__(
@@ -41,8 +50,11 @@ class Sequence:
         config: SamplingConfig,
         seed: int,
         sample: int,
+        exact: bool = False,
+        top_logprobs: int | None = None,
     ) -> None:
         self.index, self.prompt, self.prompt_ids, self.config = index, prompt, prompt_ids, config
+        self.exact, self.top_logprobs = exact, top_logprobs
         self.random = np.random.Generator(np.random.Philox(key=[seed, sample]))
         self._start_text()
         self.ids: list[int] = []  # the end-of-text token or the prompt, and all tokens since
@@ -51,6 +63,7 @@ class Sequence:
         self.prefill_ids: list[int] | None = None  # the first `position` are in the KV cache
         self.processors: Processors | None = None
         self.retries = 0
+        self._n_reported = 0  # tokens in earlier chunks
 
     @property
     def is_prefilling(self) -> bool:
@@ -78,7 +91,10 @@ class Sequence:
         # The start of another row also ends a row, if the model left out the end.
         marked = START_OF_TEXT in (self.config.prompt_prefix or "")
         self.detokenizer = StreamingDetokenizer(
-            prefix, *(self.config.truncate or ()), START_OF_TEXT if marked else None
+            prefix,
+            *(self.config.truncate or ()),
+            START_OF_TEXT if marked else None,
+            exact=self.exact,
         )
         self.finisher: SentenceFinisher | None = None
         if self.config.finish_sentence and not self.config.is_constrained:
@@ -102,6 +118,12 @@ class Sequence:
         if self.finisher is not None:
             return self.finisher.add(segment, n_tokens, reason)
         return segment, reason
+
+    def new_tokens(self) -> tuple[TokenLogprob, ...]:
+        """The tokens since the last call, if their log-probabilities are recorded."""
+        new = self.processors.tokens[self._n_reported :] if self.processors else []
+        self._n_reported += len(new)
+        return tuple(new)
 
     @property
     def text(self) -> str:
@@ -206,7 +228,9 @@ class ContinuousBatch:
                 sequence.processors.apply(row)
 
     def _start(self, sequence: Sequence) -> None:
-        sequence.processors = Processors(sequence.config, self._tokenizer, sequence.prompt_ids)
+        sequence.processors = Processors(
+            sequence.config, self._tokenizer, sequence.prompt_ids, sequence.top_logprobs
+        )
         ids = list(sequence.prompt_ids) or [self._tokenizer.end_of_text]
         # A prompt longer than the context keeps its last part, as a text that outgrows it does.
         sequence.restart(ids, ids if len(ids) <= self._n_ctx else self._window(ids))
@@ -240,14 +264,16 @@ class ContinuousBatch:
         segment, reason = sequence.next_segment(n_tokens, reason)
         if reason is not None:
             self._slots[slot] = None
-            logprob = sequence.processors.logprob if sequence.processors else None
+            processors = sequence.processors
+            logprob, tokens = (processors.logprob, processors.tokens) if processors else (None, [])
             result = GenerationResult(
-                sequence.text, sequence.prompt, sequence.index, n_tokens, reason, logprob
+                *(sequence.text, sequence.prompt, sequence.index, n_tokens, reason, logprob),
+                tuple(tokens),
             )
-            yield GenerationChunk(sequence.index, segment, result)
+            yield GenerationChunk(sequence.index, segment, result, sequence.new_tokens())
             return
         if segment:
-            yield GenerationChunk(sequence.index, segment)
+            yield GenerationChunk(sequence.index, segment, tokens=sequence.new_tokens())
         if sequence.position >= self._n_ctx:
             sequence.set_context(self._window(sequence.ids))
 

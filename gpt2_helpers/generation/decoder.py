@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,20 @@ class Model(Protocol):
         """The fp32 weight of this name, including its adapter's contribution, if it has one."""
 
 
+class LogProbabilities(NamedTuple):
+    """A part of the log-probabilities of a batch of texts, in nats.
+
+    Attributes:
+        targets: Those of the ids (batch, time).
+        top_ids: The likeliest ids in each place, the likeliest first (batch, time, top).
+        top: Their log-probabilities (batch, time, top).
+    """
+
+    targets: Floats
+    top_ids: Ids
+    top: Floats
+
+
 class Weights(Protocol):
     """A model's weights in the form that a decoder multiplies with; decoders may share them."""
 
@@ -40,15 +54,16 @@ class Weights(Protocol):
         """Copy the model's weights if they have changed. False if that is impossible because
         adapters were added to the model: new weights and decoders are then needed."""
 
-    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+    def log_probabilities(self, ids: Ids, top: int = 0) -> Iterator[LogProbabilities]:
         """How likely each id is after those before it in its row.
 
         Args:
             ids: Token ids (batch, time), at most one more per row than the model's context.
+            top: How many of the likeliest ids to find in each place. Defaults to none.
 
         Yields:
-            Natural logarithms of the probabilities of all ids but the first of each row (batch,
-            time - 1), in parts along the time, so that a server can do other work in between.
+            The log-probabilities of all ids but the first of each row (batch, time - 1), in parts
+            along the time, so that a server can do other work in between.
         """
 
 

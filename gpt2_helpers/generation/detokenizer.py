@@ -12,7 +12,8 @@ class StreamingDetokenizer:
 
     Text is held back while it could be part of a stop string or of a character, and until it is
     certain not to be blank, since a blank text is generated again. Text that has been returned
-    once never changes. Leading newlines are stripped.
+    once never changes. Leading newlines are stripped. With `exact` they are not, and a blank text
+    is a text as any other.
 
     >>> detokenizer = StreamingDetokenizer("", ".")
     >>> detokenizer.add(b"Yes. No")
@@ -20,12 +21,13 @@ class StreamingDetokenizer:
     (True, 'Yes')
     """
 
-    def __init__(self, prefix: str = "", *stops: str | None) -> None:
+    def __init__(self, prefix: str = "", *stops: str | None, exact: bool = False) -> None:
         """Start an empty text.
 
         Args:
             prefix: Shown before the text.
             *stops: Stop strings: each ends the text, as the end-of-text token does.
+            exact: Whether to return the text of the tokens as it is. Defaults to False.
         """
         # Runs of gpt-2-simple end their texts with the plain characters of the end token.
         self._stops = [
@@ -36,7 +38,8 @@ class StreamingDetokenizer:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pending = prefix
         self._segments: list[str] = []
-        self.is_blank = True  # whether the text without the prefix is blank so far
+        self._exact = exact
+        self.is_blank = not exact  # whether the text without the prefix is blank so far
         self.is_finished = False
 
     def add(self, token: bytes) -> None:
@@ -64,7 +67,7 @@ class StreamingDetokenizer:
         if self.is_blank and not self.is_finished:
             return ""
         segment, self._pending = self._pending, ""
-        if not self._segments:
+        if not self._segments and not self._exact:
             segment = segment.lstrip("\n")
         self._segments.append(segment)
         return segment

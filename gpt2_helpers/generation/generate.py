@@ -27,6 +27,8 @@ def generate(
     prompts: str | abc.Sequence[str],
     config: SamplingConfig,
     batch_invariant: bool = True,
+    first: int = 0,
+    logprobs: bool = False,
 ) -> Iterator[GenerationResult]:
     """Generate `config.nsamples` texts for each prompt and yield each when it is finished.
 
@@ -39,6 +41,9 @@ def generate(
         config: Length, number of texts, batch size and sampling options.
         batch_invariant: Whether a seed must give the same texts for every batch size. A 16-bit
             model is then run in fp32, since its matmuls depend slightly on the batch size.
+        first: Number of the first text to generate. Those before it are left out; the others are
+            the same as with them. Defaults to 0.
+        logprobs: Whether the results have log-probabilities without `best_of`. Defaults to False.
 
     Yields:
         The results, in the order in which they finish (`in_order` sorts them).
@@ -55,7 +60,7 @@ def generate(
         ):
             print(result.text, result.finish_reason)
     """
-    for chunk in stream(decoders, tokenizer, prompts, config, batch_invariant):
+    for chunk in stream(decoders, tokenizer, prompts, config, batch_invariant, first, logprobs):
         if chunk.result is not None:
             yield chunk.result
 
@@ -66,6 +71,8 @@ def stream(
     prompts: str | abc.Sequence[str],
     config: SamplingConfig,
     batch_invariant: bool = True,
+    first: int = 0,
+    logprobs: bool = False,
 ) -> Iterator[GenerationChunk]:
     """Generate the same texts as `generate`, and yield them in chunks as tokens are generated.
 
@@ -78,6 +85,8 @@ def stream(
         prompts: As for `generate`.
         config: As for `generate`.
         batch_invariant: As for `generate`.
+        first: As for `generate`.
+        logprobs: As for `generate`.
 
     Yields:
         The chunks; the last chunk of each text carries its result.
@@ -102,7 +111,7 @@ def stream(
                 stacklevel=3,
             )
     Processors(config, tokenizer, [])  # reports invalid options before the model is compiled
-    waiting = _sequences(encoded, config)
+    waiting = _sequences(encoded, config, first, logprobs)
     chosen = [BestOf(config, order * config.nsamples) for order in range(len(prompts))]
     longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
     config = replace(config, length=config.length + longest_hidden)
@@ -123,22 +132,32 @@ def stream(
                 chunks = list(batch.step())
             for chunk in chunks:
                 if config.best_of:
-                    yield from chosen[chunk.index // config.n_candidates].add(chunk)
+                    kept = chosen[chunk.index // config.n_candidates].add(chunk)
+                    yield from (best for best in kept if best.index >= first)
                 else:
                     yield chunk
     finally:
         batch.close()
 
 
-def _sequences(prompts: list[EncodedPrompt], config: SamplingConfig) -> Iterator[Sequence]:
+def _sequences(
+    prompts: list[EncodedPrompt], config: SamplingConfig, first: int, logprobs: bool
+) -> Iterator[Sequence]:
     """All sequences to generate, in order. Each gets its own random stream."""
+    if config.best_of:  # all candidates of the prompt are needed
+        first = first // config.nsamples * config.n_candidates
     seed = secrets.randbits(63) if config.seed is None else config.seed
-    for order, prompt in enumerate(prompts):
+    for order in range(first // config.n_candidates, len(prompts)):
+        prompt = prompts[order]
         # The hidden part is not in the text.
         own = replace(config, length=config.length + prompt.hidden)
         for sample in range(config.n_candidates):
             index = order * config.n_candidates + sample
-            yield Sequence(index, prompt.text, prompt.ids, own, seed, index)
+            if index >= first:
+                top_logprobs = 0 if logprobs else None
+                yield Sequence(
+                    *(index, prompt.text, prompt.ids, own, seed, index), top_logprobs=top_logprobs
+                )
 
 
 @contextmanager

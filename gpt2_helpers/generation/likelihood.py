@@ -7,29 +7,43 @@ from dataclasses import replace
 import numpy as np
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult, TokenLogprob
+from gpt2_helpers.generation.sampling import likeliest
 from gpt2_helpers.types import Floats
 
 
 class LogProbability:
-    """Adds up the log-probabilities that the model gives to generated tokens; changes no logits.
+    """Records the log-probabilities that the model gives to generated tokens; changes no logits.
 
     It comes before other `LogitsProcessor`s, so the probabilities are those of the model itself,
     at temperature 1.
 
+    Args:
+        top: How many of the likeliest tokens to record in the place of each token.
+
     Attributes:
         total: The log-probability of all tokens so far.
+        tokens: The tokens so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, top: int = 0) -> None:
         self.total = 0.0
+        self.tokens: list[TokenLogprob] = []
+        self._top = top
         self._logits: Floats | None = None
 
     def append(self, token: int) -> None:
         assert self._logits is not None
         logits = self._logits.astype(np.float64)
         highest = logits.max()
-        self.total += float(logits[token] - highest - np.log(np.exp(logits - highest).sum()))
+        normalizer = highest + np.log(np.exp(logits - highest).sum())
+        logprob = float(logits[token] - normalizer)
+        self.total += logprob
+        top: tuple[tuple[int, float], ...] = ()
+        if self._top:
+            values, ids = likeliest(logits - normalizer, min(self._top, len(logits)))
+            top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
+        self.tokens.append(TokenLogprob(token, logprob, top))
 
     def apply(self, logits: Floats) -> None:
         self._logits = logits.copy()

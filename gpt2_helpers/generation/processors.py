@@ -12,6 +12,7 @@ from gpt2_helpers.generation.constraints import Choices, Regex
 from gpt2_helpers.generation.exclusions import BannedWords, LogitBias, NoRepeatNgrams
 from gpt2_helpers.generation.likelihood import LogProbability
 from gpt2_helpers.generation.penalties import Penalties
+from gpt2_helpers.generation.result import TokenLogprob
 from gpt2_helpers.generation.token_table import token_table
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.types import Floats
@@ -34,6 +35,8 @@ class Processors:
         config: The sampling options.
         tokenizer: The model's tokenizer.
         prompt_ids: Token ids of the prompt, which are part of the history.
+        top_logprobs: How many of the likeliest tokens to record with each token. Defaults to None,
+            which records no log-probabilities unless `best_of` needs them.
 
     Raises:
         MissingPackageError: An option needs a package that is not installed.
@@ -41,13 +44,18 @@ class Processors:
     """
 
     def __init__(
-        self, config: SamplingConfig, tokenizer: Tokenizer, prompt_ids: Sequence[int]
+        self,
+        config: SamplingConfig,
+        tokenizer: Tokenizer,
+        prompt_ids: Sequence[int],
+        top_logprobs: int | None = None,
     ) -> None:
         self._end_of_text = tokenizer.end_of_text
         self._processors: list[LogitsProcessor] = []
         self._constraint: LogitsProcessor | None = None
-        self._log_probability = LogProbability() if config.best_of else None
-        if self._log_probability:
+        self._log_probability: LogProbability | None = None
+        if config.best_of or top_logprobs is not None:
+            self._log_probability = LogProbability(top_logprobs or 0)
             self._processors.append(self._log_probability)
         if config.logit_bias:
             self._processors.append(LogitBias(config.logit_bias, tokenizer, prompt_ids))
@@ -70,8 +78,13 @@ class Processors:
 
     @property
     def logprob(self) -> float | None:
-        """The log-probability of all tokens so far, if `best_of` needs it."""
+        """The log-probability of all tokens so far, if it is recorded."""
         return self._log_probability.total if self._log_probability else None
+
+    @property
+    def tokens(self) -> list[TokenLogprob]:
+        """The tokens so far, if their log-probabilities are recorded."""
+        return self._log_probability.tokens if self._log_probability else []
 
     def append(self, token: int) -> None:
         """Add a generated token to the history."""

@@ -10,6 +10,21 @@ FinishReason: TypeAlias = Literal["stop", "sentence", "length"]
 
 
 @dataclass(frozen=True)
+class TokenLogprob:
+    """A token in its place, by the model at temperature 1.
+
+    Attributes:
+        id: The token's id.
+        logprob: Natural logarithm of its probability.
+        top: The ids and log-probabilities of the likeliest tokens, the likeliest first.
+    """
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class GenerationResult:
     """One finished text.
 
@@ -22,7 +37,8 @@ class GenerationResult:
             `finish_sentence` ended it after a sentence, "length" if it was cut at the maximum
             length.
         logprob: The log-probability of all generated tokens, including the end-of-text token, by
-            the model at temperature 1. None unless `best_of` is set.
+            the model at temperature 1. None unless `best_of` is set or it was asked for.
+        tokens: The generated tokens, if their log-probabilities are recorded.
     """
 
     text: str
@@ -31,6 +47,7 @@ class GenerationResult:
     n_tokens: int
     finish_reason: FinishReason
     logprob: float | None = None
+    tokens: tuple[TokenLogprob, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -38,24 +55,29 @@ class GenerationResult:
 
 @dataclass(frozen=True)
 class GenerationChunk:
-    """The next part of text `index`. The last chunk of a text carries its `result`."""
+    """The next part of text `index`. The last chunk of a text carries its `result`.
+
+    `tokens` are those generated since the chunk before, if their log-probabilities are recorded.
+    """
 
     index: int
     text: str
     result: GenerationResult | None = None
+    tokens: tuple[TokenLogprob, ...] = ()
 
 
-def in_order(results: Iterable[GenerationResult]) -> Iterator[GenerationResult]:
+def in_order(results: Iterable[GenerationResult], first: int = 0) -> Iterator[GenerationResult]:
     """Sort results by index, yielding each as soon as all earlier ones have been yielded.
 
     Args:
-        results: Results with indices from 0, in any order.
+        results: Results with indices from `first`, in any order.
+        first: The lowest index. Defaults to 0.
 
     Yields:
         The same results, by index.
     """
     early: dict[int, GenerationResult] = {}
-    following = 0
+    following = first
     try:
         for result in results:
             early[result.index] = result

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from gpt2_helpers.generation.decoder import Decoder
+from gpt2_helpers.generation.decoder import Decoder, LogProbabilities
 from gpt2_helpers.model.attention import dot_product_attention
 from gpt2_helpers.model.gpt2 import GPT2, feed_forward, hidden_states, linear
 from gpt2_helpers.model.layers import layer_norm
@@ -63,22 +63,34 @@ class TfWeights:
 
         return compiled(keys_and_values, tf.TensorSpec([1, None], tf.int32))
 
-    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+    def log_probabilities(self, ids: Ids, top: int = 0) -> Iterator[LogProbabilities]:
         """See `Weights`. All at once, which is fast on a GPU."""
-        yield self._log_probabilities(tf.constant(ids, tf.int32)).numpy()
+        top = min(top, self._model.config.n_vocab)
+        found = self._log_probabilities(tf.constant(ids, tf.int32), tf.constant(top))
+        yield LogProbabilities(*(array.numpy() for array in found))
 
     @cached_property
     def _log_probabilities(self) -> Any:
-        """ids (batch, time) -> the log-probabilities of all but the first (batch, time - 1)."""
+        """ids (batch, time), top -> the log-probabilities of all but the first (batch, time - 1),
+        and the likeliest ids with theirs, (batch, time - 1, top) each."""
 
-        def log_probabilities(ids: tf.Tensor) -> tf.Tensor:
+        def log_probabilities(
+            ids: tf.Tensor, top: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             hidden, _ = hidden_states(self.named, self._model.config, ids[:, :-1])
             logits = tf.cast(tf.matmul(hidden, self.output), tf.float32)
             targets = tf.reshape(ids[:, 1:], [-1])
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-            return tf.reshape(-losses, tf.shape(ids[:, 1:]))
+            found = -tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+            values, top_ids = tf.math.top_k(logits, top)
+            chosen = tf.gather(logits, targets, batch_dims=1)
+            likeliest = values - chosen[:, None] + found[:, None]
+            shape = tf.shape(ids[:, 1:])
+            shapes = shape, tf.concat([shape, [top]], 0), tf.concat([shape, [top]], 0)
+            arrays = found, top_ids, likeliest
+            return tuple(tf.reshape(*pair) for pair in zip(arrays, shapes, strict=True))
 
-        return compiled(log_probabilities, tf.TensorSpec([None, None], tf.int32))
+        ids, top = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.int32)
+        return compiled(log_probabilities, ids, top)
 
 
 def compiled(function: Any, *signature: Any) -> Any:

@@ -14,10 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt2_helpers.generation import prompt_attention
-from gpt2_helpers.generation.decoder import PREFILL_CHUNK, Decoder, Model
+from gpt2_helpers.generation.decoder import (
+    PREFILL_CHUNK,
+    Decoder,
+    LogProbabilities,
+    Model,
+)
 from gpt2_helpers.generation.kv_cache import KeyValueCache, additive_mask
 from gpt2_helpers.generation.prefix_cache import PrefixCache, PrefixRows
 from gpt2_helpers.generation.prompt_attention import PromptAttention
+from gpt2_helpers.generation.sampling import likeliest
 from gpt2_helpers.generation.tflite import Builder, Program
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import device
@@ -57,8 +63,9 @@ class TfliteWeights:
             self._compile()
         return True
 
-    def log_probabilities(self, ids: Ids) -> Iterator[Floats]:
+    def log_probabilities(self, ids: Ids, top: int = 0) -> Iterator[LogProbabilities]:
         """See `Weights`."""
+        top = min(top, len(self.tokens))
         batch, time = len(ids), ids.shape[1] - 1
         cache = KeyValueCache(self._model.config, batch, time)
         part = max(1, SCORE_TOKENS // batch)
@@ -66,12 +73,15 @@ class TfliteWeights:
             positions = np.arange(start, min(time, start + part))
             x, attended = self.read_tokens(cache, slice(0, batch), ids[:, positions], positions)
             targets = ids[:, positions + 1].reshape(-1)
-            found = np.empty(len(targets), np.float32)
+            parts = []
             for first in range(0, len(targets), LOGIT_TOKENS):
                 rows = slice(first, first + LOGIT_TOKENS)
                 (logits,) = self.last(x[rows], attended[rows])
-                found[rows] = _log_softmax_at(logits, targets[rows])
-            yield found.reshape(batch, -1)
+                parts.append(_log_softmax_at(logits, targets[rows], top))
+            found = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            yield LogProbabilities(
+                *(array.reshape(batch, len(positions), *array.shape[1:]) for array in found)
+            )
 
     def read_tokens(
         self,
@@ -228,16 +238,26 @@ class TfliteDecoder(Decoder):
         return qkv  # of the last program: the logits
 
 
-def _log_softmax_at(logits: Floats, targets: NDArray[Any]) -> Floats:
-    """The log-probability of each row's target (rows); overwrites logits (rows, n_vocab)."""
-    result = np.empty(len(targets), np.float32)
+def _log_softmax_at(logits: Floats, targets: NDArray[Any], top: int) -> LogProbabilities:
+    """The log-probability of each row's target (rows), and the `top` likeliest ids with theirs
+    (rows, top); overwrites logits (rows, n_vocab)."""
+    found = LogProbabilities(
+        np.empty(len(targets), np.float32),
+        np.empty((len(targets), top), np.int32),
+        np.empty((len(targets), top), np.float32),
+    )
 
     def compute(part: slice) -> None:
         for row in range(part.start, part.stop):  # a row fits in a CPU cache, all of them do not
             numbers = logits[row]
             numbers -= numbers.max()
             chosen = numbers[targets[row]]
-            result[row] = chosen - np.log(np.exp(numbers, out=numbers).sum(dtype=np.float64))
+            if top:
+                found.top[row], found.top_ids[row] = likeliest(numbers, top)
+            normalizer = np.log(np.exp(numbers, out=numbers).sum(dtype=np.float64))
+            found.targets[row] = chosen - normalizer
+            if top:
+                found.top[row] -= normalizer
 
     parallel_for(compute, len(targets), worth_threads=logits.size >= MIN_PARALLEL_LOGITS)
-    return result
+    return found

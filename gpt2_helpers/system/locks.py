@@ -66,6 +66,22 @@ def is_free(folder: Path) -> bool:
         return False
 
 
+def lock_open_file(file: IO[bytes]) -> bool:
+    """Lock a file that is open in this process once, until it is closed.
+
+    Returns:
+        Whether it is locked; False if another process holds the lock. On file systems without
+        locks it is True.
+    """
+    try:
+        _lock(file.fileno())
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _open_locked(folder: Path) -> IO[str]:
     file = open(folder / LOCK, "a+", encoding="ascii", errors="replace")  # noqa: SIM115 - closed by the last holder
     try:

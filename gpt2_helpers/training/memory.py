@@ -302,6 +302,18 @@ def _fit_model(
     return ModelFit(name, needed, None, line)
 
 
+def save_bytes(model: ModelConfig, config: FinetuneConfig) -> int:
+    """The approximate size of one save: weights and adapters in fp32, Adam's two numbers for each
+    trained parameter, and all of that twice if the best checkpoint is kept as well."""
+    numbers = trained = model.n_parameters
+    if config.lora_rank:
+        trained = n_adapter_parameters(model, config.lora_rank)
+        numbers += trained
+    if config.optimizer.startswith("adam"):
+        numbers += 2 * trained
+    return 4 * numbers * (2 if config.early_stopping_patience else 1)
+
+
 def ways_to_save_memory(config: FinetuneConfig) -> str:
     """What to change after running out of memory, the smallest change first.
 

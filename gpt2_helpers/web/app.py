@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,9 +27,15 @@ from gpt2_helpers.web.models import ServedModel, ServedModels
 from gpt2_helpers.web.page import STATIC
 from gpt2_helpers.web.routes import CLIENT_CLOSED_REQUEST, Routes
 from gpt2_helpers.web.scheduler import Scheduler
+from gpt2_helpers.web.v1.errors import error_body, has_openai_errors
+from gpt2_helpers.web.v1.requests import CompletionParser
+from gpt2_helpers.web.v1.routes import V1Routes
 from gpt2_helpers.web.worker_pool import WorkerPool, worker_count
 
-CORS_PATHS = ("/", "/api/generate", "/api/stream", "/api/complete", "/api/score", "/api/model")
+CORS_PATHS = (
+    "/", "/api/generate", "/api/stream", "/api/complete", "/api/score",
+    "/api/next-tokens", "/api/model", "/v1/completions", "/v1/models", "/v1/models/{model}",
+)  # fmt: skip
 
 
 def create_app(
@@ -68,7 +75,9 @@ def create_app(
             model.engine.stop()
         raise
     metrics.watch(models)
-    routes = Routes(models, metrics, config, has_key=key is not None)
+    completion_parser = CompletionParser(config)
+    routes = Routes(models, metrics, config, completion_parser, has_key=key is not None)
+    v1 = V1Routes(models, metrics, completion_parser, routes.charge)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -83,7 +92,11 @@ def create_app(
             Route("/api/stream", routes.stream, methods=["POST"]),
             Route("/api/complete", routes.complete, methods=["POST"]),
             Route("/api/score", routes.score, methods=["POST"]),
+            Route("/api/next-tokens", routes.next_tokens, methods=["POST"]),
             Route("/api/model", routes.model),
+            Route("/v1/completions", v1.completions, methods=["POST"]),
+            Route("/v1/models", v1.models),
+            Route("/v1/models/{model}", v1.model),
             Route("/healthz", routes.health),
             Route("/readyz", routes.ready),
             Route("/metrics", routes.metrics),
@@ -122,9 +135,9 @@ def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> E
     return Scheduler(session.decoders, tokenizer, config, on_tokens, prompt_prefix, suffix)
 
 
-def _on_request_error(_: Request, error: Exception) -> Response:
+def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return error_response(error)
+    return error_response(error, request.url.path)
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -135,7 +148,10 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
         405: f"{path} does not accept {request.method}: use {allowed.replace(', ', ' or ')}",
     }
     message = messages.get(error.status_code, error.detail)
-    return JSONResponse({"error": message}, error.status_code, error.headers)
+    body: dict[str, Any] = {"error": message}
+    if has_openai_errors(path):
+        body = error_body(message, error.status_code)
+    return JSONResponse(body, error.status_code, error.headers)
 
 
 def _on_disconnect(_: Request, error: Exception) -> Response:

@@ -53,7 +53,10 @@ class ServeConfig(ValidatedConfig):
         1023, "maximum length or max_new_tokens that a request may ask for, in tokens", minimum=2
     )
     max_prompt_chars: int = option(8000, "maximum prompt length in characters", minimum=1)
-    max_nsamples: int = option(8, "maximum number of texts per request", minimum=1)
+    max_nsamples: int = option(8, "maximum number of texts per prompt", minimum=1)
+    max_prompts: int = option(
+        20, "maximum number of prompts per request to /v1/completions", minimum=1
+    )
     request_timeout: float = option(
         120.0, "maximum seconds per request, including the time in the queue",
         minimum=0.1,

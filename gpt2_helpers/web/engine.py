@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.batch import check_prompt_fits
 from gpt2_helpers.generation.likelihood import BestOf
 from gpt2_helpers.generation.processors import Processors
-from gpt2_helpers.generation.prompts import encode_prompt
+from gpt2_helpers.generation.prompts import EncodedPrompt, encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.config import ServeConfig
@@ -78,10 +78,13 @@ class Request:
 
 @dataclass(frozen=True)
 class ScoreSpec:
-    """A text to score."""
+    """A text to score, or token ids in place of it."""
 
-    text: str
-    prompt_prefix: str  # before the text, not scored
+    text: str = ""
+    prompt_prefix: str | None = None  # before the text, not scored; None for the server's
+    ids: Sequence[int] = ()
+    context: Sequence[int] = ()  # ids before `ids`, not scored
+    top: int = 0  # likeliest tokens to find in the place of each of `ids`
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ class SequenceSpec:
     sampling: SamplingConfig
     seed: int
     sample: int  # index within the request
+    random_stream: int = 0  # number of its random numbers for this seed
+    exact: bool = False  # see `Sequence` of generation/batch.py, as is the next one
+    top_logprobs: int | None = None
 
 
 class Engine(ABC):
@@ -106,12 +112,15 @@ class Engine(ABC):
         prompt_prefix: Text put before every prompt and left out of the texts, unless the request
             has its own.
         prompt_suffix: Text put after every prompt, unless the request has its own.
+
+    Attributes:
+        tokenizer: The model's tokenizer.
     """
 
     def __init__(
         self, tokenizer: Tokenizer, config: ServeConfig, prompt_prefix: str, prompt_suffix: str = ""
     ) -> None:
-        self._tokenizer, self._config = tokenizer, config
+        self.tokenizer, self._config = tokenizer, config
         self._prompt_prefix, self._prompt_suffix = prompt_prefix, prompt_suffix
         self._condition = threading.Condition()
         self._closed = False  # accepts no more requests
@@ -163,24 +172,33 @@ class Engine(ABC):
 
     def submit(
         self,
-        prompt: str,
+        prompt: str | EncodedPrompt,
         config: SamplingConfig,
         on_output: OutputCallback,
         *,
         max_new_tokens: int | None = None,
         stream: bool = True,
         urgent: bool = False,
+        exact: bool = False,
+        top_logprobs: int | None = None,
+        first_sample: int = 0,
     ) -> Request:
         """Queue `config.nsamples` sequences, or `config.best_of`.
 
         Args:
-            prompt: The text to continue.
+            prompt: The text to continue, or its token ids, see `encode`.
             config: Sampling options.
             on_output: Called from a background thread with each chunk, or with an error at most
                 once.
             max_new_tokens: Tokens after the prompt, in place of `config.length`.
             stream: Whether to report every chunk, or only the last one of each sequence.
             urgent: Whether to queue before all others.
+            exact: Whether the texts are exactly those of their tokens, see `Sequence` of
+                generation/batch.py.
+            top_logprobs: How many of the likeliest tokens to record with each token; None records
+                no log-probabilities.
+            first_sample: Number of the first sequence's random numbers for the seed of `config`;
+                the following sequences have the following numbers.
 
         Returns:
             The request, for `cancel`.
@@ -191,9 +209,8 @@ class Engine(ABC):
             TooManyRequests: If the queue is full.
             ServiceUnavailable: If the engine has been closed.
         """
-        prefix = self._prompt_prefix if config.prompt_prefix is None else config.prompt_prefix
-        suffix = self._prompt_suffix if config.prompt_suffix is None else config.prompt_suffix
-        encoded = encode_prompt(self._tokenizer, prompt, prefix, suffix)
+        prefix, suffix = self._markers(config)
+        encoded = prompt if isinstance(prompt, EncodedPrompt) else self.encode(prompt, config)
         ids, hidden = encoded.ids, encoded.hidden
         n_prompt = len(ids) - hidden
         if max_new_tokens is not None:
@@ -211,7 +228,7 @@ class Engine(ABC):
         length = config.length + hidden
         config = replace(config, prompt_prefix=prefix, prompt_suffix=suffix, length=length)
         try:
-            Processors(config, self._tokenizer, ids)
+            Processors(config, self.tokenizer, ids)
         except (MissingPackageError, OptionError) as error:
             raise BadRequest(str(error)) from None
         if config.best_of:
@@ -219,17 +236,52 @@ class Engine(ABC):
         request = Request(on_output, stream, self._config.request_timeout)
         seed = secrets.randbits(63) if config.seed is None else config.seed
         samples = range(config.n_candidates)
-        specs = [SequenceSpec(encoded.text, ids, config, seed, sample) for sample in samples]
+        specs = [
+            SequenceSpec(
+                *(encoded.text, ids, config, seed, sample),
+                random_stream=first_sample + sample,
+                exact=exact,
+                top_logprobs=top_logprobs,
+            )
+            for sample in samples
+        ]
         with self._condition:
             self._check_room(len(specs))
             self.enqueue(request, specs, urgent)
         return request
 
-    def submit_score(self, text: str, on_output: ScoreCallback) -> Request:
+    def encode(self, prompt: str, config: SamplingConfig | None = None) -> EncodedPrompt:
+        """Encode a prompt with what is put around it.
+
+        Args:
+            prompt: The prompt.
+            config: Has the prompt prefix and suffix. Defaults to those of the server.
+        """
+        return encode_prompt(self.tokenizer, prompt, *self._markers(config or SamplingConfig()))
+
+    def check_ids(self, ids: Iterable[int], param: str) -> None:
+        """Raise BadRequest if a token id of a request's parameter is not in the vocabulary."""
+        for token in ids:
+            if not 0 <= token < self.tokenizer.n_vocab:
+                raise BadRequest(
+                    f"token ids must be between 0 and {self.tokenizer.n_vocab - 1}, got {token}: "
+                    "were they encoded with another model's tokenizer?",
+                    param,
+                )
+
+    def _markers(self, config: SamplingConfig) -> tuple[str, str]:
+        """What is put before and after a prompt."""
+        before, after = config.prompt_prefix, config.prompt_suffix
+        return (
+            self._prompt_prefix if before is None else before,
+            self._prompt_suffix if after is None else after,
+        )
+
+    def submit_score(self, spec: ScoreSpec, on_output: ScoreCallback) -> Request:
         """Queue a text to score.
 
         Args:
-            text: The text, not empty.
+            spec: The text or the ids, not empty.
             on_output: Called from a background thread with a `TextScore` or an error.
 
         Returns:
@@ -239,10 +291,12 @@ class Engine(ABC):
             TooManyRequests: If the queue is full.
             ServiceUnavailable: If the engine has been closed.
         """
+        if spec.prompt_prefix is None:
+            spec = replace(spec, prompt_prefix=self._prompt_prefix)
         request = Request(on_output, False, self._config.request_timeout)
         with self._condition:
             self._check_room(1)
-            self.enqueue_score(request, ScoreSpec(text, self._prompt_prefix))
+            self.enqueue_score(request, spec)
         return request
 
     def _check_room(self, count: int) -> None:

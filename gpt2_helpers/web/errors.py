@@ -6,14 +6,27 @@ from gpt2_helpers.errors import Gpt2Error
 
 
 class RequestError(Gpt2Error):
-    """A request that cannot be served. `retry_after` is in seconds."""
+    """A request that cannot be served.
+
+    Attributes:
+        status: The HTTP status.
+        retry_after: Seconds after which to try again.
+        param: The parameter that is wrong, if it is one.
+        code: What OpenAI's API calls the error, if it has a name for it besides the status.
+    """
 
     status = 400
     retry_after: int | None = None
+    param: str | None = None
+    code: str | None = None
 
 
 class BadRequest(RequestError):
     """Malformed JSON, an unknown parameter or an invalid value."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Unauthorized(RequestError):
@@ -32,6 +45,8 @@ class UnknownModel(RequestError):
     """The request names a model that this server does not have."""
 
     status = 404
+    param = "model"
+    code = "model_not_found"
 
 
 class PayloadTooLarge(RequestError):

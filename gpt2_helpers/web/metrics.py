@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -12,6 +13,7 @@ from gpt2_helpers.web.models import ServedModels
 WINDOW = 10.0  # seconds over which tokens per second are averaged
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ROUTES = {"/", "/api/generate", "/api/stream", "/api/complete", "/api/score", "/api/model"}
+ROUTES |= {"/api/next-tokens", "/v1/completions", "/v1/models"}
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)  # seconds
 
 
@@ -87,9 +89,11 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._durations.labels(route).observe(seconds)
 
-    def observe_first_text(self, seconds: float) -> None:
-        """Record how long a streaming client waited for its first text."""
-        self._first_text.observe(seconds)
+    def first_text_observer(self) -> Callable[[], None]:
+        """Return a function to call when a streaming client gets its first text; the time until
+        then is recorded."""
+        start = time.monotonic()
+        return lambda: self._first_text.observe(time.monotonic() - start)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

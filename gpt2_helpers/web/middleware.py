@@ -9,6 +9,7 @@ import hmac
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import PayloadTooLarge, RequestError, Unauthorized, UriTooLong
 from gpt2_helpers.web.origins import OriginPolicy
 from gpt2_helpers.web.page import is_page_request
+from gpt2_helpers.web.v1.errors import error_body, has_openai_errors
 
 # These paths need no API key; nor does the page itself (GET / from a browser).
 PUBLIC_PATHS = ("/healthz", "/readyz", "/static", "/how", "/docs", "/openapi.json")
@@ -30,14 +32,17 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def error_response(error: RequestError) -> JSONResponse:
-    """Return an error as JSON, with its status and headers."""
+def error_response(error: RequestError, path: str) -> JSONResponse:
+    """Return an error as JSON, with its status and headers, in the form that a path's API has."""
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": str(error)}, error.status, headers)
+    body: dict[str, Any] = {"error": str(error)}
+    if has_openai_errors(path):
+        body = error_body(str(error), error.status, error.param, error.code)
+    return JSONResponse(body, error.status, headers)
 
 
 class SecurityMiddleware:
@@ -84,7 +89,7 @@ class SecurityMiddleware:
             except RequestError as error:
                 if response_started:
                     raise
-                await error_response(error)(scope, receive, send_with_headers)
+                await error_response(error, scope["path"])(scope, receive, send_with_headers)
         finally:
             seconds = time.monotonic() - start
             self._on_response(scope["path"], status, seconds)
@@ -135,7 +140,7 @@ class SecurityMiddleware:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"the body is longer than {self._max_body} bytes: send a shorter prefix"
+            f"the body is longer than {self._max_body} bytes: send a shorter prompt"
         )
 
     def _add_headers(self, scope: Scope, headers: MutableHeaders) -> None:

@@ -61,7 +61,7 @@ class OriginPolicy:
             path: The path of the request.
             headers: Its headers.
         """
-        if path == "/" or path.startswith("/api/"):
+        if path == "/" or path.startswith(("/api/", "/v1/")):
             # Like gpt-2-cloud-run, a public server allows every site to call /.
             is_open = path == "/" and not self._origins and not self._is_local
             if ANY in self._origins or is_open:

@@ -1,4 +1,4 @@
-"""Responses: submits requests to the engine and turns chunks into texts, events or completions.
+"""Responses: submits requests to the engine and turns chunks into texts or completions.
 
 This is where output of the engine's threads reaches the event loop. A client that disconnects
 cancels its request.
@@ -7,10 +7,12 @@ cancels its request.
 from __future__ import annotations
 
 import asyncio
-import json
+import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from starlette.types import Receive
@@ -19,12 +21,11 @@ from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.generation.sentences import sentence_ends
-from gpt2_helpers.web.engine import Engine
+from gpt2_helpers.web.engine import Engine, ScoreSpec
+from gpt2_helpers.web.engine import Request as EngineRequest
 from gpt2_helpers.web.errors import RequestError
-from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest, ScoreRequest
+from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest, NextTokensRequest
 
-FLUSH_INTERVAL = 0.03  # seconds between two sends of a stream: faster is not visible, and costs CPU
-KEEPALIVE = 10.0  # seconds without a chunk after which a stream sends a comment
 COMPLETION_CONTEXT = 800  # characters before the cursor that are used for completions
 SAMPLES_PER_COMPLETION = 2  # texts sampled per wanted completion, since some come out equal
 
@@ -33,47 +34,68 @@ class ChunkStream:
     """The chunks of a request, which is submitted on construction and cancelled on exit.
 
     Both the constructor and the iteration raise a RequestError if the request fails. With
-    `stream=False` there is one chunk per text, at its end.
+    `stream=False` there is one chunk per text, at its end. The texts of several prompts are
+    numbered in the order of the prompts.
 
     Args:
         engine: The engine that generates.
-        request: The parsed request.
+        requests: The parsed request, one for each of its prompts.
         stream: Whether to yield every chunk, or only the last one of each text.
         urgent: Whether to queue before all others.
 
-    with ChunkStream(engine, request) as chunks:
+    with ChunkStream(engine, [request]) as chunks:
         async for chunk in chunks: ...
     """
 
     def __init__(
-        self, engine: Engine, request: GenerateRequest, stream: bool = True, urgent: bool = False
+        self,
+        engine: Engine,
+        requests: Sequence[GenerateRequest],
+        stream: bool = True,
+        urgent: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._outputs: asyncio.Queue[GenerationChunk | RequestError] = asyncio.Queue()
         self._error: RequestError | None = None
 
-        def on_output(output: GenerationChunk | RequestError) -> None:
+        def on_output(output: GenerationChunk | RequestError, first: int = 0) -> None:
+            if isinstance(output, GenerationChunk) and first:
+                output = replace(output, index=first + output.index)
             loop.call_soon_threadsafe(self._outputs.put_nowait, output)
 
-        self._engine, self._remaining = engine, request.sampling.nsamples
-        self._submitted = engine.submit(
-            request.prefix,
-            request.sampling,
-            on_output,
-            max_new_tokens=request.max_new_tokens,
-            stream=stream,
-            urgent=urgent,
-        )
-        # The engine reports this, too, unless it hangs.
-        timeout = self._submitted.deadline - time.monotonic()
-        self._timer = loop.call_later(timeout, on_output, engine.timeout_error())
+        self._engine, self._remaining = engine, 0
+        self._submitted: list[EngineRequest] = []
+        self._timer: asyncio.TimerHandle | None = None
+        try:
+            for request in requests:
+                submitted = engine.submit(
+                    request.prefix,
+                    request.sampling,
+                    partial(on_output, first=self._remaining),
+                    max_new_tokens=request.max_new_tokens,
+                    stream=stream,
+                    urgent=urgent,
+                    exact=request.exact,
+                    top_logprobs=request.top_logprobs,
+                    first_sample=request.first_sample,
+                )
+                self._submitted.append(submitted)
+                self._remaining += request.sampling.nsamples
+        except RequestError:  # such as a full queue
+            self.__exit__()
+            raise
+        if self._submitted:  # the engine reports this, too, unless it hangs
+            timeout = self._submitted[-1].deadline - time.monotonic()
+            self._timer = loop.call_later(timeout, on_output, engine.timeout_error())
 
     def __enter__(self) -> ChunkStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._engine.cancel(self._submitted)
+        if self._timer is not None:
+            self._timer.cancel()
+        for submitted in self._submitted:
+            self._engine.cancel(submitted)
 
     def __aiter__(self) -> ChunkStream:
         return self
@@ -109,15 +131,15 @@ async def generate(
         RequestError: If the request fails.
     """
     results: list[GenerationResult] = []
-    with ChunkStream(engine, request, stream=False, urgent=urgent) as chunks:
+    with ChunkStream(engine, [request], stream=False, urgent=urgent) as chunks:
         async for chunk in chunks:
             if chunk.result is not None:
                 results.append(chunk.result)
     return sorted(results, key=lambda result: result.index)
 
 
-async def score(engine: Engine, request: ScoreRequest) -> TextScore:
-    """Return the score of a text.
+async def score(engine: Engine, spec: ScoreSpec) -> TextScore:
+    """Return the score of a text or of token ids.
 
     Raises:
         RequestError: If the request fails.
@@ -128,7 +150,7 @@ async def score(engine: Engine, request: ScoreRequest) -> TextScore:
     def on_output(output: TextScore | RequestError) -> None:
         loop.call_soon_threadsafe(outputs.put_nowait, output)
 
-    submitted = engine.submit_score(request.text, on_output)
+    submitted = engine.submit_score(spec, on_output)
     timer = loop.call_later(
         submitted.deadline - time.monotonic(), on_output, engine.timeout_error()
     )
@@ -155,10 +177,11 @@ async def cancel_on_disconnect(work: Awaitable[Any], receive: Receive) -> Any:
         await asyncio.wait({working, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         return await working if working.done() else None
     finally:
-        await _cancel(working, disconnected)
+        await cancel(working, disconnected)
 
 
-async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+async def cancel(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -167,62 +190,6 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def server_sent_events(
-    chunks: ChunkStream, on_first_text: Callable[[], None]
-) -> AsyncGenerator[bytes, None]:
-    """Yield chunks as server-sent events (HTML standard, section 9.2).
-
-    The events are `text` for each chunk, `end` after the last chunk of a text, `error` if the
-    request fails, and `done` at the end. Chunks that arrive together are sent together.
-    """
-    pending: asyncio.Future[GenerationChunk] | None = None
-    is_first = True
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(chunks))
-            await asyncio.wait({pending}, timeout=KEEPALIVE)
-            if not pending.done():
-                yield b": keep-alive\n\n"
-                continue
-            try:
-                chunk = pending.result()
-            except StopAsyncIteration:
-                yield _event("done", {})
-                return
-            except RequestError as error:
-                yield _event("error", {"error": str(error), "status": error.status})
-                return
-            pending = None
-            events = b"".join(map(_chunk_events, [chunk, *chunks.available()]))
-            if events:
-                if is_first:
-                    on_first_text()
-                    is_first = False
-                yield events
-                await asyncio.sleep(FLUSH_INTERVAL)
-    finally:
-        if pending is not None:
-            await _cancel(pending)
-
-
-def _chunk_events(chunk: GenerationChunk) -> bytes:
-    events = b""
-    if chunk.text:
-        events += _event("text", {"index": chunk.index, "text": chunk.text})
-    if (result := chunk.result) is not None:
-        values = {
-            "index": chunk.index,
-            "tokens": result.n_tokens,
-            "finish_reason": result.finish_reason,
-        }
-        events += _event("end", values)
-    return events
-
-
-def _event(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
@@ -250,13 +217,47 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
     try:
         results = [result for task in tasks for result in await task]
     finally:
-        await _cancel(*tasks)
+        await cancel(*tasks)
     prompt = prefix.lstrip("\n")  # texts start with their prompt without leading newlines
     completions = (
         _first_line(result.text.removeprefix(prompt), result.finish_reason == "stop")
         for result in results
     )
     return list(dict.fromkeys(filter(None, completions)))[: request.count]
+
+
+async def next_tokens(engine: Engine, request: NextTokensRequest) -> list[dict[str, Any]]:
+    """Return the likeliest tokens after a text, the likeliest first, for /api/next-tokens.
+
+    A token has an id and a probability. Its text starts with the characters of `request.ids`; it is
+    None if a character is still incomplete, and empty for the end of the text.
+
+    Raises:
+        RequestError: If the request fails.
+    """
+    engine.check_ids(request.ids, "ids")
+    # A text is continued as it is: a run of prompts and completions has no prompt here.
+    markers = SamplingConfig(
+        temperature=0.0,
+        length=2,
+        prompt_prefix="" if request.is_cut else None,
+        prompt_suffix="",
+    )
+    text = engine.encode(request.parameters.text, markers)
+    encoded = replace(text, ids=[*text.ids, *request.ids])
+    wanted = GenerateRequest(encoded, markers, 1, exact=True, top_logprobs=request.parameters.count)
+    (result,) = await generate(engine, wanted, urgent=True)
+    (token,) = result.tokens
+    tokenizer = engine.tokenizer
+    found = []
+    for index, logprob in token.top:
+        is_end = index == tokenizer.end_of_text
+        shown: str | None = "" if is_end else None
+        if not is_end and index < tokenizer.n_vocab:
+            with suppress(UnicodeDecodeError):
+                shown = tokenizer.decode_bytes([*request.ids, index]).decode()
+        found.append({"id": index, "text": shown, "probability": math.exp(logprob)})
+    return found
 
 
 def _first_line(text: str, is_complete: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -13,21 +12,22 @@ from starlette.responses import (
     HTMLResponse,
     JSONResponse,
     Response,
-    StreamingResponse,
 )
-from starlette.types import Receive, Scope, Send
 
 from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.result import GenerationResult
-from gpt2_helpers.web import openapi, responses
+from gpt2_helpers.web import docs_page, openapi, responses
 from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.engine import ScoreSpec
 from gpt2_helpers.web.errors import ServiceUnavailable, UnsupportedMediaType
+from gpt2_helpers.web.event_streams import EventStream, NamedEvents
 from gpt2_helpers.web.metrics import CONTENT_TYPE, Metrics
 from gpt2_helpers.web.model_info import option_info
 from gpt2_helpers.web.models import ServedModels
 from gpt2_helpers.web.page import STATIC, Page, address_of, is_page_request
 from gpt2_helpers.web.rate_limit import RateLimiter, client_of
 from gpt2_helpers.web.schemas import RequestParser, parse_json_object
+from gpt2_helpers.web.v1.requests import CompletionParser
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected; only logs show it
 
@@ -40,13 +40,15 @@ class Routes:
         models: ServedModels,
         metrics: Metrics,
         config: ServeConfig,
+        completion_parser: CompletionParser,
         has_key: bool = False,
     ) -> None:
         self._models, self._metrics = models, metrics
         self._parser, self._config = RequestParser(config), config
         self._rate_limiter = RateLimiter(config.rate_limit)
         # A server with a key names its models only to those who have it.
-        self._openapi = openapi.document(self._parser, () if has_key else models.names)
+        names = () if has_key else models.names
+        self._openapi = openapi.document(self._parser, completion_parser, names)
         self._page = Page(None if has_key else models.default.info)
 
     async def root(self, request: Request) -> Response:
@@ -60,44 +62,49 @@ class Routes:
         if request.method == "POST":
             parameters = parse_json_object(await request.body())
         wanted = self._parser.parse_cloud_run(parameters)
-        self._charge(request, 1)
+        self.charge(request, 1)
         work = responses.generate(self._models.default.engine, wanted)
-        return await self._respond(request, work, lambda results: {"text": results[0].text})
+        return await respond(request, work, lambda results: {"text": results[0].text})
 
     async def generate(self, request: Request) -> Response:
         """POST /api/generate: all texts in one response."""
-        wanted = self._parser.parse_generate(await _json_body(request))
+        wanted = self._parser.parse_generate(await json_body(request))
         engine = self._models.get(wanted.model).engine
-        self._charge(request, wanted.sampling.n_candidates)
-        return await self._respond(request, responses.generate(engine, wanted), _texts)
+        self.charge(request, wanted.sampling.n_candidates)
+        return await respond(request, responses.generate(engine, wanted), _texts)
 
     async def stream(self, request: Request) -> Response:
         """POST /api/stream: texts as they are generated."""
-        start = time.monotonic()
-        wanted = self._parser.parse_generate(await _json_body(request))
+        on_first_text = self._metrics.first_text_observer()
+        wanted = self._parser.parse_generate(await json_body(request))
         engine = self._models.get(wanted.model).engine
-        self._charge(request, wanted.sampling.n_candidates)
-        chunks = responses.ChunkStream(engine, wanted)
-
-        def on_first_text() -> None:
-            self._metrics.observe_first_text(time.monotonic() - start)
-
-        return _EventStream(chunks, on_first_text)
+        self.charge(request, wanted.sampling.n_candidates)
+        chunks = responses.ChunkStream(engine, [wanted])
+        return EventStream(chunks, NamedEvents(), on_first_text)
 
     async def complete(self, request: Request) -> Response:
         """POST /api/complete: short continuations to choose from."""
-        wanted = self._parser.parse_complete(await _json_body(request))
+        wanted = self._parser.parse_complete(await json_body(request))
         engine = self._models.get(wanted.model).engine
-        self._charge(request, wanted.count)
+        self.charge(request, wanted.count)
         work = responses.complete(engine, wanted)
-        return await self._respond(request, work, lambda found: {"completions": found})
+        return await respond(request, work, lambda found: {"completions": found})
 
     async def score(self, request: Request) -> Response:
         """POST /api/score: the log-probability of each token of a text."""
-        wanted = self._parser.parse_score(await _json_body(request))
+        wanted = self._parser.parse_score(await json_body(request))
         engine = self._models.get(wanted.model).engine
-        self._charge(request, 1)
-        return await self._respond(request, responses.score(engine, wanted), _score)
+        self.charge(request, 1)
+        work = responses.score(engine, ScoreSpec(wanted.text))
+        return await respond(request, work, _score)
+
+    async def next_tokens(self, request: Request) -> Response:
+        """POST /api/next-tokens: the likeliest next tokens of a text."""
+        wanted = self._parser.parse_next_tokens(await json_body(request))
+        engine = self._models.get(wanted.parameters.model).engine
+        self.charge(request, 1)
+        work = responses.next_tokens(engine, wanted)
+        return await respond(request, work, lambda found: {"tokens": found})
 
     async def model(self, request: Request) -> Response:
         """GET /api/model: a model, the names of all, and the parameters of /api/generate."""
@@ -141,7 +148,7 @@ class Routes:
     async def docs(self, request: Request) -> Response:
         """GET /docs: the OpenAPI document as HTML."""
         address = address_of(request, self._config.trusted_proxies)
-        return HTMLResponse(openapi.page(self._openapi, address))
+        return HTMLResponse(docs_page.page(self._openapi, address))
 
     async def preflight(self, request: Request) -> Response:
         """OPTIONS: CORS preflight. The middleware adds the allowed origin."""
@@ -154,39 +161,26 @@ class Routes:
             },
         )
 
-    def _charge(self, request: Request, texts: int) -> None:
+    def charge(self, request: Request, texts: int) -> None:
         """Count texts towards the client's rate limit; raises TooManyRequests."""
         client = client_of(request.scope, self._config.trusted_proxies)
         self._rate_limiter.charge(client, texts)
 
-    async def _respond(
-        self,
-        request: Request,
-        work: Awaitable[Any],
-        to_json: Callable[[Any], dict[str, Any]],
-    ) -> Response:
-        """Wait for the work unless the client disconnects."""
-        result = await responses.cancel_on_disconnect(work, request.receive)
-        if result is None:
-            return Response(status_code=CLIENT_CLOSED_REQUEST)
-        return JSONResponse(to_json(result))
+
+async def respond(
+    request: Request, work: Awaitable[Any], to_json: Callable[[Any], dict[str, Any]]
+) -> Response:
+    """Wait for the result of `work` and return it as JSON, unless the client disconnects."""
+    result = await responses.cancel_on_disconnect(work, request.receive)
+    return client_closed_request() if result is None else JSONResponse(to_json(result))
 
 
-class _EventStream(StreamingResponse):
-    """A stream of server-sent events, which cancels its request however it ends."""
-
-    def __init__(self, chunks: responses.ChunkStream, on_first_text: Callable[[], None]) -> None:
-        headers = {"X-Accel-Buffering": "no"}  # nginx would buffer the stream
-        events = responses.server_sent_events(chunks, on_first_text)
-        super().__init__(events, media_type="text/event-stream", headers=headers)
-        self._chunks = chunks
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._chunks:
-            await super().__call__(scope, receive, send)
+def client_closed_request() -> Response:
+    """The response to a client that has disconnected."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _json_body(request: Request) -> bytes:
+async def json_body(request: Request) -> bytes:
     """Return a body declared as JSON, which a form of another site cannot send (CSRF)."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

@@ -124,11 +124,14 @@ class Scheduler(Engine):
             self._condition.notify_all()
 
     def enqueue_score(self, request: Request, spec: ScoreSpec) -> None:
-        scorer = Scorer(
-            self._decoders, self._tokenizer, ScoreConfig(precision="auto"), spec.prompt_prefix
-        )
+        config = ScoreConfig(precision="auto")
+        prefix = "" if spec.ids else spec.prompt_prefix or ""
+        scorer = Scorer(self._decoders, self.tokenizer, config, prefix)
+        parts = scorer.parts([spec.text])
+        if spec.ids:
+            parts = scorer.parts_of_ids(spec.ids, spec.context, spec.top)
         with self._condition:
-            self._scores.append(_ScoreEntry(request, scorer.parts([spec.text])))
+            self._scores.append(_ScoreEntry(request, parts))
             self._condition.notify_all()
 
     def cancel(self, request: Request) -> None:
@@ -221,7 +224,11 @@ class Scheduler(Engine):
 
 
 def _sequence(index: int, spec: SequenceSpec) -> Sequence:
-    return Sequence(index, spec.prompt, spec.ids, spec.sampling, seed=spec.seed, sample=spec.sample)
+    return Sequence(
+        *(index, spec.prompt, spec.ids, spec.sampling, spec.seed, spec.random_stream),
+        exact=spec.exact,
+        top_logprobs=spec.top_logprobs,
+    )
 
 
 def _engine_failed(error: Exception) -> EngineFailed:

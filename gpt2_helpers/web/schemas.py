@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.errors import OptionError, nearest
+from gpt2_helpers.errors import OptionError, brief_repr, nearest
 from gpt2_helpers.fields import (
     Field,
     ValidatedConfig,
@@ -22,6 +22,7 @@ from gpt2_helpers.fields import (
     parse_value,
     validate_value,
 )
+from gpt2_helpers.generation.prompts import EncodedPrompt
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import BadRequest
 
@@ -34,6 +35,7 @@ JSON_TYPES = {
     dict: "object",
 }
 MODEL_HELP = "name of the model, one of those in /api/model; null for the first"
+MAX_CHARACTER_TOKENS = 3  # before the last one of a character, which has at most four bytes
 MAX_ITEMS = 100  # of a list or mapping: each may take time before every token
 CLOUD_RUN_PARAMETERS = (
     "prefix", "length", "temperature", "top_k", "top_p", "truncate", "include_prefix",
@@ -53,12 +55,15 @@ class PromptParameters(ValidatedConfig):
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """A request to /api/generate, /api/stream or /."""
+    """A request to generate with one prompt; see `Engine.submit` for the last three."""
 
-    prefix: str
+    prefix: str | EncodedPrompt
     sampling: SamplingConfig
     max_new_tokens: int | None = None
     model: str | None = None
+    exact: bool = False
+    top_logprobs: int | None = None
+    first_sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,30 @@ class ScoreRequest(ValidatedConfig):
 
     text: str = option("", "the text whose tokens are scored, not empty")
     model: str | None = option(None, MODEL_HELP)
+
+
+@dataclass(frozen=True)
+class NextTokensParameters(ValidatedConfig):
+    """Parameters of /api/next-tokens besides `ids`."""
+
+    text: str = option("", "the text before the place, of which the last part is used")
+    count: int = option(10, "number of tokens", minimum=1, maximum=50)
+    model: str | None = option(None, MODEL_HELP)
+
+
+@dataclass(frozen=True)
+class NextTokensRequest:
+    """A request to /api/next-tokens.
+
+    Attributes:
+        parameters: The parameters.
+        ids: Token ids after the text, of a character that is not complete.
+        is_cut: Whether the text had a part before it.
+    """
+
+    parameters: NextTokensParameters
+    ids: tuple[int, ...] = ()
+    is_cut: bool = False
 
 
 class RequestParser:
@@ -109,6 +138,7 @@ class RequestParser:
         ]
         self.complete_fields = fields_of(CompleteRequest)
         self.score_fields = fields_of(ScoreRequest)
+        self.next_tokens_fields = fields_of(NextTokensParameters)
         self.cloud_run_fields = [
             field for field in self.generate_fields if field.name in CLOUD_RUN_PARAMETERS
         ]
@@ -119,7 +149,7 @@ class RequestParser:
         Raises:
             BadRequest: If the body is invalid, or the prompt is too long.
         """
-        values = _validate(parse_json_object(body), self.generate_fields)
+        values = validate_parameters(parse_json_object(body), self.generate_fields)
         for name in ("prefix", "prompt_prefix", "prompt_suffix"):
             self._check_length(name, values[name] or "")
         sampling = {n: v for n, v in values.items() if n in SamplingConfig.__dataclass_fields__}
@@ -136,7 +166,7 @@ class RequestParser:
         values = parse_json_object(body)
         if "prefix" in values and "text" not in values:
             raise BadRequest("unknown parameter 'prefix': /api/complete takes the prompt as text")
-        values = _validate(values, self.complete_fields)
+        values = validate_parameters(values, self.complete_fields)
         values["text"] = values["text"][-self._config.max_prompt_chars :]
         return CompleteRequest(**values)
 
@@ -146,11 +176,31 @@ class RequestParser:
         Raises:
             BadRequest: If the body is invalid, or the text is empty or too long.
         """
-        request = ScoreRequest(**_validate(parse_json_object(body), self.score_fields))
+        request = ScoreRequest(**validate_parameters(parse_json_object(body), self.score_fields))
         if not request.text:
             raise BadRequest("text must not be empty")
         self._check_length("text", request.text)
         return request
+
+    def parse_next_tokens(self, body: bytes) -> NextTokensRequest:
+        """Parse the JSON of /api/next-tokens. A text that is too long keeps its end.
+
+        Raises:
+            BadRequest: If the body is invalid.
+        """
+        values = parse_json_object(body)
+        ids = values.pop("ids", None) or []
+        is_list = isinstance(ids, list) and len(ids) <= MAX_CHARACTER_TOKENS
+        if not (is_list and all(map(is_token_id, ids))):
+            raise BadRequest(
+                f"ids must be a list of at most {MAX_CHARACTER_TOKENS} token ids, got "
+                f"{brief_repr(ids)}",
+                "ids",
+            )
+        values = validate_parameters(values, self.next_tokens_fields)
+        text, limit = values["text"], self._config.max_prompt_chars
+        values["text"] = text[-limit:]
+        return NextTokensRequest(NextTokensParameters(**values), tuple(ids), len(text) > limit)
 
     def _check_length(self, name: str, text: str) -> None:
         if len(text) > self._config.max_prompt_chars:
@@ -177,7 +227,7 @@ class RequestParser:
             if isinstance(value, float | int) and field.maximum is not None:
                 value = min(value, type(value)(field.maximum))
             values[field.name] = value
-        values = _validate(values, self.cloud_run_fields)
+        values = validate_parameters(values, self.cloud_run_fields)
         prefix = values.pop("prefix")[: self._config.max_prompt_chars]
         values["truncate"] = values["truncate"] or None
         return GenerateRequest(prefix, _sampling(values))
@@ -200,13 +250,14 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _validate(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
+def validate_parameters(values: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
     """Return a valid value for every field; BadRequest for an unknown name or invalid value."""
     known = {field.name: field for field in fields}
     for name in values:
         if name not in known:
             raise BadRequest(
-                f"unknown parameter {name!r}{nearest(name, known)}: expected {', '.join(known)}"
+                f"unknown parameter {name!r}{nearest(name, known)}: expected {', '.join(known)}",
+                name,
             )
     valid = {}
     for name, field in known.items():
@@ -214,11 +265,11 @@ def _validate(values: Mapping[str, Any], fields: list[Field]) -> dict[str, Any]:
         try:
             valid[name] = validate_value(field, value)
         except OptionError as error:
-            raise BadRequest(_in_json_terms(str(error), field, value)) from None
+            raise BadRequest(_in_json_terms(str(error), field, value), name) from None
         texts = valid[name] if isinstance(valid[name], (tuple, dict)) else [valid[name]]
         for text in texts:
             if isinstance(text, str):
-                _check_encodable(name, text)
+                check_encodable(name, text)
     return valid
 
 
@@ -229,11 +280,18 @@ def _in_json_terms(message: str, field: Field, value: Any) -> str:
     return message.replace("True or False", "true or false") if field.kind is bool else message
 
 
-def _check_encodable(name: str, text: str) -> None:
+def is_token_id(value: Any) -> bool:
+    """Whether a value is an integer; it may be outside the vocabulary."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_encodable(name: str, text: str) -> None:
+    """Raise BadRequest if a parameter's text has half of a surrogate pair."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadRequest(f"{name} has an unpaired surrogate at index {error.start}") from None
+        message = f"{name} has an unpaired surrogate at index {error.start}"
+        raise BadRequest(message, name) from None
 
 
 def _sampling(values: Mapping[str, Any]) -> SamplingConfig:

@@ -11,7 +11,7 @@ it come
 The worker answers {"ready": true} or {"error": message}, and then sends
 
     {"tokens": number of new tokens,
-     "chunks": [[id, text, null or [text, tokens, reason, log-probability or null]], ...]}
+     "chunks": [[id, text, tokens, null or the result without prompt and index], ...]}
     {"scored": id, "score": {...}}
     {"failed": id, "type": name of a RequestError, "message": message}
     {"pong": true}
@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import IO, Any
 
 from gpt2_helpers.checkpoint.model_files import load_for_inference
@@ -102,8 +102,9 @@ class _OutputBuffer:
         result = output.result
         end = None
         if result is not None:
-            end = [result.text, result.n_tokens, result.finish_reason, result.logprob]
-        self._chunks.append([request_id, output.text, end])
+            numbers = result.n_tokens, result.finish_reason, result.logprob
+            end = [result.text, *numbers, [*map(astuple, result.tokens)]]
+        self._chunks.append([request_id, output.text, [*map(astuple, output.tokens)], end])
 
     def step_done(self, tokens: int) -> None:
         self._tokens += tokens

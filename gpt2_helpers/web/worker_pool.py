@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.generation.decoder import Model
-from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.result import GenerationChunk, GenerationResult, TokenLogprob
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import errors, worker_process
@@ -226,8 +226,8 @@ class WorkerPool(Engine):
         self._replace(worker)
 
     def _handle(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:
-        for sequence_id, text, end in message.get("chunks", ()):
-            self._emit(worker, sequence_id, text, end)
+        for sequence_id, text, tokens, end in message.get("chunks", ()):
+            self._emit(worker, sequence_id, text, _tokens(tokens), end)
         if "scored" in message:
             assignment = worker.assignments.pop(message["scored"], None)
             if assignment is not None:
@@ -239,7 +239,12 @@ class WorkerPool(Engine):
                 self._on_tokens(tokens)
 
     def _emit(
-        self, worker: WorkerProcess, sequence_id: int, text: str, end: list[Any] | None
+        self,
+        worker: WorkerProcess,
+        sequence_id: int,
+        text: str,
+        tokens: tuple[TokenLogprob, ...],
+        end: list[Any] | None,
     ) -> None:
         assignments = worker.assignments
         assignment = (
@@ -253,9 +258,12 @@ class WorkerPool(Engine):
         if end is not None:
             seconds = time.monotonic() - assignment.assigned_at
             self._record_duration(seconds / assignment.rounds)
-            whole_text, *numbers_and_reason = end
-            result = GenerationResult(whole_text, spec.prompt, spec.sample, *numbers_and_reason)
-        assignment.request.emit(GenerationChunk(spec.sample, text, result))
+            whole_text, n_tokens, reason, logprob, all_tokens = end
+            result = GenerationResult(
+                *(whole_text, spec.prompt, spec.sample, n_tokens, reason, logprob),
+                tokens=_tokens(all_tokens),
+            )
+        assignment.request.emit(GenerationChunk(spec.sample, text, result, tokens))
 
     def _fail(self, worker: WorkerProcess, message: Mapping[str, Any]) -> None:
         assignment = worker.assignments.pop(message["failed"], None)
@@ -305,6 +313,14 @@ class WorkerPool(Engine):
         finally:
             with self._condition:
                 self._starting.remove(worker)
+
+
+def _tokens(values: Iterable[list[Any]]) -> tuple[TokenLogprob, ...]:
+    """The tokens from their `dataclasses.astuple`, after JSON."""
+    return tuple(
+        TokenLogprob(token, logprob, tuple((other, number) for other, number in top))
+        for token, logprob, top in values
+    )
 
 
 def _log(message: str) -> None:

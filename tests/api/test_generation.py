@@ -70,7 +70,7 @@ def test_texts_written_to_a_file_are_not_kept_in_memory(
     loaded: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = (GenerationResult(f"{n}" * 100_000, "", n, 1, "length") for n in range(100))
-    monkeypatch.setattr("gpt2_helpers.api.generation.with_progress", lambda *_: texts)
+    monkeypatch.setattr(loaded, "generate", lambda *_, **__: texts)
     tracemalloc.start()
     try:
         gpt2.generate_to_file(loaded, destination_path="texts.txt", length=8, nsamples=100)

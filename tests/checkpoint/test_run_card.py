@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 from gpt2_helpers.checkpoint.run_card import CARD_FILE, disclosure, run_card, write_card
 from gpt2_helpers.checkpoint.run_record import RunRecord
@@ -52,6 +54,32 @@ def test_a_run_of_gpt_2_simple_has_a_card_too() -> None:
     assert "- not recorded" in card
     assert "| steps | 10 |" in card
     assert "validation" not in card
+
+
+def test_the_card_says_how_the_data_was_prepared() -> None:
+    options: dict[str, Any] = {
+        "deduplicate": True,
+        "unwrap": False,
+        "validation_split": 0.05,
+        "warmup_steps": 20,
+    }
+    card = run_card("run1", dataclasses.replace(RECORD, parameters=options), 500).splitlines()
+    assert "- copies and near copies left out" in card
+    assert "- validation data: 5% of the data, not trained on" in card
+    assert "| warmup_steps | 20 |" in card
+    assert not any("lines joined" in line for line in card)
+    options = {"validation_data": "/home/me/held-out.txt", "prompt_column": "question"}
+    card = run_card("run1", dataclasses.replace(RECORD, parameters=options), 500).splitlines()
+    assert "- validation data: held-out.txt" in card
+    assert "- prompts: column question" in card
+
+
+def test_an_imported_model_is_not_called_finetuned() -> None:
+    record = RunRecord(base_model="german-gpt2")
+    assert disclosure("run1", record, 0) == (
+        "Written by the language model run1 (GPT-2 german-gpt2)."
+    )
+    assert "- imported, and not trained since" in run_card("run1", record, 0)
 
 
 def test_the_sentence() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import re
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 import gpt2_helpers as gpt2
 from command_line import (
+    error_of,
     process,
     run,
     stderr_of,
@@ -24,6 +27,7 @@ from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
 from sampler_options import SAMPLER_OPTIONS
+from web_server import wait_until
 
 
 def texts_of(workspace: Path, prompts: list[str], **options: object) -> list[str]:
@@ -100,6 +104,52 @@ def test_texts_in_one_file(workspace: Path) -> None:
     result = run(*arguments, "--destination-path", "new/out.txt")
     assert result.out == "4 texts in new/out.txt\n"
     assert (workspace / "new/out.txt").read_bytes().decode() == printed
+
+
+def test_json_lines_and_csv_say_how_each_text_was_made(workspace: Path) -> None:
+    (workspace / "questions.csv").write_text("n,question\n1,What is it?\n2,Who?\n")
+    arguments: tuple[object, ...] = ("generate", "--length", 14, "--seed", 8, "--nsamples", 2)
+    arguments += ("--prompts", "questions.csv", "--prompts-column", "question")
+    texts = texts_of(workspace, ["What is it?", "Who?"], length=14, seed=8, nsamples=2)
+    result = run(*arguments, "--destination-path", "out.jsonl")
+    assert result.out == "4 texts in out.jsonl\n"
+    rows = [json.loads(line) for line in (workspace / "out.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == texts
+    assert [row["prompt"] for row in rows] == ["What is it?"] * 2 + ["Who?"] * 2
+    assert {(row["model"], row["step"], row["seed"]) for row in rows} == {("run1", 3, 8)}
+    assert all(row["logprob"] < 0 for row in rows)
+    assert run(*arguments, "--destination-path", "out", "--output-format", "csv").code == 0
+    with (workspace / "out").open(newline="", encoding="utf-8") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == texts
+    for name in ("out.jsonl.record.json", "out.record.json"):
+        assert json.loads((workspace / name).read_text())["options"]["length"] == 14
+    assert "needs destination_path" in error_of("generate", "--output-format", "csv")
+    assert "needs --prompts" in error_of("generate", "--prompts-column", "question")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_command_is_resumed_without_a_duplicate(workspace: Path) -> None:
+    name = "out.jsonl"
+    arguments: tuple[object, ...] = ("generate", "--nsamples", 1000, "--length", 9)
+    arguments += ("--batch-size", 4, "--destination-path", name)
+    with process(workspace, *arguments) as started:
+        wait_until(lambda: (workspace / name).is_file() and line_count(workspace / name) > 9)
+        started.kill()
+        assert started.wait(timeout=300) == -signal.SIGKILL
+    progress = (workspace / f"{name}.progress").read_text().splitlines()
+    seed = json.loads(progress[0])["seed"]
+    finished = len(progress) - 1
+    assert 0 < finished < 1000
+    resumed = run(*arguments)
+    assert resumed.code == 0
+    assert f"resuming: {name} has {finished:,} of 1,000 texts" in resumed.err
+    assert run(*arguments[:-1], "whole.jsonl", "--seed", seed).code == 0
+    assert (workspace / name).read_bytes() == (workspace / "whole.jsonl").read_bytes()
+    assert not (workspace / f"{name}.progress").exists()
+
+
+def line_count(path: Path) -> int:
+    return path.read_bytes().count(b"\n")
 
 
 def test_texts_in_several_files(workspace: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gpt2_helpers.data.prompt_files import read_prompts
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.data.prompt_files import given_prompts, read_prompts
+from gpt2_helpers.errors import DatasetError, OptionError
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ from gpt2_helpers.errors import DatasetError
 def test_a_prompt_per_line_or_record(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     assert read_prompts(tmp_path / name) == ["What is 1+1?", "And 1+2?"]
+
+
+def test_the_column_of_prompts_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("title,question\nMath,What is 1+1?\nMath,And 1+2?\n")
+    (tmp_path / "a.jsonl").write_text('{"q": "What is 1+1?", "prompt": "no"}\n')
+    (tmp_path / "a.txt").write_text("What is 1+1?\n")
+    assert read_prompts(tmp_path / "a.csv", "question") == ["What is 1+1?", "And 1+2?"]
+    assert given_prompts(None, tmp_path / "a.jsonl", column="q") == ["What is 1+1?"]
+    with pytest.raises(DatasetError, match="title"):
+        read_prompts(tmp_path / "a.csv", "q")
+    with pytest.raises(OptionError, match="has no columns"):
+        read_prompts(tmp_path / "a.txt", "q")
+    with pytest.raises(OptionError, match="prompts_column='q' needs prompts"):
+        given_prompts("What", column="q")
 
 
 def test_files_without_prompts(tmp_path: Path) -> None:

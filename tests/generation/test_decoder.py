@@ -62,10 +62,15 @@ def test_log_probabilities_are_those_of_one_pass(decoder: Decoder, expected: np.
     sums = np.log(np.exp(logits).sum(-1, keepdims=True))
     for time in (2, 7, CONFIG.n_ctx):
         ids = TEXTS[:3, :time]
-        ours = np.concatenate(list(decoder.weights.log_probabilities(ids)), axis=1)
+        parts = list(decoder.weights.log_probabilities(ids, top=3))
+        ours, top_ids, top = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
         targets = ids[:, 1:, None].astype(np.int64)
-        theirs = np.take_along_axis((logits - sums)[:, : time - 1], targets, -1)[..., 0]
-        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        theirs = (logits - sums)[:, : time - 1]
+        np.testing.assert_allclose(ours, np.take_along_axis(theirs, targets, -1)[..., 0], atol=1e-4)
+        np.testing.assert_allclose(top, -np.sort(-theirs, -1)[..., :3], atol=1e-4)
+        np.testing.assert_allclose(np.take_along_axis(theirs, top_ids, -1), top, atol=1e-4)
+        for part in decoder.weights.log_probabilities(ids):
+            assert part.top.shape == (*part.targets.shape, 0)
 
 
 def test_each_row_has_its_own_position(decoder: Decoder, expected: np.ndarray) -> None:

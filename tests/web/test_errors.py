@@ -30,7 +30,7 @@ def test_each_error_has_a_status() -> None:
 
 
 def test_errors_say_when_to_retry() -> None:
-    response = error_response(TooManyRequests("queue full", 7))
+    response = error_response(TooManyRequests("queue full", 7), "/")
     assert response.headers["retry-after"] == "7"
-    assert error_response(ServiceUnavailable("shutting down")).headers["retry-after"] == "5"
-    assert "retry-after" not in error_response(RequestError("no")).headers
+    assert error_response(ServiceUnavailable("shutting down"), "/").headers["retry-after"] == "5"
+    assert "retry-after" not in error_response(RequestError("no"), "/").headers

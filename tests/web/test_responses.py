@@ -7,13 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import pytest
 
 from gpt2_helpers.session import Session
 from gpt2_helpers.web import responses
-from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.scheduler import Scheduler
-from gpt2_helpers.web.schemas import RequestParser
 from web_server import LONG, metric, serving, wait_until
 
 
@@ -46,27 +42,6 @@ def test_completions_go_to_the_front_of_the_queue(tiny: Session) -> None:
         wait_until(lambda: metric(client, "gpt2_sequences_waiting") > 5)
         assert client.post("/api/complete", json={"text": "The"}).status_code == 200
         assert sum(not other.done() for other in others) > 5
-
-
-def test_a_stream_without_chunks_sends_comments(
-    tiny: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Proxies close connections on which nothing is sent."""
-    monkeypatch.setattr(responses, "KEEPALIVE", 0.05)
-    scheduler = Scheduler(tiny.decoders, tiny.tokenizer, ServeConfig())
-    request = RequestParser(ServeConfig()).parse_generate(b'{"max_new_tokens": 2, "seed": 1}')
-
-    async def read() -> list[Any]:
-        with responses.ChunkStream(scheduler, request) as chunks:
-            events = responses.server_sent_events(chunks, lambda: None)
-            first = await anext(events)  # the scheduler has not been started
-            scheduler.start()
-            return [first, *[event async for event in events]]
-
-    events = asyncio.run(read())
-    scheduler.stop()
-    assert events[0] == b": keep-alive\n\n"
-    assert events[-1] == b"event: done\ndata: {}\n\n"
 
 
 def test_cancel_on_disconnect() -> None:

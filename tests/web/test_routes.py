@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 from collections.abc import Callable
@@ -120,6 +121,47 @@ def test_static_files_are_served_and_nothing_else(client: httpx.Client) -> None:
         assert client.get(f"/static/{path.name}").status_code == 200
     assert client.get("/static/../config.py").status_code == 404
     assert client.get("/static/%2e%2e/config.py").status_code == 404
+
+
+# /api/next-tokens
+
+
+def test_next_tokens_are_those_of_the_model(client: httpx.Client, tiny: Session) -> None:
+    body = {"text": "It was a dark", "count": 4}
+    tokens = client.post("/api/next-tokens", json=body).json()["tokens"]
+    probabilities = [token["probability"] for token in tokens]
+    assert probabilities == sorted(probabilities, reverse=True)
+    scored = tiny.scorer(ScoreConfig(precision="auto"))
+    ids = tiny.tokenizer.encode("It was a dark")
+    for token in tokens:
+        parts = scored.parts_of_ids([*ids[1:], token["id"]], ids[:1])
+        (score,) = (part for part in parts if not isinstance(part, int))
+        assert math.exp(score.logprobs[-1]) == pytest.approx(token["probability"], rel=0.02)
+        assert tiny.tokenizer.decode([token["id"]]) == token["text"]
+
+
+def test_next_tokens_may_complete_a_character(client: httpx.Client, tiny: Session) -> None:
+    *first, last = tiny.tokenizer.encode("\u6c34")
+    assert len(first) == 2
+    limit = tiny.tokenizer.n_vocab
+    wanted: dict[str, Any] = {"text": "It was ", "ids": first, "count": 50}
+    tokens = client.post("/api/next-tokens", json=wanted).json()["tokens"]
+    assert {token["text"] for token in tokens if token["id"] == last} <= {"\u6c34"}
+    assert any(token["text"] is None for token in tokens)  # most tokens do not complete it
+    for ids, message in (([limit], "between 0 and"), ([1] * 4, "at most 3"), ("1", "a list")):
+        response = client.post("/api/next-tokens", json={**wanted, "ids": ids})
+        assert response.status_code == 400
+        assert message in response.json()["error"]
+
+
+def test_next_tokens_at_the_start_and_the_end_of_a_text(client: httpx.Client) -> None:
+    tokens = client.post("/api/next-tokens", json={}).json()["tokens"]
+    assert len(tokens) == 10
+    assert all(token["text"] is not None for token in tokens)
+    body = {"text": "It was well.\n", "count": 50}
+    ends = client.post("/api/next-tokens", json=body).json()["tokens"]
+    assert "" in [token["text"] for token in ends]
+    assert client.post("/api/next-tokens", json={"count": 51}).status_code == 400
 
 
 # /api/generate

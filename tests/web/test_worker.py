@@ -46,10 +46,10 @@ def test_a_worker_generates_what_it_is_sent() -> None:
             chunks = json.loads(process.stdout.readline()).get("chunks", [])
         process.stdin.close()
         assert process.wait(TIMEOUT) == 0
-    ((sequence_id, _, end),) = chunks
+    ((sequence_id, _, _, end),) = chunks
     assert sequence_id == 7
     assert isinstance(end, list)
-    assert end[1:] == [7, "length", None]
+    assert end[1:] == [7, "length", None, []]
 
 
 def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:

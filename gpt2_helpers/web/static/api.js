@@ -37,6 +37,13 @@ export async function score(text, model, signal) {
   return (await request("api/score", { body: { text, model }, signal })).json();
 }
 
+// Returns [{id, text, probability}, ...], the likeliest next tokens of a text. `ids` are those of an
+// incomplete character after it.
+export async function nextTokens(text, ids, model, signal) {
+  const response = await request("api/next-tokens", { body: { text, ids, model }, signal });
+  return (await response.json()).tokens;
+}
+
 // Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
 export async function stream(parameters, on, signal) {
   const response = await request("api/stream", { body: parameters, signal });

@@ -3,6 +3,7 @@
 import * as api from "./transport.js";
 import { CompletionList } from "./completions.js";
 import { lastPart, limitRemark, tail } from "./prompt.js";
+import { NextTokens } from "./next_tokens.js";
 import { Results, share } from "./results.js";
 import { Settings, linkParameters, settingsLink } from "./settings.js";
 import { openReader } from "./reader.js";
@@ -15,6 +16,19 @@ const byId = (id) => document.getElementById(id);
 const editor = byId("editor");
 const completions = new CompletionList(editor, byId("completions"), () => setStatus(""));
 const results = new Results(byId("results"), byId("results-head"), byId("clear"), notify, score);
+const nextTokens = new NextTokens(
+  {
+    editor,
+    button: byId("show-next"),
+    panel: byId("next-tokens"),
+    list: byId("next-list"),
+    info: byId("next-info"),
+    undoButton: byId("next-undo"),
+  },
+  (text, ids, signal) => api.nextTokens(tail(text, promptLimit), ids, chosenModel, signal),
+  showError,
+  onPromptChange,
+);
 let settings = null;
 let model = "a model";
 let chosenModel = null; // the name of one of several models; null for the first
@@ -50,7 +64,7 @@ async function connect() {
     onPromptChange();
     await api.load?.(showLoading);
     byId("loading").hidden = true;
-    byId("generate").disabled = byId("complete").disabled = false;
+    byId("generate").disabled = byId("complete").disabled = byId("show-next").disabled = false;
   } catch (error) {
     byId("loading").hidden = true;
     showError(error);
@@ -273,6 +287,10 @@ byId("copy-settings").addEventListener("click", () => {
   share(byId("copy-settings"), settingsLink(editor.value, settings?.linkValues ?? {}));
 });
 byId("results").addEventListener("continue-text", (event) => write(event.detail));
+byId("results").addEventListener("choose-token", (event) => {
+  write(event.detail);
+  nextTokens.open();
+});
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   api.key.set(byId("key").value);

@@ -13,7 +13,8 @@ const LEVELS = [
 
 // Returns the elements to show below a text: a legend, the colored text, and the numbers of a token.
 // `score` is the server's answer; `before` is the part of the text that it does not contain.
-export function probabilityView(score, before) {
+// `onChoose` is called with the text before a token, to choose another one there.
+export function probabilityView(score, before, onChoose) {
   const parts = segments(score);
   const text = document.createElement("p");
   const info = document.createElement("output");
@@ -21,6 +22,15 @@ export function probabilityView(score, before) {
   text.className = "result-text probabilities";
   text.tabIndex = 0;
   text.setAttribute("aria-label", "Text with probabilities: arrow keys move from token to token");
+  const other = document.createElement("button");
+  other.type = "button";
+  other.className = "other-token";
+  other.textContent = "Choose another token here";
+  other.disabled = true;
+  other.addEventListener("click", () => {
+    const at = spans.indexOf(text.querySelector(".selected"));
+    onChoose(before + parts.slice(0, at).map(({ token }) => token).join(""));
+  });
   info.className = "result-info";
   info.textContent = summary;
   const spans = parts.map(({ token, probability }) => {
@@ -36,20 +46,21 @@ export function probabilityView(score, before) {
   const select = (span) => {
     text.querySelector(".selected")?.classList.remove("selected");
     span?.classList.add("selected");
+    other.disabled = !span;
     info.textContent = span ? `“${span.textContent.trim() || "space"}”: ${span.title}. ${summary}` : summary;
   };
-  for (const type of ["pointerover", "click"]) {
-    text.addEventListener(type, (event) => select(event.target.closest("span")));
-  }
-  text.addEventListener("pointerleave", () => select(null));
+  let clicked = null; // stays selected when the pointer leaves the text
+  text.addEventListener("pointerover", (event) => select(event.target.closest("span")));
+  text.addEventListener("click", (event) => select((clicked = event.target.closest("span"))));
+  text.addEventListener("pointerleave", () => select(clicked));
   text.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
     const at = spans.indexOf(text.querySelector(".selected"));
-    select(spans[at < 0 ? 0 : Math.min(spans.length - 1, Math.max(0, at + step))]);
+    select((clicked = spans[at < 0 ? 0 : Math.min(spans.length - 1, Math.max(0, at + step))]));
   });
-  return [legend(), text, info];
+  return [legend(), text, info, other];
 }
 
 // The parts to show. The tokens of a character, all but the last of which are empty, are one part.
@@ -82,7 +93,7 @@ const levelOf = (probability) => LEVELS.findIndex(([lowest]) => probability >= l
 
 const format = (number) => (number === null ? "infinite" : Number(number.toPrecision(3)).toLocaleString("en"));
 
-function percent(probability) {
+export function percent(probability) {
   if (probability < 1e-5) return "less than 0.001%";
   return `${Number((100 * probability).toPrecision(2))}%`;
 }

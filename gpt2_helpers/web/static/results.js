@@ -119,7 +119,9 @@ export class Results {
         self.disabled = false;
       });
       if (!found) return;
-      card.probabilities = probabilityView(...found);
+      card.probabilities = probabilityView(...found, (text) => {
+        card.element.dispatchEvent(new CustomEvent("choose-token", { bubbles: true, detail: text }));
+      });
       card.paragraph.after(...card.probabilities);
     }
     card.paragraph.hidden = Boolean(card.probabilities);

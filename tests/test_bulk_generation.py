@@ -1,0 +1,88 @@
+"""Many texts in a file, and the same texts after an interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt2_helpers.bulk_generation import BulkGeneration
+from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.generation.output_formats import choose_format
+from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.session import Session
+
+PROMPTS = ["It was", "Once upon a time", "The"]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Session:
+    session = Session()
+    session.load_pretrained("tiny")
+    return session
+
+
+def generate(
+    session: Session, path: Path, stop: int | None = None, **options: Any
+) -> list[dict[str, Any]]:
+    """The rows of a file, and of one that is interrupted after some texts."""
+    config = SamplingConfig(**{"nsamples": 2, "length": 12, "batch_size": 4, **options})
+    output = choose_format(path, "auto")
+    with BulkGeneration(session, PROMPTS, config, path, output) as bulk:
+        for _ in bulk:
+            if bulk.n_done == stop:
+                break
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines] if path.suffix == ".jsonl" else []
+
+
+@pytest.mark.parametrize("options", [{"seed": 3}, {}, {"best_of": 3, "seed": 4}])
+def test_an_interrupted_file_gets_the_texts_of_an_undisturbed_one(
+    tiny: Session, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    path, whole = tmp_path / "texts.jsonl", tmp_path / "whole.jsonl"
+    generate(tiny, path, stop=3, **options)
+    early = generate(tiny, path, stop=4, batch_size=1, **options)
+    assert [row["index"] for row in early] == [0, 1, 2, 3]
+    rows = generate(tiny, path, **options)
+    seed = rows[0]["seed"]
+    assert rows[:4] == early
+    assert rows == generate(tiny, whole, **{**options, "seed": seed})
+    assert [row["prompt"] for row in rows] == [prompt for prompt in PROMPTS for _ in range(2)]
+    assert {row["seed"] for row in rows} == {seed}
+    assert {(row["model"], row["step"]) for row in rows} == {("tiny", None)}
+
+
+def test_rows_are_the_results(tiny: Session, tmp_path: Path) -> None:
+    config = SamplingConfig(nsamples=2, length=12, seed=3)
+    rows = generate(tiny, tmp_path / "texts.jsonl", seed=3)
+    results = list(in_order(tiny.generate(PROMPTS, config, logprobs=True)))
+    for row, result in zip(rows, results, strict=True):
+        assert result.logprob is not None
+        assert row["text"] == result.text
+        assert (row["tokens"], row["finish_reason"]) == (result.n_tokens, result.finish_reason)
+        assert row["logprob"] == pytest.approx(result.logprob, abs=1e-3)
+    record = json.loads((tmp_path / "texts.jsonl.record.json").read_text(encoding="utf-8"))
+    assert (record["model"], record["seed"], record["texts"]) == ("tiny", 3, 6)
+    assert record["options"]["length"] == 12
+    assert record["precision"] == tiny.inference_model.decoding_precision
+
+
+def test_another_prompt_is_another_command(tiny: Session, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    generate(tiny, path, stop=2, seed=3)
+    messages: list[str] = []
+    config = SamplingConfig(nsamples=2, length=12, seed=3)
+    output = choose_format(path, "auto")
+    with BulkGeneration(tiny, ["Why"], config, path, output, messages.append) as bulk:
+        assert bulk.n_done == 0
+        assert len(list(bulk)) == 2
+    assert "are kept in" in messages[0]
+
+
+def test_an_invalid_option_creates_no_file(tiny: Session, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="includes the prefix"):
+        generate(tiny, tmp_path / "texts.txt", length=1)
+    assert list(tmp_path.iterdir()) == []
