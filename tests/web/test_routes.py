@@ -117,8 +117,8 @@ def test_the_address_of_a_preview_is_that_of_the_reader(tiny: Session) -> None:
 
 
 def test_static_files_are_served_and_nothing_else(client: httpx.Client) -> None:
-    for path in STATIC.iterdir():
-        assert client.get(f"/static/{path.name}").status_code == 200
+    for path in (path for path in STATIC.rglob("*") if path.is_file()):
+        assert client.get(f"/static/{path.relative_to(STATIC).as_posix()}").status_code == 200
     assert client.get("/static/../config.py").status_code == 404
     assert client.get("/static/%2e%2e/config.py").status_code == 404
 

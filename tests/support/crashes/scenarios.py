@@ -77,7 +77,8 @@ def newest_of(folder: RunFolder) -> Path:
 
 def litter(folder: Path) -> list[str]:
     """Temporary files, of which none may remain in the end."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.part*"))
+    found = [path for pattern in ("*.part*", "*.progress") for path in folder.rglob(pattern)]
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 class Finetuning(Scenario):
