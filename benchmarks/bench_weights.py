@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def make(folder: Path, vocabulary: Path, text: Path) -> None:
         done = path / "done"
         if done.exists() and done.read_text(encoding="utf-8") == fingerprint:
             continue
-        for layout in ("", "-transformers", "-ctranslate2"):
+        for layout in ("", "-transformers", "-ctranslate2", "-onnx"):
             shutil.rmtree(folder / f"{name}{layout}", ignore_errors=True)
         path.mkdir(parents=True)
         weights = random_weights(PRETRAINED_CONFIGS["124M"])
@@ -102,16 +103,18 @@ def _let_end(weights: dict[str, np.ndarray]) -> None:
 
 
 def convert(folder: Path) -> None:
-    """Convert the models to the layouts of transformers and CTranslate2."""
-    import tensorflow as tf
+    """Convert the models to the layouts of transformers, CTranslate2 and onnxruntime."""
     import transformers
+
+    from baselines.onnx_graph import write_graphs
+    from gpt2_helpers.checkpoint.model_files import open_weights
 
     for name in NAMES:
         path, out = folder / name, folder / f"{name}-transformers"
         if not (out / "done").exists():
-            reader = tf.train.load_checkpoint(str(path / "model.ckpt"))
+            _, weights = open_weights(path, None)
             model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
-            model.load_state_dict(_hugging_face(reader), strict=False)
+            model.load_state_dict(_hugging_face(weights), strict=False)
             model.tie_weights()
             model.save_pretrained(out)
             shutil.copyfile(path / "encoder.json", out / "vocab.json")
@@ -126,9 +129,14 @@ def convert(folder: Path) -> None:
             converter = ctranslate2.converters.TransformersConverter(str(out))
             converter.convert(str(for_ctranslate2), force=True)
             (for_ctranslate2 / "done").touch()
+        for_onnx = folder / f"{name}-onnx"
+        if not (for_onnx / "done").exists():
+            for_onnx.mkdir(exist_ok=True)
+            write_graphs(for_onnx, *open_weights(path, None))
+            (for_onnx / "done").touch()
 
 
-def _hugging_face(reader: Any) -> dict[str, Any]:
+def _hugging_face(weights: Mapping[str, Any]) -> dict[str, Any]:
     """Tensors by transformers' names. Its matrices are (n_in, n_out), like OpenAI's."""
     import torch
 
@@ -148,7 +156,7 @@ def _hugging_face(reader: Any) -> dict[str, Any]:
             names[f"{old}/{part}/b"] = f"{new}.{part}.bias"
     tensors = {}
     for old, new in names.items():
-        array = reader.get_tensor(old)
+        array = np.asarray(weights[old])
         tensors[new] = torch.from_numpy(array[0] if array.ndim == 3 else array)
     tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
     return tensors

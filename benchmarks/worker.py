@@ -29,6 +29,8 @@ VARIANTS: dict[str, Variant] = {
     "KerasHub bf16": ("baselines.keras_hub_baseline", "mixed_bfloat16"),
     "CTranslate2 fp32": ("baselines.ctranslate2_baseline", "float32"),
     "CTranslate2 int8": ("baselines.ctranslate2_baseline", "int8"),
+    "onnxruntime fp32": ("baselines.onnxruntime_baseline", "fp32"),
+    "onnxruntime int8": ("baselines.onnxruntime_baseline", "int8"),
 }
 
 

@@ -13,7 +13,15 @@ END = 50256  # the end-of-text token
 GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB = "gpt-2-simple", "transformers", "KerasHub"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2 fp32", "CTranslate2 int8"
 OURS, OURS_FP32 = "gpt2-helpers", "gpt2-helpers fp32"
-BASELINES = (GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB, CTRANSLATE2, CTRANSLATE2_INT8)
+ONNXRUNTIME = "onnxruntime"  # with a graph built by hand, for one sequence
+BASELINES = (
+    GPT_2_SIMPLE,
+    TRANSFORMERS,
+    KERAS_HUB,
+    CTRANSLATE2,
+    CTRANSLATE2_INT8,
+    ONNXRUNTIME,
+)
 
 
 def _generation(name: str, title: str, targets: tuple[float, ...], **options: object) -> Workload:
@@ -72,6 +80,29 @@ WORKLOADS = (
         {GPT_2_SIMPLE: 12, TRANSFORMERS: 3, KERAS_HUB: 4, CTRANSLATE2: 1.5},
         batch=20,
         rounds=2,
+    ),
+    Workload(
+        "prompt-900",
+        "prompt of 900 tokens, then 50, top-k 40",
+        "prompt",
+        "s",
+        {TRANSFORMERS: 2, CTRANSLATE2: 1.5, CTRANSLATE2_INT8: 1.5, ONNXRUNTIME: 1.5},
+        length=50,
+        prompt=900,
+        top_k=40,
+        rounds=5,
+    ),
+    Workload(
+        "typing",
+        "autocomplete: 10 keystrokes after 200 tokens, 8 tokens each, top-k 40",
+        "prompt",
+        "s",
+        {TRANSFORMERS: 2, CTRANSLATE2: 1.5, CTRANSLATE2_INT8: 1.5, ONNXRUNTIME: 1.5},
+        length=8,
+        prompt=200,
+        keystrokes=10,
+        top_k=40,
+        rounds=3,
     ),
     Workload(
         "finetune-1",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from gpt2_helpers.bench.ours import prompts_of
 from gpt2_helpers.bench.workload import BASELINE_TEXTS, Workload
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
@@ -33,9 +35,16 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
         options["end_token"] = []
         options["min_length"] = workload.length
 
+    vocabulary = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+    pieces = {number: piece for piece, number in vocabulary.items()}
+    prompts = prompts_of(workload, folder)
+
     def run() -> int | list[int] | str:
         count = BASELINE_TEXTS if texts else workload.batch
-        results = generator.generate_batch([["<|endoftext|>"]] * count, **options)
+        results = []
+        for _ in range(workload.keystrokes):
+            prompt = [pieces[number] for number in next(prompts)] or ["<|endoftext|>"]
+            results += generator.generate_batch([prompt] * count, **options)
         if workload.kind == "most likely":
             return Tokenizer.load(folder).decode(results[0].sequences_ids[0])
         lengths = [len(result.sequences_ids[0]) for result in results]

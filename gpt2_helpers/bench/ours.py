@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,8 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     session = Session()
     session.load_pretrained(folder.name, folder.parent, option)
     texts = workload.kind == "texts"
-    prompts = map(session.tokenizer.decode, prompts_of(workload, folder))
+    prompts = prompts_of(workload, folder)
     config = SamplingConfig(
-        length=workload.prompt + workload.length,
         nsamples=OUR_TEXTS if texts else workload.batch,
         batch_size=workload.batch,
         temperature=1.0 if texts else 0.7,
@@ -48,7 +48,12 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
     )
 
     def run() -> int | list[int] | str:
-        written = list(session.generate(next(prompts), config))
+        written: list[Any] = []
+        for _ in range(workload.keystrokes):
+            prompt = next(prompts)
+            length = len(prompt) + workload.length
+            text = session.tokenizer.decode(prompt)
+            written += session.generate(text, replace(config, length=length))
         if workload.kind == "most likely":
             return str(written[0])
         lengths = [text.n_tokens for text in written]
@@ -58,17 +63,21 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
 
 
 def prompts_of(workload: Workload, folder: Path) -> Iterator[list[int]]:
-    """A prompt for each round, as long as the workload says.
+    """The prompts of all rounds, as long as the workload says.
 
-    Their first tokens differ, so that none is the beginning of an earlier one, which a decoder may
-    still have in its cache.
+    The first tokens of each round differ, so that its prompts do not begin like earlier ones, which
+    a decoder may still have in its cache.
     """
     if not workload.prompt:
         yield from itertools.repeat([])
     text = (folder / "text.txt").read_text(encoding="utf-8")[: 20 * workload.prompt]
     tokenizer = Tokenizer.load(folder)
     for number in itertools.count(1):
-        yield tokenizer.encode(f"{number}. {text}")[: workload.prompt]
+        prompt = tokenizer.encode(f"{number}. {text}")[: workload.prompt]
+        yield prompt
+        typed = len(tokenizer.decode(prompt))
+        for end in range(typed + 1, typed + workload.keystrokes):
+            yield tokenizer.encode(f"{number}. {text}"[:end])
 
 
 def _training(workload: Workload, folder: Path, option: str) -> Any:

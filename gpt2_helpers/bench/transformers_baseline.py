@@ -70,10 +70,10 @@ def prepare(workload: Workload, folder: Path, option: str) -> Any:
 
     def run() -> int | list[int] | str:
         lengths: list[int] = []
-        prompt = next(prompts) or [end]
-        start = torch.tensor([prompt] * workload.batch, device=where)
         with torch.inference_mode():
-            for _ in range(BASELINE_TEXTS // workload.batch if texts else 1):
+            for _ in range(BASELINE_TEXTS // workload.batch if texts else workload.keystrokes):
+                prompt = next(prompts) or [end]
+                start = torch.tensor([prompt] * workload.batch, device=where)
                 ids = model.generate(start, attention_mask=torch.ones_like(start), **options)
                 if detokenizer is not None:
                     text = detokenizer.decode(ids[0, 1:], clean_up_tokenization_spaces=False)

@@ -31,6 +31,7 @@ class Workload:
         batch: Texts, or windows of training text, at a time.
         length: Tokens to generate, or in a window of training text.
         prompt: Tokens of the prompt.
+        keystrokes: Prompts of a round, each a letter longer than the one before.
         top_k: Sampling option; 0 is off.
         top_p: Sampling option; 0 is off.
         accumulate: Batches per training step.
@@ -46,6 +47,7 @@ class Workload:
     batch: int = 1
     length: int = 100
     prompt: int = 0
+    keystrokes: int = 1
     top_k: int = 0
     top_p: float = 0.0
     accumulate: int = 1

@@ -24,9 +24,14 @@ from gpt2_helpers.generation.sentences import sentence_ends
 from gpt2_helpers.web.engine import Engine, ScoreSpec
 from gpt2_helpers.web.engine import Request as EngineRequest
 from gpt2_helpers.web.errors import RequestError
-from gpt2_helpers.web.schemas import CompleteRequest, GenerateRequest, NextTokensRequest
+from gpt2_helpers.web.schemas import (
+    CompleteRequest,
+    GenerateRequest,
+    NextTokensRequest,
+    last_part,
+)
 
-COMPLETION_CONTEXT = 800  # characters before the cursor that are used for completions
+COMPLETION_CONTEXT = 1200  # characters before the cursor that are used for completions at most
 SAMPLES_PER_COMPLETION = 2  # texts sampled per wanted completion, since some come out equal
 
 
@@ -198,7 +203,7 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
     Raises:
         RequestError: If the request fails.
     """
-    prefix = request.text[-COMPLETION_CONTEXT:]
+    prefix = last_part(request.text, COMPLETION_CONTEXT)
     # The end of a longer text isn't the start of a document.
     prompt_prefix = None if len(prefix) == len(request.text) else ""
     greedy = SamplingConfig(temperature=0.0, length=2, prompt_prefix=prompt_prefix)

@@ -167,7 +167,7 @@ class RequestParser:
         if "prefix" in values and "text" not in values:
             raise BadRequest("unknown parameter 'prefix': /api/complete takes the prompt as text")
         values = validate_parameters(values, self.complete_fields)
-        values["text"] = values["text"][-self._config.max_prompt_chars :]
+        values["text"] = last_part(values["text"], self._config.max_prompt_chars)
         return CompleteRequest(**values)
 
     def parse_score(self, body: bytes) -> ScoreRequest:
@@ -299,3 +299,18 @@ def _sampling(values: Mapping[str, Any]) -> SamplingConfig:
         return SamplingConfig(**values)
     except OptionError as error:
         raise BadRequest(str(error)) from None
+
+
+def last_part(text: str, limit: int) -> str:
+    """The last part of a text that is being typed: all of it, or between two thirds of `limit` and
+    `limit` characters.
+
+    It starts at the same character for many keystrokes, so that what was computed for one can be
+    used for the next.
+
+    >>> last_part("0123456789", 6), last_part("0123456789a", 6), last_part("0123456789ab", 6)
+    ('456789', '6789a', '6789ab')
+    """
+    step = max(1, limit // 3)
+    start = -(-max(0, len(text) - limit) // step) * step
+    return text[start:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_each_round_has_a_new_prompt_of_the_same_length(folder: Path) -> None:
     assert len({ids[0] for ids in prompts}) == 3, "none starts like an earlier one"
     tokenizer = Tokenizer.load(folder)
     assert all(tokenizer.encode(tokenizer.decode(ids)) == ids for ids in prompts)
+
+
+def test_a_round_of_keystrokes_types_a_letter_at_a_time(folder: Path) -> None:
+    work = replace(workload(folder, "prompt"), prompt=20, keystrokes=3, length=2)
+    tokenizer = Tokenizer.load(folder)
+    typed = [tokenizer.decode(ids) for ids in itertools.islice(ours.prompts_of(work, folder), 6)]
+    for first, second, third in (typed[:3], typed[3:]):
+        assert first == second[:-1] == third[:-2]
+    assert typed[0][:2] != typed[3][:2]
+    assert 0 < ours.prepare(work, folder, "auto")() <= 6
 
 
 def test_other_workloads_have_no_prompt(folder: Path) -> None:

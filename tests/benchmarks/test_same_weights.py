@@ -24,6 +24,7 @@ def test_a_library_with_other_likely_tokens_is_excluded() -> None:
         "transformers fp32": "somewords",
         "KerasHub fp32": "other words",
         CTRANSLATE2: "no words",
+        "onnxruntime fp32": "some words",
     }
     ended = []
 

@@ -46,7 +46,7 @@ def test_a_cell_shows_a_failure() -> None:
 
 
 def test_a_cell_without_a_target_is_empty() -> None:
-    assert cells_of(table.comparison(sample_results()), "memory")[5:] == ["", ""]
+    assert cells_of(table.comparison(sample_results()), "memory")[5:] == ["", "", ""]
 
 
 def test_training_is_compared_by_seconds_per_step() -> None:
@@ -112,7 +112,7 @@ def test_mean_lengths_are_listed() -> None:
 
 def test_ratios_have_no_targets() -> None:
     cells = cells_of(table.ratios(sample_results()), "generate-1")
-    assert cells[1:] == ["4.00x", "1.60x", "", "", ""]
+    assert cells[1:] == ["4.00x", "1.60x", "", "", "", ""]
 
 
 def test_a_table_is_replaced_between_its_marks() -> None:

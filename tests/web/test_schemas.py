@@ -11,7 +11,7 @@ import pytest
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.errors import BadRequest
-from gpt2_helpers.web.schemas import RequestParser
+from gpt2_helpers.web.schemas import RequestParser, last_part
 from web_server import serving
 
 
@@ -85,6 +85,18 @@ def test_a_text_to_score_is_not_cut() -> None:
 def test_complete_keeps_the_last_part_of_a_long_text() -> None:
     parser = RequestParser(ServeConfig(max_prompt_chars=4))
     assert parser.parse_complete(b'{"text": "abcdef"}').text == "cdef"
+
+
+def test_the_last_part_of_a_typed_text_starts_at_the_same_character_for_many_keystrokes() -> None:
+    text = "".join(chr(0x4E00 + number) for number in range(100))
+    starts = []
+    for end in range(1, 101):
+        part = last_part(text[:end], 30)
+        assert text[:end].endswith(part)
+        assert min(end, 20) <= len(part) <= 30
+        starts.append(part[0])
+    assert len(set(starts)) == 8
+    assert last_part("abc", 1) == "c"
 
 
 def test_lists_and_mappings_are_validated() -> None:
