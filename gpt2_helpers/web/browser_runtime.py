@@ -32,7 +32,7 @@ class RuntimeFile:
     sha256: str
 
 
-# A build for every browser, and one for those with WebGPU that can suspend WebAssembly.
+# Builds of the runtime: WebAssembly with SIMD, which every current browser has.
 BUILDS = {
     "wasm": {
         "module": RuntimeFile(
@@ -44,18 +44,6 @@ BUILDS = {
             "ort-wasm-simd-threaded.wasm",
             14_239_897,
             "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
-        ),
-    },
-    "webgpu": {
-        "module": RuntimeFile(
-            "ort.jspi.bundle.min.mjs",
-            115_872,
-            "07ec090355e11b342c95436db54da2d0c2bd5b1d319745bfd3337e6bdcf170ac",
-        ),
-        "binary": RuntimeFile(
-            "ort-wasm-simd-threaded.jspi.wasm",
-            16_758_545,
-            "a54c76f86b0f0d9572380cf1c6292a7b3903716ffcbcd6b0e5c7050bf430eb93",
         ),
     },
 }

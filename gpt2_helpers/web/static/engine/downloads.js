@@ -93,10 +93,10 @@ async function read(file, attempt, progress) {
     // A damaged file may come from the browser's HTTP cache: it is not asked again.
     response = await fetch(file.url, { cache: attempt > 1 ? "reload" : "default" });
   } catch {
-    throw new EngineError(`${name} cannot be loaded: check the connection.`, true);
+    throw new EngineError(`The file ${name} cannot be loaded: check the connection.`, true);
   }
   if (!response.ok) {
-    const error = new EngineError(`${name} cannot be loaded: the site answered with status ${response.status}.`);
+    const error = new EngineError(`The file ${name} cannot be loaded: the site answered with status ${response.status}.`);
     error.isFinal = response.status < 500;
     throw error;
   }
@@ -111,13 +111,15 @@ async function read(file, attempt, progress) {
       progress.add({ fetched: value.length });
     }
   } catch {
-    throw new EngineError(`${name} was not loaded completely: check the connection.`, true);
+    throw new EngineError(`The file ${name} was not loaded completely: check the connection.`, true);
   }
   if (size === file.size && (await isIntact(bytes, file))) return bytes;
+  const problem = size === file.size
+    ? "its hash is wrong"
+    : `it has ${size.toLocaleString("en")} bytes instead of ${file.size.toLocaleString("en")}`;
   throw new EngineError(
-    `${name} is damaged on this site: it has ${size.toLocaleString("en")} bytes, of which ` +
-      `${file.size.toLocaleString("en")} with another hash are expected. Reload the page if the site was just ` +
-      "updated; otherwise its owner must upload the file again.",
+    `The file ${name} is damaged on this site: ${problem}. Reload the page if the site was just updated; ` +
+      "otherwise its owner must upload the file again.",
   );
 }
 

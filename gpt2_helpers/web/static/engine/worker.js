@@ -5,7 +5,7 @@ import { Decoder } from "./decoder.js";
 import { fetchFiles } from "./downloads.js";
 import { Engine } from "./engine.js";
 import { EngineError, explained } from "./errors.js";
-import { chooseBuild, openModel } from "./runtime.js";
+import { openModel } from "./runtime.js";
 import { Tokenizer } from "./tokenizer.js";
 
 let engine = null;
@@ -64,8 +64,7 @@ async function beforePass() {
 // Loads the model of a site. `site` is site.json, `base` the address of its folder.
 async function load({ site, base }, onProgress) {
   const { model, runtime, preset } = site;
-  const name = await chooseBuild(runtime.builds);
-  const build = runtime.builds[name];
+  const build = runtime.builds.wasm;
   const at = (folder, file) => ({ ...file, url: new URL(folder + file.name, base).href });
   const module = at(runtime.folder, build.module);
   const isOwn = new URL(module.url).origin === location.origin;
@@ -79,7 +78,6 @@ async function load({ site, base }, onProgress) {
   const bytes = (file) => found.get(files[file].url);
   const weights = model.files.filter(({ name: file }) => file.endsWith(".bin"));
   const opened = await openModel({
-    name,
     // A module of another site must be the one whose hash was checked.
     moduleUrl: isOwn ? module.url : URL.createObjectURL(new Blob([bytes("module")], { type: "text/javascript" })),
     binary: bytes("binary"),
@@ -94,5 +92,5 @@ async function load({ site, base }, onProgress) {
     throw new EngineError(error.message);
   }
   engine = new Engine(tokenizer, new Decoder(opened.run, model.config), model, preset, beforePass);
-  return { build: name, threads: opened.threads };
+  return { threads: opened.threads };
 }
