@@ -154,6 +154,21 @@ def test_tab_suggests_continuations(opened: OpenPage) -> None:
     assert page.input_value("#editor") == f"{PROMPT}{chosen}"
 
 
+def test_the_likeliest_next_tokens_are_listed(opened: OpenPage) -> None:
+    tokens = opened.page.evaluate(
+        """async (text) => {
+          const { nextTokens } = await import("./static/transport.js");
+          return nextTokens(text, []);
+        }""",
+        PROMPT,
+    )
+    assert len(tokens) == 10
+    probabilities = [token["probability"] for token in tokens]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1
+    assert " the" in [token["text"] for token in tokens]
+
+
 def test_stop_ends_a_text(opened: OpenPage) -> None:
     page = opened.page
     opened.set_slider("max_new_tokens", 300)

@@ -52,6 +52,10 @@ export function score(text, _, signal) {
   return ask("score", { text }, signal);
 }
 
+export function nextTokens(text, ids, _, signal) {
+  return ask("nextTokens", { text, ids }, signal);
+}
+
 // Computes a prompt in advance, once the user has stopped typing.
 export function prepare(text) {
   clearTimeout(prepareTimer);

@@ -2,6 +2,7 @@
 
 import { encodePrompt } from "./prompts.js";
 import { randomSeed } from "./random.js";
+import { highest } from "./sampler.js";
 import { sentenceEnds } from "./sentences.js";
 import { Sequence } from "./sequence.js";
 import { isBlank, trimEnd, trimStart } from "./whitespace.js";
@@ -67,7 +68,8 @@ export class Engine {
     for (let at = all.length - ids.length; at < all.length; at += 1) {
       // A window of the context's size moves by half of it.
       if (at - start > decoder.contextSize) start += Math.max(1, decoder.contextSize >> 1);
-      logprobs.push(logProbability(await decoder.logits(all.slice(start, at), this.beforePass), all[at]));
+      const logits = await decoder.logits(all.slice(start, at), this.beforePass);
+      logprobs.push(logProbabilities(logits)(all[at]));
     }
     const total = logprobs.reduce((sum, logprob) => sum + logprob, 0);
     const perplexity = Math.exp(-total / ids.length);
@@ -79,6 +81,22 @@ export class Engine {
       perplexity: Number.isFinite(perplexity) ? perplexity : null,
       bits_per_byte: -total / Math.LN2 / utf8.encode(text).length,
     };
+  }
+
+  // Returns [{id, text, probability}, ...], the likeliest next tokens of a text, as /api/next-tokens
+  // does. `ids` are those of an incomplete character after it.
+  async nextTokens({ text, ids = [], count = 10 }) {
+    const { tokenizer, decoder } = this;
+    const encoded = encodePrompt(tokenizer, text, this.model.prompt_prefix, "");
+    const prompt = { ...encoded, ids: [...encoded.ids, ...ids] };
+    const { context } = new Sequence(tokenizer, decoder.contextSize, prompt, {}, 0, 0);
+    const logits = await decoder.logits(context, this.beforePass);
+    const logprobs = logProbabilities(logits);
+    return highest(logits, count).map((id) => ({
+      id,
+      text: id === tokenizer.endOfText ? "" : completeText([...ids, id], tokenizer),
+      probability: Math.exp(logprobs(id)),
+    }));
   }
 
   // Computes the keys and values of a prompt, so that generating from it starts at once.
@@ -122,12 +140,22 @@ export function firstLine(text, isComplete) {
   return start + trimEnd(line);
 }
 
-// The natural logarithm of the probability of an id.
-export function logProbability(logits, id) {
+// Returns a function from an id to the natural logarithm of its probability.
+function logProbabilities(logits) {
   let maximum = -Infinity, sum = 0;
   for (const logit of logits) maximum = Math.max(maximum, logit);
   for (const logit of logits) sum += Math.exp(logit - maximum);
-  return logits[id] - maximum - Math.log(sum);
+  return (id) => logits[id] - maximum - Math.log(sum);
+}
+
+// The text of ids; null if a character of it is incomplete.
+function completeText(ids, tokenizer) {
+  const bytes = ids.flatMap((id) => [...(tokenizer.tokens[id] ?? [0xff])]);
+  try {
+    return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true }).decode(Uint8Array.from(bytes));
+  } catch {
+    return null;
+  }
 }
 
 function tokenTexts(ids, tokenizer) {

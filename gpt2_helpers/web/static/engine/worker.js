@@ -21,6 +21,7 @@ const methods = {
   },
   complete: (request) => engine.complete(request),
   score: ({ text }) => engine.score(text),
+  nextTokens: (request) => engine.nextTokens(request),
   prepare: ({ text }) => engine.prepare(text),
 };
 
