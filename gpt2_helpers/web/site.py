@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gpt2_helpers.config import PRESET
-from gpt2_helpers.system.files import atomic_write_text, copy_file, drain
-from gpt2_helpers.web.browser_runtime import FOLDER
+from gpt2_helpers.config import PRESET, RunConfig
+from gpt2_helpers.session import Session
+from gpt2_helpers.system.files import atomic_write_text, copy_file, drain, ignore
+from gpt2_helpers.web.browser_runtime import FOLDER, add_runtime
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.model_info import ModelInfo, option_info
 from gpt2_helpers.web.page import STATIC, Page
@@ -43,21 +45,56 @@ CONTENT_SECURITY_POLICY = (
 _NOT_IN_SITE = ("api.js", "preview.svg", "engine/service_worker.js")
 
 
-def write_site(out: Path, info: ModelInfo, runtime: dict[str, Any], trained_from: str = "") -> None:
-    """Write a site around a model.
+def complete_site(
+    out: Path,
+    run: RunConfig,
+    pretrained: bool = False,
+    runtime: str | None = None,
+    on_status: Callable[[str], None] = ignore,
+) -> None:
+    """Write a site around a model that was exported into its folder `model`.
+
+    Args:
+        out: The folder of the site.
+        run: The options of the run: `run_name` and `checkpoint_dir`, or `model_name` and
+            `model_dir`.
+        pretrained: Whether it is the pretrained model `run.model_name` instead of the run.
+        runtime: Where ONNX Runtime Web is; see `add_runtime`.
+        on_status: Called with a line of text before something is fetched.
+
+    Raises:
+        CheckpointError: The run or model cannot be read.
+        DownloadError: The runtime cannot be fetched.
+        OptionError: `runtime` is not a folder with the runtime.
+        OSError: A file cannot be read or written.
+
+    Example:
+        complete_site(Path("site"), RunConfig(run_name="run1"))
+    """
+    session = Session()
+    if pretrained:
+        session.load_pretrained(run.model_name, run.model_dir)
+    else:
+        session.load_run(run.run_name, run.checkpoint_dir)
+    write_site(out, ModelInfo.of(session), add_runtime(out, runtime, on_status))
+
+
+def write_site(out: Path, info: ModelInfo, runtime: dict[str, Any]) -> None:
+    """Write a site around a model. The page says what the model was trained on if model.json does.
 
     Args:
         out: The folder, whose folder `model` has the exported model.
         info: The model's description.
         runtime: What `add_runtime` returned.
-        trained_from: What the model was trained on, in words, to be shown on the page. Defaults to
-            nothing.
 
     Raises:
         OSError: A file cannot be read or written.
     """
     config = ServeConfig()
-    description = info.description + (f", trained on {trained_from}" if trained_from else "")
+    model = json.loads((out / MODEL / "model.json").read_text(encoding="utf-8"))
+    description = info.description
+    if dataset := model.get("dataset"):
+        description += f", trained on {dataset}"
     fields = {field.name: field for field in RequestParser(config).generate_fields}
     site = {
         "info": {
@@ -68,7 +105,7 @@ def write_site(out: Path, info: ModelInfo, runtime: dict[str, Any], trained_from
             "options": [option_info(fields[name]) for name in OPTIONS],
         },
         "folder": MODEL,
-        "model": json.loads((out / MODEL / "model.json").read_text(encoding="utf-8")),
+        "model": model,
         "runtime": runtime,
         "preset": {name: getattr(PRESET, name) for name in COMPLETION_OPTIONS},
     }

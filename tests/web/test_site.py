@@ -10,22 +10,24 @@ from typing import Any
 
 import pytest
 
+from gpt2_helpers.config import RunConfig
 from gpt2_helpers.web.browser_runtime import add_runtime
 from gpt2_helpers.web.model_info import ModelInfo
 from gpt2_helpers.web.page import STATIC
-from gpt2_helpers.web.site import write_site
+from gpt2_helpers.web.site import complete_site, write_site
 
 INFO = ModelInfo("run1", "GPT-2, finetuned on custom text", 124_000_000, 1024, "int8")
 OWN = {"folder": "runtime/", "builds": {"wasm": {"module": {"name": "ort.js"}}}}
 
 
-def write(out: Path, runtime: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+def write(out: Path, runtime: dict[str, Any] | None = None, dataset: str = "") -> dict[str, Any]:
     """Write a site with an empty model; returns site.json."""
     (out / "model").mkdir(exist_ok=True)
-    (out / "model" / "model.json").write_text(json.dumps({"files": [], "prompt_prefix": "<"}))
+    model = {"files": [], "prompt_prefix": "<", **({"dataset": dataset} if dataset else {})}
+    (out / "model" / "model.json").write_text(json.dumps(model))
     (out / "runtime").mkdir(exist_ok=True)
     (out / "runtime" / "ort.js").touch()
-    write_site(out, INFO, runtime or OWN, **options)
+    write_site(out, INFO, runtime or OWN)
     site: dict[str, Any] = json.loads((out / "site.json").read_text(encoding="utf-8"))
     return site
 
@@ -76,14 +78,12 @@ def test_pages_have_a_policy_without_inline_scripts(tmp_path: Path) -> None:
 
 
 def test_the_description_has_the_options_of_the_engine(tmp_path: Path) -> None:
-    site = write(tmp_path, trained_from="letters of the 19th century")
+    site = write(tmp_path, dataset="letters.txt")
     names = [option["name"] for option in site["info"]["options"]]
     assert {"max_new_tokens", "temperature", "top_k", "finish_sentence"} <= set(names)
     assert not {"regex", "choices", "best_of"} & set(names)
     assert site["info"]["models"] == ["run1"]
-    assert site["info"]["description"].endswith(
-        "custom text, trained on letters of the 19th century"
-    )
+    assert site["info"]["description"].endswith("custom text, trained on letters.txt")
     assert site["model"]["prompt_prefix"] == "<"
     assert site["preset"]["top_k"] == 40
     assert "trained on letters" in (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def test_the_service_worker_changes_with_the_files(tmp_path: Path) -> None:
     assert not [name for name in files if not (tmp_path / name).exists()]
     write(tmp_path)
     assert (tmp_path / "sw.js").read_text(encoding="utf-8") == first
-    write(tmp_path, trained_from="other texts")
+    write(tmp_path, dataset="other.txt")
     assert (tmp_path / "sw.js").read_text(encoding="utf-8") != first
 
 
@@ -116,3 +116,11 @@ def test_a_page_names_the_cdn_of_its_runtime(tmp_path: Path, page: str) -> None:
         .splitlines()[0]
         .split("static/engine/runtime.js")[0]
     )
+
+
+def test_the_page_of_a_pretrained_model_names_it(tmp_path: Path) -> None:
+    write(tmp_path)
+    complete_site(tmp_path, RunConfig(model_name="tiny"), pretrained=True, runtime="cdn")
+    site = json.loads((tmp_path / "site.json").read_text(encoding="utf-8"))
+    assert site["info"]["name"] == "tiny"
+    assert site["info"]["example_prompts"]
