@@ -12,7 +12,8 @@ import importlib
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,15 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Control characters, line and paragraph separators, changes of direction, lone surrogates.
 _NOT_PRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# In other errors of TensorFlow, such as InternalError: a copy to a full GPU, CUDA's libraries and
+# its driver, and programs of XLA.
+_OUT_OF_GPU_MEMORY = re.compile(
+    "Dst tensor is not initialized|CU[A-Z]+_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY"
+    "|cudaErrorMemoryAllocation|RESOURCE_EXHAUSTED|out of memory|OOM when allocating"
+    "|failed to (allocate|alloc) .*memory|failed to create cublas handle",
+    re.IGNORECASE,
+)
 
 
 class Gpt2Error(Exception):
@@ -54,6 +64,10 @@ class BigQueryError(Gpt2Error):
 
 class DriveError(Gpt2Error):
     """Google Drive is not mounted, is full, or lacks a file."""
+
+
+class GradientOverflowError(Gpt2Error):
+    """Gradients overflow in fp16 at every loss scale."""
 
 
 class OutOfMemoryError(Gpt2Error, MemoryError):
@@ -154,8 +168,37 @@ def write_problem(path: str | Path, error: OSError, alternative: str) -> str:
 
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error means that the GPU or the machine ran out of memory."""
-    # TensorFlow's error is recognized by name, since many commands do not load TensorFlow.
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    # TensorFlow's errors are recognized by name, since many commands do not load TensorFlow.
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    is_tensorflows = type(error).__module__.partition(".")[0] == "tensorflow"
+    return is_tensorflows and bool(_OUT_OF_GPU_MEMORY.search(str(error)))
+
+
+@contextmanager
+def explain_out_of_memory(explanation: Callable[[], str]) -> Iterator[None]:
+    """Raise errors of exhausted memory as OutOfMemoryError.
+
+    Args:
+        explanation: Called then: when it happened, and what to do, to follow "out of memory".
+
+    Raises:
+        OutOfMemoryError: Memory ran out. One that is raised inside is not changed.
+
+    >>> with explain_out_of_memory(lambda: "while loading: use a smaller model"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    ...
+    gpt2_helpers.errors.OutOfMemoryError: out of memory while loading: use a smaller model
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"out of memory {explanation()}") from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

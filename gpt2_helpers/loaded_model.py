@@ -22,7 +22,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import BUNDLED_MODEL, INFERENCE_PRECISIONS
 from gpt2_helpers.data.formats import is_table
-from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+from gpt2_helpers.errors import CheckpointError, OptionError, explain_out_of_memory, nearest
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
 from gpt2_helpers.system import device
@@ -165,7 +165,8 @@ def _load(
     if runs_on_tflite(decoding_precision):
         model = load_for_inference(folder, training_precision, decoding_precision, checkpoint)
     else:
-        model = load_model(folder, training_precision, checkpoint)
+        with explain_out_of_memory(lambda: f"while {folder} was loaded: use a smaller model"):
+            model = load_model(folder, training_precision, checkpoint)
         model.decoding_precision = decoding_precision
     if tokenizer.n_vocab > model.config.n_vocab:
         raise CheckpointError(

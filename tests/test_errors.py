@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from gpt2_helpers.errors import (
     CheckpointError,
@@ -20,9 +21,12 @@ from gpt2_helpers.errors import (
     Gpt2Error,
     MissingPackageError,
     OptionError,
+    OutOfMemoryError,
     brief,
     brief_repr,
+    explain_out_of_memory,
     import_optional,
+    is_out_of_memory,
     nearest,
     write_problem,
 )
@@ -41,6 +45,57 @@ def test_all_errors_have_one_base_class(kind: type[Gpt2Error]) -> None:
 def test_errors_are_also_standard_exceptions() -> None:
     assert issubclass(OptionError, ValueError)
     assert issubclass(MissingPackageError, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), True),
+        (tf.errors.InternalError(None, None, "Dst tensor is not initialized."), True),
+        (
+            tf.errors.InternalError(
+                None, None, "failed to create cublas handle: CUBLAS_STATUS_ALLOC_FAILED"
+            ),
+            True,
+        ),
+        (tf.errors.UnknownError(None, None, "CUDNN_STATUS_ALLOC_FAILED in cuda_dnn.cc"), True),
+        (
+            tf.errors.InternalError(
+                None, None, "failed to allocate 2.0GiB: CUDA_ERROR_OUT_OF_MEMORY: out of memory"
+            ),
+            True,
+        ),
+        (
+            tf.errors.InternalError(
+                None, None, "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"
+            ),
+            True,
+        ),
+        (tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc"), False),
+        (tf.errors.InvalidArgumentError(None, None, "shapes do not match"), False),
+        (ValueError("the text says: out of memory"), False),
+        (None, False),
+    ],
+)
+def test_every_form_of_exhausted_memory_is_recognized(
+    error: Exception | None, expected: bool
+) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def test_exhausted_memory_is_explained() -> None:
+    def explain(error: Exception) -> None:
+        with explain_out_of_memory(lambda: "while loading: use a smaller model"):
+            raise error
+
+    full = tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
+    with pytest.raises(OutOfMemoryError, match=r"^out of memory while loading: use a smaller"):
+        explain(full)
+    with pytest.raises(OutOfMemoryError, match=r"^lower sample_num$"):
+        explain(OutOfMemoryError("lower sample_num"))
+    with pytest.raises(KeyError):
+        explain(KeyError("x"))
 
 
 @pytest.mark.parametrize(

@@ -84,13 +84,16 @@ def _overview_lines(checkpoint_dir: Path, model_dir: Path) -> list[str]:
 def _models_that_fit(precision: str) -> list[str]:
     """Which models can be finetuned here; empty if the memory size is unknown."""
     from gpt2_helpers.generation.memory import available_memory
+    from gpt2_helpers.system.device import gpus
     from gpt2_helpers.training.memory import fit_models, sample_settings
 
     available, location = available_memory()
     if available is None:
         return []
     samples = sample_settings(RunConfig(), "auto")
-    fits = fit_models(available, precision=precision, location=location, samples=samples)
+    fits = fit_models(
+        available, precision=precision, location=location, samples=samples, on_gpu=bool(gpus())
+    )
     return [
         f"finetuning with default options, including samples, in {memory_size(available)}:",
         *(f"  {fit.line}{_time_note(fit, precision)}{_as_options(fit.changes)}" for fit in fits),

@@ -45,13 +45,13 @@ def fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
 
 def estimate_fits(finetune: FinetuneConfig, samples: SampleSettings | None) -> dict[str, ModelFit]:
     """Return by name how each model fits into memory; empty if the memory is unknown."""
-    from gpt2_helpers.system.device import choose_precision
+    from gpt2_helpers.system.device import choose_precision, gpus
 
     available, location = available_memory()
     if available is None:
         return {}
     precision = choose_precision(finetune.precision)
-    fits = fit_models(available, finetune, precision, location, samples)
+    fits = fit_models(available, finetune, precision, location, samples, bool(gpus()))
     return {fit.name: fit for fit in fits}
 
 

@@ -19,7 +19,6 @@ from gpt2_helpers.generation.result import (
 )
 from gpt2_helpers.generation.sentences import SentenceFinisher
 from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
-from gpt2_helpers.types import Floats
 
 BLANK_RETRIES = 20  # how often a text that came out blank is generated again
 
@@ -213,19 +212,15 @@ class ContinuousBatch:
                 if not sequence.is_prefilling:
                     ids[slot] = sequence.ids[-1]
                     uniform_samples[slot] = sequence.random.random(dtype=np.float32)
-        adjust = (
-            self._adjust if any(sequence and sequence.processors for sequence in slots) else None
-        )
+        adjust = {
+            slot: sequence.processors.apply
+            for slot, sequence in enumerate(slots)
+            if sequence is not None and sequence.processors and not sequence.is_prefilling
+        }
         next_ids = self._decoder.step(ids, positions, uniform_samples, configs, adjust)
         for slot, sequence in enumerate(slots):
             if sequence is not None and not sequence.is_prefilling:
                 yield from self._append(slot, sequence, int(next_ids[slot]))
-
-    def _adjust(self, logits: Floats) -> None:
-        """Apply the processors of each sequence to its row of logits (row, n_vocab)."""
-        for sequence, row in zip(self._slots, logits, strict=False):
-            if sequence is not None and not sequence.is_prefilling and sequence.processors:
-                sequence.processors.apply(row)
 
     def _start(self, sequence: Sequence) -> None:
         sequence.processors = Processors(

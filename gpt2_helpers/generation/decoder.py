@@ -7,7 +7,7 @@ one while the other rows continue.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -175,7 +175,7 @@ class Decoder(ABC):
         positions: NDArray[np.int32],
         uniform_samples: NDArray[np.float32],
         configs: Sequence[SamplingConfig],
-        adjust: Callable[[Floats], None] | None = None,
+        adjust: Mapping[int, Callable[[Floats], None]] | None = None,
     ) -> NDArray[np.int32]:
         """Run one decode step and sample the next id of each row.
 
@@ -184,15 +184,16 @@ class Decoder(ABC):
             positions: The positions of these ids (row).
             uniform_samples: A random number in [0, 1) for each row (row).
             configs: Sampling options of each row (row).
-            adjust: Changes the logits (row, n_vocab) in place before an id is sampled from them.
+            adjust: By row, what changes its logits (n_vocab) in place before an id is sampled.
 
         Returns:
             The next ids (row).
         """
         logits = self.logits(ids, positions)
-        if adjust is not None:
+        if adjust:
             logits = logits.copy()  # TensorFlow's may be read-only
-            adjust(logits)
+            for row, change in adjust.items():
+                change(logits[row])
         return sample_next_tokens_by_row(logits, uniform_samples, configs)
 
     def logits(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from gpt2_helpers.errors import is_out_of_memory
 from gpt2_helpers.generation import tflite
 from gpt2_helpers.generation.decoder import (
     TFLITE_PRECISIONS,
@@ -14,7 +15,7 @@ from gpt2_helpers.generation.decoder import (
     row_capacity,
 )
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
-from gpt2_helpers.system import device
+from gpt2_helpers.system import device, xla
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -104,6 +105,15 @@ class DecoderPool:
 
         full = cast("GPT2", model)  # an InferenceModel is only made if TensorFlow Lite decodes it
         weights = shared or TfWeights(full, tf.as_dtype(key.precision))
+        if xla.is_enabled():
+            from gpt2_helpers.generation.xla_decoder import XlaDecoder
+
+            try:
+                return XlaDecoder(full, key.batch_size, key.capacity, weights)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                xla.give_up(error)
         return TfDecoder(full, key.batch_size, key.capacity, weights)
 
     def _weights(self, precision: str) -> Any:

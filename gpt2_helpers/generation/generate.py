@@ -6,11 +6,11 @@ import secrets
 import warnings
 from collections import abc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.errors import OutOfMemoryError, is_out_of_memory
+from gpt2_helpers.errors import explain_out_of_memory
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence, check_prompt_fits
 from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.generation.decoders import DecoderPool
@@ -115,7 +115,7 @@ def stream(
     chosen = [BestOf(config, order * config.nsamples) for order in range(len(prompts))]
     longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
     config = replace(config, length=config.length + longest_hidden)
-    with _explain_out_of_memory(config):
+    with explain_out_of_memory(partial(_memory_advice, config)):
         batch_size = max(1, min(config.batch_size, len(prompts) * config.n_candidates))
         longest = max((len(prompt.ids) for prompt in encoded), default=0)
         precision = inference_dtype(model, config, batch_invariant)
@@ -123,7 +123,7 @@ def stream(
         batch = ContinuousBatch(decoders.get(batch_size, length, precision), tokenizer)
     try:
         while True:
-            with _explain_out_of_memory(config):
+            with explain_out_of_memory(partial(_memory_advice, config)):
                 while batch.n_free and (sequence := next(waiting, None)) is not None:
                     batch.add(sequence)
                 if not batch.n_active:
@@ -160,14 +160,8 @@ def _sequences(
                 )
 
 
-@contextmanager
-def _explain_out_of_memory(config: SamplingConfig) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemoryError(
-            f"out of memory with batch_size={config.batch_size} and length={config.length}: "
-            "lower one of them, or use a smaller model"
-        ) from error
+def _memory_advice(config: SamplingConfig) -> str:
+    return (
+        f"with batch_size={config.batch_size} and length={config.length}: lower one of them, or "
+        "use a smaller model"
+    )

@@ -30,6 +30,12 @@ BLOCK = 64  # ids
 MIN_PARALLEL_LOGITS = 200_000  # smallest size at which a second thread pays off
 _SMALLEST = float(np.finfo(np.float32).tiny)
 MIN_TEMPERATURE = 1e-6  # lower values overflow fp32 and would not change the ids
+# Noise: added to the number of a block, so that its noise is independent of that of any id; the
+# multiplier of ids; shifts and multipliers of the hash; and the largest random number.
+BLOCK_NOISE = 1 << 30
+GOLDEN_RATIO = 0x9E3779B1
+HASH_ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))
+MAX_UNIFORM = 1.0 - 2.0**-24
 
 
 def sample_next_tokens(logits: Floats, uniform_samples: Floats, config: SamplingConfig) -> Ids:
@@ -201,8 +207,7 @@ def _sample_all(weights: Floats, uniform_samples: Floats) -> Ids:
     with np.errstate(divide="ignore"):  # log(0) is minus infinity
         sums = np.log(blocks.sum(axis=-1))
         numbers = np.arange(sums.shape[-1], dtype=np.int32)[None]
-        # Offset from ids, so that a block's noise is independent of that of any id.
-        block = _sample(sums, numbers + np.int32(1 << 30), uniform_samples)
+        block = _sample(sums, numbers + np.int32(BLOCK_NOISE), uniform_samples)
         inside = np.log(np.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
     ids = (block[:, None] * BLOCK + np.arange(BLOCK)).astype(np.int32)  # (batch, BLOCK)
     return _pick(ids, _sample(inside, ids, uniform_samples))
@@ -293,7 +298,7 @@ def _sample(scaled: Floats, ids: Ids, uniform_samples: Floats) -> NDArray[np.int
     """Sample an index (rows) of scaled logits (rows, n). The noise depends on ids, (rows, n) or
     (1, n), and not on the index, since rounding may change the order."""
     row = _hash(np.asarray(uniform_samples, np.float32).view(np.uint32))[:, None]
-    uniform = _uniform(_hash(row + ids.astype(np.uint32) * np.uint32(0x9E3779B1)))  # golden ratio
+    uniform = _uniform(_hash(row + ids.astype(np.uint32) * np.uint32(GOLDEN_RATIO)))
     noise = -np.log(-np.log1p(-uniform))
     chosen: NDArray[np.intp] = (scaled + noise).argmax(axis=-1)
     return chosen
@@ -302,12 +307,12 @@ def _sample(scaled: Floats, ids: Ids, uniform_samples: Floats) -> NDArray[np.int
 def _uniform(bits: NDArray[np.uint32]) -> Floats:
     """Random bits -> numbers in (0, 1), with full precision near 0 and never rounded to 1."""
     uniform = (bits.astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
-    return np.minimum(uniform, np.float32(1.0 - 2.0**-24))
+    return np.minimum(uniform, np.float32(MAX_UNIFORM))
 
 
 def _hash(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """A bijective hash of uint32: MurmurHash3's finalizer with the multipliers of Wellons's
     lowbias32."""
-    for shift, multiplier in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+    for shift, multiplier in HASH_ROUNDS:
         numbers = (numbers ^ (numbers >> np.uint32(shift))) * np.uint32(multiplier)
     return numbers

@@ -1,8 +1,9 @@
 """Causal self-attention: in one block, or in blocks of queries with a gradient of its own.
 
 Tensors in, a tensor out. A block of queries skips the keys that come after it, which saves nearly
-half of all FLOPs and attention weights. For the backward pass only the attention weights are kept;
-TensorFlow's gradient also keeps the scores with and without a mask.
+half of all FLOPs and attention weights. A GPU computes one block, since it would wait for the start
+of many small operations. For the backward pass only the attention weights are kept; TensorFlow's
+gradient also keeps the scores with and without a mask.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from gpt2_helpers.model.block_sizes import QUERIES
 from gpt2_helpers.model.layers import dropout
+from gpt2_helpers.system import device
 
 MASKED = -1e9  # finite, since the softmax of a row of minus infinities is NaN
 
@@ -32,12 +34,14 @@ def additive_masks(time: int, starts: tf.Tensor | None = None) -> list[tf.Tensor
     Returns:
         Masks of (queries, keys), or with `starts` (batch, 1, queries, keys).
     """
-    masks = []
-    for first, last in itertools.pairwise([*range(0, time, QUERIES), time]):
-        keys = tf.range(last)
-        hidden = keys > tf.range(first, last)[:, None]  # (queries, keys)
+    masks, steps = [], _positions(time)
+    block = time if device.gpus() else QUERIES
+    for first, last in itertools.pairwise([*range(0, time, block), time]):
+        keys = steps[:last]
+        hidden = keys > steps[first:last, None]  # (queries, keys)
         if starts is not None:
-            hidden |= keys < starts[:, None, first:last, None]  # (batch, 1, queries, keys)
+            # (batch, 1, queries, keys)
+            hidden |= keys < tf.cast(starts, steps.dtype)[:, None, first:last, None]
         masks.append(tf.where(hidden, MASKED, 0.0))
     return masks
 
@@ -104,9 +108,11 @@ def causal_attention(
 def causal_mask(time: tf.Tensor, starts: tf.Tensor | None = None) -> tf.Tensor:
     """(time, time), or with `starts` (batch, 1, time, time): True where the key is not later than
     the query, and in the same document."""
-    steps = tf.range(time)
+    steps = _positions(time)
     mask = steps[:, None] >= steps[None, :]
-    return mask if starts is None else mask & (steps >= starts[:, None, :, None])
+    if starts is None:
+        return mask
+    return mask & (steps >= tf.cast(starts, steps.dtype)[:, None, :, None])
 
 
 def dot_product_attention(
@@ -137,6 +143,11 @@ def dot_product_attention(
     scores = tf.where(mask, tf.cast(scores, tf.float32), tf.constant(MASKED))
     weights = tf.cast(tf.nn.softmax(scores), value.dtype)  # (batch, head, time, keys)
     return tf.matmul(dropout(weights, dropout_rate, seed, salt), value)
+
+
+def _positions(time: tf.Tensor | int) -> tf.Tensor:
+    """0 to time - 1 (time), in fp32: even on a GPU, TensorFlow compares int32 in main memory."""
+    return tf.cast(tf.range(time), tf.float32)
 
 
 def _attention_weights(query: tf.Tensor, key: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

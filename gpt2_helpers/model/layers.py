@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
+from gpt2_helpers.system import xla
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -140,8 +141,11 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.
         [(count + 1) // 2], seed + [0, salt * 65536], None, None, tf.int32, alg="philox"
     )
     bits = tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count]
-    keep = tf.cast(bits, tf.int32) >= round(rate * 65536)
-    return x * tf.cast(tf.reshape(keep, tf.shape(x)), x.dtype) * tf.cast(1 / (1 - rate), x.dtype)
+    # As uint16: even on a GPU, TensorFlow compares int32 in main memory.
+    keep = bits >= tf.constant(min(round(rate * 65536), 65535), tf.uint16)
+    dropped = x * tf.cast(tf.reshape(keep, tf.shape(x)), x.dtype)
+    dropped.set_shape(x.shape)
+    return dropped * tf.cast(1 / (1 - rate), x.dtype)
 
 
 def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -167,5 +171,10 @@ def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def scatter_add(tensor: tf.Tensor, indices: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
-    """As `tf.tensor_scatter_nd_add`, but in place if nothing else needs `tensor`."""
+    """As `tf.tensor_scatter_nd_add`, but in place if nothing else needs `tensor`.
+
+    XLA has no kernel for the operation that does this, and works in place by itself.
+    """
+    if xla.is_tracing():
+        return tf.tensor_scatter_nd_add(tensor, indices, updates)
     return tf.raw_ops.ScatterNdNonAliasingAdd(input=tensor, indices=indices, updates=updates)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from gpt2_helpers.model.block_sizes import LOSS_IDS, LOSS_TOKENS, LOSS_TOKENS_SAVING
 from gpt2_helpers.model.layers import scatter_add
+from gpt2_helpers.system import xla
 
 
 def mean_cross_entropy(
@@ -84,6 +85,8 @@ def _loss_and_gradients(
     block: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """The sum of the losses and its gradients for hidden and, in fp32, for embeddings."""
+    if xla.is_tracing():
+        return _unrolled_loss_and_gradients(hidden, embeddings, targets, train_embeddings, block)
     tokens, n_embd = tf.shape(hidden)[0], hidden.shape[-1]
     d_hidden = tf.TensorArray(
         hidden.dtype,
@@ -118,6 +121,28 @@ def _loss_and_gradients(
         parallel_iterations=1,
     )
     return total, d_hidden.concat(), d_embeddings if train_embeddings else None
+
+
+def _unrolled_loss_and_gradients(
+    hidden: tf.Tensor,
+    embeddings: tf.Tensor,
+    targets: tf.Tensor,
+    train_embeddings: bool,
+    block: int,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """The same without a loop: in XLA's loops all blocks would have to be of one size."""
+    total, d_hidden = tf.zeros([]), []
+    d_embeddings = tf.zeros(embeddings.shape) if train_embeddings else None
+    for first in range(0, hidden.shape[0], block):
+        block_hidden = hidden[first : first + block]
+        losses, d_logits = _losses_and_d_logits(
+            block_hidden, embeddings, targets[first : first + block]
+        )
+        total += tf.reduce_sum(losses)
+        d_hidden.append(tf.matmul(d_logits, embeddings, transpose_a=True))
+        if d_embeddings is not None:
+            d_embeddings += tf.cast(tf.matmul(d_logits, block_hidden), tf.float32)
+    return total, tf.concat(d_hidden, 0), d_embeddings
 
 
 def _add_d_embeddings(d_embeddings: tf.Tensor, d_logits: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:

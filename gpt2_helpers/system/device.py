@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system import unused_devices
 from gpt2_helpers.system.sizes import memory_size
 
 if TYPE_CHECKING:
@@ -40,14 +42,27 @@ class Gpu:
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs that TensorFlow can use. Loads TensorFlow only if there may be one."""
-    found: list[Gpu] = []
-    if _without_gpus or not may_have_gpus():
-        return ()
+    """The GPUs that TensorFlow can use. Loads TensorFlow only if there may be one.
 
+    The first call warns of a GPU or TPU that TensorFlow cannot use.
+    """
+    if _without_gpus:
+        return ()
+    found = _find_gpus() if may_have_gpus() else ()
+    if not found and (line := unused_devices.advice()):
+        warnings.warn(line, stacklevel=2)
+    return found
+
+
+def _find_gpus() -> tuple[Gpu, ...]:
     import tensorflow as tf
 
+    found: list[Gpu] = []
     for index, physical in enumerate(tf.config.list_physical_devices("GPU")):
+        # Other notebooks and servers may use the same GPU, of which TensorFlow would take all the
+        # memory. A program that has used the GPU before has decided already.
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(physical, True)
         details = tf.config.experimental.get_device_details(physical)
         found.append(
             Gpu(

@@ -83,6 +83,7 @@ def finetuning_bytes(
     finetune: FinetuneConfig,
     precision: str,
     samples: SampleSettings | None = None,
+    on_gpu: bool = False,
 ) -> int:
     """Estimate the peak memory of finetuning, on each device.
 
@@ -91,6 +92,7 @@ def finetuning_bytes(
         finetune: The training options.
         precision: float32, bfloat16 or float16.
         samples: The samples generated between steps, if any.
+        on_gpu: Whether a GPU trains, which computes attention in one block.
 
     Returns:
         Bytes.
@@ -101,7 +103,7 @@ def finetuning_bytes(
         1.9
     """
     between_steps = _bytes_between_steps(model, finetune, precision)
-    step = between_steps + _bytes_of_a_step(model, finetune, precision)
+    step = between_steps + _bytes_of_a_step(model, finetune, precision, on_gpu)
     if samples is None:
         return int(step)
     sampling = generation_bytes(
@@ -166,7 +168,9 @@ def _optimizer_numbers(model: ModelConfig, finetune: FinetuneConfig, trained: in
     return OPTIMIZER_SLOTS[finetune.optimizer] * trained
 
 
-def _bytes_of_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: str) -> int:
+def _bytes_of_a_step(
+    model: ModelConfig, finetune: FinetuneConfig, precision: str, on_gpu: bool
+) -> int:
     """Gradients, activations and the loss's tensors, at the peak of a step."""
     width = BYTES_PER_NUMBER[precision]
     half = width < FP32_BYTES
@@ -182,7 +186,7 @@ def _bytes_of_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: st
     elif finetune.optimizer == "adafactor":
         pending = gradients // 3  # measured: its many small operations leave some waiting
 
-    layer, layer_backward = _layer_activation_bytes(model, finetune, width)
+    layer, layer_backward = _layer_activation_bytes(model, finetune, width, on_gpu)
     tokens = finetune.batch_size * model.n_ctx
     if saving:
         stored, recomputed = model.n_layer * tokens * model.n_embd * width, layer
@@ -204,7 +208,7 @@ def _bytes_of_a_step(model: ModelConfig, finetune: FinetuneConfig, precision: st
 
 
 def _layer_activation_bytes(
-    model: ModelConfig, finetune: FinetuneConfig, width: int
+    model: ModelConfig, finetune: FinetuneConfig, width: int, on_gpu: bool
 ) -> tuple[int, int]:
     """Bytes that a layer stores for the backward pass, and that its backward pass takes."""
     half = width < FP32_BYTES
@@ -218,8 +222,8 @@ def _layer_activation_bytes(
     if finetune.dropout:
         layer += attention * (FP32_BYTES + half * width) + (2 * attention + 4 * hidden) * width
         return layer, (4 * attention + 8 * hidden) * FP32_BYTES
-    # Attention in blocks of queries skips most of what the causal mask hides.
-    attention = attention * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
+    if not on_gpu:  # attention in blocks of queries skips most of what the causal mask hides
+        attention = attention * (model.n_ctx + min(model.n_ctx, QUERIES)) // (2 * model.n_ctx)
     return layer + (attention + 4 * hidden) * width, (3 * attention + 8 * hidden) * FP32_BYTES
 
 
@@ -246,6 +250,7 @@ def fit_models(
     precision: str = "float32",
     location: str = "this machine",
     samples: SampleSettings | None = None,
+    on_gpu: bool = False,
 ) -> list[ModelFit]:
     """Find out for every model size whether finetuning fits in memory, or what makes it fit.
 
@@ -255,6 +260,7 @@ def fit_models(
         precision: float32, bfloat16 or float16.
         location: Whose memory it is, as the lines call it: see `available_memory`.
         samples: The samples generated between steps, if any.
+        on_gpu: Whether a GPU trains.
 
     Returns:
         One entry for the bundled model and for each of OpenAI's.
@@ -271,7 +277,7 @@ def fit_models(
     """
     finetune = finetune or FinetuneConfig()
     return [
-        _fit_model(name, model, available, finetune, precision, location, samples)
+        _fit_model(name, model, available, finetune, precision, location, samples, on_gpu)
         for name, model in {
             BUNDLED_MODEL: ModelConfig.load(BUNDLED_FOLDER),
             **PRETRAINED_CONFIGS,
@@ -287,10 +293,11 @@ def _fit_model(
     precision: str,
     location: str,
     samples: SampleSettings | None,
+    on_gpu: bool,
 ) -> ModelFit:
     for description, options in _SAVINGS:
         config = dataclasses.replace(finetune, **options)
-        needed = finetuning_bytes(model, config, precision, samples)
+        needed = finetuning_bytes(model, config, precision, samples, on_gpu)
         if needed <= available:
             changes = {n: value for n, value in options.items() if getattr(finetune, n) != value}
             line = f"{name}: fits{description} (about {memory_size(needed)})"

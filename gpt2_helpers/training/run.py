@@ -21,7 +21,13 @@ from gpt2_helpers.data.batches import WindowSource
 from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
 from gpt2_helpers.data.packing import DocumentWindows
 from gpt2_helpers.data.summary import summarize
-from gpt2_helpers.errors import CheckpointError, OptionError, OutOfMemoryError
+from gpt2_helpers.errors import (
+    CheckpointError,
+    GradientOverflowError,
+    OptionError,
+    OutOfMemoryError,
+    explain_out_of_memory,
+)
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.prompts import example_prompts, starts_with_marker
 from gpt2_helpers.model.lora import n_adapter_parameters
@@ -121,13 +127,16 @@ class FinetuneRun:
             self._has_prompts,
         )
         precision = device.choose_precision(self.config.precision)
-        with device.training_strategy(self.config.multi_gpu).scope():
-            self.model = initial.open_model(self.config, precision)
+        with explain_out_of_memory(
+            lambda: f"while the model was built: {ways_to_save_memory(self.config)}"
+        ):
+            with device.training_strategy(self.config.multi_gpu).scope():
+                self.model = initial.open_model(self.config, precision)
+            validation = None if self.validation is None else self._windows(self.validation)
+            self.trainer = Trainer(self.model, self._windows(self.dataset), self.config, validation)
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
-        validation = None if self.validation is None else self._windows(self.validation)
-        self.trainer = Trainer(self.model, self._windows(self.dataset), self.config, validation)
         if initial.saved:
             self._resume(initial.saved, initial.same_variables)
         self._checkpointer = Checkpointer(
@@ -172,7 +181,7 @@ class FinetuneRun:
 
     def _train(self) -> Generator[RunProgress, None, None]:
         try:
-            with deferred_interrupts() as interrupt:
+            with deferred_interrupts() as interrupt, explain_out_of_memory(self._memory_advice):
                 if self._checkpointer.saved_step:
                     self._report_save()  # the previous process may have ended before its backup
                 self._first_step = self.trainer.step
@@ -185,23 +194,25 @@ class FinetuneRun:
                 else:
                     self._save()
                 self.interrupted = interrupt.requested
-        except GeneratorExit:  # the consumer stopped iterating
+        except (GeneratorExit, GradientOverflowError):
+            # The consumer stopped iterating, or the weights cannot be changed any further.
             self._save()
             raise
-        except OutOfMemoryError:  # raised by sampling, with its own advice
-            raise
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            raise OutOfMemoryError(
-                f"out of memory after step {self.trainer.step} "
-                f"({self._checkpointer.last_saved()}): {ways_to_save_memory(self.config)}"
-            ) from error
         finally:
             for callback in self._active_callbacks:
                 callback.on_end()
 
+    def _memory_advice(self) -> str:
+        return (
+            f"after step {self.trainer.step} ({self._checkpointer.last_saved()}): "
+            f"{ways_to_save_memory(self.config)}"
+        )
+
     def _after_step(self, progress: Progress) -> RunProgress:
         """Record the step; save and sample if they are due."""
         step = progress.step
+        self.notes += self.trainer.notes
+        self.trainer.notes.clear()
         if not math.isfinite(progress.loss):
             raise self._checkpointer.diverged(f"loss is {progress.loss}")
         if step - self._first_step > UNTIMED_STEPS:

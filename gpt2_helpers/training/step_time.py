@@ -30,7 +30,7 @@ from gpt2_helpers.model.lora import new_adapters
 from gpt2_helpers.model.loss import mean_cross_entropy
 from gpt2_helpers.model.variables import random_weights
 from gpt2_helpers.system import device
-from gpt2_helpers.training.trainer import unregistered_gradients
+from gpt2_helpers.training.train_step import unregistered_gradients
 
 LOSS_ROWS = 256  # tokens that the loss is timed with on a CPU, where its time grows linearly
 MIN_SECONDS, MAX_REPEATS = 0.2, 20  # of a timing, after the first call

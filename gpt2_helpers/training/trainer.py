@@ -10,7 +10,6 @@ import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,21 +17,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.python.framework.ops import gradient_registry
 
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.data.batches import WindowSource
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.errors import DatasetError, GradientOverflowError
 from gpt2_helpers.model import layers
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.model.loss import count_targets
 from gpt2_helpers.training.lr_schedule import learning_rate_at
 from gpt2_helpers.training.optimizers import make_optimizer
+from gpt2_helpers.training.train_step import TrainStep, unregistered_gradients
 from gpt2_helpers.training.windows import as_window_source, n_targets
 
 AVERAGE_DECAY = 0.99
 MAX_VALIDATION_WINDOWS = 64
 TIMED_STEPS = 20  # speed is averaged over this many recent steps
+MAX_OVERFLOWS = 20  # attempts at a step in fp16, each with half the loss scale of the last
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Progress:
         seconds_left: Estimated time left, None if training until interrupted.
         is_best: Whether this is the lowest validation loss so far.
         stops_early: Whether training stops because the validation loss no longer improves.
+        overflows: Attempts at this step that were repeated because gradients overflowed in fp16.
     """
 
     step: int
@@ -64,6 +64,7 @@ class Progress:
     seconds_left: float | None
     is_best: bool = False
     stops_early: bool = False
+    overflows: int = 0
 
     @property
     def is_last(self) -> bool:
@@ -73,6 +74,9 @@ class Progress:
 
 class Trainer:
     """Trains a model in place; iterating over it yields a Progress per optimizer step.
+
+    Attributes:
+        notes: Lines for the user about the last steps; the consumer clears them.
 
     Example:
         for progress in Trainer(model, tokens, FinetuneConfig(steps=100)):
@@ -126,13 +130,13 @@ class Trainer:
             self._scaled_optimizer = self._loss_scale or self._optimizer
             self._scaled_optimizer.build(self.variables)
         layers.make_graphs()
-        windows = tf.TensorSpec([config.accumulate_gradients, None, *self.windows.shape], tf.int32)
-        seed = tf.TensorSpec([2], tf.int32)
-        validation_shape = self._validation[0].shape if self._validation else [None]
-        # AutoGraph would find no loop or branch here, and double the time of tracing.
-        self._train = tf.function(
-            self._distributed_step, input_signature=[windows, seed], autograph=False
+        self.notes: list[str] = []
+        self._overflows = 0  # at the last step
+        self._last_step: int | None = None
+        self._train = TrainStep(
+            model, config, self.variables, self._scaled_optimizer, self.windows.shape, self.notes
         )
+        validation_shape = self._validation[0].shape if self._validation else [None]
         self._evaluate = tf.function(
             self._loss_only,
             input_signature=[tf.TensorSpec([1, *validation_shape], tf.int32)],
@@ -142,6 +146,7 @@ class Trainer:
     def __iter__(self) -> Iterator[Progress]:
         first_step, started, timer = self.step, time.monotonic(), _StepTimer()
         last_step = first_step + self.config.steps if self.config.steps > 0 else None
+        self._last_step = last_step
         while last_step is None or self.step < last_step:
             schedule_start, schedule_end = self._schedule_range
             learning_rate = learning_rate_at(
@@ -149,6 +154,7 @@ class Trainer:
             )
             loss = self._train_step(learning_rate)
             self.step += 1
+            self._note_overflows()
             total, weight = self._average
             self._average = (total * AVERAGE_DECAY + loss, weight * AVERAGE_DECAY + 1.0)
             seconds_per_step = timer.stop()
@@ -166,11 +172,13 @@ class Trainer:
                 seconds_left=None if left is None else left * seconds_per_step,
                 is_best=is_best,
                 stops_early=stops_early,
+                overflows=self._overflows,
             )
             if stops_early:
                 self.stopped_early = True
                 return
-            timer.start(forget=self.step == first_step + 1)  # the first step includes compiling
+            # The first step includes compiling, and so do those after which a program is chosen.
+            timer.start(forget=self.step == first_step + 1 or self._train.is_choosing)
 
     @property
     def tokens_per_step(self) -> int:
@@ -250,6 +258,15 @@ class Trainer:
             self._evaluations_since_best = 0
         return loss, is_best, 0 < patience <= self._evaluations_since_best
 
+    def _note_overflows(self) -> None:
+        if self._overflows and self._loss_scale is not None:
+            scale = float(tf.convert_to_tensor(self._loss_scale.dynamic_scale.value))
+            self.notes.append(
+                f"step {self.step}: gradients overflowed in fp16, {self._overflows} "
+                f"{'attempt' if self._overflows == 1 else 'attempts'} repeated with a loss scale "
+                f"of {scale:g}"
+            )
+
     def _windows_per_step(self) -> int:
         config = self.config
         return config.accumulate_gradients * config.batch_size * self._strategy.num_replicas_in_sync
@@ -262,75 +279,23 @@ class Trainer:
         shape = (self.config.accumulate_gradients, -1, *self.windows.shape)
         micro_batches = windows.reshape(shape)
         seed = np.array([self.seed & 0x7FFFFFFF, self.step], np.int32)
-        self.model.version += 1  # before the step, since an interrupt may end it halfway
-        return float(self._train(micro_batches, seed))
-
-    def _distributed_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        with unregistered_gradients():
-            losses = self._strategy.run(self._replica_step, args=(micro_batches, seed))
-        return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
-
-    def _replica_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """One step on one device: average gradients over micro-batches and devices, apply them."""
-        config, context = self.config, tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group
-        first = replica * config.batch_size
-        # A static shape saves TensorFlow from computing it at each step.
-        shape = [config.accumulate_gradients, config.batch_size, *self.windows.shape]
-        replicas = context.num_replicas_in_sync
-        divisor = None
-        if len(self.windows.shape) > 1:
-            # Windows of documents differ in their number of targets. Each micro-batch is divided
-            # by the average, so that every target of the step weighs the same.
-            total = count_targets(micro_batches[:, :, 1])
-            divisor = total / (config.accumulate_gradients * replicas)
-        micro_batches = tf.reshape(micro_batches[:, first : first + config.batch_size], shape)
-        loss, gradients = self._accumulated_gradients(micro_batches, seed + [replica, 0], divisor)
-        if replicas > 1:
-            # Keras sums the gradients of all devices, so each passes its share of the mean.
-            mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-            gradients = [gradient / replicas for gradient in mean]
-        self._scaled_optimizer.apply(gradients, self.variables)
-        return loss
-
-    def _accumulated_gradients(
-        self, micro_batches: tf.Tensor, seed: tf.Tensor, divisor: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Mean loss and gradients over micro-batches (micro-batch, batch, *shape of a window)."""
-        count = self.config.accumulate_gradients
-        if count == 1:
-            return self._gradients(micro_batches[0], seed, divisor)
-
-        def add(index: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
-            micro_loss, gradients = self._gradients(
-                micro_batches[index], seed + [index * 65536, 0], divisor
-            )
-            totals = [a + b for a, b in zip(totals, gradients, strict=True)]
-            return index + 1, loss + micro_loss, totals
-
-        # Starting from the first micro-batch's gradients would hold a second set of activations.
-        zeros = [tf.zeros(variable.shape) for variable in self.variables]
-        _, loss, totals = tf.while_loop(
-            lambda index, *_: index < count, add, [0, 0.0, zeros], parallel_iterations=1
+        steps_left = None if self._last_step is None else self._last_step - self.step
+        for self._overflows in range(MAX_OVERFLOWS):
+            self.model.version += 1  # before the step, since an interrupt may end it halfway
+            updates = self._n_updates()
+            loss = self._train(micro_batches, seed, steps_left)
+            # Another loss scale would not make a loss finite.
+            if self._loss_scale is None or self._n_updates() > updates or not math.isfinite(loss):
+                return loss
+        raise GradientOverflowError(
+            f"gradients overflowed in fp16 in {MAX_OVERFLOWS} attempts at step {self.step + 1}: "
+            "set precision='float32' or 'bfloat16', or lower learning_rate "
+            f"(now {self.config.learning_rate:g})"
         )
-        return loss / count, [total / count for total in totals]
 
-    def _gradients(
-        self, windows: tf.Tensor, seed: tf.Tensor, divisor: tf.Tensor | None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Loss and gradients of windows (batch, *shape of a window)."""
-        config = self.config
-        with tf.GradientTape() as tape:
-            loss = self.model.loss(
-                windows,
-                config.dropout,
-                seed if config.dropout else None,
-                recompute=config.use_memory_saving_gradients,
-                train_embeddings=not config.only_train_transformer_layers,
-                n_targets=divisor,
-            )
-            scaled = self._loss_scale.scale_loss(loss) if self._loss_scale else loss
-        return loss, [tf.convert_to_tensor(g) for g in tape.gradient(scaled, self.variables)]
+    def _n_updates(self) -> int:
+        """How often the optimizer has updated the weights: in fp16 not if gradients overflow."""
+        return int(tf.convert_to_tensor(self._optimizer.iterations.value))
 
     def _loss_only(self, window: tf.Tensor) -> tf.Tensor:
         with unregistered_gradients():
@@ -354,22 +319,6 @@ class _StepTimer:
         self._times = [moment + pause for moment in self._times]
         if forget:
             self._times = self._times[-1:]
-
-
-@contextmanager
-def unregistered_gradients() -> Iterator[None]:
-    """Unregister the custom gradients that were registered inside the context.
-
-    TensorFlow would keep them, and with them the graph, the weights and the optimizer, for the life
-    of the process. Recomputed activations register some, and so does a reduction over devices, even
-    over one. The registry is global: two threads must not compile training graphs at the same time.
-    """
-    before = set(gradient_registry.list())
-    try:
-        yield
-    finally:
-        for name in set(gradient_registry.list()) - before:
-            del gradient_registry._registry[name]  # there is no public function
 
 
 def _stored_shape(state: Mapping[str, Any], name: str) -> tuple[int, ...]:

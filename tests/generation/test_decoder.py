@@ -13,10 +13,17 @@ from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.tf_decoder import TfDecoder
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder
+from gpt2_helpers.generation.xla_decoder import XlaDecoder
 from gpt2_helpers.model.gpt2 import GPT2
+from gpt2_helpers.system import xla
 from paths import GOLDEN
 from toy import toy_model
 
+DEVICES: dict[str, type[Decoder]] = {
+    "on a CPU": TfliteDecoder,
+    "on a GPU": XlaDecoder,
+    "on a GPU without XLA": TfDecoder,
+}
 GREEDY = SamplingConfig(temperature=0.0)
 GOLDEN_FILE = GOLDEN / "transformers.npz"
 
@@ -34,18 +41,18 @@ def expected(model: GPT2) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def pools(model: GPT2) -> dict[str, DecoderPool]:
-    return {device: DecoderPool(model) for device in ("on a CPU", "on a GPU")}
+    return {device: DecoderPool(model) for device in DEVICES}
 
 
-@pytest.fixture(params=["on a CPU", "on a GPU"])
+@pytest.fixture(params=DEVICES)
 def decoder(
     request: pytest.FixtureRequest, pools: dict[str, DecoderPool], monkeypatch: pytest.MonkeyPatch
 ) -> Decoder:
     """A decoder of each kind, with three rows. It may have been used before."""
-    kind: type[Decoder] = TfliteDecoder
-    if request.param == "on a GPU":
+    kind = DEVICES[request.param]
+    if kind is not TfliteDecoder:
         monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
-        kind = TfDecoder
+        monkeypatch.setenv(xla.VARIABLE, "1" if kind is XlaDecoder else "0")
     decoder = pools[request.param].get(3, CONFIG.n_ctx, "float32")
     assert isinstance(decoder, kind)
     return decoder

@@ -14,20 +14,23 @@ from gpt2_helpers.generation.decoder import Decoder
 from gpt2_helpers.generation.decoders import MAX_CACHED_DECODERS, DecoderPool
 from gpt2_helpers.generation.tf_decoder import TfDecoder, TfWeights
 from gpt2_helpers.generation.tflite_decoder import TfliteDecoder, TfliteWeights
+from gpt2_helpers.generation.xla_decoder import XlaDecoder
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import new_adapters
+from gpt2_helpers.system import xla
 from toy import toy_model, toy_weights
 
 
-@pytest.mark.parametrize("kind", [TfliteDecoder, TfDecoder])
+@pytest.mark.parametrize("kind", [TfliteDecoder, TfDecoder, XlaDecoder])
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [("float32", 1e-4), ("bfloat16", 0.1)]
 )  # of the frozen weights' own logits
 def test_decoders_use_the_current_adapters(
     monkeypatch: pytest.MonkeyPatch, kind: type[Decoder], precision: str, tolerance: float
 ) -> None:
-    if kind is TfDecoder:
+    if kind is not TfliteDecoder:
         monkeypatch.setattr(decoders, "runs_on_tflite", lambda _: False)
+        monkeypatch.setenv(xla.VARIABLE, "1" if kind is XlaDecoder else "0")
     model = GPT2(CONFIG, toy_weights(CONFIG), precision, frozen=True)
     pool = DecoderPool(model)
     pool.get(1, CONFIG.n_ctx, "float32")  # made before there are adapters

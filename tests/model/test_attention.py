@@ -18,6 +18,8 @@ from gpt2_helpers.model.attention import (
 from gpt2_helpers.model.block_sizes import QUERIES
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.variables import random_weights
+from gpt2_helpers.system import device
+from gpt2_helpers.system.device import Gpu
 from reference_model import reference_gradients
 from step_graph import control_inputs, nodes_of_a_step, output_and_gradients
 
@@ -42,6 +44,14 @@ def test_attention_in_blocks_equals_plain_attention(time: int) -> None:
     )
     for ours, expected in zip(in_blocks(inputs, d_output), plain(inputs, d_output), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_attention_on_a_gpu_is_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(additive_masks(300)) == 3
+    monkeypatch.setattr(device, "gpus", lambda: (Gpu("/device:GPU:0", "Tesla T4", None, (7, 5)),))
+    (mask,) = additive_masks(300)
+    assert mask.shape == (300, 300)
+    np.testing.assert_array_equal(mask == 0.0, np.tril(np.ones((300, 300), bool)))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("float16", 0.003)])

@@ -153,7 +153,7 @@ def test_scatter_add_changes_no_tensor_that_is_used_elsewhere() -> None:
 def test_training_adds_to_matrices_in_place() -> None:
     model = toy_model()
     trainer = Trainer(model, np.tile(np.arange(20), 9), FinetuneConfig(seed=1))
-    graph = trainer._train.get_concrete_function().graph.as_graph_def()
+    graph = trainer._train.concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
     scatters = {node.op for node in nodes if "Scatter" in node.op}
     assert scatters == {"ScatterNdNonAliasingAdd"}  # TensorScatterAdd copies first

@@ -35,7 +35,7 @@ def nodes_of_a_step(**options: Any) -> dict[str, Any]:
     if config.lora_rank:
         model.load_adapters(new_adapters(shape, config.lora_rank, seed=0))
     trainer = Trainer(model, np.arange(4 * shape.n_ctx) % 60, config)
-    graph = trainer._train.get_concrete_function().graph.as_graph_def()
+    graph = trainer._train.concrete_function().graph.as_graph_def()
     return {node.name: node for node in graph.node}
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from gpt2_helpers.config import PRECISIONS
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.system import device
+from gpt2_helpers.system import device, unused_devices
 from gpt2_helpers.system.device import (
     Gpu,
     choose_precision,
@@ -89,10 +90,45 @@ def test_tensorflow_is_loaded_only_if_there_may_be_a_gpu(
         return []
 
     monkeypatch.setattr(tf.config, "list_physical_devices", list_physical_devices)
+    monkeypatch.setattr(unused_devices, "advice", lambda: None)
     device.gpus.cache_clear()
     assert device.gpus() == ()
     device.gpus.cache_clear()
     assert questions == ["GPU"] * asked
+
+
+@pytest.mark.parametrize("initialized", [False, True])
+def test_a_gpus_memory_is_taken_as_needed(
+    monkeypatch: pytest.MonkeyPatch, initialized: bool
+) -> None:
+    grows = []
+
+    def set_memory_growth(physical: str, enable: bool) -> None:
+        if initialized:
+            raise RuntimeError("Physical devices cannot be modified after being initialized")
+        grows.append((physical, enable))
+
+    monkeypatch.setattr(device, "may_have_gpus", lambda: True)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", set_memory_growth)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda physical: {})
+    device.gpus.cache_clear()
+    found = device.gpus()
+    device.gpus.cache_clear()
+    assert [gpu.device for gpu in found] == ["/device:GPU:0", "/device:GPU:1"]
+    assert grows == [] if initialized else [("first", True), ("second", True)]
+
+
+def test_an_unused_gpu_or_tpu_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "may_have_gpus", lambda: False)
+    monkeypatch.setattr(unused_devices, "advice", lambda: "this machine has a TPU")
+    device.gpus.cache_clear()
+    with pytest.warns(UserWarning, match="this machine has a TPU"):
+        assert device.gpus() == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert device.gpus() == ()
+    device.gpus.cache_clear()
 
 
 @pytest.mark.parametrize("installed", [True, False])

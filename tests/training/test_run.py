@@ -16,10 +16,17 @@ import tensorflow as tf
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint, load_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+from gpt2_helpers.errors import (
+    CheckpointError,
+    DatasetError,
+    GradientOverflowError,
+    OptionError,
+    OutOfMemoryError,
+)
 from gpt2_helpers.system.locks import LOCK
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.run import RunProgress
+from gpt2_helpers.training.trainer import Trainer
 from paths import GOLDEN
 from toy import toy_tokenizer
 from toy_runs import (
@@ -384,6 +391,43 @@ def test_leaving_the_loop_saves() -> None:
     assert saved_steps() == {3}
     assert_same(saved_weights(), weights_of(run.model))
     assert [step.step for step in open_run(steps=1)] == [4]
+
+
+def test_overflowing_gradients_end_a_run_that_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(steps=5)
+    train_step = run.trainer._train_step
+
+    def overflowing(rate: float) -> float:
+        if run.trainer.step == 2:
+            raise GradientOverflowError("gradients overflowed in fp16")
+        return train_step(rate)
+
+    monkeypatch.setattr(run.trainer, "_train_step", overflowing)
+    with pytest.raises(GradientOverflowError):
+        list(run)
+    assert saved_steps() == {2}
+
+
+def test_notes_of_the_trainer_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(steps=2)
+
+    def train_step(_: float) -> float:
+        run.trainer.notes.append("said")
+        return 1.0
+
+    monkeypatch.setattr(run.trainer, "_train_step", train_step)
+    list(run)
+    assert run.notes[-2:] == ["said", "said"]
+
+
+def test_a_model_that_does_not_fit_in_memory_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
+
+    monkeypatch.setattr(Trainer, "__init__", full)
+    with pytest.raises(OutOfMemoryError, match="while the model was built: set use_memory_saving"):
+        open_run()
+    assert not Path("checkpoint").exists()
 
 
 # --- Resuming
