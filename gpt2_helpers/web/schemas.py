@@ -189,7 +189,8 @@ class RequestParser:
             BadRequest: If the body is invalid.
         """
         values = parse_json_object(body)
-        ids = values.pop("ids", None) or []
+        ids = values.pop("ids", None)
+        ids = [] if ids is None else ids
         is_list = isinstance(ids, list) and len(ids) <= MAX_CHARACTER_TOKENS
         if not (is_list and all(map(is_token_id, ids))):
             raise BadRequest(

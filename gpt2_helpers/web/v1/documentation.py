@@ -98,7 +98,7 @@ def v1_paths(parser: CompletionParser, models: Sequence[str] = ()) -> dict[str, 
         error_schema=_ERROR,
         requestBody=body_of(properties, {"prompt": "It was", "max_tokens": 20}),
     )
-    stream = {"schema": {"type": "string"}}
+    stream = {"schema": object_of({"event": {"type": "string"}, "data": {"type": "string"}})}
     complete["responses"]["200"]["content"]["text/event-stream"] = stream
     errors: dict[str, Any] = {"error_schema": _ERROR}
     name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
