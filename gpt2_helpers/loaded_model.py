@@ -21,12 +21,11 @@ from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.config import BUNDLED_MODEL, INFERENCE_PRECISIONS
-from gpt2_helpers.data.formats import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, explain_out_of_memory, nearest
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
 from gpt2_helpers.system import device
-from gpt2_helpers.tokenizer import COMPLETION_MARKER, START_OF_TEXT, Tokenizer
+from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from gpt2_helpers.model.gpt2 import GPT2
@@ -74,11 +73,7 @@ class LoadedModel:
         """Describe the model as that of a run."""
         self.run_name, self.run_folder = folder.name, folder.path
         self.base_model = record.base_model or None
-        has_rows = record.prompt_prefix == START_OF_TEXT
-        if record.prompt_prefix is None:  # recorded by an older version
-            has_rows = is_table(Path(record.dataset))
-        self.prompt_prefix = START_OF_TEXT if has_rows else ""
-        self.prompt_suffix = COMPLETION_MARKER if record.has_prompts else ""
+        self.prompt_prefix, self.prompt_suffix = record.prompt_affixes()
         self.example_prompts = tuple(record.example_prompts)
 
     def has_base_of(self, other: LoadedModel) -> bool:

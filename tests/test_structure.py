@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "data": "config tokenizer types",
     "model": "config tokenizer types",
     "exchange": "model",
-    "checkpoint": "exchange",
+    "checkpoint": "data exchange",
     "generation": "model",
     "evaluation": "data checkpoint generation",
     "google": "checkpoint",

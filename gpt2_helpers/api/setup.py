@@ -203,13 +203,15 @@ def export_gpt2(
     model_name: str | None = None,
     model_dir: str | Path = "models",
     *,
-    dtype: str = "float32",
+    dtype: str = "auto",
     checkpoint: str = "latest",
     adapters: bool = False,
     base_model: str | None = None,
     private: bool = False,
+    format: str = "huggingface",
+    say_dataset: bool = False,
 ) -> None:
-    """Save a run or a pretrained model in Hugging Face's layout, which transformers opens.
+    """Save a run or a pretrained model for other libraries or for a browser.
 
     Args:
         destination: Folder to write, or "hf://owner/name" to upload to the Hugging Face Hub.
@@ -219,14 +221,16 @@ def export_gpt2(
     Raises:
         CheckpointError: If the run or model does not exist, or a file can't be read or written.
         DownloadError: If the Hub can't be reached or refuses the upload.
-        MissingPackageError: If huggingface-hub is needed and not installed.
+        MissingPackageError: If onnx or huggingface-hub is needed and not installed.
         OptionError: If an option is invalid.
 
     Example:
         gpt2.export_gpt2("exported", run_name="run1")
     """
     run = _run_config(run_name, checkpoint_dir, model_name, model_dir)
-    config = ExportConfig(checkpoint, dtype, adapters, base_model, private)
+    config = ExportConfig(
+        checkpoint, format, dtype, adapters, base_model, private, say_dataset=say_dataset
+    )
     where = exports.export(destination, run, config, pretrained=bool(model_name))
     print_line(f"{model_name or run_name} is exported to {where}")
 

@@ -1,4 +1,4 @@
-"""Exports a run, a model or a run's adapters in Hugging Face's formats."""
+"""Exports a run or a model in Hugging Face's layout or for ONNX Runtime, or a run's adapters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from gpt2_helpers.checkpoint.model_files import latest_checkpoint, open_weights, step_of
 from gpt2_helpers.checkpoint.model_folders import is_on_hub, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
+from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.exchange import hub
-from gpt2_helpers.exchange.export_config import ExportConfig
-from gpt2_helpers.exchange.model_card import CardFacts, hub_name, model_card
+from gpt2_helpers.exchange.export_config import HUGGING_FACE, WEB, ExportConfig
+from gpt2_helpers.exchange.model_card import CardFacts, base_name, hub_name, model_card
 from gpt2_helpers.exchange.model_folder import write_card, write_model
+from gpt2_helpers.exchange.onnx_folder import MODEL_FOLDER, OnnxFacts, write_onnx
 from gpt2_helpers.exchange.peft_adapters import write_adapters
 from gpt2_helpers.tokenizer import Tokenizer
 
@@ -35,6 +37,7 @@ def export(
     Raises:
         CheckpointError: The run or model does not exist, or a file cannot be read or written.
         DownloadError: The Hub cannot be reached, or refuses the upload.
+        MissingPackageError: The package onnx or huggingface-hub is needed and not installed.
         OptionError: The destination is invalid.
     """
     write = export_model if pretrained else export_run
@@ -50,7 +53,7 @@ def export(
 def export_run(
     out: str | Path, run: RunConfig, config: ExportConfig, model_id: str | None = None
 ) -> None:
-    """Export a run in Hugging Face's layout, or its adapters in PEFT's.
+    """Export a run in one of the formats, or its adapters in PEFT's.
 
     Args:
         out: The folder to write; created if it does not exist.
@@ -60,6 +63,7 @@ def export_run(
 
     Raises:
         CheckpointError: The run or checkpoint does not exist, or a file cannot be read or written.
+        MissingPackageError: The package onnx is needed and not installed.
     """
     snapshot = RunFolder(run.checkpoint_dir, run.run_name).require()
     out = Path(out)
@@ -69,23 +73,25 @@ def export_run(
     step = snapshot.step
     if config.checkpoint != "latest":
         step = max(step_of(Path(config.checkpoint)), 0)
+    affixes = snapshot.record.prompt_affixes()
     facts = _facts(snapshot, step, model_id or str(out))
-    _export_folder(out, snapshot.path, config, facts)
+    _export_folder(out, snapshot.path, config, facts, affixes)
 
 
 def export_model(
     out: str | Path, run: RunConfig, config: ExportConfig, model_id: str | None = None
 ) -> None:
-    """Export a pretrained model in Hugging Face's layout.
+    """Export a pretrained model in one of the formats.
 
     Args:
         out: The folder to write; created if it does not exist.
         run: The options `model_name` and `model_dir`.
-        config: The option `dtype`.
+        config: The options `format` and `dtype`.
         model_id: The model's name in the model card; default: the folder.
 
     Raises:
         CheckpointError: The model does not exist, or a file cannot be read or written.
+        MissingPackageError: The package onnx is needed and not installed.
     """
     if config.adapters:
         raise CheckpointError(
@@ -97,7 +103,13 @@ def export_model(
     _export_folder(Path(out), folder, config, facts)
 
 
-def _export_folder(out: Path, folder: Path, config: ExportConfig, facts: CardFacts) -> None:
+def _export_folder(
+    out: Path,
+    folder: Path,
+    config: ExportConfig,
+    facts: CardFacts,
+    affixes: tuple[str, str] = ("", ""),
+) -> None:
     name = config.checkpoint
     if name != "latest" and not (folder / f"{name}.index").is_file():
         saved = sorted((path.with_suffix("") for path in folder.glob("model*.index")), key=step_of)
@@ -108,8 +120,20 @@ def _export_folder(out: Path, folder: Path, config: ExportConfig, facts: CardFac
     tokenizer = Tokenizer.load(folder)
     if out.resolve() == folder.resolve():
         raise CheckpointError(f"{out} is the folder of the model itself: export to another one")
+    dtype = config.weights_dtype
     try:
-        write_model(out, shape, tokenizer, weights, model_card(facts), config.dtype)
+        if config.format == HUGGING_FACE:
+            write_model(out, shape, tokenizer, weights, model_card(facts), dtype)
+        else:
+            said = OnnxFacts(
+                facts.name,
+                facts.steps,
+                base_name(facts.base_model),
+                facts.dataset if config.say_dataset else "",
+                *affixes,
+            )
+            where = out / MODEL_FOLDER if config.format == WEB else out
+            write_onnx(where, shape, tokenizer, weights, said, dtype)
     except OSError as error:
         raise _unwritable(out, error) from None
 
@@ -138,7 +162,7 @@ def _facts(run: RunSnapshot, step: int, model_id: str, is_adapter: bool = False)
         run.name,
         model_id,
         record.base_model,
-        record.dataset,
+        ", ".join(map(base_name, dataset_paths(record.dataset))),
         step,
         dict(record.losses).get(step),
         dict(record.validation_losses).get(step),

@@ -16,10 +16,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from gpt2_helpers.checkpoint.renamed_options import with_current_names
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.data.formats import is_table
 from gpt2_helpers.errors import CheckpointError, OptionError, brief, brief_repr, printable
 from gpt2_helpers.fields import fields_of, validate_value
 from gpt2_helpers.system.bounded_files import read_json
 from gpt2_helpers.system.files import atomic_write_text
+from gpt2_helpers.tokenizer import COMPLETION_MARKER, START_OF_TEXT
 from gpt2_helpers.types import DatasetPath
 
 RECORD_FILE = "run.json"
@@ -136,6 +138,17 @@ class RunRecord:
             return False
         old, new = dataset_paths(self.dataset), dataset_paths(str(dataset))
         return len(old) == len(new) and all(map(_is_same_data, old, new))
+
+    def prompt_affixes(self) -> tuple[str, str]:
+        """The texts before and after every prompt that the run was trained with; may be empty.
+
+        >>> RunRecord(prompt_prefix="<|startoftext|>", has_prompts=True).prompt_affixes()
+        ('<|startoftext|>', '\\n<|completion|>\\n')
+        """
+        has_rows = self.prompt_prefix == START_OF_TEXT
+        if self.prompt_prefix is None:  # recorded by an older version
+            has_rows = is_table(Path(self.dataset))
+        return START_OF_TEXT if has_rows else "", COMPLETION_MARKER if self.has_prompts else ""
 
     def forget_after(self, step: int) -> None:
         """Remove the losses of steps after `step`, which were not saved and will be repeated."""

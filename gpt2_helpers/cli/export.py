@@ -1,4 +1,4 @@
-"""gpt2-helpers export: save a run or model in Hugging Face's layout, or upload it to the Hub."""
+"""gpt2-helpers export: save a run or model for other tools, or upload it to the Hub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.exchange.export_config import ExportConfig
 
-SUMMARY = "save a run in Hugging Face's layout, for other libraries"
+SUMMARY = "save a run for other libraries or for a browser"
 
 
 def parser() -> Parser:
@@ -19,12 +19,14 @@ def parser() -> Parser:
     parser = Parser(
         "export",
         "DIR",
-        "Save a run or a pretrained model in Hugging Face's layout, which transformers opens.\n"
+        "Save a run or a pretrained model in Hugging Face's layout, which transformers opens, or\n"
+        "with --format onnx for ONNX Runtime.\n"
         "With hf://OWNER/NAME as DIR it is uploaded to the Hugging Face Hub instead.",
         (
             "--run-name run1 exported/",
             "--run-name run1 --dtype float16 hf://me/my-gpt2 --private",
             "--run-name lora1 --adapters exported-adapters/",
+            "--run-name run1 --format onnx exported-onnx/",
         ),
     )
     parser.add_argument("destination", metavar="DIR", help="folder to write, or hf://OWNER/NAME")

@@ -1,1 +1,1 @@
-"""Hugging Face's formats: model folders, PEFT adapters, model cards, and the Hub. No TensorFlow."""
+"""ONNX, and Hugging Face's formats: model folders, PEFT adapters, model cards, the Hub."""

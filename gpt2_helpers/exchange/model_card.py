@@ -107,10 +107,19 @@ def _usage(facts: CardFacts) -> list[str]:
     ]
 
 
+def base_name(path: str) -> str:
+    r"""The last part of a path of any system, for publication.
+
+    >>> base_name("/home/me/titles.csv"), base_name("C:\\texts\\"), base_name("")
+    ('titles.csv', 'texts', '')
+    """
+    return ntpath.basename(path.rstrip("/\\"))
+
+
 def _training(facts: CardFacts) -> list[tuple[str, str]]:
     rows: list[tuple[str, object]] = [
-        ("base model", facts.base_model and ntpath.basename(facts.base_model.rstrip("/\\"))),
-        ("dataset", facts.dataset and ntpath.basename(facts.dataset.rstrip("/\\"))),
+        ("base model", base_name(facts.base_model)),
+        ("dataset", base_name(facts.dataset)),
         ("steps", f"{facts.steps:,}" if facts.steps else ""),
         ("loss", "" if facts.loss is None else f"{facts.loss:.3f} nats per token"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.exchange.model_folder import open_model
 from gpt2_helpers.exchange.peft_adapters import read_adapters
 from gpt2_helpers.exchange.weights import SafetensorsWeights
+from lora_runs import SHAPE as LORA_SHAPE
+from lora_runs import write_base_and_runs
+from onnx_runner import OnnxRunner, our_logits
 from toy import toy_tokenizer
 from toy_runs import SHAPE, save_run, saved_weights, write_model
 
@@ -63,6 +67,44 @@ def test_adapters_are_exported_with_their_base_model() -> None:
     assert read_adapters(Path("adapters"), SHAPE).base_model == "toy"
     export("adapters", RUN1, ExportConfig(adapters=True, base_model="me/base"))
     assert read_adapters(Path("adapters"), SHAPE).base_model == "me/base"
+
+
+def test_a_run_is_exported_for_onnx_runtime() -> None:
+    pytest.importorskip("onnx")
+    save_run(dataset='["/home/me/a.csv", "b.csv"]', prompt_prefix="<|startoftext|>")
+    export("out", RUN1, ExportConfig(format="onnx", dtype="float32"))
+    ids = toy_tokenizer().encode("What is the best?")
+    expected = our_logits(SHAPE, saved_weights(), ids)
+    np.testing.assert_allclose(OnnxRunner(Path("out"), SHAPE).read(ids), expected, atol=1e-4)
+    manifest = json.loads(Path("out/model.json").read_text(encoding="utf-8"))
+    assert (manifest["name"], manifest["step"], manifest["base_model"]) == ("run1", 4, "toy")
+    assert manifest["prompt_prefix"] == "<|startoftext|>"
+    assert "dataset" not in manifest
+    export("out", RUN1, ExportConfig(format="onnx", say_dataset=True))
+    manifest = json.loads(Path("out/model.json").read_text(encoding="utf-8"))
+    assert (manifest["dtype"], manifest["dataset"]) == ("int8", "a.csv, b.csv")
+
+
+def test_the_weights_for_onnx_runtime_have_the_adapters_merged() -> None:
+    pytest.importorskip("onnx")
+    write_base_and_runs()
+    options = ExportConfig(format="onnx", dtype="float32")
+    logits = {}
+    for run in ("one", "full"):  # full has the weights of the base model
+        export(run, RunConfig(run_name=run), options)
+        logits[run] = OnnxRunner(Path(run), LORA_SHAPE).read([1, 2, 3])
+    expected = our_logits(LORA_SHAPE, saved_weights("one"), [1, 2, 3])
+    np.testing.assert_allclose(logits["one"], expected, atol=1e-4)
+    assert np.abs(logits["one"] - logits["full"]).max() > 0.1
+
+
+def test_a_model_is_exported_for_a_site() -> None:
+    pytest.importorskip("onnx")
+    write_model()
+    export("site", TOY, ExportConfig(format="web"), pretrained=True)
+    manifest = json.loads(Path("site/model/model.json").read_text(encoding="utf-8"))
+    assert (manifest["name"], manifest["dtype"]) == ("toy", "int8")
+    assert not {"step", "base_model"} & manifest.keys()
 
 
 def test_missing_runs_checkpoints_and_adapters_are_reported() -> None:

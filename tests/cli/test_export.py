@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_a_pretrained_model_is_exported() -> None:
     assert open_model("out").config.n_ctx == 24
 
 
+def test_a_run_is_exported_for_onnx_runtime() -> None:
+    pytest.importorskip("onnx")
+    result = run("export", "--run-name", "run1", "--format", "onnx", "out", "--say-dataset")
+    assert (result.code, result.out) == (0, "run1 is exported to out\n")
+    manifest = json.loads(Path("out/model.json").read_text(encoding="utf-8"))
+    assert (manifest["dtype"], manifest["dataset"]) == ("int8", "titles.csv")
+    assert (manifest["step"], manifest["prompt_prefix"]) == (3, "<|startoftext|>")
+
+
 def test_a_run_is_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     with running_hub() as server:
@@ -44,4 +54,7 @@ def test_wrong_arguments_are_reported() -> None:
     assert "DIR must not be empty" in error_of("export", " ")
     assert "hf://owner/name" in error_of("export", "hf://a/b/c")
     assert "dtype" in error_of("export", "out", "--dtype", "int8")
+    assert "got 'float16'" in error_of("export", "out", "--format", "web", "--dtype", "float16")
+    assert "format must be" in error_of("export", "out", "--format", "gguf")
+    assert "leave out adapters" in error_of("export", "out", "--format", "onnx", "--adapters")
     assert not Path("out").exists()
