@@ -87,8 +87,8 @@ def build(config: ModelConfig, weights: Mapping[str, Any]) -> Any:
 
     graph = _Graph()
     floats, integers = TensorProto.FLOAT, TensorProto.INT64
-    past = [config.n_head, "past", config.head_dim]
-    present = [config.n_head, "total", config.head_dim]
+    past: list[str | int | None] = [config.n_head, "past", config.head_dim]
+    present: list[str | int | None] = [config.n_head, "total", config.head_dim]
     inputs = [helper.make_tensor_value_info("input_ids", integers, ["time"])]
     outputs = [helper.make_tensor_value_info("logits", floats, [1, config.n_vocab])]
     for layer in range(config.n_layer):

@@ -16,7 +16,7 @@ from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.console import print_line
 from gpt2_helpers.data import encode_files
-from gpt2_helpers.exchange.export_config import ExportConfig
+from gpt2_helpers.exchange.export_config import WEB, ExportConfig
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer
@@ -210,6 +210,7 @@ def export_gpt2(
     private: bool = False,
     format: str = "huggingface",
     say_dataset: bool = False,
+    runtime: str | None = None,
 ) -> None:
     """Save a run or a pretrained model for other libraries or for a browser.
 
@@ -229,9 +230,20 @@ def export_gpt2(
     """
     run = _run_config(run_name, checkpoint_dir, model_name, model_dir)
     config = ExportConfig(
-        checkpoint, format, dtype, adapters, base_model, private, say_dataset=say_dataset
+        checkpoint,
+        format,
+        dtype,
+        adapters,
+        base_model,
+        private,
+        say_dataset=say_dataset,
+        runtime=runtime,
     )
     where = exports.export(destination, run, config, pretrained=bool(model_name))
+    if config.format == WEB:
+        from gpt2_helpers.web.site import complete_site
+
+        complete_site(Path(where), run, bool(model_name), runtime, print_line)
     print_line(f"{model_name or run_name} is exported to {where}")
 
 

@@ -10,7 +10,7 @@ from gpt2_helpers.checkpoint.model_folders import is_on_hub, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.exchange.export_config import HUGGING_FACE, WEB, ExportConfig
 from gpt2_helpers.exchange.model_card import CardFacts, base_name, hub_name, model_card
@@ -40,6 +40,10 @@ def export(
         MissingPackageError: The package onnx or huggingface-hub is needed and not installed.
         OptionError: The destination is invalid.
     """
+    if config.format == WEB and is_on_hub(str(destination)):
+        raise OptionError(
+            f"a site is exported to a folder, got {str(destination)!r}: publish the folder yourself"
+        )
     write = export_model if pretrained else export_run
     if not is_on_hub(str(destination)):
         write(destination, run, config)

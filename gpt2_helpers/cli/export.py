@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from gpt2_helpers.cli import model_options
 from gpt2_helpers.cli.command import DONE, print_status
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import OptionError
-from gpt2_helpers.exchange.export_config import ExportConfig
+from gpt2_helpers.exchange.export_config import WEB, ExportConfig
 
 SUMMARY = "save a run for other libraries or for a browser"
 
@@ -20,13 +21,14 @@ def parser() -> Parser:
         "export",
         "DIR",
         "Save a run or a pretrained model in Hugging Face's layout, which transformers opens, or\n"
-        "with --format onnx for ONNX Runtime.\n"
+        "with --format onnx for ONNX Runtime, or with --format web as a site without a server.\n"
         "With hf://OWNER/NAME as DIR it is uploaded to the Hugging Face Hub instead.",
         (
             "--run-name run1 exported/",
             "--run-name run1 --dtype float16 hf://me/my-gpt2 --private",
             "--run-name lora1 --adapters exported-adapters/",
             "--run-name run1 --format onnx exported-onnx/",
+            "--run-name run1 --format web site/",
         ),
     )
     parser.add_argument("destination", metavar="DIR", help="folder to write, or hf://OWNER/NAME")
@@ -50,5 +52,9 @@ def run(options: Namespace) -> int:
     if pretrained:
         download_if_missing(run, print_status)
     where = export(options.destination, run, config, pretrained)
+    if config.format == WEB:
+        from gpt2_helpers.web.site import complete_site
+
+        complete_site(Path(where), run, pretrained, config.runtime, print_status)
     print(f"{run.model_name if pretrained else run.run_name} is exported to {where}")
     return DONE

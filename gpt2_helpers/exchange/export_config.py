@@ -25,7 +25,7 @@ class ExportConfig(CheckpointConfig):
     format: str = option(
         HUGGING_FACE,
         "huggingface is the layout that transformers opens; onnx is a graph for ONNX Runtime; web "
-        "is the model of a page that runs in its reader's browser",
+        "is a site that runs the model in its reader's browser",
         choices=tuple(_DTYPES),
     )
     dtype: str = option(
@@ -45,6 +45,11 @@ class ExportConfig(CheckpointConfig):
     private: bool = option(False, "create a new repository on the Hub as a private one")
     say_dataset: bool = option(
         False, "with onnx or web: name the training data in model.json, without its folder"
+    )
+    runtime: str | None = option(
+        None,
+        "with web: folder of the npm package onnxruntime-web, or cdn to load it from jsDelivr",
+        default_text="found in node_modules, else fetched by npm",
     )
 
     def __post_init__(self) -> None:

@@ -35,6 +35,17 @@ def test_a_run_is_exported_for_onnx_runtime() -> None:
     assert (manifest["step"], manifest["prompt_prefix"]) == (3, "<|startoftext|>")
 
 
+def test_a_run_becomes_a_site_without_a_server() -> None:
+    pytest.importorskip("onnx", reason="needs the package onnx")
+    result = run("export", "--format", "web", "site", "--runtime", "cdn")
+    assert (result.code, result.out) == (0, "run1 is exported to site\n")
+    assert 'data-engine="browser"' in Path("site/index.html").read_text(encoding="utf-8")
+    site = json.loads(Path("site/site.json").read_text(encoding="utf-8"))
+    assert site["info"]["name"] == "run1"
+    assert all(Path("site/model", file["name"]).is_file() for file in site["model"]["files"])
+    assert "to a folder" in error_of("export", "--format", "web", "hf://me/titles")
+
+
 def test_a_run_is_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     with running_hub() as server:
