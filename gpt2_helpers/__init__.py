@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpt2_helpers.api import (
+        check_memorization,
         copy_checkpoint_from_gdrive,
         copy_checkpoint_to_gdrive,
         copy_file_from_gdrive,
@@ -62,6 +63,7 @@ __all__ = [
     "Gpt2Error",
     "Session",
     "adapt_vocabulary",
+    "check_memorization",
     "copy_checkpoint_from_gdrive",
     "copy_checkpoint_to_gdrive",
     "copy_file_from_gdrive",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
 Ids: TypeAlias = NDArray[np.int32]  # token ids as model input
+Indexes: TypeAlias = NDArray[np.int64]  # places in other arrays
 AnyIds: TypeAlias = NDArray[np.integer[Any]]  # token ids in any integer type, as in files
 
 StrPath: TypeAlias = str | os.PathLike[str]

@@ -17,6 +17,7 @@ from gpt2_helpers.api.drive import (
 )
 from gpt2_helpers.api.finetuning import finetune
 from gpt2_helpers.api.generation import generate, generate_to_file
+from gpt2_helpers.api.memorization import check_memorization
 from gpt2_helpers.api.scoring import score
 from gpt2_helpers.api.setup import (
     download_gpt2,
@@ -41,13 +42,14 @@ from gpt2_helpers.config import (
     SamplingConfig,
 )
 from gpt2_helpers.docstrings import document
-from gpt2_helpers.evaluation.config import ScoreConfig
+from gpt2_helpers.evaluation.config import CheckConfig, ScoreConfig
 from gpt2_helpers.evaluation.loss_plot import plot_loss
 from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.web.config import ServeConfig
 from gpt2_helpers.web.notebook import serve
 
 __all__ = [
+    "check_memorization",
     "copy_checkpoint_from_gdrive",
     "copy_checkpoint_to_gdrive",
     "copy_file_from_gdrive",
@@ -76,6 +78,7 @@ __all__ = [
 ]
 
 _OPTIONS: dict[str, tuple[type, ...]] = {
+    "check_memorization": (DatasetConfig, CheckConfig),
     "finetune": (FinetuneConfig, RunConfig, DatasetConfig),
     "load_gpt2": (LoadConfig, RunConfig),
     "export_gpt2": (RunConfig, ExportConfig),

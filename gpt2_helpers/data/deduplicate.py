@@ -23,6 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from gpt2_helpers.data.documents import split_documents
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 _SIMILARITY = 0.8
@@ -74,7 +75,7 @@ class Deduplicator:
             'One<|endoftext|>Two<|endoftext|>'
         """
         document = _Document(self._no_words)
-        for piece, is_end in _pieces(chunks):
+        for piece, is_end in split_documents(chunks):
             document.add(piece)
             if is_end:
                 document.add(END_OF_TEXT)
@@ -216,18 +217,3 @@ class _Document:
 
 def _cut(word: str) -> Iterator[str]:
     return (word[start : start + _MAX_WORD] for start in range(0, len(word), _MAX_WORD))
-
-
-def _pieces(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Split at the ends of documents: pieces of text, and whether the document ends after each."""
-    rest = ""
-    for chunk in chunks:
-        *ended, rest = (rest + chunk).split(END_OF_TEXT)
-        for piece in ended:
-            yield piece, True
-        # An end may continue in the next chunk.
-        kept = 1 - len(END_OF_TEXT)
-        if len(rest) > -kept:
-            yield rest[:kept], False
-            rest = rest[kept:]
-    yield rest, False

@@ -79,3 +79,28 @@ def iter_text(
             yield chunk
         if empty and is_text:  # read_records reports files without texts
             report.add(file, "empty")
+
+
+def split_documents(chunks: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Split a text at the ends of its documents, `<|endoftext|>`.
+
+    Args:
+        chunks: The text, in chunks of any length.
+
+    Yields:
+        Pieces of the text without the ends, and whether the document ends after each.
+
+    >>> list(split_documents(["One<|endof", "text|>Two"]))
+    [('One', True), ('Two', False)]
+    """
+    rest = ""
+    for chunk in chunks:
+        *ended, rest = (rest + chunk).split(END_OF_TEXT)
+        for piece in ended:
+            yield piece, True
+        # An end may continue in the next chunk.
+        kept = 1 - len(END_OF_TEXT)
+        if len(rest) > -kept:
+            yield rest[:kept], False
+            rest = rest[kept:]
+    yield rest, False

@@ -69,3 +69,19 @@ class EvaluateConfig(ValidatedConfig):
         "take each file as one document instead of splitting it at <|endoftext|> or into rows",
     )
     json: bool = option(False, "print the results as JSON, with those of every document")
+
+
+@dataclass(frozen=True)
+class CheckConfig(ValidatedConfig):
+    """How a file of generated texts is read, and how the memorization check is printed."""
+
+    generated_column: str | None = option(
+        None,
+        "where the generated texts of a table, JSON or Parquet file are, as for column",
+        label="Column of the generated texts",
+        default_text="the only column, or text",
+    )
+    examples: int = option(
+        5, "copies, and near copies, that are printed with their closest training text", minimum=0
+    )
+    json: bool = option(False, "print the results as JSON, with those of every text")

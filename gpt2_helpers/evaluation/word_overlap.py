@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import regex
+from gpt2_helpers.evaluation.words import split_words
 
 MIN_WORDS = 50  # with fewer words, the share says little
 # Texts look like noise if their share of unknown words exceeds that of new text of the same kind by
 # both this factor and this difference.
 NOISE_FACTOR, NOISE_MARGIN = 3.0, 0.05
 
-_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
+_MAX_COUNTED = 1_000_000  # different words, after which the share of new ones hardly changes
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,48 @@ class WordOverlap:
 class WordIndex:
     """The words of a training text. Case is ignored.
 
+    Args:
+        texts: The training text, or its beginning.
+        wanted: The words that `compare` will be asked for. By default all words are remembered;
+            with it, memory use does not grow with the training text.
+
     >>> overlap = WordIndex(["The cat sat on the mat."]).compare("The dog sat.")
     >>> overlap.words, overlap.known
     (3, 2)
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        counts: Counter[str] = Counter()
+    def __init__(self, texts: Iterable[str] = (), wanted: Iterable[str] | None = None) -> None:
+        self._counts: Counter[str] = Counter()
+        self._wanted = None if wanted is None else frozenset(wanted)
+        self._known: set[str] = set()
+        self._expected: float | None = None
         for text in texts:
-            counts.update(_words(text))
-        self._known = frozenset(counts)
-        # Good and Turing's estimate of the probability of an unseen word: the share of words that
-        # were seen once (Good, "The population frequencies of species", 1953).
-        once, total = sum(count == 1 for count in counts.values()), counts.total()
-        self.expected = 1 - once / total if total else 1.0
+            self.add(split_words(text))
+
+    def add(self, words: list[str]) -> None:
+        """Add words of the training text, in lower case."""
+        self._expected = None
+        if self._wanted is None or len(self._counts) < _MAX_COUNTED:
+            self._counts.update(words)
+        if self._wanted is not None:
+            self._known.update(self._wanted.intersection(words))
+
+    @property
+    def expected(self) -> float:
+        """Share of known words to expect in new text by the same authors."""
+        if self._expected is None:
+            # Good and Turing's estimate of the probability of an unseen word: the share of words
+            # that were seen once (Good, "The population frequencies of species", 1953).
+            counts = [count for word, count in self._counts.items() if word[0].isalpha()]
+            total = sum(counts)
+            self._expected = 1 - counts.count(1) / total if total else 1.0
+        return self._expected
 
     def compare(self, text: str) -> WordOverlap:
         """Count the words of a generated text, without a last word that may be truncated."""
-        words = _words(text)
+        words = split_words(text)
         if words and text[-1:].isalpha():
             words.pop()
-        return WordOverlap(len(words), sum(word in self._known for word in words), self.expected)
-
-
-def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(text)]
+        words = [word for word in words if word[0].isalpha()]
+        known = self._counts if self._wanted is None else self._known
+        return WordOverlap(len(words), sum(word in known for word in words), self.expected)

@@ -14,7 +14,7 @@ from gpt2_helpers.forms.widgets.style import message
 
 if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
-    from gpt2_helpers.evaluation.memorization import OverlapReport
+    from gpt2_helpers.evaluation.overlap_report import OverlapReport
     from gpt2_helpers.session import Session
 
 _MAX_EXAMPLES = 8

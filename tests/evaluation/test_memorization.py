@@ -13,13 +13,10 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
 from gpt2_helpers.data.samples import sample_path
 from gpt2_helpers.errors import DatasetError
-from gpt2_helpers.evaluation import memorization
-from gpt2_helpers.evaluation.memorization import (
-    OverlapReport,
-    TrainingTextIndex,
-    advice,
-    load_training_text,
-)
+from gpt2_helpers.evaluation import memorization, training_text
+from gpt2_helpers.evaluation.memorization import TrainingTextIndex, advice, load_training_text
+from gpt2_helpers.evaluation.overlap_report import OverlapReport
+from gpt2_helpers.evaluation.similarity import Match
 
 TITLES = ["Why is the sky blue?", "What did you dream of last night?", "Who are you?"]
 STORY = (
@@ -85,6 +82,28 @@ def test_a_text_file_with_markers_is_read_like_a_table() -> None:
     assert (match.kind, match.nearest) == ("near copy", TITLES[1])
 
 
+def test_similarity_of_short_texts_is_dice_coefficient_of_trigrams() -> None:
+    index = TrainingTextIndex(["abcd ab", "ha ha ha ha", "ha ha"])
+    assert index.compare("abcd") == Match("near copy", "abcd ab", 0.8)
+    assert index.compare("ABCD ab!") == Match("copy", "abcd ab", 1.0)
+    assert index.compare("xyz") == Match("novel", "", 0.0)
+    # Different texts may have the same trigrams.
+    assert index.compare("Ha ha ha ha!") == Match("copy", "ha ha ha ha", 1.0)
+    assert index.compare("Ha ha ha!") == Match("near copy", "ha ha ha ha", 1.0)
+
+
+def test_texts_of_more_than_twice_the_length_of_a_short_one_are_not_compared_with_it() -> None:
+    title = "abcdefghij " * 90
+    index = TrainingTextIndex([title])
+    assert index.compare(title + "klm").kind == "near copy"
+    assert index.compare(title + " ".join(map(str, range(400)))).kind == "novel"
+
+
+def test_an_empty_index_finds_nothing() -> None:
+    assert TrainingTextIndex().compare(STORY) == Match("novel", "", 0.0)
+    assert TrainingTextIndex(["", "?"], [""]).compare("") == Match("novel", "", 0.0)
+
+
 # --- Long texts
 
 
@@ -96,6 +115,29 @@ def test_a_passage_of_a_long_text_is_a_copy() -> None:
     assert story.compare("THE").kind == "novel"  # too short: it occurs in any text
     assert story.compare("put out the light").kind == "novel"
     assert story.compare("put out the fire").kind == "novel"
+
+
+def test_half_of_the_shingles_make_a_near_copy() -> None:
+    index = TrainingTextIndex(long=[STORY])
+    words = STORY.split()[:20]  # 13 shingles; a wrong word changes the shingles around it
+    changed = index.compare(" ".join([*words[:17], "never", *words[18:]]))
+    assert changed == Match("near copy", " ".join(words[:17]), 10 / 13)
+    mixed = index.compare(" ".join([*words[:9], "never", *words[10:]]))
+    assert mixed == Match("novel", " ".join(words[10:]).rstrip("."), 5 / 13)
+    assert (mixed.run, mixed.run_start) == (10, 10)
+
+
+def test_a_passage_does_not_cross_from_one_text_into_the_next() -> None:
+    index = TrainingTextIndex(long=["one two three four five six", "seven eight nine ten"])
+    assert index.compare("four five six seven eight.").kind == "novel"
+    assert index.compare("two three four five six.").kind == "copy"
+
+
+def test_characters_of_scripts_without_spaces_count_as_words() -> None:
+    text = "我们今天去公园散步，天气很好，大家都很高兴。"
+    match = TrainingTextIndex(long=[text]).compare("他说：我们今天去公园散步，天气很好。")
+    assert match.kind == "near copy"
+    assert match.nearest == "我们今天去公园散步，天气很好"
 
 
 def test_a_long_row_is_indexed_as_a_long_text() -> None:
@@ -203,7 +245,7 @@ def test_the_disk_is_not_searched_for_the_dataset_of_a_run_from_somebody_else(
         for number in range(20):
             (folder / f"{number}.txt").write_text("text", encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(memorization, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(training_text, "MAX_ENTRIES", 10)
     with pytest.raises(DatasetError, match="has more than 10 files and folders: pass the files"):
         load_training_text(run_of(dataset))
 

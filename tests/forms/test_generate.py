@@ -18,7 +18,7 @@ from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import PRESET, SamplingConfig
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization
-from gpt2_helpers.evaluation.memorization import OverlapReport
+from gpt2_helpers.evaluation.overlap_report import OverlapReport
 from gpt2_helpers.evaluation.similarity import Match
 from gpt2_helpers.fields import fields_of, format_value
 from gpt2_helpers.forms import generate

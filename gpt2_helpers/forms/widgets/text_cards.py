@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 import ipywidgets as widgets
 
-from gpt2_helpers.evaluation.memorization import OverlapReport
+from gpt2_helpers.evaluation.overlap_report import OverlapReport
 from gpt2_helpers.evaluation.scoring import TextScore
 from gpt2_helpers.evaluation.similarity import COPY, NOVEL, Match
 from gpt2_helpers.forms.widgets.buttons import ActionButton

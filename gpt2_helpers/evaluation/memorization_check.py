@@ -1,0 +1,138 @@
+"""The memorization check of many texts: streams the training text past an index of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from gpt2_helpers.config import DatasetConfig
+from gpt2_helpers.data.remote_files import LocalCopies
+from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.token_stream import total_size
+from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.evaluation.generated_index import GeneratedIndex, LongResults, ShortResults
+from gpt2_helpers.evaluation.overlap_report import OverlapReport
+from gpt2_helpers.evaluation.training_text import Piece, TrainingData, read_pieces, text_files
+from gpt2_helpers.evaluation.words import split_words
+from gpt2_helpers.system import device
+from gpt2_helpers.system.files import CopyProgress
+
+_BLOCK = 6_000_000  # characters of training text that are compared at a time
+_MAX_THREADS = 4  # each needs about 700 MB
+_CHARACTERS_PER_WORD = 8  # a first guess, to find the last words of a text
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Training texts that are compared at a time: all short, or all long."""
+
+    texts: list[str]
+    is_short: bool
+
+
+def check_texts(
+    generated: Sequence[str], data: TrainingData, threads: int | None = None
+) -> Generator[CopyProgress, None, OverlapReport]:
+    """Compare generated texts with training text. The training text is read once, in blocks.
+
+    Args:
+        generated: The texts.
+        data: The training text.
+        threads: Number of threads. Default: one per core, at most four. The result does not depend
+            on it.
+
+    Yields:
+        The bytes of training text that were read, and the total.
+
+    Returns:
+        The report.
+
+    Raises:
+        DatasetError: If the training text cannot be read, or there is none.
+
+    Example:
+        report = drain(check_texts(["Why is the sky blue?"], TrainingData([("titles.csv", None)])))
+    """
+    index = GeneratedIndex(generated)
+    threads = threads or max(1, min(device.cores(), _MAX_THREADS))
+    notes = [*data.notes]
+    pending: deque[Future[ShortResults | LongResults]] = deque()
+    is_empty = True
+    with ThreadPoolExecutor(threads, thread_name_prefix="memorization") as executor:
+        try:
+            for block in _blocks(data, index.longest_text, notes):
+                if isinstance(block, CopyProgress):
+                    yield block
+                    continue
+                is_empty = False
+                pending.append(executor.submit(_search, index, block))
+                while len(pending) > threads:
+                    index.add(pending.popleft().result())
+            while pending:
+                index.add(pending.popleft().result())
+        except BaseException:  # the blocks that wait need not be compared after Ctrl-C
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    if is_empty:
+        names = ", ".join(str(path) for path, _ in data.datasets)
+        raise DatasetError(f"{names} contains no text to compare with")
+    pairs = zip(generated, index.matches(), strict=True)
+    return OverlapReport.from_matches(pairs, notes)
+
+
+def _search(index: GeneratedIndex, block: _Block) -> ShortResults | LongResults:
+    return index.search_short(block.texts) if block.is_short else index.search_long(block.texts)
+
+
+def _blocks(
+    data: TrainingData, longest_text: int, notes: list[str]
+) -> Iterator[_Block | CopyProgress]:
+    """Read all training text in blocks, and how much was read before and after each."""
+    report = ReadReport()
+    with LocalCopies() as copies:
+        found = []
+        for path, column in data.datasets:
+            config = DatasetConfig(column=column, encoding=data.encoding)
+            local = yield from copies.resolve(path)
+            found += [(file, config) for file in text_files(local, config, notes)]
+        total = total_size(file for file, _ in found)
+        yield CopyProgress(0, total)
+        for file, config in found:
+            for block in _group(read_pieces(file, config, report), longest_text):
+                yield block
+                yield CopyProgress(report.bytes_read, total)
+    notes += map(copies.shown, report.notes())
+
+
+def _group(pieces: Iterator[Piece], longest_text: int) -> Iterator[_Block]:
+    """Collect pieces into blocks. A long text that goes on in the next block starts there with the
+    last words of this one, so that no run of words is cut."""
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    size = {True: 0, False: 0}
+    is_open = False  # whether the last long text goes on
+    for piece in pieces:
+        kind = piece.is_short
+        if is_open and not kind:
+            texts[kind][-1] += piece.text
+        else:
+            texts[kind].append(piece.text)
+        is_open = not kind and not piece.is_end
+        size[kind] += len(piece.text)
+        if size[kind] >= _BLOCK:
+            yield _Block(texts[kind], kind)
+            texts[kind] = [_last_words(texts[kind][-1], longest_text)] if is_open else []
+            size[kind] = 0
+    for kind, left in texts.items():
+        if left:
+            yield _Block(left, kind)
+
+
+def _last_words(text: str, count: int) -> str:
+    """The end of a text, with at least `count` words if it has as many."""
+    size = max(1, count) * _CHARACTERS_PER_WORD
+    # The first word may be cut.
+    while size < len(text) and len(split_words(text[-size:])) <= count:
+        size *= 2
+    return text[-size:]

@@ -1,0 +1,202 @@
+"""Finds the longest runs of words that texts have in common with indexed ones.
+
+A run has at least three words. Places where three words in a row occur on both sides are sorted
+together by the words that follow; the longest run of a place in common with the other side is then
+that with one of the nearest places of the other side, before or after it in this order. The order
+is that of a suffix array, made by prefix doubling (Manber and Myers, "Suffix arrays: a new method
+for on-line string searches", 1993).
+
+Uses NumPy only, which releases the GIL: several threads may search an index at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt2_helpers.evaluation.words import GAP, Vocabulary, batches_of_words
+from gpt2_helpers.types import Ids, Indexes
+
+MIN_RUN = 3  # words; shorter ones are in common by chance
+_FILTER_BITS = 26  # at most, of a table that rules out most sequences which are not indexed
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class CommonRuns:
+    """The longest run of words in common with the other side, for each place that has one.
+
+    Attributes:
+        places: Where the runs start, as indexes of words.
+        lengths: Their numbers of words.
+        others: Where they start on the other side.
+    """
+
+    places: Indexes
+    lengths: Indexes
+    others: Indexes
+
+    def longest(self, texts: Indexes) -> CommonRuns:
+        """The longest run of each text, and of several the first. `texts` has the text of each."""
+        order = np.lexsort((self.places, -self.lengths, texts))
+        best = order[np.diff(texts[order], prepend=-1) != 0]
+        return CommonRuns(self.places[best], self.lengths[best], self.others[best])
+
+
+class RunIndex:
+    """An index of the words of texts.
+
+    Attributes:
+        vocabulary: The words.
+        words: The ids of all words, with a GAP between two texts.
+        starts: Where each text starts in `words`.
+
+    >>> index = RunIndex(["The cat sat on the mat.", "Who sat there?"])
+    >>> words = index.vocabulary.find("a cat sat on the table".split())
+    >>> runs = index.in_indexed(words)
+    >>> runs.places.tolist(), runs.lengths.tolist()
+    ([1, 2], [4, 3])
+    """
+
+    def __init__(self, texts: Sequence[str], vocabulary: Vocabulary | None = None) -> None:
+        self.vocabulary = Vocabulary() if vocabulary is None else vocabulary
+        ids = [self.vocabulary.add(words) for words in batches_of_words(texts)]
+        self.words = np.concatenate([*ids, np.empty(0, np.int32)])[:-1]  # no GAP at the end
+        gaps = np.flatnonzero(self.words == GAP)
+        self.starts = np.concatenate([[0], gaps + 1]) if len(texts) else gaps
+        self._count = len(self.vocabulary)
+        places, keys = self._sequences(self.words)
+        order = np.argsort(keys, kind="stable")
+        self._places = places[order]  # of all sequences of three words
+        first = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1]) != 0)
+        self._keys = keys[order][first]
+        self._first = np.append(first, len(order))
+        bits = min(_FILTER_BITS, max(8, len(self._keys).bit_length() + 3))
+        self._shift = np.uint64(64 - bits)
+        self._filter = np.zeros(1 << bits, bool)
+        self._filter[(self._keys * _HASH) >> self._shift] = True
+
+    def text_of(self, places: Indexes) -> Indexes:
+        """The numbers of the texts that these words are in."""
+        return self.starts.searchsorted(places, side="right") - 1
+
+    @property
+    def counts(self) -> Indexes:
+        """The number of words of each text."""
+        return np.diff(np.append(self.starts, len(self.words) + 1)) - 1
+
+    def in_indexed(self, words: Ids) -> CommonRuns:
+        """For each place of a text, the longest run that occurs in an indexed text.
+
+        Args:
+            words: Ids of `vocabulary`, with a GAP between two texts.
+        """
+        return self._common(words)[1]
+
+    def in_other(self, words: Ids) -> CommonRuns:
+        """For each place of the indexed texts, the longest run that occurs in these words."""
+        return self._common(words)[0]
+
+    def _sequences(self, words: Ids) -> tuple[Indexes, NDArray[np.uint64]]:
+        """Where three known words follow each other, and a key of each such sequence."""
+        known = (words >= 0) & (words < self._count)  # the vocabulary may have grown since
+        places = np.flatnonzero(known[:-2] & known[1:-1] & known[2:])
+        # Distinct for up to two million different words; beyond, two sequences have the same key
+        # with a chance that is as good as none.
+        keys = words[places].astype(np.uint64)
+        for offset in range(1, MIN_RUN):
+            keys = keys * np.uint64(self._count + 1) + words[places + offset].astype(np.uint64)
+        return places, keys
+
+    def _common(self, words: Ids) -> tuple[CommonRuns, CommonRuns]:
+        places, keys = self._sequences(words)
+        likely = self._filter[(keys * _HASH) >> self._shift]
+        places, keys = places[likely], keys[likely]
+        found = self._keys.searchsorted(keys)
+        found[found == len(self._keys)] = 0
+        exact = self._keys[found] == keys if len(keys) else likely[:0]
+        places, found = places[exact], found[exact]
+        distinct = np.zeros(len(self._keys), bool)
+        distinct[found] = True
+        numbers = np.flatnonzero(distinct)
+        counts = self._first[numbers + 1] - self._first[numbers]
+        total = int(counts.sum())
+        shift = np.repeat(self._first[numbers] - (np.cumsum(counts) - counts), counts)
+        indexed = self._places[shift + np.arange(total)]
+        order = np.argsort(indexed, kind="stable")
+        indexed, symbols = indexed[order], np.repeat(numbers, counts)[order]
+        # The words of both sides, one side after the other.
+        offset = len(self.words) + 1
+        joined = np.concatenate([indexed, places + offset])
+        lengths, nearest = _longest_common(joined, np.concatenate([symbols, found]), total)
+        lengths = lengths + MIN_RUN - 1
+        ours = CommonRuns(indexed, lengths[:total], joined[nearest[:total]] - offset)
+        return ours, CommonRuns(places, lengths[total:], joined[nearest[total:]])
+
+
+def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Indexes, Indexes]:
+    """The longest sequence of symbols that starts at each place and also on the other side.
+
+    Args:
+        places: Sorted places. Symbols follow each other if their places do.
+        symbols: The symbol at each place. Each occurs on both sides.
+        split: The number of places of the first side.
+
+    Returns:
+        The length for each place, and the index of the place on the other side.
+    """
+    count = len(places)
+    indexes = np.arange(count)
+    if not count:
+        return indexes, indexes
+    # How many symbols follow each other from each place on.
+    ends = np.flatnonzero(np.diff(places, append=places[-1] + 2) != 1)
+    remaining = ends[np.searchsorted(ends, indexes)] - indexes + 1
+    first_side = indexes < split
+    ranks = np.unique(symbols, return_inverse=True)[1]
+    levels = [ranks]  # equal ranks: the same next 1, 2, 4 ... symbols, or all that remain
+    step, longest = 1, int(remaining.max())
+    while step < longest:
+        follows = np.zeros(count, np.int64)
+        inside = remaining > step
+        follows[inside] = ranks[indexes[inside] + step] + 1
+        keys = ranks * np.int64(count + 1) + follows
+        ranks = np.unique(keys, return_inverse=True)[1]
+        levels.append(ranks)
+        step *= 2
+        sides = np.bincount(ranks, weights=first_side)
+        if not ((sides > 0) & (sides < np.bincount(ranks))).any():
+            break  # no more sequence of this length is on both sides
+    order = np.argsort(ranks, kind="stable")
+    best = np.zeros(count, np.int64)
+    nearest = np.zeros(count, np.int64)
+    for direction in (order, order[::-1]):
+        # The nearest place of the other side before each place, in this direction.
+        on_first = first_side[direction]
+        for side in (True, False):
+            own = on_first == side
+            last = np.maximum.accumulate(np.where(own, -1, np.arange(count)))
+            have = own & (last >= 0)
+            here, there = direction[have], direction[last[have]]
+            lengths = _common_length(levels, remaining, here, there)
+            longer = lengths > best[here]
+            best[here[longer]], nearest[here[longer]] = lengths[longer], there[longer]
+    return best, nearest
+
+
+def _common_length(
+    levels: list[Indexes], remaining: Indexes, first: Indexes, second: Indexes
+) -> Indexes:
+    """How many symbols are the same from two places on, for several pairs of places."""
+    limit = np.minimum(remaining[first], remaining[second])
+    length = np.zeros(len(first), np.int64)
+    active = np.arange(len(first))
+    for level in range(len(levels) - 1, -1, -1):
+        a, b = first[active] + length[active], second[active] + length[active]
+        same = levels[level][a] == levels[level][b]
+        length[active[same]] += 1 << level
+        active = active[length[active] < limit[active]]
+    return np.minimum(length, limit)
