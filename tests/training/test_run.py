@@ -425,7 +425,7 @@ def test_a_model_that_does_not_fit_in_memory_is_explained(monkeypatch: pytest.Mo
         raise tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
 
     monkeypatch.setattr(Trainer, "__init__", full)
-    with pytest.raises(OutOfMemoryError, match="while the model was built: set use_memory_saving"):
+    with pytest.raises(OutOfMemoryError, match="while the model was built: lower batch_size"):
         open_run()
     assert not Path("checkpoint").exists()
 
