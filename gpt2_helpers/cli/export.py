@@ -20,14 +20,11 @@ def parser() -> Parser:
     parser = Parser(
         "export",
         "DIR",
-        "Save a run or a pretrained model in Hugging Face's layout, which transformers opens, or\n"
-        "with --format onnx for ONNX Runtime, or with --format web as a site without a server.\n"
-        "With hf://OWNER/NAME as DIR it is uploaded to the Hugging Face Hub instead.",
+        "Save a run or a pretrained model in Hugging Face's layout, which transformers opens, for\n"
+        "ONNX Runtime, or as a site without a server. hf://OWNER/NAME uploads it to the Hub.",
         (
-            "--run-name run1 exported/",
+            "exported/",
             "--run-name run1 --dtype float16 hf://me/my-gpt2 --private",
-            "--run-name lora1 --adapters exported-adapters/",
-            "--run-name run1 --format onnx exported-onnx/",
             "--run-name run1 --format web site/",
         ),
     )

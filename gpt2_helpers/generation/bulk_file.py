@@ -76,6 +76,7 @@ class BulkFile(OutputFile):
         self._command = json.loads(json.dumps(command))
         self._crc = 0
         self._is_complete = False
+        self._has_started = False  # a new file, rather than an earlier one
         self._progress: BinaryIO | None = None
         self._interrupted: Path | None = None  # the file of another command
 
@@ -101,7 +102,7 @@ class BulkFile(OutputFile):
                 if self._is_complete and self._output.has_records and self.n_done:
                     self._write_record()
                 self._close_progress()
-                if self._is_complete:
+                if self._is_complete or (self._has_started and not self.n_done):
                     self.progress_path.unlink(missing_ok=True)
         finally:
             self._close_progress()
@@ -147,6 +148,7 @@ class BulkFile(OutputFile):
             if self._progress is None:
                 self._open_progress()
             assert self._progress is not None
+            self._has_started = True
             self._progress.truncate(0)
             self._write_line({"command": self._command, "seed": self.source.seed})
 
