@@ -56,7 +56,7 @@ def generation_bytes(
     Example:
         >>> from gpt2_helpers.config import PRETRAINED_CONFIGS
         >>> round(generation_bytes(PRETRAINED_CONFIGS["355M"], 1, 100, "int8") / GB, 1)
-        1.0
+        1.1
     """
     on_tflite = uses_tflite(precision, on_gpu)
     length = min(length + 1, model.n_ctx)

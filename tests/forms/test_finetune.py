@@ -77,9 +77,7 @@ def needs(
     """Let finetuning one of OpenAI's sizes take so many bytes, and others none. `factored` is with
     Adafactor and `adapted` with adapters, as much as `saving` where they are not given."""
 
-    def estimate(
-        shape: ModelConfig, finetune: FinetuneConfig, _precision: str, _samples: object
-    ) -> int:
+    def estimate(shape: ModelConfig, finetune: FinetuneConfig, *_rest: object) -> int:
         if shape not in PRETRAINED_CONFIGS.values():
             return 0
         if not finetune.use_memory_saving_gradients:
