@@ -22,7 +22,7 @@ from gpt2_helpers.tokenizer import Tokenizer
 
 STEPS = 6  # of the demo's 300, which take minutes
 BATCH_SIZE = 2  # of the demo's 8
-ROWS = 8  # texts of each kind
+ROWS, LENGTH = 8, 128  # texts of each kind, and tokens of each: half a context
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def model() -> GPT2:
 def passage(request: pytest.FixtureRequest, model: GPT2) -> tuple[str, NDArray[np.int32], float]:
     """The text to predict: its name, its ids, and the perplexity with 32 bits."""
     own = request.param == "its own texts"
-    ids = quality.own_ids(model, ROWS) if own else quality.held_out_ids(ROWS)
+    ids = quality.own_ids(model, ROWS, LENGTH) if own else quality.held_out_ids(ROWS)[:, :LENGTH]
     return request.param, ids, quality.perplexity(model, ids, "float32")
 
 

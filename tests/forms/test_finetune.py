@@ -25,6 +25,7 @@ from gpt2_helpers.config import (
     RunConfig,
 )
 from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError
+from gpt2_helpers.evaluation import loss_plot
 from gpt2_helpers.fields import fields_of
 from gpt2_helpers.forms import finetune, training_view
 from gpt2_helpers.forms.finetune import FinetuneForm
@@ -56,6 +57,8 @@ def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     write_text()
     monkeypatch.setattr(finetune, "display", lambda _: None)
     monkeypatch.setattr(html_output, "display", lambda _: None)
+    # The curve is tested in test_training_view.py.
+    monkeypatch.setattr(loss_plot, "to_png", lambda _: b"")
     monkeypatch.setattr(step_time, "sequence_seconds", lambda *_arguments, **_options: 0.5)
     monkeypatch.setattr(buttons, "QUEUED_CLICK_SECONDS", 0.0)
     machine(monkeypatch, gpu=None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
+from gpt2_helpers.cli.app import main
 from paths import ROOT
 from web_server import TIMEOUT, address_of, started
 
@@ -30,7 +30,9 @@ def recipe() -> tuple[list[str], list[str], str]:
     return finetune, serve, path[1]
 
 
-def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
+def test_a_run_finetuned_on_python_completes_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in SHAPES:
         code = f"def area_of_{name}({name}):\n    return {name}.width * {name}.height\n\n\n"
         (tmp_path / "src" / name).mkdir(parents=True)
@@ -39,9 +41,8 @@ def test_a_run_finetuned_on_python_completes_a_line(tmp_path: Path) -> None:
     assert folder == "src"
     # So little code takes only a few, large steps.
     short = "--steps 50 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
-    command = [sys.executable, "-m", "gpt2_helpers", "finetune", "src", *finetune, *short.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert main(["finetune", "src", *finetune, *short.split()]) == 0
     with started(tmp_path, *serve, "--port", "0", "--workers", "1") as process:
         address = address_of(process).rstrip("/")
         parameters = {"text": "def area_of_table(table):\n    return table.", "temperature": 0.0}

@@ -8,6 +8,7 @@ whose `Plan` explains the ways to end a process.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -32,6 +33,8 @@ IMPORTED = (
 def main() -> None:
     for module in IMPORTED:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # the children need not traverse TensorFlow's objects, nor copy their memory
     os.fsync = lambda fd: None  # only a power failure would lose what was not flushed
     print("ready", flush=True)
     for line in sys.stdin:
