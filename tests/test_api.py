@@ -12,6 +12,7 @@ import pytest
 
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
+from gpt2_helpers.config.bulk import BulkConfig
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -172,7 +173,7 @@ def test_parameters_match_gpt_2_simple_and_new_ones_are_keyword_only(name: str) 
         ("finetune", (FinetuneConfig, RunConfig, DatasetConfig), {"sess", "dataset", "reuse"}),
         (
             "generate",
-            (SamplingConfig,),
+            (SamplingConfig, BulkConfig),
             {"sess", "run_name", "checkpoint_dir", "model_name", "model_dir", "sample_dir"}
             | {"return_as_list", "destination_path", "sample_delim", "prefix", "prompts"},
         ),

@@ -13,6 +13,7 @@ from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import GenerationResult
+from gpt2_helpers.system.paths import user_path
 
 LOGPROB_DIGITS = 4
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -112,12 +113,12 @@ def choose_format(path: str | Path, name: str, delimiter: str = SAMPLE_DELIM) ->
         delimiter: Of the format text.
 
     Raises:
-        OptionError: The suffix is `.json`, which is none of these formats.
+        OptionError: It is not a path, or the suffix is `.json`, which is none of these formats.
 
     >>> choose_format("titles.jsonl", "auto").name
     'jsonl'
     """
-    suffix = Path(path).suffix.lower()
+    suffix = user_path(path, "destination_path").suffix.lower()
     if name == "auto":
         if suffix == ".json":
             raise OptionError(
