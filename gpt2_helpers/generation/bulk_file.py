@@ -104,6 +104,9 @@ class BulkFile(OutputFile):
                 self._close_progress()
                 if self._is_complete or (self._has_started and not self.n_done):
                     self.progress_path.unlink(missing_ok=True)
+                if self._is_complete and self._interrupted is None:
+                    # Left by a kill of this command, if the file itself was resumed.
+                    self.part_path.unlink(missing_ok=True)
         finally:
             self._close_progress()
 

@@ -285,7 +285,7 @@ class Encoding(Scenario):
 
     def check_end(self, work: Path, reference: Path) -> None:
         np.testing.assert_array_equal(self._ids(work), self._ids(reference))
-        assert litter(work) == []
+        assert not (found := litter(work)), found
 
     def _ids(self, work: Path) -> np.ndarray:
         with np.load(work / "ids.npz") as archive:
