@@ -64,18 +64,7 @@ def test_every_scenario_is_tested(scenario_by_name: dict[str, Scenario]) -> None
     assert list(scenario_by_name) == NAMES
 
 
-# Some kills of a call that resumes a file next to an existing one leave a state that is not
-# expected here: not understood yet.
-UNRELIABLE = pytest.mark.xfail(reason="a resumed call that is killed again", strict=False)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=UNRELIABLE if name == "generate over a file" else ())
-        for name in NAMES
-    ],
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_killed_process_loses_no_data(
     name: str, fork_server: Killer, toy: Path, scenario_by_name: dict[str, Scenario], tmp_path: Path
 ) -> None:

@@ -194,7 +194,8 @@ class BulkFile(OutputFile):
                 found.append((last, target))
         if not found:
             return
-        last, target = max(found)
+        # The part if both have as many: a complete file of the same command starts the same.
+        last, target = max(found, key=lambda pair: pair[0])
         command, seed = header.get("command"), header.get("seed")
         if not (self._may_resume and command == self._command and isinstance(seed, int)):
             self._interrupted = target
