@@ -82,6 +82,11 @@ load-test: $(VENV) ## measure the web app with 1 to 32 clients, and send it gene
 	@.venv/bin/python benchmarks/load.py
 	@.venv/bin/python -m pytest -q -rs tests/web/test_openapi_schema.py
 
+# `make test` runs the short tests of tests/scaling, this target the long ones too.
+.PHONY: scale-test
+scale-test: $(VENV) ## train on several workers, encode and generate on Beam, serve behind nginx (ten minutes)
+	@.venv/bin/python -m pytest -q -rs -m "scale or not scale" tests/scaling
+
 # Nothing else should be running on the machine.
 .PHONY: bench
 bench: $(VENV) $(VENV_BASELINES) ## compare with other libraries (hours); updates the results, README and docs
