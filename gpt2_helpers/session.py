@@ -178,7 +178,7 @@ class Session:
                 for this device. int8 is for generation only.
 
         Raises:
-            CheckpointError: There is no such run or checkpoint, or it is damaged.
+            CheckpointError: The run or checkpoint does not exist or is damaged.
             OptionError: `precision` is unknown.
         """
         self._base = loaded_model.load_run(
@@ -210,7 +210,7 @@ class Session:
         model_dir: str | Path = "models",
         precision: str = "auto",
     ) -> None:
-        """Load the run of this name, or the pretrained model if there is no such run.
+        """Load the run of this name, or the pretrained model if it does not exist.
 
         Args:
             name: Name of a run or of a pretrained model.

@@ -31,7 +31,7 @@ class LibraryResult:
     Attributes:
         rounds: What the process reported of each.
         first_seconds: Seconds of the first, uncounted round, which compiles.
-        error: Why there is no result, or "".
+        error: Why the workload has not been measured, or "".
     """
 
     rounds: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +79,7 @@ def bench(config: BenchConfig, run: RunConfig) -> Iterator[Workload | WorkloadRe
         Each workload before it is measured, and its result.
 
     Raises:
-        OptionError: There is no such model.
+        OptionError: The model is unknown.
         OSError: The weights cannot be written into the temporary folder.
     """
     libraries = [name for name in LIBRARIES if name == OURS or _is_installed(name)]

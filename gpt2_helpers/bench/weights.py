@@ -36,7 +36,7 @@ def bench_folder(run: RunConfig, temporary: Path, for_transformers: bool) -> Pat
         The folder, in OpenAI's layout.
 
     Raises:
-        CheckpointError: There is no such model, and its name is not that of a known shape.
+        CheckpointError: The model does not exist, and its name is not that of a known shape.
     """
     folder = temporary / "model"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The process that runs rounds of one workload when it is told to; see `WorkerProcess`.
+"""The process that runs a round of one workload on each request; see `WorkerProcess`.
 
     python -m gpt2_helpers.bench.worker LIBRARY WORKLOAD FOLDER
 

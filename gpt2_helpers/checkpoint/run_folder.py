@@ -370,7 +370,7 @@ class RunFolder:
 
     def _delete(self, step: int, kinds: Iterable[str] = CHECKPOINT_KINDS) -> None:
         for kind in kinds:
-            # The index first: without it there is no checkpoint.
+            # The index first: files without an index are not a checkpoint.
             for path in reversed(checkpoint_files(self.path / f"{kind}-{step}")):
                 path.unlink(missing_ok=True)
 

@@ -196,7 +196,7 @@ def write_weights(
         Path(f"{part}.meta").write_bytes(_meta_graph())
         for suffix in SUFFIXES:
             flush(Path(f"{part}{suffix}"))
-        # An old index must never be found with new data: after a kill there is no checkpoint.
+        # An old index must never be found with new data: after a kill nothing must be found.
         Path(f"{prefix}{INDEX}").unlink(missing_ok=True)
         for path in checkpoint_files(prefix):  # data files of an earlier, sharded checkpoint
             path.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ def find_files(
         hidden files are left out, unless they are given by their own path.
 
     Raises:
-        DatasetError: There is no such file; the message suggests a similar name.
+        DatasetError: The file does not exist; the message suggests a similar name.
 
     Example:
         >>> find_files("no-such-folder/*.txt")

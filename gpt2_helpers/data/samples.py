@@ -24,7 +24,7 @@ def sample_path(name: str) -> Path:
         name: `stories.txt` or `titles.csv`.
 
     Raises:
-        OptionError: There is no sample of this name.
+        OptionError: The name is not that of a sample.
         DatasetError: The file is missing.
 
     Example:

@@ -53,7 +53,7 @@ def read_documents(
         The documents, in order.
 
     Raises:
-        DatasetError: A file cannot be read or contains token ids, or there are no documents.
+        DatasetError: A file cannot be read, contains token ids, or has no documents.
         OptionError: `config.column` is given but no file has records.
     """
     report = ReadReport() if report is None else report

@@ -135,8 +135,9 @@ def passage(text: str, start: int, count: int) -> str:
     >>> passage("It's a quiet, dark night.", 2, 3)
     'a quiet, dark'
     """
-    words = list(WORD.finditer(without_markers(text)))[start : start + count]
-    return words[0].string[words[0].start() : words[-1].end()] if words else ""
+    text = without_markers(text)
+    words = list(WORD.finditer(text))[start : start + count]
+    return text[words[0].start() : words[-1].end()] if words else ""
 
 
 def count_shingles(words: int) -> int:

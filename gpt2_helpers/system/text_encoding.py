@@ -16,7 +16,7 @@ def check_encoding(name: object) -> str:
     """Python's name of a text encoding.
 
     Raises:
-        OptionError: There is no such encoding.
+        OptionError: The encoding is unknown.
 
     >>> check_encoding("Windows-1250")
     'cp1250'

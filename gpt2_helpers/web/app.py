@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -64,16 +64,7 @@ def create_app(
     metrics = Metrics()
     if others and not config.workers:  # processes for each model would need too much memory
         config = replace(config, workers=1)
-    served: list[ServedModel] = []
-    try:
-        for each in (session, *others):
-            engine = _create_engine(each, config, metrics)
-            served.append(ServedModel(ModelInfo.of(each), engine))
-        models = ServedModels(served)
-    except BaseException:  # also KeyboardInterrupt
-        for model in served:
-            model.engine.stop()
-        raise
+    models = _create_models((session, *others), config, metrics)
     metrics.watch(models)
     completion_parser = CompletionParser(config)
     routes = Routes(models, metrics, config, completion_parser, has_key=key is not None)
@@ -86,26 +77,7 @@ def create_app(
         models.stop()
 
     app = Starlette(
-        routes=[
-            Route("/", routes.root, methods=["GET", "POST", "HEAD"]),
-            Route("/api/generate", routes.generate, methods=["POST"]),
-            Route("/api/stream", routes.stream, methods=["POST"]),
-            Route("/api/complete", routes.complete, methods=["POST"]),
-            Route("/api/score", routes.score, methods=["POST"]),
-            Route("/api/next-tokens", routes.next_tokens, methods=["POST"]),
-            Route("/api/model", routes.model),
-            Route("/v1/completions", v1.completions, methods=["POST"]),
-            Route("/v1/models", v1.models),
-            Route("/v1/models/{model}", v1.model),
-            Route("/healthz", routes.health),
-            Route("/readyz", routes.ready),
-            Route("/metrics", routes.metrics),
-            Route("/how", routes.how),
-            Route("/docs", routes.docs),
-            Route("/openapi.json", routes.openapi),
-            *(Route(path, routes.preflight, methods=["OPTIONS"]) for path in CORS_PATHS),
-            Mount("/static", StaticFiles(directory=STATIC)),
-        ],
+        routes=_routes(routes, v1),
         lifespan=lifespan,
         exception_handlers={
             RequestError: _on_request_error,
@@ -116,6 +88,46 @@ def create_app(
     # A redirect would have the scheme http even behind a proxy that terminates TLS.
     app.router.redirect_slashes = False
     return SecurityMiddleware(app, config, key, metrics.count_request, frame_ancestors), models
+
+
+def _routes(routes: Routes, v1: V1Routes) -> list[BaseRoute]:
+    """The paths and methods of the server."""
+    return [
+        Route("/", routes.root, methods=["GET", "POST", "HEAD"]),
+        Route("/api/generate", routes.generate, methods=["POST"]),
+        Route("/api/stream", routes.stream, methods=["POST"]),
+        Route("/api/complete", routes.complete, methods=["POST"]),
+        Route("/api/score", routes.score, methods=["POST"]),
+        Route("/api/next-tokens", routes.next_tokens, methods=["POST"]),
+        Route("/api/model", routes.model),
+        Route("/v1/completions", v1.completions, methods=["POST"]),
+        Route("/v1/models", v1.models),
+        Route("/v1/models/{model}", v1.model),
+        Route("/healthz", routes.health),
+        Route("/readyz", routes.ready),
+        Route("/metrics", routes.metrics),
+        Route("/how", routes.how),
+        Route("/docs", routes.docs),
+        Route("/openapi.json", routes.openapi),
+        *(Route(path, routes.preflight, methods=["OPTIONS"]) for path in CORS_PATHS),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _create_models(
+    sessions: Sequence[Session], config: ServeConfig, metrics: Metrics
+) -> ServedModels:
+    """Create the engine of each session; if one fails, those before it are stopped."""
+    served: list[ServedModel] = []
+    try:
+        for session in sessions:
+            engine = _create_engine(session, config, metrics)
+            served.append(ServedModel(ModelInfo.of(session), engine))
+        return ServedModels(served)
+    except BaseException:  # also KeyboardInterrupt
+        for model in served:
+            model.engine.stop()
+        raise
 
 
 def _create_engine(session: Session, config: ServeConfig, metrics: Metrics) -> Engine:

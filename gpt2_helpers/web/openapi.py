@@ -78,6 +78,17 @@ _IDS = {
     "description": "token ids after the text, of a character that is incomplete; the text of each "
     "next token starts with them",
 }
+_STATUS_PATHS: dict[str, Any] = {
+    "/healthz": {"get": operation("Check that the server runs", ANY_OBJECT, errors=())},
+    "/readyz": {
+        "get": operation("Check that the server accepts requests", ANY_OBJECT, errors=("503",))
+    },
+    "/metrics": {
+        "get": operation(
+            "Return Prometheus metrics", {"type": "string"}, "text/plain", errors=("401",)
+        )
+    },
+}
 
 
 def document(
@@ -90,20 +101,6 @@ def document(
         completion_parser: Has those of /v1/completions.
         models: Names of the server's models, to list them.
     """
-    text = object_of({"text": {"type": "string"}})
-    generate, complete, score, next_tokens = (
-        properties_of(fields)
-        for fields in (
-            *(parser.generate_fields, parser.complete_fields),
-            *(parser.score_fields, parser.next_tokens_fields),
-        )
-    )
-    if models:
-        for properties in (generate, complete, score, next_tokens):
-            properties["model"]["enum"] = [*models, None]
-    next_tokens["ids"] = _IDS
-    generate_body = body_of(generate, {"prefix": "It was", "temperature": 0.7})
-    complete_body = body_of(complete, {"text": "It was a dark"})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -113,64 +110,9 @@ def document(
             "wrong.",
         },
         "paths": {
-            "/": {
-                "get": operation(
-                    "Generate a text, compatible with gpt-2-cloud-run; browsers get the page. "
-                    "Unknown parameters are ignored, values above a limit are clamped to it, and a "
-                    "prefix that is too long is truncated",
-                    text,
-                    errors=GET_ERRORS,
-                    parameters=list(_query_parameters(parser.cloud_run_fields)),
-                ),
-                "post": operation(
-                    "The same with the parameters as JSON; numbers may be strings",
-                    text,
-                    requestBody=body_of(
-                        _lenient_properties(parser.cloud_run_fields),
-                        {"prefix": "It was"},
-                        closed=False,
-                    ),
-                ),
-            },
-            "/api/generate": {
-                "post": operation(
-                    "Generate texts and return them when all are complete",
-                    object_of({"texts": {"type": "array", "items": _TEXT}}),
-                    requestBody=generate_body,
-                )
-            },
-            "/api/stream": {
-                "post": operation(
-                    "Generate texts and stream them as server-sent events: `text` with index and "
-                    "text, `end` with index, tokens and finish_reason, `error` with error and "
-                    "status, and `done` at the end",
-                    object_of({"event": {"type": "string"}, "data": {"type": "string"}}),
-                    media_type="text/event-stream",
-                    requestBody=generate_body,
-                )
-            },
-            "/api/complete": {
-                "post": operation(
-                    "Suggest short continuations of a text, the most likely one first",
-                    object_of({"completions": {"type": "array", "items": {"type": "string"}}}),
-                    requestBody=complete_body,
-                )
-            },
-            "/api/score": {
-                "post": operation(
-                    "Compute the log-probability of each token of a text, given those before it; a "
-                    "character of several tokens is in the last of them",
-                    object_of(_SCORE),
-                    requestBody=body_of(score, {"text": "It was late"}),
-                )
-            },
-            "/api/next-tokens": {
-                "post": operation(
-                    "List the likeliest next tokens of a text, the likeliest first",
-                    object_of({"tokens": {"type": "array", "items": _NEXT_TOKEN}}),
-                    requestBody=body_of(next_tokens, {"text": "It was", "count": 5}),
-                )
-            },
+            "/": _root_path(parser.cloud_run_fields),
+            **_generation_paths(parser, models),
+            **_analysis_paths(parser, models),
             "/api/model": {
                 "get": operation(
                     "Describe a model and the parameters of /api/generate, and list all models",
@@ -180,19 +122,94 @@ def document(
                 )
             },
             **v1_paths(completion_parser, models),
-            "/healthz": {"get": operation("Check that the server runs", ANY_OBJECT, errors=())},
-            "/readyz": {
-                "get": operation(
-                    "Check that the server accepts requests", ANY_OBJECT, errors=("503",)
-                )
-            },
-            "/metrics": {
-                "get": operation(
-                    "Return Prometheus metrics", {"type": "string"}, "text/plain", errors=("401",)
-                )
-            },
+            **_STATUS_PATHS,
         },
     }
+
+
+def _root_path(fields: Sequence[Field]) -> dict[str, Any]:
+    """The route of gpt-2-cloud-run."""
+    text = object_of({"text": {"type": "string"}})
+    return {
+        "get": operation(
+            "Generate a text, compatible with gpt-2-cloud-run; browsers get the page. Unknown "
+            "parameters are ignored, values above a limit are clamped to it, and a prefix that is "
+            "too long is truncated",
+            text,
+            errors=GET_ERRORS,
+            parameters=list(_query_parameters(fields)),
+        ),
+        "post": operation(
+            "The same with the parameters as JSON; numbers may be strings",
+            text,
+            requestBody=body_of(_lenient_properties(fields), {"prefix": "It was"}, closed=False),
+        ),
+    }
+
+
+def _generation_paths(parser: RequestParser, models: Sequence[str]) -> dict[str, Any]:
+    """The routes that continue a text."""
+    generate = body_of(
+        _properties(parser.generate_fields, models), {"prefix": "It was", "temperature": 0.7}
+    )
+    complete = body_of(_properties(parser.complete_fields, models), {"text": "It was a dark"})
+    return {
+        "/api/generate": {
+            "post": operation(
+                "Generate texts and return them when all are complete",
+                object_of({"texts": {"type": "array", "items": _TEXT}}),
+                requestBody=generate,
+            )
+        },
+        "/api/stream": {
+            "post": operation(
+                "Generate texts and stream them as server-sent events: `text` with index and text, "
+                "`end` with index, tokens and finish_reason, `error` with error and status, and "
+                "`done` at the end",
+                object_of({"event": {"type": "string"}, "data": {"type": "string"}}),
+                media_type="text/event-stream",
+                requestBody=generate,
+            )
+        },
+        "/api/complete": {
+            "post": operation(
+                "Suggest short continuations of a text, the most likely one first",
+                object_of({"completions": {"type": "array", "items": {"type": "string"}}}),
+                requestBody=complete,
+            )
+        },
+    }
+
+
+def _analysis_paths(parser: RequestParser, models: Sequence[str]) -> dict[str, Any]:
+    """The routes that return the model's probabilities for a text."""
+    score = _properties(parser.score_fields, models)
+    next_tokens = {**_properties(parser.next_tokens_fields, models), "ids": _IDS}
+    return {
+        "/api/score": {
+            "post": operation(
+                "Compute the log-probability of each token of a text, given those before it; a "
+                "character of several tokens is in the last of them",
+                object_of(_SCORE),
+                requestBody=body_of(score, {"text": "It was late"}),
+            )
+        },
+        "/api/next-tokens": {
+            "post": operation(
+                "List the likeliest next tokens of a text, the likeliest first",
+                object_of({"tokens": {"type": "array", "items": _NEXT_TOKEN}}),
+                requestBody=body_of(next_tokens, {"text": "It was", "count": 5}),
+            )
+        },
+    }
+
+
+def _properties(fields: Iterable[Field], models: Sequence[str]) -> dict[str, Any]:
+    """The properties of a request's body, with the names of the models that it may choose."""
+    properties = properties_of(fields)
+    if models:
+        properties["model"]["enum"] = [*models, None]
+    return properties
 
 
 def _model_parameter(models: Sequence[str]) -> dict[str, Any]:

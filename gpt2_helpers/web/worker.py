@@ -45,7 +45,7 @@ from gpt2_helpers.web.engine import Request, ScoreSpec, SequenceSpec
 from gpt2_helpers.web.errors import RequestError
 from gpt2_helpers.web.scheduler import Scheduler
 
-REPORT_INTERVAL = 0.25  # seconds between token counts while there are no chunks to send
+REPORT_INTERVAL = 0.25  # seconds between token counts while it has no chunks to send
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gpt2_helpers.evaluation.similarity import (
@@ -14,6 +16,7 @@ from gpt2_helpers.evaluation.similarity import (
     passage,
     without_markers,
 )
+from gpt2_helpers.evaluation.word_overlap import WordOverlap
 
 STORY = (
     "The lamp on the headland had burned for forty years before anyone thought to ask who paid for "
@@ -45,6 +48,7 @@ def test_normalize_drops_case_whitespace_markers_and_end_punctuation(
         # All words of a long text; a last word may be truncated, but not others.
         ("One two three four five.", Evidence(long_run=5), Match("copy", "", 1.0)),
         ("One two three four five si", Evidence(long_run=5), Match("copy", "", 1.0)),
+        ("One two three four five s", Evidence(long_run=5), Match("copy", "", 1.0)),
         ("One two three four five six.", Evidence(long_run=5), Match("novel", "", 0.0)),
         ("One two three four.", Evidence(long_run=4), Match("novel", "", 0.0)),
         # Half of the shingles.
@@ -64,6 +68,21 @@ def test_the_kind_of_a_text(text: str, found: Evidence, expected: Match) -> None
     assert match.run == max(found.short_run, found.long_run)
     if expected.nearest:
         assert match.nearest == expected.nearest
+
+
+def test_evidence_starts_with_nothing_found() -> None:
+    nothing = Evidence(None, "", 0.0, 0, 0, "", 0.0, 0, 0, 0.0, None)
+    assert Evidence() == nothing
+    assert classify("Why?", Evidence()).run_start == 0
+
+
+def test_matches_are_equal_if_kind_nearest_and_similarity_are() -> None:
+    match = Match("copy", "why", 1.0)
+    assert (match.run, match.run_start, match.words) == (0, 0, None)
+    assert match == Match("copy", "why", 1.0, 3, 1, WordOverlap(1, 2, 0.9))
+    assert match != Match("copy", "who", 1.0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        match.kind = "novel"  # type: ignore[misc]
 
 
 def test_the_nearest_of_a_passage_is_the_passage() -> None:

@@ -114,6 +114,25 @@ def test_a_kill_after_the_last_text_only_needs_the_end(tmp_path: Path) -> None:
     assert not (tmp_path / "texts.csv.progress").exists()
 
 
+def test_a_kill_of_a_repeated_command_resumes_the_part_and_keeps_the_complete_file(
+    tmp_path: Path,
+) -> None:
+    path, expected = tmp_path / "texts.txt", reference(tmp_path, "texts.txt")
+    fill(open_file(path))  # complete, and starts as the part does
+    interrupt(open_file(path), 2, ZeroDivisionError)  # leaves the part, as a kill does
+    part = tmp_path / "texts.txt.part"
+    killed = open_file(path)
+    killed.__enter__()
+    assert killed.n_done == 2
+    killed.write(GenerationResult("Text 2 of seed 7", "", 2, 2, "stop", -1.0))
+    assert part.read_bytes() == expected[: part.stat().st_size]
+    assert path.read_bytes() == expected
+    killed.__exit__(ZeroDivisionError, None, None)
+    fill(open_file(path))
+    assert path.read_bytes() == expected
+    assert not part.exists()
+
+
 @pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.parametrize("options", [{"command": {"model": "run2"}}, {"resume": False}])
 def test_another_command_keeps_the_finished_texts(

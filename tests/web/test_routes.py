@@ -136,7 +136,8 @@ def test_next_tokens_are_those_of_the_model(client: httpx.Client, tiny: Session)
     for token in tokens:
         parts = scored.parts_of_ids([*ids[1:], token["id"]], ids[:1])
         (score,) = (part for part in parts if not isinstance(part, int))
-        assert math.exp(score.logprobs[-1]) == pytest.approx(token["probability"], rel=0.02)
+        # 8-bit products round differently for one row and for several, by processor.
+        assert math.exp(score.logprobs[-1]) == pytest.approx(token["probability"], rel=0.06)
         assert tiny.tokenizer.decode([token["id"]]) == token["text"]
 
 

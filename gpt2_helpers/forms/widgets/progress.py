@@ -19,7 +19,7 @@ class ProgressBar:
     """A progress bar that refreshes at most four times per second.
 
     Args:
-        total: Number of items, or None if there is no end.
+        total: Number of items, or None if it is unknown.
         unit: Name of an item, such as "text".
         warm_up: Number of first items, slowed by compilation, that the rate leaves out.
 

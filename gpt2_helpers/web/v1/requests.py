@@ -141,7 +141,7 @@ class CompletionParser:
             )
             for name in (*_SHARED, *OTHER_SAMPLERS)
         ]
-        # As in OpenAI's API, null stands for the default of every parameter.
+        # As in OpenAI's API, null means the default of every parameter.
         self.fields = [dataclasses.replace(field, optional=True) for field in (*own, *others)]
 
     def parse(self, body: bytes) -> CompletionRequest:
