@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.checkpoint.run_record import installed_versions
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.config import NoveltyConfig, SamplingConfig
 from gpt2_helpers.generation.bulk_file import BulkFile
 from gpt2_helpers.generation.output_formats import OutputFormat, TextSource, generation_options
-from gpt2_helpers.generation.result import GenerationResult, in_order
+from gpt2_helpers.generation.result import GenerationResult
+from gpt2_helpers.novel_generation import NovelGeneration
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.files import ignore
 from gpt2_helpers.system.interrupts import deferred_interrupts
@@ -34,9 +35,10 @@ class BulkGeneration:
         output: Its format.
         on_message: Called with what happens to a file of an earlier call.
         resume: Whether to resume a file of the same call. Defaults to True.
+        novelty: Which texts are left out. Defaults to None, which leaves out none.
 
     Attributes:
-        total: Number of texts of the complete file.
+        total: Number of texts of the complete file, if none is missing.
 
     for result in BulkGeneration(session, ["Once"], config, "texts.jsonl", JsonLines()):
         print(result.text)
@@ -51,9 +53,12 @@ class BulkGeneration:
         output: OutputFormat,
         on_message: Callable[[str], None] = ignore,
         resume: bool = True,
+        novelty: NoveltyConfig | None = None,
     ) -> None:
         self._session, self._prompts = session, list(prompts)
         self._config, self._output = session.as_trained(config), output
+        self._novelty = novelty or NoveltyConfig()
+        self._texts = NovelGeneration(session, novelty, on_message)
         self.total = len(self._prompts) * config.nsamples
         seed = secrets.randbits(63) if config.seed is None else config.seed
         source = TextSource(seed, session.name, session.step)
@@ -67,9 +72,9 @@ class BulkGeneration:
         self._file.__exit__(*error)
 
     @property
-    def n_done(self) -> int:
+    def n_texts(self) -> int:
         """Number of texts that the file has."""
-        return self._file.n_done
+        return self._file.n_texts
 
     def __iter__(self) -> Iterator[GenerationResult]:
         """Generate the missing texts, and yield each after it was written. Ctrl-C never cuts one
@@ -79,18 +84,22 @@ class BulkGeneration:
             OptionError: An option is invalid, or the file cannot be written.
             OutOfMemoryError: The device has too little memory.
         """
-        results = self._session.generate(
+        file = self._file
+        self._texts.restore(file.keys)
+        results = self._texts.results(
             self._prompts,
-            dataclasses.replace(self._config, seed=self._file.source.seed),
-            first=self.n_done,
+            dataclasses.replace(self._config, seed=file.source.seed),
+            first=file.n_done,
+            n_missing=file.n_done - file.n_texts,
             logprobs=self._output.has_records,
             # A 16-bit model stays fast unless the user asked for the same texts again.
             batch_invariant=self._config.seed is not None,
         )
-        ordered = in_order(results, self.n_done)
-        for result in ordered:
+        for result in results:
+            if result.index > file.n_done and not self._texts.is_active:
+                raise KeyboardInterrupt  # which leaves a gap: the next call generates it again
             with deferred_interrupts() as interruption:
-                self._file.write(result)
+                file.write(result, self._texts.key(result.text))
             yield result
             if interruption.requested:
                 raise KeyboardInterrupt
@@ -112,4 +121,5 @@ class BulkGeneration:
             "prompts_sha256": hashlib.sha256(prompts).hexdigest(),
             "given_seed": self._config.seed,
             "options": generation_options(self._config),
+            **(dataclasses.asdict(self._novelty) if self._novelty.is_active else {}),
         }

@@ -331,13 +331,14 @@ class Session:
         return generate(self.decoders, self.tokenizer, prompts, self.as_trained(config), **more)
 
     def stream(
-        self, prompts: str | Sequence[str], config: SamplingConfig
+        self, prompts: str | Sequence[str], config: SamplingConfig, **more: Any
     ) -> Iterator[GenerationChunk]:
         """Generate the same texts as `generate`, in chunks as tokens are generated.
 
         Args:
             prompts: One prompt or several.
             config: Length, number of texts, batch size and sampling options.
+            **more: See `stream` of generation/generate.py.
 
         Yields:
             Chunks of all texts, interleaved; the last chunk of each text has its result.
@@ -347,7 +348,7 @@ class Session:
             OptionError: A prompt leaves no room in `config.length`.
             OutOfMemoryError: The device has too little memory; says which options to lower.
         """
-        return stream(self.decoders, self.tokenizer, prompts, self.as_trained(config))
+        return stream(self.decoders, self.tokenizer, prompts, self.as_trained(config), **more)
 
     def as_trained(self, config: SamplingConfig) -> SamplingConfig:
         """The options with the markers that a run of prompts and completions was trained with."""

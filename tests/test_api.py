@@ -13,6 +13,7 @@ import pytest
 import gpt2_helpers as gpt2
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig, SamplingConfig
 from gpt2_helpers.config.bulk import BulkConfig
+from gpt2_helpers.config.novelty import NoveltyConfig
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -173,7 +174,7 @@ def test_parameters_match_gpt_2_simple_and_new_ones_are_keyword_only(name: str) 
         ("finetune", (FinetuneConfig, RunConfig, DatasetConfig), {"sess", "dataset", "reuse"}),
         (
             "generate",
-            (SamplingConfig, BulkConfig),
+            (SamplingConfig, BulkConfig, NoveltyConfig),
             {"sess", "run_name", "checkpoint_dir", "model_name", "model_dir", "sample_dir"}
             | {"return_as_list", "destination_path", "sample_delim", "prefix", "prompts"},
         ),
@@ -234,6 +235,7 @@ def test_finetune_accepts_every_parameter_by_position(fake_colab: Path) -> None:
         "deduplicate": True,
         "dropout": 0.25,
         "early_stopping_patience": 3,
+        "early_stopping_monitor": "validation_loss",
         "max_grad_norm": 2.0,
         "legacy_tokens": True,
         "lora_rank": 2,

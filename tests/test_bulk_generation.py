@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gpt2_helpers.bulk_generation import BulkGeneration
-from gpt2_helpers.config import SamplingConfig
+from gpt2_helpers.config import NoveltyConfig, SamplingConfig
+from gpt2_helpers.evaluation.similarity import normalize
 from gpt2_helpers.generation.output_formats import choose_format
-from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
+from gpt2_helpers.system.files import ignore
 
 PROMPTS = ["It was", "Once upon a time", "The"]
 
@@ -25,14 +28,21 @@ def tiny() -> Session:
 
 
 def generate(
-    session: Session, path: Path, stop: int | None = None, **options: Any
+    session: Session,
+    path: Path,
+    stop: int | None = None,
+    novelty: NoveltyConfig | None = None,
+    messages: list[str] | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """The rows of a file, and of one that is interrupted after some texts."""
     config = SamplingConfig(**{"nsamples": 2, "length": 12, "batch_size": 4, **options})
     output = choose_format(path, "auto")
-    with BulkGeneration(session, PROMPTS, config, path, output) as bulk:
+    report = ignore if messages is None else messages.append
+    arguments = (session, PROMPTS, config, path, output, report)
+    with BulkGeneration(*arguments, novelty=novelty) as bulk:
         for _ in bulk:
-            if bulk.n_done == stop:
+            if bulk.n_texts == stop:
                 break
     lines = path.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines] if path.suffix == ".jsonl" else []
@@ -77,7 +87,7 @@ def test_another_prompt_is_another_command(tiny: Session, tmp_path: Path) -> Non
     config = SamplingConfig(nsamples=2, length=12, seed=3)
     output = choose_format(path, "auto")
     with BulkGeneration(tiny, ["Why"], config, path, output, messages.append) as bulk:
-        assert bulk.n_done == 0
+        assert bulk.n_texts == 0
         assert len(list(bulk)) == 2
     assert "are kept in" in messages[0]
 
@@ -86,3 +96,48 @@ def test_an_invalid_option_creates_no_file(tiny: Session, tmp_path: Path) -> Non
     with pytest.raises(Exception, match="includes the prefix"):
         generate(tiny, tmp_path / "texts.txt", length=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_leaves_no_gap(
+    tiny: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, whole = tmp_path / "texts.jsonl", tmp_path / "whole.jsonl"
+    expected = generate(tiny, whole, seed=3)
+    results = sorted(
+        tiny.generate(PROMPTS, SamplingConfig(nsamples=2, length=12, seed=3), logprobs=True),
+        key=lambda result: result.index,
+    )
+
+    def interrupted(*_: Any, **__: Any) -> Iterator[GenerationResult]:
+        yield from (results[0], results[2], results[3])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny, "generate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            generate(tiny, path, seed=3)
+    assert generate(tiny, path, seed=3) == expected
+
+
+@pytest.mark.parametrize("name", ["texts.txt", "texts.csv", "texts.jsonl"])
+def test_texts_stay_unique_over_interruptions(tiny: Session, tmp_path: Path, name: str) -> None:
+    path, whole = tmp_path / name, tmp_path / f"whole-{name}"
+    novelty = NoveltyConfig(unique=True, max_tries=4)
+    options: dict[str, Any] = {"length": 5, "temperature": 0.3, "nsamples": 8, "seed": 2}
+    generate(tiny, whole, novelty=novelty, **options)
+    for stop in (1, 3, 6, 7):
+        generate(tiny, path, stop=stop, novelty=novelty, batch_size=stop, **options)
+    messages: list[str] = []
+    rows = generate(tiny, path, novelty=novelty, messages=messages, **options)
+    assert path.read_bytes() == whole.read_bytes()
+    assert messages[0] == f"resuming: {path} has 7 of 24 texts"
+    got = int(messages[-1].split()[1])
+    assert messages[-1].startswith(f"got {got} of 24 texts: ")
+    assert 7 < got < 24, "take another temperature"
+    if rows:
+        texts = [normalize(row["text"]) for row in rows]
+        assert len(set(texts)) == len(texts) == got
+        assert len({row["seed"] for row in rows}) > 1
+        record = json.loads(path.with_name(f"{name}.record.json").read_text(encoding="utf-8"))
+        assert (record["unique"], record["texts"]) == (True, got)
+    assert not path.with_name(f"{name}.progress").exists()

@@ -38,6 +38,7 @@ from gpt2_helpers.config import (
     DatasetConfig,
     FinetuneConfig,
     LoadConfig,
+    NoveltyConfig,
     RunConfig,
     SamplingConfig,
 )
@@ -82,8 +83,8 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "finetune": (FinetuneConfig, RunConfig, DatasetConfig),
     "load_gpt2": (LoadConfig, RunConfig),
     "export_gpt2": (RunConfig, ExportConfig),
-    "generate": (SamplingConfig, BulkConfig, RunConfig),
-    "generate_to_file": (SamplingConfig, BulkConfig, RunConfig),
+    "generate": (SamplingConfig, BulkConfig, NoveltyConfig, RunConfig),
+    "generate_to_file": (SamplingConfig, BulkConfig, NoveltyConfig, RunConfig),
     "score": (ScoreConfig, RunConfig),
 }
 for _name in __all__:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.config import NoveltyConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.session import Session
+from gpt2_helpers.types import DatasetPath
 
 
 class Default(str):
@@ -21,6 +24,16 @@ def config_from(kind: type, given: dict[str, Any]) -> Any:
     """Create a config dataclass from a function's arguments."""
     names = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return kind(**{name: given[name] for name in names if name in given})
+
+
+def novelty_from(
+    unique: bool, novel_against: DatasetPath | None, novel_column: str | None, max_tries: int
+) -> NoveltyConfig:
+    """The options that leave out texts; a path becomes a list of one."""
+    if isinstance(novel_against, str | os.PathLike):
+        novel_against = [novel_against]
+    paths = None if novel_against is None else [str(path) for path in novel_against]
+    return NoveltyConfig(unique, paths, novel_column, max_tries)
 
 
 def require_session(sess: Session) -> None:

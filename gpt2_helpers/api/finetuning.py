@@ -45,6 +45,7 @@ def finetune(
     dropout: float = 0.0,
     encoding: str | None = None,
     early_stopping_patience: int = 0,
+    early_stopping_monitor: str = "validation_loss",
     max_grad_norm: float = 0.0,
     legacy_tokens: bool = False,
     lora_rank: int = 0,

@@ -8,15 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gpt2_helpers.api.arguments import CHECKPOINT_DIR, RUN_NAME, config_from, load_if_needed
+from gpt2_helpers.api.arguments import (
+    CHECKPOINT_DIR,
+    RUN_NAME,
+    config_from,
+    load_if_needed,
+    novelty_from,
+)
 from gpt2_helpers.bulk_generation import BulkGeneration
 from gpt2_helpers.config import BulkConfig, SamplingConfig
 from gpt2_helpers.console import print_line, print_note, with_progress
 from gpt2_helpers.data.prompt_files import given_prompts
 from gpt2_helpers.generation.output_file import DEFAULT_FILE, SAMPLE_DELIM
 from gpt2_helpers.generation.output_formats import choose_format
-from gpt2_helpers.generation.result import in_order
+from gpt2_helpers.novel_generation import NovelGeneration
 from gpt2_helpers.session import Session
+from gpt2_helpers.types import DatasetPath
 
 
 def generate(
@@ -58,6 +65,10 @@ def generate(
     best_of_by: str = "mean",
     choices: Sequence[str] | None = None,
     regex: str | None = None,
+    unique: bool = False,
+    novel_against: DatasetPath | None = None,
+    novel_column: str | None = None,
+    max_tries: int = 10,
 ) -> list[str] | None:
     """Generate texts: print them, return them as a list, or write them to a file.
 
@@ -80,9 +91,13 @@ def generate(
             nothing, unless the run was trained on prompts and completions.
         prompts: File of prompts in place of `prefix`, with `nsamples` texts each: a prompt per
             line, or a table, JSON Lines, JSON or Parquet file with a column of prompts.
+        unique: Generate another text in place of each one that repeats an earlier one.
+        novel_against: Training text: a file, folder, glob, URL, or a list of these. Another text is
+            generated in place of each copy and near copy, as `check_memorization` counts them.
 
     Returns:
-        The texts in the order of their prompts if `return_as_list` is set, else None.
+        The texts in the order of their prompts if `return_as_list` is set, else None. With `unique`
+        or `novel_against` they are fewer, and a note says so, if no try was new for some.
 
     Raises:
         OptionError: If an option is invalid or the file can't be written.
@@ -95,6 +110,7 @@ def generate(
     batch_size = 1 if batch_size is None else batch_size  # gpt-2-simple's command passed None
     config = config_from(SamplingConfig, locals())
     file_options = config_from(BulkConfig, locals())
+    novelty = novelty_from(unique, novel_against, novel_column, max_tries)
     texts = given_prompts(prefix, prompts, column=file_options.prompts_column)
     load_if_needed(sess, run_name, checkpoint_dir, model_name, model_dir)
     _explain_prompt_prefix(sess, texts, prompt_prefix)
@@ -105,12 +121,12 @@ def generate(
     if destination_path is not None:
         output = choose_format(destination_path, file_options.output_format, sample_delim)
         arguments = (sess, texts, config, destination_path, output, print_note)
-        with BulkGeneration(*arguments, resume=not return_as_list) as bulk:
-            for result in with_progress(bulk, total, bulk.n_done):
+        with BulkGeneration(*arguments, not return_as_list, novelty) as bulk:
+            for result in with_progress(bulk, total, bulk.n_texts):
                 if return_as_list:
                     written.append(result.text)
         return written if return_as_list else None
-    results = in_order(sess.generate(texts, config))
+    results = NovelGeneration(sess, novelty, print_note).results(texts, config)
     if return_as_list:
         return [result.text for result in results]
     for result in results:
@@ -155,6 +171,10 @@ def generate_to_file(
     best_of_by: str = "mean",
     choices: Sequence[str] | None = None,
     regex: str | None = None,
+    unique: bool = False,
+    novel_against: DatasetPath | None = None,
+    novel_column: str | None = None,
+    max_tries: int = 10,
 ) -> None:
     """Generate texts and write them to a file, each as soon as it is complete.
 
@@ -170,6 +190,8 @@ def generate_to_file(
         prefix: Prompt that every text continues, or a list of prompts with `nsamples` texts each.
         prompt_prefix: Text put before every prompt and left out of the texts. See `generate`.
         prompts: File of prompts in place of `prefix`, see `generate`.
+        unique: Leave out duplicates, see `generate`.
+        novel_against: Training text, of which copies are left out, see `generate`.
 
     Raises:
         OptionError: If an option is invalid or the file can't be written.

@@ -125,6 +125,8 @@ def _losses(record: RunRecord) -> list[str]:
         shown = measured[::-1][::stride][::-1]  # with the last one
         lines += ["", "| step | validation loss |", "|---|---|"]
         lines += [f"| {step:,} | {loss:.3f} |" for step, loss in shown]
+    if record.memorized_from:
+        lines += ["", f"Memorization of the training text began at step {record.memorized_from:,}."]
     return lines
 
 

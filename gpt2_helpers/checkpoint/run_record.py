@@ -58,6 +58,8 @@ class RunRecord:
         base_checkpoint: Prefix of the weights that the adapters belong to.
         device: The GPU or processor of the last training.
         tokens_per_second: Its speed there, without the first steps; 0 if it was not measured.
+        memorized_from: The step at which memorization of the data began; 0 if it did not, or if
+            there was no validation data.
     """
 
     dataset: str = ""
@@ -79,6 +81,7 @@ class RunRecord:
     base_checkpoint: str = ""
     device: str = ""
     tokens_per_second: float = 0.0
+    memorized_from: int = 0
 
     @classmethod
     def load(cls, folder: Path) -> RunRecord:
@@ -154,6 +157,8 @@ class RunRecord:
         """Remove the losses of steps after `step`, which were not saved and will be repeated."""
         self.losses = [pair for pair in self.losses if pair[0] <= step]
         self.validation_losses = [pair for pair in self.validation_losses if pair[0] <= step]
+        if self.memorized_from > step:
+            self.memorized_from = 0
 
 
 class _InvalidError(ValueError):

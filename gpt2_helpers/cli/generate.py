@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli import model_options
-from gpt2_helpers.cli.command import DONE, print_status
+from gpt2_helpers.cli.command import DONE, check_files, print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
-from gpt2_helpers.config import PRESET, BulkConfig, SamplingConfig
+from gpt2_helpers.config import PRESET, BulkConfig, NoveltyConfig, SamplingConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import fields_of, option
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.web.config import ServeConfig
 
 if TYPE_CHECKING:
-    from gpt2_helpers.generation.result import GenerationResult
+    from gpt2_helpers.novel_generation import NovelGeneration
     from gpt2_helpers.session import Session
 
 SUMMARY = "generate texts with a finetuned or pretrained model"
@@ -93,6 +93,7 @@ def parser() -> Parser:
     default_text = field_of(ServeConfig, "prompt_prefix").default_text
     parser.add_field(field_of(SamplingConfig, "prompt_prefix", default_text=default_text))
     parser.add_config(OutputConfig)
+    parser.add_config(NoveltyConfig)
     model_options.add_loading_options(parser)
     return parser
 
@@ -101,18 +102,24 @@ def run(options: Namespace) -> int:
     """Load the model and generate."""
     sampling = config_from(SamplingConfig, options, PRESET)
     output = config_from(OutputConfig, options)
+    novelty = config_from(NoveltyConfig, options)
+    for dataset in novelty.novel_against or ():
+        check_files(dataset)
     prompts = _prompts(options, output)
     session = model_options.load_session(options)
+
+    from gpt2_helpers.novel_generation import NovelGeneration
+
     if sampling.prompt_prefix is None:
         sampling = dataclasses.replace(sampling, prompt_prefix=session.prompt_prefix)
-    total = len(prompts) * sampling.nsamples
+    texts = NovelGeneration(session, novelty, print_status)  # no file repeats a text of another
     for number in range(output.nfiles or 1):
         if sampling.seed is not None and number:  # the same seed would repeat the first file
             sampling = dataclasses.replace(sampling, seed=(sampling.seed + 1) % 2**63)
         if output.destination_path is not None:
-            _write_file(session, prompts, sampling, output.destination_path, output)
+            _write_file(session, prompts, sampling, output.destination_path, output, novelty)
         else:
-            _write(session.generate(prompts, sampling), total, output)
+            _write(texts, prompts, sampling, output)
     return DONE
 
 
@@ -135,6 +142,7 @@ def _write_file(
     sampling: SamplingConfig,
     path: str,
     output: OutputConfig,
+    novelty: NoveltyConfig,
 ) -> None:
     """Write the texts to a file, or those that an interrupted command left out."""
     from gpt2_helpers.bulk_generation import BulkGeneration
@@ -143,34 +151,39 @@ def _write_file(
 
     delimiter = _delimiter(output, len(prompts) * sampling.nsamples)
     chosen = choose_format(path, output.output_format, delimiter)
-    with BulkGeneration(session, prompts, sampling, path, chosen, print_status) as bulk:
-        for _ in with_progress(bulk, bulk.total, bulk.n_done):
+    arguments = (session, prompts, sampling, path, chosen, print_status)
+    with BulkGeneration(*arguments, novelty=novelty) as bulk:
+        for _ in with_progress(bulk, bulk.total, bulk.n_texts):
             pass
-    print(_summary(bulk.total, path), flush=True)
+    print(_summary(bulk.n_texts, path), flush=True)
 
 
-def _write(results: Iterator[GenerationResult], total: int, output: OutputConfig) -> None:
+def _write(
+    texts: NovelGeneration, prompts: list[str], sampling: SamplingConfig, output: OutputConfig
+) -> None:
     """Write each text as soon as it is finished, to stdout or to a new file in the folder; Ctrl-C
     never cuts one off."""
     from gpt2_helpers.console import print_line, with_progress
     from gpt2_helpers.generation.output_file import TextWriter, new_file
-    from gpt2_helpers.generation.result import in_order
 
+    total, written = len(prompts) * sampling.nsamples, 0
     delimiter = _delimiter(output, total)
-    with contextlib.closing(with_progress(results, total)) as finished:
-        shown = in_order(finished)
+    with contextlib.closing(with_progress(texts.results(prompts, sampling), total)) as shown:
         if not output.has_folder:
             for result in shown:
                 with _without_interrupts():
                     print_line(f"{result.text}\n{delimiter}", end="")
             return
-        first = next(shown)  # invalid options raise here, before a file is created
+        first = next(shown, None)  # invalid options raise here, before a file is created
+        if first is None:
+            return
         path = new_file(output.folder or "gen")
         with TextWriter(path, delimiter, print_status) as writer:
             for result in itertools.chain([first], shown):
                 with _without_interrupts():
                     writer.write(result.text)
-    print(_summary(total, path), flush=True)
+                    written += 1
+    print(_summary(written, path), flush=True)
 
 
 def _delimiter(output: OutputConfig, total: int) -> str:

@@ -8,6 +8,7 @@ a new option needs.
 from gpt2_helpers.config.bulk import BulkConfig
 from gpt2_helpers.config.data import DatasetConfig
 from gpt2_helpers.config.finetune import INFERENCE_PRECISIONS, PRECISIONS, FinetuneConfig
+from gpt2_helpers.config.novelty import NoveltyConfig
 from gpt2_helpers.config.run import CheckpointConfig, LoadConfig, RunConfig
 from gpt2_helpers.config.sampling import PRESET, SamplingConfig
 from gpt2_helpers.model_config import (
@@ -37,6 +38,7 @@ __all__ = [
     "FinetuneConfig",
     "LoadConfig",
     "ModelConfig",
+    "NoveltyConfig",
     "RunConfig",
     "SamplingConfig",
     "canonical_model_name",

@@ -106,6 +106,14 @@ class FinetuneConfig(ValidatedConfig):
         minimum=0,
         advanced=True,
     )
+    early_stopping_monitor: str = option(
+        "validation_loss",
+        "what evaluations without improvement are: those without a lower loss, or those since "
+        "memorization began, of which one is enough without a patience",
+        label="Early stopping by",
+        choices=("validation_loss", "memorization"),
+        advanced=True,
+    )
     use_memory_saving_gradients: bool = option(
         False,
         "recompute activations in the backward pass; slower, but needs far less memory",
@@ -148,3 +156,13 @@ class FinetuneConfig(ValidatedConfig):
                 f"lr_schedule={self.lr_schedule!r} needs a number of steps above 0, got "
                 f"steps={self.steps}"
             )
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether training may stop before the last step."""
+        return self.early_stopping_patience > 0 or self.stops_at_memorization
+
+    @property
+    def stops_at_memorization(self) -> bool:
+        """Whether training stops when memorization has begun."""
+        return self.early_stopping_monitor == "memorization"

@@ -25,7 +25,7 @@ _CHARACTERS_PER_WORD = 8  # a first guess, to find the last words of a text
 
 
 @dataclass(frozen=True)
-class _Block:
+class TextBlock:
     """Training texts that are compared at a time: all short, or all long."""
 
     texts: list[str]
@@ -82,13 +82,13 @@ def check_texts(
     return OverlapReport.from_matches(pairs, notes)
 
 
-def _search(index: GeneratedIndex, block: _Block) -> ShortResults | LongResults:
+def _search(index: GeneratedIndex, block: TextBlock) -> ShortResults | LongResults:
     return index.search_short(block.texts) if block.is_short else index.search_long(block.texts)
 
 
 def _blocks(
     data: TrainingData, longest_text: int, notes: list[str]
-) -> Iterator[_Block | CopyProgress]:
+) -> Iterator[TextBlock | CopyProgress]:
     """Read all training text in blocks, and how much was read before and after each."""
     report = ReadReport()
     with LocalCopies() as copies:
@@ -100,18 +100,23 @@ def _blocks(
         total = total_size(file for file, _ in found)
         yield CopyProgress(0, total)
         for file, config in found:
-            for block in _group(read_pieces(file, config, report), longest_text):
+            for block in group_pieces(read_pieces(file, config, report), longest_text):
                 yield block
                 yield CopyProgress(report.bytes_read, total)
     notes += map(copies.shown, report.notes())
 
 
-def _group(pieces: Iterator[Piece], longest_text: int) -> Iterator[_Block]:
-    """Collect pieces into blocks. A long text that goes on in the next block starts there with the
-    last words of this one, so that no run of words is cut."""
+def group_pieces(pieces: Iterator[Piece], longest_text: int) -> Iterator[TextBlock]:
+    """Collect pieces into blocks. A long text that continues in the next block starts there with
+    the last words of this one, so that no run of words is cut.
+
+    Args:
+        pieces: The training texts.
+        longest_text: Number of words of the longest text that they are compared with.
+    """
     texts: dict[bool, list[str]] = {True: [], False: []}
     size = {True: 0, False: 0}
-    is_open = False  # whether the last long text goes on
+    is_open = False  # whether the last long text continues
     for piece in pieces:
         kind = piece.is_short
         if is_open and not kind:
@@ -121,12 +126,12 @@ def _group(pieces: Iterator[Piece], longest_text: int) -> Iterator[_Block]:
         is_open = not kind and not piece.is_end
         size[kind] += len(piece.text)
         if size[kind] >= _BLOCK:
-            yield _Block(texts[kind], kind)
+            yield TextBlock(texts[kind], kind)
             texts[kind] = [_last_words(texts[kind][-1], longest_text)] if is_open else []
             size[kind] = 0
     for kind, left in texts.items():
         if left:
-            yield _Block(left, kind)
+            yield TextBlock(left, kind)
 
 
 def _last_words(text: str, count: int) -> str:

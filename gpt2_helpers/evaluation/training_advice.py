@@ -56,13 +56,13 @@ def _training_loss_advice(losses: Losses) -> list[str]:
         return []
     before = [loss for _, loss in losses[-2 * quarter : -quarter]]
     last = [loss for _, loss in losses[-quarter:]]
-    drop = _mean(before) - _mean(last)
+    drop = mean(before) - mean(last)
     error = math.sqrt((_variance(before) + _variance(last)) / quarter)
-    if drop <= max(LOSS_TOLERANCE * _mean(before), _STANDARD_ERRORS * error):
+    if drop <= max(LOSS_TOLERANCE * mean(before), _STANDARD_ERRORS * error):
         return []
     return [
-        f"The training loss was still falling at step {losses[-1][0]:,} ({_mean(before):.2f} to "
-        f"{_mean(last):.2f} on average): train for more steps."
+        f"The training loss was still falling at step {losses[-1][0]:,} ({mean(before):.2f} to "
+        f"{mean(last):.2f} on average): train for more steps."
     ]
 
 
@@ -101,13 +101,14 @@ def _validation_advice(
     return [_first_epoch(epochs)] if epochs is not None and epochs < 1 else []
 
 
-def _mean(values: list[float]) -> float:
+def mean(values: list[float]) -> float:
+    """The arithmetic mean of at least one number."""
     return sum(values) / len(values)
 
 
 def _variance(values: list[float]) -> float:
-    mean = _mean(values)
-    return sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)
+    average = mean(values)
+    return sum((value - average) ** 2 for value in values) / max(1, len(values) - 1)
 
 
 def _capitalize(text: str) -> str:

@@ -11,6 +11,7 @@ from gpt2_helpers.errors import Gpt2Error, OptionError
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.html import show, table
 from gpt2_helpers.forms.widgets.style import message
+from gpt2_helpers.system.files import drain
 
 if TYPE_CHECKING:
     from gpt2_helpers.checkpoint.run_folder import RunFolder
@@ -39,16 +40,16 @@ def show_memorization(sess: Session, texts: Iterable[str]) -> OverlapReport | No
     Example:
         report = forms.show_memorization(sess, writer.texts)
     """
-    from gpt2_helpers.evaluation.memorization import load_training_text
+    from gpt2_helpers.evaluation.memorization_check import check_texts
+    from gpt2_helpers.evaluation.training_text import TrainingData
 
     with plain_errors():
         folder = _run_folder(sess)
         try:
-            training_text = load_training_text(folder)
+            report = drain(check_texts([*texts], TrainingData.of_run(folder)))
         except Gpt2Error as error:
             show(widgets.HTML(message("note", str(error))))
             return None
-        report = training_text.report(texts)
     counts = [
         ("Copies: the same words", report.copies),
         ("Near copies: differ in a word or two", report.near_copies),
@@ -64,7 +65,7 @@ def show_memorization(sess: Session, texts: Iterable[str]) -> OverlapReport | No
             [(text.strip(), match.nearest) for text, match in examples],
             head=("Generated", "Training text"),
         )
-    shown += "".join(message("note", note) for note in training_text.notes)
+    shown += "".join(message("note", note) for note in report.notes)
     show(widgets.HTML(shown))
     return report
 

@@ -2,7 +2,8 @@
 
 `PATH.progress` next to the file exists while texts are missing. Its first line is what the texts
 depend on, as JSON; then each text has a line `[number of texts, size, CRC-32]` of the file after
-it. A kill between a text and its line costs that text, which is generated again, the same.
+it, and a key if texts are compared with each other. The number counts texts that were left out. A
+kill between a text and its line costs that text, which is generated again, the same.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ MAX_LINE_BYTES = 100  # of its other lines
 
 
 class _Checkpoint(NamedTuple):
-    """The file after a number of texts."""
+    """The file after a number of texts, and the key of the last one."""
 
-    texts: int
+    done: int
     size: int
     crc: int
+    key: str = ""
 
 
 class BulkFile(OutputFile):
@@ -50,7 +52,10 @@ class BulkFile(OutputFile):
         resume: Whether to resume a file of the same command. Defaults to True.
 
     Attributes:
-        n_done: Number of texts that the file has.
+        n_done: Number of texts that are decided: those that the file has, and those before the last
+            of them that were left out.
+        n_texts: Number of texts that the file has.
+        keys: The keys of the texts of earlier calls, as `write` was given them.
         source: Seed, model and step of the texts, the seed as the first call chose it.
 
     with BulkFile("texts.jsonl", JsonLines(), command, source, total=1000) as file:
@@ -71,7 +76,9 @@ class BulkFile(OutputFile):
     ) -> None:
         super().__init__(path, on_message)
         self._may_resume = resume
-        self.n_done, self.source = 0, source
+        self.n_done = self.n_texts = 0
+        self.keys: list[str] = []
+        self.source = source
         self._output, self._total = output, total
         self._command = json.loads(json.dumps(command))
         self._crc = 0
@@ -99,10 +106,10 @@ class BulkFile(OutputFile):
         try:
             super().__exit__(kind, error, trace)
             with self.explained_errors():
-                if self._is_complete and self._output.has_records and self.n_done:
+                if self._is_complete and self._output.has_records and self.n_texts:
                     self._write_record()
                 self._close_progress()
-                if self._is_complete or (self._has_started and not self.n_done):
+                if self._is_complete or (self._has_started and not self.n_texts):
                     self.progress_path.unlink(missing_ok=True)
                 if self._is_complete and self._interrupted is None:
                     # Left by a kill of this command, if the file itself was resumed.
@@ -122,21 +129,26 @@ class BulkFile(OutputFile):
         path = self.path.resolve()
         return path.with_name(path.name + RECORD)
 
-    def write(self, result: GenerationResult) -> None:
-        """Append the text with the number `n_done`.
+    def write(self, result: GenerationResult, key: str = "") -> None:
+        """Append the text with the number `n_done`, or a later one if those between were left out.
+
+        Args:
+            result: The text.
+            key: What `keys` returns of it when the file is resumed. Defaults to "".
 
         Raises:
             OptionError: The file cannot be written, or another process writes to it.
         """
-        if not self.n_done:
+        if not self.n_texts:
             self._start()
-        header = b"" if self.n_done else self._output.header
+        header = b"" if self.n_texts else self._output.header
         content = header + self._output.row(result, self.source)
         self.append(content)
-        self.n_done += 1
+        self.n_done, self.n_texts = result.index + 1, self.n_texts + 1
         self._crc = zlib.crc32(content, self._crc)
+        values = [self.n_done, self._size, self._crc, *([key] if key else [])]
         with self.explained_errors():
-            self._write_line([self.n_done, self._size, self._crc])
+            self._write_line(values)
 
     def finish(self) -> None:
         """Mark the file as complete, to be called after the last text."""
@@ -195,16 +207,18 @@ class BulkFile(OutputFile):
         if not found:
             return
         # The part if both have as many: a complete file of the same command starts the same.
-        last, target = max(found, key=lambda pair: pair[0])
+        last, target = max(found, key=lambda pair: pair[0].done)
         command, seed = header.get("command"), header.get("seed")
         if not (self._may_resume and command == self._command and isinstance(seed, int)):
             self._interrupted = target
             return
         self.resume(target, last.size)
-        self.n_done, self._crc = last.texts, last.crc
+        kept = checkpoints[: checkpoints.index(last) + 1]
+        self.n_done, self.n_texts, self._crc = last.done, len(kept), last.crc
+        self.keys = [checkpoint.key for checkpoint in kept if checkpoint.key]
         self.source = TextSource(seed, self.source.model, self.source.step)
         self._progress.truncate(self._end_of(last))
-        self._on_message(f"resuming: {self.path} has {self.n_done:,} of {self._total:,} texts")
+        self._on_message(f"resuming: {self.path} has {self.n_texts:,} of {self._total:,} texts")
 
     def _end_of(self, last: _Checkpoint) -> int:
         """The size of the progress file up to a line."""
@@ -216,7 +230,7 @@ class BulkFile(OutputFile):
         return self._progress.tell()
 
     def _write_record(self) -> None:
-        values = {**self._command, "seed": self.source.seed, "texts": self.n_done}
+        values = {**self._command, "seed": self.source.seed, "texts": self.n_texts}
         content = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         atomic_write_text(self.record_path, content)
 
@@ -231,9 +245,10 @@ def _parsed(line: bytes) -> Any:
 
 def _checkpoint(line: bytes) -> _Checkpoint | None:
     values = _parsed(line)
-    if isinstance(values, list) and len(values) == 3 and all(type(v) is int for v in values):
-        return _Checkpoint(*values)
-    return None
+    if not isinstance(values, list) or not 3 <= len(values) <= 4:
+        return None
+    kinds = [type(value) for value in values]
+    return _Checkpoint(*values) if kinds == [int, int, int, str][: len(kinds)] else None
 
 
 def _last_intact(path: Path, checkpoints: list[_Checkpoint]) -> _Checkpoint | None:
@@ -246,7 +261,7 @@ def _last_intact(path: Path, checkpoints: list[_Checkpoint]) -> _Checkpoint | No
                 if not content:
                     return last
                 crc, position = zlib.crc32(content, crc), position + len(content)
-            if (position, crc) != checkpoint[1:]:
+            if (position, crc) != checkpoint[1:3]:
                 return last
             last = checkpoint
     return last

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from gpt2_helpers.config import SamplingConfig
-from gpt2_helpers.errors import explain_out_of_memory
+from gpt2_helpers.errors import OptionError, explain_out_of_memory
 from gpt2_helpers.generation.batch import ContinuousBatch, Sequence, check_prompt_fits
 from gpt2_helpers.generation.decoder import inference_dtype
 from gpt2_helpers.generation.decoders import DecoderPool
@@ -18,6 +18,7 @@ from gpt2_helpers.generation.likelihood import BestOf
 from gpt2_helpers.generation.processors import Processors
 from gpt2_helpers.generation.prompts import EncodedPrompt, encode_prompt
 from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
+from gpt2_helpers.generation.selection import Selection, seed_of_try
 from gpt2_helpers.tokenizer import Tokenizer
 
 
@@ -29,6 +30,7 @@ def generate(
     batch_invariant: bool = True,
     first: int = 0,
     logprobs: bool = False,
+    selection: Selection | None = None,
 ) -> Iterator[GenerationResult]:
     """Generate `config.nsamples` texts for each prompt and yield each when it is finished.
 
@@ -44,9 +46,12 @@ def generate(
         first: Number of the first text to generate. Those before it are left out; the others are
             the same as with them. Defaults to 0.
         logprobs: Whether the results have log-probabilities without `best_of`. Defaults to False.
+        selection: Which texts are accepted. Another text is generated in place of each other one.
+            Its first text must be `first`. Defaults to None, which accepts all.
 
     Yields:
-        The results, in the order in which they finish (`in_order` sorts them).
+        The results, in the order in which they finish (`in_order` sorts them). With a selection
+        they are in order, and may be fewer.
 
     Raises:
         MissingPackageError: An option needs a package that is not installed.
@@ -60,7 +65,8 @@ def generate(
         ):
             print(result.text, result.finish_reason)
     """
-    for chunk in stream(decoders, tokenizer, prompts, config, batch_invariant, first, logprobs):
+    options = (batch_invariant, first, logprobs, selection)
+    for chunk in stream(decoders, tokenizer, prompts, config, *options):
         if chunk.result is not None:
             yield chunk.result
 
@@ -73,11 +79,13 @@ def stream(
     batch_invariant: bool = True,
     first: int = 0,
     logprobs: bool = False,
+    selection: Selection | None = None,
 ) -> Iterator[GenerationChunk]:
     """Generate the same texts as `generate`, and yield them in chunks as tokens are generated.
 
     The chunks of texts in one batch are interleaved. Joined, the chunks of one text are that text.
-    With `best_of`, each text is one chunk, after the last candidate of its prompt.
+    With `best_of`, each text is one chunk, after the last candidate of its prompt. With a selection
+    each accepted text is one chunk.
 
     Args:
         decoders: As for `generate`.
@@ -87,6 +95,7 @@ def stream(
         batch_invariant: As for `generate`.
         first: As for `generate`.
         logprobs: As for `generate`.
+        selection: As for `generate`.
 
     Yields:
         The chunks; the last chunk of each text carries its result.
@@ -111,7 +120,12 @@ def stream(
                 stacklevel=3,
             )
     Processors(config, tokenizer, [])  # reports invalid options before the model is compiled
-    waiting = _sequences(encoded, config, first, logprobs)
+    if selection is not None and config.best_of:
+        raise OptionError(
+            f"best_of={config.best_of} cannot be combined with unique or novel_against: use one of "
+            "them"
+        )
+    waiting = _Queue(encoded, config, first, logprobs, selection)
     chosen = [BestOf(config, order * config.nsamples) for order in range(len(prompts))]
     longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
     config = replace(config, length=config.length + longest_hidden)
@@ -124,14 +138,18 @@ def stream(
     try:
         while True:
             with explain_out_of_memory(partial(_memory_advice, config)):
-                while batch.n_free and (sequence := next(waiting, None)) is not None:
+                while batch.n_free and (sequence := waiting.next()) is not None:
                     batch.add(sequence)
                 if not batch.n_active:
                     break
                 batch.prefill()
                 chunks = list(batch.step())
             for chunk in chunks:
-                if config.best_of:
+                if selection is not None:
+                    if chunk.result is not None:
+                        for result in selection.add(chunk.result, waiting.seed):
+                            yield GenerationChunk(result.index, result.text, result, result.tokens)
+                elif config.best_of:
                     kept = chosen[chunk.index // config.n_candidates].add(chunk)
                     yield from (best for best in kept if best.index >= first)
                 else:
@@ -140,24 +158,44 @@ def stream(
         batch.close()
 
 
-def _sequences(
-    prompts: list[EncodedPrompt], config: SamplingConfig, first: int, logprobs: bool
-) -> Iterator[Sequence]:
-    """All sequences to generate, in order. Each gets its own random stream."""
-    if config.best_of:  # all candidates of the prompt are needed
-        first = first // config.nsamples * config.n_candidates
-    seed = secrets.randbits(63) if config.seed is None else config.seed
-    for order in range(first // config.n_candidates, len(prompts)):
-        prompt = prompts[order]
+class _Queue:
+    """The sequences to generate, in order. Each gets its own random stream.
+
+    Attributes:
+        seed: The seed of all of them, but for those that are generated again.
+    """
+
+    def __init__(
+        self,
+        prompts: list[EncodedPrompt],
+        config: SamplingConfig,
+        first: int,
+        logprobs: bool,
+        selection: Selection | None,
+    ) -> None:
+        self._prompts, self._config, self._selection = prompts, config, selection
+        self._top_logprobs = 0 if logprobs else None
+        if config.best_of:  # all candidates of the prompt are needed
+            first = first // config.nsamples * config.n_candidates
+        self._indexes = iter(range(first, len(prompts) * config.n_candidates))
+        self.seed = secrets.randbits(63) if config.seed is None else config.seed
+
+    def next(self) -> Sequence | None:
+        """The next sequence; None if there is none now."""
+        retry = self._selection.next_retry() if self._selection else None
+        if retry is not None:
+            return self._sequence(*retry)
+        index = next(self._indexes, None)
+        return None if index is None else self._sequence(index)
+
+    def _sequence(self, index: int, tries: int = 0) -> Sequence:
+        prompt = self._prompts[index // self._config.n_candidates]
         # The hidden part is not in the text.
-        own = replace(config, length=config.length + prompt.hidden)
-        for sample in range(config.n_candidates):
-            index = order * config.n_candidates + sample
-            if index >= first:
-                top_logprobs = 0 if logprobs else None
-                yield Sequence(
-                    *(index, prompt.text, prompt.ids, own, seed, index), top_logprobs=top_logprobs
-                )
+        own = replace(self._config, length=self._config.length + prompt.hidden)
+        seed = seed_of_try(self.seed, tries)
+        return Sequence(
+            *(index, prompt.text, prompt.ids, own, seed, index), top_logprobs=self._top_logprobs
+        )
 
 
 def _memory_advice(config: SamplingConfig) -> str:

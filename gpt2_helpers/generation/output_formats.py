@@ -95,7 +95,7 @@ def record_of(result: GenerationResult, source: TextSource) -> dict[str, Any]:
         "index": result.index,
         "prompt": result.prompt,
         "text": result.text,
-        "seed": source.seed,
+        "seed": source.seed if result.seed is None else result.seed,
         "tokens": result.n_tokens,
         "finish_reason": result.finish_reason,
         "logprob": None if logprob is None else round(logprob, LOGPROB_DIGITS),

@@ -39,6 +39,7 @@ class GenerationResult:
         logprob: The log-probability of all generated tokens, including the end-of-text token, by
             the model at temperature 1. None unless `best_of` is set or it was asked for.
         tokens: The generated tokens, if their log-probabilities are recorded.
+        seed: The seed of this text, if it may differ from that of the call.
     """
 
     text: str
@@ -48,6 +49,7 @@ class GenerationResult:
     finish_reason: FinishReason
     logprob: float | None = None
     tokens: tuple[TokenLogprob, ...] = ()
+    seed: int | None = None
 
     def __str__(self) -> str:
         return self.text

@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,31 +176,54 @@ class SampleWriter:
             ) from None
         return samples
 
+    def continuations(
+        self, step: int, count: int, n_tokens: int, prompt: str | None = None
+    ) -> tuple[str, ...]:
+        """Generate texts without their prompts.
+
+        Args:
+            step: Completed steps of the run.
+            count: Number of texts.
+            n_tokens: Maximum length of a text in tokens.
+            prompt: The prompt of all texts. Defaults to None: random ones, as for samples.
+
+        Raises:
+            OutOfMemoryError: The texts do not fit in memory.
+        """
+        seed = (self._seed + step) & (2**63 - 1)
+        prompts = [prompt or self._prompt(abs(seed - order)) for order in range(count)]
+        return self._texts(prompts, seed, n_tokens, include_prefix=False, batch_size=count)
+
     def _generate(self, step: int) -> tuple[str, ...]:
         config, seed = self._config, (self._seed + step) & (2**63 - 1)
-        prompt = self._random_prompt(seed) if self._has_prompts else self._random_token(seed)
-        sampling = SamplingConfig(
-            length=config.sample_length + len(self._tokenizer.encode(prompt)),
-            temperature=1.0,
-            top_k=40,
-            nsamples=config.sample_num,
-            batch_size=config.sample_num,
-            seed=seed,
-        )
+        number = {"nsamples": config.sample_num, "batch_size": config.sample_num}
         try:
-            # Batch-invariant sampling would need an fp32 copy of a model that is frozen in 16 bits.
-            results = generate(
-                self._decoders, self._tokenizer, prompt, sampling, batch_invariant=False
-            )
-            return tuple(result.text for result in in_order(results))
+            return self._texts([self._prompt(seed)], seed, config.sample_length, **number)
         except OutOfMemoryError as error:
             raise OutOfMemoryError(
                 f"out of memory while sampling at step {step} (the checkpoint was saved): lower "
                 f"sample_length (now {config.sample_length}) or sample_num (now "
                 f"{config.sample_num}), or set sample_every=0"
             ) from error
+
+    def _texts(
+        self, prompts: list[str], seed: int, n_tokens: int, **options: Any
+    ) -> tuple[str, ...]:
+        longest = max(len(self._tokenizer.encode(prompt)) for prompt in prompts)
+        sampling = SamplingConfig(
+            length=n_tokens + longest, temperature=1.0, top_k=40, seed=seed, **options
+        )
+        try:
+            # Batch-invariant sampling would need an fp32 copy of a model that is frozen in 16 bits.
+            results = generate(
+                self._decoders, self._tokenizer, prompts, sampling, batch_invariant=False
+            )
+            return tuple(result.text for result in in_order(results))
         finally:
             self._release_decoders()
+
+    def _prompt(self, seed: int) -> str:
+        return self._random_prompt(seed) if self._has_prompts else self._random_token(seed)
 
     def _random_prompt(self, seed: int) -> str:
         """The first prompt after a random place in the data, with its markers."""

@@ -53,7 +53,7 @@ class Checkpointer:
         self._folder, self._record, self._config = folder, record, config
         self._trainer, self._model, self._tokenizer = trainer, trainer.model, tokenizer
         self._base = base
-        self._stops_early = trainer.config.early_stopping_patience > 0
+        self._stops_early = trainer.config.stops_early
         self._overwrite = config.overwrite
         self.event_file: Path | None = None
         self.saved_step = trainer.step if resumed else None

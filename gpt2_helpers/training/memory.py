@@ -318,7 +318,7 @@ def save_bytes(model: ModelConfig, config: FinetuneConfig) -> int:
         numbers += trained
     if config.optimizer.startswith("adam"):
         numbers += 2 * trained
-    return 4 * numbers * (2 if config.early_stopping_patience else 1)
+    return 4 * numbers * (2 if config.stops_early else 1)
 
 
 def ways_to_save_memory(config: FinetuneConfig) -> str:

@@ -44,6 +44,7 @@ from gpt2_helpers.training.callbacks import (
 )
 from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
+from gpt2_helpers.training.memorization import MemorizationMonitor
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
 from gpt2_helpers.training.windows import STREAM, choose_windows, has_prompts, make_windows
@@ -156,6 +157,17 @@ class FinetuneRun:
             self.trainer.seed,
             self._has_prompts,
         )
+        self._memorization = None
+        if self.validation is not None:
+            self._memorization = MemorizationMonitor(
+                self.record,
+                self._samples,
+                self.tokenizer,
+                self.dataset.tokens,
+                self.validation.tokens,
+                self._is_table or self._has_prompts,
+                START_OF_TEXT if self._is_table and not self._has_prompts else None,
+            )
         self.callbacks: list[Callback] = [LossHistory(self.record), ModelCard(self.record)]
         self._active_callbacks: list[Callback] = []
         self._update_record(dataset, data, initial)
@@ -219,12 +231,25 @@ class FinetuneRun:
             self.record.tokens_per_second = round(progress.tokens_per_second, 1)
         for callback in self._active_callbacks:
             callback.on_step(progress)
+        progress = self._watch_memorization(progress)
         is_scheduled = self._checkpointer.is_scheduled(step)
         is_best = self._checkpointer.update_best(progress)
         if is_scheduled or is_best:
             self._save(is_scheduled)
         samples = self._sample(step) if self._samples.is_due(step) else ()
         return RunProgress(**vars(progress), samples=samples, saved=is_scheduled or is_best)
+
+    def _watch_memorization(self, progress: Progress) -> Progress:
+        """Note when memorization begins, and stop if that is asked for."""
+        if self._memorization is None or progress.validation_loss is None:
+            return progress
+        if note := self._memorization.update(progress):
+            self.notes.append(note)
+        patience = max(1, self.config.early_stopping_patience)
+        if self.config.stops_at_memorization and self._memorization.n_evaluations >= patience:
+            self.trainer.stop_early()
+            return dataclasses.replace(progress, stops_early=True)
+        return progress
 
     def _sample(self, step: int) -> tuple[str, ...]:
         try:
@@ -249,10 +274,13 @@ class FinetuneRun:
     def _load_data(self, path: DatasetPath, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
         """The training data and the validation data: a share of it or a file of its own."""
         share, other = self.run_config.validation_split, self.run_config.validation_data
-        if not share and other is None and self.config.early_stopping_patience:
+        if not share and other is None and self.config.stops_early:
+            option = f"early_stopping_patience={self.config.early_stopping_patience}"
+            if self.config.stops_at_memorization:
+                option = f"early_stopping_monitor={self.config.early_stopping_monitor}"
             raise OptionError(
-                f"early_stopping_patience={self.config.early_stopping_patience} needs a validation "
-                "loss: set validation_split, such as 0.1, or validation_data"
+                f"{option} needs a validation loss: set validation_split, such as 0.1, or "
+                "validation_data"
             )
         dataset = load_dataset(path, self.tokenizer, data, validation=other)
         if other is not None:
@@ -301,6 +329,7 @@ class FinetuneRun:
         if not record.is_trained_on(name, data.column):
             column = record.parameters.get("column")
             record.earlier_datasets.append((record.dataset, column, self.trainer.step))
+            record.memorized_from = 0
             self.notes.append(
                 f"{self.folder.name} was trained on {record.dataset} before and now continues on "
                 f"{name}: to keep them apart, use another run_name"

@@ -49,7 +49,8 @@ class Progress:
         seconds: Time since training started or resumed.
         seconds_left: Estimated time left, None if training until interrupted.
         is_best: Whether this is the lowest validation loss so far.
-        stops_early: Whether training stops because the validation loss no longer improves.
+        stops_early: Whether training stops because the validation loss no longer improves, or
+            because memorization has begun.
         overflows: Attempts at this step that were repeated because gradients overflowed in fp16.
     """
 
@@ -174,11 +175,15 @@ class Trainer:
                 stops_early=stops_early,
                 overflows=self._overflows,
             )
-            if stops_early:
-                self.stopped_early = True
+            self.stopped_early = self.stopped_early or stops_early
+            if self.stopped_early:
                 return
             # The first step includes compiling, and so do those after which a program is chosen.
             timer.start(forget=self.step == first_step + 1 or self._train.is_choosing)
+
+    def stop_early(self) -> None:
+        """End training after the current step."""
+        self.stopped_early = True
 
     @property
     def tokens_per_step(self) -> int:
@@ -250,6 +255,8 @@ class Trainer:
         if self._validation is None or not (is_last or self.step % self.config.eval_every == 0):
             return None, False, False
         loss, patience = self.validation_loss(), self.config.early_stopping_patience
+        if self.config.stops_at_memorization:
+            patience = 0  # the consumer calls `stop_early`
         is_best = loss < self._best_loss
         self._best_loss = min(self._best_loss, loss)
         if patience and not is_best:

@@ -23,6 +23,7 @@ from command_line import (
 )
 from gpt2_helpers.config import PRESET
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.evaluation.similarity import normalize
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.generation.result import in_order
 from gpt2_helpers.session import Session
@@ -127,11 +128,16 @@ def test_json_lines_and_csv_say_how_each_text_was_made(workspace: Path) -> None:
     assert "needs --prompts" in error_of("generate", "--prompts-column", "question")
 
 
+@pytest.mark.parametrize("is_unique", [False, True])
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_killed_command_is_resumed_without_a_duplicate(workspace: Path) -> None:
+def test_a_killed_command_is_resumed_without_a_duplicate(workspace: Path, is_unique: bool) -> None:
     name = "out.jsonl"
-    arguments: tuple[object, ...] = ("generate", "--nsamples", 1000, "--length", 9)
-    arguments += ("--batch-size", 4, "--destination-path", name)
+    (workspace / "prompts.txt").write_text("What\nHow\n")
+    arguments: tuple[object, ...] = ("generate", "--nsamples", 500, "--prompts", "prompts.txt")
+    arguments += ("--batch-size", 4, "--length", 9)
+    if is_unique:  # of two tokens, some texts are equal
+        arguments = (*arguments[:-1], 3, "--unique", "--novel-against", "titles.csv")
+    arguments += ("--destination-path", name)
     with process(workspace, *arguments) as started:
         wait_until(lambda: (workspace / name).is_file() and line_count(workspace / name) > 9)
         started.kill()
@@ -146,6 +152,11 @@ def test_a_killed_command_is_resumed_without_a_duplicate(workspace: Path) -> Non
     assert run(*arguments[:-1], "whole.jsonl", "--seed", seed).code == 0
     assert (workspace / name).read_bytes() == (workspace / "whole.jsonl").read_bytes()
     assert not (workspace / f"{name}.progress").exists()
+    if is_unique:
+        rows = [json.loads(line) for line in (workspace / name).read_text("utf-8").splitlines()]
+        found = {normalize(row["text"]) for row in rows}
+        assert finished < len(found) == len(rows)
+        assert len({row["seed"] for row in rows}) > 1, "no text was generated again"
 
 
 def line_count(path: Path) -> int:

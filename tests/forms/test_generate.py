@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import signal
 import tempfile
@@ -109,7 +110,7 @@ class Finishing(Session):
         self._finished, self._interrupted_after = finished, interrupted_after
         self.asked: list[Any] = []
 
-    def stream(self, prompts: Any, config: SamplingConfig) -> Iterator[GenerationChunk]:
+    def stream(self, prompts: Any, config: SamplingConfig, **_: Any) -> Iterator[GenerationChunk]:
         self.asked.append((prompts, config))
         for order, (index, content) in enumerate(self._finished):
             if order == self._interrupted_after:
@@ -338,6 +339,29 @@ def in_a_run(sess: Session) -> Session:
         sess.load_pretrained("toy")
     sess._loaded.run_folder, sess._loaded.run_name = Path("checkpoint/run1"), "run1"
     return sess
+
+
+@pytest.mark.parametrize("label", ["Generate", "Write to a file"])
+def test_duplicates_and_copies_are_left_out(sess: Session, label: str) -> None:
+    options: dict[str, Any] = {**SMALL, "bulk_nsamples": 3, "length": 40, "include_prefix": False}
+    form = GenerateForm(sess, unique=True, max_tries=2, **{**options, "temperature": 0.0})
+    button(form.widget, label).click()
+    message = "got 1 of 3 texts: for the others, none of 2 tries gave a new text"
+    assert message in words(form.widget)
+    assert len(form.texts) == 1
+    form = GenerateForm(sess, max_tries=1, **options)
+    button(form.widget, label).click()
+    texts = form.texts
+    write_text("made.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts[:2]))
+    form.form.set(novel_against="made.jsonl")
+    button(form.widget, label).click()
+    assert form.texts == texts[2:]
+    assert "got 1 of 3 texts" in words(form.widget)
+    write_text("made.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
+    form.form.set(novel_against="made.jsonl")
+    button(form.widget, label).click()
+    assert form.texts == []
+    assert "got 0 of 3 texts" in words(form.widget)
 
 
 def test_copies_of_the_training_text_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from gpt2_helpers.evaluation import memorization
 from gpt2_helpers.forms.memorization import show_advice, show_memorization
 from gpt2_helpers.forms.widgets import html
 from gpt2_helpers.forms.widgets.errors import NotebookError
@@ -65,6 +66,22 @@ def test_advice_is_based_on_losses_and_copies(page: list[Any], session: Session)
 def test_without_problems_there_is_no_advice(page: list[Any], session: Session) -> None:
     show_advice(session)
     assert "show no problem" in words(page[-1])
+
+
+def test_every_part_of_a_large_training_text_is_compared(
+    page: list[Any], session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memorization, "MAX_CHARACTERS", 10)
+    report = show_memorization(session, TITLES)
+    assert report is not None
+    assert report.copies == 2
+    assert "characters only" not in words(page[-1])
+
+
+def test_no_texts_are_no_error(page: list[Any], session: Session) -> None:
+    report = show_memorization(session, [])
+    assert report is not None
+    assert report.total == 0
 
 
 def test_a_missing_training_text_is_reported(page: list[Any], session: Session) -> None:

@@ -1,0 +1,120 @@
+"""Time and memory of `gpt2-helpers check`: generated titles against the titles of a training set.
+
+    .venv/bin/python benchmarks/memorization.py
+    .venv/bin/python benchmarks/memorization.py --generated 10000 --training 100000
+
+The titles are made on the spot: the first half of one title of data/titles.csv and the second half
+of another, with two words replaced by rarer ones. Of the generated ones a tenth are copies and a
+tenth are near copies of titles in the training set. The check runs in a process of its own, whose
+start, imports and output count. Peak memory is its largest resident set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from machine_info import ROOT, machine
+
+_LETTERS = ("bcdfghklmnprstvw", "aeiou")
+_SYLLABLES = [first + second for first in _LETTERS[0] for second in _LETTERS[1]]
+_RARE_WORDS = 50_000
+# Prints what was found, and what it took.
+_CHECK = """
+import json, os, sys, time
+start = time.monotonic()
+from gpt2_helpers.bench.worker import peak_memory
+from gpt2_helpers.evaluation.generated_files import read_generated
+from gpt2_helpers.evaluation.memorization_check import check_texts
+from gpt2_helpers.evaluation.overlap_report import as_lines
+from gpt2_helpers.evaluation.training_text import TrainingData
+from gpt2_helpers.system.files import drain
+training = TrainingData([(sys.argv[2], "title")])
+report = drain(check_texts(read_generated(sys.argv[1]), training))
+as_lines(report)
+print(json.dumps({
+    "copies": report.copies, "near copies": report.near_copies, "novel": report.novel,
+    "seconds": time.monotonic() - start, "processor seconds": sum(os.times()[:4]),
+    "peak memory": peak_memory(),
+}))
+"""
+
+
+def titles(seed: int) -> Iterator[str]:
+    """Endless titles of about 60 characters, the same ones for a seed."""
+    source = random.Random(seed)
+    with (ROOT / "data" / "titles.csv").open(newline="", encoding="utf-8") as file:
+        known = [row["title"].split() for row in csv.DictReader(file)]
+    known = [words for words in known if len(words) >= 6]
+    while True:
+        first, second = source.choice(known), source.choice(known)
+        words = first[: len(first) // 2] + second[len(second) // 2 :]
+        for _ in range(2):
+            # A few of the rare words are common, as in a real vocabulary.
+            number = int(_RARE_WORDS ** source.random())
+            words[source.randrange(len(words))] = _rare_word(number)
+        yield " ".join(words)
+
+
+def _rare_word(number: int) -> str:
+    syllables: list[str] = []
+    while number or not syllables:
+        number, syllable = divmod(number, len(_SYLLABLES))
+        syllables.append(_SYLLABLES[syllable])
+    return "".join(syllables)
+
+
+def write_files(folder: Path, n_generated: int, n_training: int) -> tuple[Path, Path]:
+    """Write the generated titles and those of the training set; returns both paths."""
+    source, made = random.Random(3), titles(1)
+    training = [next(made) for _ in range(n_training)]
+    fresh = titles(2)
+    generated = []
+    for number in range(n_generated):
+        kind = number % 10
+        words = (source.choice(training) if kind < 2 else next(fresh)).split()
+        if kind == 1:
+            words[source.randrange(len(words))] = "is"
+        generated.append(" ".join(words))
+    paths = folder / "texts.jsonl", folder / "titles.csv"
+    lines = (json.dumps({"text": text}) + "\n" for text in generated)
+    paths[0].write_text("".join(lines), encoding="utf-8")
+    with paths[1].open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["title"], *([title] for title in training)])
+    return paths
+
+
+def measure(generated: Path, training: Path) -> dict[str, Any]:
+    """Check the titles in a new process: counts, seconds and peak memory in bytes."""
+    command = [sys.executable, "-c", _CHECK, str(generated), str(training)]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command, text=True, cwd=ROOT))
+    return found
+
+
+def main() -> None:
+    """Make the titles, check them, and print what it took."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--generated", type=int, default=100_000)
+    parser.add_argument("--training", type=int, default=1_000_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_files(Path(folder), options.generated, options.training)
+        before = machine()
+        found = measure(*paths)
+    print(f"{options.generated:,} titles against {options.training:,}: {found['seconds']:.1f} s,")
+    print(f"{found['processor seconds']:.1f} s of processor time,", end=" ")
+    print(f"{found['peak memory'] / 2**20:,.0f} MB at most")
+    print(", ".join(f"{found[kind]:,} {kind}" for kind in ("copies", "near copies", "novel")))
+    print(before)
+
+
+if __name__ == "__main__":
+    main()
