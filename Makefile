@@ -47,7 +47,7 @@ notebooks: $(VENV) ## update URLs, version and install cells in notebooks and RE
 .PHONY: pictures
 pictures: $(VENV) ## retake the pictures of the notebooks and the web app, in a browser
 	@PICTURES=notebooks/pictures GPT2_MODEL_NAME=tiny GPT2_STEPS=400 GPT2_LENGTH=100 GPT2_BULK_NSAMPLES=200 \
-		.venv/bin/python -m pytest -q -rs tests/notebooks/test_browser.py tests/web/test_page.py \
+		.venv/bin/python -m pytest -q -rs tests/notebooks/test_browser.py::test_a_screenshot_shows_the_result tests/web/test_page.py \
 		tests/web/test_next_tokens.py
 
 # Colab's older ipykernel has a debugger that warns about Python 3.11 and later.

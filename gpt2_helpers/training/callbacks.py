@@ -6,8 +6,10 @@ They are called between optimizer steps. They print nothing and do not decide wh
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from gpt2_helpers.checkpoint.run_card import write_card
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
-from gpt2_helpers.config import RunConfig, SamplingConfig
+from gpt2_helpers.config import PRESET, RunConfig
 from gpt2_helpers.errors import OptionError, OutOfMemoryError, write_problem
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.generate import generate
@@ -29,6 +31,7 @@ from gpt2_helpers.training.tensorboard import EventWriter
 from gpt2_helpers.training.trainer import Progress
 
 _PROMPT_TOKENS = 1000  # searched for a prompt before and after a place in the data
+_FIRST_WORD = re.compile(rf"(?:\n|{re.escape(END_OF_TEXT)})\s*(\S{{1,20}})")
 
 
 class Callback:
@@ -137,7 +140,7 @@ class SampleWriter:
         Args:
             decoders: The decoders of the model in training.
             tokenizer: That model's tokenizer.
-            tokens: Training data; each sample starts with a random token of it.
+            tokens: Training data; each sample starts as a random paragraph of it does.
             config: How often, how many and how long samples are, and where to write them.
             seed: Seed of the samples, combined with the step.
             has_prompts: Whether samples continue a random prompt of the data instead.
@@ -156,7 +159,8 @@ class SampleWriter:
             step: Completed steps of the run.
 
         Returns:
-            The texts, each of which starts with a random token of the training data.
+            The texts, each of which starts with the first word of a random paragraph, or as a row
+            does if the training data is a table.
 
         Raises:
             OutOfMemoryError: The samples do not fit in memory.
@@ -210,9 +214,8 @@ class SampleWriter:
         self, prompts: list[str], seed: int, n_tokens: int, **options: Any
     ) -> tuple[str, ...]:
         longest = max(len(self._tokenizer.encode(prompt)) for prompt in prompts)
-        sampling = SamplingConfig(
-            length=n_tokens + longest, temperature=1.0, top_k=40, seed=seed, **options
-        )
+        length = n_tokens + longest
+        sampling = replace(PRESET, length=length, seed=seed, finish_sentence=False, **options)
         try:
             # Batch-invariant sampling would need an fp32 copy of a model that is frozen in 16 bits.
             results = generate(
@@ -223,7 +226,7 @@ class SampleWriter:
             self._release_decoders()
 
     def _prompt(self, seed: int) -> str:
-        return self._random_prompt(seed) if self._has_prompts else self._random_token(seed)
+        return self._random_prompt(seed) if self._has_prompts else self._random_start(seed)
 
     def _random_prompt(self, seed: int) -> str:
         """The first prompt after a random place in the data, with its markers."""
@@ -235,7 +238,16 @@ class SampleWriter:
             prompt, marker, _ = document.partition(COMPLETION_MARKER)
             if marker and START_OF_TEXT in prompt:
                 return prompt.lstrip("\n") + marker
-        return self._random_token(seed)
+        return self._random_start(seed)
+
+    def _random_start(self, seed: int) -> str:
+        """The first word of a random paragraph, the start marker of a row, or a random token."""
+        place = int(np.random.default_rng(seed).integers(len(self._tokens)))
+        text = self._tokenizer.decode(self._tokens[place : place + _PROMPT_TOKENS])
+        word = _FIRST_WORD.search(text)
+        if word is None:
+            return self._random_token(seed)
+        return START_OF_TEXT if word[1].startswith(START_OF_TEXT) else word[1].rstrip("\ufffd")
 
     def _random_token(self, seed: int) -> str:
         """The text of a random token of the data; empty for `<|endoftext|>`."""

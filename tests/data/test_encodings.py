@@ -85,7 +85,8 @@ def test_a_byte_order_mark_takes_precedence_and_is_reported(tmp_path: Path) -> N
 
 
 def test_utf_16_without_a_mark_is_a_guess(tmp_path: Path) -> None:
-    _, notes = text_and_notes(write(tmp_path, ("Grüße\n" * 9).encode("utf-16-le")))
+    text, notes = text_and_notes(write(tmp_path, ("Grüße\n" * 9).encode("utf-16-le")))
+    assert text == "Grüße\n" * 9
     assert "read as UTF-16 (little-endian), a guess" in notes
 
 
@@ -137,9 +138,10 @@ def utf_16(latin: int, other: int = 0, shifted: int = 0, suffix: str = "") -> by
         (utf_16(1), False),
         (b"ab", False),
         (utf_16(3) + b"\n", True),  # half a letter at the end
+        (utf_16(3) + b"\0", True),
         (utf_16(98, suffix="\x01" * 2), True),  # 98 of 100 can be printed
         (utf_16(97, suffix="\x01" * 3), False),
-        (utf_16(50) + b"\x00\xd8" * 50, False),  # halves of surrogate pairs
+        (utf_16(50) + b"\x41\xd8" * 50, False),  # halves of surrogate pairs
         (utf_16(50) + b"\x01\x00" * 50, False),
     ],
 )

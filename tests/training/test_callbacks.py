@@ -14,9 +14,10 @@ import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.tokenizer import Tokenizer
-from gpt2_helpers.training.callbacks import Backup
+from gpt2_helpers.training.callbacks import Backup, SampleWriter
 from gpt2_helpers.training.run import RunProgress
 from toy import toy_tokenizer
 from toy_runs import (
@@ -149,6 +150,28 @@ def test_decoders_of_a_large_model_are_freed(
         assert created
         assert created[-1]() is None
     assert len(created) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "starts"),
+    [
+        ("One line.\nTwo lines.\n\nThree lines.\n" * 30, {"One", "Two", "Three"}),
+        ("<|startoftext|>A row<|endoftext|>\n<|startoftext|>Another<|endoftext|>\n" * 30,
+         {"<|startoftext|>"}),
+        ("A file.<|endoftext|>Next file.<|endoftext|>" * 30, {"A", "Next"}),
+        ("x" * 100, {"x"}),
+    ],
+    ids=["paragraphs", "table", "files", "one paragraph"],
+)  # fmt: skip
+def test_a_sample_starts_as_a_random_paragraph_does(data: str, starts: set[str]) -> None:
+    tokenizer = toy_tokenizer()
+    tokens = np.array(tokenizer.encode(data))
+    run = open_run()
+    writer = SampleWriter(run.decoders, tokenizer, tokens, RunConfig(sample_length=1), seed=1)
+    found = {writer._random_start(seed) for seed in range(60)}
+    # After a place in the last paragraph there is none: the sample starts with the token there.
+    tokens_of_last = {tokenizer.decode([token]) for token in tokens[-40:]}
+    assert starts <= found <= starts | tokens_of_last | {""}
 
 
 def test_sample_prompt_can_be_any_token() -> None:

@@ -65,6 +65,7 @@ def test_every_response_has_security_headers(client: httpx.Client, path: str) ->
     assert policy.startswith("default-src 'none'; script-src 'self'")
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == ("no-cache" if path == "/how" else "no-store")
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "server" not in headers
 
