@@ -389,3 +389,45 @@ def test_options_are_not_cached_between_calls() -> None:
         options: dict[str, Any] = {"temperature": temperature, "top_p": top_p}
         ids = sample(TOYS["uneven"], random_numbers(13), **options)
         assert chi_square(ids, reference(TOYS["uneven"], **options)) < 6
+
+
+SEEDED_IDS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [73, 2808, 1414, 597, 57, 548, 564, 1855]),
+    ({"top_k": 40}, [2025, 174, 2908, 2161, 1991, 225, 2076, 293]),
+    ({"top_p": 0.3}, [2925, 2857, 1414, 1651, 2110, 548, 225, 1855]),
+    ({"typical_p": 0.5}, [2279, 1890, 2654, 71, 2451, 1820, 173, 2347]),
+    ({"min_p": 0.2}, [2279, 1890, 21, 71, 1567, 1820, 173, 2347]),
+]  # of version 0.1.0
+
+
+@pytest.mark.parametrize(("options", "ids"), SEEDED_IDS)
+def test_the_ids_for_a_random_number_stay_the_same_in_all_versions(
+    options: dict[str, Any], ids: list[int]
+) -> None:
+    # At top_p=0.3 the nucleus has more ids than the candidates, and some draws are rejected.
+    logits = np.sin(np.arange(3000) * 0.37) * 4
+    assert sample(logits, np.linspace(0, 0.99, 8), temperature=0.9, **options).tolist() == ids
+
+
+def test_the_hash_is_the_documented_one() -> None:
+    def hashed(number: int) -> int:
+        for shift, multiplier in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+            number = (number ^ number >> shift) * multiplier % 2**32
+        return number
+
+    numbers = [0, 1, 2, 12345, 2**31, 2**32 - 1]
+    found = sampling._hash(np.array(numbers, np.uint32))
+    assert found.tolist() == [hashed(number) for number in numbers]
+
+
+def test_random_bits_become_numbers_between_0_and_1() -> None:
+    lowest, middle, highest = sampling._uniform(np.array([0, 2**31, 2**32 - 1], np.uint32))
+    assert 0 < lowest < 2.0**-32
+    assert middle == 0.5
+    assert highest == BELOW_ONE
+
+
+def test_the_likeliest_ids_are_in_order_and_of_equal_ones_the_first_is_first() -> None:
+    values, ids = sampling.likeliest(np.array([3.0, 1.0, 3.0, 4.0], np.float32), 3)
+    assert ids.tolist() == [3, 0, 2]
+    assert values.tolist() == [4, 3, 3]

@@ -35,7 +35,11 @@ else:
     import tomli as tomllib
 
 CONFIG = tomllib.loads(Path(__file__).with_name("config.toml").read_text(encoding="utf-8"))
-EXPLAINED = {(entry["module"], entry["line"]): entry["reason"] for entry in CONFIG["explained"]}
+EXPLAINED = {
+    (entry["module"], line): entry["reason"]
+    for entry in CONFIG["explained"]
+    for line in entry.get("lines", [entry.get("line")])
+}
 DOCS = ROOT / "docs" / "reliability.md"
 START, END = "<!-- mutation: start -->", "<!-- mutation: end -->"
 COUNTS = ("killed", "explained", "survived")

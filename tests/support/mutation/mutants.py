@@ -23,7 +23,7 @@ _REPLACEMENTS = (
     *(f"ComparisonOperator_{name}" for name in ("Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is")),
     *(f"ComparisonOperator_{name}" for name in ("Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt")),
     *(f"ComparisonOperator_{name}" for name in ("Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt")),
-    *(f"UnaryOperator_{name}" for name in ("USub_UAdd", "Delete_USub", "Delete_Not")),
+    *(f"UnaryOperator_{name}" for name in ("Delete_USub", "Delete_Not")),
 )
 _OTHERS = (
     "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
