@@ -7,7 +7,7 @@ VENV := .venv/.installed
 VENV_COLAB := .venv-colab/.installed
 VENV_BASELINES := .venv-baselines/.installed
 VENV_EXCHANGE := .venv-exchange/.installed
-CHECKOUT := "gpt2-helpers and its dependencies" "700 MB" --editable '.[constrained,data,fast,hub,notebooks,pretrain,web,test]'
+CHECKOUT := "gpt2-helpers and its dependencies" "750 MB" --editable '.[beam,constrained,data,fast,hub,notebooks,pretrain,web,test]'
 # Tests of a file share fixtures, so each file runs in one process.
 ALL_TESTS := -m pytest -rs --nbval-lax --nbval-current-env \
 	--numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder

@@ -49,18 +49,20 @@ MAY_IMPORT = {
     "session": "loaded_model training google",
     "novel_generation": "session",
     "bulk_generation": "novel_generation",
+    "beam": "session",
     "web": "session console",
     "bench": "session",
     "api": "docstrings google session console bulk_generation web",
     "forms": "novel_generation web bench",
     "__init__": "api",
-    "cli": "__init__ session web bench",
+    "cli": "__init__ session web bench beam",
     "__main__": "cli",
 }
 
 # Modules with code but without tests/<same path>/test_<module>.py, and where they are tested.
 TESTED_ELSEWHERE = {
     "__init__.py": "lazy names: tests/test_api.py and the tests of imports below",
+    "beam/__init__.py": "lazy names: tests/beam and the test of imports below",
     "cli/__init__.py": "only calls app.main: tests/cli/test_app.py",
     "forms/__init__.py": "lazy names: the tests of the forms",
 }

@@ -16,6 +16,9 @@ from typing import Any
 from gpt2_helpers import __version__
 from gpt2_helpers.cli import (
     adapt,
+    beam_encode,
+    beam_generate,
+    beam_score,
     bench,
     card,
     check,
@@ -52,6 +55,9 @@ COMMANDS: dict[str, Command] = {
     "card": card,
     "bench": bench,
     "serve": serve,
+    "beam-encode": beam_encode,
+    "beam-generate": beam_generate,
+    "beam-score": beam_score,
 }
 
 
@@ -130,7 +136,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:10}{command.SUMMARY}" for name, command in COMMANDS.items())
+    commands = "\n".join(f"  {name:15}{command.SUMMARY}" for name, command in COMMANDS.items())
     return f"""usage: {PROGRAM} COMMAND [OPTION ...]
 
 Finetune GPT-2 on your own text and generate from it.

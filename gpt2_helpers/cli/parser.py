@@ -63,6 +63,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,  # an abbreviation could become ambiguous with a new option
         )
         self._kinds: dict[str, type | None] = {"-h": None, "--help": None}
+        self._others: str | None = None  # attribute for the options of another program
         self._advanced = self.add_argument_group("advanced options")
 
     def add_config(
@@ -104,16 +105,51 @@ class Parser(argparse.ArgumentParser):
         self._kinds[name] = str
         self.add_argument(name, help=help.replace("%", "%%"), **settings)
 
+    def pass_on_others(self, name: str) -> None:
+        """Collect unknown options with their values, and everything after `--`, in a list.
+
+        `name` is the attribute of the list in the result of `parse`.
+        """
+        self._others = name
+
     def parse(self, arguments: Iterable[str]) -> argparse.Namespace:
         """Parse the arguments; the result contains only the options that were given."""
         given = list(arguments)
+        others: list[str] = []
+        if self._others is not None:
+            given, others = self._divided(given)
         options, unknown = self.parse_known_args(self._joined(given))
         if unknown:
             before = dict(zip(given[1:], given, strict=False)).get(unknown[0], "")
             if self._kinds.get(before.replace("_", "-")) is bool:
                 self.error(f"{before} must be True or False, got {unknown[0]!r}")
             self.error(f"unexpected argument {unknown[0]!r}")
+        if self._others is not None:
+            setattr(options, self._others, others)
         return options
+
+    def _divided(self, arguments: list[str]) -> tuple[list[str], list[str]]:
+        """The arguments of this command, and those to pass on, each as `--name=value`."""
+        own: list[str] = []
+        others: list[str] = []
+        remaining = deque(arguments)
+        while remaining:
+            argument = remaining.popleft()
+            if argument == "--":
+                return own, [*others, *remaining]
+            name, equals, _ = argument.partition("=")
+            kind = self._kinds.get(name.replace("_", "-"), "other")
+            if not argument.startswith("--") or (kind is not None and kind != "other"):
+                own.append(argument)
+                if argument.startswith("--") and not equals and kind is not bool and remaining:
+                    own.append(remaining.popleft())
+            elif kind is None:
+                own.append(argument)
+            elif equals or not remaining or remaining[0].startswith("-"):
+                others.append(argument)
+            else:
+                others.append(f"{argument}={remaining.popleft()}")
+        return own, others
 
     def error(self, message: str) -> NoReturn:
         """Raise OptionError, with a pointer to the help."""

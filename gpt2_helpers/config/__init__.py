@@ -5,6 +5,7 @@ the public functions take it from these fields (see `fields`). docs/architecture
 a new option needs.
 """
 
+from gpt2_helpers.config.beam import BeamEncodeConfig, BeamOutputConfig
 from gpt2_helpers.config.bulk import BulkConfig
 from gpt2_helpers.config.data import DatasetConfig
 from gpt2_helpers.config.finetune import INFERENCE_PRECISIONS, PRECISIONS, FinetuneConfig
@@ -32,6 +33,8 @@ __all__ = [
     "PRECISIONS",
     "PRESET",
     "PRETRAINED_CONFIGS",
+    "BeamEncodeConfig",
+    "BeamOutputConfig",
     "BulkConfig",
     "CheckpointConfig",
     "DatasetConfig",

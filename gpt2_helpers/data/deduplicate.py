@@ -17,17 +17,18 @@ import io
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from functools import cache
 from itertools import islice
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpt2_helpers.data.documents import split_documents
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 _SIMILARITY = 0.8
-_HASHES, _BANDS, _ROWS = 64, 10, 6  # finds 95% of the pairs that are just similar enough
+_HASHES, BANDS, ROWS = 64, 10, 6  # finds 95% of the pairs that are just similar enough
 _SEQUENCE = 3  # words
 _BATCH = 10_000  # sequences hashed at a time, in 5 MB
 # Documents of a generation. The last complete one and the current one are remembered.
@@ -51,11 +52,7 @@ class Deduplicator:
         self.near_copies = 0
         self._exact: list[set[bytes]] = [set(), set()]  # the current generation is the last
         self._near: list[_Signatures] = []
-        self._no_words: Any = None  # the MinHash of an empty text
-        with suppress(ImportError):
-            import datasketch
-
-            self._no_words = datasketch.MinHash(_HASHES, hashfunc=zlib.crc32)
+        if _no_words() is not None:
             self._near = [_Signatures(), _Signatures()]
         self.finds_near_copies = bool(self._near)
 
@@ -74,14 +71,14 @@ class Deduplicator:
             >>> "".join(Deduplicator().filter([text]))
             'One<|endoftext|>Two<|endoftext|>'
         """
-        document = _Document(self._no_words)
+        document = _Document()
         for piece, is_end in split_documents(chunks):
             document.add(piece)
             if is_end:
                 document.add(END_OF_TEXT)
                 if self._is_new(document):
                     yield from document.read()
-                document = _Document(self._no_words)
+                document = _Document()
         if self._is_new(document):
             yield from document.read()
 
@@ -131,43 +128,32 @@ class _Signatures:
     def __init__(self) -> None:
         import datasketch
 
-        self._index = datasketch.MinHashLSH(num_perm=_HASHES, params=(_BANDS, _ROWS))
-        self.hashes: list[Any] = []  # uint32 arrays (64,)
+        self._index = datasketch.MinHashLSH(num_perm=_HASHES, params=(BANDS, ROWS))
+        self.hashes: list[NDArray[np.uint32]] = []  # (64,)
 
     def add(self, signature: Any) -> None:
         self._index.insert(len(self.hashes), signature, check_duplication=False)
-        self.hashes.append(signature.hashvalues.astype(np.uint32))
+        self.hashes.append(minhash_values(signature))
 
     def has_similar(self, signature: Any) -> bool:
-        hashes = signature.hashvalues.astype(np.uint32)
+        hashes = minhash_values(signature)
         candidates = self._index.query(signature)
-        return any(np.mean(self.hashes[key] == hashes) >= _SIMILARITY for key in candidates)
+        return any(are_similar(self.hashes[key], hashes) for key in candidates)
 
 
-class _Document:
-    """A document that is read piece by piece. `no_words` is the MinHash to start from, or None."""
+class Signature:
+    """The hash and the MinHash of a document that is read piece by piece."""
 
-    def __init__(self, no_words: Any) -> None:
-        self._pieces: list[str] = []
-        self._size = 0
-        self._file: IO[bytes] | None = None
+    def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=8)
-        self._signature = None if no_words is None else no_words.copy()
+        no_words = _no_words()
+        self._minhash = None if no_words is None else no_words.copy()
         self._last: list[str] = []  # words at the start of the next sequence
         self._cut_word = ""
         self._words = 0
 
     def add(self, text: str) -> None:
-        """Add a piece of the text, or its end."""
-        self._pieces.append(text)
-        self._size += len(text)
-        if self._size > _HELD_BYTES:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - deleted with this object
-            self._file.write("".join(self._pieces).encode(*_UTF8))
-            self._pieces, self._size = [], 0
-        if text == END_OF_TEXT:
-            return
+        """Add a piece of the text."""
         text = (self._cut_word + text.replace(START_OF_TEXT, " ")).casefold()
         words = text.split()
         if len(text) > _MAX_WORD:
@@ -181,7 +167,7 @@ class _Document:
             return
         self._words += len(words)
         self._digest.update("".join(f"{word} " for word in words).encode(*_UTF8))
-        if self._signature is None:
+        if self._minhash is None:
             return
         words = [*self._last, *words]
         self._last = words[1 - _SEQUENCE :]
@@ -190,7 +176,7 @@ class _Document:
             for sequence in zip(*(words[start:] for start in range(_SEQUENCE)), strict=False)
         )
         while batch := list(islice(sequences, _BATCH)):
-            self._signature.update_batch(batch)
+            self._minhash.update_batch(batch)
 
     def finish(self) -> tuple[bytes, Any]:
         """The hash of the whole text, empty if it has no words, and its MinHash.
@@ -201,7 +187,57 @@ class _Document:
         self._cut_word = ""
         if not self._words:
             return b"", None
-        return self._digest.digest(), self._signature if self._words >= _SEQUENCE else None
+        return self._digest.digest(), self._minhash if self._words >= _SEQUENCE else None
+
+
+def _no_words() -> Any:
+    """The MinHash of an empty text; None without datasketch."""
+    try:
+        import datasketch
+    except ImportError:
+        return None
+    return _empty_minhash(datasketch.MinHash)
+
+
+@cache  # it takes longer to make than to copy
+def _empty_minhash(minhash: Any) -> Any:
+    return minhash(_HASHES, hashfunc=zlib.crc32)
+
+
+def minhash_values(minhash: Any) -> NDArray[np.uint32]:
+    """The hashes of a MinHash, (64,). Those of a band are next to each other."""
+    return minhash.hashvalues.astype(np.uint32)
+
+
+def are_similar(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
+    """Whether two documents are near copies, by the hashes of their MinHashes."""
+    return bool(np.mean(one == other) >= _SIMILARITY)
+
+
+class _Document:
+    """A document that is read piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+        self._file: IO[bytes] | None = None
+        self._signature = Signature()
+
+    def add(self, text: str) -> None:
+        """Add a piece of the text, or its end."""
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size > _HELD_BYTES:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - deleted with this object
+            self._file.write("".join(self._pieces).encode(*_UTF8))
+            self._pieces, self._size = [], 0
+        if text != END_OF_TEXT:
+            self._signature.add(text)
+
+    def finish(self) -> tuple[bytes, Any]:
+        """See `Signature.finish`."""
+        return self._signature.finish()
 
     def read(self) -> Iterator[str]:
         """The text in chunks of any length."""

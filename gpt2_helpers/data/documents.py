@@ -18,7 +18,7 @@ from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT
 
-_TAIL = 64  # characters kept to see whether the stream ends with an end of text
+TAIL = 64  # characters kept to see whether the stream ends with an end of text
 _DEFAULTS = DatasetConfig()
 
 
@@ -44,6 +44,15 @@ def wrap_pair(prompt: str, completion: str) -> str:
 
 def _wrap(fields: Fields) -> str:
     return wrap_pair(*fields) if len(fields) == 2 else wrap_row(*fields)
+
+
+def needs_end(text: str) -> bool:
+    """Whether `<|endoftext|>` must be inserted between a text and that of the next file.
+
+    >>> needs_end("One"), needs_end("One<|endoftext|>\n"), needs_end("")
+    (True, False, False)
+    """
+    return bool(text) and not text.rstrip("\n").endswith(END_OF_TEXT)
 
 
 def iter_text(
@@ -72,10 +81,11 @@ def iter_text(
             chunks = clean_text(read_text(file, report, config.encoding), file, report, config)
         empty = True
         for chunk in chunks:
-            if empty and tail and not tail.rstrip("\n").endswith(END_OF_TEXT):
+            if empty and needs_end(tail):
                 yield END_OF_TEXT
+                tail += END_OF_TEXT
             empty = False
-            tail = (tail + chunk[-_TAIL:])[-_TAIL:]
+            tail = (tail + chunk[-TAIL:])[-TAIL:]
             yield chunk
         if empty and is_text:  # read_records reports files without texts
             report.add(file, "empty")

@@ -18,6 +18,7 @@ from gpt2_helpers.data.formats import (
 from gpt2_helpers.data.records import reason_to_skip
 from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.token_shards import is_index, shard_paths
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.types import DatasetPath
 
@@ -108,7 +109,10 @@ def _files_in(folder: Path) -> list[Path]:
 def _without_settings(
     files: list[Path], place: str, report: ReadReport | None, config: DatasetConfig
 ) -> list[Path]:
-    """Leave out the JSON files that contain no texts, such as settings, and report them."""
+    """Leave out the JSON files that contain no texts, such as settings, and report them. Token
+    files that an index lists are read with the index."""
+    listed = {shard for file in files if is_index(file) for shard in shard_paths(file)}
+    files = [file for file in files if file not in listed]
     if report is None:
         return files
     kept, reasons = [], []

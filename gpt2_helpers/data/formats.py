@@ -17,6 +17,7 @@ from gpt2_helpers.data.compression import compression_of, data_name, open_data
 from gpt2_helpers.errors import DatasetError
 
 HEAD_SIZE = 1 << 16  # bytes read to recognize a format
+INDEX_SUFFIX = ".tokens"  # of a file that lists token files, see `token_shards`
 
 
 class Format(enum.Enum):
@@ -35,6 +36,7 @@ _SUFFIXES = {
     ".tsv": Format.TABLE,
     ".npz": Format.TOKENS,
     ".npy": Format.TOKENS,
+    INDEX_SUFFIX: Format.TOKENS,
     ".json": Format.JSON,
     ".jsonl": Format.JSON,
     ".ndjson": Format.JSON,

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from gpt2_helpers.data.token_shards import is_index, shard_paths
 from gpt2_helpers.errors import (
     DatasetError,
     DownloadError,
@@ -143,32 +144,22 @@ class LocalCopies:
         return [str(place)]
 
     def _read_with_fsspec(self, url: str) -> Copying[list[str]]:
-        protocol = url.partition("://")[0]
-        fsspec = import_optional("fsspec", f"reading {protocol}://", "data")
-        try:
-            files, path = fsspec.core.url_to_fs(url)
-        except ImportError as error:  # says which package to install
-            raise MissingPackageError(
-                f"reading {protocol}:// needs another package: {brief(error)}"
-            ) from None
-        except Exception as error:
-            raise DatasetError(
-                f"{url} cannot be opened ({brief(error)}): use a path, or a URL of https://, s3:// "
-                "or gs://"
-            ) from None
-        try:
-            names = _list(files, path)
-        except Exception as error:  # each protocol raises other types
-            raise _unreadable(url, error) from None
-        if not names:
-            raise DatasetError(f"{url} does not exist or matches no files: correct the URL")
+        files, names = _find(url)
         found = []
         for name in names:
-            found.append((yield from self._copy_file(files, name, files.unstrip_protocol(name))))
+            copy = yield from self._copy_file(files, name, files.unstrip_protocol(name))
+            found.append(copy)
+            if is_index(Path(copy)):
+                folder = name.rpartition("/")[0]
+                for shard in shard_paths(Path(copy)):
+                    remote = f"{folder}/{shard.name}"
+                    yield from self._copy_file(files, remote, f"{url} ({shard.name})", shard)
         return found
 
-    def _copy_file(self, files: Any, name: str, url: str) -> Copying[str]:
-        place = self._place(url)
+    def _copy_file(
+        self, files: Any, name: str, url: str, place: Path | None = None
+    ) -> Copying[str]:
+        place = place or self._place(url)
         try:
             size = files.info(name).get("size")
             with files.open(name, "rb") as source:
@@ -183,6 +174,52 @@ class LocalCopies:
                 f"{_ALTERNATIVE}"
             )
         return str(place)
+
+
+def open_url(url: str) -> tuple[Any, str]:
+    """The file system of a URL of fsspec, and the path in it.
+
+    Raises:
+        DatasetError: The protocol is unknown.
+        MissingPackageError: The package for the protocol is missing.
+    """
+    protocol = url.partition("://")[0]
+    fsspec = import_optional("fsspec", f"reading {protocol}://", "data")
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:  # says which package to install
+        raise MissingPackageError(
+            f"reading {protocol}:// needs another package: {brief(error)}"
+        ) from None
+    except Exception as error:
+        raise DatasetError(
+            f"{url} cannot be opened ({brief(error)}): use a path, or a URL of https://, s3:// "
+            "or gs://"
+        ) from None
+    return files, path
+
+
+def list_url(url: str) -> list[tuple[str, dict[str, Any]]]:
+    """The files of a URL of fsspec, a folder or a glob pattern, with what is known about each.
+
+    Raises:
+        DatasetError: The protocol is unknown, or there are no files.
+        DownloadError: The URL cannot be read.
+        MissingPackageError: The package for the protocol is missing.
+    """
+    files, names = _find(url)
+    return [(files.unstrip_protocol(name), files.info(name)) for name in names]
+
+
+def _find(url: str) -> tuple[Any, list[str]]:
+    files, path = open_url(url)
+    try:
+        names = _list(files, path)
+    except Exception as error:  # each protocol raises other types
+        raise _unreadable(url, error) from None
+    if not names:
+        raise DatasetError(f"{url} does not exist or matches no files: correct the URL")
+    return files, names
 
 
 def _list(files: Any, path: str) -> list[str]:

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -46,11 +46,11 @@ def memmap_tokens(
     """
     if path is not None:
         with write_dataset_file(path) as file:
-            count = yield from _write_npy(file, chunks, dtype)
+            count = yield from write_npy(file, chunks, dtype)
         return _memmap(path, dtype, count)
     try:
         with tempfile.TemporaryFile() as file:
-            count = yield from _write_npy(file, chunks, dtype)
+            count = yield from write_npy(file, chunks, dtype)
             return _memmap(file, dtype, count)  # the mapping outlives the closed file
     except OSError as error:
         folder = tempfile.gettempdir()
@@ -58,9 +58,10 @@ def memmap_tokens(
         raise DatasetError(f"a temporary file in {folder} cannot be written: {problem}") from None
 
 
-def _write_npy(
+def write_npy(
     file: IO[bytes], chunks: Iterable[AnyIds], dtype: np.dtype[Any]
 ) -> Generator[int, None, int]:
+    """Write ids to an open .npy file. Yields the number of ids after each chunk, and returns it."""
     count = 0
     file.write(_npy_header(dtype, 0))
     for chunk in chunks:
@@ -116,8 +117,13 @@ def read_tokens(path: Path, n_vocab: int) -> Iterator[AnyIds]:
         DatasetError: The file is damaged, an array is not one-dimensional and integer, or an id is
             negative or too large.
     """
+    return check_ids(_read_arrays(path), path, n_vocab)
+
+
+def check_ids(chunks: Iterable[AnyIds], path: Path, n_vocab: int) -> Iterator[AnyIds]:
+    """Pass ids of a file through; raises DatasetError if one is negative or too large."""
     largest = n_vocab - 1
-    for chunk in _read_arrays(path):
+    for chunk in chunks:
         if chunk.min() < 0:
             raise DatasetError(f"{path} contains the id {chunk.min()}: ids must not be negative")
         largest = max(largest, int(chunk.max()))
@@ -135,12 +141,12 @@ def _read_arrays(path: Path) -> Iterator[AnyIds]:
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
-                yield from _read_npy(path, path.name, file)
+                yield from read_npy(path, path.name, file)
             return
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as entry:
-                    yield from _read_npy(path, name, entry)
+                    yield from read_npy(path, name, entry)
     except DatasetError:
         raise
     except OSError as error:
@@ -151,7 +157,21 @@ def _read_arrays(path: Path) -> Iterator[AnyIds]:
         ) from None
 
 
-def _read_npy(path: Path, name: str, file: IO[bytes]) -> Iterator[AnyIds]:
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_npy(path: Path, name: str, file: _Readable) -> Iterator[AnyIds]:
+    """Read the ids of an .npy file in chunks.
+
+    Args:
+        path: The file or the archive that contains it, for error messages.
+        name: Its name in the archive, for error messages.
+        file: The open file.
+
+    Raises:
+        DatasetError: It is truncated or not an array of ids.
+    """
     shape, dtype = _read_npy_header(path, name, file)
     if dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 0:
         raise DatasetError(
@@ -171,7 +191,7 @@ def _read_npy(path: Path, name: str, file: IO[bytes]) -> Iterator[AnyIds]:
 
 
 def _read_npy_header(
-    path: Path, name: str, file: IO[bytes]
+    path: Path, name: str, file: _Readable
 ) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """The shape and dtype in the header of an .npy file.
 

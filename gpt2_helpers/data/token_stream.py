@@ -17,7 +17,7 @@ from gpt2_helpers.data.documents import iter_text
 from gpt2_helpers.data.fast_encoder import FastEncoder
 from gpt2_helpers.data.formats import is_token_file
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.data.token_files import read_tokens
+from gpt2_helpers.data.token_shards import is_index, read_token_dataset, shard_paths
 from gpt2_helpers.data.tokenize import encode_texts, split_at_word_boundaries, token_dtype
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
@@ -29,9 +29,14 @@ _TAIL = 16  # ids that are enough to recognize an `<|endoftext|>`, as one id or 
 
 
 def total_size(files: Iterable[Path]) -> int:
-    """The total size of the files in bytes; raises DatasetError if one is not accessible."""
+    """The total size of the files in bytes, with the shards of an index; raises DatasetError if one
+    is not accessible."""
     try:
-        return sum(file.stat().st_size for file in files)
+        return sum(
+            part.stat().st_size
+            for file in files
+            for part in (file, *(shard_paths(file) if is_index(file) else ()))
+        )
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from None
 
@@ -100,7 +105,7 @@ class TokenStream:
 
     def _read_group(self, files: list[Path]) -> Iterator[AnyIds]:
         if is_token_file(files[0]):
-            yield from self._count_ids(read_tokens(files[0], self.tokenizer.n_vocab))
+            yield from self._count_ids(read_token_dataset(files[0], self.tokenizer.n_vocab))
             self.report.bytes_read += total_size(files)
         else:
             size = min(max(self.config.combine, _MIN_PART), _MAX_PART)

@@ -31,6 +31,7 @@ def generate(
     first: int = 0,
     logprobs: bool = False,
     selection: Selection | None = None,
+    numbers: abc.Sequence[int] | None = None,
 ) -> Iterator[GenerationResult]:
     """Generate `config.nsamples` texts for each prompt and yield each when it is finished.
 
@@ -48,6 +49,8 @@ def generate(
         logprobs: Whether the results have log-probabilities without `best_of`. Defaults to False.
         selection: Which texts are accepted. Another text is generated in place of each other one.
             Its first text must be `first`. Defaults to None, which accepts all.
+        numbers: The number of each prompt among those of a larger job, whose texts are the same as
+            if all of its prompts were given. Defaults to None: 0, 1 and so on.
 
     Yields:
         The results, in the order in which they finish (`in_order` sorts them). With a selection
@@ -65,7 +68,7 @@ def generate(
         ):
             print(result.text, result.finish_reason)
     """
-    options = (batch_invariant, first, logprobs, selection)
+    options = (batch_invariant, first, logprobs, selection, numbers)
     for chunk in stream(decoders, tokenizer, prompts, config, *options):
         if chunk.result is not None:
             yield chunk.result
@@ -80,6 +83,7 @@ def stream(
     first: int = 0,
     logprobs: bool = False,
     selection: Selection | None = None,
+    numbers: abc.Sequence[int] | None = None,
 ) -> Iterator[GenerationChunk]:
     """Generate the same texts as `generate`, and yield them in chunks as tokens are generated.
 
@@ -96,6 +100,7 @@ def stream(
         first: As for `generate`.
         logprobs: As for `generate`.
         selection: As for `generate`.
+        numbers: As for `generate`.
 
     Yields:
         The chunks; the last chunk of each text carries its result.
@@ -125,8 +130,9 @@ def stream(
             f"best_of={config.best_of} cannot be combined with unique or novel_against: use one of "
             "them"
         )
-    waiting = _Queue(encoded, config, first, logprobs, selection)
-    chosen = [BestOf(config, order * config.nsamples) for order in range(len(prompts))]
+    numbered = dict(zip(range(len(prompts)) if numbers is None else numbers, encoded, strict=True))
+    waiting = _Queue(numbered, config, first, logprobs, selection)
+    chosen = {number: BestOf(config, number * config.nsamples) for number in numbered}
     longest_hidden = max((prompt.hidden for prompt in encoded), default=0)
     config = replace(config, length=config.length + longest_hidden)
     with explain_out_of_memory(partial(_memory_advice, config)):
@@ -161,13 +167,16 @@ def stream(
 class _Queue:
     """The sequences to generate, in order. Each gets its own random stream.
 
+    Args:
+        prompts: The prompts by number.
+
     Attributes:
         seed: The seed of all of them, but for those that are generated again.
     """
 
     def __init__(
         self,
-        prompts: list[EncodedPrompt],
+        prompts: dict[int, EncodedPrompt],
         config: SamplingConfig,
         first: int,
         logprobs: bool,
@@ -177,7 +186,9 @@ class _Queue:
         self._top_logprobs = 0 if logprobs else None
         if config.best_of:  # all candidates of the prompt are needed
             first = first // config.nsamples * config.n_candidates
-        self._indexes = iter(range(first, len(prompts) * config.n_candidates))
+        count = config.n_candidates
+        indexes = (number * count + sample for number in prompts for sample in range(count))
+        self._indexes = (index for index in indexes if index >= first)
         self.seed = secrets.randbits(63) if config.seed is None else config.seed
 
     def next(self) -> Sequence | None:

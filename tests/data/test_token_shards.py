@@ -1,0 +1,109 @@
+"""Token ids in several files with an index."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+import pytest
+
+from gpt2_helpers.data.dataset import load_dataset
+from gpt2_helpers.data.find_files import find_files
+from gpt2_helpers.data.remote_files import LocalCopies
+from gpt2_helpers.data.token_shards import (
+    TokenIndex,
+    TokenShard,
+    parse_index,
+    read_token_dataset,
+    shard_paths,
+)
+from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.system.files import drain
+from toy import toy_tokenizer
+
+IDS = [[1, 2, 3], [4, 5], [6]]
+
+
+def write_shards(folder: Path, n_vocab: int = 300) -> Path:
+    """An index of three shards, with ids before the second one and after the last one."""
+    shards = []
+    for number, ids in enumerate(IDS):
+        path = folder / f"texts-{number}.npy"
+        np.save(path, np.array(ids, "<u2"))
+        content = path.read_bytes()
+        crc = google_crc32c.value(content)
+        shards.append(TokenShard(path.name, len(ids), len(content), crc))
+    shards[1] = replace(shards[1], before=(7, 8))
+    index = folder / "texts.tokens"
+    index.write_text(TokenIndex(n_vocab, tuple(shards), after=(9,)).to_json(), encoding="utf-8")
+    return index
+
+
+def test_the_ids_of_all_shards_are_read_in_order(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    ids = np.concatenate([*read_token_dataset(index, 300)])
+    assert ids.tolist() == [1, 2, 3, 7, 8, 4, 5, 6, 9]
+    assert parse_index(index.read_bytes(), "index").count == len(ids)
+
+
+def test_a_dataset_can_be_an_index_or_a_folder_with_one(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    for path in (index, tmp_path, f"{tmp_path}/*"):
+        assert load_dataset(path, toy_tokenizer()).tokens.tolist() == [1, 2, 3, 7, 8, 4, 5, 6, 9]
+    assert find_files(tmp_path) == [index]
+
+
+def test_an_index_at_a_url_is_read_with_its_shards(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="needs the package fsspec")
+    write_shards(tmp_path)
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{tmp_path}/", "/sharded/", recursive=True)
+    try:
+        dataset = load_dataset("memory://sharded/texts.tokens", toy_tokenizer())
+        assert len(dataset.tokens) == 9
+        with LocalCopies() as copies:
+            copy = Path(str(drain(copies.resolve("memory://sharded/texts.tokens"))))
+            assert all(path.is_file() for path in shard_paths(copy))
+    finally:
+        memory.rm("/sharded", recursive=True)
+
+
+def test_a_changed_shard_is_reported(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    np.save(tmp_path / "texts-1.npy", np.array([4, 6], "<u2"))
+    with pytest.raises(DatasetError, match=r"checksum mismatch in .*texts-1\.npy"):
+        list(read_token_dataset(index, 300))
+
+
+def test_a_missing_shard_is_reported(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    (tmp_path / "texts-2.npy").unlink()
+    with pytest.raises(DatasetError, match=r"texts-2\.npy, a part of the dataset, cannot be read"):
+        list(read_token_dataset(index, 300))
+
+
+def test_ids_of_another_vocabulary_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="another model's tokenizer"):
+        list(read_token_dataset(write_shards(tmp_path), 5))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "is not an index"),
+        ({"version": 2}, "is not an index"),
+        ({"shards": 3}, "is not an index"),
+        ({"after": [-1]}, "negative"),
+        ({"shards": [{"file": "../a", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next"),
+        ({"shards": [{"file": 5, "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next to"),
+    ],
+)
+def test_a_damaged_index_is_rejected(change: dict[str, object], message: str) -> None:
+    values = json.loads(TokenIndex(9, ()).to_json()) | change
+    with pytest.raises(DatasetError, match=message):
+        parse_index(json.dumps(values).encode(), "a.tokens")
+    with pytest.raises(DatasetError, match="not an index"):
+        parse_index(b"{", "a.tokens")
