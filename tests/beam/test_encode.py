@@ -71,9 +71,7 @@ def test_a_dataset_and_its_shards_can_be_at_urls(dataset: Path, tmp_path: Path) 
     np.testing.assert_array_equal(load_dataset(out, toy_tokenizer()).tokens, expected)
 
 
-def test_a_bigquery_table_is_exported_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bigquery_table_is_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"title": "STRING", "score": "INT64"}
     rows = [(f"Why is the number {number} odd?", number) for number in range(20)]
     query = BigQueryConfig(

@@ -30,9 +30,7 @@ def expected_losses() -> list[float]:
 
 
 def test_scores_are_those_of_one_process() -> None:
-    rows = collect(
-        lambda p: p | beam.Create([*enumerate(TEXTS)]) | ScoreTexts(ModelSource("tiny"))
-    )
+    rows = collect(lambda p: p | beam.Create([*enumerate(TEXTS)]) | ScoreTexts(ModelSource("tiny")))
     losses = {row["index"]: row["loss"] for row in rows}
     assert [losses[n] for n in range(5)] == pytest.approx(expected_losses(), rel=1e-5)
 

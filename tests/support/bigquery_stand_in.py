@@ -32,6 +32,7 @@ _MIN_BILLED_BYTES = 10 << 20
 _DUCKDB_TYPES = {"STRING": "VARCHAR", "INT64": "BIGINT", "TIMESTAMP": "TIMESTAMP"}
 _STATUSES = {
     "accessDenied": 403,
+    "duplicate": 409,
     "bytesBilledLimitExceeded": 400,
     "invalidQuery": 400,
     "notFound": 404,
@@ -95,6 +96,7 @@ class StandIn:
         self.page_rows = 100_000
         self.requests: list[tuple[str, dict[str, Any]]] = []  # "METHOD path", body or query
         self.jobs: dict[str, Job] = {}
+        self.loaded: dict[str, list[dict[str, Any]]] = {}  # rows of load jobs, by table
         self.address = ""
         self._database = duckdb.connect()
         self._lock = threading.Lock()
@@ -130,8 +132,29 @@ class StandIn:
             return self._results(job, body)
         raise RefusedError("notFound", f"Not found: {method} {path}")
 
+    def _load(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Append the rows of a load job to a table. The id of a job can be used once."""
+        reference = {**body["jobReference"], "projectId": project, "location": "US"}
+        with self._lock:
+            if reference["jobId"] in self.jobs:
+                raise RefusedError("duplicate", f"Already Exists: Job {reference['jobId']}")
+            target = body["configuration"]["load"]["destinationTable"]
+            name = ".".join(target[key] for key in ("projectId", "datasetId", "tableId"))
+            rows = [json.loads(line) for line in body["rows"].split("\n")]
+            self.loaded.setdefault(name, []).extend(rows)
+            resource = {
+                "jobReference": reference,
+                "configuration": body["configuration"],
+                "status": {"state": "DONE"},
+                "statistics": {"load": {"outputRows": str(len(rows))}},
+            }
+            self.jobs[reference["jobId"]] = Job(resource)
+        return resource
+
     def _insert(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         settings = body["configuration"]
+        if "load" in settings:
+            return self._load(project, body)
         query = settings["query"]
         reference = {**body.get("jobReference", {}), "projectId": project, "location": "US"}
         resource = {"jobReference": reference, "configuration": settings}
@@ -293,10 +316,16 @@ def running(tables: dict[str, Table] | None = None) -> Iterator[StandIn]:
 
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            self.handle_request(json.loads(sent or b"{}"))
+            if self.headers.get_content_maintype() == "multipart":  # the job, and rows to load
+                boundary = b"--" + str(self.headers.get_param("boundary")).encode()
+                _, job, rows, _ = sent.split(boundary)
+                parts = [part.partition(b"\r\n\r\n")[2].strip() for part in (job, rows)]
+                self.handle_request(json.loads(parts[0]) | {"rows": parts[1].decode()})
+            else:
+                self.handle_request(json.loads(sent or b"{}"))
 
         def handle_request(self, body: dict[str, Any]) -> None:
-            path = urlsplit(self.path).path
+            path = urlsplit(self.path).path.removeprefix("/upload")
             request = f"{self.command} {path}"
             stand_in.requests.append((request, body))
             fault = next((f for f in stand_in.faults if f.where in request), None)
