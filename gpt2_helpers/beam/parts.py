@@ -174,7 +174,7 @@ def _copy_of_range(part: Part) -> Iterator[Path]:
         except DatasetError as error:
             place = f"{file}, bytes {start:,} to {end:,}"
             raise DatasetError(
-                f"{str(error).replace(str(path), place)} (large files are divided and read as UTF-8 "
+                f"{str(error).replace(str(path), place)} (a large file is read as UTF-8, in parts, "
                 "unless encoding is set)"
             ) from error
 

@@ -94,8 +94,14 @@ def test_another_file_is_not_replaced(tmp_path: Path) -> None:
 def test_prompts_come_from_a_table_and_rows_go_to_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = {"table": "my-project.texts.titles", "text_column": "title", "order_column": "score"}
-    query = BigQueryConfig(source="own", min_length=1, project="my-project", **source)
+    query = BigQueryConfig(
+        source="own",
+        table="my-project.texts.titles",
+        text_column="title",
+        order_column="score",
+        min_length=1,
+        project="my-project",
+    )
     table = Table({"title": "STRING", "score": "INT64"}, [(f"t{n}", n) for n in range(7)])
     index = str(tmp_path / "texts.index.json")
     job = TextJob(TextInput(query=query), index, table="my-project.texts.new", shard_size=2)
