@@ -97,6 +97,8 @@ def _show(line: str) -> None:
 def result_line(run: FinetuneRun) -> str:
     """How a finetuning run ended, its folder and its step, as one line."""
     result = "interrupted and saved" if run.interrupted else "saved"
+    if not run.workers.is_chief:
+        return f"{result} by the chief: step {run.trainer.step}"
     return f"{result}: {run.folder.path}, step {run.folder.read().step}"
 
 
@@ -104,7 +106,7 @@ def result_advice(run: FinetuneRun) -> list[str]:
     """Whether a run that has ended should be trained longer or shorter, as sentences."""
     from gpt2_helpers.evaluation.training_advice import training_advice
 
-    if run.interrupted:
+    if run.interrupted or not run.workers.is_chief:
         return []
     return training_advice(run.record, run.record.epochs(run.trainer.step))
 

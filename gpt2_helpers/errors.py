@@ -66,6 +66,10 @@ class DriveError(Gpt2Error):
     """Google Drive is not mounted, is full, or lacks a file."""
 
 
+class WorkerLostError(Gpt2Error):
+    """Another worker of a training on several machines ended or can't be reached."""
+
+
 class GradientOverflowError(Gpt2Error):
     """Gradients overflow in fp16 at every loss scale."""
 

@@ -27,6 +27,7 @@ from gpt2_helpers.generation.result import GenerationChunk, GenerationResult
 from gpt2_helpers.google import drive
 from gpt2_helpers.loaded_model import LoadedModel
 from gpt2_helpers.system import device
+from gpt2_helpers.system.cluster import is_chief
 from gpt2_helpers.system.tensorflow_setup import free_graphs
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.types import DatasetPath
@@ -286,14 +287,14 @@ class Session:
             DriveError: `run.backup_to_drive` is set, and Google Drive is not mounted or is full.
             OptionError: Options contradict each other.
         """
-        if run is not None and run.backup_to_drive:
+        if run is not None and run.backup_to_drive and is_chief():
             drive.my_drive()  # fails early if Drive is not mounted
         self.close()
 
         from gpt2_helpers.training.run import FinetuneRun
 
         opened = FinetuneRun(dataset, finetune, run, data)
-        if opened.run_config.backup_to_drive:
+        if opened.run_config.backup_to_drive and opened.workers.is_chief:
             from gpt2_helpers.google.drive_backup import DriveBackup
             from gpt2_helpers.training.callbacks import Backup
             from gpt2_helpers.training.memory import save_bytes

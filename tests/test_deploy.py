@@ -19,6 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import cost
+import training_cost
+from gpt2_helpers.config import ModelConfig
 from paths import ROOT
 from toy_runs import save_run, write_model
 from web_server import TIMEOUT
@@ -220,3 +222,23 @@ def test_monthly_cost() -> None:
     expected = (2_000_000 - 180_000) * 0.000024 + (1_000_000 - 360_000) * 0.0000025
     assert cost.monthly_cost(1_000_000, 1.0, instance) == pytest.approx(expected)
     assert cost.monthly_cost(3_000_000, 1e9, instance) == pytest.approx(0.4)
+
+
+def test_the_page_has_the_current_training_times() -> None:
+    page = training_cost.PAGE.read_text(encoding="utf-8")
+    assert page == training_cost.update(page), "run python deploy/training_cost.py --write"
+
+
+def test_training_hours_and_exchanged_bytes() -> None:
+    gpu = training_cost.Gpu("GPU", teraflops=100, dollars=1.0, gigabytes=16)
+    model = ModelConfig()
+    # 250 million tokens of 0.86 GFLOPs each, at 29% of 100 TFLOP/s.
+    hours = 0.25e9 * training_cost.flops_per_token(model) / 29e12 / 3600
+    assert training_cost.training_hours(model, 1, gpu) == pytest.approx(hours)
+    assert training_cost.training_hours(model, 2, gpu, gpus=4) == pytest.approx(hours / 2)
+    # Each of two workers sends half of the gradients twice; of many, all of them twice.
+    assert training_cost.exchanged_bytes(10, 2) == 40
+    assert training_cost.exchanged_bytes(10, 10**9) == pytest.approx(80)
+    shares = [training_cost.efficiency(model, gpu, 2, gigabits) for gigabits in (1, 10, 1e9)]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0, abs=1e-6)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from gpt2_helpers.cli.command import (
     DATASET_HELP,
@@ -14,7 +16,11 @@ from gpt2_helpers.cli.command import (
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.google.drive import my_drive
-from gpt2_helpers.system.tensorflow_setup import load_tensorflow
+from gpt2_helpers.system.cluster import is_chief, read_cluster
+from gpt2_helpers.system.tensorflow_setup import load_tensorflow, suppress_stderr
+
+if TYPE_CHECKING:
+    from gpt2_helpers.training.workers import Workers
 
 SUMMARY = "finetune a model on your own text"
 
@@ -43,17 +49,45 @@ def run(options: Namespace) -> int:
     finetune, run = config_from(FinetuneConfig, options), config_from(RunConfig, options)
     data = config_from(DatasetConfig, options)
     check_files(options.dataset)
-    if run.backup_to_drive:
+    if run.backup_to_drive and is_chief():
         my_drive()  # raises DriveError before a model is downloaded
-    load_tensorflow()
+    workers = _join(finetune.multi_gpu)
 
-    from gpt2_helpers.checkpoint.pretrained import download_if_missing
-    from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
     from gpt2_helpers.console import show_finetuning
     from gpt2_helpers.session import Session
 
-    if starts_from_base_model(run):
-        download_if_missing(run, print_status)
+    workers.chief_first(lambda: _download(run))
     training = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(training, run.print_every)
     return INTERRUPTED if training.interrupted else DONE
+
+
+def _download(run: RunConfig) -> None:
+    """Download the base model if the run needs it."""
+    from gpt2_helpers.checkpoint.pretrained import download_if_missing
+    from gpt2_helpers.checkpoint.run_folder import starts_from_base_model
+
+    if starts_from_base_model(run):
+        download_if_missing(run, print_status)
+
+
+def _join(multi_gpu: bool) -> Workers:
+    """Load TensorFlow, and wait for the other workers if there are any."""
+    cluster = read_cluster()
+    if cluster is None:
+        load_tensorflow()
+
+        from gpt2_helpers.training.workers import join_workers
+
+        return join_workers(multi_gpu)
+    print_status(
+        f"{cluster.describe(cluster.index)} of {len(cluster.names)} waits for the other workers"
+    )
+    # TensorFlow reports the end of another worker in several lines, which we do in one.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with suppress_stderr():
+        from gpt2_helpers.training.workers import join_workers
+
+        workers = join_workers(multi_gpu)  # must be the first thing that TensorFlow does
+    load_tensorflow()
+    return workers

@@ -23,8 +23,13 @@ class WindowSource(Protocol):
     shape: tuple[int, ...]
     tokens_per_window: float
 
-    def batch(self, seed: int, step: int, count: int) -> NDArray[np.int32]:
-        """The `count` windows of a training step, which depend only on the arguments."""
+    def batch(
+        self, seed: int, step: int, count: int, numbers: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int32]:
+        """The `count` windows of a training step, which depend only on the arguments.
+
+        With `numbers`, only those of them, each between 0 and `count - 1`.
+        """
 
     def validation(self, max_windows: int) -> list[NDArray[np.int32]]:
         """At most `max_windows` windows from all over the data."""
@@ -38,9 +43,11 @@ class StreamWindows:
         self.shape: tuple[int, ...] = (window_length(len(tokens), n_ctx),)
         self.tokens_per_window = float(self.shape[0] - 1)
 
-    def batch(self, seed: int, step: int, count: int) -> NDArray[np.int32]:
+    def batch(
+        self, seed: int, step: int, count: int, numbers: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int32]:
         """See `random_windows`."""
-        return random_windows(self.tokens, seed, step, count, self.shape[0])
+        return random_windows(self.tokens, seed, step, count, self.shape[0], numbers)
 
     def validation(self, max_windows: int) -> list[NDArray[np.int32]]:
         """See `consecutive_windows`."""
@@ -57,7 +64,12 @@ def window_length(n_tokens: int, n_ctx: int) -> int:
 
 
 def random_windows(
-    tokens: NDArray[np.integer], seed: int, step: int, batch_size: int, length: int
+    tokens: NDArray[np.integer],
+    seed: int,
+    step: int,
+    batch_size: int,
+    length: int,
+    numbers: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
     """Pick the windows of one training step at random positions.
 
@@ -69,9 +81,10 @@ def random_windows(
         step: Number of the optimizer step.
         batch_size: Number of windows.
         length: Ids per window.
+        numbers: Which of these windows are read and returned, (n). Default: all.
 
     Returns:
-        The windows, (batch_size, length).
+        The windows, (batch_size, length) or (n, length).
 
     Example:
         >>> random_windows(np.arange(9), seed=1, step=5, batch_size=2, length=3).shape
@@ -79,6 +92,7 @@ def random_windows(
     """
     random = np.random.Generator(np.random.Philox(key=[seed, step]))
     starts = random.integers(0, len(tokens) - length + 1, size=batch_size)
+    starts = starts if numbers is None else starts[numbers]
     # (batch, length)
     return np.stack([np.asarray(tokens[start : start + length], np.int32) for start in starts])
 

@@ -247,6 +247,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def sample_tokens(dataset: Dataset) -> bytes:
+    """Some ids from all over a dataset and their number, to tell datasets apart."""
+    tokens, length = dataset.tokens, 64
+    starts = np.linspace(0, max(0, len(tokens) - length), 1000).astype(int)
+    parts = [np.asarray(tokens[start : start + length], np.int32) for start in np.unique(starts)]
+    return len(tokens).to_bytes(8, "big") + np.concatenate(parts).tobytes()
+
+
 def train_validation_split(dataset: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
     """Set aside the last part of a dataset for validation.
 

@@ -182,18 +182,21 @@ class DocumentWindows:
             text += f"; {self.cut:,} of them {verb} longer than {self.shape[1]:,} tokens and cut"
         return text
 
-    def batch(self, seed: int, step: int, count: int) -> NDArray[np.int32]:
+    def batch(
+        self, seed: int, step: int, count: int, numbers: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int32]:
         """The windows of one training step: every window once per epoch, in random order.
 
         Args:
             seed: Random seed of the run.
             step: Number of the optimizer step.
             count: Number of windows.
+            numbers: Which of these windows are read and returned, (n). Default: all.
 
         Returns:
-            The windows, (count, 3, time).
+            The windows, (count, 3, time) or (n, 3, time).
         """
-        number = step * count + np.arange(count)
+        number = step * count + (np.arange(count) if numbers is None else numbers)
         epochs, positions = np.divmod(number, len(self))
         orders = {epoch: self._order(seed, int(epoch)) for epoch in np.unique(epochs)}
         return np.stack(

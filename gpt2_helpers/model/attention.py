@@ -132,7 +132,7 @@ def dot_product_attention(
         value: (batch, head, keys, head_dim).
         mask: True where a query may attend to a key; broadcasts to (batch, head, time, keys).
         dropout_rate: Dropout rate of the attention weights.
-        seed: Dropout's seed (2); without it nothing is dropped.
+        seed: Dropout's seed (3), see `layers.dropout`; without it nothing is dropped.
         salt: Distinguishes dropout layers that share a seed.
 
     Returns:
@@ -142,7 +142,8 @@ def dot_product_attention(
     scores = tf.matmul(query * tf.cast(scale, query.dtype), key, transpose_b=True)
     scores = tf.where(mask, tf.cast(scores, tf.float32), tf.constant(MASKED))
     weights = tf.cast(tf.nn.softmax(scores), value.dtype)  # (batch, head, time, keys)
-    return tf.matmul(dropout(weights, dropout_rate, seed, salt), value)
+    batch = weights.shape[0] or tf.shape(weights)[0]
+    return tf.matmul(dropout(weights, dropout_rate, seed, salt, batch), value)
 
 
 def _positions(time: tf.Tensor | int) -> tf.Tensor:

@@ -108,7 +108,7 @@ def block(
             computed in blocks (see `attention`).
         starts: Where the document of each position starts (batch, time), if not at 0.
         dropout_rate: Fraction of activations that are dropped.
-        seed: Dropout's seed (2); without it nothing is dropped.
+        seed: Dropout's seed (3), see `layers.dropout`; without it nothing is dropped.
 
     Returns:
         The output (batch * time, n_embd), and the layer's keys and values.
@@ -129,8 +129,9 @@ def block(
             query, key, value, mask, dropout_rate, seed, salt=3 * layer + 1
         )
     out = linear(merge_heads(attended, config.n_embd), weights, f"{name}/attn/c_proj")
-    x = x + dropout(out, dropout_rate, seed, salt=3 * layer + 2)
-    x = x + dropout(feed_forward(x, weights, name), dropout_rate, seed, salt=3 * layer + 3)
+    x = x + dropout(out, dropout_rate, seed, 3 * layer + 2, batch)
+    forwarded = feed_forward(x, weights, name)
+    x = x + dropout(forwarded, dropout_rate, seed, 3 * layer + 3, batch)
     return x, (key, value)
 
 
@@ -168,7 +169,7 @@ def hidden_states(
         config: The model's shape.
         ids: Token ids (batch, time).
         dropout_rate: Dropout rate.
-        seed: Dropout's seed (2); without it nothing is dropped.
+        seed: Dropout's seed (3), see `layers.dropout`; without it nothing is dropped.
         recompute: Keep only each layer's input, and compute the rest again in the backward pass.
             No keys and values are returned then.
         embedded: Precomputed embeddings of `ids` (batch, time, n_embd).
@@ -184,7 +185,7 @@ def hidden_states(
     else:
         x = embedded + tf.gather(weights["model/wpe"], tf.range(tf.shape(ids)[1]) - starts)
     x = tf.reshape(x, [-1, config.n_embd])  # (batch * time, n_embd)
-    x = dropout(x, dropout_rate, seed, salt=0)
+    x = dropout(x, dropout_rate, seed, 0, batch)
     keys_values = []
     for layer in range(config.n_layer):
         own = {name: w for name, w in weights.items() if name.startswith(f"model/h{layer}/")}
@@ -345,7 +346,7 @@ class GPT2:
             windows: Token ids (batch, time), or windows of documents (batch, 3, time), see
                 `data.packing`.
             dropout: Dropout rate; needs a `seed`.
-            seed: Dropout's seed (2); without it nothing is dropped.
+            seed: Dropout's seed (3), see `layers.dropout`; without it nothing is dropped.
             recompute: Save memory by computing activations again in the backward pass.
             train_embeddings: Whether the embeddings, as output matrix, get a gradient.
             differentiable: False for evaluation: a third of the FLOPs, and no gradient.

@@ -17,6 +17,7 @@ from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system import xla
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+_PHILOX = 1  # TensorFlow's number of the algorithm
 
 
 def matmul(x: tf.Tensor, weight: Any) -> tf.Tensor:
@@ -127,25 +128,56 @@ def _flat_gelu(x: tf.Tensor) -> tf.Tensor:
     return compute(x)
 
 
-def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.Tensor:
+def dropout(
+    x: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int, batch: tf.Tensor | int = 1
+) -> tf.Tensor:
     """Set a fraction `rate` of x to zero and scale the rest by 1 / (1 - rate).
 
-    The random bits depend only on `seed` (2) and `salt`, which distinguishes dropout layers that
-    share a seed, so that a resumed run drops the same activations. There are 16 bits for each
-    activation, half of what TensorFlow's dropout draws. Without a seed x is returned as it is.
+    The random bits of a sequence depend only on `seed`, `salt` and the sequence's number, so that a
+    resumed run drops the same activations, and several devices drop those that one would.
+
+    Args:
+        x: The activations; its first axis is that of the sequences, or those of all their tokens.
+        rate: Dropout rate.
+        seed: Two random numbers, and the number of x's first sequence in the batch of all
+            devices (3). Without a seed x is returned as it is.
+        salt: Distinguishes dropout layers that share a seed.
+        batch: Number of sequences in x.
     """
     if seed is None or rate == 0.0:
         return x
-    count = tf.size(x)
-    pairs = tf.random.stateless_uniform(
-        [(count + 1) // 2], seed + [0, salt * 65536], None, None, tf.int32, alg="philox"
-    )
-    bits = tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count]
+    bits = _random_bits(seed, salt, batch, (x.shape.num_elements() or tf.size(x)) // batch)
     # As uint16: even on a GPU, TensorFlow compares int32 in main memory.
     keep = bits >= tf.constant(min(round(rate * 65536), 65535), tf.uint16)
     dropped = x * tf.cast(tf.reshape(keep, tf.shape(x)), x.dtype)
     dropped.set_shape(x.shape)
     return dropped * tf.cast(1 / (1 - rate), x.dtype)
+
+
+def _random_bits(
+    seed: tf.Tensor, salt: int, batch: tf.Tensor | int, count: tf.Tensor | int
+) -> tf.Tensor:
+    """16 random bits for each of `count` activations of each sequence, uint16 (batch, count).
+
+    Half of what TensorFlow's dropout draws. Philox [1] turns a key and a counter into 128 bits, so
+    each sequence has `ceil(count / 8)` values of the counter of its own.
+
+    [1] J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+    """
+    n_counters = (count + 7) // 8
+    # The same operation for every layer, which TensorFlow therefore computes once.
+    key = tf.random.stateless_uniform([2], seed[:2], None, None, tf.int32, alg="philox")
+    first = tf.cast(seed[2], tf.int64) * tf.cast(n_counters, tf.int64)
+    counter = tf.stack([first, tf.constant(salt, tf.int64)])
+    numbers = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.stack([batch, 4 * n_counters]),
+        key=tf.reshape(tf.bitcast(key, tf.uint64), [1]),
+        counter=tf.bitcast(counter, tf.uint64),
+        alg=_PHILOX,
+        dtype=tf.int32,
+    )
+    bits = tf.reshape(tf.bitcast(numbers, tf.uint16), tf.stack([batch, 8 * n_counters]))
+    return bits if isinstance(count, int) and count % 8 == 0 else bits[:, :count]
 
 
 def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

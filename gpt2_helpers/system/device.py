@@ -11,14 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system import unused_devices
 from gpt2_helpers.system.sizes import memory_size
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60  # bytes; cgroup v1 has a larger number if there is no limit
@@ -245,39 +240,6 @@ def choose_decoding_precision(precision: str = "auto") -> str:
     if precision in ("auto", "int8") and not gpus():
         return "int8"
     return choose_precision(precision)
-
-
-def training_strategy(multi_gpu: bool) -> tf.distribute.Strategy:
-    """The distribution strategy: all GPUs in parallel with `multi_gpu`, else one device.
-
-    Raises:
-        OptionError: `multi_gpu` is set and there are fewer than two GPUs.
-    """
-    import tensorflow as tf
-
-    if not multi_gpu:
-        return tf.distribute.get_strategy()
-    devices = [gpu.device for gpu in gpus()]
-    if not devices:
-        # Tests create several logical CPUs in place of GPUs.
-        devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    if len(devices) < 2:
-        raise OptionError(
-            f"multi_gpu=True needs at least two GPUs, this machine has {len(gpus())}: omit it"
-        )
-    return _mirrored_strategy(tuple(devices))
-
-
-@lru_cache(maxsize=1)
-def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """Cached, so that a process has one strategy for all training runs.
-
-    A new strategy numbers its collective operations from the start again, and TensorFlow rejects a
-    number that it has seen with another shape: full training followed by adapters would fail.
-    """
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def describe() -> list[str]:

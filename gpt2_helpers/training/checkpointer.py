@@ -98,6 +98,9 @@ class Checkpointer:
         variables = (self._model.adapters or self._model.variables).values()
         if not all(bool(tf.reduce_all(tf.math.is_finite(variable))) for variable in variables):
             raise self.diverged("weights are NaN or infinite")
+        if not self._trainer.workers.is_chief:  # which saves the same weights
+            self.saved_step = step
+            return
         state, base = self._trainer.state(), self._base_to_merge(step)
         kept = {step} if self.best_step is None else {step, self.best_step}
         if base is not None and self._in_folder(base) and step_of(base.prefix) >= 0:
@@ -115,6 +118,16 @@ class Checkpointer:
         """Make the best checkpoint the newest one and load its weights; returns its step."""
         step = self.best_step
         assert step is not None
+        workers = self._trainer.workers
+        if workers.is_chief:
+            self._load(step)
+        workers.copy_from_chief(self._model.variables.values())
+        workers.copy_from_chief(self._model.adapters.values())
+        self._model.version += 1
+        self.saved_step = step
+        return step
+
+    def _load(self, step: int) -> None:
         self._folder.roll_back(step, self._record)
         weights = WeightsReader(self._folder.path / f"model-{step}")
         for name, variable in self._model.variables.items():
@@ -124,9 +137,6 @@ class Checkpointer:
             adapters = new_adapters(self._model.config, rank, self._trainer.seed)
             self._model.load_adapters(adapters)
             self._base = weights
-        self._model.version += 1
-        self.saved_step = step
-        return step
 
     def last_saved(self) -> str:
         """What an error message says about the newest checkpoint."""

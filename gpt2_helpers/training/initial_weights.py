@@ -55,6 +55,21 @@ class InitialWeights:
     same_variables: bool = True
     base: WeightsReader | None = None
 
+    def remaining_steps(self, steps: int) -> int:
+        """The steps to the end of the training that the run was saved in, if it was interrupted.
+
+        Args:
+            steps: Steps of a training that ended, or of a new one.
+        """
+        state = self.saved.optimizer_state() if self.saved is not None else None
+        if state is None or steps <= 0:
+            return steps
+        try:
+            step, _, _, last_step, _ = map(int, state["counts"])
+        except (KeyError, ValueError):  # damaged, which restoring it reports
+            return steps
+        return last_step - step if last_step > step else steps
+
     def open_model(self, config: FinetuneConfig, precision: str) -> GPT2:
         """Load the model to train: the full model, or a frozen one with adapters of `lora_rank`."""
         rank, name = config.lora_rank, self.weights.name

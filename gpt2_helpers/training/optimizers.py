@@ -14,7 +14,22 @@ from keras import ops
 from gpt2_helpers.config import FinetuneConfig
 
 
-class Adam(keras.optimizers.Adam):
+class AppliesReduced(keras.optimizers.Optimizer):
+    """Applies gradients that are already averaged over the devices, so they can be clipped first.
+
+    Keras clips the gradients of each device, and then adds them up.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[Any]:
+        """Exchange nothing between devices."""
+        return [*grads_and_vars]
+
+
+class SGD(AppliesReduced, keras.optimizers.SGD):
+    """Keras's stochastic gradient descent."""
+
+
+class Adam(AppliesReduced, keras.optimizers.Adam):
     """Adam (Kingma and Ba 2015), fused into one operation per variable.
 
     Equal to Keras's, which passes over the weights about twelve times.
@@ -44,7 +59,7 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-class Adafactor(keras.optimizers.Adafactor):
+class Adafactor(AppliesReduced, keras.optimizers.Adafactor):
     """Adafactor (Shazeer and Stern 2018) with factored second moments.
 
     Keeps only the row and column means of a matrix's squared gradients. Keras's version also stores
@@ -87,16 +102,15 @@ class Adafactor(keras.optimizers.Adafactor):
         self.assign_sub(variable, update * (rate * scale / clipping))
 
 
-def make_optimizer(config: FinetuneConfig, vectors: list[tf.Variable], replicas: int) -> Any:
+def make_optimizer(config: FinetuneConfig, vectors: list[tf.Variable]) -> Any:
     """Create the optimizer named by the options.
 
     Args:
         config: The training options.
         vectors: Biases and layer-norm gains, which are exempt from weight decay.
-        replicas: Number of devices.
 
     Returns:
-        A Keras optimizer.
+        A Keras optimizer, to which every device passes the same gradients.
     """
     decay = config.weight_decay
     if decay is None:
@@ -104,15 +118,14 @@ def make_optimizer(config: FinetuneConfig, vectors: list[tf.Variable], replicas:
     shared = {
         "learning_rate": config.learning_rate,
         "weight_decay": decay or None,
-        # Each device passes its share of the gradients: see `Trainer`.
-        "global_clipnorm": config.max_grad_norm / replicas or None,
+        "global_clipnorm": config.max_grad_norm or None,
     }
     if config.optimizer in ("adam", "adamw"):
         optimizer = Adam(epsilon=1e-8, **shared)  # AdamW, if there is weight decay
     elif config.optimizer == "adafactor":
         optimizer = Adafactor(**shared)
     else:
-        optimizer = keras.optimizers.SGD(**shared)
+        optimizer = SGD(**shared)
     if decay:
         optimizer.exclude_from_weight_decay(var_list=vectors)
     return optimizer

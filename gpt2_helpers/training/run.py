@@ -16,9 +16,9 @@ import tensorflow as tf
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_name, installed_versions
 from gpt2_helpers.checkpoint.weights import WeightsReader
-from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
+from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.data.batches import WindowSource
-from gpt2_helpers.data.dataset import Dataset, load_dataset, train_validation_split
+from gpt2_helpers.data.dataset import Dataset, load_dataset, sample_tokens, train_validation_split
 from gpt2_helpers.data.packing import DocumentWindows
 from gpt2_helpers.data.summary import summarize
 from gpt2_helpers.errors import (
@@ -48,6 +48,7 @@ from gpt2_helpers.training.memorization import MemorizationMonitor
 from gpt2_helpers.training.memory import ways_to_save_memory
 from gpt2_helpers.training.trainer import Progress, Trainer
 from gpt2_helpers.training.windows import STREAM, choose_windows, has_prompts, make_windows
+from gpt2_helpers.training.workers import join_workers
 from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
@@ -72,6 +73,7 @@ class FinetuneRun:
         config, run_config: The options.
         folder, record: The run folder and its record, `run.json`.
         model, tokenizer, trainer: What is trained.
+        workers: This process among those that train together.
         decoders: The pool of decoders that generate samples from the model.
         dataset, validation: The training data and the validation data, None without validation.
         callbacks: Called after each step and save; add your own before iterating.
@@ -106,12 +108,21 @@ class FinetuneRun:
         self.interrupted = False
         self._first_step = 0
         self.notes: list[str] = []
-        refuse_if_busy(self.folder.path)  # its files may be deleted while they are read
-        self.folder.recover_interrupted_replace()
+        self.workers = join_workers(self.config.multi_gpu)
+        with self.workers.explain_lost(lambda: "while the run was opened"):
+            self._open(dataset, data or DatasetConfig())
+
+    def _open(self, dataset: DatasetPath, data: DatasetConfig) -> None:
+        if self.workers.is_chief:
+            refuse_if_busy(self.folder.path)  # its files may be deleted while they are read
+            self.folder.recover_interrupted_replace()
+        self.workers.wait_for_all()
         initial = resolve_restore_from(self.run_config, self.folder)
         self.record = initial.saved.record if initial.saved else RunRecord()
         self.tokenizer = Tokenizer.load(initial.folder)
-        data = data or DatasetConfig()
+        if self.workers.cluster:  # whose scheduler starts the same command again
+            steps = initial.remaining_steps(self.config.steps)
+            self.config = dataclasses.replace(self.config, steps=steps)
         if self.record.legacy_tokens:  # a run keeps the token format that it started with
             data = dataclasses.replace(data, legacy_tokens=True)
         self.dataset, self.validation = self._load_data(dataset, data)
@@ -128,13 +139,15 @@ class FinetuneRun:
             self._has_prompts,
         )
         precision = device.choose_precision(self.config.precision)
+        self._require_same_options(initial, precision)
         with explain_out_of_memory(
             lambda: f"while the model was built: {ways_to_save_memory(self.config)}"
         ):
-            with device.training_strategy(self.config.multi_gpu).scope():
+            with self.workers.strategy.scope():
                 self.model = initial.open_model(self.config, precision)
             validation = None if self.validation is None else self._windows(self.validation)
-            self.trainer = Trainer(self.model, self._windows(self.dataset), self.config, validation)
+            windows = self._windows(self.dataset)
+            self.trainer = Trainer(self.model, windows, self.config, validation, self.workers)
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
@@ -173,7 +186,25 @@ class FinetuneRun:
         self._update_record(dataset, data, initial)
         self._describe(precision, self.record.base_model or initial.folder.name)
 
+    def _require_same_options(self, initial: InitialWeights, precision: str) -> None:
+        """Check that all workers are about to train the same model on the same data."""
+        step = initial.saved.step if initial.saved else 0
+        tokens = [sample_tokens(each) for each in (self.dataset, self.validation) if each]
+        self.workers.require_same(
+            {
+                "the step to resume from": step,
+                "the training options": self.config,
+                "the precision": precision,
+                "the size of the model": ModelConfig.load(initial.folder),
+                "the dataset": (self.record.windows, tokens),
+            }
+        )
+
     def __iter__(self) -> Generator[RunProgress, None, None]:
+        if not self.workers.is_chief:
+            self._active_callbacks = self.callbacks
+            yield from self._train()
+            return
         with ExitStack() as stack:
             try:
                 self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -193,19 +224,25 @@ class FinetuneRun:
 
     def _train(self) -> Generator[RunProgress, None, None]:
         try:
-            with deferred_interrupts() as interrupt, explain_out_of_memory(self._memory_advice):
+            with (
+                deferred_interrupts() as interrupt,
+                explain_out_of_memory(self._memory_advice),
+                self.workers.explain_lost(self._moment),
+            ):
                 if self._checkpointer.saved_step:
                     self._report_save()  # the previous process may have ended before its backup
                 self._first_step = self.trainer.step
                 for progress in self.trainer:
                     yield self._after_step(progress)
-                    if interrupt.requested:
+                    if self.workers.any(interrupt.requested):
+                        self.interrupted = True
                         break
                 if self.trainer.stopped_early and self._checkpointer.best_step is not None:
                     self._roll_back()
                 else:
                     self._save()
-                self.interrupted = interrupt.requested
+                self.workers.wait_for_all()  # while the chief saves
+                self.interrupted |= interrupt.requested
         except (GeneratorExit, GradientOverflowError):
             # The consumer stopped iterating, or the weights cannot be changed any further.
             self._save()
@@ -214,11 +251,11 @@ class FinetuneRun:
             for callback in self._active_callbacks:
                 callback.on_end()
 
+    def _moment(self) -> str:
+        return f"after step {self.trainer.step} ({self._checkpointer.last_saved()})"
+
     def _memory_advice(self) -> str:
-        return (
-            f"after step {self.trainer.step} ({self._checkpointer.last_saved()}): "
-            f"{ways_to_save_memory(self.config)}"
-        )
+        return f"{self._moment()}: {ways_to_save_memory(self.config)}"
 
     def _after_step(self, progress: Progress) -> RunProgress:
         """Record the step; save and sample if they are due."""
@@ -236,7 +273,8 @@ class FinetuneRun:
         is_best = self._checkpointer.update_best(progress)
         if is_scheduled or is_best:
             self._save(is_scheduled)
-        samples = self._sample(step) if self._samples.is_due(step) else ()
+        is_sampled = self.workers.is_chief and self._samples.is_due(step)
+        samples = self._sample(step) if is_sampled else ()
         return RunProgress(**vars(progress), samples=samples, saved=is_scheduled or is_best)
 
     def _watch_memorization(self, progress: Progress) -> Progress:
@@ -263,6 +301,8 @@ class FinetuneRun:
         self._report_save(scheduled)
 
     def _report_save(self, scheduled: bool = True) -> None:
+        if not self.workers.is_chief:
+            return
         for callback in self._active_callbacks:
             callback.on_save(self.folder, scheduled)
 

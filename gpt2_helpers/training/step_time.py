@@ -171,7 +171,7 @@ def _layer_seconds(
     if lora_rank:
         adapters = new_adapters(one_layer, lora_rank, seed=0)
         trained = {name: tf.cast(array, dtype) for name, array in adapters.items()}
-    seed = tf.constant([1, 2]) if dropout else None
+    seed = tf.constant([1, 2, 0]) if dropout else None
     masks = additive_masks(window)
     run = partial(
         block, config=one_layer, layer=0, batch=batch, masks=masks, dropout_rate=dropout, seed=seed

@@ -17,7 +17,6 @@ from tensorflow.python.framework.ops import gradient_registry
 
 from gpt2_helpers.config import FinetuneConfig
 from gpt2_helpers.model.gpt2 import GPT2
-from gpt2_helpers.model.loss import count_targets
 from gpt2_helpers.system import xla
 from gpt2_helpers.training.faster_program import FasterProgram
 
@@ -36,6 +35,7 @@ class TrainStep:
         optimizer: Any,
         window_shape: tuple[int, ...],
         notes: list[str],
+        local_devices: int = 1,
     ) -> None:
         """Trace nothing yet.
 
@@ -46,10 +46,11 @@ class TrainStep:
             optimizer: Keras's optimizer, or its `LossScaleOptimizer`.
             window_shape: Shape of a window.
             notes: Gets a line for the user when the faster program is chosen.
+            local_devices: Number of devices of this machine that train.
         """
         self._model, self._config, self._variables = model, config, variables
         self._optimizer, self._window_shape = optimizer, window_shape
-        self._strategy = model.strategy
+        self._strategy, self._local_devices = model.strategy, local_devices
         self._scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         self._graph = self._program(compiled=False)
         # XLA compiles for one device only.
@@ -63,7 +64,8 @@ class TrainStep:
         """Run the step.
 
         Args:
-            micro_batches: (micro-batch, window of any device, *shape of a window).
+            micro_batches: The windows of this machine's devices: (micro-batch, window of any
+                device, *shape of a window).
             seed: Dropout's seed (2).
             steps_left: Steps until training ends, including this one; None if unknown.
 
@@ -98,8 +100,8 @@ class TrainStep:
     def _replica_step(self, micro_batches: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """One step on one device: average gradients over micro-batches and devices, apply them."""
         config, context = self._config, tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group
-        first = replica * config.batch_size
+        replica = context.replica_id_in_sync_group  # among the devices of all machines
+        first = replica % self._local_devices * config.batch_size
         # A static shape saves TensorFlow from computing it at each step.
         shape = [config.accumulate_gradients, config.batch_size, *self._window_shape]
         replicas = context.num_replicas_in_sync
@@ -107,16 +109,24 @@ class TrainStep:
         if len(self._window_shape) > 1:
             # Windows of documents differ in their number of targets. Each micro-batch is divided
             # by the average, so that every target of the step weighs the same.
-            total = count_targets(micro_batches[:, :, 1])
+            total = self._total_targets(micro_batches[:, first : first + config.batch_size, 1])
             divisor = total / (config.accumulate_gradients * replicas)
         micro_batches = tf.reshape(micro_batches[:, first : first + config.batch_size], shape)
-        loss, gradients = self._accumulated_gradients(micro_batches, seed + [replica, 0], divisor)
+        # Dropout depends on the place of a window among those of all devices.
+        seed = tf.concat([seed, [replica * config.batch_size]], 0)
+        loss, gradients = self._accumulated_gradients(micro_batches, seed, divisor)
         if replicas > 1:
-            # Keras sums the gradients of all devices, so each passes its share of the mean.
-            mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-            gradients = [gradient / replicas for gradient in mean]
+            gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         self._optimizer.apply(gradients, self._variables)
         return loss
+
+    def _total_targets(self, own: tf.Tensor) -> tf.Tensor:
+        """The number of targets on all devices, given those of one device."""
+        context = tf.distribute.get_replica_context()
+        count = tf.reduce_sum(tf.cast(own >= 0, tf.float32))
+        if context.num_replicas_in_sync > 1:
+            count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        return tf.maximum(1.0, count)
 
     def _accumulated_gradients(
         self, micro_batches: tf.Tensor, seed: tf.Tensor, divisor: tf.Tensor | None
@@ -128,7 +138,7 @@ class TrainStep:
 
         def add(index: tf.Tensor, loss: tf.Tensor, totals: list[tf.Tensor]) -> Any:
             micro_loss, gradients = self._gradients(
-                micro_batches[index], seed + [index * 65536, 0], divisor
+                micro_batches[index], seed + [index * 65536, 0, 0], divisor
             )
             totals = [a + b for a, b in zip(totals, gradients, strict=True)]
             return index + 1, loss + micro_loss, totals

@@ -27,6 +27,7 @@ from gpt2_helpers.training.lr_schedule import learning_rate_at
 from gpt2_helpers.training.optimizers import make_optimizer
 from gpt2_helpers.training.train_step import TrainStep, unregistered_gradients
 from gpt2_helpers.training.windows import as_window_source, n_targets
+from gpt2_helpers.training.workers import Workers
 
 AVERAGE_DECAY = 0.99
 MAX_VALIDATION_WINDOWS = 64
@@ -90,6 +91,7 @@ class Trainer:
         data: NDArray[np.integer] | WindowSource,
         config: FinetuneConfig,
         validation: NDArray[np.integer] | WindowSource | None = None,
+        workers: Workers | None = None,
     ) -> None:
         """Build the optimizer and the training graph.
 
@@ -98,18 +100,22 @@ class Trainer:
             data: The training data: token ids (count,) to cut anywhere, or a source of windows.
             config: The training options.
             validation: The validation data, if any.
+            workers: The workers that train together (default: this process alone).
 
         Raises:
             DatasetError: There are fewer than two tokens, or ids outside the model's vocabulary.
         """
         self.model, self.config = model, config
+        self._strategy = model.strategy
+        self.workers = workers or Workers(self._strategy)
         self.windows = as_window_source(data, model)
         self._validation: list[NDArray[np.int32]] | None = None
         if validation is not None:
             source = as_window_source(validation, model)
             self._validation = source.validation(MAX_VALIDATION_WINDOWS)
         self.step = 0
-        self.seed = secrets.randbits(63) if config.seed is None else config.seed
+        seed = secrets.randbits(63) if config.seed is None else config.seed
+        self.seed = self.workers.chiefs(seed)
         self._schedule_range = (0, max(0, config.steps))  # first and last step
         self._average = (0.0, 0.0)  # sum of the decayed losses, sum of their weights
         self._best_loss = math.inf
@@ -122,9 +128,8 @@ class Trainer:
             if "/h" in name or not config.only_train_transformer_layers
         ]
         vectors = [variable for variable in self.variables if len(variable.shape) < 2]
-        self._strategy = model.strategy
         with self._strategy.scope():
-            self._optimizer = make_optimizer(config, vectors, self._strategy.num_replicas_in_sync)
+            self._optimizer = make_optimizer(config, vectors)
             self._loss_scale = None
             if model.precision == "float16":
                 self._loss_scale = keras.optimizers.LossScaleOptimizer(self._optimizer)
@@ -135,7 +140,13 @@ class Trainer:
         self._overflows = 0  # at the last step
         self._last_step: int | None = None
         self._train = TrainStep(
-            model, config, self.variables, self._scaled_optimizer, self.windows.shape, self.notes
+            model,
+            config,
+            self.variables,
+            self._scaled_optimizer,
+            self.windows.shape,
+            self.notes,
+            self.workers.local_devices,
         )
         validation_shape = self._validation[0].shape if self._validation else [None]
         self._evaluate = tf.function(
@@ -198,7 +209,10 @@ class Trainer:
         """
         if not self._validation:
             raise DatasetError("no validation data: set validation_split or validation_data")
-        losses = [float(self._evaluate(window[None])) for window in self._validation]
+        losses = np.zeros(len(self._validation))
+        for number in range(self.workers.index, len(losses), self.workers.count):
+            losses[number] = self._evaluate(self._validation[number][None])
+        losses = self.workers.sum(losses)
         counts = [n_targets(window) for window in self._validation]
         return float(np.average(losses, weights=counts))
 
@@ -281,7 +295,8 @@ class Trainer:
     def _train_step(self, learning_rate: float) -> float:
         self._optimizer.learning_rate.assign(learning_rate)
         count = self._windows_per_step()
-        windows = self.windows.batch(self.seed, self.step, count)
+        own = self.workers.share(self.config.accumulate_gradients, self.config.batch_size)
+        windows = self.windows.batch(self.seed, self.step, count, own)
         # (micro-batch, window of any device, *shape of a window)
         shape = (self.config.accumulate_gradients, -1, *self.windows.shape)
         micro_batches = windows.reshape(shape)

@@ -94,7 +94,7 @@ def test_a_frozen_weight_is_cast_only_when_its_input_is_there(recompute: bool) -
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_drops_the_given_fraction_and_keeps_the_mean(rate: float) -> None:
     count = 100_001  # odd: the random bits come in pairs
-    kept = dropout(tf.ones([count]), rate, tf.constant([3, 4]), salt=2).numpy()
+    kept = dropout(tf.ones([count]), rate, tf.constant([3, 4, 0]), salt=2).numpy()
     error = 5 * np.sqrt(rate * (1 - rate) / count)
     assert (kept == 0).mean() == pytest.approx(rate, abs=error)
     np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-6)
@@ -102,13 +102,24 @@ def test_dropout_drops_the_given_fraction_and_keeps_the_mean(rate: float) -> Non
 
 def test_dropout_differs_between_sites_and_steps() -> None:
     masks = [
-        dropout(tf.ones([4000]), 0.5, tf.constant([3, step]), salt).numpy() != 0
+        dropout(tf.ones([4000]), 0.5, tf.constant([3, step, 0]), salt).numpy() != 0
         for step in (1, 2)
         for salt in (0, 1)
     ]
     for order, one in enumerate(masks):
         for other in masks[:order]:
             assert (one == other).mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 8), (6, 3, 5), (6, 7)])
+def test_dropout_of_a_sequence_depends_on_its_number_only(shape: tuple[int, ...]) -> None:
+    whole = dropout(tf.ones(shape), 0.5, tf.constant([3, 4, 0]), 1, batch=6)
+    parts = [
+        dropout(tf.ones([count, *shape[1:]]), 0.5, tf.constant([3, 4, first]), 1, batch=count)
+        for first, count in ((0, 1), (1, 3), (4, 2))
+    ]
+    np.testing.assert_array_equal(tf.concat(parts, 0), whole)
+    assert len({sequence.numpy().tobytes() for sequence in whole}) == 6
 
 
 # --- Embeddings

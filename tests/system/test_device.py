@@ -13,14 +13,12 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.config import PRECISIONS
-from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system import device, unused_devices
 from gpt2_helpers.system.device import (
     Gpu,
     choose_precision,
     describe,
     free_main_memory,
-    training_strategy,
 )
 
 
@@ -245,27 +243,6 @@ def test_a_containers_cpu_limit_is_respected(
         assert device.cores() == cores
     finally:
         device._container_cores.cache_clear()
-
-
-# --- Distribution strategies
-
-
-def test_one_device_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    has_gpus(monkeypatch, (7, 5), (7, 5))
-    assert training_strategy(multi_gpu=False).num_replicas_in_sync == 1
-
-
-@pytest.mark.parametrize("capabilities", [[], [(8, 0)]])
-def test_multi_gpu_needs_two_gpus(
-    monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]]
-) -> None:
-    has_gpus(monkeypatch, *capabilities)
-    one = tf.config.list_logical_devices("CPU")[:1]
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda *_: one)
-    with pytest.raises(
-        OptionError, match=f"at least two GPUs, this machine has {len(capabilities)}"
-    ):
-        training_strategy(multi_gpu=True)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_adafactor_state_is_much_smaller_than_the_weights() -> None:
     shapes = [(1, 64, 192), (500, 64), (192,)]
     weights = [tf.Variable(tf.zeros(shape)) for shape in shapes]
     config = FinetuneConfig(optimizer="adafactor")
-    optimizer = make_optimizer(config, [], 1)
+    optimizer = make_optimizer(config, [])
     optimizer.build(weights)
     # Rows and columns of both matrices, the vector, the step and the learning rate.
     assert state_size(optimizer) == 64 + 192 + 500 + 64 + 192 + 2
@@ -98,7 +98,7 @@ def test_weight_decay_and_clipping_apply_to_adafactor() -> None:
     config = FinetuneConfig(
         optimizer="adafactor", learning_rate=0.5, weight_decay=0.1, max_grad_norm=1.0
     )
-    optimizer = make_optimizer(config, [vector], 1)
+    optimizer = make_optimizer(config, [vector])
     optimizer.build([matrix, vector])
     optimizer.apply([tf.zeros([2, 2]), tf.zeros([2])], [matrix, vector])
     np.testing.assert_allclose(matrix.numpy(), 1 - 0.5 * 0.1, atol=1e-6)
