@@ -18,9 +18,7 @@ from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_name, installe
 from gpt2_helpers.checkpoint.weights import WeightsReader
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, ModelConfig, RunConfig
 from gpt2_helpers.data.batches import WindowSource
-from gpt2_helpers.data.dataset import Dataset, load_dataset, sample_tokens, train_validation_split
-from gpt2_helpers.data.packing import DocumentWindows
-from gpt2_helpers.data.summary import summarize
+from gpt2_helpers.data.dataset import Dataset, sample_tokens
 from gpt2_helpers.errors import (
     CheckpointError,
     GradientOverflowError,
@@ -30,7 +28,6 @@ from gpt2_helpers.errors import (
 )
 from gpt2_helpers.generation.decoders import DecoderPool
 from gpt2_helpers.generation.prompts import example_prompts, starts_with_marker
-from gpt2_helpers.model.lora import n_adapter_parameters
 from gpt2_helpers.system import device
 from gpt2_helpers.system.interrupts import deferred_interrupts
 from gpt2_helpers.system.locks import exclusive_lock, refuse_if_busy
@@ -46,13 +43,14 @@ from gpt2_helpers.training.checkpointer import Checkpointer
 from gpt2_helpers.training.initial_weights import InitialWeights, resolve_restore_from
 from gpt2_helpers.training.memorization import MemorizationMonitor
 from gpt2_helpers.training.memory import ways_to_save_memory
+from gpt2_helpers.training.run_notes import data_notes, model_note
 from gpt2_helpers.training.trainer import Progress, Trainer
+from gpt2_helpers.training.training_data import excerpts, load_training_data
 from gpt2_helpers.training.windows import STREAM, choose_windows, has_prompts, make_windows
 from gpt2_helpers.training.workers import join_workers
 from gpt2_helpers.types import DatasetPath
 
 _START_TOKENS = 32  # more than any marker has
-_EXCERPTS, _EXCERPT_TOKENS = 100, 200  # from which example prompts are taken
 UNTIMED_STEPS = 2  # the first ones, which include compiling
 
 
@@ -125,7 +123,9 @@ class FinetuneRun:
             self.config = dataclasses.replace(self.config, steps=steps)
         if self.record.legacy_tokens:  # a run keeps the token format that it started with
             data = dataclasses.replace(data, legacy_tokens=True)
-        self.dataset, self.validation = self._load_data(dataset, data)
+        self.dataset, self.validation = load_training_data(
+            dataset, self.tokenizer, self.config, self.run_config, data
+        )
 
         start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
         self._is_table = starts_with_marker(start)
@@ -184,7 +184,11 @@ class FinetuneRun:
         self.callbacks: list[Callback] = [LossHistory(self.record), ModelCard(self.record)]
         self._active_callbacks: list[Callback] = []
         self._update_record(dataset, data, initial)
-        self._describe(precision, self.record.base_model or initial.folder.name)
+        name = self.record.base_model or initial.folder.name
+        self.notes.append(model_note(self.trainer, name, precision))
+        self.notes += data_notes(
+            self.trainer, self.tokenizer, self.dataset, self.validation, self._has_prompts
+        )
 
     def _require_same_options(self, initial: InitialWeights, precision: str) -> None:
         """Check that all workers are about to train the same model on the same data."""
@@ -281,8 +285,9 @@ class FinetuneRun:
         """Note when memorization begins, and stop if that is asked for."""
         if self._memorization is None or progress.validation_loss is None:
             return progress
-        if note := self._memorization.update(progress):
+        if self.workers.is_chief and (note := self._memorization.update(progress)):
             self.notes.append(note)
+        self.record.memorized_from = self.workers.chiefs(self.record.memorized_from)
         patience = max(1, self.config.early_stopping_patience)
         if self.config.stops_at_memorization and self._memorization.n_evaluations >= patience:
             self.trainer.stop_early()
@@ -310,22 +315,6 @@ class FinetuneRun:
         step = self._checkpointer.roll_back()
         self._report_save()
         self.notes.append(f"stopped early: restored the best checkpoint, step {step}")
-
-    def _load_data(self, path: DatasetPath, data: DatasetConfig) -> tuple[Dataset, Dataset | None]:
-        """The training data and the validation data: a share of it or a file of its own."""
-        share, other = self.run_config.validation_split, self.run_config.validation_data
-        if not share and other is None and self.config.stops_early:
-            option = f"early_stopping_patience={self.config.early_stopping_patience}"
-            if self.config.stops_at_memorization:
-                option = f"early_stopping_monitor={self.config.early_stopping_monitor}"
-            raise OptionError(
-                f"{option} needs a validation loss: set validation_split, such as 0.1, or "
-                "validation_data"
-            )
-        dataset = load_dataset(path, self.tokenizer, data, validation=other)
-        if other is not None:
-            return dataset, load_dataset(other, self.tokenizer, data)
-        return train_validation_split(dataset, share) if share else (dataset, None)
 
     def _windows(self, dataset: Dataset) -> WindowSource:
         return make_windows(
@@ -374,10 +363,11 @@ class FinetuneRun:
                 f"{self.folder.name} was trained on {record.dataset} before and now continues on "
                 f"{name}: to keep them apart, use another run_name"
             )
+        text = excerpts(self.dataset, self.tokenizer)
         record.dataset = name
         record.prompt_prefix = START_OF_TEXT if self._is_table else ""
         record.has_prompts = self._has_prompts
-        record.example_prompts = [*example_prompts(self._excerpts(), self._has_prompts)]
+        record.example_prompts = [*example_prompts(text, self._has_prompts)]
         record.dataset_tokens = len(self.dataset.tokens)
         record.tokens_per_step = self.trainer.tokens_per_step
         if initial.saved is None:
@@ -392,34 +382,3 @@ class FinetuneRun:
         }
         record.versions = installed_versions()
         record.device, record.tokens_per_second = device.name(), 0.0
-
-    def _excerpts(self) -> str:
-        """Whole paragraphs from all over the training data."""
-        tokens = self.dataset.tokens
-        starts = range(0, len(tokens), max(_EXCERPT_TOKENS, len(tokens) // _EXCERPTS))
-        texts = [self.tokenizer.decode(tokens[start : start + _EXCERPT_TOKENS]) for start in starts]
-        return "\n".join([texts[0], *(text.partition("\n")[2] for text in texts[1:])])
-
-    def _describe(self, precision: str, model_name: str) -> None:
-        """Add the notes that say what will be trained on what."""
-        shape, rank = self.model.config, self.config.lora_rank
-        size = f"{_format_count(shape.n_parameters)} parameters"
-        if rank:
-            count = n_adapter_parameters(shape, rank)
-            size = f"LoRA rank {rank}, {_format_count(count)} trained of {size}"
-        self.notes.append(f"training {model_name}, {size}, {precision}")
-        self.notes += self.dataset.describe(
-            shape.n_ctx, self.trainer.tokens_per_step, self.config.steps
-        )
-        self.notes += summarize(self.dataset.tokens, self.tokenizer, self.dataset.end_of_text)
-        if self._has_prompts:
-            self.notes.append("the loss is that of the completions, not of their prompts")
-        windows = self.trainer.windows
-        if isinstance(windows, DocumentWindows):
-            self.notes.append(windows.describe())
-        if self.validation is not None:
-            self.notes.append(f"validation on {len(self.validation.tokens):,} tokens")
-
-
-def _format_count(count: int) -> str:
-    return f"{count / 1e6:,.1f} million" if count >= 1e6 else f"{count:,}"

@@ -107,7 +107,7 @@ def golden_run(
     windows = golden["windows"]
 
     def golden_windows(
-        tokens: Any, seed: int, step: int, batch_size: int, length: int
+        tokens: Any, seed: int, step: int, batch_size: int, length: int, numbers: Any
     ) -> np.ndarray:
         assert length == windows.shape[1]
         return windows[step * batch_size : (step + 1) * batch_size]
