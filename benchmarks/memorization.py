@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
+import itertools
 import json
 import random
 import subprocess
@@ -24,8 +26,13 @@ from typing import Any
 
 from machine_info import ROOT, machine
 
-_LETTERS = ("bcdfghklmnprstvw", "aeiou")
-_SYLLABLES = [first + second for first in _LETTERS[0] for second in _LETTERS[1]]
+# English syllables, so that titles have as many different trigrams as real ones.
+_PARTS = (
+    "b c d f g h j k l m n p qu r s t v w y z bl br ch cl cr dr fl fr gl gr ph pl pr sh sl sp st",
+    "a e i o u y ai ea ee ie oa oo ou",
+    "b d f g k l m n p r s t x ck ll mp nd ng nt rd rk rn rt sh sk ss st th tch",
+)
+_SYLLABLES = ["".join(parts) for parts in itertools.product(*(part.split() for part in _PARTS))]
 _RARE_WORDS = 50_000
 # Prints what was found, and what it took.
 _CHECK = """
@@ -64,12 +71,10 @@ def titles(seed: int) -> Iterator[str]:
         yield " ".join(words)
 
 
+@functools.cache
 def _rare_word(number: int) -> str:
-    syllables: list[str] = []
-    while number or not syllables:
-        number, syllable = divmod(number, len(_SYLLABLES))
-        syllables.append(_SYLLABLES[syllable])
-    return "".join(syllables)
+    source = random.Random(number)
+    return "".join(source.choices(_SYLLABLES, k=source.choice((1, 1, 2))))
 
 
 def write_files(folder: Path, n_generated: int, n_training: int) -> tuple[Path, Path]:

@@ -65,7 +65,7 @@ BADGE_LINES = """\
 gpt2-helpers {version}, [{place}]({address})"""
 
 # The extras that the notebooks need.
-EXTRAS = {"generate": "notebooks,web"}
+EXTRAS = {"generate": "notebooks,onnx,web"}
 OTHER_EXTRAS = "notebooks"
 
 # An editable install takes effect when Python starts; addsitedir activates it immediately.

@@ -5,29 +5,33 @@ are. If two texts share at least o of their a and b trigrams, then one of the a 
 the first is among the b - o + 1 rarest of the second (prefix filtering: Chaudhuri, Ganti and
 Kaushik, "A primitive operator for similarity joins in data cleaning", 2006). Of the texts that
 have such a trigram in common, most are ruled out by signatures, sets of bits that differ in at
-most as many places as the sets of trigrams do. The rest is compared exactly.
+most as many places as the sets of trigrams do: first short ones, then long ones. The rest is
+compared exactly.
 
 Uses NumPy only, which releases the GIL: several threads may search an index at the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt2_helpers.evaluation.trigram_sets import Alphabet, TrigramSets, ranges
 from gpt2_helpers.types import Indexes
 
-# Texts with up to this many trigrams are compared by signatures of so many 64-bit words.
-_TIERS = ((96, 2), (400, 8), (1 << 14, 32))
-_MAX_TABLE = 1 << 24  # entries of a table of all trigrams; larger alphabets are searched
-_CELLS = 1 << 17  # pairs that are compared at a time
+# Texts with up to so many trigrams are compared by signatures of so many 64-bit words, and then by
+# those of so many.
+_TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
+_CELLS = 1 << 16  # pairs that are compared at a time, in the processor's cache
 _SIZE_BITS = 20  # of a number of trigrams
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
-_LAST_POINT = 0x110000
-_HASH = np.uint64(0x9E3779B97F4A7C15)
+_PAIRS = 1 << 16  # that are compared by long signatures at a time
+
+_Bounds: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,12 @@ class TrigramIndex:
 
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         self._threshold = threshold
-        self._alphabet = _Alphabet(texts)
+        self._alphabet = Alphabet(texts)
         self._sets = self._alphabet.sets(texts)
         sizes = self._sets.sizes
         self._tiers = []
         smallest = 0
-        for largest, words in _TIERS:
+        for largest, *words in _TIERS:
             rows = np.flatnonzero((sizes > smallest) & (sizes <= largest))
             if len(rows):
                 self._tiers.append(_Tier(self._sets, rows, words, threshold))
@@ -92,7 +96,8 @@ class TrigramIndex:
         count = max(1, len(texts))
         found = [np.empty(0, np.int64)]
         for tier in self._tiers:
-            found += [indexed * count + rows for indexed, rows in tier.candidates(sets, at_least)]
+            indexed, rows = tier.candidates(sets, at_least)
+            found.append(indexed * count + rows)
         # A pair is a candidate once for each rare trigram that it shares.
         indexed, rows = np.divmod(np.unique(np.concatenate(found)), count)
         similarity = self._similarity(sets, indexed, rows)
@@ -104,7 +109,7 @@ class TrigramIndex:
         return self._similarity(self._alphabet.sets(texts), indexed, np.arange(len(texts)))
 
     def _similarity(
-        self, sets: _TrigramSets, indexed: Indexes, rows: Indexes
+        self, sets: TrigramSets, indexed: Indexes, rows: Indexes
     ) -> NDArray[np.float64]:
         sizes = self._sets.sizes[indexed] + sets.sizes[rows]
         shared = np.zeros(len(rows), np.int64)
@@ -115,242 +120,189 @@ class TrigramIndex:
         return 2.0 * shared / np.maximum(sizes, 1)
 
 
-class _Alphabet:
-    """Numbers the trigrams of the indexed texts, the rarest first."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        rows, points = _windows(texts)
-        characters = np.unique(points)
-        self._numbers = np.zeros(_LAST_POINT, np.int32)  # 0 is a character that is not indexed
-        self._numbers[characters] = np.arange(1, len(characters) + 1)
-        self._base = len(characters) + 1
-        codes = self._codes(points)
-        self._known, inverse = np.unique(codes, return_inverse=True)
-        self.count = len(self._known)
-        once = np.sort(inverse << 32 | rows)
-        once = once[np.diff(once, prepend=-1) != 0]
-        frequencies = np.bincount(once >> 32, minlength=self.count)
-        self._ranks = np.empty(self.count, np.int32)
-        self._ranks[np.argsort(frequencies, kind="stable")] = np.arange(self.count)
-        self._table: NDArray[np.int32] | None = None
-        if self._base**3 <= _MAX_TABLE:
-            self._table = np.full(self._base**3, -1, np.int32)
-            self._table[self._known] = self._ranks
-
-    def _codes(self, points: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """A number for each trigram, without collisions. Points (3, trigrams)."""
-        numbers = self._numbers[points]
-        base = np.int64(self._base)
-        codes: NDArray[np.int64] = (numbers[0] * base + numbers[1]) * base + numbers[2]
-        return codes
-
-    def sets(self, texts: Sequence[str]) -> _TrigramSets:
-        """The trigrams of each text."""
-        rows, points = _windows(texts)
-        codes = self._codes(points)
-        if self._table is not None:
-            ranks: NDArray[np.int64] = self._table[codes].astype(np.int64)
-            # A code with a 0 in it may also be that of a trigram which is not indexed.
-        else:
-            places = np.searchsorted(self._known, codes).clip(max=max(0, self.count - 1))
-            ranks = np.full(len(codes), -1, np.int64)
-            if self.count:
-                hit = self._known[places] == codes
-                ranks[hit] = self._ranks[places[hit]]
-        unknown = ranks < 0
-        if unknown.any():
-            # They match nothing, but count: distinct ones must stay distinct, but for a chance of
-            # one in a billion. The product mixes the three code points.
-            hashes = points[0, unknown].astype(np.uint64)
-            for row in points[1:, unknown]:
-                hashes = (hashes * _HASH) ^ row
-            hashes = (hashes * _HASH) >> np.uint64(34)
-            ranks[unknown] = np.int64(1 << 30) + hashes.astype(np.int64)
-        keys = np.sort((rows << 32) | ranks)
-        keys = keys[np.diff(keys, prepend=-1) != 0]
-        return _TrigramSets(keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), len(texts))
-
-
-class _TrigramSets:
-    """Sets of trigrams, as arrays.
+class _Groups:
+    """Entries of texts, grouped by a rare trigram that they share.
 
     Attributes:
-        rows, ranks: The number of the text, and the rank of the trigram: ranks of 2**30 and more
-            are trigrams that are not indexed. Sorted by both.
-        sizes: The number of trigrams of each text.
-        starts: Where each text starts in the arrays.
-        indexed: How many trigrams of each text are indexed. They come first.
+        places: The text of each entry, by trigram and then by size.
+        bounds: The lowest and highest size of a similar text for each entry.
+        ranks: The trigram of each group.
+        starts, ends: Where each group starts and ends.
     """
 
-    def __init__(self, rows: NDArray[np.int64], ranks: NDArray[np.int32], count: int) -> None:
-        self.rows, self.ranks = rows.astype(np.int32), ranks
-        self.sizes = np.bincount(rows, minlength=count)
-        self.starts = np.cumsum(self.sizes) - self.sizes
-        self.indexed = np.bincount(rows[ranks < 1 << 30], minlength=count)
+    def __init__(self, places: Indexes, ranks: Indexes, sizes: Indexes, bounds: _Bounds) -> None:
+        order = np.argsort(ranks << _SIZE_BITS | sizes)
+        self.places = places[order].astype(np.int32)
+        self.bounds = bounds[0][order], bounds[1][order]
+        self.starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
+        self.ends = np.append(self.starts[1:], len(order))
+        self.ranks = ranks[order][self.starts]
 
-    def prefixes(self, rows: Indexes, threshold: float) -> tuple[Indexes, Indexes, Indexes]:
-        """The rarest trigrams of some texts, of which similar texts share one.
+    @classmethod
+    def of(cls, sets: TrigramSets, rows: Indexes, threshold: float, is_larger: bool) -> _Groups:
+        """The groups of some texts, for similar texts of at most their size, or of a larger one.
 
-        Returns:
-            For each trigram: the place of its text in `rows`, its rank, and its position among the
-            trigrams of the text. Those that are not indexed are left out, although they are the
-            rarest.
+        Of a and b trigrams, similar texts share at least t * (a + b) / 2. That is at least t * a if
+        b is not smaller, and at least t / (2 - t) * a otherwise, since b itself is as large.
         """
-        sizes = self.sizes[rows]
-        missing = sizes - self.indexed[rows]
-        # The smallest similar text has threshold / (2 - threshold) times as many trigrams, which
-        # are all shared.
-        length = sizes - _ceil(sizes * (threshold / (2 - threshold))) + 1
-        taken = np.clip(length - missing, 0, self.indexed[rows])
-        places = np.repeat(np.arange(len(rows)), taken)
-        order = np.arange(len(places)) - np.repeat(np.cumsum(taken) - taken, taken)
-        ranks = self.ranks[self.starts[rows][places] + order]
-        return places, ranks.astype(np.int64), order + missing[places]
-
-    def signatures(self, rows: Indexes, words: int) -> NDArray[np.uint64]:
-        """Bits of each text, (words, texts): bit `rank % (64 * words)` of each trigram."""
-        found = np.zeros((words, len(rows)), np.uint64)
-        sizes = self.sizes[rows]
-        if not sizes.sum():
-            return found
-        filled = np.flatnonzero(sizes)
-        starts = np.cumsum(sizes[filled]) - sizes[filled]
-        ranks = self.ranks[_ranges(self.starts[rows][filled], sizes[filled])]
-        bits = np.uint64(1) << (ranks % 64).astype(np.uint64)
-        word = ranks // 64 % words
-        for number in range(words):
-            own = np.where(word == number, bits, np.uint64(0))
-            found[number, filled] = np.bitwise_or.reduceat(own, starts)
-        return found
+        ratio = threshold / (2 - threshold)
+        places, ranks, positions = sets.prefixes(rows, ratio if is_larger else threshold)
+        sizes = sets.sizes[rows][places]
+        # If the rarest shared trigram is at position j, at most a - j are shared. This bounds b.
+        high = (sizes - positions) * 2 / threshold - sizes + 1e-6
+        low = sizes * ratio - 1e-6 if is_larger else sizes.astype(np.float64)
+        return cls(places, ranks, sizes, (low, np.minimum(high, sizes) if is_larger else high))
 
 
 class _Tier:
     """Indexed texts of similar size: groups that share a rare trigram, and signatures."""
 
-    def __init__(self, sets: _TrigramSets, rows: Indexes, words: int, threshold: float) -> None:
+    def __init__(
+        self, sets: TrigramSets, rows: Indexes, words: Sequence[int], threshold: float
+    ) -> None:
         self._rows, self._words, self._threshold = rows, words, threshold
         self._sizes = sets.sizes[rows]
-        self._signatures = sets.signatures(rows, words)
-        places, ranks, _ = sets.prefixes(rows, threshold)
-        order = np.argsort(ranks << _SIZE_BITS | self._sizes[places])
-        self._places = places[order].astype(np.int32)
-        self._starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
-        self._ends = np.append(self._starts[1:], len(order))
-        self._ranks = ranks[order][self._starts]
+        self._signatures, self._long_signatures = self._signatures_of(sets, rows)
+        self._groups = [_Groups.of(sets, rows, threshold, larger) for larger in (False, True)]
+
+    def _signatures_of(
+        self, sets: TrigramSets, rows: Indexes
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """The short signatures, (words, texts), and the long ones, (texts, words)."""
+        short, long = (sets.signatures(rows, words) for words in self._words)
+        return short, np.ascontiguousarray(long.T)
 
     def candidates(
-        self, sets: _TrigramSets, at_least: NDArray[np.float64] | None
-    ) -> list[tuple[Indexes, Indexes]]:
+        self, sets: TrigramSets, at_least: NDArray[np.float64] | None
+    ) -> tuple[Indexes, Indexes]:
         """Pairs that may be similar: numbers of indexed texts and of other texts."""
         ratio = self._threshold / (2 - self._threshold)
         smallest, largest = self._sizes.min() * ratio - 1, self._sizes.max() / ratio + 1
         rows = np.flatnonzero((sets.sizes >= smallest) & (sets.sizes <= largest))
-        signatures = sets.signatures(rows, self._words)
+        signatures, long_signatures = self._signatures_of(sets, rows)
         margin = np.full(len(self._rows), 1 - self._threshold)
         if at_least is not None:
             margin = np.minimum(margin, 1 - at_least[self._rows])
-        places, ranks, positions = sets.prefixes(rows, self._threshold)
-        sizes = sets.sizes[rows][places]
-        # Of a and b trigrams, at least t * (a + b) / 2 are shared. If the rarest shared one is at
-        # position j, at most a - j are. This bounds b.
-        high = ((sizes - positions) * 2 / self._threshold - sizes + 1e-6).astype(np.int64)
-        order = np.argsort(ranks << _SIZE_BITS | high)
-        places, ranks, sizes, high = places[order], ranks[order], sizes[order], high[order]
-
-        bounds = [ranks.searchsorted(self._ranks, side=side) for side in ("left", "right")]
-        common = np.flatnonzero(bounds[0] < bounds[1])
-        spans = (self._starts, self._ends, *bounds)
-        found = []
-        for begin, stop, start, end in zip(*(span[common].tolist() for span in spans), strict=True):
-            indexed = self._places[begin:stop]
-            group = _Group(self._sizes[indexed], self._signatures[:, indexed], margin[indexed])
-            step = max(1, _CELLS // len(indexed))
-            for first in range(start, end, step):
-                part = slice(first, min(first + step, end))
-                low = sizes[part].min() * ratio
-                near = group.compare(
-                    low, high[part.stop - 1], sizes[part], signatures[:, places[part]]
-                )
-                if near is not None:
-                    found.append((self._rows[indexed[near[0]]], rows[places[part][near[1]]]))
-        return found
+        sizes = sets.sizes[rows]
+        comparer = _Comparer(self._sizes, self._signatures, margin, sizes, signatures)
+        found = [np.empty((2, 0), np.int32)]
+        # Pairs in which the indexed text is not the larger one, and then those in which it is.
+        for indexed, is_larger in zip(self._groups, (True, False), strict=True):
+            others = _Groups.of(sets, rows, self._threshold, is_larger)
+            found += comparer.compare_groups(indexed, others)
+        own, other = np.concatenate(found, axis=1)
+        limits = margin[own] * (self._sizes[own] + sizes[other]) + 1e-6
+        kept = np.zeros(len(own), bool)
+        for first in range(0, len(own), _PAIRS):
+            part = slice(first, first + _PAIRS)
+            bits = self._long_signatures[own[part]] ^ long_signatures[other[part]]
+            kept[part] = np.bitwise_count(bits).sum(axis=1, dtype=np.int64) <= limits[part]
+        return self._rows[own[kept]], rows[other[kept]]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Indexed texts that have a trigram in common, in the order of their sizes.
+class _Comparer:
+    """Finds pairs that may be similar by their short signatures.
 
-    Attributes:
-        sizes: The numbers of their trigrams.
+    Args:
+        sizes: The numbers of trigrams of the indexed texts.
         signatures: Their signatures, (words, texts).
-        margin: The share of the trigrams of a pair that may differ.
+        margin: The share of the trigrams of a pair that may differ, for each of them.
+        other_sizes: As `sizes`, of the other texts.
+        other_signatures: As `signatures`, of the other texts.
     """
 
-    sizes: Indexes
-    signatures: NDArray[np.uint64]
-    margin: NDArray[np.float64]
-
-    def compare(
-        self, low: float, high: float, sizes: Indexes, signatures: NDArray[np.uint64]
-    ) -> tuple[Indexes, Indexes] | None:
-        """Return the pairs that may be similar, if any, by their signatures.
-
-        Args:
-            low, high: The sizes of the indexed texts that may be similar.
-            sizes: The sizes of the other texts.
-            signatures: Their signatures, (words, other texts).
-
-        Returns:
-            The places of indexed texts and of other texts.
-        """
-        start = self.sizes.searchsorted(low - 1e-6)
-        end = self.sizes.searchsorted(high, side="right")
-        if start >= end:
-            return None
-        own, words = self.signatures[:, start:end], len(signatures)
+    def __init__(
+        self,
+        sizes: Indexes,
+        signatures: NDArray[np.uint64],
+        margin: NDArray[np.float64],
+        other_sizes: Indexes,
+        other_signatures: NDArray[np.uint64],
+    ) -> None:
+        self._sizes, self._signatures, self._margin = sizes, signatures, margin
+        self._other_sizes, self._other_signatures = other_sizes, other_signatures
         # At most 64 times the words, so that small numbers are compared.
-        dtype = np.uint8 if words < 4 else np.uint16
-        limit = self.margin[start:end] * (self.sizes[start:end] + sizes.max()) + 1e-6
-        limit = np.minimum(limit, 64 * words).astype(dtype)
-        differing = np.bitwise_count(own[0] ^ signatures[0, :, None]).astype(dtype, copy=False)
-        for word in range(1, words):
-            differing += np.bitwise_count(own[word] ^ signatures[word, :, None])
-        close = differing <= limit  # (other texts, indexed texts)
-        if not close.any():
+        self._dtype = np.uint8 if len(signatures) < 4 else np.uint16
+        # New arrays for each comparison would take longer than the comparison.
+        n_cells = max(_CELLS, len(sizes))
+        self._bits = np.empty(n_cells, np.uint64)
+        self._counts = np.empty((2, n_cells), self._dtype)
+
+    def compare_groups(self, indexed: _Groups, others: _Groups) -> Iterator[NDArray[np.int32]]:
+        """Yield pairs of texts that are in the same group: the places of both, (2, pairs)."""
+        _, own, theirs = np.intersect1d(
+            indexed.ranks, others.ranks, assume_unique=True, return_indices=True
+        )
+        spans = (indexed.starts[own], indexed.ends[own], others.starts[theirs], others.ends[theirs])
+        for begin, stop, start, end in zip(*(span.tolist() for span in spans), strict=True):
+            places = indexed.places[begin:stop]
+            group_sizes = self._sizes[places]
+            group_signatures = self._signatures[:, places]
+            lowest, highest = (bound[begin:stop] for bound in indexed.bounds)
+            step = max(1, _CELLS // len(places))
+            for first in range(start, end, step):
+                part = slice(first, min(first + step, end))
+                other = others.places[part]
+                sizes = self._other_sizes[other]
+                low, high = others.bounds[0][first], others.bounds[1][part].max()
+                left, right = group_sizes.searchsorted(low), group_sizes.searchsorted(high, "right")
+                near = np.flatnonzero(
+                    (highest[left:right] >= sizes[0]) & (lowest[left:right] <= sizes[-1])
+                )
+                if not len(near):
+                    continue
+                near += left
+                pairs = self._compare(
+                    places[near], group_sizes[near], group_signatures[:, near], other, sizes[-1]
+                )
+                if pairs is not None:
+                    yield pairs
+
+    def _compare(
+        self,
+        places: NDArray[np.int32],
+        sizes: Indexes,
+        signatures: NDArray[np.uint64],
+        others: NDArray[np.int32],
+        largest: np.int64,
+    ) -> NDArray[np.int32] | None:
+        """Compare some indexed texts with some others, of which `largest` is the largest size."""
+        words, shape = len(signatures), (len(others), len(places))
+        limit = self._margin[places] * (sizes + largest) + 1e-6
+        limit = np.minimum(limit, 64 * words).astype(self._dtype)
+        bits = self._bits[: shape[0] * shape[1]].reshape(shape)
+        differing, more = (row[: bits.size].reshape(shape) for row in self._counts)
+        other_signatures = self._other_signatures[:, others]
+        first = min(words, max(2, words // 2))  # words that already rule out most pairs
+        for word in range(first):
+            np.bitwise_xor(signatures[word], other_signatures[word, :, None], out=bits)
+            np.bitwise_count(bits, out=more if word else differing, casting="unsafe")
+            if word:
+                differing += more
+        close = np.flatnonzero(differing <= limit)  # of (other texts, indexed texts)
+        if not len(close):
             return None
-        others, indexed = close.nonzero()
-        return indexed + start, others
+        row, column = np.divmod(close.astype(np.int32), np.int32(shape[1]))
+        count = differing.ravel()[close]
+        for word in range(first, words):
+            count += np.bitwise_count(signatures[word, column] ^ other_signatures[word, row])
+        kept = count <= limit[column]
+        return np.stack([places[column[kept]], others[row[kept]]])
 
 
 def _shared(
-    first: _TrigramSets, first_rows: Indexes, second: _TrigramSets, second_rows: Indexes
+    first: TrigramSets, first_rows: Indexes, second: TrigramSets, second_rows: Indexes
 ) -> Indexes:
     """The number of shared trigrams of each pair of texts."""
     keys = []
     for sets, rows in ((first, first_rows), (second, second_rows)):
         counts = sets.indexed[rows]  # others are never shared
-        ranks = sets.ranks[_ranges(sets.starts[rows], counts)].astype(np.int64)
+        ranks = sets.ranks[ranges(sets.starts[rows], counts)].astype(np.int64)
         keys.append(np.repeat(np.arange(len(rows)), counts) << 32 | ranks)
-    both = np.sort(np.concatenate(keys))
+    # Both are sorted, and a stable sort merges them, in a tenth of the time.
+    both = np.sort(np.concatenate(keys), kind="stable")
     twice = both[1:][both[1:] == both[:-1]]
     return np.bincount(twice >> 32, minlength=len(first_rows))
-
-
-def _windows(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The trigrams of texts with a space at both ends: rows, and code points (3, trigrams)."""
-    joined = "\n".join(f" {text} " for text in texts)
-    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
-    breaks = points == ord("\n")
-    rows = np.cumsum(breaks, dtype=np.int32)
-    inside = ~(breaks[:-2] | breaks[1:-1] | breaks[2:])
-    windows = np.stack([points[:-2][inside], points[1:-1][inside], points[2:][inside]])
-    return rows[:-2][inside].astype(np.int64), windows
-
-
-def _ranges(starts: Indexes, counts: Indexes) -> Indexes:
-    """All indexes of several ranges, one range after the other."""
-    shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    return shift + np.arange(len(shift))
 
 
 def _parts(sizes: Indexes, limit: int) -> list[int]:
@@ -359,8 +311,3 @@ def _parts(sizes: Indexes, limit: int) -> list[int]:
     steps = np.arange(1, (int(total[-1]) if len(total) else 0) // limit + 1) * limit
     inner = np.searchsorted(total, steps).tolist()
     return [0, *(bound for bound in dict.fromkeys(inner) if 0 < bound < len(sizes)), len(sizes)]
-
-
-def _ceil(values: NDArray[np.float64]) -> Indexes:
-    """Round up, but not for a rounding error."""
-    return np.ceil(values - 1e-6).astype(np.int64)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.forms.probabilities import show_probabilities
     from gpt2_helpers.forms.resume import ResumeForm
     from gpt2_helpers.forms.setup import start
+    from gpt2_helpers.forms.site_export import export_site
     from gpt2_helpers.forms.widgets.downloads import download, download_button
     from gpt2_helpers.forms.widgets.form import ConfigForm
 
@@ -49,6 +50,7 @@ _MODULES = {
     "compare": "compare",
     "download": "widgets.downloads",
     "download_button": "widgets.downloads",
+    "export_site": "site_export",
     "measure_speed": "bench",
     "show_advice": "memorization",
     "show_memorization": "memorization",
@@ -67,6 +69,7 @@ __all__ = [
     "compare",
     "download",
     "download_button",
+    "export_site",
     "measure_speed",
     "show_advice",
     "show_memorization",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt2_helpers.evaluation import trigram_index
+from gpt2_helpers.evaluation import trigram_index, trigram_sets
 from gpt2_helpers.evaluation.trigram_index import TrigramIndex
 
 
@@ -75,7 +75,7 @@ def test_groups_that_are_compared_in_several_parts(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_alphabet_that_is_too_large_for_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trigram_index, "_MAX_TABLE", 1)
+    monkeypatch.setattr(trigram_sets, "_MAX_TABLE", 1)
     texts = variants(120, 30, seed=3)
     assert check(texts[::2], texts[1::2]) > 10
 

@@ -8,7 +8,7 @@ import { Sequence } from "./sequence.js";
 import { isBlank, trimEnd, trimStart } from "./whitespace.js";
 
 // As in web/responses.py.
-const COMPLETION_CONTEXT = 800; // characters before the cursor that are used for completions
+const COMPLETION_CONTEXT = 1200; // characters before the cursor that are used for completions
 const SAMPLES_PER_COMPLETION = 2; // texts sampled per wanted completion, since some come out equal
 const utf8 = new TextEncoder();
 

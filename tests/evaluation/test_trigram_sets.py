@@ -1,0 +1,42 @@
+"""Sets of trigrams, and their signatures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpt2_helpers.evaluation.trigram_sets import Alphabet, ranges
+
+
+def test_trigrams_are_ranked_from_the_rarest() -> None:
+    alphabet = Alphabet(["abc", "abd", "abe"])
+    found = alphabet.sets(["abc", "abcabc", "xyz"])
+    # " ab" is in all of them; "abc", "bc " and so on in one each.
+    assert found.sizes.tolist() == [3, 5, 3]
+    assert found.ranks[found.rows == 0].max() == alphabet.count - 1
+    assert found.indexed.tolist() == [3, 3, 0], "others are not in the alphabet"
+
+
+def test_similar_texts_share_a_trigram_of_their_prefixes() -> None:
+    alphabet = Alphabet(["why is the sky blue", "why is the sky so blue"])
+    found = alphabet.sets(["why is the sky blue", "why is the sky so blue"])
+    places, ranks, positions = found.prefixes(np.arange(2), 0.8)
+    assert set(ranks[places == 0]) & set(ranks[places == 1])
+    for text in (0, 1):
+        size = int(found.sizes[text])
+        assert positions[places == text].tolist() == [*range(size - int(np.ceil(0.8 * size)) + 1)]
+
+
+def test_signatures_differ_in_at_most_as_many_bits_as_the_sets() -> None:
+    texts = ["why is the sky blue", "why is the sky so blue", "", "who"]
+    found = Alphabet(texts).sets(texts)
+    bits = found.signatures(np.arange(4), 2)
+    assert bits.shape == (2, 4)
+    both = [set(found.ranks[found.rows == text].tolist()) for text in range(4)]
+    for first in range(4):
+        for second in range(4):
+            differing = int(np.bitwise_count(bits[:, first] ^ bits[:, second]).sum())
+            assert differing <= len(both[first] ^ both[second])
+
+
+def test_ranges_follow_each_other() -> None:
+    assert ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
