@@ -65,7 +65,7 @@ def open_read(path: str) -> Iterator[IO[bytes]]:
 
 
 def file_size(path: str) -> int | None:
-    """The size of a file in bytes; None if there is no such file."""
+    """The size of a file in bytes; None if it does not exist."""
     if not is_url(path):
         try:
             return Path(path).stat().st_size
@@ -79,7 +79,7 @@ def file_size(path: str) -> int | None:
 
 
 def read_file(path: str) -> bytes | None:
-    """The content of a small file; None if there is no such file."""
+    """The content of a small file; None if it does not exist."""
     try:
         with open_read(path) as file:
             return file.read()

@@ -16,7 +16,7 @@ from gpt2_helpers.system import unused_devices
 from gpt2_helpers.system.sizes import memory_size
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-_UNLIMITED = 1 << 60  # bytes; cgroup v1 has a larger number if there is no limit
+_UNLIMITED = 1 << 60  # bytes; cgroup v1 has a larger number without a limit
 # Device files of the drivers of NVIDIA, of the Windows Subsystem for Linux and of AMD.
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 

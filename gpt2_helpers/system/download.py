@@ -262,7 +262,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _open(file: RemoteFile, method: str, headers: dict[str, str] | None = None) -> HTTPResponse:
-    """Send a request; _RetryableError if there is no response, or one with status 500 or more."""
+    """Send a request; _RetryableError without a response, or with status 500 or more."""
     with _network_errors(file):
         request = urllib.request.Request(file.url, headers=headers or {}, method=method)
         try:

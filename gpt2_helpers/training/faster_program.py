@@ -34,7 +34,7 @@ class FasterProgram:
 
         Args:
             graph: Returns a scalar.
-            compiled: The same; None if there is no choice.
+            compiled: The same; None without a choice.
             notes: Gets a line for the user when the choice is made.
         """
         self._graph, self._compiled, self._notes = graph, compiled, notes

@@ -71,7 +71,7 @@ def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 def _cluster_strategy(cluster: Cluster, multi_gpu: bool) -> tf.distribute.Strategy:
     device.gpus()  # before TensorFlow starts, since it sets how their memory is used
     gpus = tf.config.list_physical_devices("GPU")
-    if context.context()._context_handle is not None:  # there is no public function
+    if context.context()._context_handle is not None:  # has no public function
         raise OptionError(
             f"{VARIABLE} is set, but this process has used TensorFlow before: call finetune first, "
             "or unset it to train on this machine only"

@@ -182,4 +182,4 @@ def unregistered_gradients() -> Iterator[None]:
         yield
     finally:
         for name in set(gradient_registry.list()) - before:
-            del gradient_registry._registry[name]  # there is no public function
+            del gradient_registry._registry[name]  # has no public function
