@@ -136,8 +136,9 @@ def _export_folder(
                 facts.dataset if config.say_dataset else "",
                 *affixes,
             )
-            where = out / MODEL_FOLDER if config.format == WEB else out
-            write_onnx(where, shape, tokenizer, weights, said, dtype)
+            is_site = config.format == WEB
+            where = out / MODEL_FOLDER if is_site else out
+            write_onnx(where, shape, tokenizer, weights, said, dtype, for_gpu=is_site)
     except OSError as error:
         raise _unwritable(out, error) from None
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gpt2_helpers.config import ModelConfig
 from gpt2_helpers.exchange.config_json import to_json
+from gpt2_helpers.exchange.onnx_gpu_graph import build_gpu_graph
 from gpt2_helpers.exchange.onnx_graph import build_graph, import_onnx
 from gpt2_helpers.exchange.onnx_weights import (
     MAX_FILE_BYTES,
@@ -24,7 +25,7 @@ from gpt2_helpers.exchange.onnx_weights import (
 from gpt2_helpers.system.files import atomic_write, atomic_write_text, delete_file
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT, TOKENIZER_FILES, Tokenizer
 
-GRAPH_FILE, MANIFEST_FILE = "model.onnx", "model.json"
+GRAPH_FILE, GPU_GRAPH_FILE, MANIFEST_FILE = "model.onnx", "model.gpu.onnx", "model.json"
 MODEL_FOLDER = "model"  # of a site
 MANIFEST_VERSION = 1
 
@@ -63,6 +64,7 @@ def write_onnx(
     facts: OnnxFacts,
     dtype: str = "int8",
     max_file_bytes: int = MAX_FILE_BYTES,
+    for_gpu: bool = False,
 ) -> None:
     """Write a model for ONNX Runtime. Other files in the folder are not changed.
 
@@ -74,6 +76,7 @@ def write_onnx(
         facts: What the manifest says about the model.
         dtype: int8 or float32, of matrices and embeddings.
         max_file_bytes: The largest size of a file of weights.
+        for_gpu: Whether there is a second graph, for GPUs. Defaults to False.
 
     Raises:
         CheckpointError: A weight cannot be read.
@@ -86,11 +89,14 @@ def write_onnx(
     with WeightFiles(folder, max_file_bytes) as stored:
         for weight in stored_weights(weights, dtype):
             stored.add(weight)
-    graph = build_graph(config, stored.tensors)
-    with atomic_write(folder / GRAPH_FILE) as file:
-        file.write(graph)
+    graphs = {GRAPH_FILE: build_graph(config, stored.tensors)}
+    if for_gpu:
+        graphs[GPU_GRAPH_FILE] = build_gpu_graph(config, stored.tensors)
+    for name, graph in graphs.items():
+        with atomic_write(folder / name) as file:
+            file.write(graph)
     tokenizer.save(folder)
-    names = (GRAPH_FILE, *TOKENIZER_FILES)
+    names = (*graphs, *TOKENIZER_FILES)
     files = [*(_written(folder / name) for name in names), *stored.files]
     manifest = _manifest(config, tokenizer, facts, dtype, files)
     # Last, so that an interrupted export is noticed by the checksums.

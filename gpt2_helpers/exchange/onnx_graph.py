@@ -62,18 +62,18 @@ def build_graph(
     Example:
         Path("model.onnx").write_bytes(build_graph(config, files.tensors))
     """
-    return _Graph(import_onnx(), config, tensors).model()
+    return Graph(import_onnx(), config, tensors).model()
 
 
 @dataclass(frozen=True)
-class _Segments:
+class Segments:
     """What the attention of all layers shares: sizes and the mask."""
 
     bias: str  # (T, R + T), added to the scores of the recent segment
-    lengths: str  # P and R + T
+    lengths: str  # P and R + T; for a GPU only P
 
 
-class _Graph:
+class Graph:
     """Collects nodes. Methods that add nodes return the names of their outputs."""
 
     def __init__(
@@ -110,13 +110,11 @@ class _Graph:
 
     def _forward(self) -> None:
         config = self._config
-        heads, size = config.n_head, config.head_dim
         self._input("input_ids", np.int64, ["tokens"])
         self._input("past_length", np.int64, [])
         for layer in range(config.n_layer):
             for kind in "kv":
-                self._input(f"past_{kind}_{layer}", np.float32, [heads, "past", size])
-                self._input(f"recent_{kind}_{layer}", np.float32, [heads, "recent", size])
+                self._cache_inputs(kind, layer)
         self._output("logits", np.float32, [1, config.n_vocab])
         n_tokens = self._op("Shape", "input_ids")
         self._set_rows(n_tokens)
@@ -133,7 +131,12 @@ class _Graph:
         self._set_rows(self._ints(1))
         self._matmul(self._norm(last, "model/ln_f"), "model/wte", result="logits")
 
-    def _segments(self, n_tokens: str) -> _Segments:
+    def _cache_inputs(self, kind: str, layer: int) -> None:
+        heads, size = self._config.n_head, self._config.head_dim
+        self._input(f"past_{kind}_{layer}", np.float32, [heads, "past", size])
+        self._input(f"recent_{kind}_{layer}", np.float32, [heads, "recent", size])
+
+    def _segments(self, n_tokens: str) -> Segments:
         past = self._op("Shape", "past_k_0", start=1, end=2)
         recent = self._op("Shape", "recent_k_0", start=1, end=2)
         both = self._op("Add", recent, n_tokens)
@@ -142,8 +145,11 @@ class _Graph:
         queries = self._op("Unsqueeze", self._op("Range", first, end, one), self._ints(1))  # (T, 1)
         keys = self._op("Range", self._int(0), end, one)  # (R + T)
         visible = self._op("LessOrEqual", keys, queries)
-        bias = self._op("Where", visible, self._float(0.0), self._float(_MASKED))
-        return _Segments(bias, self._op("Concat", past, both, axis=0))
+        return Segments(self._bias(visible), self._op("Concat", past, both, axis=0))
+
+    def _bias(self, visible: str) -> str:
+        """What is added to scores, so that only visible tokens count."""
+        return self._op("Where", visible, self._float(0.0), self._float(_MASKED))
 
     def _positions(self, n_tokens: str) -> str:
         """The position embeddings of the new tokens.
@@ -180,7 +186,7 @@ class _Graph:
             start += n_columns
         return self._op("Sum", *parts) if len(parts) > 1 else parts[0]
 
-    def _attention(self, layer: int, x: str, segments: _Segments) -> str:
+    def _attention(self, layer: int, x: str, segments: Segments) -> str:
         config = self._config
         heads, size, name = config.n_head, config.head_dim, f"model/h{layer}/attn"
         qkv = self._op(
@@ -189,25 +195,35 @@ class _Graph:
         qkv = self._op("Transpose", qkv, perm=[1, 0, 2])  # (3H, T, D)
         query, key, value = self._ops("Split", 3, qkv, axis=0, num_outputs=3)
         query = self._op("Mul", query, self._float(size**-0.5))
-        recent = {}
-        for kind, new in (("k", key), ("v", value)):
-            grown = f"new_recent_{kind}_{layer}"
-            recent[kind] = self._op("Concat", f"recent_{kind}_{layer}", new, axis=1, result=grown)
-            self._output(grown, np.float32, [heads, "recent_and_tokens", size])
+        attended = self._attended(layer, query, key, value, segments)
+        attended = self._op("Transpose", attended, perm=[1, 0, 2])
+        attended = self._op("Reshape", attended, self._ints(-1, config.n_embd))
+        return self._linear(attended, f"{name}/c_proj")
+
+    def _grown(self, kind: str, layer: int, before: str, new: str) -> str:
+        """The keys or values of the recent segment with the new ones, which are an output."""
+        heads, size = self._config.n_head, self._config.head_dim
+        result = self._op("Concat", before, new, axis=1, result=f"new_recent_{kind}_{layer}")
+        self._output(result, np.float32, [heads, "recent_and_tokens", size])
+        return result
+
+    def _attended(self, layer: int, query: str, key: str, value: str, segments: Segments) -> str:
+        """The means of the values, weighted by attention (H, T, D)."""
+        recent = {
+            kind: self._grown(kind, layer, f"recent_{kind}_{layer}", new)
+            for kind, new in (("k", key), ("v", value))
+        }
         past = self._op("Transpose", f"past_k_{layer}", perm=[0, 2, 1])
         past_scores = self._op("MatMul", query, past)  # (H, T, P)
         scores = self._op("MatMul", query, self._op("Transpose", recent["k"], perm=[0, 2, 1]))
         scores = self._op("Add", scores, segments.bias)  # (H, T, R + T)
         weights = self._op("Softmax", self._op("Concat", past_scores, scores, axis=2), axis=-1)
         past_weights, recent_weights = self._ops("Split", 2, weights, segments.lengths, axis=2)
-        attended = self._op(
+        return self._op(
             "Add",
             self._op("MatMul", past_weights, f"past_v_{layer}"),
             self._op("MatMul", recent_weights, recent["v"]),
         )
-        attended = self._op("Transpose", attended, perm=[1, 0, 2])
-        attended = self._op("Reshape", attended, self._ints(-1, config.n_embd))
-        return self._linear(attended, f"{name}/c_proj")
 
     def _norm(self, x: str, name: str) -> str:
         gain, bias = self._whole(f"{name}/g"), self._whole(f"{name}/b")

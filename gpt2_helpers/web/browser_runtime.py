@@ -32,7 +32,8 @@ class RuntimeFile:
     sha256: str
 
 
-# Builds of the runtime: WebAssembly with SIMD, which every current browser has.
+# Builds of the runtime: WebAssembly with SIMD, which every current browser has, and WebGPU. A page
+# loads one of them.
 BUILDS = {
     "wasm": {
         "module": RuntimeFile(
@@ -44,6 +45,18 @@ BUILDS = {
             "ort-wasm-simd-threaded.wasm",
             14_239_897,
             "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+        ),
+    },
+    "webgpu": {
+        "module": RuntimeFile(
+            "ort.webgpu.bundle.min.mjs",
+            117_732,
+            "0730816731ce2cdfb06f273da065d4a1c7091eb9d1756a83b2916c8a89d015e2",
+        ),
+        "binary": RuntimeFile(
+            "ort-wasm-simd-threaded.asyncify.wasm",
+            26_781_914,
+            "39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da",
         ),
     },
 }

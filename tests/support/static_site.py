@@ -7,22 +7,31 @@ import functools
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gpt2_helpers.checkpoint.model_files import open_weights
+from gpt2_helpers.config import BUNDLED_FOLDER
 from gpt2_helpers.errors import DownloadError
+from gpt2_helpers.session import Session
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web import browser_runtime
-from gpt2_helpers.web.browser_runtime import PACKAGE, VERSION
+from gpt2_helpers.web.browser_runtime import BUILDS, PACKAGE, VERSION, add_runtime
+from gpt2_helpers.web.model_info import ModelInfo
+from gpt2_helpers.web.site import MODEL, write_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 def runtime_folder() -> str:
     """The folder of the runtime, fetched once per machine; skips the test if it cannot be."""
-    folder = Path(tempfile.gettempdir(), f"gpt2-helpers-{PACKAGE}-{VERSION}")
+    folder = Path(tempfile.gettempdir(), f"gpt2-helpers-{PACKAGE}-{VERSION}-{len(BUILDS)}")
     with Path(f"{folder}.lock").open("w") as lock:  # one process of the tests fetches it
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
@@ -35,6 +44,52 @@ def runtime_folder() -> str:
     return str(folder)
 
 
+def write_model_site(
+    folder: Path, session: Session, dtype: str, model: Path = BUNDLED_FOLDER
+) -> None:
+    """Export the model of a folder, which the session holds, as a site."""
+    pytest.importorskip("onnx", reason="needs pip install onnx")
+    from gpt2_helpers.exchange.onnx_folder import OnnxFacts, write_onnx
+
+    shape, weights = open_weights(model, "latest")
+    tokenizer, facts = Tokenizer.load(model), OnnxFacts(session.name)
+    write_onnx(folder / MODEL, shape, tokenizer, weights, facts, dtype, for_gpu=True)
+    write_site(folder, ModelInfo.of(session), add_runtime(folder, runtime_folder()))
+
+
+def load_model(page: Page, address: str) -> dict[str, Any]:
+    """Open a site, and wait for its model; returns what the engine says about it."""
+    page.goto(address)
+    page.locator("#generate:enabled").wait_for()
+    loaded: dict[str, Any] = page.evaluate(
+        "import('./static/transport.js').then(({ load }) => load(() => {}))"
+    )
+    return loaded
+
+
+def texts_of(page: Page, requests: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The texts of an open site for several requests, by the module that the page itself uses."""
+    found: list[list[str]] = page.evaluate(
+        _STREAM, [{**request, "seed": str(request["seed"])} for request in requests]
+    )
+    return found
+
+
+_STREAM = """async (requests) => {
+  const transport = await import("./static/transport.js");
+  const found = [];
+  for (const { seed, ...request } of requests) {
+    const texts = [];
+    await transport.stream({ ...request, seed: BigInt(seed) }, {
+      text: (index, text) => (texts[index] = (texts[index] ?? "") + text),
+      end: () => {},
+    });
+    found.push(texts);
+  }
+  return found;
+}"""
+
+
 class StaticHost:
     """A host of static files, which knows nothing about the site.
 
@@ -43,10 +98,11 @@ class StaticHost:
         asked: The paths of all requests.
         headers: Sent with every response.
         truncated: Names of files of which only the first half is sent.
+        folder: The served folder.
     """
 
-    def __init__(self) -> None:
-        self.address = ""
+    def __init__(self, folder: Path) -> None:
+        self.address, self.folder = "", folder
         self.asked: list[str] = []
         self.headers: dict[str, str] = {}
         self.truncated: set[str] = set()
@@ -55,7 +111,7 @@ class StaticHost:
 @contextmanager
 def hosting(folder: Path) -> Iterator[StaticHost]:
     """Serve a folder on a free port."""
-    host = StaticHost()
+    host = StaticHost(folder)
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -74,7 +74,8 @@ async function start(onProgress) {
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.addEventListener("message", onMessage);
   worker.addEventListener("error", onFailure);
-  return send("load", { site, base }, undefined, (progress) => onProgress(described(progress)));
+  const wanted = new URLSearchParams(location.search).get("device"); // for tests and comparisons
+  return send("load", { site, base, wanted }, undefined, (progress) => onProgress(described(progress)));
 }
 
 function described({ loaded, total, seconds }) {

@@ -40,10 +40,7 @@ export class Decoder {
 
   async compute(ids) {
     const length = this.ids.length - this.pastLength;
-    const inputs = {
-      input_ids: { type: "int64", data: BigInt64Array.from(ids, BigInt), dims: [ids.length] },
-      past_length: { type: "int64", data: BigInt64Array.of(BigInt(this.ids.length)), dims: [] },
-    };
+    const inputs = this.idInputs(ids);
     this.names.forEach((name, at) => {
       const shape = (tokens) => [this.heads, tokens, this.headSize];
       inputs[`past_${name}`] = { type: "float32", data: this.past[at], dims: shape(this.pastLength) };
@@ -54,6 +51,13 @@ export class Decoder {
     this.ids.push(...ids);
     if (length + ids.length >= BLOCK_TOKENS) this.appendRecent();
     return outputs.logits.data;
+  }
+
+  idInputs(ids) {
+    return {
+      input_ids: { type: "int64", data: BigInt64Array.from(ids, BigInt), dims: [ids.length] },
+      past_length: { type: "int64", data: BigInt64Array.of(BigInt(this.ids.length)), dims: [] },
+    };
   }
 
   appendRecent() {

@@ -3,20 +3,29 @@
 const MAX_THREADS = 4;
 
 // Opens a model. `moduleUrl` and `binary` are the runtime's, `model` and `weights` the graph and its
-// external files by name. Returns {run, threads}; see `Decoder` for `run`.
-export async function openModel({ moduleUrl, binary, model, weights }) {
+// external files by name, `device` is "webgpu" or "wasm". Returns {run, threads}; see `Decoder` for `run`.
+export async function openModel({ moduleUrl, binary, model, weights, device, layers }) {
   const ort = await import(moduleUrl);
   const threads = globalThis.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency ?? 1) : 1;
   Object.assign(ort.env.wasm, { numThreads: threads, wasmBinary: binary, proxy: false });
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(model, {
-    executionProviders: ["wasm"],
+    executionProviders: [device],
     externalData: Object.entries(weights).map(([path, data]) => ({ path, data })),
     graphOptimizationLevel: "all",
+    ...(device === "webgpu" ? { preferredOutputLocation: onGpu(layers) } : {}),
   });
+  // Tensors on the GPU are passed on as they are.
+  const tensor = (value) => (value instanceof ort.Tensor ? value : new ort.Tensor(value.type, value.data, value.dims));
   const run = (inputs) => {
-    const feeds = Object.entries(inputs).map(([key, { type, data, dims }]) => [key, new ort.Tensor(type, data, dims)]);
+    const feeds = Object.entries(inputs).map(([key, value]) => [key, tensor(value)]);
     return session.run(Object.fromEntries(feeds));
   };
   return { run, threads };
+}
+
+// Keys and values stay on the GPU; the logits don't.
+function onGpu(layers) {
+  const names = Array.from({ length: layers }, (_, layer) => [`new_recent_k_${layer}`, `new_recent_v_${layer}`]).flat();
+  return Object.fromEntries([["logits", "cpu"], ...names.map((name) => [name, "gpu-buffer"])]);
 }

@@ -2,9 +2,11 @@
 // answers with {id, event}, {id, result} or {id, error}; see client.js.
 
 import { Decoder } from "./decoder.js";
+import { chooseDevice } from "./device.js";
 import { fetchFiles } from "./downloads.js";
 import { Engine } from "./engine.js";
 import { EngineError, explained } from "./errors.js";
+import { GpuDecoder } from "./gpu_decoder.js";
 import { openModel } from "./runtime.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -62,28 +64,42 @@ async function beforePass() {
   if (running.isCancelled) throw new DOMException("stopped", "AbortError");
 }
 
-// Loads the model of a site. `site` is site.json, `base` the address of its folder.
-async function load({ site, base }, onProgress) {
-  const { model, runtime, preset } = site;
-  const build = runtime.builds.wasm;
+// Loads the model of a site. `site` is site.json, `base` the address of its folder, `wanted` a device or
+// null. Returns {threads, device}.
+async function load({ site, base, wanted }, onProgress) {
+  const device = await chooseDevice(site.runtime.builds, wanted, navigator.gpu);
+  try {
+    return await open(site, base, device, onProgress);
+  } catch (error) {
+    if (device === "wasm" || error instanceof EngineError) throw error;
+    return open(site, base, "wasm", onProgress); // the GPU has too little memory, or lacks an operation
+  }
+}
+
+async function open({ model, runtime, preset, folder }, base, device, onProgress) {
+  const build = runtime.builds[device];
+  const graph = device === "webgpu" ? "model.gpu.onnx" : "model.onnx";
+  const used = model.files.filter(({ name }) => !name.endsWith(".onnx") || name === graph);
   const at = (folder, file) => ({ ...file, url: new URL(folder + file.name, base).href });
   const module = at(runtime.folder, build.module);
   const isOwn = new URL(module.url).origin === location.origin;
   const files = {
     binary: at(runtime.folder, build.binary),
     ...(isOwn ? {} : { module }),
-    ...Object.fromEntries(model.files.map((file) => [file.name, at(site.folder, file)])),
+    ...Object.fromEntries(used.map((file) => [file.name, at(folder, file)])),
   };
-  modelSize = model.files.reduce((sum, { size }) => sum + size, 0);
+  modelSize = used.reduce((sum, { size }) => sum + size, 0);
   const found = await fetchFiles(Object.values(files), new URL(base).pathname, onProgress);
   const bytes = (file) => found.get(files[file].url);
-  const weights = model.files.filter(({ name: file }) => file.endsWith(".bin"));
+  const weights = used.filter(({ name: file }) => file.endsWith(".bin"));
   const opened = await openModel({
     // A module of another site must be the one whose hash was checked.
     moduleUrl: isOwn ? module.url : URL.createObjectURL(new Blob([bytes("module")], { type: "text/javascript" })),
     binary: bytes("binary"),
-    model: bytes("model.onnx"),
+    model: bytes(graph),
     weights: Object.fromEntries(weights.map(({ name: file }) => [file, bytes(file)])),
+    device,
+    layers: model.config.n_layer,
   });
   const text = (file) => new TextDecoder().decode(bytes(file));
   let tokenizer;
@@ -92,6 +108,10 @@ async function load({ site, base }, onProgress) {
   } catch (error) {
     throw new EngineError(error.message);
   }
-  engine = new Engine(tokenizer, new Decoder(opened.run, model.config), model, preset, beforePass);
-  return { threads: opened.threads };
+  const DeviceDecoder = device === "webgpu" ? GpuDecoder : Decoder;
+  const decoder = new DeviceDecoder(opened.run, model.config);
+  engine = new Engine(tokenizer, decoder, model, preset, beforePass);
+  // The first pass compiles the GPU's programs, and shows whether it can run the graph.
+  if (device === "webgpu") await decoder.logits([tokenizer.endOfText]);
+  return { threads: opened.threads, device };
 }
