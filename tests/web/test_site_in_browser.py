@@ -98,7 +98,7 @@ def test_texts_of_8_bits_are_those_of_onnx_runtime(
     opened: OpenPage, host: StaticHost, tiny: Session
 ) -> None:
     runner = OnnxRunner(host.folder / "sites" / "int8" / MODEL, tiny.inference_model.config)
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"prefix": prompt, "max_new_tokens": 30, "temperature": 0.0, "seed": 0}
         for prompt in PROMPTS[:5]
     ]

@@ -20,7 +20,8 @@ const main = (cases) => Promise.all(cases.map(
   ([builds, wanted, adapter]) => chooseDevice(builds, wanted, gpu(adapter ?? undefined)),
 ));
 """
-BOTH, ONE = {"wasm": {}, "webgpu": {}}, {"wasm": {}}
+BOTH: dict[str, Any] = {"wasm": {}, "webgpu": {}}
+ONE: dict[str, Any] = {"wasm": {}}
 REAL = {"info": {"vendor": "nvidia", "architecture": "ampere", "description": ""}}
 SOFTWARE = {"info": {"vendor": "google", "architecture": "swiftshader"}}
 CASES: list[tuple[list[Any], str]] = [
