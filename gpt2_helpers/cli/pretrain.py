@@ -14,6 +14,7 @@ from gpt2_helpers.cli.command import (
 from gpt2_helpers.cli.parser import Parser, config_from
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.errors import OptionError
+from gpt2_helpers.system.cluster import VARIABLE, read_cluster
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 from gpt2_helpers.training.pretrain_config import PRETRAIN_FINETUNE, PRETRAIN_RUN, PretrainConfig
 
@@ -52,6 +53,11 @@ def run(options: Namespace) -> int:
     run, data = config_from(RunConfig, options, PRETRAIN_RUN), config_from(DatasetConfig, options)
     if not options.out.strip():
         raise OptionError("out must not be empty: set it to a folder for the new model")
+    if read_cluster() is not None:
+        raise OptionError(
+            f"pretrain trains on one machine: unset {VARIABLE}, and finetune the new model on "
+            "several machines"
+        )
     check_files(options.texts)
     load_tensorflow()
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import (
-    run,
-)
+from command_line import error_of, run
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.config import ModelConfig, RunConfig
 from gpt2_helpers.training.pretrain_config import PRETRAIN_RUN
@@ -49,3 +47,9 @@ def test_validation_data_replaces_the_default_split(monkeypatch: pytest.MonkeyPa
     assert (config.validation_data, config.validation_split) == ("held-out.txt", 0.0)
     assert run(*arguments).code == 0
     assert given["run"] == PRETRAIN_RUN
+
+
+def test_pretraining_on_several_machines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
+    message = error_of("pretrain", ROOT / "README.md", "--out", "new")
+    assert "pretrain trains on one machine: unset TF_CONFIG" in message
