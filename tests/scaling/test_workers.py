@@ -136,9 +136,9 @@ def test_workers_in_fp16_scale_the_loss_as_one_process_does(folder: Path) -> Non
 def test_a_killed_worker_ends_the_others_and_the_same_command_resumes(
     folder: Path, victim: int
 ) -> None:
-    command = arguments(batch_size=1, steps=100, save_every=10, eval_every=50)
+    command = arguments(batch_size=1, steps=40, save_every=5, eval_every=20)
     with training([folder] * 2, *command) as workers:
-        wait_for_step(20)
+        wait_for_step(10)
         workers[victim].process.send_signal(signal.SIGKILL)
         survivor = workers[1 - victim]
         assert survivor.wait() == 2
@@ -152,7 +152,7 @@ def test_a_killed_worker_ends_the_others_and_the_same_command_resumes(
     assert "resuming run1 at step" in workers[0].printed()
     with training([folder] * 2, *command, "--run-name=undisturbed") as workers:
         assert [worker.wait() for worker in workers] == [0, 0], workers[0].printed()
-    assert RunRecord.load(Path("checkpoint/run1")).losses[-1][0] == 100
+    assert RunRecord.load(Path("checkpoint/run1")).losses[-1][0] == 40
     assert_same(saved_weights(), saved_weights("undisturbed"))
 
 
