@@ -1,10 +1,11 @@
-"""Random weights of 124M's shape, made once, in the layout of every library.
+"""Random weights of 124M's shape, made once, and the bundled model, in the layout of every library.
 
     python benchmarks/bench_weights.py FOLDER               # with the project's Python
     python benchmarks/bench_weights.py FOLDER --convert     # with the other libraries' Python
 
 FOLDER/124M is a randomly initialized model. FOLDER/124M-ends is the same, except that the end token
 has a probability of 1/20 at each position, since random weights never end a text.
+FOLDER/tiny is the bundled model.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from gpt2_helpers.bench.workload import END_PROBABILITY
-from workloads import END
+from workloads import END, TINY
 
 NAMES = ("124M", "124M-ends")
 HERE = Path(__file__).resolve().parent
@@ -55,6 +56,24 @@ def make(folder: Path, vocabulary: Path, text: Path) -> None:
         for file, content in files.items():
             (path / file).write_text(content, encoding="utf-8")
         done.write_text(fingerprint, encoding="utf-8")
+    _copy_bundled(folder / TINY, files["text.txt"])
+
+
+def _copy_bundled(path: Path, text: str) -> None:
+    """Copy the bundled model, and convert it again if it has changed."""
+    from gpt2_helpers.config import BUNDLED_FOLDER
+
+    files = {file.name: file.read_bytes() for file in BUNDLED_FOLDER.iterdir() if file.is_file()}
+    files["text.txt"] = text.encode()
+    if path.is_dir() and all(
+        (path / name).is_file() and (path / name).read_bytes() == content
+        for name, content in files.items()
+    ):
+        return
+    shutil.rmtree(path.with_name(f"{path.name}-transformers"), ignore_errors=True)
+    path.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (path / name).write_bytes(content)
 
 
 def _tokenizer_files(vocabulary: Path) -> dict[str, str]:
@@ -109,12 +128,22 @@ def convert(folder: Path) -> None:
     from baselines.onnx_graph import write_graphs
     from gpt2_helpers.checkpoint.model_files import open_weights
 
-    for name in NAMES:
+    for name in (*NAMES, TINY):
         path, out = folder / name, folder / f"{name}-transformers"
         if not (out / "done").exists():
-            _, weights = open_weights(path, None)
-            model = transformers.GPT2LMHeadModel(transformers.GPT2Config())
-            model.load_state_dict(_hugging_face(weights), strict=False)
+            shape, weights = open_weights(path, None)
+            end = shape.n_vocab - 1
+            config = transformers.GPT2Config(
+                vocab_size=shape.n_vocab,
+                n_positions=shape.n_ctx,
+                n_embd=shape.n_embd,
+                n_layer=shape.n_layer,
+                n_head=shape.n_head,
+                bos_token_id=end,
+                eos_token_id=end,
+            )
+            model = transformers.GPT2LMHeadModel(config)
+            model.load_state_dict(_hugging_face(weights, shape.n_layer), strict=False)
             model.tie_weights()
             model.save_pretrained(out)
             shutil.copyfile(path / "encoder.json", out / "vocab.json")
@@ -122,6 +151,8 @@ def convert(folder: Path) -> None:
             tokenizer = transformers.GPT2TokenizerFast.from_pretrained(str(out))
             tokenizer.save_pretrained(out)
             (out / "done").touch()
+        if name == TINY:  # which the others are not measured with
+            continue
         for_ctranslate2 = folder / f"{name}-ctranslate2"
         if not (for_ctranslate2 / "done").exists():
             import ctranslate2
@@ -136,7 +167,7 @@ def convert(folder: Path) -> None:
             (for_onnx / "done").touch()
 
 
-def _hugging_face(weights: Mapping[str, Any]) -> dict[str, Any]:
+def _hugging_face(weights: Mapping[str, Any], n_layer: int) -> dict[str, Any]:
     """Tensors by transformers' names. Its matrices are (n_in, n_out), like OpenAI's."""
     import torch
 
@@ -146,7 +177,7 @@ def _hugging_face(weights: Mapping[str, Any]) -> dict[str, Any]:
         "model/ln_f/g": "transformer.ln_f.weight",
         "model/ln_f/b": "transformer.ln_f.bias",
     }
-    for layer in range(12):
+    for layer in range(n_layer):
         old, new = f"model/h{layer}", f"transformer.h.{layer}"
         for part in ("attn/c_attn", "attn/c_proj", "mlp/c_fc", "mlp/c_proj"):
             names[f"{old}/{part}/w"] = f"{new}.{part.replace('/', '.')}.weight"

@@ -175,7 +175,7 @@ def main() -> int:
 
 def _starter(workload: Workload, options: argparse.Namespace) -> Start:
     """A function that starts a variant on a workload."""
-    weights = options.folder / ("124M-ends" if workload.kind == "texts" else "124M")
+    weights = options.folder / workload.weights
 
     def start(variant: str) -> WorkerProcess:
         python = sys.executable if table.belongs_to(variant, OURS) else options.baselines_python

@@ -103,7 +103,7 @@ def variant_lines(workload: Workload, measured: Mapping[str, Any]) -> list[str]:
 def comparison(results: Mapping[str, Any]) -> str:
     """The full table: ratio, target, median and range for each library; and the targets met."""
     rows = [
-        f"| 124M weights | {OURS} | " + " | ".join(BASELINES) + " |",
+        f"| workload | {OURS} | " + " | ".join(BASELINES) + " |",
         "|---|---|" + "---|" * len(BASELINES),
     ]
     for workload in WORKLOADS:

@@ -9,6 +9,7 @@ from gpt2_helpers.bench.workload import Workload
 
 LENGTH = 100
 END = 50256  # the end-of-text token
+TINY = "tiny"  # the bundled model, under this name in the folder of the weights
 
 GPT_2_SIMPLE, TRANSFORMERS, KERAS_HUB = "gpt-2-simple", "transformers", "KerasHub"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2 fp32", "CTranslate2 int8"
@@ -80,6 +81,7 @@ WORKLOADS = (
         {GPT_2_SIMPLE: 12, TRANSFORMERS: 3, KERAS_HUB: 4, CTRANSLATE2: 1.5},
         batch=20,
         rounds=2,
+        weights="124M-ends",
     ),
     Workload(
         "prompt-900",
@@ -142,6 +144,35 @@ WORKLOADS = (
         length=20,
         top_k=40,
         quick=True,
+    ),
+    Workload(
+        "generate-1-tiny",
+        "bundled model: generate, batch 1, 100 tokens, top-k 40",
+        "generate",
+        "tokens/s",
+        {TRANSFORMERS: 2},
+        top_k=40,
+        weights=TINY,
+    ),
+    Workload(
+        "generate-20-tiny",
+        "bundled model: generate, batch 20, 100 tokens, top-k 40",
+        "generate",
+        "tokens/s",
+        {TRANSFORMERS: 2},
+        batch=20,
+        top_k=40,
+        weights=TINY,
+    ),
+    Workload(
+        "finetune-8-tiny",
+        "bundled model: finetune, batch 8 x 256, Adam",
+        "finetune",
+        "s/step",
+        {TRANSFORMERS: 1.1},
+        batch=8,
+        length=256,
+        weights=TINY,
     ),
     Workload(
         "tokenize",

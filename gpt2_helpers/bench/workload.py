@@ -37,6 +37,7 @@ class Workload:
         accumulate: Batches per training step.
         rounds: How often it is measured.
         quick: Whether it is part of `make bench-quick`.
+        weights: The folder of the weights in `benchmarks/compare.py`.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Workload:
     accumulate: int = 1
     rounds: int = 5
     quick: bool = field(default=False, kw_only=True)
+    weights: str = field(default="124M", kw_only=True)
 
     @property
     def is_training(self) -> bool:
