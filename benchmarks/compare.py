@@ -82,7 +82,7 @@ def variants_for(workload: Workload, baselines: Sequence[str] = ()) -> list[str]
     # Usually the native type is enough: emulated 16-bit arithmetic is many times slower.
     if not (workload.kind == "memory" or (quick and has_bfloat16)):
         excluded.append(other)
-    if workload.kind in ("cold start", "prompt"):  # it would compile for each length
+    if workload.includes_start or workload.kind == "prompt":  # it would compile for each length
         excluded.append("compiled")
     if workload.kind == "tokenize":
         excluded = ["bf16", "compiled"]

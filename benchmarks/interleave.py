@@ -82,7 +82,7 @@ def _run_round(
     """One round of a variant, which is started first if it is not `running`."""
     process = running.get(variant) or start(variant)
     running[variant] = process
-    if workload.kind == "cold start":
+    if workload.includes_start:
         result = {"units": 1, "seconds": process.seconds_to_ready}
     else:
         result = process.run()

@@ -146,6 +146,15 @@ WORKLOADS = (
         quick=True,
     ),
     Workload(
+        "first-step",
+        "cold start: process start until the first finetuning step, batch 1 x 1024",
+        "first step",
+        "s",
+        {GPT_2_SIMPLE: 1.5, TRANSFORMERS: 1, KERAS_HUB: 1.5},
+        length=1024,
+        rounds=3,
+    ),
+    Workload(
         "generate-1-tiny",
         "bundled model: generate, batch 1, 100 tokens, top-k 40",
         "generate",

@@ -24,8 +24,9 @@ class Workload:
     Attributes:
         name: A short name.
         title: Its row of a table.
-        kind: generate, texts, prompt, finetune, memory, cold start, tokenize, most likely or
-            agreement. `memory` is finetuning with recomputed activations.
+        kind: generate, texts, prompt, finetune, memory, cold start, first step, tokenize, most
+            likely or agreement. `memory` is finetuning with recomputed activations; `first step`
+            is finetuning from the start of the process until a step is done.
         unit: The unit of its values: seconds or GB if `lower_is_better`, otherwise a rate.
         targets: How many times as fast (or as small) as another library this project aims to be.
         batch: Texts, or windows of training text, at a time.
@@ -59,7 +60,12 @@ class Workload:
     @property
     def is_training(self) -> bool:
         """Whether a round is a training step."""
-        return self.kind in ("finetune", "memory")
+        return self.kind in ("finetune", "memory", "first step")
+
+    @property
+    def includes_start(self) -> bool:
+        """Whether its value is the time from the start of the process until it has warmed up."""
+        return self.kind in ("cold start", "first step")
 
     @property
     def warms_up(self) -> bool:
@@ -70,12 +76,12 @@ class Workload:
     def needs_new_process(self) -> bool:
         """Whether each round runs in a new process, because of what is measured or of its size."""
         large = self.kind == "finetune" and self.batch > 1
-        return large or self.kind in ("memory", "cold start", "tokenize")
+        return large or self.includes_start or self.kind in ("memory", "tokenize")
 
     @property
     def lower_is_better(self) -> bool:
         """Whether its values are seconds or GB, not a rate."""
-        return self.kind in ("prompt", "finetune", "memory", "cold start", "tokenize")
+        return self.includes_start or self.kind in ("prompt", "finetune", "memory", "tokenize")
 
 
 def machine_workloads(model: ModelConfig, quick: bool) -> tuple[Workload, ...]:

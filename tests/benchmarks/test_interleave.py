@@ -60,8 +60,9 @@ def test_large_processes_alternate_in_pairs() -> None:
     assert all(len(found[name]["paired"]) == 2 for name in found if name != OURS)
 
 
-def test_each_cold_start_is_a_new_process() -> None:
-    workload = Workload("cold", "cold", "cold start", "s", {TRANSFORMERS: 2.0})
+@pytest.mark.parametrize("kind", ["cold start", "first step"])
+def test_each_cold_start_is_a_new_process(kind: str) -> None:
+    workload = Workload("cold", "cold", kind, "s", {TRANSFORMERS: 2.0})
     found, events = measure_scripted(workload, 2, ours=[], fp32=[])
     assert events == [
         *[
