@@ -6,7 +6,8 @@ Inputs, for a model with H heads of D numbers:
 |---|---|---|
 | `input_ids` | int64 (T) | the new tokens, at least one |
 | `past_length` | int64 scalar | number of tokens before them: their first position |
-| `past_k_0`, `past_v_0` ... | float32 (H, P, D) | older keys and values of each layer; P may be 0 |
+| `past_k_0` ... | float32 (H, D, P) | older keys of each layer; P may be 0 |
+| `past_v_0` ... | float32 (H, P, D) | their values |
 | `recent_k_0`, `recent_v_0` ... | float32 (H, R, D) | the newer ones; R may be 0 |
 
 Outputs are `logits` (1, n_vocab) of the last token, and `new_recent_k_0`, `new_recent_v_0` ...
@@ -14,7 +15,8 @@ Outputs are `logits` (1, n_vocab) of the last token, and `new_recent_k_0`, `new_
 
 The cache has two segments because ONNX has no update in place: a decode step copies `recent` only.
 The caller appends it to `past` when it has grown to some length, such as 64 tokens. Attention
-concatenates the scores of both segments, not their keys.
+concatenates the scores of both segments, not their keys. Older keys come transposed: to transpose
+them for each token would take longer than the products with them.
 """
 
 from __future__ import annotations
@@ -133,11 +135,12 @@ class Graph:
 
     def _cache_inputs(self, kind: str, layer: int) -> None:
         heads, size = self._config.n_head, self._config.head_dim
-        self._input(f"past_{kind}_{layer}", np.float32, [heads, "past", size])
+        shape: list[int | str] = [heads, size, "past"] if kind == "k" else [heads, "past", size]
+        self._input(f"past_{kind}_{layer}", np.float32, shape)
         self._input(f"recent_{kind}_{layer}", np.float32, [heads, "recent", size])
 
     def _segments(self, n_tokens: str) -> Segments:
-        past = self._op("Shape", "past_k_0", start=1, end=2)
+        past = self._op("Shape", "past_v_0", start=1, end=2)
         recent = self._op("Shape", "recent_k_0", start=1, end=2)
         both = self._op("Add", recent, n_tokens)
         first, end = self._op("Squeeze", recent), self._op("Squeeze", both)
@@ -213,8 +216,7 @@ class Graph:
             kind: self._grown(kind, layer, f"recent_{kind}_{layer}", new)
             for kind, new in (("k", key), ("v", value))
         }
-        past = self._op("Transpose", f"past_k_{layer}", perm=[0, 2, 1])
-        past_scores = self._op("MatMul", query, past)  # (H, T, P)
+        past_scores = self._op("MatMul", query, f"past_k_{layer}")  # (H, T, P)
         scores = self._op("MatMul", query, self._op("Transpose", recent["k"], perm=[0, 2, 1]))
         scores = self._op("Add", scores, segments.bias)  # (H, T, R + T)
         weights = self._op("Softmax", self._op("Concat", past_scores, scores, axis=2), axis=-1)

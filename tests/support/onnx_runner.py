@@ -45,6 +45,9 @@ class OnnxRunner:
         inputs = {"input_ids": np.array(ids, np.int64), "past_length": np.int64(self._length)}
         for kind, cache in (("past", self._past), ("recent", self._recent)):
             inputs |= {f"{kind}_{name}": array for name, array in cache.items()}
+        for name in self._past:
+            if name.startswith("k"):
+                inputs[f"past_{name}"] = self._past[name].transpose(0, 2, 1)
         names = ["logits", *(f"new_recent_{name}" for name in self._empty)]
         logits, *recent = self._session.run(names, {k: np.asarray(v) for k, v in inputs.items()})
         self._recent = dict(zip(self._empty, recent, strict=True))

@@ -2,7 +2,7 @@
 //
 // Keys and values of earlier tokens ("past") are passed to the graph unchanged; it returns those of the
 // last few ("recent") with the new ones, so that little is copied for each token. Once there are
-// BLOCK_TOKENS recent ones, they are appended to the past.
+// BLOCK_TOKENS recent ones, they are appended to the past. The keys of the past are transposed.
 
 const BLOCK_TOKENS = 64;
 
@@ -19,7 +19,8 @@ export class Decoder {
   clear() {
     this.ids = []; // those whose keys and values are in `past` and `recent`
     this.pastLength = 0;
-    this.past = this.names.map(() => new Float32Array()); // (heads, pastLength, headSize)
+    // Keys (heads, headSize, pastLength), values (heads, pastLength, headSize).
+    this.past = this.names.map(() => new Float32Array());
     this.recent = this.names.map(() => new Float32Array()); // (heads, ids.length - pastLength, headSize)
   }
 
@@ -43,7 +44,8 @@ export class Decoder {
     const inputs = this.idInputs(ids);
     this.names.forEach((name, at) => {
       const shape = (tokens) => [this.heads, tokens, this.headSize];
-      inputs[`past_${name}`] = { type: "float32", data: this.past[at], dims: shape(this.pastLength) };
+      const past = isKey(name) ? [this.heads, this.headSize, this.pastLength] : shape(this.pastLength);
+      inputs[`past_${name}`] = { type: "float32", data: this.past[at], dims: past };
       inputs[`recent_${name}`] = { type: "float32", data: this.recent[at], dims: shape(length) };
     });
     const outputs = await this.run(inputs);
@@ -62,39 +64,65 @@ export class Decoder {
 
   appendRecent() {
     const length = this.ids.length - this.pastLength;
-    const sizes = [this.pastLength * this.headSize, length * this.headSize];
-    this.past = this.past.map((past, at) => {
-      const joined = new Float32Array(past.length + this.recent[at].length);
-      for (let head = 0; head < this.heads; head += 1) {
-        const to = head * (sizes[0] + sizes[1]);
-        joined.set(past.subarray(head * sizes[0], (head + 1) * sizes[0]), to);
-        joined.set(this.recent[at].subarray(head * sizes[1], (head + 1) * sizes[1]), to + sizes[0]);
-      }
-      return joined;
-    });
+    this.past = this.past.map((past, at) =>
+      isKey(this.names[at])
+        ? this.appendColumns(past, this.recent[at], length)
+        : this.appendRows(past, this.recent[at], length),
+    );
     this.recent = this.names.map(() => new Float32Array());
     this.pastLength = this.ids.length;
+  }
+
+  // (heads, pastLength, headSize) and (heads, length, headSize) -> (heads, both, headSize)
+  appendRows(past, recent, length) {
+    const sizes = [this.pastLength * this.headSize, length * this.headSize];
+    const joined = new Float32Array(past.length + recent.length);
+    for (let head = 0; head < this.heads; head += 1) {
+      const to = head * (sizes[0] + sizes[1]);
+      joined.set(past.subarray(head * sizes[0], (head + 1) * sizes[0]), to);
+      joined.set(recent.subarray(head * sizes[1], (head + 1) * sizes[1]), to + sizes[0]);
+    }
+    return joined;
+  }
+
+  // (heads, headSize, pastLength) and (heads, length, headSize) -> (heads, headSize, both)
+  appendColumns(past, recent, length) {
+    const { headSize, pastLength } = this;
+    const joined = new Float32Array(past.length + recent.length);
+    for (let row = 0; row < this.heads * headSize; row += 1) {
+      const to = row * (pastLength + length);
+      joined.set(past.subarray(row * pastLength, (row + 1) * pastLength), to);
+      const from = Math.floor(row / headSize) * length * headSize + (row % headSize);
+      for (let token = 0; token < length; token += 1) joined[to + pastLength + token] = recent[from + token * headSize];
+    }
+    return joined;
   }
 
   // Keeps the keys and values of the first `length` ids only.
   truncate(length) {
     if (length >= this.ids.length) return;
-    const first = (arrays, from, to) => arrays.map((array) => this.firstTokens(array, from, to));
-    this.recent = first(this.recent, this.ids.length - this.pastLength, Math.max(0, length - this.pastLength));
+    const { headSize, heads, names } = this;
+    const kept = Math.max(0, length - this.pastLength);
+    const before = this.ids.length - this.pastLength;
+    this.recent = this.recent.map((array) => firstColumns(array, heads, before * headSize, kept * headSize));
     if (length < this.pastLength) {
-      this.past = first(this.past, this.pastLength, length);
+      const from = this.pastLength;
+      this.past = this.past.map((array, at) =>
+        isKey(names[at])
+          ? firstColumns(array, heads * headSize, from, length)
+          : firstColumns(array, heads, from * headSize, length * headSize),
+      );
       this.pastLength = length;
     }
     this.ids.length = length;
   }
+}
 
-  // (heads, from, headSize) -> (heads, to, headSize)
-  firstTokens(array, from, to) {
-    const kept = new Float32Array(this.heads * to * this.headSize);
-    for (let head = 0; head < this.heads; head += 1) {
-      const start = head * from * this.headSize;
-      kept.set(array.subarray(start, start + to * this.headSize), head * to * this.headSize);
-    }
-    return kept;
-  }
+const isKey = (name) => name.startsWith("k");
+
+// (rows, from) -> (rows, to)
+function firstColumns(array, rows, from, to) {
+  const kept = new Float32Array(rows * to);
+  for (let row = 0; row < rows; row += 1) kept.set(array.subarray(row * from, row * from + to), row * to);
+  return kept;
 }
