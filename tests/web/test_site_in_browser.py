@@ -165,6 +165,26 @@ def test_the_likeliest_next_tokens_are_listed(opened: OpenPage) -> None:
     assert " the" in [token["text"] for token in tokens]
 
 
+def test_next_tokens_are_chosen_on_the_page(opened: OpenPage) -> None:
+    page = opened.page
+    page.fill("#editor", PROMPT)
+    page.click("#show-next")
+    page.locator("#next-list:not([aria-busy]) .next-token").first.wait_for()
+    chosen = page.locator(".next-text").first.inner_text()
+    page.keyboard.press("Enter")
+    page.locator("#next-undo:enabled").wait_for()
+    assert page.input_value("#editor") == PROMPT + chosen.replace("\u2423", " ")
+    page.keyboard.press("Escape")
+    page.locator("#next-tokens").wait_for(state="hidden")
+    opened.generate()
+    page.locator(".result >> text=Show probabilities").first.click()
+    page.locator(".probabilities span").nth(3).click()
+    page.click("text=Choose another token here")
+    page.locator("#next-list:not([aria-busy]) .next-token").first.wait_for()
+    assert PROMPT.startswith(page.input_value("#editor"))
+    page.keyboard.press("Escape")
+
+
 def test_stop_ends_a_text(opened: OpenPage) -> None:
     page = opened.page
     opened.set_slider("max_new_tokens", 300)
