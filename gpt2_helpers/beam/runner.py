@@ -38,7 +38,20 @@ def make_options(arguments: Sequence[str]) -> Any:
             hint = nearest(name[2:], sorted(known))
             raise OptionError(f"unknown option {name}{hint}: neither this command nor Beam has it")
     given = [_with_underscores(argument) for argument in arguments]
-    return PipelineOptions(given, save_main_session=False)
+    options = PipelineOptions(given, save_main_session=False)
+    if _is_local(options):
+        from apache_beam.options.pipeline_options import WorkerOptions
+
+        # Worker processes print to the same terminal, by default a dozen lines each.
+        workers = options.view_as(WorkerOptions)
+        workers.default_sdk_harness_log_level = workers.default_sdk_harness_log_level or "ERROR"
+    return options
+
+
+def _is_local(options: Any) -> bool:
+    from apache_beam.options.pipeline_options import StandardOptions
+
+    return options.view_as(StandardOptions).runner in (None, *LOCAL_RUNNERS)
 
 
 def _with_underscores(argument: str) -> str:
@@ -63,10 +76,9 @@ def n_processes(options: Any) -> int:
 
     Other runners start one Python process per core by default.
     """
-    from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+    from apache_beam.options.pipeline_options import DirectOptions
 
-    runner = options.view_as(StandardOptions).runner
-    if runner not in (None, *LOCAL_RUNNERS):
+    if not _is_local(options):
         return device.cores()
     direct = options.view_as(DirectOptions)
     workers = direct.direct_num_workers
@@ -91,10 +103,8 @@ def run_pipeline(options: Any, build: Callable[[Any], Any]) -> dict[str, int]:
     """
     from apache_beam import Pipeline
     from apache_beam.metrics import MetricsFilter
-    from apache_beam.options.pipeline_options import StandardOptions
 
-    name = options.view_as(StandardOptions).runner
-    pipeline = Pipeline(_local_runner(options) if name in (None, *LOCAL_RUNNERS) else None, options)
+    pipeline = Pipeline(_local_runner(options) if _is_local(options) else None, options)
     with _short_errors():
         build(pipeline)
         result = pipeline.run()
