@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BEAM_OPTIONS = "beam_options"  # the attribute of parsed options that has Beam's own
 _TABLE_FIELDS = (
     *("table", "text_column", "order_column", "filter_column", "filter_value"),
-    *("limit", "project", "limit_gb"),
+    *("limit", "limit_gb"),
 )
 LOCAL_EXAMPLE = "--direct_num_workers=2 --direct_running_mode=multi_processing"
 
@@ -30,7 +30,7 @@ def add_beam_options(parser: Parser) -> None:
 
 
 def add_table_options(parser: Parser) -> None:
-    """Add the options for a BigQuery table as input."""
+    """Add the options for a BigQuery table as input; Beam has `--project`."""
     for name in _TABLE_FIELDS:
         parser.add_field(field_of(BigQueryConfig, name, advanced=True))
 
@@ -42,7 +42,9 @@ def table_from(options: Namespace) -> BigQueryConfig | None:
             raise OptionError(f"{given[0]} needs table, a BigQuery table to read")
         return None
     values = {name: getattr(options, name) for name in _TABLE_FIELDS if name in options}
-    return BigQueryConfig(source="own", min_length=1, **values)
+    projects = [o for o in getattr(options, BEAM_OPTIONS) if o.startswith("--project=")]
+    project = projects[-1].partition("=")[2] if projects else None
+    return BigQueryConfig(source="own", min_length=1, project=project, **values)
 
 
 def model_from(options: Namespace, output: BeamOutputConfig, beam_options: Any) -> ModelSource:

@@ -37,11 +37,15 @@ def test_a_table_needs_its_name() -> None:
     with pytest.raises(OptionError, match="text_column needs table"):
         table_from(options)
     options = beam_generate.parser().parse(
-        ["--table", "my-project.texts.titles", "--text-column", "title", "--limit", "5"]
+        [
+            *("--table", "my-project.texts.titles", "--text-column", "title", "--limit", "5"),
+            *("--project", "my-project"),
+        ]
     )
     table = table_from(options)
     assert table is not None
     assert (table.source, table.limit, table.min_length) == ("own", 5, 1)
+    assert table.project == "my-project"
 
 
 def test_the_result_is_described() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 import pytest
 
@@ -15,42 +13,30 @@ from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.remote_files import LocalCopies
 from gpt2_helpers.data.token_shards import (
     TokenIndex,
-    TokenShard,
     parse_index,
     read_token_dataset,
     shard_paths,
 )
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system.files import drain
+from sharded_tokens import write_shards
 from toy import toy_tokenizer
 
-IDS = [[1, 2, 3], [4, 5], [6]]
 
-
-def write_shards(folder: Path, n_vocab: int = 300) -> Path:
-    """An index of three shards, with ids before the second one and after the last one."""
-    shards = []
-    for number, ids in enumerate(IDS):
-        path = folder / f"texts-{number}.npy"
-        np.save(path, np.array(ids, "<u2"))
-        content = path.read_bytes()
-        crc = google_crc32c.value(content)
-        shards.append(TokenShard(path.name, len(ids), len(content), crc))
-    shards[1] = replace(shards[1], before=(7, 8))
-    index = folder / "texts.tokens"
-    index.write_text(TokenIndex(n_vocab, tuple(shards), after=(9,)).to_json(), encoding="utf-8")
-    return index
+def write(folder: Path) -> Path:
+    """Three shards, with ids before the second one and after the last one."""
+    return write_shards(folder, [[1, 2, 3], [4, 5], [6]], before_second=(7, 8), after=(9,))
 
 
 def test_the_ids_of_all_shards_are_read_in_order(tmp_path: Path) -> None:
-    index = write_shards(tmp_path)
+    index = write(tmp_path)
     ids = np.concatenate([*read_token_dataset(index, 300)])
     assert ids.tolist() == [1, 2, 3, 7, 8, 4, 5, 6, 9]
     assert parse_index(index.read_bytes(), "index").count == len(ids)
 
 
 def test_a_dataset_can_be_an_index_or_a_folder_with_one(tmp_path: Path) -> None:
-    index = write_shards(tmp_path)
+    index = write(tmp_path)
     for path in (index, tmp_path, f"{tmp_path}/*"):
         assert load_dataset(path, toy_tokenizer()).tokens.tolist() == [1, 2, 3, 7, 8, 4, 5, 6, 9]
     assert find_files(tmp_path) == [index]
@@ -58,7 +44,7 @@ def test_a_dataset_can_be_an_index_or_a_folder_with_one(tmp_path: Path) -> None:
 
 def test_an_index_at_a_url_is_read_with_its_shards(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec", reason="needs the package fsspec")
-    write_shards(tmp_path)
+    write(tmp_path)
     memory = fsspec.filesystem("memory")
     memory.put(f"{tmp_path}/", "/sharded/", recursive=True)
     try:
@@ -72,14 +58,14 @@ def test_an_index_at_a_url_is_read_with_its_shards(tmp_path: Path) -> None:
 
 
 def test_a_changed_shard_is_reported(tmp_path: Path) -> None:
-    index = write_shards(tmp_path)
+    index = write(tmp_path)
     np.save(tmp_path / "texts-1.npy", np.array([4, 6], "<u2"))
     with pytest.raises(DatasetError, match=r"checksum mismatch in .*texts-1\.npy"):
         list(read_token_dataset(index, 300))
 
 
 def test_a_missing_shard_is_reported(tmp_path: Path) -> None:
-    index = write_shards(tmp_path)
+    index = write(tmp_path)
     (tmp_path / "texts-2.npy").unlink()
     with pytest.raises(DatasetError, match=r"texts-2\.npy, a part of the dataset, cannot be read"):
         list(read_token_dataset(index, 300))
@@ -87,7 +73,7 @@ def test_a_missing_shard_is_reported(tmp_path: Path) -> None:
 
 def test_ids_of_another_vocabulary_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="another model's tokenizer"):
-        list(read_token_dataset(write_shards(tmp_path), 5))
+        list(read_token_dataset(write(tmp_path), 5))
 
 
 @pytest.mark.parametrize(
