@@ -27,9 +27,8 @@ def parser() -> Parser:
     parser = Parser(
         "beam-encode",
         "DATASET...",
-        "Tokenize a dataset on many workers into files of token ids, with an index that finetune\n"
-        "accepts instead of the text. Started again after an interruption, the command keeps\n"
-        "what is finished. Options that are not listed here are passed on to Beam.",
+        "Tokenize a dataset on many workers, into files with an index that finetune accepts. The\n"
+        "same command resumes it. Options that are not listed here are passed on to Beam.",
         (
             f"stories/ --out-path stories.tokens {LOCAL_EXAMPLE}",
             "gs://bucket/texts/*.jsonl --out-path gs://bucket/texts.tokens --runner=DataflowRunner",

@@ -45,9 +45,8 @@ def parser() -> Parser:
     parser = Parser(
         "beam-score",
         "FILE...",
-        "Measure how well a model predicts each of many texts, and with --dataset how much of\n"
-        "them is copied from training text. Started again after an interruption, the command\n"
-        "keeps what is finished. Options that are not listed here are passed on to Beam.",
+        "Measure how well a model predicts each of many texts, and with --dataset what is copied.\n"
+        "The same command resumes it. Options that are not listed here are passed on to Beam.",
         (
             f"--run-name run1 'out/texts-*.jsonl' --destination-path scores.jsonl {LOCAL_EXAMPLE}",
             "--model-name tiny titles.csv --dataset data/titles.csv --column title",
