@@ -33,7 +33,7 @@ def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
 def finish(process: subprocess.Popen[bytes]) -> None:
     """Wait for a command that must succeed."""
     if process.wait():
-        raise SystemExit(f"{process.args} failed with exit code {process.returncode}")
+        raise SystemExit(f"{process.args!r} failed with exit code {process.returncode}")
 
 
 def interrupted_job(folder: Path, arguments: list[str], shards: int) -> float:

@@ -31,8 +31,8 @@ def parser() -> Parser:
     parser = Parser(
         "beam-generate",
         "",
-        "Generate texts on many workers, into numbered files or a BigQuery table. The same command\n"
-        "resumes it, with the same texts. Options that are not listed are passed on to Beam.",
+        "Generate texts on many workers, into numbered files or a BigQuery table. The same\n"
+        "command resumes it, with the same texts. Options that are not listed go to Beam.",
         (
             "--model-name tiny --prompts prompts.txt --destination-path out/texts.jsonl --length 24"
             f" --seed 1 {LOCAL_EXAMPLE}",
