@@ -27,6 +27,7 @@ from gpt2_helpers.google.drive_backup import saved_runs
 from gpt2_helpers.session import Session, set_threads
 from gpt2_helpers.system import device
 from gpt2_helpers.training.memory import save_bytes
+from gpt2_helpers.training.workers import Workers
 from paths import GOLDEN, SUPPORT
 from toy_runs import (
     SHAPE,
@@ -393,3 +394,17 @@ def test_threads_cannot_be_set_after_the_first_computation() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         set_threads(-1)
+
+
+def test_a_worker_that_is_not_the_chief_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = Workers(tf.distribute.get_strategy())
+    workers.index = 1
+    monkeypatch.setattr("gpt2_helpers.training.run.join_workers", lambda multi_gpu: workers)
+    monkeypatch.setattr("gpt2_helpers.session.is_chief", lambda: workers.is_chief)
+    before = {path.name for path in Path().iterdir()}
+    options = {"save_every": 1, "sample_every": 1, "sample_length": 3}
+    # Google Drive is not mounted, which only the chief would notice.
+    run = Session().finetune("text.txt", *short(steps=2, backup_to_drive=True, **options))
+    assert [step.step for step in run] == [1, 2]
+    assert {path.name for path in Path().iterdir()} == before
+    assert run.notes[0].startswith("training toy")

@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,49 +160,39 @@ def run_workers(count: int, accumulate: Sequence[int], cores: int) -> list[Resul
     return [Result(**values) for values in json.loads(outputs[0].splitlines()[-1])]
 
 
-def exchanged(parameters: int, workers: int) -> float:
-    """Bytes that each worker sends per step in a ring all-reduce of fp32 gradients.
-
-    >>> exchanged(1000, 4)
-    6000.0
-    """
-    return 2 * (workers - 1) / workers * 4 * parameters
-
-
 def curves(rounds: Sequence[Sequence[Result]], cores: int) -> list[Curve]:
-    """Speed and bytes by number of workers, each with what is possible at best."""
+    """Speed, processor time and bytes by number of workers, each with what is possible at best."""
     results = [result for one in rounds for result in one]
-    speed, sent = [], []
-    for accumulate in sorted({r.accumulate for r in results if not r.lora_rank}):
-        own = [r for r in results if r.accumulate == accumulate and not r.lora_rank]
-        alone = statistics.median(r.tokens_per_second for r in own if r.workers == 1)
-        points = [
-            Point(
-                count,
-                [round(r.tokens_per_second, 1) for r in own if r.workers == count],
-                round(alone * min(count, cores), 1),
-            )
-            for count in sorted({r.workers for r in own})
-        ]
-        speed.append(Series(f"{accumulate} sequences per worker and step", points))
-    for rank in sorted({r.lora_rank for r in results}):
+    full = [result for result in results if not result.lora_rank]
+    speed, cost, sent = [], [], []
+    for accumulate in sorted({result.accumulate for result in full}):
+        own = [result for result in full if result.accumulate == accumulate]
+        alone = [result for result in own if result.workers == 1]
+        fastest = statistics.median(result.tokens_per_second for result in alone)
+        cheapest = statistics.median(result.cpu_seconds for result in alone)
+        name = f"{accumulate} {'sequence' if accumulate == 1 else 'sequences'} per step and worker"
+        speed.append(
+            _series(name, own, lambda r: r.tokens_per_second, fastest, lambda w: min(w, cores))
+        )
+        cost.append(_series(name, own, lambda r: r.cpu_seconds, cheapest, lambda w: 1))
+    for rank in sorted({result.lora_rank for result in results}):
         own = [r for r in results if r.lora_rank == rank and r.workers > 1]
-        points = [
-            Point(
-                count,
-                [round(r.sent / 1e6, 3) for r in own if r.workers == count],
-                round(exchanged(own[0].parameters, count) / 1e6, 3),
-            )
-            for count in sorted({r.workers for r in own})
-        ]
-        sent.append(Series(f"LoRA rank {rank}" if rank else "all weights", points))
+        megabytes = 4 * own[0].parameters / 1e6
+        name = f"LoRA rank {rank}" if rank else "all weights"
+        # As many bytes as a ring all-reduce of fp32 gradients needs.
+        sent.append(
+            _series(name, own, lambda r: r.sent / 1e6, megabytes, lambda w: 2 * (w - 1) / w)
+        )
+    at_best = f"of one worker times the number of workers, at most {cores} (cores)"
     return [
+        Curve("Speed", "workers", "tokens per second", f"the speed {at_best}", speed),
         Curve(
-            "Training on several workers",
+            "Processor time",
             "workers",
-            "tokens per second",
-            f"the speed of one worker times the number of workers, at most {cores} (cores)",
-            speed,
+            "seconds per 1,000 tokens",
+            "that of one worker",
+            cost,
+            lower_is_better=True,
         ),
         Curve(
             "Gradients exchanged",
@@ -213,6 +203,25 @@ def curves(rounds: Sequence[Sequence[Result]], cores: int) -> list[Curve]:
             lower_is_better=True,
         ),
     ]
+
+
+def _series(
+    name: str,
+    results: Sequence[Result],
+    value: Callable[[Result], float],
+    unit: float,
+    growth: Callable[[int], float],
+) -> Series:
+    """A line of a curve, whose limit is `unit` times the growth with the number of workers."""
+    points = [
+        Point(
+            count,
+            [round(value(result), 3) for result in results if result.workers == count],
+            round(unit * growth(count), 3),
+        )
+        for count in sorted({result.workers for result in results})
+    ]
+    return Series(name, points)
 
 
 def enter_namespace(arguments: Sequence[str]) -> None:
@@ -231,6 +240,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     parser.add_argument("--accumulate", type=int, nargs="+", default=ACCUMULATE)
+    parser.add_argument("--results", type=Path, help="read a log of results instead of measuring")
     parser.add_argument("--write", action="store_true", help="update the results and the picture")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -238,11 +248,14 @@ def main() -> None:
     if options.worker:
         work(options.accumulate)
         return
-    if not options.inside:
+    if not options.inside and not options.results:
         enter_namespace(sys.argv[1:])
     before, cores = machine(), len(os.sched_getaffinity(0))
     rounds: list[list[Result]] = []
-    for _ in range(options.rounds):
+    if options.results:
+        lines = options.results.read_text(encoding="utf-8").splitlines()
+        rounds = [[Result(**json.loads(line)) for line in lines if line.startswith("{")]]
+    for _ in range(0 if options.results else options.rounds):
         rounds.append([])
         for count in options.counts:
             rounds[-1] += run_workers(count, options.accumulate, cores)
