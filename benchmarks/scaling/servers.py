@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,8 +31,8 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{}}
 http {{
-    access_log {folder}/access.log upstream;
     log_format upstream "$upstream_addr $status $request";
+    access_log {folder}/access.log upstream;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -49,6 +49,7 @@ http {{
             proxy_pass http://servers;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
             proxy_next_upstream error timeout http_429 http_503 non_idempotent;
         }}
     }}
@@ -73,15 +74,19 @@ def nginx(addresses: Sequence[str], folder: Path) -> Iterator[str]:
     path.write_text(CONFIGURATION.format(folder=folder, servers=servers, port=port))
     with subprocess.Popen(["nginx", "-p", str(folder), "-c", str(path)]) as process:
         try:
-            while process.poll() is None:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
+            while not _accepts(port):
+                if process.poll() is not None:
+                    raise SystemExit(f"nginx exited with code {process.returncode}")
+                time.sleep(0.05)
             yield f"http://127.0.0.1:{port}/"
         finally:
             process.terminate()
+
+
+def _accepts(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @contextmanager
