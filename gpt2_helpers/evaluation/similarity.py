@@ -25,7 +25,7 @@ MAX_COMPARED = 2 * MAX_SHORT_TEXT  # characters of a normalized text compared wi
 _MARKERS = regex.compile(f"{regex.escape(START_OF_TEXT)}|{regex.escape(END_OF_TEXT)}")
 _START_PUNCTUATION = regex.compile(r"[\W_]+")
 _END_PUNCTUATION = regex.compile(r"(?r)[\W_]+")  # matches backwards
-_ENDS_WITH_LETTERS = regex.compile(r"(?s)[a-z0-9].*[a-z0-9]\Z")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def normalize(text: str) -> str:
     'why not'
     """
     text = " ".join(without_markers(text).casefold().split())
-    if _ENDS_WITH_LETTERS.match(text):
+    if text[:1] in _LETTERS and text[-1:] in _LETTERS:
         return text
     start, end = _START_PUNCTUATION.match(text), _END_PUNCTUATION.match(text)
     return text[start.end() if start else 0 : end.start() if end else None] or text

@@ -27,7 +27,6 @@ from gpt2_helpers.types import Indexes
 # those of so many.
 _TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
 _CELLS = 1 << 16  # pairs that are compared at a time, in the processor's cache
-_SIZE_BITS = 20  # of a number of trigrams
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
 _PAIRS = 1 << 16  # that are compared by long signatures at a time
 
@@ -131,7 +130,10 @@ class _Groups:
     """
 
     def __init__(self, places: Indexes, ranks: Indexes, sizes: Indexes, bounds: _Bounds) -> None:
-        order = np.argsort(ranks << _SIZE_BITS | sizes)
+        # Numbers of 16 bits are sorted several times as fast.
+        by_size = np.argsort(sizes.astype(np.uint16), kind="stable")
+        small = ranks.astype(np.uint16) if ranks.max(initial=0) < 1 << 16 else ranks
+        order = by_size[np.argsort(small[by_size], kind="stable")]
         self.places = places[order].astype(np.int32)
         self.bounds = bounds[0][order], bounds[1][order]
         self.starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gpt2_helpers.types import Indexes
 
 _MAX_TABLE = 1 << 24  # entries of a table of all trigrams; larger alphabets are searched
+_SORTED = 1 << 15  # values that are sorted at a time
+_NO_VALUE = np.iinfo(np.int32).max
 _LAST_POINT = 0x110000
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 
@@ -24,15 +26,21 @@ class Alphabet:
         self._numbers[characters] = np.arange(1, len(characters) + 1)
         self._base = len(characters) + 1
         codes = self._codes(points)
-        self._known, inverse = np.unique(codes, return_inverse=True)
+        has_table = self._base**3 <= _MAX_TABLE
+        if has_table:
+            self._known = np.flatnonzero(np.bincount(codes, minlength=self._base**3))
+            inverse = np.zeros(self._base**3, np.int64)
+            inverse[self._known] = np.arange(len(self._known))
+            inverse = inverse[codes]
+        else:
+            self._known, inverse = np.unique(codes, return_inverse=True)
         self.count = len(self._known)
-        once = np.sort(inverse << 32 | rows)
-        once = once[np.diff(once, prepend=-1) != 0]
-        frequencies = np.bincount(once >> 32, minlength=self.count)
+        _, once = distinct_in_rows(rows, inverse, len(texts))
+        frequencies = np.bincount(once, minlength=self.count)
         self._ranks = np.empty(self.count, np.int32)
         self._ranks[np.argsort(frequencies, kind="stable")] = np.arange(self.count)
         self._table: NDArray[np.int32] | None = None
-        if self._base**3 <= _MAX_TABLE:
+        if has_table:
             self._table = np.full(self._base**3, -1, np.int32)
             self._table[self._known] = self._ranks
 
@@ -65,9 +73,7 @@ class Alphabet:
                 hashes = (hashes * _HASH) ^ row
             hashes = (hashes * _HASH) >> np.uint64(34)
             ranks[unknown] = np.int64(1 << 30) + hashes.astype(np.int64)
-        keys = np.sort((rows << 32) | ranks)
-        keys = keys[np.diff(keys, prepend=-1) != 0]
-        return TrigramSets(keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32), len(texts))
+        return TrigramSets(*distinct_in_rows(rows, ranks, len(texts)), len(texts))
 
 
 class TrigramSets:
@@ -120,6 +126,47 @@ class TrigramSets:
             own = np.where(word == number, bits, np.uint64(0))
             found[number, filled] = np.bitwise_or.reduceat(own, starts)
         return found
+
+
+def distinct_in_rows(
+    rows: Indexes, values: Indexes, count: int
+) -> tuple[Indexes, NDArray[np.int32]]:
+    """Sort the values of each row, and leave out those that occur again in it.
+
+    Args:
+        rows: The row of each value, in order.
+        values: Numbers from 0 to 2**31 - 2.
+        count: Number of rows.
+
+    Returns:
+        The rows and the values that are left.
+
+    >>> rows, values = distinct_in_rows(np.array([0, 0, 0, 2]), np.array([7, 5, 7, 7]), 3)
+    >>> rows.tolist(), values.tolist()
+    ([0, 0, 2], [5, 7, 7])
+    """
+    sizes = np.bincount(rows, minlength=count)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    found: list[tuple[Indexes, NDArray[np.int32]]] = []
+    first = 0
+    while first < count:
+        # Short rows are sorted as rows of a matrix, several times as fast as all together.
+        last = max(first + 1, int(ends.searchsorted(starts[first] + _SORTED, side="right")))
+        own, width = sizes[first:last], int(sizes[first:last].max(initial=0))
+        part = slice(int(starts[first]), int(ends[last - 1]))
+        matrix = np.full((last - first, width), _NO_VALUE, np.int32)
+        column = np.arange(part.start, part.stop) - np.repeat(starts[first:last], own)
+        matrix[rows[part] - first, column] = values[part]
+        matrix.sort(axis=1)
+        kept = matrix != _NO_VALUE
+        kept[:, 1:] &= matrix[:, 1:] != matrix[:, :-1]
+        found.append((np.repeat(np.arange(first, last), kept.sum(axis=1)), matrix[kept]))
+        first = last
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+    left = zip(*found, strict=True)
+    return np.concatenate(next(left)), np.concatenate(next(left))
 
 
 def _windows(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from gpt2_helpers.evaluation.trigram_sets import Alphabet, ranges
+from gpt2_helpers.evaluation import trigram_sets
+from gpt2_helpers.evaluation.trigram_sets import Alphabet, distinct_in_rows, ranges
 
 
 def test_trigrams_are_ranked_from_the_rarest() -> None:
@@ -40,3 +42,18 @@ def test_signatures_differ_in_at_most_as_many_bits_as_the_sets() -> None:
 
 def test_ranges_follow_each_other() -> None:
     assert ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
+
+
+def test_values_are_sorted_within_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    rows = np.sort(random.integers(0, 50, 900))
+    rows = rows[rows != 7]  # an empty row
+    values = random.integers(0, 30, len(rows))
+    expected = sorted(set(zip(rows.tolist(), values.tolist(), strict=True)))
+    for size in (1, 40, 10**6):
+        monkeypatch.setattr(trigram_sets, "_SORTED", size)
+        found = distinct_in_rows(rows, values, 52)
+        assert list(zip(*(side.tolist() for side in found), strict=True)) == expected
+    empty = np.empty(0, np.int64)
+    assert [side.tolist() for side in distinct_in_rows(empty, empty, 0)] == [[], []]
+    assert [side.tolist() for side in distinct_in_rows(empty, empty, 3)] == [[], []]
