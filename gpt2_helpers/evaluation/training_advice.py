@@ -33,7 +33,8 @@ def training_advice(
     validation = [pair for pair in record.validation_losses if first < pair[0] <= last]
     if len(validation) >= 2:
         is_last = len(validation) == len(record.validation_losses)
-        return _validation_advice(losses, validation, is_last, epochs)
+        has_dropout = bool(record.parameters.get("dropout"))
+        return _validation_advice(losses, validation, is_last, epochs, has_dropout)
     if is_memorizing:
         return []
     if epochs is not None and epochs < 1:
@@ -67,7 +68,11 @@ def _training_loss_advice(losses: Losses) -> list[str]:
 
 
 def _validation_advice(
-    losses: Losses, validation: Losses, is_last: bool, epochs: float | None
+    losses: Losses,
+    validation: Losses,
+    is_last: bool,
+    epochs: float | None,
+    has_dropout: bool,
 ) -> list[str]:
     """Return what the validation losses recommend. `is_last`: no later one was recorded."""
     last_step, last_loss = validation[-1]
@@ -94,9 +99,10 @@ def _validation_advice(
         )
         return [still_falling] if is_last else []
     if has_gap:
+        remedy = "use more text" if has_dropout else "use more text or dropout=0.1"
         return [
             f"{_capitalize(gap_text)}, which has stopped falling: more steps would only increase "
-            "memorization; use more text or dropout=0.1."
+            f"memorization; {remedy}."
         ]
     return [_first_epoch(epochs)] if epochs is not None and epochs < 1 else []
 

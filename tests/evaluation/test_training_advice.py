@@ -55,3 +55,14 @@ def test_losses_on_an_earlier_dataset_do_not_count() -> None:
 
 def test_a_memorizing_run_is_not_trained_longer() -> None:
     assert training_advice(RunRecord(losses=noisy(5, 3, 100)), 0.5, is_memorizing=True) == []
+
+
+@pytest.mark.parametrize(("dropout", "remedy"), [(0.0, "text or dropout=0.1."), (0.1, "text.")])
+def test_dropout_is_recommended_to_runs_without_it(dropout: float, remedy: str) -> None:
+    record = RunRecord(
+        losses=noisy(1, 1, 40),
+        validation_losses=[(20, 2.0), (40, 2.0)],
+        parameters={"dropout": dropout},
+    )
+    (line,) = training_advice(record, epochs=3)
+    assert line.endswith(f"more steps would only increase memorization; use more {remedy}")
