@@ -29,6 +29,13 @@ from gpt2_helpers.types import DatasetPath
 _Value = TypeVar("_Value")
 
 
+def _fresh(url: str) -> tuple[Any, str]:
+    """`open_url` without cached listings, which lack the files that other workers have written."""
+    files, name = open_url(url)
+    files.invalidate_cache()
+    return files, name
+
+
 def join(folder: str, name: str) -> str:
     """The path or URL of a file in a folder.
 
@@ -59,7 +66,7 @@ def open_read(path: str) -> Iterator[IO[bytes]]:
         with open(path, "rb") as file:
             yield file
         return
-    files, name = open_url(path)
+    files, name = _fresh(path)
     with files.open(name, "rb") as file:
         yield file
 
@@ -71,7 +78,7 @@ def file_size(path: str) -> int | None:
             return Path(path).stat().st_size
         except FileNotFoundError:
             return None
-    files, name = open_url(path)
+    files, name = _fresh(path)
     try:
         return int(files.info(name)["size"])
     except FileNotFoundError:
@@ -135,7 +142,7 @@ def delete(path: str) -> None:
     if not is_url(path):
         Path(path).unlink(missing_ok=True)
         return
-    files, name = open_url(path)
+    files, name = _fresh(path)
     if files.exists(name):
         files.rm_file(name)
 

@@ -26,6 +26,7 @@ from gpt2_helpers.beam.shards import Record, ShardSet, fingerprint
 from gpt2_helpers.beam.storage import join, read_file, split_name
 from gpt2_helpers.beam.text_inputs import TextInput
 from gpt2_helpers.beam.text_outputs import SUFFIXES, write_rows
+from gpt2_helpers.data.token_shards import is_file_name
 from gpt2_helpers.errors import DatasetError, brief
 
 _FORMAT, _VERSION = "gpt2-helpers texts", 1
@@ -193,7 +194,7 @@ def _parse(content: bytes, path: str) -> dict[str, Any]:
         if index["format"] != _FORMAT or index["version"] != _VERSION:
             raise ValueError(f"{brief(index['format'])}, version {brief(index['version'])}")
         for name in _names(index):
-            if name != PurePosixPath(name).name or "\\" in name:
+            if not is_file_name(name):
                 raise ValueError(f"it names {brief(name)!r}, which is not next to it")
         return index
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -21,6 +21,7 @@ from gpt2_helpers.data.formats import INDEX_SUFFIX
 from gpt2_helpers.data.token_files import check_ids, read_npy, read_tokens
 from gpt2_helpers.data.tokenize import token_dtype
 from gpt2_helpers.errors import DatasetError, brief
+from gpt2_helpers.system.paths import MAX_NAME_BYTES
 from gpt2_helpers.types import AnyIds
 
 _FORMAT, _VERSION = "gpt2-helpers tokens", 1
@@ -120,10 +121,22 @@ def parse_index(content: bytes, name: str) -> TokenIndex:
             f"{name} is not an index of token files ({brief(error)}): {_ADVICE}"
         ) from None
     for shard in shards:
-        file = shard.file
-        if not isinstance(file, str) or file != Path(file).name or "\\" in file or "\0" in file:
-            raise DatasetError(f"{name} names the file {brief(file)!r}, which is not next to it")
+        if not is_file_name(shard.file):
+            raise DatasetError(
+                f"{name} names the file {brief(shard.file)!r}, which is not next to it: {_ADVICE}"
+            )
     return index
+
+
+def is_file_name(name: object) -> bool:
+    """Whether an index may name this file: without a folder, and valid on all systems.
+
+    >>> is_file_name("texts-00000-of-00002.npy"), is_file_name("../a.npy"), is_file_name("..")
+    (True, False, False)
+    """
+    if not isinstance(name, str) or not name.isprintable() or name in ("", ".", ".."):
+        return False
+    return not {"/", "\\", ":"} & {*name} and len(name.encode()) <= MAX_NAME_BYTES
 
 
 def read_index(path: Path) -> TokenIndex:

@@ -84,6 +84,11 @@ def test_ids_of_another_vocabulary_are_reported(tmp_path: Path) -> None:
         ({"shards": 3}, "is not an index"),
         ({"after": [-1]}, "negative"),
         ({"shards": [{"file": "../a", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next"),
+        ({"shards": [{"file": "..", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next"),
+        (
+            {"shards": [{"file": "\ud800", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]},
+            "next",
+        ),
         ({"shards": [{"file": 5, "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next to"),
     ],
 )

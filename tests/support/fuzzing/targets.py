@@ -24,6 +24,7 @@ from gpt2_helpers.data.formats import has_records
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.data.token_files import read_tokens
+from gpt2_helpers.data.token_shards import TokenIndex, read_token_dataset
 from gpt2_helpers.errors import CheckpointError, Gpt2Error, printable
 from gpt2_helpers.exchange import config_json as exchange_config
 from gpt2_helpers.exchange.weights import SafetensorsWeights, save_weights
@@ -48,6 +49,11 @@ def npz(data: bytes) -> None:
 
 def npy(data: bytes) -> None:
     _consume(read_tokens(_file("ids.npy", data), 300))
+
+
+def token_index(data: bytes) -> None:
+    _file("texts-0.npy", b"")
+    _consume(read_token_dataset(_file("texts.tokens", data), 300))
 
 
 def table(data: bytes) -> None:
@@ -144,7 +150,7 @@ def record(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     function.__name__: function
     for function in (
-        *(npz, npy, table, text, json_lines, json_list, parquet, gzipped, zstd),
+        *(npz, npy, token_index, table, text, json_lines, json_list, parquet, gzipped, zstd),
         *(hparams, tokenizer, tar, index, record, config_json, safetensors),
     )
 }
@@ -183,6 +189,9 @@ def seeds(target: str, folder: Path) -> None:
         np.savez(source / "a.npz", np.arange(50, dtype=np.uint16), np.arange(9))
     elif target == "npy":
         np.save(source / "a.npy", np.arange(50, dtype=np.int64))
+    elif target == "token_index":
+        index = TokenIndex(300, (), after=(1, 2), notes=("read as text",))
+        (source / "a.tokens").write_text(index.to_json())
     elif target == "table":
         (source / "a.csv").write_text('title\n"What, is ""best""?"\nHow\tso\n')
     elif target == "text":
