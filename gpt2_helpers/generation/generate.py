@@ -125,11 +125,7 @@ def stream(
                 stacklevel=3,
             )
     Processors(config, tokenizer, [])  # reports invalid options before the model is compiled
-    if selection is not None and config.best_of:
-        raise OptionError(
-            f"best_of={config.best_of} cannot be combined with unique or novel_against: use one of "
-            "them"
-        )
+    _check_selection(config, selection)
     numbered = dict(zip(range(len(prompts)) if numbers is None else numbers, encoded, strict=True))
     waiting = _Queue(numbered, config, first, logprobs, selection)
     chosen = {number: BestOf(config, number * config.nsamples) for number in numbered}
@@ -206,6 +202,14 @@ class _Queue:
         seed = seed_of_try(self.seed, tries)
         return Sequence(
             *(index, prompt.text, prompt.ids, own, seed, index), top_logprobs=self._top_logprobs
+        )
+
+
+def _check_selection(config: SamplingConfig, selection: Selection | None) -> None:
+    if selection is not None and config.best_of:
+        raise OptionError(
+            f"best_of={config.best_of} cannot be combined with unique or novel_against: use one of "
+            "them"
         )
 
 
