@@ -31,7 +31,7 @@ def generate(
     names = NoveltyConfig.__dataclass_fields__.keys() & options.keys()
     novelty = NoveltyConfig(**{name: options.pop(name) for name in names})
     # Few tokens and a low temperature, so that many texts are equal.
-    defaults = {"length": 6, "temperature": 0.4, "nsamples": 10, "seed": 1}
+    defaults = {"length": 6, "temperature": 0.3, "nsamples": 10, "seed": 1}
     sampling = SamplingConfig(batch_size=batch_size, **{**defaults, **options})
     report = ignore if messages is None else messages.append
     texts = NovelGeneration(session, novelty, report)
