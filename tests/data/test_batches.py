@@ -49,6 +49,12 @@ def test_seeds_and_steps_give_different_windows() -> None:
     assert len(starts) == 200
 
 
+def test_a_worker_gets_its_part_of_the_windows_of_all() -> None:
+    tokens, own = np.arange(1000), np.array([4, 5, 0])
+    windows = random_windows(tokens, 7, 1, 6, 5)
+    np.testing.assert_array_equal(random_windows(tokens, 7, 1, 6, 5, own), windows[own])
+
+
 def test_the_windows_of_a_step_do_not_depend_on_earlier_steps() -> None:
     """Nor on NumPy's global random state."""
     tokens = np.arange(1000)

@@ -22,6 +22,7 @@ from gpt2_helpers.data.dataset import (
     Dataset,
     iter_load,
     load_dataset,
+    sample_tokens,
     train_validation_split,
 )
 from gpt2_helpers.data.vocabulary_fit import POOR_FIT
@@ -480,3 +481,12 @@ def test_random_bytes_raise_only_our_errors(tmp_path: Path) -> None:
             except Gpt2Error as error:
                 message = str(error)
             assert "\n" not in message
+
+
+def test_datasets_are_told_apart_by_some_of_their_tokens() -> None:
+    tokens = np.arange(300_000, dtype=np.int32)
+    first = sample_tokens(Dataset(tokens, 1, 0))
+    assert first == sample_tokens(Dataset(tokens.astype(np.int64), 2, 5))
+    assert first != sample_tokens(Dataset(tokens[:-1], 1, 0))
+    assert first != sample_tokens(Dataset(np.append(tokens[:-1], 7), 1, 0))
+    assert sample_tokens(Dataset(tokens[:2], 1, 0)) != sample_tokens(Dataset(tokens[1:3], 1, 0))

@@ -118,6 +118,8 @@ def test_a_batch_depends_only_on_seed_and_step() -> None:
     again = DocumentWindows(find_documents(stream(texts, []), END), 7)
     for step in (5, 0, 10**12):
         np.testing.assert_array_equal(windows.batch(4, step, 3), again.batch(4, step, 3))
+    own = np.array([2, 7])  # of one of several workers
+    np.testing.assert_array_equal(windows.batch(4, 3, 9, own), windows.batch(4, 3, 9)[own])
     assert not np.array_equal(windows.batch(4, 0, 20), windows.batch(5, 0, 20))
     assert not np.array_equal(windows.batch(4, 0, 20), windows.batch(4, 1, 20))
 

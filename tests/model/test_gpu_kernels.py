@@ -54,7 +54,7 @@ class Documents:
     tokens, tokens_per_window = TOKENS, float(SHAPE.n_ctx)
     shape = (3, SHAPE.n_ctx)
 
-    def batch(self, seed: int, step: int, count: int) -> np.ndarray:
+    def batch(self, seed: int, step: int, count: int, numbers: Any = None) -> np.ndarray:
         raise NotImplementedError
 
     def validation(self, max_windows: int) -> list[np.ndarray]:
