@@ -98,7 +98,7 @@ def result_line(run: FinetuneRun) -> str:
     """How a finetuning run ended, its folder and its step, as one line."""
     result = "interrupted and saved" if run.interrupted else "saved"
     if not run.workers.is_chief:
-        return f"{result} by the chief: step {run.trainer.step}"
+        return f"{result} by the chief: step {run.saved_step}"
     return f"{result}: {run.folder.path}, step {run.folder.read().step}"
 
 

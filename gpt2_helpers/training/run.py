@@ -255,6 +255,11 @@ class FinetuneRun:
             for callback in self._active_callbacks:
                 callback.on_end()
 
+    @property
+    def saved_step(self) -> int | None:
+        """The newest saved step; None if nothing was saved yet."""
+        return self._checkpointer.saved_step
+
     def _moment(self) -> str:
         return f"after step {self.trainer.step} ({self._checkpointer.last_saved()})"
 
