@@ -103,7 +103,8 @@ def _blocks(
             for block in group_pieces(read_pieces(file, config, report), longest_text):
                 yield block
                 yield CopyProgress(report.bytes_read, total)
-    notes += map(copies.shown, report.notes())
+    if data.describes_reading:
+        notes += map(copies.shown, report.notes())
 
 
 def group_pieces(pieces: Iterator[Piece], longest_text: int) -> Iterator[TextBlock]:

@@ -54,15 +54,19 @@ class TrainingData:
         datasets: Pairs of a dataset and the column of its records, or None.
         encoding: Name of the encoding of text files. Default: detected.
         notes: Sentences about training text that is left out.
+        describes_reading: Whether a report says how the files were read. Default: True.
     """
 
     datasets: Sequence[tuple[DatasetPath, str | None]]
     encoding: str | None = None
     notes: Sequence[str] = field(default=())
+    describes_reading: bool = True
 
     @classmethod
     def of_run(cls, folder: RunFolder) -> TrainingData:
         """All datasets that a run was trained on, as recorded in its run.json.
+
+        How they were read was said in training.
 
         Raises:
             DatasetError: If the dataset is not recorded, no longer exists, contains no text, or has
@@ -91,7 +95,8 @@ class TrainingData:
                 notes.append(
                     f"copies of {dataset}, an earlier dataset, are not found: it is missing"
                 )
-        return cls(found, record.parameters.get("encoding"), notes)
+        encoding = record.parameters.get("encoding")
+        return cls(found, encoding, notes, describes_reading=False)
 
 
 def text_files(path: DatasetPath, config: DatasetConfig, notes: list[str]) -> list[Path]:

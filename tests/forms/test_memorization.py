@@ -52,6 +52,7 @@ def test_copies_and_near_copies_are_counted_and_shown(page: list[Any], session: 
     assert re.search(r"Copies: the same words\s+1\s+33%", read)
     assert texts[1] in read
     assert TITLES[0] in read
+    assert "read as the header" not in read, "it was said in training"
     assert "<b>" not in markup(page[-1]).lower(), "generated text must be escaped"
 
 
