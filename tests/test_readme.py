@@ -20,6 +20,8 @@ PAGES = (
     "docs/evaluation.md",
     "docs/exchange.md",
     "docs/from-gpt-2-simple.md",
+    "docs/generating.md",
+    "docs/scaling.md",
     "docs/training.md",
     "docs/web-app.md",
     "deploy/README.md",

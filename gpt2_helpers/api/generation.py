@@ -97,7 +97,7 @@ def generate(
 
     Returns:
         The texts in the order of their prompts if `return_as_list` is set, else None. With `unique`
-        or `novel_against` they are fewer, and a note says so, if no try was new for some.
+        or `novel_against` there may be fewer texts; a note says so.
 
     Raises:
         OptionError: If an option is invalid or the file can't be written.

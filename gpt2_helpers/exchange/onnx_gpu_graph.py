@@ -3,10 +3,10 @@
 It differs from that of `onnx_graph` in two ways:
 
 - There is one segment of keys and values, `recent_k_0` (H, R, D) and so on, of which only the first
-  `past_length` tokens are used. So the outputs of a call are the inputs of the next one as they
-  are, also if the text was shortened. A GPU copies them in no time.
-- 8-bit matrices are converted to fp32 on the GPU, since WebGPU has no integer products. Their input
-  is not rounded.
+  `past_length` tokens are used. So the outputs of a call are the inputs of the next one
+  without a change, even if the text was shortened. The used part is copied on the GPU.
+- 8-bit matrices are converted to fp32 on the GPU, since the runtime has no integer products for
+  WebGPU. Their input is not rounded.
 """
 
 from __future__ import annotations

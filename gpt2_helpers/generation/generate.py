@@ -113,17 +113,7 @@ def stream(
     """
     model = decoders.model
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-    before, after = config.prompt_prefix or "", config.prompt_suffix or ""
-    encoded = [encode_prompt(tokenizer, prompt, before, after) for prompt in prompts]
-    for prompt in encoded:
-        check_prompt_fits(prompt.ids[prompt.hidden :], config.length)
-        if len(prompt.ids) > model.config.n_ctx:
-            count = len(prompt.ids) if after else len(prompt.ids) - prompt.hidden
-            warnings.warn(
-                f"the prefix has {count} tokens, more than the model's context of "
-                f"{model.config.n_ctx}: only its last part is used",
-                stacklevel=3,
-            )
+    encoded = _encode_prompts(tokenizer, prompts, config, model.config.n_ctx)
     Processors(config, tokenizer, [])  # reports invalid options before the model is compiled
     _check_selection(config, selection)
     numbered = dict(zip(range(len(prompts)) if numbers is None else numbers, encoded, strict=True))
@@ -158,6 +148,24 @@ def stream(
                     yield chunk
     finally:
         batch.close()
+
+
+def _encode_prompts(
+    tokenizer: Tokenizer, prompts: abc.Sequence[str], config: SamplingConfig, n_ctx: int
+) -> list[EncodedPrompt]:
+    """Encode the prompts of a call; warns of prompts that are longer than the context."""
+    before, after = config.prompt_prefix or "", config.prompt_suffix or ""
+    encoded = [encode_prompt(tokenizer, prompt, before, after) for prompt in prompts]
+    for prompt in encoded:
+        check_prompt_fits(prompt.ids[prompt.hidden :], config.length)
+        if len(prompt.ids) > n_ctx:
+            count = len(prompt.ids) if after else len(prompt.ids) - prompt.hidden
+            warnings.warn(
+                f"the prefix has {count} tokens, more than the model's context of {n_ctx}: only "
+                "its last part is used",
+                stacklevel=4,  # the caller of `stream`'s consumer
+            )
+    return encoded
 
 
 class _Queue:

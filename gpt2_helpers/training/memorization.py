@@ -36,7 +36,7 @@ class MemorizationMonitor:
         training: Token ids of the training data.
         validation: Token ids of the validation data.
         has_documents: Whether the data consists of documents that are as short as samples.
-        prompt: What samples continue. Defaults to None: each a random token or prompt of the data.
+        prompt: What samples continue. Defaults to None: random prompts, see `SampleWriter`.
     """
 
     def __init__(

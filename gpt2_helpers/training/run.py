@@ -121,12 +121,29 @@ class FinetuneRun:
         if self.workers.cluster:  # whose scheduler starts the same command again
             steps = initial.remaining_steps(self.config.steps)
             self.config = dataclasses.replace(self.config, steps=steps)
+        data = self._load_data(dataset, data, initial)
+        precision = device.choose_precision(self.config.precision)
+        self._require_same_options(initial, precision)
+        self._build_trainer(initial, precision)
+        if initial.saved:
+            self._resume(initial.saved, initial.same_variables)
+        self._add_callbacks(initial)
+        self._update_record(dataset, data, initial)
+        name = self.record.base_model or initial.folder.name
+        self.notes.append(model_note(self.trainer, name, precision))
+        self.notes += data_notes(
+            self.trainer, self.tokenizer, self.dataset, self.validation, self._has_prompts
+        )
+
+    def _load_data(
+        self, dataset: DatasetPath, data: DatasetConfig, initial: InitialWeights
+    ) -> DatasetConfig:
+        """Read the data and choose its windows. Returns how it was read."""
         if self.record.legacy_tokens:  # a run keeps the token format that it started with
             data = dataclasses.replace(data, legacy_tokens=True)
         self.dataset, self.validation = load_training_data(
             dataset, self.tokenizer, self.config, self.run_config, data
         )
-
         start = self.tokenizer.decode(self.dataset.tokens[:_START_TOKENS])
         self._is_table = starts_with_marker(start)
         self._has_prompts = has_prompts(self.dataset.tokens, self.tokenizer)
@@ -138,8 +155,9 @@ class FinetuneRun:
             data.legacy_tokens,
             self._has_prompts,
         )
-        precision = device.choose_precision(self.config.precision)
-        self._require_same_options(initial, precision)
+        return data
+
+    def _build_trainer(self, initial: InitialWeights, precision: str) -> None:
         with explain_out_of_memory(
             lambda: f"while the model was built: {ways_to_save_memory(self.config)}"
         ):
@@ -151,8 +169,9 @@ class FinetuneRun:
         self.notes += initial.notes
         self.model.decoding_precision = device.choose_decoding_precision(self.config.precision)
         self.decoders = DecoderPool(self.model)
-        if initial.saved:
-            self._resume(initial.saved, initial.same_variables)
+
+    def _add_callbacks(self, initial: InitialWeights) -> None:
+        """Create what saves, samples and watches the run while it trains."""
         self._checkpointer = Checkpointer(
             self.folder,
             self.trainer,
@@ -183,12 +202,6 @@ class FinetuneRun:
             )
         self.callbacks: list[Callback] = [LossHistory(self.record), ModelCard(self.record)]
         self._active_callbacks: list[Callback] = []
-        self._update_record(dataset, data, initial)
-        name = self.record.base_model or initial.folder.name
-        self.notes.append(model_note(self.trainer, name, precision))
-        self.notes += data_notes(
-            self.trainer, self.tokenizer, self.dataset, self.validation, self._has_prompts
-        )
 
     def _require_same_options(self, initial: InitialWeights, precision: str) -> None:
         """Check that all workers are about to train the same model on the same data."""
@@ -292,7 +305,7 @@ class FinetuneRun:
             return progress
         if self.workers.is_chief and (note := self._memorization.update(progress)):
             self.notes.append(note)
-        self.record.memorized_from = self.workers.chiefs(self.record.memorized_from)
+        self.record.memorized_from = self.workers.from_chief(self.record.memorized_from)
         patience = max(1, self.config.early_stopping_patience)
         if self.config.stops_at_memorization and self._memorization.n_evaluations >= patience:
             self.trainer.stop_early()

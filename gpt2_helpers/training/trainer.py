@@ -115,7 +115,7 @@ class Trainer:
             self._validation = source.validation(MAX_VALIDATION_WINDOWS)
         self.step = 0
         seed = secrets.randbits(63) if config.seed is None else config.seed
-        self.seed = self.workers.chiefs(seed)
+        self.seed = self.workers.from_chief(seed)
         self._schedule_range = (0, max(0, config.steps))  # first and last step
         self._average = (0.0, 0.0)  # sum of the decayed losses, sum of their weights
         self._best_loss = math.inf

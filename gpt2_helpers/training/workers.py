@@ -44,7 +44,7 @@ class Workers:
         local_devices: Number of devices of this worker that train.
 
     workers = Workers(strategy, read_cluster())
-    seed = workers.chiefs(random_seed)
+    seed = workers.from_chief(random_seed)
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, cluster: Cluster | None = None) -> None:
@@ -102,8 +102,8 @@ class Workers:
         """Wait until all workers have called this."""
         self.any(False)
 
-    def chiefs(self, value: int) -> int:
-        """The chief's value, between 0 and 2**63 - 1."""
+    def from_chief(self, value: int) -> int:
+        """The value that the chief passed, between 0 and 2**63 - 1."""
         return int(self.sum(np.int64(value if self.is_chief else 0)))
 
     def gather(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -126,8 +126,8 @@ class Workers:
             return
         for variable in variables:
             own = tf.cast(variable, tf.float32).numpy()
-            chiefs = self.sum(own if self.is_chief else np.zeros_like(own))
-            variable.assign(tf.cast(chiefs, variable.dtype))
+            value = self.sum(own if self.is_chief else np.zeros_like(own))
+            variable.assign(tf.cast(value, variable.dtype))
 
     def require_same(self, values: Mapping[str, object]) -> None:
         """Check that all workers have equal values.
@@ -142,13 +142,13 @@ class Workers:
         if self.cluster is None:
             return
         digests = np.array([_digest(value) for value in values.values()])
-        everyones = self.gather(digests)
+        gathered = self.gather(digests)
         for column, name in enumerate(values):
-            different = np.flatnonzero(everyones[:, column] != everyones[0, column])
+            different = np.flatnonzero(gathered[:, column] != gathered[0, column])
             if len(different):
                 pair = (0, int(different[0]))
                 found = [
-                    f"{self.cluster.names[worker]}: {everyones[worker, column]:,}"
+                    f"{self.cluster.names[worker]}: {gathered[worker, column]:,}"
                     if type(values[name]) is int
                     else self.cluster.names[worker]
                     for worker in pair
@@ -163,7 +163,7 @@ class Workers:
         """Raise TensorFlow's errors after the end of another worker as WorkerLostError.
 
         Args:
-            moment: Called then; when it happened, such as "at step 5".
+            moment: Called if a worker is lost. Returns when that was, such as "after step 5".
 
         Raises:
             WorkerLostError: Another worker ended or can't be reached.

@@ -57,7 +57,7 @@ def test_a_process_alone_agrees_with_itself() -> None:
     workers = Workers(tf.distribute.get_strategy())
     assert workers.is_chief
     assert workers.share(3, 2) is None
-    assert workers.chiefs(7) == 7
+    assert workers.from_chief(7) == 7
     assert workers.any(True)
     assert not workers.any(False)
     workers.require_same({"the step": 1})
@@ -74,7 +74,7 @@ def test_the_shares_of_the_workers_are_all_windows_of_a_step() -> None:
 
 def test_workers_use_what_the_chief_has() -> None:
     seeds = [2**63 - 1, 5, 6]
-    assert on_all(lambda workers: workers.chiefs(seeds[workers.index])) == [2**63 - 1] * 3
+    assert on_all(lambda workers: workers.from_chief(seeds[workers.index])) == [2**63 - 1] * 3
     assert on_all(lambda workers: workers.any(workers.index == 2)) == [True] * 3
     gathered = on_all(lambda workers: workers.gather(np.array([workers.index, 5])).tolist())
     assert gathered == [[[0, 5], [1, 5], [2, 5]]] * 3

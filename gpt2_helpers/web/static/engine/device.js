@@ -1,8 +1,8 @@
 // Chooses what computes the model: "webgpu" or "wasm".
 
 // `builds` are those of the runtime in site.json. `wanted` is a reader's choice, or null. `gpu` is
-// navigator.gpu, which browsers without WebGPU lack. A GPU that is computed in software is slower than
-// WebAssembly, and is used only if it is wanted.
+// navigator.gpu, which browsers without WebGPU lack. A GPU that is emulated in software is slower than
+// WebAssembly, and is used only if the reader chose it.
 export async function chooseDevice(builds, wanted, gpu) {
   if (wanted === "wasm" || !builds.webgpu || !gpu) return "wasm";
   const adapter = await gpu.requestAdapter().catch(() => null);
