@@ -24,7 +24,8 @@ from gpt2_helpers.config import PRETRAINED_CONFIGS, ModelConfig
 PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
 BEGIN, END = "<!-- times: made by deploy/training_cost.py -->", "<!-- end of times -->"
 
-TOKENS_PER_BYTE = 0.25  # of English text with GPT-2's vocabulary
+# With GPT-2's vocabulary: the 338,025 tokens in 1.1 MB of English of docs/benchmarks.md.
+TOKENS_PER_BYTE = 0.3
 # nanoGPT's published training of 124M: 600,000 steps of 491,520 tokens in 4 days on 8 A100, which
 # is 29% of their peak. Other GPUs and models are assumed to reach the same.
 UTILIZATION = 0.29
@@ -65,7 +66,7 @@ def flops_per_token(model: ModelConfig) -> int:
     """Floating-point operations of a training step per token, forward and backward.
 
     >>> flops_per_token(ModelConfig())
-    859883520
+    859885056
     """
     return 6 * model.n_parameters + 12 * model.n_layer * model.n_embd * model.n_ctx
 
@@ -74,7 +75,7 @@ def training_hours(model: ModelConfig, gigabytes: float, gpu: Gpu, gpus: int = 1
     """Hours for one epoch over a text of that size.
 
     >>> round(training_hours(ModelConfig(), 1, GPUS[2]), 2)
-    0.66
+    0.79
     """
     tokens = gigabytes * 1e9 * TOKENS_PER_BYTE
     return tokens * flops_per_token(model) / (gpus * gpu.teraflops * 1e12 * UTILIZATION) / 3600

@@ -232,8 +232,8 @@ def test_the_page_has_the_current_training_times() -> None:
 def test_training_hours_and_exchanged_bytes() -> None:
     gpu = training_cost.Gpu("GPU", teraflops=100, dollars=1.0, gigabytes=16)
     model = ModelConfig()
-    # 250 million tokens of 0.86 GFLOPs each, at 29% of 100 TFLOP/s.
-    hours = 0.25e9 * training_cost.flops_per_token(model) / 29e12 / 3600
+    # 300 million tokens of 0.86 GFLOPs each, at 29% of 100 TFLOP/s.
+    hours = 0.3e9 * training_cost.flops_per_token(model) / 29e12 / 3600
     assert training_cost.training_hours(model, 1, gpu) == pytest.approx(hours)
     assert training_cost.training_hours(model, 2, gpu, gpus=4) == pytest.approx(hours / 2)
     # Each of two workers sends half of the gradients twice; of many, all of them twice.

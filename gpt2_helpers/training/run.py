@@ -149,11 +149,7 @@ class FinetuneRun:
         self._has_prompts = has_prompts(self.dataset.tokens, self.tokenizer)
         recorded = self.record.windows or STREAM if initial.saved else None
         self.record.windows = choose_windows(
-            self.config.windows,
-            recorded,
-            self._is_table,
-            data.legacy_tokens,
-            self._has_prompts,
+            self.config.windows, recorded, self._is_table, data.legacy_tokens, self._has_prompts
         )
         return data
 
