@@ -93,7 +93,7 @@ def finetuned_loss(
 def change(value: float, before: float) -> float:
     """Relative change from `before` to `value`.
 
-    >>> change(101.0, 100.0)
+    >>> round(change(101.0, 100.0), 6)
     0.01
     """
     return value / before - 1
