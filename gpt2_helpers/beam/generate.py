@@ -7,12 +7,11 @@ from dataclasses import replace
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from gpt2_helpers.beam.models import ModelSource, TextModelHandler
+from gpt2_helpers.beam.models import ModelSource, TextModelHandler, require_seed
 from gpt2_helpers.beam.text_inputs import TextInput
 from gpt2_helpers.beam.text_jobs import TextJob, WriteTexts
 from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.config import BeamOutputConfig, SamplingConfig
-from gpt2_helpers.errors import OptionError
 from gpt2_helpers.generation.output_formats import generation_options
 
 
@@ -42,8 +41,7 @@ class GenerateTexts(beam.PTransform):
         self, model: ModelSource, config: SamplingConfig, share_model: bool = False
     ) -> None:
         super().__init__()
-        if config.seed is None:
-            raise OptionError("seed is missing: without one, a retried bundle has other texts")
+        require_seed(config)
         prompts = max(1, config.batch_size // config.n_candidates)
         # Several batches, so that a sequence that ends makes room for the next one.
         self._handler = TextModelHandler(model, config, 4 * prompts, share_model)

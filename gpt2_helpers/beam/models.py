@@ -95,6 +95,13 @@ class ModelSource:
         return pointer.decode(errors="replace")
 
 
+def require_seed(config: SamplingConfig) -> int:
+    """The seed of a job; raises OptionError if there is none."""
+    if config.seed is None:
+        raise OptionError("seed is missing: without one, a retried bundle has other texts")
+    return config.seed
+
+
 class TextModel:
     """A loaded model that generates and scores lists of numbered texts, one list at a time.
 
@@ -119,9 +126,7 @@ class TextModel:
         Returns:
             For each list its texts in the order of the prompts, as `record_of` describes them.
         """
-        seed = config.seed
-        if seed is None:
-            raise OptionError("seed is missing: without one, a retried bundle has other texts")
+        seed = require_seed(config)
         if config.prompt_prefix is None:
             config = replace(config, prompt_prefix=self._session.prompt_prefix)
         prompts = [prompt for part in lists for prompt in part]
