@@ -12,6 +12,7 @@ from gpt2_helpers.errors import Gpt2Error, OptionError, brief, import_optional, 
 from gpt2_helpers.system import device
 
 LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
+STOP_SECONDS = 20.0  # that a worker process of the local runner may take to end
 
 
 def make_options(arguments: Sequence[str]) -> Any:
@@ -122,9 +123,28 @@ def _local_runner(options: Any) -> Any:
     from apache_beam.runners.portability.fn_api_runner import fn_runner
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
+    _limit_time_to_stop()
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
+
+
+def _limit_time_to_stop() -> None:
+    """Let the local runner wait for its worker processes for a limited time.
+
+    After an error it tells the workers to stop and waits for them. A worker that connects only then
+    waits for work, and both would wait for each other without end. After the limit the runner
+    closes its server, which ends such a worker.
+    """
+    from apache_beam.portability import python_urns
+    from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+    class LimitedHandler(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore[misc]
+        def stop_worker(self) -> None:
+            self.worker_thread.join(STOP_SECONDS)
+
+    register = worker_handlers.WorkerHandler.register_environment
+    register(python_urns.SUBPROCESS_SDK, bytes)(LimitedHandler)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
@@ -9,6 +11,7 @@ from gpt2_helpers.system import device
 
 beam = pytest.importorskip("apache_beam", reason="needs the package apache-beam")
 
+from gpt2_helpers.beam import runner  # noqa: E402
 from gpt2_helpers.beam.runner import make_options, n_processes, run_pipeline  # noqa: E402
 
 PROCESSES = ["--direct-num-workers=2", "--direct_running_mode=multi_processing"]
@@ -41,3 +44,23 @@ def test_an_error_of_a_worker_is_one_line(options: list[str]) -> None:
 def test_other_errors_are_not_hidden() -> None:
     with pytest.raises(Exception, match="division by zero"):
         run_pipeline(make_options([]), lambda p: p | beam.Create([0]) | beam.Map(lambda n: 1 / n))
+
+
+def test_a_worker_that_does_not_stop_does_not_block_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from apache_beam.portability import python_urns
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import WorkerHandler
+
+    monkeypatch.setattr(runner, "STOP_SECONDS", 0.01)
+    run_pipeline(make_options([]), lambda p: p | beam.Create([0]))
+    kind, _ = WorkerHandler._registered_environments[python_urns.SUBPROCESS_SDK]
+    handler, end = kind.__new__(kind), threading.Event()
+    handler.worker_thread = threading.Thread(target=end.wait)
+    handler.worker_thread.start()
+    try:
+        handler.stop_worker()
+        assert handler.worker_thread.is_alive()
+    finally:
+        end.set()
+        handler.worker_thread.join()
