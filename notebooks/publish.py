@@ -34,7 +34,7 @@ else:
 
 WITHOUT_GPU = {"bigquery_export"}
 READMES = ("README.md", "notebooks/README.md")
-PAGES = (*READMES, "docs/web-app.md")  # pages with links or install commands
+PAGES = (*READMES, "docs/scaling.md", "docs/web-app.md")  # pages with links or install commands
 
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github/"

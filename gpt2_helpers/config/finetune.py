@@ -108,8 +108,8 @@ class FinetuneConfig(ValidatedConfig):
     )
     early_stopping_monitor: str = option(
         "validation_loss",
-        "what early_stopping_patience counts: validations without a lower loss, or those since "
-        "memorization began, where a patience of 0 means 1",
+        "what early_stopping_patience counts: validations without a lower loss, or with "
+        "memorization",
         label="Early stopping by",
         choices=("validation_loss", "memorization"),
         advanced=True,

@@ -47,7 +47,7 @@ def _wrap(fields: Fields) -> str:
 
 
 def needs_end(text: str) -> bool:
-    """Whether `<|endoftext|>` must be inserted between a text and that of the next file.
+    r"""Whether `<|endoftext|>` must be inserted between a text and that of the next file.
 
     >>> needs_end("One"), needs_end("One<|endoftext|>\n"), needs_end("")
     (True, False, False)

@@ -334,7 +334,7 @@ def test_jupyterlab_installs_all_dependencies(old: dict[str, str], machine: Mach
     machine.versions = {**old}
     for _ in range(2):
         machine.run_cell("generate")
-    spec = f"gpt2-helpers[notebooks,web] @ git+{PROJECT.address}"
+    spec = f"gpt2-helpers[notebooks,onnx,web] @ git+{PROJECT.address}"
     assert machine.calls == [f'pip install -q "{spec}"']
 
 

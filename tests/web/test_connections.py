@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -72,7 +72,8 @@ def test_idle_connections_do_not_keep_others_out(
         for _ in range(3):
             assert httpx.get(f"{client.base_url}healthz", timeout=TIMEOUT).status_code == 200
         # The oldest ones were closed.
-        assert idle[0].recv(1000) == b""
+        with suppress(ConnectionResetError):  # if what it sent had not been read
+            assert idle[0].recv(1000) == b""
         idle[-1].settimeout(0.2)
         with pytest.raises(TimeoutError):
             idle[-1].recv(1000)
