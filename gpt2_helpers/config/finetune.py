@@ -108,8 +108,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     early_stopping_monitor: str = option(
         "validation_loss",
-        "what early_stopping_patience counts: validations without a lower loss, or with "
-        "memorization",
+        "what the patience counts: validations without a lower loss, or with memorization",
         label="Early stopping by",
         choices=("validation_loss", "memorization"),
         advanced=True,
