@@ -79,7 +79,7 @@ class FindCopies(beam.PTransform):
 
 
 def sign(position: Position, text: str) -> SignedDocument | None:
-    """The hashes of a document; None if it has no words, so that it is no copy.
+    """The hashes of a document; None if it has no words: it is never a copy.
 
     >>> sign((0, 3), " ") is None
     True

@@ -171,7 +171,7 @@ def plan_encoding(
         The job and its parts.
 
     Raises:
-        DatasetError: There are no such files.
+        DatasetError: The files do not exist.
         OptionError: An option is not possible in parts.
 
     Example:

@@ -158,7 +158,7 @@ def find_inputs(
         config: See `find_files`.
 
     Raises:
-        DatasetError: There are no such files.
+        DatasetError: The files do not exist.
 
     Example:
         find_inputs("gs://bucket/texts/*.jsonl", ReadReport(), DatasetConfig())

@@ -203,7 +203,7 @@ def list_url(url: str) -> list[tuple[str, dict[str, Any]]]:
     """The files of a URL of fsspec, a folder or a glob pattern, with what is known about each.
 
     Raises:
-        DatasetError: The protocol is unknown, or there are no files.
+        DatasetError: The protocol is unknown, or no file is found.
         DownloadError: The URL cannot be read.
         MissingPackageError: The package for the protocol is missing.
     """

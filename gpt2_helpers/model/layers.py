@@ -205,7 +205,7 @@ def embed(embeddings: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def scatter_add(tensor: tf.Tensor, indices: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
     """As `tf.tensor_scatter_nd_add`, but in place if nothing else needs `tensor`.
 
-    XLA has no kernel for the operation that does this, and works in place by itself.
+    XLA has no kernel for the operation that does this, and updates in place without it.
     """
     if xla.is_tracing():
         return tf.tensor_scatter_nd_add(tensor, indices, updates)

@@ -54,7 +54,7 @@ class Nodes:
 
         Args:
             smallest: Tensors of fewer elements are ignored.
-            unknown: Stands for unknown dimensions.
+            unknown: Size to assume for unknown dimensions.
 
         Returns:
             A description of each copy, and how often it occurs.
