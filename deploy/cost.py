@@ -10,15 +10,14 @@ The throughput is that of benchmarks/load.json, on two cores.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from page_section import PageSection
+
 HERE = Path(__file__).parent
-README = HERE / "README.md"
 LOAD = HERE.parent / "benchmarks" / "load.json"
-BEGIN, END = "<!-- costs: made by deploy/cost.py -->", "<!-- end of costs -->"
 
 # cloud.google.com/run/pricing, tier 1, in US dollars; read in November 2026.
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
@@ -84,22 +83,9 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def update(readme: str) -> str:
-    """Return the README with the table between its markers."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
-def main() -> None:
-    """Print the table, or update the README."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="update deploy/README.md")
-    if parser.parse_args().write:
-        README.write_text(update(README.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(table())
-
+SECTION = PageSection(
+    HERE / "README.md", "<!-- costs: made by deploy/cost.py -->", "<!-- end of costs -->", table
+)
 
 if __name__ == "__main__":
-    main()
+    SECTION.main(__doc__.partition("\n")[0])

@@ -15,14 +15,11 @@ Nothing here was measured on a GPU. The arithmetic:
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpt2_helpers.config import PRETRAINED_CONFIGS, ModelConfig
-
-PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
-BEGIN, END = "<!-- times: made by deploy/training_cost.py -->", "<!-- end of times -->"
+from page_section import PageSection
 
 # With GPT-2's vocabulary: the 338,025 tokens in 1.1 MB of English of docs/benchmarks.md.
 TOKENS_PER_BYTE = 0.3
@@ -148,22 +145,17 @@ def _duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:,.0f} days"
 
 
-def update(page: str) -> str:
-    """Return the page with the tables between its markers."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{time_table()}\n\n{efficiency_table()}\n{END}{after}"
+def tables() -> str:
+    """Both tables."""
+    return f"{time_table()}\n\n{efficiency_table()}"
 
 
-def main() -> None:
-    """Print the tables, or update the page."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="update docs/scaling.md")
-    if parser.parse_args().write:
-        PAGE.write_text(update(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        print(f"{time_table()}\n\n{efficiency_table()}")
-
+SECTION = PageSection(
+    Path(__file__).parent.parent / "docs" / "scaling.md",
+    "<!-- times: made by deploy/training_cost.py -->",
+    "<!-- end of times -->",
+    tables,
+)
 
 if __name__ == "__main__":
-    main()
+    SECTION.main(__doc__.partition("\n")[0])

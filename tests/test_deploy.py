@@ -211,8 +211,8 @@ def test_the_dockerfile_installs_the_packages_of_the_server() -> None:
 
 
 def test_the_readme_has_the_current_costs() -> None:
-    readme = cost.README.read_text(encoding="utf-8")
-    assert readme == cost.update(readme), "run python deploy/cost.py --write"
+    readme = cost.SECTION.page.read_text(encoding="utf-8")
+    assert readme == cost.SECTION.update(readme), "run python deploy/cost.py --write"
 
 
 def test_monthly_cost() -> None:
@@ -225,8 +225,8 @@ def test_monthly_cost() -> None:
 
 
 def test_the_page_has_the_current_training_times() -> None:
-    page = training_cost.PAGE.read_text(encoding="utf-8")
-    assert page == training_cost.update(page), "run python deploy/training_cost.py --write"
+    page = training_cost.SECTION.page.read_text(encoding="utf-8")
+    assert page == training_cost.SECTION.update(page), "run python deploy/training_cost.py --write"
 
 
 def test_training_hours_and_exchanged_bytes() -> None:

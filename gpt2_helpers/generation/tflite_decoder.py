@@ -54,7 +54,8 @@ class TfliteWeights:
     def __init__(self, model: Model, precision: str) -> None:
         self._model, self.precision = model, precision
         self.prefixes = PrefixCache()
-        self.attention = PromptAttention(model.config.head_dim, device.cores())
+        with suppress_stderr():  # a process's first program prints which kernels it uses
+            self.attention = PromptAttention(model.config.head_dim, device.cores())
         self._compile()
 
     def refresh(self) -> bool:

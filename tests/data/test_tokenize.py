@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -201,6 +204,55 @@ def test_a_killed_process_is_an_error() -> None:
     with pytest.raises(DatasetError, match=r"ended early \(exit code -9\)"):
         list(arrays)
     assert children() <= before
+
+
+def test_a_process_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    message = "cannot start another process: No such file or directory; try again with processes=1"
+    with pytest.raises(DatasetError, match=message):
+        encode(iter(["the best"]), processes=2)
+
+
+def test_an_embedded_python_encodes_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    assert encode(iter(["the best"]), processes=2) == TOKENIZER.encode("the best")
+
+
+def worker_output(frames: bytes, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """What a worker writes to stdout if it reads these bytes from stdin."""
+    sink = io.BytesIO()
+    stdout = io.TextIOWrapper(sink)  # closes `sink` when it is deleted
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(frames)))
+    monkeypatch.setattr(sys, "stdout", stdout)
+    tokenize.run_worker()
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_a_worker_answers_each_text_until_its_input_ends(
+    special: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"the best{END_OF_TEXT}", "", "thing ever"]
+    setup = json.dumps([TOKENIZER.vocabulary, TOKENIZER.merges, special])
+    sent = [text.encode() for text in (setup, *texts)]
+    frames = b"".join(struct.pack("<Q", len(content)) + content for content in sent)
+    read = worker_output(frames, monkeypatch)
+    assert sys.stdout is sys.stderr
+    answers = []
+    while read:
+        (size,) = struct.unpack("<Q", read[:8])
+        answers.append(np.frombuffer(read[8 : 8 + size], np.uint16).tolist())
+        read = read[8 + size :]
+    assert answers == [TOKENIZER.encode(text, special) for text in texts]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x05\0\0", struct.pack("<Q", 5) + b"four"])
+def test_a_worker_ends_at_an_incomplete_message(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = json.dumps([TOKENIZER.vocabulary, TOKENIZER.merges, True]).encode()
+    frames = struct.pack("<Q", len(setup)) + setup + content
+    assert worker_output(frames, monkeypatch) == b""
 
 
 def test_a_script_without_a_main_guard_runs_once_and_loads_no_tensorflow(tmp_path: Path) -> None:
