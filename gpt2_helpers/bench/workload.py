@@ -70,7 +70,7 @@ class Workload:
     @property
     def warms_up(self) -> bool:
         """Whether a round that does not count comes first."""
-        return self.kind not in ("tokenize", "memory", "most likely", "agreement")
+        return self.kind not in ("tokenize", "most likely", "agreement")
 
     @property
     def needs_new_process(self) -> bool:

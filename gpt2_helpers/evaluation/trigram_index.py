@@ -26,9 +26,10 @@ from gpt2_helpers.types import Indexes
 # Texts with up to so many trigrams are compared by signatures of so many 64-bit words, and then by
 # those of so many.
 _TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
-_CELLS = 1 << 16  # pairs that are compared at a time, in the processor's cache
+_CELLS = 3 << 16  # pairs of a group at a time; a third are near in size and fit in the cache
+_FEW = 1 << 11  # pairs of a group that are compared together with those of other groups
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
-_PAIRS = 1 << 16  # that are compared by long signatures at a time
+_PAIRS = 1 << 16  # that are compared at a time if they are not all pairs of two lists
 
 _Bounds: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -124,6 +125,7 @@ class _Groups:
 
     Attributes:
         places: The text of each entry, by trigram and then by size.
+        sizes: The number of its trigrams.
         bounds: The lowest and highest size of a similar text for each entry.
         ranks: The trigram of each group.
         starts, ends: Where each group starts and ends.
@@ -134,7 +136,7 @@ class _Groups:
         by_size = np.argsort(sizes.astype(np.uint16), kind="stable")
         small = ranks.astype(np.uint16) if ranks.max(initial=0) < 1 << 16 else ranks
         order = by_size[np.argsort(small[by_size], kind="stable")]
-        self.places = places[order].astype(np.int32)
+        self.places, self.sizes = places[order].astype(np.int32), sizes[order]
         self.bounds = bounds[0][order], bounds[1][order]
         self.starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
         self.ends = np.append(self.starts[1:], len(order))
@@ -154,6 +156,11 @@ class _Groups:
         high = (sizes - positions) * 2 / threshold - sizes + 1e-6
         low = sizes * ratio - 1e-6 if is_larger else sizes.astype(np.float64)
         return cls(places, ranks, sizes, (low, np.minimum(high, sizes) if is_larger else high))
+
+    def may_match(self, entries: Indexes, sizes: Indexes) -> NDArray[np.bool_]:
+        """Whether these entries may be similar to texts of these sizes."""
+        low, high = self.bounds
+        return (low[entries] <= sizes) & (sizes <= high[entries])
 
 
 class _Tier:
@@ -186,7 +193,7 @@ class _Tier:
         if at_least is not None:
             margin = np.minimum(margin, 1 - at_least[self._rows])
         sizes = sets.sizes[rows]
-        comparer = _Comparer(self._sizes, self._signatures, margin, sizes, signatures)
+        comparer = _Comparer(self._signatures, margin, signatures)
         found = [np.empty((2, 0), np.int32)]
         # Pairs in which the indexed text is not the larger one, and then those in which it is.
         for indexed, is_larger in zip(self._groups, (True, False), strict=True):
@@ -206,27 +213,23 @@ class _Comparer:
     """Finds pairs that may be similar by their short signatures.
 
     Args:
-        sizes: The numbers of trigrams of the indexed texts.
-        signatures: Their signatures, (words, texts).
+        signatures: The signatures of the indexed texts, (words, texts).
         margin: The share of the trigrams of a pair that may differ, for each of them.
-        other_sizes: As `sizes`, of the other texts.
         other_signatures: As `signatures`, of the other texts.
     """
 
     def __init__(
         self,
-        sizes: Indexes,
         signatures: NDArray[np.uint64],
         margin: NDArray[np.float64],
-        other_sizes: Indexes,
         other_signatures: NDArray[np.uint64],
     ) -> None:
-        self._sizes, self._signatures, self._margin = sizes, signatures, margin
-        self._other_sizes, self._other_signatures = other_sizes, other_signatures
+        self._signatures, self._margin = signatures, margin
+        self._other_signatures = other_signatures
         # At most 64 times the words, so that small numbers are compared.
         self._dtype = np.uint8 if len(signatures) < 4 else np.uint16
         # New arrays for each comparison would take longer than the comparison.
-        n_cells = max(_CELLS, len(sizes))
+        n_cells = max(_CELLS, len(margin))
         self._bits = np.empty(n_cells, np.uint64)
         self._counts = np.empty((2, n_cells), self._dtype)
 
@@ -235,30 +238,71 @@ class _Comparer:
         _, own, theirs = np.intersect1d(
             indexed.ranks, others.ranks, assume_unique=True, return_indices=True
         )
-        spans = (indexed.starts[own], indexed.ends[own], others.starts[theirs], others.ends[theirs])
-        for begin, stop, start, end in zip(*(span.tolist() for span in spans), strict=True):
-            places = indexed.places[begin:stop]
-            group_sizes = self._sizes[places]
-            group_signatures = self._signatures[:, places]
-            lowest, highest = (bound[begin:stop] for bound in indexed.bounds)
-            step = max(1, _CELLS // len(places))
-            for first in range(start, end, step):
-                part = slice(first, min(first + step, end))
-                other = others.places[part]
-                sizes = self._other_sizes[other]
-                low, high = others.bounds[0][first], others.bounds[1][part].max()
-                left, right = group_sizes.searchsorted(low), group_sizes.searchsorted(high, "right")
-                near = np.flatnonzero(
-                    (highest[left:right] >= sizes[0]) & (lowest[left:right] <= sizes[-1])
-                )
-                if not len(near):
-                    continue
-                near += left
-                pairs = self._compare(
-                    places[near], group_sizes[near], group_signatures[:, near], other, sizes[-1]
-                )
-                if pairs is not None:
-                    yield pairs
+        spans = np.stack(
+            [indexed.starts[own], indexed.ends[own], others.starts[theirs], others.ends[theirs]]
+        )
+        is_small = (spans[1] - spans[0]) * (spans[3] - spans[2]) <= _FEW
+        yield from self._compare_small(indexed, others, spans[:, is_small])
+        for span in spans[:, ~is_small].T.tolist():
+            yield from self._compare_group(indexed, others, *span)
+
+    def _compare_small(
+        self, indexed: _Groups, others: _Groups, spans: Indexes
+    ) -> Iterator[NDArray[np.int32]]:
+        """Compare the pairs of many groups together; see `_compare_group`. `spans` has one column
+        for each group."""
+        begins, stops, starts, ends = spans
+        entries = ranges(starts, ends - starts)
+        groups = np.repeat(np.arange(len(starts)), ends - starts)
+        counts = (stops - begins)[groups]  # of pairs, for each entry
+        bounds = _parts(counts, _PAIRS)
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+            part = slice(first, last)
+            own = ranges(begins[groups[part]], counts[part])
+            theirs = np.repeat(entries[part], counts[part])
+            own_sizes, their_sizes = indexed.sizes[own], others.sizes[theirs]
+            near = np.flatnonzero(
+                indexed.may_match(own, their_sizes) & others.may_match(theirs, own_sizes)
+            )
+            places, other = indexed.places[own[near]], others.places[theirs[near]]
+            differing = np.zeros(len(near), np.int64)
+            for signatures, other_signatures in zip(
+                self._signatures, self._other_signatures, strict=True
+            ):
+                differing += np.bitwise_count(signatures[places] ^ other_signatures[other])
+            limit = self._margin[places] * (own_sizes[near] + their_sizes[near]) + 1e-6
+            kept = differing <= limit
+            yield np.stack([places[kept], other[kept]])
+
+    def _compare_group(
+        self, indexed: _Groups, others: _Groups, begin: int, stop: int, start: int, end: int
+    ) -> Iterator[NDArray[np.int32]]:
+        """Compare the entries `begin` to `stop` of the indexed texts with the entries `start` to
+        `end` of the others."""
+        places, group_sizes = indexed.places[begin:stop], indexed.sizes[begin:stop]
+        group_signatures = self._signatures[:, places]
+        lowest, highest = (bound[begin:stop] for bound in indexed.bounds)
+        step = max(1, _CELLS // len(places))
+        for first in range(start, end, step):
+            part = slice(first, min(first + step, end))
+            sizes = others.sizes[part]
+            low, high = others.bounds[0][first], others.bounds[1][part].max()
+            left, right = group_sizes.searchsorted(low), group_sizes.searchsorted(high, "right")
+            near = np.flatnonzero(
+                (highest[left:right] >= sizes[0]) & (lowest[left:right] <= sizes[-1])
+            )
+            if not len(near):
+                continue
+            near += left
+            pairs = self._compare(
+                places[near],
+                group_sizes[near],
+                group_signatures[:, near],
+                others.places[part],
+                sizes[-1],
+            )
+            if pairs is not None:
+                yield pairs
 
     def _compare(
         self,

@@ -122,16 +122,18 @@ class RunIndex:
         distinct = np.zeros(len(self._keys), bool)
         distinct[found] = True
         numbers = np.flatnonzero(distinct)
+        symbols = np.cumsum(distinct) - 1  # numbers of the sequences that are on both sides
         counts = self._first[numbers + 1] - self._first[numbers]
         total = int(counts.sum())
         shift = np.repeat(self._first[numbers] - (np.cumsum(counts) - counts), counts)
         indexed = self._places[shift + np.arange(total)]
         order = np.argsort(indexed, kind="stable")
-        indexed, symbols = indexed[order], np.repeat(numbers, counts)[order]
+        indexed = indexed[order]
+        both = np.concatenate([np.repeat(np.arange(len(numbers)), counts)[order], symbols[found]])
         # The words of both sides, one side after the other.
         offset = len(self.words) + 1
         joined = np.concatenate([indexed, places + offset])
-        lengths, nearest = _longest_common(joined, np.concatenate([symbols, found]), total)
+        lengths, nearest = _longest_common(joined, both, total)
         lengths = lengths + MIN_RUN - 1
         ours = CommonRuns(indexed, lengths[:total], joined[nearest[:total]] - offset)
         return ours, CommonRuns(places, lengths[total:], joined[nearest[total:]])
@@ -142,7 +144,7 @@ def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Inde
 
     Args:
         places: Sorted places. Symbols follow each other if their places do.
-        symbols: The symbol at each place. Each occurs on both sides.
+        symbols: The symbol at each place, numbers from 0. Each occurs on both sides.
         split: The number of places of the first side.
 
     Returns:
@@ -154,9 +156,9 @@ def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Inde
         return indexes, indexes
     # How many symbols follow each other from each place on.
     ends = np.flatnonzero(np.diff(places, append=places[-1] + 2) != 1)
-    remaining = ends[np.searchsorted(ends, indexes)] - indexes + 1
+    remaining = np.repeat(ends, np.diff(ends, prepend=-1)) - indexes + 1
     first_side = indexes < split
-    ranks = np.unique(symbols, return_inverse=True)[1]
+    ranks = symbols
     levels = [ranks]  # equal ranks: the same next 1, 2, 4 ... symbols, or all that remain
     step, longest = 1, int(remaining.max())
     while step < longest:

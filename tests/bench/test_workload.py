@@ -20,6 +20,12 @@ def test_every_workload_fits_into_the_context(n_ctx: int, quick: bool) -> None:
         assert work.length <= max(n_ctx, 100)
 
 
+def test_a_training_step_is_timed_after_one_that_compiles() -> None:
+    steps = [work for work in machine_workloads(ModelConfig(), quick=False) if work.is_training]
+    assert len(steps) == 2
+    assert all(step.warms_up and step.unit == "s/step" for step in steps)
+
+
 def test_gpt_2_reads_a_prompt_of_900_tokens() -> None:
     works = machine_workloads(PRETRAINED_CONFIGS["124M"], quick=True)
     (prompt,) = (work for work in works if work.name == "prompt")
