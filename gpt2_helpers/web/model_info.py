@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import installed_versions
 from gpt2_helpers.config import BUNDLED_MODEL, MODEL_ALIASES, PRESET, PRETRAINED_CONFIGS
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.fields import Field
 from gpt2_helpers.session import Session
 from gpt2_helpers.web.schemas import JSON_TYPES
+
+CUSTOM_TEXT = "custom text"  # in the description of a run, in place of the name of its data
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ModelInfo:
     # finetuned on a table does.
     default_prompt: str = ""
     example_prompts: tuple[str, ...] = ()
+    continues_prompt: bool = True  # whether a text starts with its prompt
     version: str = field(default_factory=lambda: installed_versions()["gpt2-helpers"])
 
     @classmethod
@@ -41,6 +42,7 @@ class ModelInfo:
             "context": model.config.n_ctx,
             "precision": model.decoding_precision,
             "example_prompts": session.example_prompts,
+            "continues_prompt": not session.prompt_suffix,
         }
         if session.example_prompts and (session.prompt_suffix or not session.prompt_prefix):
             numbers["default_prompt"] = session.example_prompts[0]
@@ -57,16 +59,16 @@ class ModelInfo:
                 description = "a custom model with GPT-2's architecture"
             return cls(name, description, **numbers)
         base = session.base_model
-        steps = _completed_steps(session.run_folder)
-        description = "GPT-2" + (f" ({base})" if base else "") + ", finetuned on custom text"
+        steps = _completed_steps(session)
+        description = "GPT-2" + (f" ({base})" if base else "") + f", finetuned on {CUSTOM_TEXT}"
         if steps:
             description += f" for {steps:,} steps"
         return cls(session.run_name, description, steps=steps, base_model=base, **numbers)
 
 
-def _completed_steps(folder: Path) -> int | None:
+def _completed_steps(session: Session) -> int | None:
     try:
-        return RunFolder(folder.parent, folder.name).read().step
+        return session.step
     except Gpt2Error:
         return None
 

@@ -24,7 +24,7 @@ from gpt2_helpers.session import Session
 from gpt2_helpers.system.files import atomic_write_text, copy_file, drain, ignore
 from gpt2_helpers.web.browser_runtime import FOLDER, add_runtime
 from gpt2_helpers.web.config import ServeConfig
-from gpt2_helpers.web.model_info import ModelInfo, option_info
+from gpt2_helpers.web.model_info import CUSTOM_TEXT, ModelInfo, option_info
 from gpt2_helpers.web.page import STATIC, Page
 from gpt2_helpers.web.schemas import RequestParser
 
@@ -51,6 +51,7 @@ def complete_site(
     pretrained: bool = False,
     runtime: str | None = None,
     on_status: Callable[[str], None] = ignore,
+    checkpoint: str | None = None,
 ) -> None:
     """Write a site around a model that was exported into its folder `model`.
 
@@ -61,6 +62,7 @@ def complete_site(
         pretrained: Whether it is the pretrained model `run.model_name` instead of the run.
         runtime: Where ONNX Runtime Web is; see `add_runtime`.
         on_status: Called with a line of text before something is fetched.
+        checkpoint: Name of the run's checkpoint that was exported. Defaults to the newest.
 
     Raises:
         CheckpointError: The run or model cannot be read.
@@ -75,7 +77,7 @@ def complete_site(
     if pretrained:
         session.load_pretrained(run.model_name, run.model_dir)
     else:
-        session.load_run(run.run_name, run.checkpoint_dir)
+        session.load_run(run.run_name, run.checkpoint_dir, checkpoint)
     write_site(out, ModelInfo.of(session), add_runtime(out, runtime, on_status))
 
 
@@ -94,7 +96,7 @@ def write_site(out: Path, info: ModelInfo, runtime: dict[str, Any]) -> None:
     model = json.loads((out / MODEL / "model.json").read_text(encoding="utf-8"))
     description = info.description
     if dataset := model.get("dataset"):
-        description += f", trained on {dataset}"
+        description = description.replace(CUSTOM_TEXT, dataset)
     fields = {field.name: field for field in RequestParser(config).generate_fields}
     site = {
         "info": {

@@ -7,6 +7,7 @@ import functools
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -98,6 +99,9 @@ class StaticHost:
         asked: The paths of all requests.
         headers: Sent with every response.
         truncated: Names of files of which only the first half is sent.
+        redirected: Names of files whose requests are redirected to another address, as hosts do
+            that shorten addresses.
+        held: Names of files that are not sent before they are removed from here.
         folder: The served folder.
     """
 
@@ -106,6 +110,8 @@ class StaticHost:
         self.asked: list[str] = []
         self.headers: dict[str, str] = {}
         self.truncated: set[str] = set()
+        self.redirected: set[str] = set()
+        self.held: set[str] = set()
 
 
 @contextmanager
@@ -117,6 +123,14 @@ def hosting(folder: Path) -> Iterator[StaticHost]:
         def do_GET(self) -> None:
             host.asked.append(self.path)
             path = Path(self.translate_path(self.path))
+            while path.name in host.held:
+                time.sleep(0.01)
+            if path.name in host.redirected and "?" not in self.path:
+                self.send_response(308)
+                self.send_header("Location", f"{self.path}?short")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if path.name not in host.truncated:
                 super().do_GET()
                 return

@@ -10,6 +10,7 @@ import pytest
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.session import Session
 from jupyterlab_session import browser
+from open_page import generate
 from static_site import StaticHost, hosting, load_model, texts_of, write_model_site
 from toy_runs import write_model
 
@@ -116,4 +117,43 @@ export const InferenceSession = { create() { throw new Error("lost"); } };"""
     page = context.new_page()
     assert load_model(page, f"{host.address}int8/?device=webgpu")["device"] == "wasm"
     assert texts_of(page, REQUESTS[:1])[0][0].startswith(REQUESTS[0]["prefix"])
+    assert len(page.workers) == 1  # the memory of the first one is free
+    before = len(host.asked)
+    page.reload()
+    page.locator("#generate:enabled").wait_for()
+    loaded = [path for path in host.asked[before:] if path.endswith((".wasm", ".onnx", ".bin"))]
+    assert loaded == []
+    context.close()
+
+
+def test_a_gpu_that_fails_later_is_replaced_for_the_next_text(
+    chromium: Browser, host: StaticHost, toy: Session
+) -> None:
+    if not has_webgpu(chromium, host.address):
+        pytest.skip("this Chromium has no WebGPU, not even in software")
+    context = chromium.new_context(service_workers="block")
+    runtime = """
+let calls = 0;
+export const env = { wasm: {} };
+export class Tensor {}
+async function run() {
+  if ((calls += 1) > 1) throw new Error("device lost");
+  const tensor = { data: new Float32Array(%d), dispose() {} };
+  return new Proxy({}, { get: (_, name) => name === "then" ? undefined : tensor });
+}
+export const InferenceSession = { create: async () => ({ run }) };
+"""
+    body = runtime % toy.tokenizer.n_vocab
+    context.route(
+        "**/runtime/ort.webgpu*",
+        lambda route: route.fulfill(body=body, content_type="text/javascript"),
+    )
+    page = context.new_page()
+    assert load_model(page, f"{host.address}int8/?device=webgpu")["device"] == "webgpu"
+    page.fill("#editor", "What is")
+    page.click("#generate")
+    page.locator("#notice", has_text="The GPU stopped working. Try again").wait_for()
+    assert generate(page, "What is").startswith("What is")
+    loaded = page.evaluate("import('./static/transport.js').then(({ load }) => load(() => {}))")
+    assert loaded["device"] == "wasm"
     context.close()

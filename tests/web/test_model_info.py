@@ -92,7 +92,8 @@ def test_a_run_of_prompts_answers_with_completions_alone(
     path.write_text(json.dumps({**record, **recorded}), encoding="utf-8")
     session = Session()
     session.load_run("run1")
-    assert ModelInfo.of(session).default_prompt == "Who?"
+    info = ModelInfo.of(session)
+    assert (info.default_prompt, info.continues_prompt) == ("Who?", False)
     sampling = SamplingConfig(length=6, seed=5)
     (expected,) = session.generate("What is it?", sampling)
     assert not expected.text.startswith("What")

@@ -170,3 +170,40 @@ def test_the_list_fits_a_phone(chromium: Browser, address: str) -> None:
     )
     assert opened.messages == []
     opened.context.close()
+
+
+def test_a_chosen_space_is_part_of_the_text(opened: OpenPage) -> None:
+    page, sent = opened.page, []
+
+    def answer(route: Any) -> None:
+        sent.append(route.request.post_data_json["text"])
+        text = "the" if sent[-1].endswith(" ") else " "
+        route.fulfill(json={"tokens": [{"id": 5, "text": text, "probability": 0.5}]})
+
+    page.route("**/api/next-tokens", answer)
+    open_list(page, "It ")
+    page.keyboard.press("1")
+    page.locator(".next-text", has_text="the").wait_for()
+    page.keyboard.press("1")
+    page.locator(".next-text", has_text="\u2423").wait_for()
+    assert page.input_value("#editor") == "It the"
+    page.keyboard.press("Backspace")
+    page.locator(".next-text", has_text="the").wait_for()
+    assert page.input_value("#editor") == "It "
+    assert sent == ["It", "It ", "It the", "It "]
+
+
+def test_the_tokens_of_another_place_cannot_be_chosen(opened: OpenPage) -> None:
+    page = opened.page
+    open_list(page, "It was")
+    value = page.evaluate(
+        """() => {
+          const editor = document.getElementById("editor");
+          editor.setRangeText(" a", 6, 6, "end");
+          editor.dispatchEvent(new InputEvent("input"));
+          document.querySelector(".next-token").click();
+          return editor.value;
+        }"""
+    )
+    assert value == "It was a"
+    page.locator("#next-list:not([aria-busy]) .next-token").first.wait_for()

@@ -83,10 +83,10 @@ def test_the_description_has_the_options_of_the_engine(tmp_path: Path) -> None:
     assert {"max_new_tokens", "temperature", "top_k", "finish_sentence"} <= set(names)
     assert not {"regex", "choices", "best_of"} & set(names)
     assert site["info"]["models"] == ["run1"]
-    assert site["info"]["description"].endswith("custom text, trained on letters.txt")
+    assert site["info"]["description"].endswith("finetuned on letters.txt")
     assert site["model"]["prompt_prefix"] == "<"
     assert site["preset"]["top_k"] == 40
-    assert "trained on letters" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "finetuned on letters" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_service_worker_changes_with_the_files(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ export class CompletionList {
     if (["Shift", "Control", "Alt", "Meta"].includes(event.key)) return true;
     const moves = { ArrowDown: 1, ArrowUp: -1, Tab: event.shiftKey ? -1 : 1 };
     if (event.key in moves) this.move(moves[event.key]);
-    else if (event.key === "Enter") this.accept();
+    else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) this.accept();
     else if (event.key === "Escape") this.close();
     else {
       this.close();

@@ -13,6 +13,7 @@ export class NextTokens {
     this.selected = 0;
     this.pending = []; // ids of a character that is not complete
     this.history = []; // states of the editor before each choice
+    this.chosenEnd = null; // where the last chosen token ends
     this.place = null; // what the tokens are for
     this.timer = null;
     this.controller = null;
@@ -49,22 +50,32 @@ export class NextTokens {
     if (hadFocus) this.editor.focus();
   }
 
-  // The text before the cursor. Spaces at its end are left out, since the model's words start with a
-  // space of their own.
+  // The text before the cursor. Typed spaces at its end are left out, since the model's words start with
+  // a space of their own.
   get before() {
-    return this.editor.value.slice(0, this.editor.selectionStart).replace(/[ \t]+$/, "");
+    const text = this.editor.value.slice(0, this.editor.selectionStart);
+    return text.length === this.chosenEnd ? text : text.replace(/[ \t]+$/, "");
   }
 
   forget() {
     this.pending = [];
     this.history = [];
+    this.chosenEnd = null;
   }
 
   onMove() {
     if (!this.isOpen || this.place === this.before) return;
     this.forget();
+    this.list.setAttribute("aria-busy", "true"); // the tokens are those of another place
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.update(), DELAY);
+  }
+
+  // Lists the tokens of another model.
+  onModelChange() {
+    if (!this.isOpen) return;
+    this.forget();
+    this.update();
   }
 
   async update() {
@@ -129,12 +140,14 @@ export class NextTokens {
       return;
     }
     const { value, selectionStart, selectionEnd, scrollTop } = this.editor;
-    this.history.push({ value, selectionStart, selectionEnd, scrollTop, pending: this.pending });
+    const { pending, chosenEnd } = this;
+    this.history.push({ value, selectionStart, selectionEnd, scrollTop, pending, chosenEnd });
     if (token.text === null) {
       this.pending = [...this.pending, token.id];
     } else {
       this.pending = [];
       this.editor.setRangeText(token.text, this.place.length, selectionEnd, "end");
+      this.chosenEnd = this.place.length + token.text.length;
       this.onChange();
     }
     this.update();
@@ -146,6 +159,7 @@ export class NextTokens {
     this.editor.value = state.value;
     this.editor.setSelectionRange(state.selectionStart, state.selectionEnd);
     this.pending = state.pending;
+    this.chosenEnd = state.chosenEnd;
     this.onChange();
     this.update();
   }

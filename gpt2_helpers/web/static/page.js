@@ -30,26 +30,33 @@ const nextTokens = new NextTokens(
   onPromptChange,
 );
 let settings = null;
+let isReady = false; // whether the model can be used
 let model = "a model";
 let chosenModel = null; // the name of one of several models; null for the first
+let continuesPrompt = true; // whether texts start with their prompt
 let defaultPrompt = ""; // what an empty editor continues
 let promptLimit = Infinity; // characters
 let examples = [];
 let controller = null; // the AbortController of the running request
 let tabLeavesEditor = false;
+let reconnectTimer = 0;
 
-// Loads the model's description and makes the sliders.
-async function connect() {
+// Loads the model's description and makes the sliders. `remark` is shown once the page is connected.
+async function connect(remark = "") {
+  const wanted = chosenModel;
+  clearTimeout(reconnectTimer);
   try {
-    const info = await api.model(chosenModel);
+    const info = await api.model(wanted);
+    if (wanted !== chosenModel) return; // another one was chosen in the meantime
     model = info.name;
-    notify("");
+    notify(remark);
     byId("key-form").hidden = true;
     byId("settings").hidden = false;
     document.title = byId("title").textContent = `Write with ${model}`;
     const size = millions(info.parameters);
     byId("model-description").textContent = `${sentence(info.description)} ${size} parameters.`;
     promptLimit = info.max_prompt_chars;
+    continuesPrompt = info.continues_prompt;
     defaultPrompt = info.default_prompt;
     editor.placeholder = defaultPrompt || "Leave this empty to start a new text";
     if (!settings) {
@@ -63,12 +70,12 @@ async function connect() {
     showExamples(info.example_prompts);
     onPromptChange();
     await api.load?.(showLoading);
-    byId("loading").hidden = true;
-    byId("generate").disabled = byId("complete").disabled = byId("show-next").disabled = false;
+    isReady = true;
+    updateButtons();
   } catch (error) {
-    byId("loading").hidden = true;
+    if (wanted !== chosenModel) return;
     showError(error);
-    if (![400, 401, 404].includes(error.status)) setTimeout(connect, RECONNECT_DELAY);
+    if (![400, 401, 404].includes(error.status)) reconnectTimer = setTimeout(connect, RECONNECT_DELAY, remark);
   }
 }
 
@@ -77,8 +84,12 @@ async function generate() {
   const prompt = editor.value.trim() ? editor.value.replace(/[ \t]+$/, "") : defaultPrompt;
   const prefix = lastPart(prompt, promptLimit);
   const { nsamples, ...values } = settings.values;
-  const cards = Array.from({ length: nsamples }, () => results.begin(prompt, model));
-  const shownPrefix = prefix.replace(/^\n+/, ""); // the server removes leading newlines
+  const asked = chosenModel;
+  // A model of prompts and completions returns the completion alone.
+  const shownPrompt = continuesPrompt || !prompt ? prompt : `${prompt.trimEnd()}\n\n`;
+  const shownPrefix = continuesPrompt ? prefix.replace(/^\n+/, "") : ""; // the server removes leading newlines
+  // The first text is on top: a model in this browser writes them one after another.
+  const cards = Array.from({ length: nsamples }, () => results.begin(shownPrompt, model)).reverse();
   const remark = limitRemark(prompt, promptLimit, "were");
   let texts = [];
   setRunning(new AbortController());
@@ -87,7 +98,7 @@ async function generate() {
     await retryWhileBusy(() => {
       texts = cards.map(() => ""); // a retry starts over
       return api.stream(
-        { prefix, nsamples, model: chosenModel, ...values },
+        { prefix, nsamples, model: asked, ...values },
         {
           text: (index, text) => {
             texts[index] += text;
@@ -145,8 +156,9 @@ function showModels(names) {
   byId("models").hidden = names.length < 2;
   byId("model").replaceChildren(...names.map((name) => new Option(name)));
   byId("model").addEventListener("change", () => {
-    chosenModel = byId("model").value;
+    model = chosenModel = byId("model").value;
     connect();
+    nextTokens.onModelChange();
   });
 }
 
@@ -191,10 +203,13 @@ function onPromptChange() {
   if (!isUnwritten) api.prepare?.(lastPart(editor.value, promptLimit));
 }
 
-// Shows how much of a model in this browser is loaded; the fraction is null if that is unknown.
-function showLoading({ message, fraction }) {
-  byId("loading").hidden = false;
-  byId("loading-message").textContent = message;
+// Shows how much of a model in this browser is loaded, or nothing. The fraction is null if it is unknown.
+function showLoading(progress) {
+  byId("loading").hidden = !progress;
+  const { message = "", amount = "", fraction = null } = progress ?? {};
+  // Screen readers read the message when it changes; the amount changes many times a second.
+  if (byId("loading-message").textContent !== message) byId("loading-message").textContent = message;
+  byId("loading-amount").textContent = amount;
   if (fraction === null) byId("loading-bar").removeAttribute("value");
   else byId("loading-bar").value = fraction;
 }
@@ -219,10 +234,19 @@ async function retryWhileBusy(request) {
 }
 
 function setRunning(newController) {
+  const focused = document.activeElement;
   controller = newController;
-  byId("generate").disabled = byId("complete").disabled = Boolean(controller);
+  updateButtons();
   byId("stop").hidden = !controller;
+  // A button that is disabled or hidden would lose the focus.
+  if (controller && focused === byId("generate")) byId("stop").focus();
+  if (!controller && focused === byId("stop")) byId("generate").focus();
   if (controller) notify("");
+}
+
+function updateButtons() {
+  byId("generate").disabled = byId("complete").disabled = !isReady || Boolean(controller);
+  byId("show-next").disabled = !isReady;
 }
 
 function setStatus(message) {
@@ -260,6 +284,7 @@ function millions(count) {
 // Event handlers
 
 editor.addEventListener("keydown", (event) => {
+  if (event.isComposing) return; // the key is for an input method, such as that of Japanese
   if (completions.handleKey(event)) return;
   if (event.key === "Escape") {
     controller?.abort();
@@ -307,15 +332,15 @@ function write(text) {
   editor.scrollIntoView({ block: "center" });
 }
 
+byId("not-started").remove();
 byId("settings").open = !matchMedia("(max-width: 30rem)").matches;
 addEventListener("hashchange", () => location.reload()); // a link pasted into the address bar
 try {
-  const isReading = await openReader(async (text) => {
-    await connect();
+  const isReading = await openReader((text) => {
+    connect();
     write(text);
   });
   if (!isReading) connect();
 } catch (error) {
-  await connect();
-  notify(error.message);
+  connect(error.message);
 }

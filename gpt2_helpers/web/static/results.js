@@ -7,8 +7,10 @@ import { probabilityView } from "./probabilities.js";
 import { folded } from "./prompt.js";
 import { textLink } from "./share.js";
 import * as storage from "./storage.js";
+import { isStatic } from "./transport.js";
 
-const STORAGE_KEY = "saved-texts";
+// The static sites of one host, such as those of a user of GitHub Pages, share the browser's storage.
+const STORAGE_KEY = isStatic ? `saved-texts:${new URL("./", document.baseURI).pathname}` : "saved-texts";
 const MAX_SAVED = 200;
 const UNSAVED = ".result:not(.saved):not(.generating)";
 
@@ -67,10 +69,7 @@ export class Results {
       card.saveButton,
       button("Show probabilities", (self) => this.toggleProbabilities(card, self)),
       button("Download picture", async () => {
-        const site = {
-          name: document.getElementById("title").textContent,
-          address: (location.host + location.pathname).replace(/\/$/, ""),
-        };
+        const site = { name: document.getElementById("title").textContent, address: siteAddress() };
         download(await draw(folded(prefix), generated.data, site), fileName(prefix + generated.data));
       }),
     );
@@ -196,6 +195,16 @@ export async function share(self, url) {
   } catch {
     history.replaceState(null, "", url);
     flash(self, "See the address bar");
+  }
+}
+
+// The address of the page for a reader: without index.html, and with its letters as they are.
+function siteAddress() {
+  const address = (location.host + location.pathname).replace(/\/(index\.html)?$/, "");
+  try {
+    return decodeURI(address);
+  } catch { // bytes that are not UTF-8
+    return address;
   }
 }
 

@@ -1,7 +1,7 @@
 // How the page reaches the model: by the API of its server, or with an engine in this browser if the page
 // is a static site. Both have the same functions, but only the engine has `load` and `prepare`.
 
-const isStatic = document.documentElement.dataset.engine === "browser";
+export const isStatic = document.documentElement.dataset.engine === "browser";
 const { key, model, complete, score, stream, nextTokens, load, prepare } = await import(
   isStatic ? "./engine/client.js" : "./api.js"
 );

@@ -8,6 +8,8 @@ const base = new URL("./", document.baseURI).href;
 let site = null; // site.json
 let worker = null;
 let loading = null; // promise of the loaded model
+let report = () => {}; // shows the progress of loading
+let device = new URLSearchParams(location.search).get("device"); // for tests and comparisons
 let prepareTimer = 0;
 let lastId = 0;
 const requests = new Map(); // id -> {resolve, reject, onEvent}
@@ -22,17 +24,22 @@ export async function model() {
   if (!site) {
     const response = await fetch(new URL("site.json", base)).catch(() => null);
     if (!response?.ok) throw new EngineError("The page cannot be loaded completely: check the connection.", true);
-    site = await response.json();
+    site = await response.json().catch(() => {
+      throw new EngineError("The file site.json is damaged on this site: its owner must upload the folder again.");
+    });
   }
   return site.info;
 }
 
-// Loads the model. `onProgress` gets {message, fraction}; the fraction is null once all is loaded.
-export function load(onProgress) {
-  loading ??= start(onProgress).catch((error) => {
+// Loads the model, unless it is loaded. `onProgress` is also called if the model is loaded again after
+// a failure. It gets {message, amount, fraction}, where the fraction is null once all is loaded, and
+// null at the end.
+export function load(onProgress = report) {
+  report = onProgress;
+  loading ??= start().catch((error) => {
     loading = null; // another attempt starts over
     throw error;
-  });
+  }).finally(() => report(null));
   return loading;
 }
 
@@ -65,24 +72,35 @@ export function prepare(text) {
   }, PREPARE_DELAY);
 }
 
-async function start(onProgress) {
+async function start() {
   await model();
   if (typeof WebAssembly !== "object") {
     throw new EngineError("This browser has no WebAssembly, which the model needs: use another browser.");
   }
+  try {
+    return await startWorker();
+  } catch (error) {
+    if (!error.isOfGpu) throw error;
+    // The GPU has too little memory, or lacks an operation.
+    device = "wasm";
+    return startWorker();
+  }
+}
+
+// Loads the model in a new worker: only its end frees all memory of the one before.
+function startWorker() {
   worker?.terminate();
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.addEventListener("message", onMessage);
   worker.addEventListener("error", onFailure);
-  const wanted = new URLSearchParams(location.search).get("device"); // for tests and comparisons
-  return send("load", { site, base, wanted }, undefined, (progress) => onProgress(described(progress)));
+  return send("load", { site, base, wanted: device }, undefined, (progress) => report(described(progress)));
 }
 
 function described({ loaded, total, seconds }) {
-  if (loaded === total) return { message: "Starting the model …", fraction: null };
+  if (loaded === total) return { message: "Starting the model …", amount: "", fraction: null };
   const left = seconds === null ? "" : `, ${remaining(seconds)} left`;
-  const message = `Loading the model: ${megabytes(loaded)} of ${megabytes(total)} MB${left}`;
-  return { message, fraction: loaded / total };
+  const amount = `${megabytes(loaded)} of ${megabytes(total)} MB${left}`;
+  return { message: "Loading the model:", amount, fraction: loaded / total };
 }
 
 function remaining(seconds) {
@@ -91,8 +109,24 @@ function remaining(seconds) {
 
 async function ask(method, value, signal, onEvent) {
   clearTimeout(prepareTimer);
-  await load(() => {});
-  return send(method, value, signal, onEvent);
+  await unlessStopped(load(), signal);
+  try {
+    return await send(method, value, signal, onEvent);
+  } catch (error) {
+    if (error.isOfGpu) device = "wasm";
+    if (error.isOfRuntime) restart(error);
+    throw error;
+  }
+}
+
+// The result of a promise, or an AbortError at once if the user does not wait for it.
+function unlessStopped(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new DOMException("stopped", "AbortError"));
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener("abort", stop));
+  });
 }
 
 function send(method, value, signal, onEvent = () => {}) {
@@ -125,11 +159,19 @@ function onMessage({ data: { id, event, error, result } }) {
 }
 
 // The worker could not be started, or broke down.
-function onFailure(event) {
-  const message = event.message ? `The model stopped: ${event.message}` : "This browser is too old for the model: update it.";
+function onFailure({ message }) {
+  restart(new EngineError(message
+    ? `The model stopped: ${message}. Try again to restart it.`
+    : "A script of this page cannot be loaded: check the connection, and reload the page. If that does not " +
+      "help, update the browser."));
+}
+
+// Lets the next request load the model again, since the runtime cannot be used after a failure.
+function restart(error) {
+  worker.terminate();
   loading = null;
   for (const [id, { reject }] of [...requests]) {
     finish(id);
-    reject(new EngineError(message));
+    reject(error);
   }
 }

@@ -5,12 +5,14 @@ import { EngineError } from "./errors.js";
 const MAX_ATTEMPTS = 3;
 const KEPT = "gpt2-model:"; // start of the cache's name; the site's path follows
 const RATE_DELAY = 1000; // milliseconds after which the remaining time is estimated
+const REMEDY = "Reload the page if the site was just updated; otherwise its owner must upload the file again.";
 
-// Fetches files, each {url, size, sha256}, one after another, and returns their bytes by URL.
-// `onProgress` is called with {loaded, total, seconds}: bytes, and the remaining seconds or null.
-export async function fetchFiles(files, path, onProgress) {
+// Fetches files, each {url, size, sha256}, one after another, and returns their bytes by URL. Files that
+// are not in `kept` are deleted from the cache of the site at `path`. `onProgress` is called with
+// {loaded, total, seconds}: bytes, and the remaining seconds or null.
+export async function fetchFiles(files, kept, path, onProgress) {
   const cache = await openCache(path);
-  await forgetOthers(cache, files);
+  await forgetOthers(cache, kept);
   const progress = new Progress(files, onProgress);
   const found = new Map();
   for (const file of files) {
@@ -31,14 +33,16 @@ class Progress {
     this.cached += cached;
     this.fetched += fetched;
     const loaded = this.cached + this.fetched;
-    const elapsed = performance.now() - (this.start ??= performance.now());
+    if (fetched) this.start ??= performance.now();
+    const elapsed = performance.now() - this.start;
     const isKnown = this.fetched > 0 && elapsed > RATE_DELAY;
     const seconds = isKnown ? ((this.total - loaded) * elapsed) / this.fetched / 1000 : null;
     this.onProgress({ loaded, total: this.total, seconds });
   }
 }
 
-// A browser without Cache Storage, or one that refuses it, loads the files on each visit.
+// A browser without Cache Storage, or one that refuses it, loads the files on each visit. So does one
+// whose cache cannot be read or written, for example because the disk is full.
 async function openCache(path) {
   try {
     return await caches.open(KEPT + path);
@@ -52,20 +56,20 @@ const keyOf = ({ url, sha256 }) => `${url}?sha256=${sha256}`;
 
 async function forgetOthers(cache, files) {
   const kept = new Set(files.map(keyOf));
-  for (const request of (await cache?.keys()) ?? []) {
-    if (!kept.has(request.url)) await cache.delete(request);
+  for (const request of (await cache?.keys().catch(() => null)) ?? []) {
+    if (!kept.has(request.url)) await cache.delete(request).catch(() => {});
   }
 }
 
 async function fromCache(cache, file, progress) {
-  const response = await cache?.match(keyOf(file)).catch(() => null);
-  if (!response) return null;
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const content = await cache?.match(keyOf(file)).then((found) => found?.arrayBuffer()).catch(() => null);
+  if (!content) return null;
+  const bytes = new Uint8Array(content);
   if (await isIntact(bytes, file)) {
     progress.add({ cached: file.size });
     return bytes;
   }
-  await cache.delete(keyOf(file));
+  await cache.delete(keyOf(file)).catch(() => {});
   return null;
 }
 
@@ -96,7 +100,9 @@ async function read(file, attempt, progress) {
     throw new EngineError(`The file ${name} cannot be loaded: check the connection.`, true);
   }
   if (!response.ok) {
-    const error = new EngineError(`The file ${name} cannot be loaded: the site answered with status ${response.status}.`);
+    const error = new EngineError(
+      `The file ${name} cannot be loaded: the site answered with status ${response.status}. ${REMEDY}`,
+    );
     error.isFinal = response.status < 500;
     throw error;
   }
@@ -117,10 +123,7 @@ async function read(file, attempt, progress) {
   const problem = size === file.size
     ? "its hash is wrong"
     : `it has ${size.toLocaleString("en")} bytes instead of ${file.size.toLocaleString("en")}`;
-  throw new EngineError(
-    `The file ${name} is damaged on this site: ${problem}. Reload the page if the site was just updated; ` +
-      "otherwise its owner must upload the file again.",
-  );
+  throw new EngineError(`The file ${name} is damaged on this site: ${problem}. ${REMEDY}`);
 }
 
 // Whether bytes have the size and the hash of a file. Without https there is no `crypto.subtle`, and

@@ -14,9 +14,10 @@ const utf8 = new TextEncoder();
 
 export class Engine {
   // `model` is model.json. `preset` has the sampling options of completions. `beforePass` is awaited
-  // before each pass of the model, and throws to stop.
-  constructor(tokenizer, decoder, model, preset, beforePass) {
-    Object.assign(this, { tokenizer, decoder, model, preset, beforePass });
+  // before each pass of the model, and throws to stop. `betweenTokens` is awaited before each token that
+  // is scored, and may use the engine.
+  constructor(tokenizer, decoder, model, preset, beforePass, betweenTokens = () => {}) {
+    Object.assign(this, { tokenizer, decoder, model, preset, beforePass, betweenTokens });
   }
 
   // Yields {index, text} for each segment and {index, tokens, finish_reason} after each text. The
@@ -32,10 +33,9 @@ export class Engine {
 
   // Returns up to `count` distinct short continuations of a text: the greedy one first.
   async complete({ text, count = 3, max_new_tokens: maxNewTokens = 12, temperature = 0.7 }) {
-    const characters = [...text];
-    const prefix = characters.slice(-COMPLETION_CONTEXT).join("");
+    const prefix = lastPart(text, COMPLETION_CONTEXT);
     // The end of a longer text isn't the start of a document.
-    const ends = characters.length > COMPLETION_CONTEXT ? { prompt_prefix: "" } : {};
+    const ends = prefix.length < text.length ? { prompt_prefix: "" } : {};
     const greedy = { ...ends, maxNewTokens, temperature: 0 };
     const sampled = { ...this.preset, ...greedy, temperature, finish_sentence: false };
     const prompt = prefix.replace(/^\n+/, "");
@@ -64,11 +64,14 @@ export class Engine {
     const ids = tokenizer.encode(text);
     const all = [tokenizer.endOfText, ...tokenizer.encode(this.model.prompt_prefix, true), ...ids];
     const logprobs = [];
-    let start = 0;
+    const { contextSize } = decoder;
+    let end = Math.min(all.length, contextSize + 1);
     for (let at = all.length - ids.length; at < all.length; at += 1) {
-      // A window of the context's size moves by half of it.
-      if (at - start > decoder.contextSize) start += Math.max(1, decoder.contextSize >> 1);
-      const logits = await decoder.logits(all.slice(start, at), this.beforePass);
+      // A window of the context's size moves by half of it, and at last to the end of the text.
+      if (at === end) end = Math.min(all.length, end + Math.max(1, contextSize >> 1));
+      await this.betweenTokens();
+      const context = all.slice(Math.max(0, end - contextSize - 1), at);
+      const logits = await decoder.logits(context, this.beforePass);
       logprobs.push(logProbabilities(logits)(all[at]));
     }
     const total = logprobs.reduce((sum, logprob) => sum + logprob, 0);
@@ -123,6 +126,15 @@ export class Engine {
       }
     }
   }
+}
+
+// The last part of a text that is being typed, as in web/schemas.py: it starts at the same character for
+// many keystrokes, so that what was computed for one can be used for the next.
+export function lastPart(text, limit) {
+  const characters = [...text];
+  const step = Math.max(1, Math.floor(limit / 3));
+  const start = Math.ceil(Math.max(0, characters.length - limit) / step) * step;
+  return characters.slice(start).join("");
 }
 
 // Cuts a continuation at the end of its first line, or after its last whole sentence or word.

@@ -1,5 +1,8 @@
 // Options that change the logits of a text by its own history, as generation/processors.py does.
 
+import { EngineError } from "./errors.js";
+
+const MAX_BIAS = 100; // as in config/sampling.py
 const { fround } = Math;
 const utf8 = new TextEncoder();
 
@@ -107,8 +110,10 @@ class BannedWords {
 // last one where the others come before it.
 class LogitBias {
   constructor(biases, tokenizer, promptIds) {
-    this.entries = Object.entries(biases).map(([text, bias]) => [tokenIds(text, tokenizer), bias]);
-    this.room = Math.max(...this.entries.map(([ids]) => ids.length - 1));
+    const entries = Object.entries(biases).filter(([text]) => text);
+    for (const [text, bias] of entries) checkBias(text, bias);
+    this.entries = entries.map(([text, bias]) => [tokenIds(text, tokenizer), bias]);
+    this.room = Math.max(0, ...this.entries.map(([ids]) => ids.length - 1));
     this.last = promptIds.slice(-this.room || promptIds.length);
   }
 
@@ -130,10 +135,18 @@ class LogitBias {
   }
 }
 
+function checkBias(text, bias) {
+  if (Math.abs(bias) <= MAX_BIAS) return; // false for NaN
+  throw new EngineError(
+    `logit_bias must be texts with a number from -${MAX_BIAS} to ${MAX_BIAS} each, such as "${text}=2"` +
+      (Number.isNaN(bias) ? "" : `, got ${bias}`),
+  );
+}
+
 function tokenIds(text, tokenizer) {
   if (!/^[0-9]+$/.test(text)) return tokenizer.encode(text, true);
   if (Number(text) < tokenizer.size) return [Number(text)];
-  throw new RangeError(
+  throw new EngineError(
     `logit_bias: token ids must be between 0 and ${tokenizer.size - 1}, got ${text}: ` +
       "a number in a text has a space before it",
   );

@@ -1,11 +1,16 @@
 // ONNX Runtime Web: opens a model.
 
+import { EngineError } from "./errors.js";
+
 const MAX_THREADS = 4;
 
 // Opens a model. `moduleUrl` and `binary` are the runtime's, `model` and `weights` the graph and its
 // external files by name, `device` is "webgpu" or "wasm". Returns {run, threads}; see `Decoder` for `run`.
 export async function openModel({ moduleUrl, binary, model, weights, device, layers }) {
-  const ort = await import(moduleUrl);
+  const ort = await import(moduleUrl).catch((error) => {
+    if (!(error instanceof TypeError)) throw error; // it was fetched, and this browser refuses it
+    throw new EngineError(`The file ${moduleUrl.split("/").at(-1)} cannot be loaded: check the connection.`, true);
+  });
   const threads = globalThis.crossOriginIsolated ? Math.min(MAX_THREADS, navigator.hardwareConcurrency ?? 1) : 1;
   Object.assign(ort.env.wasm, { numThreads: threads, wasmBinary: binary, proxy: false });
   ort.env.logLevel = "error";
@@ -15,6 +20,7 @@ export async function openModel({ moduleUrl, binary, model, weights, device, lay
     graphOptimizationLevel: "all",
     ...(device === "webgpu" ? { preferredOutputLocation: onGpu(layers) } : {}),
   });
+  ort.env.wasm.wasmBinary = undefined; // many megabytes, and no longer needed
   // Tensors on the GPU are passed on as they are.
   const tensor = (value) => (value instanceof ort.Tensor ? value : new ort.Tensor(value.type, value.data, value.dims));
   const run = (inputs) => {

@@ -7,8 +7,7 @@ const START = `gpt2-site:${new URL(scope).pathname}:`;
 const CURRENT = START + VERSION;
 
 self.addEventListener("install", (event) => {
-  const requests = FILES.map((file) => new Request(new URL(file, scope), { cache: "no-cache" }));
-  event.waitUntil(caches.open(CURRENT).then((cache) => cache.addAll(requests)).then(() => self.skipWaiting()));
+  event.waitUntil(addFiles().then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
@@ -22,6 +21,20 @@ self.addEventListener("fetch", (event) => {
   if (!url.href.startsWith(scope)) return;
   event.respondWith(answer(request));
 });
+
+async function addFiles() {
+  const responses = await Promise.all(FILES.map(fetched)); // all or none
+  const cache = await caches.open(CURRENT);
+  await Promise.all(responses.map((response, at) => cache.put(new URL(FILES[at], scope), response)));
+}
+
+async function fetched(file) {
+  const response = await fetch(new URL(file, scope), { cache: "no-cache" });
+  if (!response.ok) throw new Error(`${file} cannot be loaded: status ${response.status}`);
+  // A new response, since some hosts redirect how.html to how, and browsers refuse a response that was
+  // redirected as the answer to a navigation.
+  return new Response(await response.blob(), { headers: response.headers });
+}
 
 async function answer(request) {
   const cache = await caches.open(CURRENT);

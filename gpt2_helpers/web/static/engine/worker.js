@@ -5,16 +5,20 @@ import { Decoder } from "./decoder.js";
 import { chooseDevice } from "./device.js";
 import { fetchFiles } from "./downloads.js";
 import { Engine } from "./engine.js";
-import { EngineError, explained } from "./errors.js";
+import { EngineError, explained, isOfRuntime } from "./errors.js";
 import { GpuDecoder } from "./gpu_decoder.js";
 import { openModel } from "./runtime.js";
 import { Tokenizer } from "./tokenizer.js";
 
+const GRAPHS = { wasm: "model.onnx", webgpu: "model.gpu.onnx" };
+const GPU_STOPPED = "The GPU stopped working. Try again: the model now runs on the processor.";
+
 let engine = null;
+let device = null; // what computes the model
 let modelSize = 0; // bytes
-let last = Promise.resolve(); // requests run one after another
-let running = null;
-const waiting = new Map(); // id -> request that waits or runs
+let running = null; // the request that runs
+const queue = []; // requests that wait
+let interrupted = null; // a request that has started, and waits for others
 
 const methods = {
   load,
@@ -28,16 +32,32 @@ const methods = {
 };
 
 addEventListener("message", ({ data }) => {
+  const pending = [interrupted, running, ...queue].filter(Boolean);
   if ("cancel" in data) {
-    const request = waiting.get(data.cancel);
-    if (request) request.isCancelled = true;
+    for (const request of pending) request.isCancelled ||= request.id === data.cancel;
     return;
   }
   // Preparing for a prompt never delays another request.
-  for (const request of waiting.values()) request.isCancelled ||= request.method === "prepare";
-  waiting.set(data.id, { ...data, isCancelled: false });
-  last = last.then(() => answer(waiting.get(data.id)));
+  for (const request of pending) request.isCancelled ||= request.method === "prepare";
+  queue.push({ ...data, isCancelled: false });
+  if (!running) answerAll();
 });
+
+async function answerAll() {
+  while (queue.length) await answer(queue.shift());
+}
+
+// Awaited between the tokens of a text that is scored: other requests take less time, and go first.
+async function letOthersPass() {
+  interrupted = running;
+  for (;;) {
+    const next = queue.find(({ method }) => method !== "score");
+    if (!next) break;
+    queue.splice(queue.indexOf(next), 1);
+    await answer(next);
+  }
+  [running, interrupted] = [interrupted, null];
+}
 
 async function answer(request) {
   const { id, method, value } = request;
@@ -48,9 +68,12 @@ async function answer(request) {
     postMessage({ id, result: await (outcome[Symbol.asyncIterator] ? null : outcome) });
   } catch (error) {
     const { message, name, status } = explained(error, modelSize);
-    postMessage({ id, error: { message, name, status } });
+    const isUnexpected = isOfRuntime(error);
+    const isOfGpu = isUnexpected && device === "webgpu";
+    const shown = isOfGpu ? GPU_STOPPED : message;
+    postMessage({ id, error: { message: shown, name, status, isOfGpu, isOfRuntime: isUnexpected } });
   } finally {
-    waiting.delete(id);
+    running = null;
   }
 }
 
@@ -67,37 +90,23 @@ async function beforePass() {
 // Loads the model of a site. `site` is site.json, `base` the address of its folder, `wanted` a device or
 // null. Returns {threads, device}.
 async function load({ site, base, wanted }, onProgress) {
-  const device = await chooseDevice(site.runtime.builds, wanted, navigator.gpu);
-  try {
-    return await open(site, base, device, onProgress);
-  } catch (error) {
-    if (device === "wasm" || error instanceof EngineError) throw error;
-    return open(site, base, "wasm", onProgress); // the GPU has too little memory, or lacks an operation
-  }
-}
-
-async function open({ model, runtime, preset, folder }, base, device, onProgress) {
-  const build = runtime.builds[device];
-  const graph = device === "webgpu" ? "model.gpu.onnx" : "model.onnx";
-  const used = model.files.filter(({ name }) => !name.endsWith(".onnx") || name === graph);
-  const at = (folder, file) => ({ ...file, url: new URL(folder + file.name, base).href });
-  const module = at(runtime.folder, build.module);
-  const isOwn = new URL(module.url).origin === location.origin;
-  const files = {
-    binary: at(runtime.folder, build.binary),
-    ...(isOwn ? {} : { module }),
-    ...Object.fromEntries(used.map((file) => [file.name, at(folder, file)])),
-  };
-  modelSize = used.reduce((sum, { size }) => sum + size, 0);
-  const found = await fetchFiles(Object.values(files), new URL(base).pathname, onProgress);
+  const { model, runtime, preset } = site;
+  device = await chooseDevice(runtime.builds, wanted, navigator.gpu);
+  const { module, ...files } = filesOf(site, base, device);
+  const isOwn = new URL(module.url).origin === location.origin; // then `import` below fetches it
+  const fetched = isOwn ? files : { module, ...files };
+  modelSize = model.files.reduce((sum, { name, size }) => sum + (name in files ? size : 0), 0);
+  // The files for a GPU are kept beside those for WebAssembly: a GPU that fails is tried on each visit.
+  const kept = Object.keys(runtime.builds).flatMap((name) => Object.values(filesOf(site, base, name)));
+  const found = await fetchFiles(Object.values(fetched), kept, new URL(base).pathname, onProgress);
   const bytes = (file) => found.get(files[file].url);
-  const weights = used.filter(({ name: file }) => file.endsWith(".bin"));
+  const weights = Object.keys(files).filter((file) => file.endsWith(".bin"));
   const opened = await openModel({
     // A module of another site must be the one whose hash was checked.
-    moduleUrl: isOwn ? module.url : URL.createObjectURL(new Blob([bytes("module")], { type: "text/javascript" })),
+    moduleUrl: isOwn ? module.url : URL.createObjectURL(new Blob([found.get(module.url)], { type: "text/javascript" })),
     binary: bytes("binary"),
-    model: bytes(graph),
-    weights: Object.fromEntries(weights.map(({ name: file }) => [file, bytes(file)])),
+    model: bytes(GRAPHS[device]),
+    weights: Object.fromEntries(weights.map((file) => [file, bytes(file)])),
     device,
     layers: model.config.n_layer,
   });
@@ -110,8 +119,21 @@ async function open({ model, runtime, preset, folder }, base, device, onProgress
   }
   const DeviceDecoder = device === "webgpu" ? GpuDecoder : Decoder;
   const decoder = new DeviceDecoder(opened.run, model.config);
-  engine = new Engine(tokenizer, decoder, model, preset, beforePass);
+  engine = new Engine(tokenizer, decoder, model, preset, beforePass, letOthersPass);
   // The first pass compiles the GPU's programs, and shows whether it can run the graph.
   if (device === "webgpu") await decoder.logits([tokenizer.endOfText]);
   return { threads: opened.threads, device };
+}
+
+// The files that a device needs, each {name, size, sha256, url}: the runtime's `module` and `binary`, and
+// those of the model by their names.
+function filesOf({ model, runtime, folder }, base, device) {
+  const at = (folder, file) => ({ ...file, url: new URL(folder + file.name, base).href });
+  const { module, binary } = runtime.builds[device];
+  const used = model.files.filter(({ name }) => !name.endsWith(".onnx") || name === GRAPHS[device]);
+  return {
+    module: at(runtime.folder, module),
+    binary: at(runtime.folder, binary),
+    ...Object.fromEntries(used.map((file) => [file.name, at(folder, file)])),
+  };
 }
