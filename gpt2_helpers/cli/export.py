@@ -52,6 +52,6 @@ def run(options: Namespace) -> int:
     if config.format == WEB:
         from gpt2_helpers.web.site import complete_site
 
-        complete_site(Path(where), run, pretrained, config.runtime, print_status)
+        complete_site(Path(where), run, pretrained, config.runtime, print_status, config.checkpoint)
     print(f"{run.model_name if pretrained else run.run_name} is exported to {where}")
     return DONE

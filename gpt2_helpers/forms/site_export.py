@@ -9,6 +9,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from gpt2_helpers.checkpoint.export import export
+from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import OptionError
 from gpt2_helpers.exchange.export_config import WEB, ExportConfig
@@ -63,12 +64,14 @@ def export_site(
     def make() -> None:
         result.children = []
         choices = form.config(ExportConfig)
-        config = ExportConfig(format=WEB, say_dataset=choices.say_dataset, runtime=choices.runtime)
         run, is_pretrained = _source(sess, model_dir)
+        config = ExportConfig(
+            _checkpoint(sess), WEB, say_dataset=choices.say_dataset, runtime=choices.runtime
+        )
         folder = Path(f"site-{re.sub('[^A-Za-z0-9._-]', '-', sess.name)}")
         show_status("exporting the model")
         export(folder, run, config, is_pretrained)
-        complete_site(folder, run, is_pretrained, config.runtime, show_status)
+        complete_site(folder, run, is_pretrained, config.runtime, show_status, config.checkpoint)
         archive = folder.with_name(f"{folder.name}.zip")
         show_status("packing the site")
         _pack(folder, archive)
@@ -88,6 +91,14 @@ def _source(sess: Session, model_dir: str | Path) -> tuple[RunConfig, bool]:
         return RunConfig(model_name=sess.model_name or "", model_dir=str(model_dir)), True
     folder = sess.run_folder
     return RunConfig(run_name=folder.name, checkpoint_dir=str(folder.parent)), False
+
+
+def _checkpoint(sess: Session) -> str:
+    """Name of the checkpoint that the session loaded: "latest", or that of an earlier step."""
+    folder = sess.run_folder
+    if folder is None or sess.step == RunFolder(folder.parent, folder.name).read().step:
+        return "latest"
+    return f"model-{sess.step}"
 
 
 def _pack(folder: Path, archive: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from command_line import error_of, run
 from gpt2_helpers.exchange.model_folder import open_model
 from hub_stand_in import running_hub, use_hub
+from toy_runs import save_run
 
 pytestmark = pytest.mark.usefixtures("workspace")
 
@@ -44,6 +45,17 @@ def test_a_run_becomes_a_site_without_a_server() -> None:
     assert site["info"]["name"] == "run1"
     assert all(Path("site/model", file["name"]).is_file() for file in site["model"]["files"])
     assert "to a folder" in error_of("export", "--format", "web", "hf://me/titles")
+
+
+def test_the_site_of_an_earlier_checkpoint_describes_it() -> None:
+    pytest.importorskip("onnx", reason="needs the package onnx")
+    for step in (4, 8):
+        save_run("run2", step)
+    options = ("--run-name", "run2", "--checkpoint", "model-4", "--format", "web")
+    assert run("export", "site", *options, "--runtime", "cdn").code == 0
+    site = json.loads(Path("site/site.json").read_text(encoding="utf-8"))
+    assert (site["model"]["step"], site["info"]["steps"]) == (4, 4)
+    assert site["info"]["description"].endswith("for 4 steps")
 
 
 def test_a_run_is_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:

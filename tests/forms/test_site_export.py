@@ -47,6 +47,17 @@ def test_the_zip_has_the_site_of_a_run() -> None:
     }
 
 
+def test_the_checkpoint_that_was_loaded_is_exported() -> None:
+    for step in (4, 8):
+        save_run(step=step)
+    session = Session()
+    session.load_run("run1", checkpoint="model-4")
+    box = export_site(session, runtime="cdn")
+    button(box, "Make a web site of run1").click()
+    site = json.loads(Path("site-run1/site.json").read_text(encoding="utf-8"))
+    assert (site["model"]["step"], site["info"]["steps"]) == (4, 4)
+
+
 def test_in_colab_the_browser_saves_the_zip(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Path] = []
     monkeypatch.setattr(colab, "in_colab", lambda: True)
