@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gpt2_helpers.errors import DatasetError, OptionError, nearest
 
-SAMPLES = ("stories.txt", "titles.csv")
+SAMPLES = ("stories.txt", "titles.csv", "dishes.jsonl")
 PARENT = Path(__file__).parents[2]  # the clone, or the site-packages folder
 SHARE = Path("share", "gpt2-helpers")  # the same as data-files in pyproject.toml
 
@@ -21,7 +21,7 @@ def sample_path(name: str) -> Path:
     """Return the path of a sample file.
 
     Args:
-        name: `stories.txt` or `titles.csv`.
+        name: `stories.txt`, `titles.csv` or `dishes.jsonl`.
 
     Raises:
         OptionError: The name is not that of a sample.

@@ -37,6 +37,7 @@ _COMPRESSED = (".gz", ".zst")  # after one of the suffixes above
 _SAMPLES = {
     "stories.txt": "Sample: a play (stories.txt)",
     "titles.csv": "Sample: question titles (titles.csv)",
+    "dishes.jsonl": "Sample: dishes from three ingredients (dishes.jsonl)",
 }
 _PROJECT_FILES = ("requirements", "constraints", "readme", "license", "changelog")
 _COLUMNS = ("column", "prompt_column", "keywords_from")
@@ -162,9 +163,9 @@ class DataPicker(Displayable):
         return encoding
 
     @property
-    def characters(self) -> int | None:
-        """Number of characters of the training text, or None if unknown."""
-        return self._preview.characters if self._preview else None
+    def preview(self) -> DataPreview | None:
+        """What is known about the training text, or None if none is chosen."""
+        return self._preview
 
     def path(self) -> str:
         """Return the path for `load_dataset`. A URL is downloaded first, with a progress bar.

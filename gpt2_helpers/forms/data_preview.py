@@ -35,6 +35,7 @@ class DataPreview:
         excerpt: The first lines.
         notes: How the file was read, such as its encoding.
         characters: Number of characters, or None if they were not counted.
+        records: Number of texts that are trained on with marks; 0 for plain text.
         columns: The columns or keys of texts, with their lengths in a sample.
     """
 
@@ -42,6 +43,7 @@ class DataPreview:
     excerpt: str = ""
     notes: tuple[str, ...] = ()
     characters: int | None = None
+    records: int = 0
     columns: dict[str, int] = field(default_factory=dict)
 
 
@@ -116,7 +118,7 @@ def _preview_records(file: Path, config: DatasetConfig) -> DataPreview:
         return DataPreview(_large(file), excerpt, columns=columns)
     characters = sum(map(len, rows))
     size = f"{len(rows):,} texts, {characters:,} characters"
-    return DataPreview(size, excerpt, report.notes(), characters, columns)
+    return DataPreview(size, excerpt, report.notes(), characters, len(rows), columns)
 
 
 def _limited(texts: Iterator[str]) -> tuple[list[str], bool]:

@@ -61,8 +61,8 @@ _HIDDEN_FIELDS = (
 )
 _WITH_GPU = {"model_name": "124M", "sample_every": 200, "sample_length": 200, "save_every": 500}
 _WITHOUT_GPU = {
-    **{"model_name": BUNDLED_MODEL, "steps": 100, "learning_rate": 0.001},
-    **{"sample_every": 25, "sample_length": 100},
+    **{"model_name": BUNDLED_MODEL, "steps": 250, "learning_rate": 0.001},
+    **{"sample_every": 50, "sample_length": 100},
 }
 _RESTORE_CHOICES = [
     ("latest: resume the run if it exists", "latest"),
@@ -78,7 +78,7 @@ class FinetuneForm(Displayable):
     sess = form.run()          # in the next cell; the button "Train" does the same
     gpt2.generate(sess)        # in any later cell
 
-    Defaults with a GPU: 124M and 1,000 steps; without one: tiny and 100 steps. Backups to Google
+    Defaults with a GPU: 124M and 1,000 steps; without one: tiny and 250 steps. Backups to Google
     Drive are on if it is mounted. Environment variables override the arguments: GPT2_MODEL_NAME,
     GPT2_STEPS, GPT2_DATASET and so on, for every option. The folders of runs, models and samples
     are not shown, but can be set the same way.
@@ -275,14 +275,15 @@ class FinetuneForm(Displayable):
         if shape is None:
             self._summary.value = ""
             return
-        characters = self.picker.characters
-        tokens = None if characters is None else estimate_tokens(characters, shape)
+        text = self.picker.preview
+        tokens = estimate_tokens(text, run, shape)
         fits = self._fits.get(MODEL_ALIASES.get(run.model_name, run.model_name))
         heading = describe_training(finetune, shape, tokens)
         estimate = ""
         if fits is None or fits.changes is not None:
             estimate = describe_time(finetune, run, shape, tokens)
         self._summary.value = message("heading", heading) + message("note", estimate)
+        characters = text.characters if text else None
         self.picker.warn(short_text_warning(characters, tokens, shape))
         self.form.note("sample_length", long_sample_note(run, shape))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from gpt2_helpers.config import (
@@ -15,14 +16,17 @@ from gpt2_helpers.config import (
 )
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.fields import fields_of
+from gpt2_helpers.forms.data_preview import DataPreview
 from gpt2_helpers.forms.widgets.progress import duration
 from gpt2_helpers.forms.widgets.style import as_sentence
 from gpt2_helpers.generation.memory import available_memory
+from gpt2_helpers.tokenizer import START_OF_TEXT, Tokenizer
 from gpt2_helpers.training.memory import ModelFit, SampleSettings, fit_models
 
 # For English text, with GPT-2's vocabulary and with a small one such as tiny's.
 _CHARACTERS_PER_TOKEN, _CHARACTERS_PER_SMALL_TOKEN = 4, 3
 _LARGE_VOCABULARY = 20_000
+_TOKENS_OF_MARKS = 8  # around a record, with GPT-2's vocabulary
 
 
 def fit_note(fit: ModelFit | None, saves: bool) -> tuple[str, bool]:
@@ -60,17 +64,47 @@ def model_shape(run: RunConfig) -> ModelConfig | None:
     name = MODEL_ALIASES.get(run.model_name, run.model_name)
     if name in PRETRAINED_CONFIGS:
         return PRETRAINED_CONFIGS[name]
-    folder = BUNDLED_FOLDER if name == BUNDLED_MODEL else Path(run.model_dir) / name
     try:
-        return ModelConfig.load(folder)
+        return ModelConfig.load(_model_folder(run))
     except CheckpointError:
         return None
 
 
-def estimate_tokens(characters: int, shape: ModelConfig) -> int:
-    """Return about how many tokens a text has."""
+def _model_folder(run: RunConfig) -> Path:
+    name = MODEL_ALIASES.get(run.model_name, run.model_name)
+    return BUNDLED_FOLDER if name == BUNDLED_MODEL else Path(run.model_dir) / name
+
+
+def estimate_tokens(text: DataPreview | None, run: RunConfig, shape: ModelConfig) -> int | None:
+    """Return about how many tokens are trained on, marks included.
+
+    Args:
+        text: What is known about the text. Its first lines are encoded if the model is there.
+        run: The options `model_name`, `model_dir` and `validation_split`.
+        shape: The model's shape.
+
+    Returns:
+        The number; None if the length of the text is unknown.
+    """
+    if text is None or text.characters is None:
+        return None
     is_large = shape.n_vocab > _LARGE_VOCABULARY
-    return characters // (_CHARACTERS_PER_TOKEN if is_large else _CHARACTERS_PER_SMALL_TOKEN)
+    per_token: float = _CHARACTERS_PER_TOKEN if is_large else _CHARACTERS_PER_SMALL_TOKEN
+    marks = _TOKENS_OF_MARKS
+    try:
+        tokenizer = _load_tokenizer(_model_folder(run))
+    except CheckpointError:
+        pass  # not downloaded yet
+    else:
+        per_token = len(text.excerpt) / max(1, len(tokenizer.encode(text.excerpt)))
+        marks = len(tokenizer.encode(START_OF_TEXT)) + 1
+    tokens = text.characters / per_token + marks * text.records
+    return max(1, round(tokens * (1 - run.validation_split)))
+
+
+@functools.lru_cache(maxsize=1)
+def _load_tokenizer(folder: Path) -> Tokenizer:
+    return Tokenizer.load(folder)
 
 
 def describe_training(finetune: FinetuneConfig, shape: ModelConfig, tokens: int | None) -> str:

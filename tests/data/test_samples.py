@@ -79,5 +79,5 @@ def test_an_unknown_name_is_an_error_with_the_known_ones() -> None:
         sample_path("title.csv")
     assert str(caught.value) == (
         "unknown sample 'title.csv' (did you mean 'titles.csv'?): "
-        "choose from stories.txt, titles.csv"
+        "choose from stories.txt, titles.csv, dishes.jsonl"
     )

@@ -73,7 +73,8 @@ def test_the_sample_is_chosen_by_default() -> None:
     assert picker.path() == str(sample_path("stories.txt"))
     assert picker.column is None
     characters = len(sample_path("stories.txt").read_text("utf-8"))
-    assert picker.characters == characters
+    assert picker.preview is not None
+    assert picker.preview.characters == characters
     assert f"{characters:,} characters" in shown(picker)
 
 
@@ -84,7 +85,15 @@ def test_local_files_are_listed(folder: Path) -> None:
     (folder.parent / "data").mkdir()
     (folder.parent / "data" / "g.tsv").write_text("text\n")
     names = [Path(value).name for value in items_of(DataPicker()) if value]
-    assert names == ["stories.txt", "titles.csv", "a.CSV", "b.txt", "c.npz", "g.tsv"]
+    assert names == [
+        "stories.txt",
+        "titles.csv",
+        "dishes.jsonl",
+        "a.CSV",
+        "b.txt",
+        "c.npz",
+        "g.tsv",
+    ]
 
 
 def test_a_copy_of_a_sample_is_listed_once(folder: Path) -> None:
@@ -104,7 +113,7 @@ def test_generated_texts_are_not_offered(folder: Path) -> None:
     (folder / "gpt_2_gen_texts.txt").write_text("A third one.\n")
     (folder / "heading.txt").write_text(f"Heading\n{SAMPLE_DELIM}\nMy own text.\n")
     names = [Path(value).name for value in items_of(DataPicker()) if value]
-    assert names == ["stories.txt", "titles.csv", "heading.txt"]
+    assert names == ["stories.txt", "titles.csv", "dishes.jsonl", "heading.txt"]
 
 
 def test_files_on_a_mounted_drive_are_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +153,7 @@ def test_a_folder_or_a_pattern_can_be_typed(folder: Path) -> None:
     for typed in (str(folder), "*.txt"):
         picker.form.set(dataset="", address=typed)
         assert picker.path() == typed
-        assert picker.characters is None
+        assert picker.preview is None or picker.preview.characters is None
 
 
 def test_a_missing_file_is_an_error() -> None:
@@ -189,7 +198,8 @@ def test_the_longest_column_is_chosen_and_can_be_changed(folder: Path) -> None:
     assert names == ["id", "title", "score"]
     assert "2 texts, 36 characters" in shown(picker)
     picker.form.set(column="score")
-    assert (picker.column, picker.characters) == ("score", 3)
+    assert picker.preview is not None
+    assert (picker.column, picker.preview.characters) == ("score", 3)
 
 
 def test_another_table_resets_the_column(folder: Path) -> None:

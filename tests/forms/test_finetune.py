@@ -107,7 +107,7 @@ def short(**options: Any) -> FinetuneForm:
 def test_defaults_without_a_gpu() -> None:
     form = FinetuneForm()
     assert form.run_config.model_name == "tiny"
-    assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (100, 0.001)
+    assert (form.finetune_config.steps, form.finetune_config.learning_rate) == (250, 0.001)
     assert form.form.is_valid
 
 

@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from gpt2_helpers.config import PRETRAINED_CONFIGS, FinetuneConfig, ModelConfig, RunConfig
+from gpt2_helpers.config import (
+    BUNDLED_FOLDER,
+    PRETRAINED_CONFIGS,
+    DatasetConfig,
+    FinetuneConfig,
+    ModelConfig,
+    RunConfig,
+)
+from gpt2_helpers.data.dataset import load_dataset
+from gpt2_helpers.data.samples import SAMPLES, sample_path
 from gpt2_helpers.forms import model_notes
+from gpt2_helpers.forms.data_preview import preview
+from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training import step_time
 from toy_runs import write_model
 
@@ -23,6 +34,24 @@ def test_shapes_are_known_before_a_download(
     assert model_notes.model_shape(RunConfig(model_name="tiny")) is not None
     assert model_notes.model_shape(RunConfig(model_name="toy")) == ModelConfig.load("models/toy")
     assert model_notes.model_shape(RunConfig(model_name="unheard-of")) is None
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_tokens_of_a_text_are_estimated_as_they_are_trained_on(name: str) -> None:
+    path, run = sample_path(name), RunConfig(model_name="tiny", validation_split=0.2)
+    shape = model_notes.model_shape(run)
+    assert shape is not None
+    config = DatasetConfig()
+    if name == "dishes.jsonl":
+        config = DatasetConfig(prompt_column="prompt", column="completion")
+    tokenizer = Tokenizer.load(BUNDLED_FOLDER)
+    tokens = load_dataset(path, tokenizer, config).tokens
+    text = preview(path, config.column, prompt_column=config.prompt_column)
+    found = model_notes.estimate_tokens(text, run, shape)
+    assert found == pytest.approx(0.8 * len(tokens), rel=0.15)
+    unknown = RunConfig(model_name="124M", model_dir="nowhere", validation_split=0.2)
+    found = model_notes.estimate_tokens(text, unknown, SMALL)
+    assert found == pytest.approx(0.8 * len(tokens), rel=0.5)  # 124M's tokens are longer
 
 
 @pytest.mark.parametrize(

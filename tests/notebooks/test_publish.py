@@ -422,7 +422,7 @@ def test_an_installed_wheel_works(tmp_path: Path) -> None:
     source = tmp_path / "source"
     names = ["pyproject.toml", "README.md", "LICENSE"]
     (source / "data").mkdir(parents=True)
-    for name in [*names, "data/stories.txt", "data/titles.csv"]:
+    for name in [*names, "data/stories.txt", "data/titles.csv", "data/dishes.jsonl"]:
         shutil.copyfile(ROOT / name, source / name)
     shutil.copytree(ROOT / "gpt2_helpers", source / "gpt2_helpers")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
