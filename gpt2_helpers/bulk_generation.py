@@ -112,6 +112,7 @@ class BulkGeneration:
         return {
             "model": self._session.name,
             "step": self._session.step,
+            "weights": model.weights_hash,
             "base_model": self._session.base_model,
             "precision": model.decoding_precision,
             "gpt2_helpers": installed_versions()["gpt2-helpers"],

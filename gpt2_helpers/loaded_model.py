@@ -11,20 +11,23 @@ import numpy as np
 
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.model_files import (
-    checkpoint_names,
-    checkpoint_prefix,
+    chosen_checkpoint,
+    latest_checkpoint,
     load_for_inference,
     load_model,
     step_of,
+    weights_hash,
 )
 from gpt2_helpers.checkpoint.model_folders import model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.checkpoint.run_record import RunRecord
+from gpt2_helpers.checkpoint.tensor_bundle import INDEX, MAX_INDEX_BYTES
 from gpt2_helpers.config import BUNDLED_MODEL, INFERENCE_PRECISIONS
 from gpt2_helpers.errors import CheckpointError, OptionError, explain_out_of_memory, nearest
 from gpt2_helpers.generation.decoders import DecoderPool, runs_on_tflite
 from gpt2_helpers.generation.prompts import BUNDLED_MODEL_EXAMPLES, PRETRAINED_EXAMPLES
 from gpt2_helpers.system import device
+from gpt2_helpers.system.bounded_files import read_bounded
 from gpt2_helpers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -97,18 +100,12 @@ def load_run(
     """Load a finetuned run; see `Session.load_run`. `before` is called before memory is needed."""
     folder = RunFolder(checkpoint_dir, run_name)
     run = folder.require()
-    if checkpoint is not None and checkpoint != "latest":
-        checkpoint = checkpoint_prefix(Path(checkpoint)).name
-        names = checkpoint_names(run.path)
-        if checkpoint not in names:
-            raise CheckpointError(
-                f"no checkpoint {checkpoint!r} in {run.path}: there are {', '.join(names)}"
-            )
+    prefix = chosen_checkpoint(run.path, checkpoint)
     record = run.record
-    loaded = _load(run.path, precision, checkpoint, before)
+    loaded = _load(prefix, precision, before)
     loaded.set_run(folder, record)
     is_newest = checkpoint is None or checkpoint == "latest"
-    loaded.loaded_step = run.step if is_newest else step_of(run.path / str(checkpoint))
+    loaded.loaded_step = run.step if is_newest else step_of(prefix)
     return loaded
 
 
@@ -120,7 +117,7 @@ def load_pretrained(
 ) -> LoadedModel:
     """Load a pretrained model; see `Session.load_pretrained` and `load_run`."""
     folder = model_folder(model_name, model_dir)
-    loaded = _load(folder, precision, None, before)
+    loaded = _load(latest_checkpoint(folder), precision, before)
     loaded.model_name = folder.name
     is_bundled = folder.name == BUNDLED_MODEL
     loaded.example_prompts = BUNDLED_MODEL_EXAMPLES if is_bundled else PRETRAINED_EXAMPLES
@@ -144,15 +141,14 @@ def load_adapter(base: LoadedModel, run_name: str, checkpoint_dir: str | Path) -
     return loaded
 
 
-def _load(
-    folder: Path, precision: str, checkpoint: str | None, before: Callable[[], None]
-) -> LoadedModel:
+def _load(prefix: Path, precision: str, before: Callable[[], None]) -> LoadedModel:
     if precision not in INFERENCE_PRECISIONS:
         raise OptionError(
             f"precision must be one of {', '.join(INFERENCE_PRECISIONS)}, got {precision!r}"
             f"{nearest(str(precision), INFERENCE_PRECISIONS)}"
         )
     before()
+    folder, checkpoint = prefix.parent, prefix.name
     tokenizer = Tokenizer.load(folder)
     training_precision = device.choose_precision(precision)
     decoding_precision = device.choose_decoding_precision(precision)
@@ -168,6 +164,7 @@ def _load(
             f"{folder}: encoder.json has {tokenizer.n_vocab} tokens, more than n_vocab="
             f"{model.config.n_vocab} in hparams.json: the files belong to different models"
         )
+    model.weights_hash = weights_hash(read_bounded(Path(f"{prefix}{INDEX}"), MAX_INDEX_BYTES))
     decoders = DecoderPool(model)
     if isinstance(model, InferenceModel):
         decoders.get(1, 1, decoding_precision)  # reads the weights, so damage is reported here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from gpt2_helpers.bulk_generation import BulkGeneration
+from gpt2_helpers.checkpoint.model_files import save_weights
 from gpt2_helpers.config import NoveltyConfig, SamplingConfig
 from gpt2_helpers.evaluation.similarity import normalize
 from gpt2_helpers.generation.output_formats import choose_format
 from gpt2_helpers.generation.result import GenerationResult, in_order
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.files import ignore
+from toy import TOY, toy_tokenizer, toy_weights
 
 PROMPTS = ["It was", "Once upon a time", "The"]
 
@@ -141,3 +144,19 @@ def test_texts_stay_unique_over_interruptions(tiny: Session, tmp_path: Path, nam
         record = json.loads(path.with_name(f"{name}.record.json").read_text(encoding="utf-8"))
         assert (record["unique"], record["texts"]) == (True, got)
     assert not path.with_name(f"{name}.progress").exists()
+
+
+def test_texts_of_other_weights_are_not_added_to_a_file(tmp_path: Path) -> None:
+    """A run that was trained again, with the same number of steps."""
+    path = tmp_path / "texts.jsonl"
+    messages: list[str] = []
+    shape = dataclasses.replace(TOY, n_vocab=toy_tokenizer().n_vocab, n_ctx=32)
+    (tmp_path / "toy").mkdir()
+    toy_tokenizer().save(tmp_path / "toy")
+    for seed in (0, 1):
+        save_weights(tmp_path / "toy", "model.ckpt", shape, toy_weights(shape, seed))
+        session = Session()
+        session.load_pretrained("toy", tmp_path)
+        generate(session, path, stop=3, seed=5, length=30, messages=messages)
+    assert len(messages) == 1
+    assert "are kept in" in messages[0]

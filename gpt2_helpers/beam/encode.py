@@ -50,6 +50,7 @@ class EncodeJob:
         config: How the files are read.
         vocabulary, merges: Of the tokenizer.
         query: A BigQuery table that is exported first, to the only file of the only part.
+        notes: What was detected while the files were listed, as sentences.
     """
 
     shards: ShardSet
@@ -57,18 +58,27 @@ class EncodeJob:
     vocabulary: dict[str, int]
     merges: list[tuple[str, str]]
     query: BigQueryConfig | None = None
+    notes: tuple[str, ...] = ()
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer."""
         return Tokenizer(self.vocabulary, self.merges)
 
     def is_complete(self) -> bool:
-        """Whether the index of this very job is there."""
+        """Whether the index of this very job is there, with all of its files."""
         content = read_file(self.shards.index)
         if content is None:
             return False
         index = parse_index(content, self.shards.index)
-        return index.options.get("fingerprint") == self.shards.fingerprint
+        if index.options.get("fingerprint") != self.shards.fingerprint:
+            return False
+        return self.shards.has_files({shard.file: shard.bytes for shard in index.shards})
+
+    def clean_up(self) -> None:
+        """Delete what is needed only while the job is not complete."""
+        self.shards.delete_records()
+        if self.query is not None:
+            delete(query_path(self.shards))
 
     def describe(self, counters: Mapping[str, int]) -> list[str]:
         """What was written, as lines.
@@ -179,7 +189,8 @@ def plan_encoding(
     """
     if config.legacy_tokens:
         raise OptionError("legacy_tokens is not possible in parts: use gpt2-helpers encode")
-    files = [] if query is not None else find_inputs(dataset, ReadReport(), config)
+    report = ReadReport()
+    files = [] if query is not None else find_inputs(dataset, report, config)
     parts = plan_parts([(file, size) for file, size, _ in files], config, part_bytes)
     depends_on = {
         "files": files,
@@ -192,8 +203,14 @@ def plan_encoding(
     shards = ShardSet(out_path, ".npy", fingerprint(depends_on), len(parts))
     if query is not None:
         shards = dataclasses.replace(shards, total=1)
-        parts = [Part(0, (f"{shards.path(0)}.query.csv",))]
-    return EncodeJob(shards, config, tokenizer.vocabulary, tokenizer.merges, query), parts
+        parts = [Part(0, (query_path(shards),))]
+    tables = tokenizer.vocabulary, tokenizer.merges
+    return EncodeJob(shards, config, *tables, query, report.notes()), parts
+
+
+def query_path(shards: ShardSet) -> str:
+    """The path or URL of the file that a table is exported to."""
+    return f"{shards.path(0)}.query.csv"
 
 
 def _export_table(part: Part, query: BigQueryConfig) -> Part:
@@ -274,7 +291,8 @@ def _write_index(job: EncodeJob, records: Iterable[Record]) -> dict[str, Any]:
         TokenShard(record["file"], record["tokens"], record["bytes"], record["crc32c"], tuple(ids))
         for record, ids in zip(ordered, before, strict=True)
     )
-    notes = [*dict.fromkeys(note for record in ordered for note in record["notes"])]
+    of_parts = (note for record in ordered for note in record["notes"])
+    notes = [*dict.fromkeys([*job.notes, *of_parts])]
     if job.config.deduplicate:
         copies = sum(record["dropped"] for record in ordered)
         notes.append(f"left out {copies:,} documents that are copies or near copies")
@@ -292,5 +310,5 @@ def _write_index(job: EncodeJob, records: Iterable[Record]) -> dict[str, Any]:
         lambda content: [shard.file for shard in parse_index(content, name).shards],
     )
     if job.query is not None:
-        delete(f"{job.shards.path(0)}.query.csv")
+        delete(query_path(job.shards))
     return {"tokens": index.count, "characters": sum(r["characters"] for r in ordered)}

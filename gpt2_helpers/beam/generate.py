@@ -19,9 +19,10 @@ class GenerateTexts(beam.PTransform):
     """Generates texts for prompts.
 
     Takes pairs of a number and a prompt. Each number occurs once in a job. Returns a dictionary
-    for each text: number, prompt, text, seed, tokens, finish reason, log-probability, model and
-    step, as `gpt2-helpers generate` writes them to JSON Lines. The number and the seed determine
-    the text.
+    for each text with the fields that `gpt2-helpers generate` writes to JSON Lines: index, prompt,
+    text, seed, tokens, finish_reason, logprob, model and step. The index of a text is its prompt's
+    number times `nsamples`, plus its number among the texts of that prompt; it and the seed
+    determine the text.
 
     Args:
         model: Where the model is.

@@ -12,9 +12,9 @@ from gpt2_helpers.evaluation.training_text import TrainingData
 class CheckMemorization(beam.PTransform):
     """Compares generated texts with training text, with the definitions of `gpt2-helpers check`.
 
-    Takes pairs of a number and a text. Returns a dictionary for each text: number, text, kind
-    (copy, near copy or novel), similarity, nearest training text, and the longest run of words in
-    common.
+    Takes pairs of a number and a text. Returns a dictionary for each text: index (its number),
+    text, kind (copy, near copy or novel), similarity, nearest (the training text), longest_run (the
+    words of the longest run in common) and run (that run).
 
     Args:
         data: The training text, at paths or URLs that all workers can read. It is read once for

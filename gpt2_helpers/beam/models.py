@@ -18,6 +18,16 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from gpt2_helpers.beam.storage import join, local_folder, read_file
+from gpt2_helpers.checkpoint.model_files import (
+    checkpoint_named_in,
+    checkpoint_prefix,
+    chosen_checkpoint,
+    latest_checkpoint,
+    weights_hash,
+)
+from gpt2_helpers.checkpoint.model_folders import model_folder
+from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.tensor_bundle import INDEX, MAX_INDEX_BYTES
 from gpt2_helpers.config import BUNDLED_MODEL, SamplingConfig
 from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.errors import OptionError
@@ -29,6 +39,7 @@ from gpt2_helpers.evaluation.training_text import TrainingData
 from gpt2_helpers.generation.output_formats import TextSource, record_of
 from gpt2_helpers.session import Session
 from gpt2_helpers.system import device
+from gpt2_helpers.system.bounded_files import read_bounded
 from gpt2_helpers.system.files import drain
 
 # RunInference logs this for each model, unless PyTorch is installed.
@@ -87,12 +98,27 @@ class ModelSource:
         return is_url(self.model_dir) and self.model_name != BUNDLED_MODEL
 
     def version(self) -> str:
-        """What identifies the weights besides the names: the newest checkpoint."""
-        folder, name = self.checkpoint_dir, self.run_name
+        """What identifies the weights: the checkpoint's name, and its `weights_hash`.
+
+        Raises:
+            CheckpointError: There is no such run or model.
+        """
+        if not self.is_remote:
+            prefix = self._local_checkpoint()
+            index = read_bounded(Path(f"{prefix}{INDEX}"), MAX_INDEX_BYTES)
+            return f"{prefix.name} {weights_hash(index)}"
+        root = self.checkpoint_dir if self.model_name is None else self.model_dir
+        folder = join(root, self.model_name or self.run_name)
+        name = checkpoint_named_in(read_file(join(folder, "checkpoint")) or b"")
+        if self.model_name is None and self.checkpoint not in (None, "latest"):
+            name = checkpoint_prefix(Path(str(self.checkpoint))).name
+        return f"{name} {weights_hash(read_file(join(folder, name + INDEX)) or b'')}"
+
+    def _local_checkpoint(self) -> Path:
         if self.model_name is not None:
-            folder, name = self.model_dir, self.model_name
-        pointer = read_file(join(join(folder, name), "checkpoint")) or b""
-        return pointer.decode(errors="replace")
+            return latest_checkpoint(model_folder(self.model_name, self.model_dir))
+        run = RunFolder(self.checkpoint_dir, self.run_name).require()
+        return chosen_checkpoint(run.path, self.checkpoint)
 
 
 def require_seed(config: SamplingConfig) -> int:

@@ -18,11 +18,11 @@ from typing import IO
 
 from gpt2_helpers.beam.storage import open_read
 from gpt2_helpers.config import DatasetConfig
-from gpt2_helpers.data.compression import compression_of
+from gpt2_helpers.data.cleaning import clean_text
 from gpt2_helpers.data.documents import iter_text
-from gpt2_helpers.data.formats import Format, detect_format, format_of, is_token_file
-from gpt2_helpers.data.remote_files import LocalCopies, is_url
-from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.formats import Format, binary_kind, format_of, is_json, is_token_file
+from gpt2_helpers.data.remote_files import LocalCopies
+from gpt2_helpers.data.text_files import ReadReport, read_text
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system.files import drain
 from gpt2_helpers.tokenizer import END_OF_TEXT
@@ -109,14 +109,13 @@ def plan_parts(
 def _is_divisible(file: str, config: DatasetConfig) -> bool:
     if config.strip_boilerplate or config.unwrap or config.encoding not in (None, *_UTF8):
         return False
-    if is_url(file):
-        if format_of(Path(file)) is not Format.TEXT or file.lower().endswith((".gz", ".zst")):
-            return False
-    elif detect_format(Path(file)) is not Format.TEXT or compression_of(Path(file)):
+    if format_of(Path(file)) is not Format.TEXT:
         return False
     with open_read(file) as opened:
         head = opened.read(_BLOCK)
-    return not head.startswith(_UTF16_OR_32) and b"\0" not in head
+    if head.startswith(_UTF16_OR_32) or b"\0" in head:
+        return False
+    return not is_json(head) and binary_kind(head) is None  # such as a compressed file
 
 
 def read_part(part: Part, config: DatasetConfig, report: ReadReport) -> Iterator[str]:
@@ -136,18 +135,23 @@ def read_part(part: Part, config: DatasetConfig, report: ReadReport) -> Iterator
     Example:
         text = "".join(read_part(Part(0, ("titles.csv",)), DatasetConfig(), ReadReport()))
     """
+    of_copies = ReadReport()
     if part.start is None:
         with LocalCopies() as copies:
-            for_files = ReadReport()
             found = [path for file in part.files for path in _paths(file, copies)]
-            yield from iter_text(found, for_files, config)
-        for note in for_files.notes():
+            yield from iter_text(found, of_copies, config)
+        for note in of_copies.notes():
             report.add_for_all(copies.shown(note))
         return
     with _copy_of_range(part) as path:
-        # The first bytes of a range might look like a mark or another encoding.
-        own = config if part.starts_file else replace(config, encoding="utf-8")
-        yield from iter_text([path], ReadReport(), own)
+        # Not `iter_text`: the first bytes of a range might look like JSON or another encoding.
+        if part.starts_file:
+            chunks = read_text(path, of_copies, config.encoding)
+            yield from clean_text(chunks, path, of_copies, config)
+        else:
+            yield from read_text(path, of_copies, config.encoding or "utf-8")
+    for note in of_copies.notes():
+        report.add_for_all(note.replace(str(path), part.files[0]))
 
 
 def _paths(file: str, copies: LocalCopies) -> Sequence[Path]:

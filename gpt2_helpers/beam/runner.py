@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gpt2_helpers.errors import Gpt2Error, OptionError, brief, import_optional, nearest
+from gpt2_helpers.errors import (
+    Gpt2Error,
+    MissingPackageError,
+    OptionError,
+    brief,
+    import_optional,
+    nearest,
+)
 from gpt2_helpers.system import device
 
-LOCAL_RUNNERS = ("DirectRunner", "FnApiRunner")
-STOP_SECONDS = 20.0  # that a worker process of the local runner may take to end
+_LOCAL_RUNNERS = ("direct", "fnapi")  # as Beam accepts them: in any case, with or without "runner"
 
 
 def make_options(arguments: Sequence[str]) -> Any:
@@ -28,7 +35,7 @@ def make_options(arguments: Sequence[str]) -> Any:
         MissingPackageError: apache-beam is not installed.
         OptionError: Neither Beam nor this package knows an option.
     """
-    with _without_warnings():
+    with hide_warnings():
         import_optional("apache_beam", "a Beam job", "beam")
         from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -39,7 +46,14 @@ def make_options(arguments: Sequence[str]) -> Any:
             hint = nearest(name[2:], sorted(known))
             raise OptionError(f"unknown option {name}{hint}: neither this command nor Beam has it")
     given = [_with_underscores(argument) for argument in arguments]
-    options = PipelineOptions(given, save_main_session=False)
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            options = PipelineOptions(given, save_main_session=False)
+            options.get_all_options()
+    except SystemExit:  # argparse has printed the usage, and in the last line the error
+        problem = printed.getvalue().strip().rpartition("error: ")[2]
+        raise OptionError(f"an option of Beam is invalid: {brief(problem)}") from None
     if _is_local(options):
         from apache_beam.options.pipeline_options import WorkerOptions
 
@@ -52,7 +66,8 @@ def make_options(arguments: Sequence[str]) -> Any:
 def _is_local(options: Any) -> bool:
     from apache_beam.options.pipeline_options import StandardOptions
 
-    return options.view_as(StandardOptions).runner in (None, *LOCAL_RUNNERS)
+    name = options.view_as(StandardOptions).runner
+    return name is None or name.lower().removesuffix("runner") in _LOCAL_RUNNERS
 
 
 def _with_underscores(argument: str) -> str:
@@ -100,13 +115,20 @@ def run_pipeline(options: Any, build: Callable[[Any], Any]) -> dict[str, int]:
         The counters of this package, by name.
 
     Raises:
-        Gpt2Error: The error of a worker, or that the pipeline failed.
+        Gpt2Error: The error of a worker, or that a worker process ended.
+        MissingPackageError: The runner is not installed.
+        OptionError: The runner is unknown, or lacks an option.
     """
     from apache_beam import Pipeline
     from apache_beam.metrics import MetricsFilter
 
-    pipeline = Pipeline(_local_runner(options) if _is_local(options) else None, options)
     with _short_errors():
+        try:
+            pipeline = Pipeline(_local_runner(options) if _is_local(options) else None, options)
+        except ImportError as error:
+            raise MissingPackageError(f"the runner needs another package: {brief(error)}") from None
+        except (RuntimeError, ValueError) as error:  # an unknown runner, or one of its options
+            raise OptionError(f"the pipeline cannot be run: {brief(error, 1000)}") from None
         build(pipeline)
         result = pipeline.run()
         result.wait_until_finish()
@@ -123,28 +145,12 @@ def _local_runner(options: Any) -> Any:
     from apache_beam.runners.portability.fn_api_runner import fn_runner
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
-    _limit_time_to_stop()
+    from gpt2_helpers.beam import local_workers
+
+    local_workers.register()
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
-
-
-def _limit_time_to_stop() -> None:
-    """Let the local runner wait for its worker processes for a limited time.
-
-    After an error it tells the workers to stop and waits for them. A worker that connects only then
-    waits for work, and both would wait for each other without end. After the limit the runner
-    closes its server, which ends such a worker.
-    """
-    from apache_beam.portability import python_urns
-    from apache_beam.runners.portability.fn_api_runner import worker_handlers
-
-    class LimitedHandler(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore[misc]
-        def stop_worker(self) -> None:
-            self.worker_thread.join(STOP_SECONDS)
-
-    register = worker_handlers.WorkerHandler.register_environment
-    register(python_urns.SUBPROCESS_SDK, bytes)(LimitedHandler)
 
 
 @contextlib.contextmanager
@@ -155,7 +161,7 @@ def _short_errors() -> Iterator[None]:
         yield
     except Gpt2Error as error:
         raise type(error)(str(error).partition(" [while running ")[0]) from error
-    except RuntimeError as error:
+    except Exception as error:  # each runner raises other types
         line = _line_of_own_error(str(error))
         if line is None:
             raise
@@ -172,7 +178,7 @@ def _line_of_own_error(message: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
+def hide_warnings() -> Iterator[None]:
     """Hide Beam's messages about optional packages while it is imported."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
 from gpt2_helpers.beam.models import MemorizationHandler, ModelSource, TextModelHandler
+from gpt2_helpers.beam.storage import find_inputs, is_web
 from gpt2_helpers.beam.text_inputs import TextInput
 from gpt2_helpers.beam.text_jobs import TextJob, WriteTexts
 from gpt2_helpers.checkpoint.run_record import installed_versions
-from gpt2_helpers.config import BeamOutputConfig
+from gpt2_helpers.config import BeamOutputConfig, DatasetConfig
+from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.evaluation.config import ScoreConfig
 from gpt2_helpers.evaluation.training_text import TrainingData
 
@@ -22,7 +26,7 @@ class ScoreTexts(beam.PTransform):
     """Scores how well a model predicts texts.
 
     Takes pairs of a number and a text, none of them empty. Returns a dictionary for each text:
-    number, text, tokens, bytes, loss, perplexity, bits per byte, model and step.
+    index (its number), text, tokens, bytes, loss, perplexity, bits_per_byte, model and step.
 
     Args:
         model: Where the model is.
@@ -75,7 +79,7 @@ def plan_scoring(
         "checkpoint": model.checkpoint,
         "gpt2_helpers": installed_versions()["gpt2-helpers"],
         "options": asdict(config),
-        "compared_with": data and [*data.datasets],
+        "compared_with": data and _compared_with(data),
     }
     job = TextJob(
         *(source, output.index, settings, output.output_format, output.destination_table),
@@ -83,3 +87,16 @@ def plan_scoring(
     )
     check = data and MemorizationHandler(data, threads=model.threads)
     return job, WriteTexts(TextModelHandler(model, config, share_model=output.share_model), check)
+
+
+def _compared_with(data: TrainingData) -> list[dict[str, Any]]:
+    """The training text, for JSON, with the sizes and versions of its files if they are known."""
+    found = []
+    for dataset, column in data.datasets:
+        paths = [dataset] if isinstance(dataset, str | os.PathLike) else list(dataset)
+        config = DatasetConfig(column=column, encoding=data.encoding)
+        listed = [path for path in paths if not is_web(path)]
+        files = find_inputs(listed, ReadReport(), config) if listed else []
+        read = {"column": column, "encoding": data.encoding}
+        found.append({"paths": [*map(str, paths)], "files": files, **read})
+    return found

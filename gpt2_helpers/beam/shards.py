@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 import google_crc32c
@@ -27,9 +26,13 @@ from gpt2_helpers.beam.storage import (
     write_bytes,
     write_file,
 )
+from gpt2_helpers.data.formats import INDEX_SUFFIX
+from gpt2_helpers.data.token_shards import is_file_name
+from gpt2_helpers.errors import OptionError
 
 _CHUNK = 1 << 20  # bytes
 _RECORD_SUFFIX = ".json"
+_INDEX_SUFFIXES = (INDEX_SUFFIX, ".index.json")
 _Value = TypeVar("_Value")
 
 Record = dict[str, Any]  # of a shard, as JSON
@@ -43,6 +46,16 @@ def fingerprint(values: Mapping[str, Any]) -> str:
     """
     content = json.dumps(values, sort_keys=True, default=str).encode(errors="surrogatepass")
     return hashlib.sha256(content).hexdigest()[:8]
+
+
+def stem_of(index: str) -> str:
+    """The name of an index without its suffix, with which the names of other files begin.
+
+    >>> stem_of("out/titles.v2.index.json"), stem_of("gs://bucket/stories.tokens")
+    ('titles.v2', 'stories')
+    """
+    name = split_name(index)[1]
+    return next((name.removesuffix(s) for s in _INDEX_SUFFIXES if name.endswith(s)), name)
 
 
 @dataclass(frozen=True)
@@ -61,14 +74,21 @@ class ShardSet:
     fingerprint: str
     total: int
 
+    def __post_init__(self) -> None:
+        if not is_file_name(self.name(0)):
+            raise OptionError(
+                f"{self.name(0)!r} would not be a valid name for a file: use a shorter name "
+                "without colons, backslashes and control characters"
+            )
+
     def name(self, number: int) -> str:
         """The name of a shard.
 
         >>> ShardSet("out/texts.index.json", ".jsonl", "a4bbadc1", 20).name(3)
         'texts-a4bbadc1-00003-of-00020.jsonl'
         """
-        stem = PurePosixPath(split_name(self.index)[1]).name.partition(".")[0]
-        return f"{stem}-{self.fingerprint}-{number:05d}-of-{self.total:05d}{self.suffix}"
+        place = f"{number:05d}-of-{self.total:05d}"
+        return f"{stem_of(self.index)}-{self.fingerprint}-{place}{self.suffix}"
 
     def path(self, number: int) -> str:
         """The path or URL of a shard."""
@@ -114,6 +134,11 @@ class ShardSet:
         record = {"number": number, **record}
         write_bytes(self.path(number) + _RECORD_SUFFIX, json.dumps(record).encode())
         return record
+
+    def has_files(self, sizes: Mapping[str, int]) -> bool:
+        """Whether the files that an index lists are there, by their names and sizes in bytes."""
+        folder = split_name(self.index)[0]
+        return all(file_size(join(folder, name)) == size for name, size in sizes.items())
 
     def write_index(self, content: str, names: Callable[[bytes], list[str]]) -> None:
         """Write the index, then delete the records, and the shards that only an earlier index of

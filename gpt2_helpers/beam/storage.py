@@ -17,16 +17,26 @@ from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.remote_files import is_url, list_url, open_url
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.errors import (
-    DatasetError,
-    OptionError,
-    brief,
-    write_problem,
-)
+from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError, brief, write_problem
 from gpt2_helpers.system.files import atomic_write
 from gpt2_helpers.types import DatasetPath
 
 _Value = TypeVar("_Value")
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Raise the errors of reading a file as DatasetError, other than FileNotFoundError."""
+    try:
+        yield
+    except (FileNotFoundError, Gpt2Error):
+        raise
+    except Exception as error:  # each protocol raises other types
+        if not is_url(path) and not isinstance(error, OSError):
+            raise
+        reason = brief(error) or type(error).__name__
+        advice = "check the URL and your permissions" if is_url(path) else "check its permissions"
+        raise DatasetError(f"{path} cannot be read ({reason}): {advice}") from None
 
 
 def _fresh(url: str) -> tuple[Any, str]:
@@ -61,34 +71,46 @@ def split_name(path: str) -> tuple[str, str]:
 
 @contextmanager
 def open_read(path: str) -> Iterator[IO[bytes]]:
-    """Open a file at a path or URL for reading; it can be positioned with `seek`."""
-    if not is_url(path):
-        with open(path, "rb") as file:
+    """Open a file at a path or URL for reading; it can be positioned with `seek`.
+
+    Raises:
+        DatasetError: The file does not exist or cannot be read.
+    """
+    try:
+        with _open(path) as file:
             yield file
-        return
-    files, name = _fresh(path)
-    with files.open(name, "rb") as file:
-        yield file
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist any more: restore it") from None
+
+
+@contextmanager
+def _open(path: str) -> Iterator[IO[bytes]]:
+    with _explained(path):
+        if not is_url(path):
+            with open(path, "rb") as file:
+                yield file
+            return
+        files, name = _fresh(path)
+        with files.open(name, "rb") as file:
+            yield file
 
 
 def file_size(path: str) -> int | None:
-    """The size of a file in bytes; None if it does not exist."""
-    if not is_url(path):
-        try:
-            return Path(path).stat().st_size
-        except FileNotFoundError:
-            return None
-    files, name = _fresh(path)
+    """The size of a file in bytes; None if it does not exist. DatasetError if it is unreadable."""
     try:
-        return int(files.info(name)["size"])
+        with _explained(path):
+            if not is_url(path):
+                return Path(path).stat().st_size
+            files, name = _fresh(path)
+            return int(files.info(name)["size"])
     except FileNotFoundError:
         return None
 
 
 def read_file(path: str) -> bytes | None:
-    """The content of a small file; None if it does not exist."""
+    """The content of a small file; None if it does not exist. DatasetError if it is unreadable."""
     try:
-        with open_read(path) as file:
+        with _open(path) as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -121,8 +143,12 @@ def write_file(path: str, write: Callable[[BinaryIO], _Value]) -> _Value:
     files, name = open_url(path)
     with tempfile.TemporaryDirectory(prefix="gpt2-beam-") as folder:
         local = Path(folder, "file")
-        with local.open("w+b") as file:
-            value = write(file)
+        try:
+            with local.open("w+b") as file:
+                value = write(file)
+        except OSError as error:
+            problem = write_problem(local, error, "set TMPDIR to another folder")
+            raise OptionError(f"a temporary file cannot be written: {problem}") from None
         try:
             files.put_file(str(local), name)
         except Exception as error:  # each protocol raises other types
@@ -138,13 +164,20 @@ def write_bytes(path: str, content: bytes) -> None:
 
 
 def delete(path: str) -> None:
-    """Delete a file, if it exists."""
-    if not is_url(path):
-        Path(path).unlink(missing_ok=True)
-        return
-    files, name = _fresh(path)
-    if files.exists(name):
-        files.rm_file(name)
+    """Delete a file, if it exists. OptionError if it cannot be deleted."""
+    try:
+        if not is_url(path):
+            Path(path).unlink(missing_ok=True)
+            return
+        files, name = _fresh(path)
+        if files.exists(name):
+            files.rm_file(name)
+    except Gpt2Error:
+        raise
+    except Exception as error:  # each protocol raises other types
+        raise OptionError(
+            f"{path} cannot be deleted ({brief(error)}): check your permissions"
+        ) from None
 
 
 def find_inputs(
@@ -167,7 +200,7 @@ def find_inputs(
     found: list[tuple[str, int, str]] = []
     for path in paths:
         if is_url(path):
-            if str(path).lower().startswith(("http://", "https://")):
+            if is_web(path):
                 raise DatasetError(
                     f"{path}: web servers list no sizes; copy the file to gs:// or s3://"
                 )
@@ -175,8 +208,15 @@ def find_inputs(
         else:
             for file in find_files(path, report, config):
                 status = file.stat()
-                found.append((str(file.resolve()), status.st_size, str(status.st_mtime_ns)))
+                # Not `resolve`: the name of a link says how the file is read.
+                name = os.path.abspath(file)
+                found.append((name, status.st_size, str(status.st_mtime_ns)))
     return list(dict.fromkeys(found))
+
+
+def is_web(path: object) -> bool:
+    """Whether a path is the URL of a web server, which lists no files."""
+    return str(path).lower().startswith(("http://", "https://"))
 
 
 def _version(info: dict[str, Any]) -> str:
@@ -201,15 +241,17 @@ def local_folder(path: str, name: str) -> Iterator[Path]:
     if not is_url(path):
         yield Path(path)
         return
-    files, root = open_url(join(path, name))
+    url = join(path, name)
+    files, root = open_url(url)
     with tempfile.TemporaryDirectory(prefix="gpt2-beam-") as folder:
-        names = files.find(root)
-        if not names:
-            raise DatasetError(f"{join(path, name)} contains no files: correct the URL")
-        for file in names:
-            place = Path(folder, name, file[len(root) :].lstrip("/"))
-            if Path(folder) not in place.resolve().parents:
-                raise DatasetError(f"{brief(file)} is not inside {join(path, name)}")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(file, str(place))
+        with _explained(url):
+            names = files.find(root)
+            if not names:
+                raise DatasetError(f"{url} contains no files: correct the URL")
+            for file in names:
+                place = Path(folder, name, file[len(root) :].lstrip("/"))
+                if Path(folder) not in place.resolve().parents:
+                    raise DatasetError(f"{brief(file)} is not inside {url}")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(file, str(place))
         yield Path(folder)

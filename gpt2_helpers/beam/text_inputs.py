@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gpt2_helpers.beam.storage import delete, read_file, write_bytes
@@ -17,8 +17,6 @@ from gpt2_helpers.google.bigquery.client import run, sign_in
 from gpt2_helpers.google.bigquery.config import BigQueryConfig
 from gpt2_helpers.google.bigquery.query import build
 from gpt2_helpers.system.files import drain
-
-_Reader = Callable[[str, str | None], list[str]]
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,12 @@ class TextInput:
             DatasetError: A file cannot be read or contains nothing.
         """
         texts = [*self.texts]
-        read: _Reader = read_prompts if self.is_prompts else read_generated
         with LocalCopies() as copies:
-            for path in self.paths:
-                found = drain(copies.resolve(path))
-                local = [found] if isinstance(found, str | os.PathLike) else [*found]
-                for file in local:
-                    texts += read(str(file), self.column)
+            files = [file for path in self.paths for file in _local(path, copies)]
+            if self.is_prompts:
+                texts += (text for file in files for text in read_prompts(file, self.column))
+            elif files:
+                texts += read_generated(files, self.column, option="texts_column")
         if self.query is not None:
             texts += self._read_query(self.query, snapshot)
         if not texts:
@@ -80,6 +77,12 @@ class TextInput:
         """Delete the result of the query, when the job is finished."""
         if self.query is not None:
             delete(snapshot)
+
+
+def _local(path: str, copies: LocalCopies) -> list[str]:
+    """The path itself, or those of copies of the files at a URL."""
+    found = drain(copies.resolve(path))
+    return [str(found)] if isinstance(found, str | os.PathLike) else [*map(str, found)]
 
 
 def _cleaned(pages: Iterable[list[str]]) -> Iterable[str]:

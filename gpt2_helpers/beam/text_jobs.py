@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import apache_beam as beam
@@ -22,7 +21,7 @@ from apache_beam.ml.inference.base import (
 )
 
 from gpt2_helpers.beam.models import Numbered, Row
-from gpt2_helpers.beam.shards import Record, ShardSet, fingerprint
+from gpt2_helpers.beam.shards import Record, ShardSet, fingerprint, stem_of
 from gpt2_helpers.beam.storage import join, read_file, split_name
 from gpt2_helpers.beam.text_inputs import TextInput
 from gpt2_helpers.beam.text_outputs import SUFFIXES, write_rows
@@ -58,9 +57,8 @@ class TextJob:
     @property
     def snapshot(self) -> str:
         """Where the result of a query is kept while the job is not finished."""
-        folder, name = split_name(self.index)
-        stem = PurePosixPath(name).name.partition(".")[0]
-        return join(folder, f"{stem}-{fingerprint({'query': self.source.query})}-query.json")
+        name = f"{stem_of(self.index)}-{fingerprint({'query': self.source.query})}-query.json"
+        return join(split_name(self.index)[0], name)
 
 
 class WriteTexts(beam.PTransform):
@@ -114,15 +112,19 @@ def _plan(job: TextJob) -> Iterator[tuple[TextJob, _Key, list[Numbered]]]:
     digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
     texts = [text for text in texts for _ in range(job.repeats)]
     size = job.shard_size
-    depends_on = {**job.settings, "texts": digest, "shard_size": size, "table": job.table}
+    place = {"table": job.table} if job.table else {"format": job.output_format}
+    depends_on = {**job.settings, "texts": digest, "shard_size": size, **place}
     total = -(-len(texts) // size)
     name, suffix = fingerprint(depends_on), SUFFIXES[job.output_format]
     shards = ShardSet(job.index, suffix, name, total)
     earlier = read_index(job.index)
-    if earlier is not None and earlier["fingerprint"] == name:  # this very job is complete
-        shards.delete_records()
-        job.source.forget(job.snapshot)
-        return
+    if earlier is not None and earlier["fingerprint"] == name:
+        sizes = {record["file"]: record["bytes"] for record in earlier["shards"]}
+        if shards.has_files(sizes):  # this very job is complete
+            shards.delete_records()
+            job.source.forget(job.snapshot)
+            return
+    job = replace(job, source=replace(job.source, texts=()))  # the shards have them
     for number in range(total):
         first = number * size
         items = [*enumerate(texts[first : first + size], first)]

@@ -2,21 +2,23 @@
 
 A table is loaded with one BigQuery job for each shard, whose id is made from the shard's name.
 A second attempt to load the same shard is refused by BigQuery as a duplicate, so no row is there
-twice.
+twice, unless the first one has failed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from gpt2_helpers.beam.shards import Record, ShardSet
-from gpt2_helpers.errors import BigQueryError, brief, import_optional
+from gpt2_helpers.errors import import_optional
 from gpt2_helpers.google.bigquery.client import sign_in
 from gpt2_helpers.google.bigquery.errors import translate_errors
 
+_LOAD_SECONDS = 600.0  # timeout of a load job
 SUFFIXES = {"jsonl": ".jsonl", "parquet": ".parquet"}
 Rows = Sequence[dict[str, Any]]
 
@@ -61,13 +63,15 @@ def _write_parquet(file: BinaryIO, rows: Rows) -> None:
         writer.write_table(arrow.Table.from_pylist(list(rows), writer.schema))
 
 
+def _columns(rows: Rows) -> dict[str, type]:
+    """The type of each column, the same for all shards, whatever values are missing in one."""
+    may_be_missing = {"logprob": float, "step": int, "perplexity": float}
+    return {name: may_be_missing.get(name, type(value)) for name, value in rows[0].items()}
+
+
 def _parquet_schema(arrow: Any, rows: Rows) -> Any:
-    """The same schema for all shards, whatever values are missing in one."""
     kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64()}
-    numbers = {"logprob": float, "step": int, "perplexity": float}
-    return arrow.schema(
-        [(name, kinds[numbers.get(name, type(value))]) for name, value in rows[0].items()]
-    )
+    return arrow.schema([(name, kinds[kind]) for name, kind in _columns(rows).items()])
 
 
 def load_rows(table: str, rows: Rows, name: str) -> None:
@@ -89,20 +93,26 @@ def load_rows(table: str, rows: Rows, name: str) -> None:
 
     project = table.partition(".")[0]
     client = sign_in(project)
-    job_id = f"gpt2-helpers-{hashlib.sha256(f'{table} {name}'.encode()).hexdigest()[:40]}"
+    first_id = f"gpt2-helpers-{hashlib.sha256(f'{table} {name}'.encode()).hexdigest()[:40]}"
+    # Not detected: texts such as "2020" would be numbers in the table.
+    kinds = {str: "STRING", float: "FLOAT", int: "INTEGER"}
     config = bigquery.LoadJobConfig(
-        autodetect=True,
+        schema=[bigquery.SchemaField(name, kinds[kind]) for name, kind in _columns(rows).items()],
         source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
         write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
     )
     with translate_errors(project):
-        job: Any
-        try:
-            job = client.load_table_from_json(
-                list(rows), table, job_id=job_id, job_config=config, num_retries=3
-            )
-        except Conflict:  # an earlier attempt has loaded them, or is doing so
-            job = client.get_job(job_id)
-        job.result(timeout=600)
-    if job.error_result:
-        raise BigQueryError(f"{table} cannot be loaded: {brief(job.error_result)}")
+        for attempt in itertools.count(1):
+            job_id = first_id if attempt == 1 else f"{first_id}-{attempt}"
+            job: Any
+            try:
+                job = client.load_table_from_json(
+                    list(rows), table, job_id=job_id, job_config=config, num_retries=3
+                )
+            except Conflict:  # an earlier attempt has loaded them, or is doing so
+                location = client.get_dataset(table.rpartition(".")[0]).location
+                job = client.get_job(job_id, location=location)
+                if job.error_result:  # it has loaded nothing, and its id cannot be used again
+                    continue
+            job.result(timeout=_LOAD_SECONDS)
+            return

@@ -24,6 +24,7 @@ class InferenceModel:
         decoding_precision: The dtype for generation.
         prefix: Prefix of the checkpoint's files, if the weights come from files.
         version: Always 0, since the weights never change.
+        weights_hash: See `model_files.weights_hash`. Empty if it is not known.
     """
 
     version = 0
@@ -38,6 +39,7 @@ class InferenceModel:
     ) -> None:
         self.config, self.prefix = config, prefix
         self.precision, self.decoding_precision = precision, decoding_precision
+        self.weights_hash = ""
         self._weights = weights
 
     def effective_weight(self, name: str) -> Floats:
@@ -51,4 +53,5 @@ class InferenceModel:
 
         model = GPT2(self.config, self._weights, self.precision)
         model.decoding_precision = self.decoding_precision
+        model.weights_hash = self.weights_hash
         return model

@@ -6,6 +6,7 @@ nothing about runs and training.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -58,21 +59,29 @@ def latest_checkpoint(folder: str | Path) -> Path:
 
 
 def _named_checkpoint(folder: Path) -> Path | None:
-    """The prefix in the file `checkpoint`, a protocol buffer in text format."""
+    """The prefix in the file `checkpoint`."""
     try:
-        text = read_bounded(folder / "checkpoint", MAX_STATE_BYTES)
+        name = checkpoint_named_in(read_bounded(folder / "checkpoint", MAX_STATE_BYTES))
     except OSError:
         return None
+    return folder / name if name else None
+
+
+def checkpoint_named_in(text: bytes) -> str:
+    """The name in the content of a file `checkpoint`, a protocol buffer in text format.
+
+    >>> checkpoint_named_in(b'model_checkpoint_path: "model-4"'), checkpoint_named_in(b"")
+    ('model-4', '')
+    """
     found = re.search(  # not with \s: a file of empty lines would take hours
         rb'^[ \t]*model_checkpoint_path[ \t]*:[ \t]*"((?:[^"\\\n]|\\.)*)"', text, re.MULTILINE
     )
     # The format escapes characters as octal numbers, or with a backslash.
-    name = re.sub(
+    return re.sub(
         rb"\\(?:([0-7]{1,3})|(.))",
         lambda escape: bytes([int(escape[1], 8) & 255]) if escape[1] else escape[2],
         found[1] if found else b"",
     ).decode("utf-8", errors="replace")
-    return folder / name if name else None
 
 
 def _is_complete(prefix: Path) -> bool:
@@ -91,10 +100,39 @@ def checkpoint_prefix(path: Path) -> Path:
     return path.with_name(re.sub(r"\.(?:index|meta|data-\d+-of-\d+)$", "", path.name))
 
 
+def weights_hash(index: bytes) -> str:
+    """What identifies the weights of a checkpoint: a hash of the content of its index, which has
+    the checksums of all of them.
+
+    >>> weights_hash(b"")
+    'e3b0c44298fc1c14'
+    """
+    return hashlib.sha256(index).hexdigest()[:16]
+
+
 def checkpoint_names(folder: Path) -> list[str]:
     """The names of the checkpoints in a folder, by step."""
     prefixes = [path.with_suffix("") for path in folder.glob("model*.index")]
     return [prefix.name for prefix in sorted(prefixes, key=step_of)]
+
+
+def chosen_checkpoint(folder: Path, checkpoint: str | None) -> Path:
+    """The prefix of a checkpoint that a user chose.
+
+    Args:
+        folder: A model folder or run folder.
+        checkpoint: Its name, or the path of one of its files. None or "latest": the newest one.
+
+    Raises:
+        CheckpointError: There is no such checkpoint.
+    """
+    if checkpoint is None or checkpoint == "latest":
+        return latest_checkpoint(folder)
+    name = checkpoint_prefix(Path(checkpoint)).name
+    names = checkpoint_names(folder)
+    if name not in names:
+        raise CheckpointError(f"no checkpoint {name!r} in {folder}: there are {', '.join(names)}")
+    return folder / name
 
 
 def step_of(prefix: Path) -> int:

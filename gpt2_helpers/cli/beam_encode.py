@@ -71,6 +71,7 @@ def run(options: Namespace) -> int:
         datasets, tokenizer, data, config.out_path, config.part_mb << 20, table
     )
     if job.is_complete():
+        job.clean_up()  # a kill may have left it
         print(f"{config.out_path} is complete already: nothing to do")
         return DONE
     encoding = EncodeDataset(job)

@@ -26,6 +26,9 @@ from gpt2_helpers.fields import ValidatedConfig, option
 SUMMARY = "score many texts on many workers, with Apache Beam"
 
 
+_OF_DATASET = ("column", "encoding")  # options that say how the training text is read
+
+
 @dataclass(frozen=True)
 class BeamScoreConfig(ValidatedConfig):
     """Which texts are scored, and what they are compared with."""
@@ -79,6 +82,10 @@ def run(options: Namespace) -> int:
     files: list[str] = getattr(options, "files", [])
     if bool(files) == (table is not None):
         raise OptionError("pass files of texts, or a BigQuery table with table and text_column")
+    if table is not None and config.texts_column is not None:
+        raise OptionError("texts_column is for files: the column of a table is text_column")
+    if config.dataset is None and (given := [n for n in _OF_DATASET if n in options]):
+        raise OptionError(f"{given[0]} needs dataset, the training text to look for copies in")
 
     from gpt2_helpers.beam.runner import make_options
 

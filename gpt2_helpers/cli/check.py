@@ -56,6 +56,8 @@ def run(options: Namespace) -> int:
     if (datasets is None) == ("run_name" not in options):
         given = "both" if datasets else "neither"
         raise OptionError(f"set --dataset or --run-name to the training text: got {given}")
+    if datasets is None and (ignored := [n for n in ("column", "encoding") if n in options]):
+        raise OptionError(f"{ignored[0]} needs --dataset: the run's record has its own")
 
     from gpt2_helpers.checkpoint.run_folder import RunFolder
     from gpt2_helpers.evaluation.generated_files import read_generated

@@ -56,7 +56,8 @@ def run(options: Namespace) -> int:
     from gpt2_helpers.console import show_finetuning
     from gpt2_helpers.session import Session
 
-    workers.chief_first(lambda: _download(run))
+    with workers.explain_lost(lambda: "before training"):
+        workers.chief_first(lambda: _download(run))
     training = Session().finetune(options.dataset, finetune, run, data)
     show_finetuning(training, run.print_every)
     return INTERRUPTED if training.interrupted else DONE

@@ -103,6 +103,8 @@ def run(options: Namespace) -> int:
     sampling = config_from(SamplingConfig, options, PRESET)
     output = config_from(OutputConfig, options)
     novelty = config_from(NoveltyConfig, options)
+    if novelty.novel_column is not None and novelty.novel_against is None:
+        raise OptionError("novel_column needs novel_against, the training text with that column")
     for dataset in novelty.novel_against or ():
         check_files(dataset)
     prompts = _prompts(options, output)
@@ -151,6 +153,8 @@ def _write_file(
 
     delimiter = _delimiter(output, len(prompts) * sampling.nsamples)
     chosen = choose_format(path, output.output_format, delimiter)
+    if chosen.has_records and output.sample_delim is not None:
+        raise OptionError(f"sample_delim is not possible in {chosen.name}: leave it out")
     arguments = (session, prompts, sampling, path, chosen, print_status)
     with BulkGeneration(*arguments, novelty=novelty) as bulk:
         for _ in with_progress(bulk, bulk.total, bulk.n_texts):

@@ -34,11 +34,14 @@ def add_loading_options(parser: Parser) -> None:
 
 
 def require_one(options: Namespace) -> None:
-    """Raise OptionError if both a run and a pretrained model are named."""
+    """Raise OptionError if both a run and a pretrained model are named, or a checkpoint of a
+    pretrained model."""
     if "run_name" in options and "model_name" in options:
         raise OptionError(
             "use run_name for a finetuned run or model_name for a pretrained model, not both"
         )
+    if "checkpoint" in options and "model_name" in options:
+        raise OptionError("checkpoint is one of a run: leave it out, or use run_name")
 
 
 def load_others(options: Namespace, names: Sequence[str]) -> list[Session]:

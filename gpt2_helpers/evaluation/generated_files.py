@@ -16,7 +16,10 @@ from gpt2_helpers.types import DatasetPath
 
 
 def read_generated(
-    path: DatasetPath, column: str | None = None, delimiter: str = SAMPLE_DELIM
+    path: DatasetPath,
+    column: str | None = None,
+    delimiter: str = SAMPLE_DELIM,
+    option: str = "generated_column",
 ) -> list[str]:
     r"""Read generated texts.
 
@@ -25,6 +28,7 @@ def read_generated(
             followed by the delimiter; without one, the file is one text.
         column: Where the texts of records are. Default: `text`, or the only column.
         delimiter: What is after each text of a text file.
+        option: Name of the option of `column`, for error messages.
 
     Returns:
         The texts, without those that are blank.
@@ -40,7 +44,7 @@ def read_generated(
     for file in files:
         if is_token_file(file):
             raise DatasetError(f"{file} contains token ids: pass generated texts")
-    check_column(files, column, "generated_column")
+    check_column(files, column, option)
     texts = [text for file in files for text in _read(file, column, delimiter) if text.strip()]
     if not texts:
         raise DatasetError(f"{path} contains no texts: pass a file of generated texts")

@@ -22,7 +22,7 @@ class NoveltyFilter:
         training_text: What texts must not be copies or near copies of. Defaults to None.
 
     Attributes:
-        n_copies, n_duplicates: Numbers of texts that were not accepted.
+        n_copies, n_duplicates: Numbers of texts that were not accepted, since the last `summary`.
 
     >>> novel = NoveltyFilter(unique=True)
     >>> novel.accept("Why is it?")
@@ -83,7 +83,7 @@ class NoveltyFilter:
         return hashlib.blake2b(content, digest_size=_KEY_BYTES).hexdigest()
 
     def summary(self, n_missing: int, total: int, max_tries: int) -> list[str]:
-        """What was left out, as lines for the user.
+        """What was left out since the last summary, as lines for the user.
 
         Args:
             n_missing: Number of texts for which no try was accepted.
@@ -96,6 +96,7 @@ class NoveltyFilter:
                 f"generated others in place of {_count(self.n_copies, 'copy', 'copies')} of the "
                 f"training text and {_count(self.n_duplicates, 'duplicate', 'duplicates')}"
             )
+        self.n_copies = self.n_duplicates = 0
         if n_missing:
             lines.append(
                 f"got {total - n_missing:,} of {total:,} texts: for the others, none of "

@@ -226,6 +226,7 @@ class GPT2:
         adapters: Name -> variable of the LoRA adapters, if there are any.
         version: Incremented whenever the weights change, so that copies can be kept up to date.
         strategy: The tf.distribute strategy in whose scope the variables were made.
+        weights_hash: What identifies the files that the weights were loaded from, or empty.
     """
 
     def __init__(
@@ -247,6 +248,7 @@ class GPT2:
         self.precision = precision
         self.frozen = frozen
         self.decoding_precision = precision
+        self.weights_hash = ""
         self.strategy = tf.distribute.get_strategy()
         # float16 for fp32 matmuls, since it has three bits more than bfloat16.
         half = "float16" if precision == "float32" else precision

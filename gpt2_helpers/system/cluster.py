@@ -66,7 +66,7 @@ def read_cluster(environment: Mapping[str, str] | None = None) -> Cluster | None
         return None
     try:
         config = json.loads(text)
-        jobs = {str(job): [*map(str, hosts)] for job, hosts in config.get("cluster", {}).items()}
+        jobs = {str(job): _hosts(hosts) for job, hosts in config.get("cluster", {}).items()}
         task: Any = config.get("task", {})
         job, index = str(task.get("type", "worker")), int(task.get("index", 0))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -89,6 +89,12 @@ def read_cluster(environment: Mapping[str, str] | None = None) -> Cluster | None
     names = tuple(job if job == "chief" else f"{job} {number}" for job, number in tasks)
     addresses = tuple(jobs[job][number] for job, number in tasks)
     return Cluster(names, addresses, tasks.index((job, index)))
+
+
+def _hosts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError(f"the machines of a job must be a list, got {brief_repr(value)}")
+    return [str(host) for host in value]
 
 
 def is_chief() -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from gpt2_helpers.errors import OptionError, WorkerLostError, brief
+from gpt2_helpers.errors import OptionError, WorkerLostError, brief, is_out_of_memory
 from gpt2_helpers.system.cluster import Cluster, read_cluster
 from gpt2_helpers.training.strategy import training_strategy
 
@@ -171,7 +171,7 @@ class Workers:
         try:
             yield
         except _LOST as error:
-            if self.cluster is None:
+            if self.cluster is None or is_out_of_memory(error):
                 raise
             lost = lost_workers(self.cluster, str(error))
             if not lost:

@@ -103,3 +103,46 @@ def test_a_dataset_without_text_leaves_no_index(tmp_path: Path) -> None:
 def test_tokens_of_gpt_2_simple_are_not_possible(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="legacy_tokens"):
         plan_encoding(tmp_path, toy_tokenizer(), DatasetConfig(legacy_tokens=True), "a.tokens")
+
+
+def test_a_job_whose_files_are_lost_is_not_complete(dataset: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "texts.tokens")
+    job, parts = plan_encoding(dataset, toy_tokenizer(), DatasetConfig(), out, part_bytes=500)
+    encode(job, parts)
+    assert job.is_complete()
+    lost = tmp_path / job.shards.name(1)
+    lost.unlink()
+    assert not job.is_complete()
+    encode(job, parts)
+    assert job.is_complete()
+
+
+def test_what_a_kill_after_the_index_has_left_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Some text of some words.", encoding="utf-8")
+    out = str(tmp_path / "texts.tokens")
+    job, parts = plan_encoding(tmp_path / "a.txt", toy_tokenizer(), DatasetConfig(), out)
+    encode(job, parts)
+    files = {path.name for path in tmp_path.iterdir()}
+    job.shards.add_record(0, {})
+    job.clean_up()
+    assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_files_that_are_skipped_are_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Some text of some words.", encoding="utf-8")
+    (folder / "settings.json").write_text('{"size": 3}', encoding="utf-8")
+    out = str(tmp_path / "texts.tokens")
+    job, parts = plan_encoding(folder, toy_tokenizer(), DatasetConfig(), out)
+    counters = encode(job, parts)
+    assert any("settings.json: skipped, because" in line for line in job.describe(counters))
+
+
+def test_a_link_to_a_table_is_read_as_a_table(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("title\nWhy is it odd?\nWho is it?\n", encoding="utf-8")
+    (tmp_path / "titles.csv").symlink_to(tmp_path / "blob")
+    out = str(tmp_path / "titles.tokens")
+    encode(*plan_encoding(tmp_path / "titles.csv", toy_tokenizer(), DatasetConfig(), out))
+    expected = load_dataset(tmp_path / "titles.csv", toy_tokenizer()).tokens
+    np.testing.assert_array_equal(load_dataset(out, toy_tokenizer()).tokens, expected)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gpt2_helpers.checkpoint.model_files import save_weights
 from gpt2_helpers.config import SamplingConfig
 from gpt2_helpers.errors import CheckpointError, OptionError
 from gpt2_helpers.evaluation.config import ScoreConfig
@@ -15,6 +17,7 @@ from gpt2_helpers.evaluation.memorization_check import check_texts
 from gpt2_helpers.evaluation.training_text import TrainingData
 from gpt2_helpers.session import Session
 from gpt2_helpers.system.files import drain
+from toy import TOY, toy_weights
 
 beam = pytest.importorskip("apache_beam", reason="needs the package apache-beam")
 
@@ -87,9 +90,25 @@ def test_a_model_at_a_url_is_copied(tmp_path: Path) -> None:
         f"{BUNDLED_FOLDER}/", f"/{tmp_path.name}/copied/", recursive=True
     )
     source = ModelSource("copied", model_dir=root)
-    assert source.version() == (Path(BUNDLED_FOLDER) / "checkpoint").read_text(encoding="utf-8")
+    assert source.version() == TINY.version()
+    assert source.version().startswith("model.ckpt ")
     with ExitStack() as files:
         session = source.load(files)
         assert session.is_loaded
     with pytest.raises(CheckpointError), ExitStack() as files:
         ModelSource(run_name="none", checkpoint_dir=str(tmp_path)).load(files)
+
+
+def test_the_version_identifies_the_weights(tmp_path: Path) -> None:
+    for seed, folder in enumerate(("a", "b")):
+        for step in (1, 2):
+            weights = toy_weights(seed=seed)
+            save_weights(tmp_path / folder / "run1", f"model-{step}", TOY, weights)
+    sources = [ModelSource(checkpoint_dir=str(tmp_path / folder)) for folder in ("a", "b")]
+    first, second = (source.version() for source in sources)
+    assert first != second, "two runs with the same name and step"
+    assert first.startswith("model-2 ")
+    earlier = replace(sources[0], checkpoint="model-1")
+    assert earlier.version().startswith("model-1 ")
+    with pytest.raises(CheckpointError, match="no run 'run2'"):
+        replace(sources[0], run_name="run2").version()

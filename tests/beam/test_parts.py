@@ -81,3 +81,26 @@ def test_errors_name_the_file_and_not_the_copy_of_a_range(tmp_path: Path) -> Non
 def test_token_files_are_rejected() -> None:
     with pytest.raises(DatasetError, match="token ids"):
         plan_parts([("a.npz", 5)], DatasetConfig(), 10)
+
+
+@pytest.mark.parametrize("start", ['{"a": 1, "b": 2}', '["a", "b"]'])
+def test_a_range_is_text_whatever_it_begins_with(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "a.txt"
+    text = "word " * 20 + start + " word" * 20
+    path.write_text(text, encoding="utf-8")
+    texts = divided(path, 1)  # a range begins with each word
+    assert "".join(texts) == text
+    documents = f"One.<|endoftext|>{start}<|endoftext|>Two."
+    path.write_text(documents, encoding="utf-8")
+    assert "".join(divided(path, 17, DatasetConfig(deduplicate=True))) == documents
+
+
+def test_what_was_detected_in_a_range_is_reported_with_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one two three \ufefffour five", encoding="utf-8")
+    report = ReadReport()
+    parts = plan_parts([(str(path), path.stat().st_size)], DatasetConfig(), 10)
+    for part in parts:
+        assert list(read_part(part, DatasetConfig(), report))
+    (note,) = report.notes()
+    assert note == f"{path}: left out 1 byte order mark inside the text"

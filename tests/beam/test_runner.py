@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from gpt2_helpers.errors import DatasetError, Gpt2Error, OptionError
@@ -11,7 +9,6 @@ from gpt2_helpers.system import device
 
 beam = pytest.importorskip("apache_beam", reason="needs the package apache-beam")
 
-from gpt2_helpers.beam import runner  # noqa: E402
 from gpt2_helpers.beam.runner import make_options, n_processes, run_pipeline  # noqa: E402
 
 PROCESSES = ["--direct-num-workers=2", "--direct_running_mode=multi_processing"]
@@ -46,21 +43,28 @@ def test_other_errors_are_not_hidden() -> None:
         run_pipeline(make_options([]), lambda p: p | beam.Create([0]) | beam.Map(lambda n: 1 / n))
 
 
-def test_a_worker_that_does_not_stop_does_not_block_the_job(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        (["--runner=NoRunner"], OptionError, "NoRunner"),
+        (["--runner=DataflowRunner"], Gpt2Error, "apache_beam.gcp.|[Dd]ataflow|project|region"),
+    ],
+)
+def test_a_runner_that_cannot_start_is_one_line(
+    options: list[str], kind: type[Gpt2Error], message: str
 ) -> None:
-    from apache_beam.portability import python_urns
-    from apache_beam.runners.portability.fn_api_runner.worker_handlers import WorkerHandler
+    with pytest.raises(kind, match=message) as error:
+        run_pipeline(make_options(options), lambda p: p | beam.Create([1]))
+    assert "\n" not in str(error.value)
 
-    monkeypatch.setattr(runner, "STOP_SECONDS", 0.01)
-    run_pipeline(make_options([]), lambda p: p | beam.Create([0]))
-    kind, _ = WorkerHandler._registered_environments[python_urns.SUBPROCESS_SDK]
-    handler, end = kind.__new__(kind), threading.Event()
-    handler.worker_thread = threading.Thread(target=end.wait)
-    handler.worker_thread.start()
-    try:
-        handler.stop_worker()
-        assert handler.worker_thread.is_alive()
-    finally:
-        end.set()
-        handler.worker_thread.join()
+
+def test_an_invalid_value_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(OptionError, match="direct_num_workers: invalid int value: 'two'"):
+        make_options(["--direct_num_workers=two"])
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["DirectRunner", "directrunner", "direct", "FnApiRunner"])
+def test_the_local_runner_has_several_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "cores", lambda: 8)  # the number of processes of other runners
+    assert n_processes(make_options([f"--runner={name}", *PROCESSES])) == 2

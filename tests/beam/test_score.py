@@ -55,3 +55,21 @@ def test_a_job_writes_scores_with_the_copies_that_it_found(tmp_path: Path, suffi
     assert rows[3]["kind"] == "copy"
     assert rows[0]["kind"] != "copy"
     assert [row["loss"] for row in rows] == pytest.approx(expected_losses(), rel=1e-5)
+
+
+def test_scores_are_compared_again_with_training_text_that_has_changed(tmp_path: Path) -> None:
+    titles = tmp_path / "titles.csv"
+    output = BeamOutputConfig(destination_path=str(tmp_path / "out" / "scores.jsonl"))
+    data = TrainingData([(str(titles), None)])
+
+    def compare() -> None:
+        source = TextInput((TEXTS[1],))
+        job, transform = plan_scoring(source, ModelSource("tiny"), ScoreConfig(), output, data)
+        run_pipeline(make_options([]), lambda p: p | beam.Create([job]) | transform)
+
+    for title in ("Something else entirely", TEXTS[1]):
+        titles.write_text(f"title\n{title}\n", encoding="utf-8")
+        compare()
+    (file,) = (tmp_path / "out").glob("*.jsonl")
+    (row,) = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    assert row["kind"] == "copy"

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import pytest
 
 from gpt2_helpers.beam.shards import Record, ShardSet
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.errors import DatasetError, OptionError
 
 
 def shard_set(folder: str, name: str = "0011aabb") -> ShardSet:
@@ -72,3 +72,33 @@ def test_another_file_is_not_replaced_by_an_index(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="not an index"):
         shard_set(str(tmp_path)).write_index("[]", names)
     assert (tmp_path / "texts.index.json").read_text(encoding="utf-8") == "my notes"
+
+
+def test_the_files_of_two_indexes_have_different_names(tmp_path: Path) -> None:
+    first, second = (
+        ShardSet(str(tmp_path / name), ".npy", "0011aabb", 2)
+        for name in ("stories.v1.tokens", "stories.v2.tokens")
+    )
+    for shards in (first, second):
+        files = [write(shards, number, b"a\n")["file"] for number in range(2)]
+        shards.write_index(json.dumps(files), names)
+    replaced = ShardSet(second.index, ".npy", "22222222", 0)
+    replaced.write_index("[]", names)  # deletes the files of the second index
+    assert Path(first.path(0)).is_file()
+    assert not Path(second.path(0)).exists()
+
+
+def test_missing_and_cut_files_of_an_index_are_noticed(folder: str) -> None:
+    shards = shard_set(folder)
+    sizes = {shards.name(0): 2, shards.name(1): 4}
+    write(shards, 0, b"a\n")
+    assert not shards.has_files(sizes)
+    write(shards, 1, b"abc\n")
+    assert shards.has_files(sizes)
+    assert not shards.has_files({**sizes, shards.name(0): 3})
+
+
+@pytest.mark.parametrize("name", ["at 12:30", "a" * 300, "a\\b"])
+def test_a_name_that_an_index_may_not_list_is_rejected_first(name: str) -> None:
+    with pytest.raises(OptionError, match="would not be a valid name"):
+        ShardSet(f"out/{name}.index.json", ".jsonl", "0011aabb", 2)

@@ -87,3 +87,47 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
 def test_web_servers_are_rejected_as_input() -> None:
     with pytest.raises(DatasetError, match="web servers list no sizes"):
         find_inputs("https://127.0.0.1/a.txt", ReadReport(), DatasetConfig())
+
+
+def test_a_link_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("title\nWhy\n", encoding="utf-8")
+    (tmp_path / "titles.csv").symlink_to(tmp_path / "blob")  # as Hugging Face's cache has them
+    ((found, _, _),) = find_inputs(str(tmp_path / "titles.csv"), ReadReport(), DatasetConfig())
+    assert found == str(tmp_path / "titles.csv")
+
+
+def test_an_unreadable_path_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DatasetError, match=r"folder cannot be read \(Is a directory\): check"):
+        read_file(str(tmp_path / "folder"))
+    with pytest.raises(OptionError, match="folder cannot be deleted"):
+        delete(str(tmp_path / "folder"))
+    missing = str(tmp_path / "missing")
+    with pytest.raises(DatasetError, match="missing does not exist"), open_read(missing):
+        pass
+
+
+def test_errors_of_a_protocol_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = pytest.importorskip("fsspec.implementations.memory", reason="needs fsspec")
+
+    class NoCredentialsError(Exception):
+        pass
+
+    def fail(*_: object, **__: object) -> None:
+        raise NoCredentialsError("Unable to locate credentials")
+
+    for name in ("open", "info", "exists", "find"):
+        monkeypatch.setattr(memory.MemoryFileSystem, name, fail)
+    url = "memory://bucket/a.txt"
+    for action in (read_file, file_size):
+        with pytest.raises(DatasetError, match=f"{url} cannot be read .Unable to locate credent"):
+            action(url)
+    with pytest.raises(OptionError, match="cannot be deleted .Unable to locate"):
+        delete(url)
+    with pytest.raises(DatasetError, match="Unable to loc"), local_folder("memory://bucket", "a"):
+        pass
+
+
+def test_an_error_of_what_writes_is_not_hidden(path: str) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write_file(path, lambda _: 1 / 0)

@@ -9,7 +9,7 @@ import pytest
 import bigquery_stand_in
 from bigquery_stand_in import Table
 from gpt2_helpers.beam.text_inputs import TextInput
-from gpt2_helpers.errors import BigQueryError, DatasetError
+from gpt2_helpers.errors import BigQueryError, DatasetError, OptionError
 from gpt2_helpers.google.bigquery.config import BigQueryConfig
 
 QUERY = BigQueryConfig(
@@ -68,3 +68,13 @@ def test_a_query_without_texts_is_reported(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
         with pytest.raises(BigQueryError, match="found no texts"):
             TextInput(query=QUERY).read(str(tmp_path / "query.json"))
+
+
+def test_texts_of_several_files_are_read_together(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"title": "One"}\n', encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("", encoding="utf-8")  # a shard without texts
+    (tmp_path / "c.txt").write_text("Two\n", encoding="utf-8")
+    paths = tuple(str(tmp_path / name) for name in ("a.jsonl", "b.jsonl", "c.txt"))
+    assert TextInput(paths=paths, column="title", is_prompts=False).read("unused") == ["One", "Two"]
+    with pytest.raises(OptionError, match="texts_column='title' was given, but"):
+        TextInput(paths=paths[2:], column="title", is_prompts=False).read("unused")

@@ -28,7 +28,7 @@ beam = pytest.importorskip("apache_beam", reason="needs the package apache-beam"
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult  # noqa: E402
 
 from gpt2_helpers.beam.runner import make_options, run_pipeline  # noqa: E402
-from gpt2_helpers.beam.text_jobs import TextJob, WriteTexts, read_index  # noqa: E402
+from gpt2_helpers.beam.text_jobs import TextJob, WriteTexts, _plan, read_index  # noqa: E402
 
 
 class Upper(ModelHandler[Any, Any, Any]):
@@ -83,6 +83,32 @@ def test_a_job_with_other_settings_replaces_the_files(tmp_path: Path) -> None:
         job = TextJob(TextInput(("a", "b")), str(tmp_path / "texts.index.json"), settings)
         assert run(job) == {"new_texts": 2}
     assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_another_format_is_another_job(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the package pyarrow")
+    index = str(tmp_path / "texts.index.json")
+    for output_format in ("jsonl", "parquet"):
+        job = TextJob(TextInput(("a", "b")), index, output_format=output_format)
+        assert run(job) == {"new_texts": 2}
+    assert [path.suffix for path in sorted(tmp_path.glob("texts-*"))] == [".parquet"]
+
+
+def test_a_job_whose_files_are_lost_is_not_complete(tmp_path: Path) -> None:
+    texts = tuple("abcdef")
+    job = TextJob(TextInput(texts), str(tmp_path / "texts.index.json"), shard_size=3)
+    run(job)
+    next(tmp_path.glob("*.jsonl")).unlink()
+    assert run(job)["new_texts"] >= 3
+    assert [row["text"] for row in rows(tmp_path)] == [*"ABCDEF"]
+    assert run(job) == {}
+
+
+def test_a_shard_does_not_have_the_texts_of_the_others(tmp_path: Path) -> None:
+    job = TextJob(TextInput(tuple("abcdef")), str(tmp_path / "texts.index.json"), shard_size=3)
+    planned = [*_plan(job)]
+    assert [items for _, _, items in planned] == [[*enumerate("abc")], [*enumerate("def", 3)]]
+    assert all(not shard_job.source.texts for shard_job, _, _ in planned)
 
 
 def test_another_file_is_not_replaced(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bigquery_stand_in
-from bigquery_stand_in import Fault
+from bigquery_stand_in import Fault, RefusedError
 from gpt2_helpers.beam.shards import ShardSet
 from gpt2_helpers.beam.text_outputs import load_rows, write_rows
 from gpt2_helpers.errors import BigQueryError
@@ -51,3 +51,39 @@ def test_a_table_that_cannot_be_loaded_is_reported(monkeypatch: pytest.MonkeyPat
         server.faults.append(Fault("POST", 403, "accessDenied", "Access Denied: Table titles"))
         with pytest.raises(BigQueryError, match="Access Denied"):
             load_rows(TABLE, ROWS, "a")
+
+
+def test_rows_that_could_not_be_loaded_are_loaded_by_the_next_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bigquery_stand_in.running({}) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        server.load_errors += [RefusedError("quotaExceeded", "Quota exceeded")] * 2
+        for _ in range(2):
+            with pytest.raises(BigQueryError, match="quota"):
+                load_rows(TABLE, ROWS, "a")
+        for _ in range(2):
+            load_rows(TABLE, ROWS, "a")
+        assert server.loaded == {TABLE: ROWS}
+
+
+def test_a_loaded_shard_is_found_wherever_the_dataset_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bigquery_stand_in.running({}) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        server.location = "asia-northeast1"
+        for _ in range(2):
+            load_rows(TABLE, ROWS, "a")
+        assert server.loaded == {TABLE: ROWS}
+
+
+def test_columns_have_the_same_types_whatever_the_texts_look_like(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bigquery_stand_in.running({}) as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        load_rows(TABLE, [{"index": 0, "text": "2020", "step": None, "logprob": None}], "a")
+        ((sent),) = server.sent("POST")
+    load = sent["configuration"]["load"]
+    assert not load.get("autodetect")
+    types = {column["name"]: column["type"] for column in load["schema"]["fields"]}
+    assert types == {"index": "INTEGER", "text": "STRING", "step": "INTEGER", "logprob": "FLOAT"}

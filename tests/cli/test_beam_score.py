@@ -28,3 +28,22 @@ def test_texts_are_scored_and_compared(workspace: Path) -> None:
     assert f"{len(rows)} texts in scores.index.json" in result.out
     assert {row["kind"] for row in rows} == {"copy"}
     assert all(row["loss"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("titles.csv", "--column", "title"), "column needs dataset"),
+        (("titles.csv", "--encoding", "utf-8"), "encoding needs dataset"),
+        (
+            ("--table", "my-project.d.t", "--text-column", "title", "--texts-column", "title"),
+            "texts_column is for files",
+        ),
+    ],
+)
+def test_options_without_effect_are_rejected(
+    workspace: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = run("beam-score", "--model-name", "toy", *options)
+    assert result.code == 2
+    assert message in result.err

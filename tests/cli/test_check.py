@@ -72,6 +72,7 @@ def test_a_run_is_compared_with_the_text_that_it_was_trained_on() -> None:
         (("texts.txt", "--dataset", "gone.csv"), "gone.csv does not exist"),
         (("texts.txt", "--dataset", "titles.csv", "--column", "x"), "column 'x'"),
         (("texts.txt", "--dataset", "titles.csv", "--examples", "-1"), "examples must be at least"),
+        (("texts.txt", "--run-name", "run1", "--column", "title"), "column needs --dataset"),
         ((), "FILE is missing"),
     ],
 )

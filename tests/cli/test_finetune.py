@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from command_line import (
     FINETUNE,
@@ -25,6 +26,8 @@ from faulty_server import FaultyServer
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.checkpoint.pretrained import FILES
 from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.system.cluster import Cluster
+from gpt2_helpers.training.workers import Workers
 
 
 def test_training_resumes_in_another_process(workspace: Path) -> None:
@@ -121,3 +124,17 @@ def test_a_folder_that_cannot_be_created(workspace: Path) -> None:
     (line,) = (line for line in result.err.splitlines() if "gpt2-helpers: " in line)
     assert "titles.csv" in line
     assert "Traceback" not in result.err
+
+
+def test_a_chief_that_fails_to_download_ends_the_others_with_one_line(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(("chief", "worker 0"), ("127.0.0.1:1", "127.0.0.1:2"), 1)
+    workers = Workers(tf.distribute.get_strategy(), cluster)
+
+    def fail(*_: object) -> None:
+        raise tf.errors.UnavailableError(None, None, "/job:chief/replica:0/task:0 has ended")
+
+    monkeypatch.setattr(workers, "sum", fail)
+    monkeypatch.setattr("gpt2_helpers.cli.finetune._join", lambda multi_gpu: workers)
+    assert "chief (127.0.0.1:1) does not answer before training" in error_of(*FINETUNE)

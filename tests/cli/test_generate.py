@@ -230,3 +230,16 @@ def test_prompts_are_given_once(workspace: Path) -> None:
     assert "use --prefix or --prompts, not both" in result.err
     with pytest.raises(OptionError, match="set prefix or prompts, not both"):
         gpt2.generate(gpt2.start_tf_sess(), prefix="Who", prompts="prompts.txt")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--novel-column", "title"), "novel_column needs novel_against"),
+        (("--destination-path", "a.jsonl", "--sample-delim", "+"), "sample_delim is not possible"),
+    ],
+)
+def test_options_without_effect_are_rejected(
+    workspace: Path, options: tuple[str, ...], message: str
+) -> None:
+    assert message in error_of("generate", "--length", 5, *options)

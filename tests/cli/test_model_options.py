@@ -57,3 +57,9 @@ def test_a_pretrained_model(workspace: Path) -> None:
     session.load_pretrained("toy", workspace / "models")
     (text,) = session.generate("", SamplingConfig(length=8, temperature=0))
     assert result.out == f"{text}\n"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_checkpoint_of_a_pretrained_model_is_rejected() -> None:
+    with pytest.raises(OptionError, match="checkpoint is one of a run"):
+        load("--model-name", "toy", "--checkpoint", "model-3")

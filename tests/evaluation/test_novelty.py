@@ -62,3 +62,4 @@ def test_the_summary_counts_what_was_left_out(titles: str) -> None:
         "generated others in place of 2 copies of the training text and 1 duplicate",
         "got 4 of 5 texts: for the others, none of 10 tries gave a new text",
     ]
+    assert novelty.summary(0, 5, 10) == [], "those were in the last summary"

@@ -97,6 +97,8 @@ class StandIn:
         self.requests: list[tuple[str, dict[str, Any]]] = []  # "METHOD path", body or query
         self.jobs: dict[str, Job] = {}
         self.loaded: dict[str, list[dict[str, Any]]] = {}  # rows of load jobs, by table
+        self.load_errors: list[RefusedError] = []  # of the next load jobs, which then fail
+        self.location = "US"  # of the datasets that are written to
         self.address = ""
         self._database = duckdb.connect()
         self._lock = threading.Lock()
@@ -117,7 +119,13 @@ class StandIn:
         project, kind, *rest = path.removeprefix(_PREFIX).split("/")
         if (method, kind, rest) == ("POST", "jobs", []):
             return self._insert(project, body)
+        if (method, kind) == ("GET", "datasets"):
+            reference = {"projectId": project, "datasetId": rest[0]}
+            return {"datasetReference": reference, "location": self.location}
         job = self.jobs.get(rest[0]) if rest else None
+        # Outside the US and the EU a job is only found with its location.
+        if self.location not in ("US", "EU") and body.get("location") != self.location:
+            job = None
         if job is None:
             raise RefusedError("notFound", f"Not found: Job {project}:US.{'/'.join(rest)}")
         if (method, kind, rest[1:]) == ("POST", "jobs", ["cancel"]):
@@ -134,18 +142,24 @@ class StandIn:
 
     def _load(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         """Append the rows of a load job to a table. The id of a job can be used once."""
-        reference = {**body["jobReference"], "projectId": project, "location": "US"}
+        reference = {**body["jobReference"], "projectId": project, "location": self.location}
         with self._lock:
             if reference["jobId"] in self.jobs:
                 raise RefusedError("duplicate", f"Already Exists: Job {reference['jobId']}")
             target = body["configuration"]["load"]["destinationTable"]
             name = ".".join(target[key] for key in ("projectId", "datasetId", "tableId"))
             rows = [json.loads(line) for line in body["rows"].split("\n")]
+            status: dict[str, Any] = {"state": "DONE"}
+            if self.load_errors:
+                refusal = self.load_errors.pop(0)
+                error = {"reason": refusal.reason, "message": refusal.message}
+                status |= {"errorResult": error, "errors": [error]}
+                rows = []
             self.loaded.setdefault(name, []).extend(rows)
             resource = {
                 "jobReference": reference,
                 "configuration": body["configuration"],
-                "status": {"state": "DONE"},
+                "status": status,
                 "statistics": {"load": {"outputRows": str(len(rows))}},
             }
             self.jobs[reference["jobId"]] = Job(resource)

@@ -57,9 +57,16 @@ def error_of(*arguments: object) -> str:
 
 @contextlib.contextmanager
 def process(
-    folder: Path, *arguments: object, eager: bool = False, **environment: str
+    folder: Path,
+    *arguments: object,
+    eager: bool = False,
+    start_new_session: bool = False,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a process of its own, which is killed at the end of the block."""
+    """Run a command in a process of its own, which is killed at the end of the block.
+
+    With `start_new_session` it is a process group of its own, with the processes that it starts.
+    """
     with (folder / "stderr").open("wb") as stderr:  # nobody reads a pipe, which would fill up
         started = subprocess.Popen(
             [sys.executable, "-c", EAGER * eager + START, *map(str, arguments)],
@@ -67,6 +74,7 @@ def process(
             env={**os.environ, "PYTHONPATH": python_path(), **environment},
             stdout=subprocess.PIPE,
             stderr=stderr,
+            start_new_session=start_new_session,
         )
     try:
         yield started

@@ -54,6 +54,7 @@ def test_one_machine_trains_alone(variables: dict[str, str]) -> None:
         ({"TF_CONFIG": "{"}, "must be a JSON object with the fields cluster and task, got '{'"),
         ({"TF_CONFIG": "[]"}, "must be a JSON object"),
         ({"TF_CONFIG": '{"cluster": {"worker": 3}}'}, "must be a JSON object"),
+        (environment({"worker": "a:1,b:1"}, {"index": 0}), "must be a list, got 'a:1,b:1'"),
         (environment({"worker": ["a:1", "b:1"]}, {"index": "x"}), "must be a JSON object"),
         (
             environment({"worker": ["a:1"], "ps": ["b:1"]}, {"type": "worker", "index": 0}),

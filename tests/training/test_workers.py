@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gpt2_helpers.errors import OptionError, WorkerLostError
+from gpt2_helpers.errors import (
+    OptionError,
+    OutOfMemoryError,
+    WorkerLostError,
+    explain_out_of_memory,
+)
 from gpt2_helpers.system.cluster import Cluster
 from gpt2_helpers.training.workers import Workers, lost_workers
 
@@ -142,3 +147,14 @@ def test_errors_of_a_process_alone_are_unchanged() -> None:
     workers = Workers(tf.distribute.get_strategy())
     with pytest.raises(tf.errors.InternalError), workers.explain_lost(lambda: "now"):
         raise tf.errors.InternalError(None, None, "broken")
+
+
+def test_exhausted_memory_is_not_taken_for_a_lost_worker() -> None:
+    workers = Workers(tf.distribute.get_strategy(), THREE)
+    error = tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
+    with (
+        pytest.raises(OutOfMemoryError, match="out of memory at step 5"),
+        explain_out_of_memory(lambda: "at step 5"),
+        workers.explain_lost(lambda: "at step 5"),
+    ):
+        raise error
