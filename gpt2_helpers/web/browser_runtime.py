@@ -82,12 +82,14 @@ def add_runtime(
         DownloadError: npm is missing or cannot fetch the package.
         OptionError: The folder lacks a file, or has another version of it.
     """
+    folder = site / FOLDER
     if choice == USE_CDN:
+        for file in _files():  # of an earlier export
+            (folder / _copied_name(file)).unlink(missing_ok=True)
         return {"folder": CDN, "builds": _builds(lambda file: file.name)}
     with _source(choice, on_status) as source:
         for file in _files():
             _check(source, file)
-        folder = site / "runtime"
         folder.mkdir(exist_ok=True)
         for file in _files():
             drain(copy_file(source / file.name, folder / _copied_name(file)))

@@ -206,11 +206,15 @@ async def complete(engine: Engine, request: CompleteRequest) -> list[str]:
     prefix = last_part(request.text, COMPLETION_CONTEXT)
     # The end of a longer text isn't the start of a document.
     prompt_prefix = None if len(prefix) == len(request.text) else ""
-    greedy = SamplingConfig(temperature=0.0, length=2, prompt_prefix=prompt_prefix)
+    # A text is continued as it is, as in `next_tokens`.
+    greedy = SamplingConfig(
+        temperature=0.0, length=2, prompt_prefix=prompt_prefix, prompt_suffix=""
+    )
     sampled = replace(
         PRESET,
         temperature=request.temperature,
         prompt_prefix=prompt_prefix,
+        prompt_suffix="",
         finish_sentence=False,
         nsamples=max(1, min(SAMPLES_PER_COMPLETION * request.count, engine.capacity - 1)),
         length=2,

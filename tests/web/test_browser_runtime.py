@@ -63,6 +63,13 @@ def test_a_named_folder_is_copied(tmp_path: Path) -> None:
     add_runtime(tmp_path / "site", str(package / "dist"))  # again, from the folder of the files
 
 
+def test_a_cdn_replaces_the_files_of_an_earlier_export(tmp_path: Path) -> None:
+    add_runtime(tmp_path / "site", str(write_package(tmp_path / "package")))
+    (tmp_path / "site" / "runtime" / "own.txt").touch()
+    assert add_runtime(tmp_path / "site", "cdn")["folder"] == CDN
+    assert [path.name for path in (tmp_path / "site" / "runtime").iterdir()] == ["own.txt"]
+
+
 def test_node_modules_are_found_in_a_folder_above(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

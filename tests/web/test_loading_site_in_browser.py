@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -266,3 +267,42 @@ def test_a_page_opened_as_a_file_says_how_to_open_it(page: Page, host: StaticHos
     page.goto(f"{host.address}one/")
     page.locator("#generate:enabled").wait_for()
     assert page.locator("#not-started").count() == 0
+
+
+def test_an_updated_site_replaces_the_old_one(
+    page: Page, host: StaticHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(2):
+        model = write_model(f"toy{seed}", seed=seed).resolve()
+        session = Session()
+        session.load_pretrained(model.name, precision="float32")
+        write_model_site(host.folder / "updated", session, "float32", model)
+        page.goto(f"{host.address}updated/")
+        page.locator("#generate:enabled").wait_for()
+        page.evaluate(
+            """async () => {
+              const registration = await navigator.serviceWorker.ready;
+              await registration.update();
+              const worker = registration.installing ?? registration.active;
+              while (worker.state !== "activated") {
+                await new Promise((resolve) => worker.addEventListener("statechange", resolve));
+              }
+            }"""
+        )
+        page.reload()
+        page.locator("h1", has_text=f"Write with toy{seed}").wait_for()
+        page.locator("#generate:enabled").wait_for()
+        generate(page, PROMPT)
+    kept = page.evaluate(
+        """async () => {
+          const site = await (await fetch("site.json")).json();
+          const hashes = site.model.files.map(({ sha256 }) => sha256);
+          const cache = await caches.open("gpt2-model:/updated/");
+          const own = (await cache.keys()).filter(({ url }) => url.includes("/model/"));
+          const sites = (await caches.keys()).filter((name) => name.startsWith("gpt2-site:"));
+          return [own.every(({ url }) => hashes.includes(url.split("=")[1])), own.length,
+            sites.length];
+        }"""
+    )
+    assert kept == [True, 4, 1]

@@ -10,6 +10,9 @@ import httpx
 
 from gpt2_helpers.session import Session
 from gpt2_helpers.web import responses
+from gpt2_helpers.web.config import ServeConfig
+from gpt2_helpers.web.scheduler import Scheduler
+from gpt2_helpers.web.schemas import CompleteRequest
 from web_server import LONG, metric, serving, wait_until
 
 
@@ -60,3 +63,18 @@ def test_cancel_on_disconnect() -> None:
 
     assert asyncio.run(responses.cancel_on_disconnect(work(), disconnected)) is None
     assert cancelled == [True]
+
+
+def test_suggestions_continue_a_prompt_itself(tiny: Session) -> None:
+    """Also with a run of prompts and completions, whose texts follow a marker."""
+    found = []
+    for suffix in ("", "\n<|completion|>\n"):
+        config = ServeConfig(workers=1, batch_size=2)
+        engine = Scheduler(tiny.decoders, tiny.tokenizer, config, prompt_suffix=suffix)
+        engine.start()
+        try:
+            request = CompleteRequest("Once upon a", temperature=0.0)
+            found.append(asyncio.run(responses.complete(engine, request)))
+        finally:
+            engine.stop()
+    assert found[0] == found[1] != []

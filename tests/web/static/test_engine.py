@@ -47,6 +47,18 @@ function main(cases) {
   return cases.map(([text, limit]) => lastPart(text, limit));
 }
 """
+PROMPTS = """
+async function main({ folder }) {
+  const seen = [];
+  const engine = engineOf(folder, (ids, { size }) => {
+    seen.push(ids);
+    return new Float32Array(size);
+  });
+  engine.model = { prompt_prefix: "<|startoftext|>", prompt_suffix: "\\n<|completion|>\\n" };
+  await engine.complete({ text: "What", max_new_tokens: 1, temperature: 0 });
+  return seen;
+}
+"""
 BIAS = """
 async function main({ folder, entries }) {
   const engine = engineOf(folder, (ids, { size }) => new Float32Array(size));
@@ -118,3 +130,9 @@ def test_a_bias_that_the_server_refuses_is_named(
     assert message in found
     assert bool(message) == bool(found)
     assert "memory" not in found
+
+
+def test_suggestions_continue_the_prompt_itself(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    seen = run_javascript(tmp_path, ENGINE + PROMPTS, {"folder": str(BUNDLED_FOLDER)})
+    whole = tokenizer.encode("<|startoftext|>What")
+    assert seen == [whole if len(whole) <= N_CTX else whole[-(N_CTX // 2) :]]

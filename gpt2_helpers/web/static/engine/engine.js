@@ -36,7 +36,8 @@ export class Engine {
     const prefix = lastPart(text, COMPLETION_CONTEXT);
     // The end of a longer text isn't the start of a document.
     const ends = prefix.length < text.length ? { prompt_prefix: "" } : {};
-    const greedy = { ...ends, maxNewTokens, temperature: 0 };
+    // A text is continued as it is, as in `nextTokens`.
+    const greedy = { ...ends, prompt_suffix: "", maxNewTokens, temperature: 0 };
     const sampled = { ...this.preset, ...greedy, temperature, finish_sentence: false };
     const prompt = prefix.replace(/^\n+/, "");
     const seed = randomSeed();
@@ -49,7 +50,7 @@ export class Engine {
         generated += event.text ?? "";
         reason = event.finish_reason ?? reason;
       }
-      // Texts start with their prompt without leading newlines, unless a suffix follows the prompt.
+      // Texts start with their prompt without leading newlines.
       if (generated.startsWith(prompt)) generated = generated.slice(prompt.length);
       const completion = firstLine(generated, reason === "stop");
       if (completion) found.add(completion);
