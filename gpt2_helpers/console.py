@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from gpt2_helpers import errors
 from gpt2_helpers.system.progress import Bar
 from gpt2_helpers.system.text_encoding import printable
 
@@ -29,7 +30,7 @@ def print_line(line: str, end: str = "\n") -> None:
 def print_note(line: str) -> None:
     """Print a line to stderr above any progress bar, to keep it apart from generated texts."""
     if sys.stderr is not None:
-        Bar.write(printable(line, sys.stderr), file=sys.stderr)
+        Bar.write(printable(errors.printable(line), sys.stderr), file=sys.stderr)
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -55,7 +56,7 @@ def show_finetuning(run: FinetuneRun, print_every: int = 1) -> None:
     def print_new_notes() -> None:
         nonlocal shown
         for note in run.notes[shown:]:
-            _show(note)
+            _show(errors.printable(note))  # it may quote names of files
         shown = len(run.notes)
 
     print_new_notes()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import itertools
 import math
 import os
 import re
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+
+_MAX_COMPARED = 10_000  # names; the comparison takes about 1 s per 100,000
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -149,6 +152,17 @@ def brief_repr(value: object) -> str:
         return f"a {type(value).__name__}"
 
 
+def listed(names: Iterable[str], limit: int = 20) -> str:
+    """Names for a message, each on one line, at most `limit` of them.
+
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    known = list(names)
+    more = f" and {len(known) - limit:,} more" if len(known) > limit else ""
+    return ", ".join(brief(name, 40) for name in known[:limit]) + more
+
+
 def write_problem(path: str | Path, error: OSError, alternative: str) -> str:
     """Why a file or folder cannot be written and what to do, for the end of a message.
 
@@ -211,6 +225,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("124m", ["124M", "tiny"])
     " (did you mean '124M'?)"
     """
-    by_lower = {name.lower(): name for name in known}
+    by_lower = {name.lower(): name for name in itertools.islice(known, _MAX_COMPARED)}
     match = difflib.get_close_matches(str(word)[:100].lower(), by_lower, n=1)
     return f" (did you mean {by_lower[match[0]]!r}?)" if match else ""

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 import regex
 
-from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief
+from gpt2_helpers.errors import CheckpointError, DatasetError, OptionError, brief, brief_repr
 from gpt2_helpers.system.bounded_files import read_bounded_text, read_json
 from gpt2_helpers.system.files import atomic_write_text
 
@@ -78,7 +78,7 @@ def token_bytes(tokens: Collection[str]) -> Iterator[bytes]:
             yield token.encode("utf-8")
         except UnicodeEncodeError:
             raise CheckpointError(
-                f"encoder.json: the token {brief(repr(token))} contains a lone surrogate"
+                f"encoder.json: the token {brief_repr(token)} contains a lone surrogate"
             ) from None
 
 
@@ -123,8 +123,8 @@ class Tokenizer:
                 self._merged.append(vocabulary[left + right])
             except KeyError as error:
                 raise CheckpointError(
-                    f"vocab.bpe does not match encoder.json: merge {rank + 1}, {brief(repr(left))} "
-                    f"+ {brief(repr(right))}, needs the token {brief(repr(error.args[0]))}; copy "
+                    f"vocab.bpe does not match encoder.json: merge {rank + 1}, {brief_repr(left)} "
+                    f"+ {brief_repr(right)}, needs the token {brief_repr(error.args[0])}; copy "
                     "both files from the same model"
                 ) from None
         self._token_bytes: list[bytes] = [b""] * self.n_vocab
@@ -279,7 +279,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
         left, _, right = line.partition(" ")
         if line and not (left and right):
             raise CheckpointError(
-                f"{path}: merge {number} is not a pair of tokens: {brief(repr(line))}"
+                f"{path}: merge {number} is not a pair of tokens: {brief_repr(line)}"
             )
         if line:
             merges.append((left, right))

@@ -334,6 +334,39 @@ def test_a_run(work: Path, make: Callable[[], Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "counts",
+    [
+        np.full(5, -1),
+        np.array([4, -1, 0, 5, 0]),
+        np.full(5, np.nan),
+        np.full(5, np.inf),
+        np.ones((5, 5), int),
+        np.ones(4, int),
+    ],
+)
+def test_an_optimizer_state(work: Path, counts: np.ndarray) -> None:
+    write_weights(RUN / "optimizer-4", {"numbers": np.ones(3), "counts": counts})
+    before = contents(work)
+    code, lines = run_command("finetune titles.csv --model-name toy --steps 1 --sample-every 0")
+    assert (code, len(lines)) == (2, 1), lines
+    assert "optimizer state of step 4" in lines[0]
+    assert contents(work) == before
+
+
+def test_names_of_files_that_are_not_text(work: Path) -> None:
+    name = os.fsdecode(b"\xff\x1b[2J\n.txt")
+    Path(name).write_bytes("Où est-ce? ".encode("latin-1") * 40)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["finetune", name, *FINETUNE.split()[2:], "--run-name", "new"])
+    assert code == 0, err.getvalue()
+    card = Path("checkpoint/new/MODEL_CARD.md").read_text(encoding="utf-8")
+    for text in (out.getvalue(), err.getvalue(), card):
+        assert r"\udcff\x1b[2J\n.txt" in text or text == err.getvalue()
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ("generate --run-name rum1", "did you mean 'run1'?"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -33,6 +34,7 @@ from gpt2_helpers.errors import OptionError
 _CHUNK = 1 << 20  # bytes
 _RECORD_SUFFIX = ".json"
 _INDEX_SUFFIXES = (INDEX_SUFFIX, ".index.json")
+_SHARD = re.compile(r"-[0-9a-f]{8}-[0-9]{5,}-of-[0-9]{5,}\.[a-z]+")
 _Value = TypeVar("_Value")
 
 Record = dict[str, Any]  # of a shard, as JSON
@@ -90,6 +92,15 @@ class ShardSet:
         place = f"{number:05d}-of-{self.total:05d}"
         return f"{stem_of(self.index)}-{self.fingerprint}-{place}{self.suffix}"
 
+    def is_shard(self, name: str) -> bool:
+        """Whether a file name is that of a shard of a job with this index.
+
+        >>> ShardSet("texts.tokens", ".npy", "", 2).is_shard("texts-a4bbadc1-00003-of-00020.npy")
+        True
+        """
+        stem = stem_of(self.index)
+        return name.startswith(stem) and bool(_SHARD.fullmatch(name, len(stem)))
+
     def path(self, number: int) -> str:
         """The path or URL of a shard."""
         return join(split_name(self.index)[0], self.name(number))
@@ -99,10 +110,14 @@ class ShardSet:
         content = read_file(self.path(number) + _RECORD_SUFFIX)
         if content is None:
             return None
-        record: Record = json.loads(content)
-        if record.get("file") and file_size(self.path(number)) != record["bytes"]:
+        try:
+            record: Record = json.loads(content)
+            if record["number"] != number:
+                return None
+            is_whole = "file" not in record or file_size(self.path(number)) == record["bytes"]
+        except (ValueError, TypeError, KeyError, RecursionError):  # damaged
             return None
-        return record
+        return record if is_whole else None
 
     def write(
         self, number: int, write: Callable[[BinaryIO], _Value], record: Callable[[_Value], Record]
@@ -158,7 +173,8 @@ class ShardSet:
         write_bytes(self.index, current)
         self.delete_records()
         for name in set(earlier) - set(names(current)):
-            delete(join(folder, name))
+            if self.is_shard(name):  # an index from somebody else must not delete other files
+                delete(join(folder, name))
 
     def delete_records(self) -> None:
         """Delete the records of all shards, which an index has made superfluous."""

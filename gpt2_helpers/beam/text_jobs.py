@@ -195,6 +195,8 @@ def _parse(content: bytes, path: str) -> dict[str, Any]:
         index = json.loads(content)
         if index["format"] != _FORMAT or index["version"] != _VERSION:
             raise ValueError(f"{brief(index['format'])}, version {brief(index['version'])}")
+        if not isinstance(index["fingerprint"], str):
+            raise ValueError("it has no fingerprint")
         for name in _names(index):
             if not is_file_name(name):
                 raise ValueError(f"it names {brief(name)!r}, which is not next to it")

@@ -10,13 +10,14 @@ from gpt2_helpers.checkpoint.model_folders import is_on_hub, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError, OptionError
+from gpt2_helpers.errors import CheckpointError, OptionError, listed
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.exchange.export_config import HUGGING_FACE, WEB, ExportConfig
 from gpt2_helpers.exchange.model_card import CardFacts, base_name, hub_name, model_card
 from gpt2_helpers.exchange.model_folder import write_card, write_model
 from gpt2_helpers.exchange.onnx_folder import MODEL_FOLDER, OnnxFacts, write_onnx
 from gpt2_helpers.exchange.peft_adapters import write_adapters
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import Tokenizer
 
 
@@ -46,6 +47,7 @@ def export(
         )
     write = export_model if pretrained else export_run
     if not is_on_hub(str(destination)):
+        destination = user_path(destination, "destination")
         write(destination, run, config)
         return str(destination)
     repository = hub.HubRepository.parse(str(destination))
@@ -118,7 +120,7 @@ def _export_folder(
     if name != "latest" and not (folder / f"{name}.index").is_file():
         saved = sorted((path.with_suffix("") for path in folder.glob("model*.index")), key=step_of)
         raise CheckpointError(
-            f"no checkpoint {name!r} in {folder}: there are {', '.join(p.name for p in saved)}"
+            f"no checkpoint {name!r} in {folder}: there are {listed(path.name for path in saved)}"
         )
     shape, weights = open_weights(folder, name)
     tokenizer = Tokenizer.load(folder)

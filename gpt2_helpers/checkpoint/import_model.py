@@ -23,6 +23,7 @@ from gpt2_helpers.exchange.model_folder import open_model
 from gpt2_helpers.exchange.peft_adapters import is_adapter_folder, read_adapters
 from gpt2_helpers.model.lora import MergedWeights
 from gpt2_helpers.system.files import ignore
+from gpt2_helpers.system.paths import user_path
 from gpt2_helpers.tokenizer import Tokenizer
 
 STEP = 0  # of an imported run; finetuning counts from it
@@ -46,7 +47,8 @@ def import_run(
         DownloadError: The model cannot be downloaded.
     """
     origin = local_name(str(source))
-    source = hub.download(str(source)) if is_on_hub(str(source)) else Path(source)
+    on_hub = is_on_hub(str(source))
+    source = hub.download(str(source)) if on_hub else user_path(source, "source")
     write = _import_adapters if is_adapter_folder(source) else _import_model
     folder = RunFolder(run.checkpoint_dir, run.run_name)
     try:

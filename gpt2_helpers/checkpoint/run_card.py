@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.checkpoint.run_record import RunRecord, dataset_paths
+from gpt2_helpers.errors import printable
 from gpt2_helpers.exchange.model_card import CARD_MARKER, training_options
 from gpt2_helpers.system.files import atomic_write_text
 
@@ -38,7 +39,7 @@ def disclosure(name: str, record: RunRecord, step: int) -> str:
         text += f", finetuned for {step:,} step{'' if step == 1 else 's'}"
     if record.dataset:
         text += f" on {_dataset(record.dataset)}"
-    return f"Written by the language model {name} ({text})."
+    return printable(f"Written by the language model {name} ({text}).")
 
 
 def run_card(name: str, record: RunRecord, step: int) -> str:
@@ -88,7 +89,7 @@ def run_card(name: str, record: RunRecord, step: int) -> str:
         "say that it was machine-generated.",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))  # it quotes names of files, and files of others
 
 
 def write_card(folder: Path, name: str, record: RunRecord, step: int) -> None:

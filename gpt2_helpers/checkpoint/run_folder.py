@@ -32,7 +32,7 @@ from gpt2_helpers.checkpoint.run_search import (
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError, nearest, write_problem
+from gpt2_helpers.errors import CheckpointError, listed, nearest, write_problem
 from gpt2_helpers.system.bounded_files import read_count
 from gpt2_helpers.system.files import PREVIOUS, atomic_write_text, ignore
 from gpt2_helpers.system.locks import LOCK, exclusive_lock, is_free, refuse_if_busy
@@ -140,7 +140,7 @@ class RunFolder:
             names = run_names(self.checkpoint_dir)
             existing = where_instead(self.checkpoint_dir, self.name)
             if not existing and names:
-                existing = f"existing runs: {', '.join(names)}"
+                existing = f"existing runs: {listed(names)}"
             elif not existing:
                 existing = "there are no runs yet, finetune creates the first one"
             raise CheckpointError(

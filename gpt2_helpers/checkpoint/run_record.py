@@ -28,6 +28,7 @@ RECORD_FILE = "run.json"
 MAX_LOSSES = 200_000  # about 6 MB
 _LARGEST_COUNT = 10**15
 _LARGEST_LOSS = 3.4e38  # of fp32
+_MAX_DEPTH = 5  # of the lists and objects in an unknown option
 _LEFT_OUT = object()
 
 
@@ -199,7 +200,8 @@ def _checked(name: str, hint: Any, value: Any) -> Any:
 
 
 def _valid_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters without invalid values of known options, which another version may have had."""
+    """Parameters without invalid values of known options, which another version may have had, and
+    without values of unknown ones that no option would have."""
     known = {
         option.name: option
         for kind in (FinetuneConfig, RunConfig, DatasetConfig)
@@ -208,8 +210,17 @@ def _valid_options(parameters: Mapping[str, Any]) -> dict[str, Any]:
     valid = {}
     for name, value in parameters.items():
         with suppress(OptionError):
-            valid[name] = validate_value(known[name], value) if name in known else value
+            if name in known:
+                valid[name] = validate_value(known[name], value)
+            elif _is_flat(value):
+                valid[name] = value
     return valid
+
+
+def _is_flat(value: Any, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value of JSON is nested so little that it can be copied, printed and saved."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_flat(item, depth - 1) for item in items)
 
 
 def _thinned(losses: list[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,12 @@ from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.system.files import PREVIOUS
 from gpt2_helpers.system.paths import user_path
 
-ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".rar")
+# Browsers and Google Drive put a number or a time between the name and the suffix of a download.
+_ARCHIVE = (
+    r"(?:checkpoint_)?{name}(?:[ _-]?\([0-9]+\)|-[0-9]{{8}}T[0-9]{{6}}Z(?:-[0-9]+)*)?"
+    r"\.(?:tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2|txz|zip|7z|rar)"
+)
+_UNPACKERS = {".zip": "unzip", ".7z": "7z x", ".rar": "unrar x"}
 _INDEX = "model*.index"
 
 
@@ -88,7 +94,7 @@ def how_to_unpack(archive: Path, run: Path) -> str:
     >>> how_to_unpack(Path("run1.zip"), Path("checkpoint/run1"))
     "unpack it (unzip 'run1.zip'), so that checkpoint/run1 contains model*.index and the rest"
     """
-    command = "unzip" if archive.suffix == ".zip" else "tar xf"
+    command = _UNPACKERS.get(archive.suffix.lower(), "tar xf")
     return (
         f"unpack it ({command} {str(archive)!r}), so that {run} contains model*.index and the rest"
     )
@@ -96,8 +102,9 @@ def how_to_unpack(archive: Path, run: Path) -> str:
 
 def run_archives(folders: tuple[Path, ...], name: str) -> Iterator[Path]:
     """The archives in these folders that are named after a run."""
+    run = Path(name)
+    pattern = re.compile(_ARCHIVE.format(name=re.escape(run.name)), re.IGNORECASE)
     for folder in folders:
-        for stem in (f"checkpoint_{name}", name):
-            for suffix in ARCHIVE_SUFFIXES:
-                if (path := folder / f"{stem}{suffix}").is_file():
-                    yield path
+        with suppress(OSError):  # the folder does not exist
+            entries = sorted((folder / run.parent).iterdir())
+            yield from (path for path in entries if pattern.fullmatch(path.name) and path.is_file())

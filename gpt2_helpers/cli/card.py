@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from gpt2_helpers.cli.command import DONE
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import printable
 from gpt2_helpers.fields import ValidatedConfig, option
 
 SUMMARY = "print a run's model card, or a sentence to put under its texts"
@@ -49,5 +48,5 @@ def run(options: Namespace) -> int:
     saved = RunFolder(run.checkpoint_dir, run.run_name).require()
     write = disclosure if config.sentence else run_card
     text = write(saved.name, saved.record, saved.step)
-    print("\n".join(map(printable, text.rstrip("\n").split("\n"))))  # of unknown origin
+    print(text.rstrip("\n"))
     return DONE

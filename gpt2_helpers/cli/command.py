@@ -10,6 +10,7 @@ from argparse import Namespace
 from typing import Protocol
 
 from gpt2_helpers.cli.parser import PROGRAM, Parser
+from gpt2_helpers.errors import printable
 
 DONE, INTERRUPTED = 0, 130  # exit codes
 DATASET_HELP = "file (.txt, .csv, .jsonl, .parquet, .npz ...), folder, quoted glob, or URL"
@@ -38,4 +39,5 @@ def check_files(dataset: str) -> None:
 
 def print_status(message: object) -> None:
     """Print a message to stderr, on one line."""
-    print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    line = printable(" ".join(str(message).split()))
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from gpt2_helpers.cli.command import DATASET_HELP, DONE, check_files, print_status
 from gpt2_helpers.cli.parser import Parser, config_from, field_of
 from gpt2_helpers.config import MODEL_NAMES, DatasetConfig, RunConfig
+from gpt2_helpers.errors import OptionError
 from gpt2_helpers.fields import ValidatedConfig, option
 
 SUMMARY = "tokenize a dataset once, for several finetuning runs"
@@ -43,6 +44,8 @@ def run(options: Namespace) -> int:
     """Encode the dataset and print a report."""
     data, run = config_from(DatasetConfig, options), config_from(RunConfig, options)
     out = Path(config_from(EncodeConfig, options).out_path)
+    if not out.name:
+        raise OptionError(f"out_path must be the name of a file, got {str(out)!r}")
     out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     check_files(options.dataset)
 

@@ -12,7 +12,7 @@ from gpt2_helpers.data.separators import Separator, detect_separator, expected_s
 from gpt2_helpers.data.table_header import looks_like_header
 from gpt2_helpers.data.table_rows import MAX_FIELD_CHARS, Row, RowError, TableRows
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.errors import DatasetError, brief_repr, nearest
+from gpt2_helpers.errors import DatasetError, brief_repr, listed, nearest
 from gpt2_helpers.system.bounded_files import parse_count
 
 _SAMPLE_ROWS = 100  # rows used to detect a header and to compare columns
@@ -174,7 +174,7 @@ class _Table:
         texts = others if header and others else rows
         indexes = [self._column_index(column, names, texts) for column in columns]
         for index in indexes if len(first) > 1 else ():
-            name = f", {first[index]!r}" if header else ""
+            name = f", {brief_repr(first[index])}" if header else ""
             report.add(path, f"reading column {index + 1}{name}")
         return header, indexes
 
@@ -186,16 +186,17 @@ class _Table:
         columns = count(width, "column")
         if width > 1 and self._separator.character != self._expected:
             columns += f" separated by {self._separator.name}"
-        listed = f"{columns} without a header; the first row is {_quote_row(rows[0])}"
+        found = f"{columns} without a header; the first row is {_quote_row(rows[0])}"
         if names is not None:
-            listed = f"{columns} ({', '.join(name or 'unnamed' for name in names)})"
+            found = f"{columns} ({listed(name or 'unnamed' for name in names)})"
         if column is None:
             if width == 1:
                 return 0
             longest = max(range(width), key=lambda index: sum(len(row[index]) for row in rows))
-            example = names[longest] if names and names[longest] else str(longest + 1)
+            example = names[longest] if names and names[longest].strip() else str(longest + 1)
             raise DatasetError(
-                f"{self._path} has {listed}: name the one to train on, such as column={example!r}"
+                f"{self._path} has {found}: name the one to train on, such as "
+                f"column={brief_repr(example)}"
             )
         stripped = [name.strip() for name in names or []]
         if column.strip() in stripped:
@@ -205,7 +206,7 @@ class _Table:
             return number - 1
         raise DatasetError(
             f"{self._path} has no column {brief_repr(column)}{nearest(column, stripped)}: "
-            f"it has {listed}; use a name or a number from 1 to {width}"
+            f"it has {found}; use a name or a number from 1 to {width}"
         )
 
 

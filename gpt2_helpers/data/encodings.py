@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,6 @@ _CENTRAL_EUROPEAN = ("cp1250", "iso8859-2")
 _MISFIT = regex.compile(
     r"(?<=\p{L})(?:[^\x00-\x7f\p{L}\p{M}\p{P}\xad\ufffd]|[¿¡])(?=\p{L})|(?<=\p{L})\ufffd"
 )
-_NON_ASCII_WORD = regex.compile(r"[^\s\x00-\x1f]*[^\x00-\x7f][^\s\x00-\x1f]*")
 _ADVICE = (
     "if it is an older encoding, set encoding, such as encoding='cp1251' for Russian or "
     "encoding='shift_jis' for Japanese; or save the file as UTF-8"
@@ -265,10 +265,17 @@ def _undefined(codec: str, counts: AnyIds) -> bool:
 
 def _with_note(codec: str, sample: bytes) -> Encoding:
     """The guessed encoding, with a note that shows words by which the user can check the guess."""
-    words = _NON_ASCII_WORD.findall(sample.decode(codec, errors="replace"))[:3]
-    shown = " ".join(word[:30] for word in words)
+    words = sample.decode(codec, errors="replace").split()
+    others = itertools.islice((word for word in words if not word.isascii()), 3)
+    shown = " ".join(map(_around_non_ascii, others))
     note = (
         f"read as {_NAMES[codec]}, a guess, since it is not UTF-8: check {shown!r}; if the letters "
         "are wrong, set encoding, such as encoding='cp1250' for Polish or Czech"
     )
     return Encoding(codec, 0, note)
+
+
+def _around_non_ascii(word: str) -> str:
+    """At most 30 characters of a word, with the first one that is not ASCII."""
+    first = next(index for index, character in enumerate(word) if not character.isascii())
+    return word[max(0, first - 15) :][:30]

@@ -77,13 +77,41 @@ def find_files(
         ) from None
     if not glob.has_magic(name):
         raise DatasetError(_missing_message(file))
-    matches = map(Path, glob.glob(name, recursive=True))
+    matches = map(Path, _matches(name))
     files = sorted(match for match in matches if match.is_file() and not is_system_file(match))
     if not files:
         raise DatasetError(
             f"{name} matches no files: check the folder and the suffix (** includes subfolders)"
         )
     return _without_settings(files, name, report, config)
+
+
+def _matches(pattern: str) -> set[str]:
+    """The paths that a glob pattern matches.
+
+    `**` does not follow links to folders, unlike that of `glob`: they can form cycles.
+    """
+    groups: list[list[str]] = [[]]
+    for part in Path(pattern).parts:
+        if part != "**":
+            groups[-1].append(part)
+        elif len(groups) == 1 or groups[-1]:  # `**/**` is the same as `**`
+            groups.append([])
+    first, *others = groups
+    found = set(glob.glob(str(Path(*first)))) if first else {os.curdir}
+    for parts in others:
+        folders: set[str] = set()
+        files: set[str] = set()
+        for place in found:
+            for parent, inner, names in os.walk(place):
+                inner[:] = [name for name in inner if not name.startswith(".")]
+                folders.add(parent)
+                files |= {str(Path(parent, name)) for name in names if not name.startswith(".")}
+        if not parts:
+            return files
+        patterns = (str(Path(glob.escape(folder), *parts)) for folder in folders)
+        found = {match for each in patterns for match in glob.glob(each)}
+    return found
 
 
 def _type_error(path: object) -> DatasetError:
@@ -219,6 +247,8 @@ def _missing_message(path: Path) -> str:
     first = path
     while not first.parent.exists():
         first = first.parent
+    if first.is_symlink():
+        return f"{path} does not exist: {first} is a link to {os.readlink(first)}, which is missing"
     try:
         hint = nearest(first.name, (entry.name for entry in first.parent.iterdir()))
     except OSError:

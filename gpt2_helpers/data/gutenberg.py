@@ -34,6 +34,7 @@ class Boilerplate:
     def __init__(self) -> None:
         self.removed = 0
         self._held: list[str] = []  # lines that are kept or removed, depending on what follows
+        self._held_size = 0  # characters
         self._part: Callable[[str], Iterable[str]] = self._header
         self._marker_lines = 0
         self._in_credits = False
@@ -64,12 +65,14 @@ class Boilerplate:
             return self._begin_marker(line)
         if _END.search(line):  # the header was removed already
             while self._held and not self._held[-1].strip():
-                self.removed += len(self._held.pop())
+                blank = len(self._held.pop())
+                self._held_size -= blank
+                self.removed += blank
             return [*self._release(), *self._book(line)]
-        self._held.append(line)
+        self._hold(line)
         if line.endswith(END_OF_TEXT):
             return self._release()
-        if sum(map(len, self._held)) > _MAX_HEADER:
+        if self._held_size > _MAX_HEADER:
             self._part = self._book
             return self._release()
         return []
@@ -102,8 +105,9 @@ class Boilerplate:
             self._remove("")
             self._part = self._licence
             return self._licence(line)
-        self._held.append(line)
-        if not line.strip():  # removed if they are the last lines of the book
+        self._hold(line)
+        # Blank lines are removed if they are the last ones of the book.
+        if not line.strip() and self._held_size <= _MAX_HEADER:
             return []
         if line.endswith(END_OF_TEXT):
             self._part = self._header
@@ -119,11 +123,14 @@ class Boilerplate:
         self._part = self._header
         return [end]
 
+    def _hold(self, line: str) -> None:
+        self._held.append(line)
+        self._held_size += len(line)
+
     def _remove(self, line: str) -> None:
-        self.removed += sum(map(len, self._held)) + len(line)
-        self._held.clear()
+        self.removed += self._held_size + len(line)
+        self._release()
 
     def _release(self) -> list[str]:
-        lines = self._held.copy()
-        self._held.clear()
+        lines, self._held, self._held_size = self._held, [], 0
         return lines

@@ -16,14 +16,13 @@ from gpt2_helpers.data.compression import data_name
 from gpt2_helpers.data.json_values import Layout, Value, read_values
 from gpt2_helpers.data.record_texts import Fields, ValueCleaner, count
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.errors import DatasetError, brief, brief_repr, nearest
+from gpt2_helpers.errors import DatasetError, brief, brief_repr, listed, nearest
 
 TEXT_KEY = "text"
 PAIR_KEYS = ("prompt", "completion")
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _SAMPLE_RECORDS = 100  # used to find the keys
 _MAX_DEPTH = 3  # of the keys that are proposed
-_MAX_LISTED = 20  # keys in a message
 _KINDS = {
     bool: "true or false",
     int: "a number",
@@ -76,7 +75,9 @@ def read_json(
         names: tuple[str, ...] = ()
     else:
         names = _choose_keys(path, [value for _, value in sample], keys)
-        report.add(path, f"read as {layout.value}, {' and '.join(map(repr, names))} of each record")
+        report.add(
+            path, f"read as {layout.value}, {' and '.join(map(brief_repr, names))} of each record"
+        )
     clean = ValueCleaner()
     missing = 0
     for line, value in itertools.chain(sample, records):
@@ -87,7 +88,8 @@ def read_json(
             yield tuple(map(clean, fields))
     if missing:
         report.add(
-            path, f"skipped {count(missing, 'record')} without {' or '.join(map(repr, names))}"
+            path,
+            f"skipped {count(missing, 'record')} without {' or '.join(map(brief_repr, names))}",
         )
     clean.report(path, report)
 
@@ -137,13 +139,13 @@ def _records_of_object(
         }
     if len(lists) > 1:
         raise DatasetError(
-            f"{path} is an object with several lists ({_listed(lists)}): save the one to train on "
+            f"{path} is an object with several lists ({listed(lists)}): save the one to train on "
             "as a file of its own"
         )
     if not lists:
         raise DatasetError(
             f"{path} is one JSON object without a list of texts and without {wanted[0]!r}: it has "
-            f"{_listed(value)}"
+            f"{listed(value)}"
         )
     ((_, items),) = lists.items()
     for item in items:
@@ -164,13 +166,13 @@ def _choose_keys(path: Path, sample: list[Any], keys: tuple[str | None, ...]) ->
             return (names.pop(),)
         if not lengths:
             raise DatasetError(
-                f"{path} has no texts: its records have {_listed(names) or 'no keys'}, none of "
+                f"{path} has no texts: its records have {listed(names) or 'no keys'}, none of "
                 "which is a string"
             )
         longest = max(lengths, key=lambda name: lengths[name])
         raise DatasetError(
-            f"{path} has no key {TEXT_KEY!r}: its records have {_listed(lengths)}; name the one to "
-            f"train on, such as column={longest!r}"
+            f"{path} has no key {TEXT_KEY!r}: its records have {listed(lengths)}; name the one to "
+            f"train on, such as column={brief_repr(longest)}"
         )
     for key in keys:
         if key is None:
@@ -180,7 +182,7 @@ def _choose_keys(path: Path, sample: list[Any], keys: tuple[str | None, ...]) ->
         if not any(_lookup(value, key) is not _MISSING for value in objects):
             raise DatasetError(
                 f"{path} has no key {brief_repr(key)}{nearest(key, lengths)}: its records have "
-                f"{_listed(lengths) or 'no texts'}"
+                f"{listed(lengths) or 'no texts'}"
             )
     return tuple(key for key in keys if key is not None)
 
@@ -243,9 +245,3 @@ def _text_lengths(records: Iterable[Any]) -> dict[str, int]:
         if isinstance(record, dict):
             visit(record, "", 0)
     return lengths
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = [brief(name, 40) for name in names]
-    more = f" and {len(known) - _MAX_LISTED} more" if len(known) > _MAX_LISTED else ""
-    return ", ".join(known[:_MAX_LISTED]) + more

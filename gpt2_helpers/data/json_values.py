@@ -222,7 +222,8 @@ class _Scanner:
                     self._position = end
                     return value
             except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not self._fill(size):
+                # More text does not help against nesting or a number of thousands of digits.
+                if not isinstance(error, json.JSONDecodeError) or not self._fill(size):
                     raise self._invalid(error) from None
                 if size > MAX_FIELD_CHARS:
                     return self._too_long(allow_long)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.data.json_files import PAIR_KEYS, TEXT_KEY
 from gpt2_helpers.data.record_texts import Fields, ValueCleaner
 from gpt2_helpers.data.text_files import ReadReport
-from gpt2_helpers.errors import DatasetError, brief, brief_repr, import_optional, nearest
+from gpt2_helpers.errors import DatasetError, brief, brief_repr, import_optional, listed, nearest
 
 _BATCH_ROWS = 128  # at a time, since a row may be a whole book
 _BUFFER_SIZE = 1 << 20  # bytes of a column read at a time, instead of all of a row group
@@ -37,13 +38,13 @@ def read_parquet(
     Example:
         texts = [text for text, in read_parquet(Path("posts.parquet"), ReadReport(), ("body",))]
     """
-    with _open(path) as file:
-        names = _choose_columns(path, _text_columns(file), [*file.schema_arrow.names], columns)
-        report.add(path, f"read as Parquet, {' and '.join(map(repr, names))} of each row")
+    with _open(path) as (file, texts):
+        names = _choose_columns(path, [*texts], file.schema_arrow.names, columns)
+        report.add(path, f"read as Parquet, {' and '.join(map(brief_repr, names))} of each row")
         clean = ValueCleaner()
         before, size = report.bytes_read, path.stat().st_size
         total, done = max(1, file.metadata.num_rows), 0
-        for batch in _batches(path, file, names):
+        for batch in _batches(path, file, [texts[name] for name in names]):
             for row, fields in enumerate(batch, done + 1):
                 yield tuple(clean(_text(path, row, field)) for field in fields)
             done += len(batch)
@@ -55,19 +56,26 @@ def read_parquet(
 
 def parquet_columns(path: Path) -> dict[str, int]:
     """Return the columns of texts, each with its number of characters in a sample of the rows."""
-    with _open(path) as file:
-        names = _text_columns(file)
-        batch = next(_batches(path, file, tuple(names)), []) if names else []
+    with _open(path) as (file, texts):
+        batch = next(_batches(path, file, [*texts.values()]), []) if texts else []
         rows = [[_text(path, 1, field) for field in row] for row in batch[:_SAMPLE_ROWS]]
-        return {name: sum(len(row[index]) for row in rows) for index, name in enumerate(names)}
+        return {name: sum(len(row[index]) for row in rows) for index, name in enumerate(texts)}
 
 
-def _open(path: Path) -> Any:
+_Place = tuple[str, ...]  # a column, and the fields of structs that lead to a text
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, dict[str, _Place]]]:
+    """A file, and its columns of texts by their names."""
     parquet = import_optional("pyarrow.parquet", "reading Parquet files", "data")
-    try:
-        return parquet.ParquetFile(path, buffer_size=_BUFFER_SIZE, pre_buffer=False)
-    except Exception as error:  # pyarrow raises several types, and files may be malicious
-        raise _damaged(path, error) from None
+    with ExitStack() as stack:
+        try:
+            file = parquet.ParquetFile(path, buffer_size=_BUFFER_SIZE, pre_buffer=False)
+            texts = _text_columns(stack.enter_context(file))
+        except Exception as error:  # pyarrow raises several types, and files may be malicious
+            raise _damaged(path, error) from None
+        yield file, texts
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
@@ -76,18 +84,18 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
     )
 
 
-def _text_columns(file: Any) -> list[str]:
+def _text_columns(file: Any) -> dict[str, _Place]:
     """The columns of strings, including those inside structs, by their paths."""
     arrow = import_optional("pyarrow", "reading Parquet files", "data")
-    found = []
+    found: dict[str, _Place] = {}
 
-    def visit(field: Any, name: str) -> None:
+    def visit(field: Any, place: _Place) -> None:
         kind = field.type
         if arrow.types.is_dictionary(kind):
             kind = kind.value_type
         if arrow.types.is_struct(kind):
             for index in range(kind.num_fields):
-                visit(kind.field(index), f"{name}.{kind.field(index).name}")
+                visit(kind.field(index), (*place, kind.field(index).name))
         elif any(
             check(kind)
             for check in (
@@ -97,25 +105,28 @@ def _text_columns(file: Any) -> list[str]:
                 arrow.types.is_large_binary,
             )
         ):
-            found.append(name)
+            name = ".".join(place)
+            if name in found:
+                raise ValueError(f"two columns are called {name!r}")
+            found[name] = place
 
     for field in file.schema_arrow:
-        visit(field, field.name)
+        visit(field, (field.name,))
     return found
 
 
 def _choose_columns(
     path: Path, texts: list[str], names: list[str], columns: tuple[str | None, ...]
 ) -> tuple[str, ...]:
-    listed = ", ".join(brief(name, 40) for name in texts[:20]) or "none"
+    found = listed(texts) or "none"
     if columns == (None,):
         if len(texts) == 1 or TEXT_KEY in texts:
             return (TEXT_KEY if TEXT_KEY in texts else texts[0],)
         if all(name in texts for name in PAIR_KEYS):
             return PAIR_KEYS
         raise DatasetError(
-            f"{path} has {len(texts)} columns of texts ({listed}): "
-            + (f"name one, such as column={texts[0]!r}" if texts else "use another file")
+            f"{path} has {len(texts)} columns of texts ({found}): "
+            + (f"name one, such as column={brief_repr(texts[0])}" if texts else "use another file")
         )
     for column in columns:
         if column is None:
@@ -126,26 +137,25 @@ def _choose_columns(
             problem = "is not text" if column in names else "does not exist"
             raise DatasetError(
                 f"{path}: the column {brief_repr(column)} {problem}{nearest(column, texts)}: its "
-                f"columns of texts are {listed}"
+                f"columns of texts are {found}"
             )
     return tuple(column for column in columns if column is not None)
 
 
-def _batches(path: Path, file: Any, names: tuple[str, ...]) -> Iterator[list[tuple[Any, ...]]]:
+def _batches(path: Path, file: Any, places: list[_Place]) -> Iterator[list[tuple[Any, ...]]]:
     """The values of the columns in each row, a few rows at a time."""
+    columns = [".".join(place) for place in places]
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[*names]):
-            yield list(zip(*(_values(batch, name) for name in names), strict=True))
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
+            yield list(zip(*(_values(batch, place) for place in places), strict=True))
     except DatasetError:
         raise
     except Exception as error:
         raise _damaged(path, error) from None
 
 
-def _values(batch: Any, name: str) -> list[Any]:
-    if name in batch.schema.names:
-        return [*batch.column(name).to_pylist()]
-    first, *others = name.split(".")
+def _values(batch: Any, place: _Place) -> list[Any]:
+    first, *others = place
     values = batch.column(first).to_pylist()
     for part in others:
         values = [None if value is None else value[part] for value in values]

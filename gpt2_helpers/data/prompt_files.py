@@ -10,7 +10,7 @@ from gpt2_helpers.data.find_files import find_files
 from gpt2_helpers.data.formats import has_records
 from gpt2_helpers.data.json_files import PAIR_KEYS
 from gpt2_helpers.data.records import read_records, text_columns
-from gpt2_helpers.data.text_files import ReadReport, read_text
+from gpt2_helpers.data.text_files import ReadReport, limit_size, read_text
 from gpt2_helpers.errors import DatasetError, OptionError
 
 
@@ -41,14 +41,14 @@ def read_prompts(path: str | Path, column: str | None = None) -> list[str]:
         if column is None and prompt in text_columns(file):
             column = prompt
         records = read_records(file, ReadReport(), DatasetConfig(column=column))
-        prompts = [fields[0] for fields in records]
+        prompts = list(limit_size((fields[0] for fields in records), path))
     elif column is not None:
         raise OptionError(
             f"prompts_column={column!r}: {path} has no columns; leave it out, or use a table or "
             "JSON Lines"
         )
     else:
-        prompts = "".join(read_text(file, ReadReport())).split("\n")
+        prompts = "".join(limit_size(read_text(file, ReadReport()), path)).split("\n")
     prompts = [prompt.strip() for prompt in prompts if prompt.strip()]
     if not prompts:
         raise DatasetError(f"{path} contains no prompts: write one per line")

@@ -19,7 +19,7 @@ Fields = tuple[str, ...]  # the text of a record; or its prompt and its completi
 
 _LINE_ENDS = regex.compile(r"\r\n?")
 # JSON can write half of a character outside the Basic Multilingual Plane, which is not text.
-_NOT_TEXT = regex.compile("[\ud800-\udfff\ufeff]")
+_NOT_TEXT = regex.compile("[\0\ud800-\udfff\ufeff]")
 
 
 def keep_texts(
@@ -69,7 +69,8 @@ def without_marks(text: str, marks: tuple[str, str]) -> str:
 class ValueCleaner:
     r"""Cleans strings that were escaped in a file, which reading it as text does not do.
 
-    Line ends become `\n`. Byte order marks and surrogates, halves of characters, are left out.
+    Line ends become `\n`. Byte order marks, NUL characters and surrogates, halves of characters,
+    are left out.
 
     >>> cleaner = ValueCleaner()
     >>> cleaner("one\r\ntwo\ud83d"), cleaner.left_out
@@ -82,7 +83,7 @@ class ValueCleaner:
     def __call__(self, value: str) -> str:
         if "\r" in value:
             value = _LINE_ENDS.sub("\n", value)
-        if value.isascii():
+        if value.isascii() and "\0" not in value:
             return value
         value, found = _NOT_TEXT.subn("", value)
         self.left_out += found
@@ -94,7 +95,7 @@ class ValueCleaner:
             report.add(
                 path,
                 f"left out {count(self.left_out, 'character')} that are not text (halves of "
-                "characters, byte order marks)",
+                "characters, byte order marks, NUL characters)",
             )
 
 

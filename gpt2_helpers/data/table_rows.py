@@ -22,7 +22,10 @@ import regex
 MAX_FIELD_CHARS = 1 << 24  # Python's own limit of 131,072 is shorter than a book chapter
 
 _WHOLE_FIELD = regex.compile(r'"((?:[^"]++|"")*+)"(?=\t|\Z)')
-_CLOSED = regex.compile(r'"(?:\t|\n?\Z)')
+_QUOTED = regex.compile(
+    r'"((?:[^"]++|"")*+)("?)'
+)  # the second quote is missing if it is not closed
+_PAIRED = regex.compile(r'(?:[^"]++|"")*+')
 
 
 class Row(NamedTuple):
@@ -114,17 +117,78 @@ class TableRows:
 
     def _join(self, text: str, width: int | None, ahead: _Lookahead) -> list[str] | None:
         """The fields of a row over several lines, or None if its quote is never closed."""
-        taken = [text]
+        row = _QuotedRow(text)
+        taken: list[str] = []
+        fallback: tuple[list[str], int] | None = None  # fields, and number of lines taken
         size = len(text)
-        while size <= MAX_FIELD_CHARS and (line := ahead.next_line()) is not None:
+        while row.is_open and (line := ahead.next_line()) is not None:
             taken.append(line.removesuffix("\n"))
             size += len(line)
-            if _CLOSED.search(line):
-                cells = _unquote("\n".join(taken))
-                if cells is not None and width in (None, len(cells)):
-                    return cells
-        ahead.put_back(taken[1:])
+            row.add(taken[-1])
+            if size > MAX_FIELD_CHARS or (width is not None and len(row.cells) > width):
+                break
+            # The last field may be a single line with a quote that is never closed.
+            if fallback is None and (cells := row.with_literal_end()) and len(cells) == width:
+                fallback = cells, len(taken)
+        else:
+            if row.is_complete and width in (None, len(row.cells)):
+                return row.cells
+        cells, used = fallback or (None, 0)
+        ahead.put_back(taken[used:])
+        return cells
+
+
+class _QuotedRow:
+    """A row over several lines. Each line is parsed once, since a file of unclosed quotes may have
+    very many.
+
+    Attributes:
+        cells: The fields that are complete.
+        is_complete: Whether all are.
+        is_open: Whether the last field is quoted and not closed yet. If it is neither open nor
+            complete, a newline is outside of quotes: this is not one row.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.cells: list[str] = []
+        self.is_complete = self.is_open = False
+        self._open: list[str] = []  # the lines of the field that is not closed
+        self._parse(text)
+
+    def add(self, line: str) -> None:
+        """Add a line to a row that is open."""
+        self._open.append(line)
+        paired = _PAIRED.match(line)
+        if paired is None or paired.end() < len(line):
+            self._parse("\n".join(self._open))
+
+    def with_literal_end(self) -> list[str] | None:
+        """The fields if the open one is a single line in which the quote is text."""
+        if self.is_open and len(self._open) == 1 and "\n" not in self._open[0]:
+            return [*self.cells, *self._open[0].split("\t")]
         return None
+
+    def _parse(self, text: str) -> None:
+        """Parse the text from the start of the open field."""
+        self._open, self.is_open, position = [], False, 0
+        while True:
+            match = _QUOTED.match(text, position)
+            if match and not match[2]:
+                self._open, self.is_open = [text[position:]], True
+                return
+            if match and text[match.end() : match.end() + 1] in ("", "\t"):
+                self.cells.append(match[1].replace('""', '"'))
+                end = match.end()
+            else:
+                end = text.find("\t", position)
+                end = len(text) if end < 0 else end
+                if "\n" in text[position:end]:
+                    return
+                self.cells.append(text[position:end])
+            if end == len(text):
+                self.is_complete = True
+                return
+            position = end + 1
 
 
 class _Lookahead:

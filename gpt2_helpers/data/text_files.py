@@ -5,12 +5,15 @@ No byte is dropped or replaced, except for byte order marks, which are not text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpt2_helpers.data.compression import compression_of
 from gpt2_helpers.data.encodings import BOM, decode, find_encoding
+from gpt2_helpers.errors import DatasetError, printable
+
+MAX_IN_MEMORY = 1 << 28  # characters of texts that are held at once, such as prompts
 
 
 @dataclass
@@ -43,7 +46,7 @@ class ReadReport:
             others = len(files) - 1
             more = f" and {others} more file{'s' * (others > 1)}" if others else ""
             lines.append(f"{files[0]}{more}: {sentence}")
-        return (*lines, *self._dataset)
+        return tuple(map(printable, (*lines, *self._dataset)))  # names of files may have any bytes
 
 
 def read_text(path: Path, report: ReadReport, encoding: str | None = None) -> Iterator[str]:
@@ -80,3 +83,30 @@ def read_text(path: Path, report: ReadReport, encoding: str | None = None) -> It
             yield text
     if marks:
         report.add(path, f"left out {marks:,} byte order mark{'s' * (marks > 1)} inside the text")
+
+
+def limit_size(texts: Iterable[str], path: object, limit: int | None = None) -> Iterator[str]:
+    """Pass texts through that will be held in memory.
+
+    A compressed file of a megabyte can contain more than any machine's memory.
+
+    Args:
+        texts: The texts.
+        path: What they are read from, for the error.
+        limit: Largest total number of characters. Defaults to `MAX_IN_MEMORY`.
+
+    Raises:
+        DatasetError: There are more.
+
+    >>> list(limit_size(["ab", "c"], "prompts.txt", limit=3))
+    ['ab', 'c']
+    """
+    limit, size = MAX_IN_MEMORY if limit is None else limit, 0
+    for text in texts:
+        size += len(text)
+        if size > limit:
+            raise DatasetError(
+                f"{path} contains more than {limit:,} characters, which are held in memory here: "
+                "split it into several files"
+            )
+        yield text

@@ -8,6 +8,7 @@ one word. The ids of all shards in order, with those between them, are the ids o
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,12 +21,13 @@ import numpy as np
 from gpt2_helpers.data.formats import INDEX_SUFFIX
 from gpt2_helpers.data.token_files import check_ids, read_npy, read_tokens
 from gpt2_helpers.data.tokenize import token_dtype
-from gpt2_helpers.errors import DatasetError, brief
+from gpt2_helpers.errors import DatasetError, brief, printable
 from gpt2_helpers.system.paths import MAX_NAME_BYTES
 from gpt2_helpers.types import AnyIds
 
 _FORMAT, _VERSION = "gpt2-helpers tokens", 1
 _MAX_INDEX_BYTES = 1 << 28
+_MAX_VOCABULARY = 1 << 31  # ids are stored in 32 bits
 _ADVICE = "encode the text again"
 
 
@@ -108,14 +110,16 @@ def parse_index(content: bytes, name: str) -> TokenIndex:
         )
         index = TokenIndex(
             *(values["n_vocab"], shards, tuple(values["after"])),
-            tuple(map(str, values["notes"])),
+            tuple(printable(str(note)) for note in values["notes"]),
             dict(values["options"]),
         )
         numbers = [index.n_vocab, *index.after]
         for shard in shards:
             numbers += [shard.count, shard.bytes, shard.crc32c, *shard.before]
-        if not all(type(number) is int and number >= 0 for number in numbers):
-            raise ValueError("a number is negative or not an integer")
+        if not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
+            raise ValueError("a number is negative, too large, or not an integer")
+        if index.n_vocab > _MAX_VOCABULARY:
+            raise ValueError(f"a vocabulary of {index.n_vocab:,} tokens")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DatasetError(
             f"{name} is not an index of token files ({brief(error)}): {_ADVICE}"
@@ -213,6 +217,8 @@ class _Checksummed:
 def _read_shard(path: Path, shard: TokenShard) -> Iterator[AnyIds]:
     count = 0
     try:
+        if path.exists() and not path.is_file():  # reading a pipe may never end
+            raise OSError(errno.EINVAL, "not a regular file")
         with path.open("rb") as opened:
             file = _Checksummed(opened)
             for ids in read_npy(path, path.name, file):

@@ -10,7 +10,7 @@ from gpt2_helpers.data.documents import iter_text
 from gpt2_helpers.data.find_files import check_column, find_files
 from gpt2_helpers.data.formats import has_records, is_token_file
 from gpt2_helpers.data.records import read_records
-from gpt2_helpers.data.text_files import ReadReport
+from gpt2_helpers.data.text_files import ReadReport, limit_size
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.tokenizer import COMPLETION_MARKER, END_OF_TEXT, START_OF_TEXT
 from gpt2_helpers.types import DatasetPath
@@ -69,7 +69,7 @@ def read_documents(
             # A prompt and its completion as they are trained on.
             texts = map(COMPLETION_MARKER.join, read_records(file, report, config))
         else:
-            text = "".join(iter_text([file], report, config))
+            text = "".join(limit_size(iter_text([file], report, config), file))
             texts = [text] if whole_files else _split(text)
         numbered = (text for text in texts if text.replace(END_OF_TEXT, "").strip())
         for number, text in enumerate(numbered, 1):

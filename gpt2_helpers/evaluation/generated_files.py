@@ -9,7 +9,7 @@ from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.find_files import check_column, find_files
 from gpt2_helpers.data.formats import has_records, is_token_file
 from gpt2_helpers.data.records import read_records
-from gpt2_helpers.data.text_files import ReadReport, read_text
+from gpt2_helpers.data.text_files import ReadReport, limit_size, read_text
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.generation.output_file import SAMPLE_DELIM
 from gpt2_helpers.types import DatasetPath
@@ -45,7 +45,8 @@ def read_generated(
         if is_token_file(file):
             raise DatasetError(f"{file} contains token ids: pass generated texts")
     check_column(files, column, option)
-    texts = [text for file in files for text in _read(file, column, delimiter) if text.strip()]
+    found = (text for file in files for text in _read(file, column, delimiter) if text.strip())
+    texts = list(limit_size(found, path))
     if not texts:
         raise DatasetError(f"{path} contains no texts: pass a file of generated texts")
     return texts
@@ -56,5 +57,5 @@ def _read(file: Path, column: str | None, delimiter: str) -> Iterator[str]:
         config = DatasetConfig(column=column)
         yield from (fields[-1] for fields in read_records(file, ReadReport(), config))
         return
-    text = "".join(read_text(file, ReadReport()))
+    text = "".join(limit_size(read_text(file, ReadReport()), file))
     yield from (part.removesuffix("\n") for part in text.split(delimiter))

@@ -21,7 +21,7 @@ from gpt2_helpers.data.formats import has_records, is_token_file
 from gpt2_helpers.data.records import read_records
 from gpt2_helpers.data.remote_files import is_url
 from gpt2_helpers.data.text_files import ReadReport, read_text
-from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.errors import DatasetError, brief
 from gpt2_helpers.evaluation.similarity import MAX_SHORT_TEXT
 from gpt2_helpers.evaluation.words import last_gap
 from gpt2_helpers.tokenizer import START_OF_TEXT
@@ -88,12 +88,12 @@ class TrainingData:
                 found.append((paths, column))
             elif is_current:
                 raise DatasetError(
-                    f"cannot find {dataset}, the dataset of the run {folder.name}: restore it, or "
-                    "pass the file to compare with"
+                    f"cannot find {brief(dataset)}, the dataset of the run {folder.name}: restore "
+                    "it, or pass the file to compare with"
                 )
             else:
                 notes.append(
-                    f"copies of {dataset}, an earlier dataset, are not found: it is missing"
+                    f"copies of {brief(dataset)}, an earlier dataset, are not found: it is missing"
                 )
         encoding = record.parameters.get("encoding")
         return cls(found, encoding, notes, describes_reading=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.config import ModelConfig, SamplingConfig
-from gpt2_helpers.errors import CheckpointError, OptionError, brief
+from gpt2_helpers.errors import CheckpointError, OptionError, brief, brief_repr
 from gpt2_helpers.model.variables import LAYER_NORM_EPSILON
 from gpt2_helpers.system.bounded_files import read_json
 
@@ -43,7 +43,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {brief(error)}") from None
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path} must be a JSON object, got {brief(repr(values))}")
+        raise CheckpointError(f"{path} must be a JSON object, got {brief_repr(values)}")
     return values
 
 
@@ -68,7 +68,7 @@ def model_config(values: dict[str, Any], path: Path) -> ModelConfig:
     kind = values.get("model_type", "gpt2")
     if kind != "gpt2":
         raise CheckpointError(
-            f"{path}: model_type must be gpt2, got {brief(repr(kind))}: other architectures cannot "
+            f"{path}: model_type must be gpt2, got {brief_repr(kind)}: other architectures cannot "
             "be imported"
         )
     if values.get("quantization_config"):
@@ -93,7 +93,7 @@ def model_config(values: dict[str, Any], path: Path) -> ModelConfig:
 
 def _unsupported(path: Path, name: str, given: object, required: str) -> CheckpointError:
     return CheckpointError(
-        f"{path}: {name} must be {required} as in OpenAI's GPT-2, got {brief(repr(given))}: the "
+        f"{path}: {name} must be {required} as in OpenAI's GPT-2, got {brief_repr(given)}: the "
         "model cannot be imported"
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gpt2_helpers.config import HUB_NAMES, MODEL_ALIASES
+from gpt2_helpers.errors import printable
 
 # Cards with this line are replaced by the next export; others were edited, and are kept.
 CARD_MARKER = "<!-- Written by gpt2-helpers; remove this line to keep your changes. -->"
@@ -89,7 +90,7 @@ def model_card(facts: CardFacts) -> str:
         "The model generates text that can be wrong, offensive, or copied from its training data.",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))  # it quotes names of files, and files of others
 
 
 def _usage(facts: CardFacts) -> list[str]:

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.errors import CheckpointError, brief
+from gpt2_helpers.errors import CheckpointError, brief, brief_repr
 from gpt2_helpers.exchange.config_json import read_object, to_json
-from gpt2_helpers.exchange.weights import PREFIX, read_tensor, save_tensors, shapes_in
+from gpt2_helpers.exchange.weights import (
+    PREFIX,
+    read_tensor,
+    require_finite,
+    save_tensors,
+    shapes_in,
+)
 from gpt2_helpers.model.lora import LORA_SCALE, MATRICES, adapter_shapes, new_adapters
 from gpt2_helpers.system.files import atomic_write_text
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_MAX_ALPHA = 1e6
 _NAME_PREFIX = f"base_model.model.{PREFIX}"
 # What changes the result of an adapter in a way that is not supported, and what it is without it.
 _REQUIRED: dict[str, Any] = {
@@ -115,16 +122,24 @@ def read_adapters(folder: Path, config: ModelConfig) -> PeftAdapters:
     for name, required in _REQUIRED.items():
         if (given := values.get(name) or required) != required:
             raise CheckpointError(
-                f"{path}: {name} must be {required or 'empty'}, got {brief(repr(given))}: these "
+                f"{path}: {name} must be {required or 'empty'}, got {brief_repr(given)}: these "
                 "adapters cannot be imported"
             )
     variants = sorted(n for n in values if n.startswith("use_") and values[n])
     if set(variants) - {"use_rslora"}:
         raise CheckpointError(f"{path}: adapters with {', '.join(variants)} cannot be imported")
     rank, alpha = values.get("r"), values.get("lora_alpha")
-    if not (isinstance(rank, int) and isinstance(alpha, int | float) and rank > 0):
+    is_rank = isinstance(rank, int) and not isinstance(rank, bool) and rank > 0
+    is_scale = isinstance(alpha, int | float) and abs(alpha) <= _MAX_ALPHA  # which NaN is not
+    if rank is None or alpha is None or not (is_rank and is_scale):
         raise CheckpointError(
-            f"{path}: r and lora_alpha must be positive numbers, got {brief(repr((rank, alpha)))}"
+            f"{path}: r and lora_alpha must be positive numbers, got {brief_repr(rank)} and "
+            f"{brief_repr(alpha)}"
+        )
+    if rank > 4 * config.n_embd:
+        raise CheckpointError(
+            f"{path}: r is {brief_repr(rank)}, but the matrices of the base model have at most "
+            f"{4 * config.n_embd} rows: these adapters cannot be imported"
         )
     scale = alpha / (math.sqrt(rank) if values.get("use_rslora") else rank)
     file = folder / ADAPTER_WEIGHTS
@@ -141,7 +156,9 @@ def read_adapters(folder: Path, config: ModelConfig) -> PeftAdapters:
                 f"{list(shape[::-1])}: the adapters belong to a model of another size"
             )
         factor = np.float32(scale / LORA_SCALE if name.endswith("lora_b") else 1)
-        arrays[name] = np.ascontiguousarray(read_tensor(file, peer).T) * factor
+        with np.errstate(over="ignore"):
+            arrays[name] = np.ascontiguousarray(read_tensor(file, peer).T) * factor
+        require_finite(arrays[name], file, peer)
     if shapes:
         raise CheckpointError(
             f"{file} has the adapter {brief(min(shapes))}, which the base model has no place for: "

@@ -4,11 +4,12 @@ and `merges.txt`."""
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
 
-from gpt2_helpers.errors import CheckpointError, brief
+from gpt2_helpers.errors import CheckpointError, brief_repr
 from gpt2_helpers.exchange.config_json import read_object, to_json
 from gpt2_helpers.system.files import atomic_write_text
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer, bytes_to_unicode, read_merges
@@ -20,6 +21,7 @@ SPECIAL_FILE = "special_tokens_map.json"
 _ADDED_FILE = "added_tokens.json"
 
 # The split into words that GPT-2 uses, `WORD_PATTERN`, is that of ByteLevel with use_regex.
+_SPACE = re.compile(r"[ \n\r]")  # separates the tokens and the lines of merges.txt
 _BYTE_LEVEL = {"type": "ByteLevel", "trim_offsets": True, "use_regex": True}
 
 
@@ -125,24 +127,34 @@ def _read_tokenizer_json(path: Path) -> Vocabulary:
     model = content.get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
         kind = model.get("type") if isinstance(model, dict) else model
-        raise _not_byte_level(path, f"its model is {brief(repr(kind))}")
+        raise _not_byte_level(path, f"its model is {brief_repr(kind)}")
     for option in ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "dropout"):
         if model.get(option):
             raise _not_byte_level(path, f"it has the option {option}")
     _check_splitting(path, content)
     tokens = _ids(model.get("vocab"), path)
     merges = []
-    for merge in model.get("merges") or []:
+    for merge in _list_in(path, model, "merges"):
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or [type(token) for token in pair] != [str, str]:
-            raise CheckpointError(f"{path}: {brief(repr(merge))} is not a pair of tokens")
+            raise CheckpointError(f"{path}: {brief_repr(merge)} is not a pair of tokens")
+        if any(not token or _SPACE.search(token) for token in pair):
+            # Byte-level BPE writes spaces as other characters; merges.txt could not hold them.
+            raise CheckpointError(f"{path}: the merge {brief_repr(merge)} contains white space")
         merges.append((pair[0], pair[1]))
-    entries = content.get("added_tokens") or []
     try:
-        added = {entry["content"]: entry["id"] for entry in entries}
+        added = {entry["content"]: entry["id"] for entry in _list_in(path, content, "added_tokens")}
     except (TypeError, KeyError):
         raise CheckpointError(f"{path}: added_tokens must have a content and an id") from None
     return tokens, merges, _ids(added, path)
+
+
+def _list_in(path: Path, values: dict[str, Any], name: str) -> list[Any]:
+    """A list in a JSON object; empty if it is missing or null."""
+    found = values.get(name)
+    if found is not None and not isinstance(found, list):
+        raise CheckpointError(f"{path}: {name} must be a list, got {brief_repr(found)}")
+    return found or []
 
 
 def _check_splitting(path: Path, content: dict[str, Any]) -> None:
@@ -150,9 +162,9 @@ def _check_splitting(path: Path, content: dict[str, Any]) -> None:
     splitter = content.get("pre_tokenizer")
     parts = [splitter]
     if isinstance(splitter, dict) and splitter.get("type") == "Sequence":
-        parts = splitter.get("pretokenizers") or []
+        parts = _list_in(path, splitter, "pretokenizers")
     if len(parts) != 1 or not isinstance(parts[0], dict) or parts[0].get("type") != "ByteLevel":
-        raise _not_byte_level(path, f"its pre_tokenizer is {brief(json.dumps(splitter))}")
+        raise _not_byte_level(path, f"its pre_tokenizer is {brief_repr(splitter)}")
     if not parts[0].get("use_regex", True):
         raise _not_byte_level(path, "its pre_tokenizer has use_regex=false")
     if parts[0].get("add_prefix_space"):
@@ -164,10 +176,10 @@ def _check_splitting(path: Path, content: dict[str, Any]) -> None:
     normalizer = content.get("normalizer")
     steps = [normalizer] if normalizer else []
     if isinstance(normalizer, dict) and normalizer.get("type") == "Sequence":
-        steps = normalizer.get("normalizers") or []
+        steps = _list_in(path, normalizer, "normalizers")
     kinds = [step.get("type") if isinstance(step, dict) else step for step in steps]
-    if kinds and set(kinds) != {"NFC"}:
-        raise _not_byte_level(path, f"its normalizer is {brief(json.dumps(normalizer))}")
+    if any(kind != "NFC" for kind in kinds):
+        raise _not_byte_level(path, f"its normalizer is {brief_repr(normalizer)}")
     if kinds:
         warnings.warn(
             f"{path}: this tokenizer converts text to Unicode's NFC, which is not done here: "

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.errors import CheckpointError, brief
+from gpt2_helpers.errors import CheckpointError, brief, brief_repr
 from gpt2_helpers.exchange.config_json import read_object
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.system.files import commit, flush, temporary_path
@@ -40,15 +40,31 @@ def peer_name(name: str) -> str:
 
 
 def read_tensor(path: Path, name: str) -> np.ndarray:
-    """One tensor of a safetensors file, in fp32. CheckpointError if it cannot be read."""
+    """One tensor of a safetensors file, in fp32.
+
+    Raises:
+        CheckpointError: It cannot be read, or contains NaN or infinite values.
+    """
+    _require_file(path)
     try:
-        with safetensors.safe_open(path, "np") as file:
+        with safetensors.safe_open(path, "np") as file, np.errstate(over="ignore"):
             if file.get_slice(name).get_dtype() == "BF16":
                 import ml_dtypes  # noqa: F401 - adds the dtype to NumPy; TensorFlow requires it
             array: np.ndarray = file.get_tensor(name).astype(np.float32, copy=False)
-            return array
     except (safetensors.SafetensorError, OSError, TypeError, ImportError) as error:
         raise _unreadable(path, error) from None
+    require_finite(array, path, name)
+    return array
+
+
+def require_finite(array: np.ndarray, path: Path, name: str) -> None:
+    """Raise CheckpointError if a tensor of a file contains NaN or infinite values."""
+    # min and max are NaN if any value is; they need no array of booleans of the same size.
+    if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        raise CheckpointError(
+            f"{path}: {brief(name)} contains NaN, infinite values, or values too large for fp32: "
+            "use another version of the model"
+        )
 
 
 def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
@@ -57,6 +73,7 @@ def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         CheckpointError: The file is missing or damaged, or its numbers are not floating-point.
     """
+    _require_file(path)
     shapes = {}
     try:
         with safetensors.safe_open(path, "np") as file:
@@ -69,11 +86,16 @@ def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
                         f"{path}: {brief(name)} has the dtype {dtype}, but it must be one of "
                         f"{', '.join(_READABLE)}: quantized weights cannot be imported"
                     )
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise _unreadable(path, error) from None
     return shapes
+
+
+def _require_file(path: Path) -> None:
+    # Opening a pipe would wait for a writer.
+    if not path.is_file():
+        problem = "not a regular file" if path.exists() else "missing"
+        raise CheckpointError(f"{path} is {problem}: copy or download the folder again")
 
 
 class SafetensorsWeights(Mapping[str, np.ndarray]):
@@ -148,7 +170,7 @@ def _files(folder: Path) -> dict[str, Path]:
             raise CheckpointError(f"{index} has no weight_map")
         for name in names.values():
             if not isinstance(name, str) or Path(name).name != name:
-                raise CheckpointError(f"{index}: {brief(repr(name))} is not a file name")
+                raise CheckpointError(f"{index}: {brief_repr(name)} is not a file name")
         return {name: folder / file for name, file in names.items()}
     if (folder / "pytorch_model.bin").is_file():
         raise CheckpointError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,7 +61,7 @@ def preview(
 
     Raises DatasetError if the file does not exist or contains no text.
     """
-    place = Path(path).expanduser()
+    place = Path(os.path.expanduser(path))
     if place.is_dir():
         # find_files would be slow while a user types a path that starts with "/".
         return DataPreview(f"a folder: all files in {place} and its subfolders")

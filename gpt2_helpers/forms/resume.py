@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
-from gpt2_helpers.errors import Gpt2Error
+from gpt2_helpers.errors import Gpt2Error, brief
 from gpt2_helpers.forms.model_picker import describe_run
 from gpt2_helpers.forms.widgets.errors import plain_errors
 from gpt2_helpers.forms.widgets.form import Displayable
@@ -131,9 +132,14 @@ def _find_dataset(record: RunRecord, status: widgets.HTML) -> tuple[Path | None,
     if not record.dataset:
         return None, "The run does not record its training text: choose it in the form below."
     path = Path(record.dataset)
-    if path.exists():
+    # The record may be from somebody else, with a name that is too long for a file.
+    if os.path.exists(path):
         return path, ""
-    if not path.is_absolute() and drive.is_mounted() and (drive.my_drive() / path).is_file():
+    is_relative = not path.is_absolute()
+    if is_relative and drive.is_mounted() and os.path.isfile(drive.my_drive() / path):
         copying = drive.copy_file_from_drive(path)
         return show_copy_progress(copying, f"Copying {path.name} from Google Drive", status), ""
-    return None, f"The training text {path.name} is missing: upload it in the form below."
+    return (
+        None,
+        f"The training text {brief(path.name, 80)} is missing: upload it in the form below.",
+    )

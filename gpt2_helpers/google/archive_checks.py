@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gpt2_helpers.checkpoint.model_files import step_of
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, listed
 from gpt2_helpers.system.bounded_files import parse_count
 from gpt2_helpers.system.files import read_sha256, sha256_path
 
@@ -61,6 +61,8 @@ def read_contents(archive: Path) -> ArchiveContents:
         CheckpointError: If it is not an archive of one run, is truncated, or has members that
             could be written outside the run's folder. It must not be unpacked then.
     """
+    if archive.exists() and not archive.is_file():  # reading a pipe may never end
+        raise CheckpointError(f"{archive} is not a regular file: copy the archive again")
     try:
         return _read_contents(archive)
     except (ValueError, OverflowError, MemoryError, RecursionError) as error:
@@ -74,7 +76,7 @@ def _read_contents(archive: Path) -> ArchiveContents:
     members, counter = _read_headers(archive)
     runs = {path_parts(member.name)[1] for member in members}
     if len(runs) != 1:
-        found = f"the runs {', '.join(sorted(runs))}" if runs else "no files"
+        found = f"the runs {listed(sorted(runs))}" if runs else "no files"
         raise CheckpointError(f"{archive} must contain one run, but contains {found}")
     steps = {}
     for member in members:

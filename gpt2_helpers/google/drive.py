@@ -46,7 +46,7 @@ def mount_point() -> Path | None:
     configured = os.environ.get(MOUNT_VARIABLE, "").strip()
     if not configured and not colab.in_colab():
         return None
-    return Path(configured or _COLAB_MOUNT).expanduser()
+    return Path(os.path.expanduser(configured or _COLAB_MOUNT))
 
 
 def is_mounted() -> bool:

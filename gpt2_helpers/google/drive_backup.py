@@ -232,7 +232,7 @@ def _on_drive(checkpoint_dir: Path, on_message: Note) -> Iterator[SavedRun]:
     for name in archived_runs():
         try:
             yield from _in_archive(name)
-        except DriveError as error:
+        except Gpt2Error as error:
             on_message(str(error))
     folder = my_drive() / archive_checks.ROOT
     if folder.resolve() != checkpoint_dir.resolve():
@@ -241,7 +241,7 @@ def _on_drive(checkpoint_dir: Path, on_message: Note) -> Iterator[SavedRun]:
 
 def _in_folder(checkpoint_dir: Path, location: str) -> Iterator[SavedRun]:
     for name in run_names(checkpoint_dir):
-        with contextlib.suppress(CheckpointError, OSError):
+        with contextlib.suppress(Gpt2Error, OSError):  # also of names that no run can have
             run = RunFolder(checkpoint_dir, name).read()
             if not name.endswith(PREVIOUS) and (newest := _newest(run)):
                 yield SavedRun(name, *newest, location, run.path)

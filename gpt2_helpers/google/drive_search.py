@@ -12,7 +12,7 @@ from gpt2_helpers.checkpoint.run_search import (
     run_archives,
     run_names,
 )
-from gpt2_helpers.errors import DriveError, nearest
+from gpt2_helpers.errors import DriveError, listed, nearest
 from gpt2_helpers.google.archive_checks import ROOT
 from gpt2_helpers.google.drive import my_drive
 from gpt2_helpers.google.run_archive import PREFIX, archive_name
@@ -79,7 +79,7 @@ def _missing_error(folder: RunFolder, on_drive: RunFolder, copy_folder: bool) ->
     name = folder.name
     place = on_drive.path if copy_folder else archive_of(name)
     names = sorted({*run_names(on_drive.checkpoint_dir), *archived_runs()})
-    found = f"existing runs are {', '.join(names)}" if names else "there are no runs yet"
+    found = f"existing runs are {listed(names)}" if names else "there are no runs yet"
     if misplaced := _misplaced(on_drive):
         found = f"there is one in {misplaced}: move it to {on_drive.path}"
     for archive in run_archives((my_drive(), on_drive.checkpoint_dir), name):

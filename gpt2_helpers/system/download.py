@@ -191,10 +191,13 @@ def _attempt(file: RemoteFile) -> Generator[str, None, _Facts]:
         elif span == f"bytes {file.done}" and not _differ(facts, previous):
             facts = {**previous, **facts}
         else:
+            had_part = file.part.is_file()
             file.part.unlink(missing_ok=True)
             raise _RetryableError(
                 "the file has changed on the server since the download was started, which was "
                 "discarded"
+                if had_part
+                else f"the server answered {response.status} without the start of the file"
             )
         if not _differ(facts, file.reported):
             facts = {**file.reported, **facts}
@@ -251,10 +254,13 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, *rest: Any, **named: Any) -> urllib.request.Request | None:
         followed = super().redirect_request(req, *rest, **named)
-        if followed and req.type == "https" and followed.type != "https":
+        # Python would follow a redirect to ftp.
+        allowed = ("https",) if req.type == "https" else ("https", "http")
+        if followed and followed.type not in allowed:
             raise DownloadError(
                 f"{brief(req.full_url)} redirects to {brief(followed.full_url)}, which is not "
-                f"https and was not followed: try again in another network, {self.alternative}"
+                f"{' or '.join(allowed)} and was not followed: try again in another network, "
+                f"{self.alternative}"
             )
         if followed:
             followed.method = req.get_method()  # Python before 3.13 turns HEAD into GET
@@ -271,19 +277,26 @@ def _open(file: RemoteFile, method: str, headers: dict[str, str] | None = None) 
             if error.code != 416:
                 raise
             response = error  # can be read as a response: the part is already as long as the file
-    encoding = ", ".join(response.headers.get_all("Content-Encoding", []))
-    if encoding.strip().lower() not in ("", "identity"):
-        response.close()
-        raise DownloadError(
-            f"{file.url} was sent with Content-Encoding {brief(encoding)}, which was not requested "
-            f"and is not supported: use another server, {file.alternative}"
-        )
+    for name, supported in (("Content", ()), ("Transfer", ("chunked",))):
+        encoding = ", ".join(response.headers.get_all(f"{name}-Encoding", []))
+        if encoding.strip().lower() not in ("", "identity", *supported):
+            response.close()
+            raise DownloadError(
+                f"{file.url} was sent with {name}-Encoding {brief(encoding)}, which was not "
+                f"requested and is not supported: use another server, {file.alternative}"
+            )
     return cast(HTTPResponse, response)
 
 
 def _read(response: HTTPResponse, file: RemoteFile) -> bytes:
+    parts: list[bytes] = []
+    missing = _CHUNK_SIZE
     with _network_errors(file):
-        return response.read(_CHUNK_SIZE)
+        # Not `read`: of a chunk with a negative size it would read everything into memory.
+        while missing > 0 and (part := response.read1(missing)):
+            parts.append(part)
+            missing -= len(part)
+    return b"".join(parts)
 
 
 def _facts(response: HTTPResponse) -> _Facts:
@@ -361,13 +374,16 @@ def room(folder: Path, files: list[RemoteFile]) -> Iterator[None]:
             raise OSError(errno.ENOSPC, "too little space")
         yield
     except OSError as error:
+        elsewhere = "use another model_dir"
+        if any(file.is_temporary for file in files):
+            elsewhere = "set TMPDIR to another folder"
         if error.errno not in DISK_FULL:
-            problem = write_problem(folder, error, "use another model_dir")
+            problem = write_problem(folder, error, elsewhere)
             raise DownloadError(f"{folder} cannot be written: {problem}") from error
         needed = Bar.format_sizeof(max(0, sum(file.size - file.done for file in files)), "B")
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = Bar.format_sizeof(shutil.disk_usage(existing).free, "B")
         raise DownloadError(
             f"too little disk space for {folder}: {needed} more needed, {free} free; free some "
-            "space, or use another model_dir"
+            f"space, or {elsewhere}"
         ) from error

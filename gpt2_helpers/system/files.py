@@ -8,6 +8,7 @@ the disk, so that a reader finds either the old file or the new one. Copying is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import itertools
@@ -92,9 +93,14 @@ def temporary_path(path: Path) -> Iterator[Path]:
 
     The file is deleted at the end of the block if it still exists. Files that killed processes left
     behind for the same `path` are deleted first.
+
+    Raises:
+        OSError: `path` is a folder, or something else that must not be replaced by a file, such as
+            the device /dev/null.
     """
     delete_abandoned(path)
     path = _follow_link(path)
+    _require_replaceable(path)
     # Hidden, so that a folder that is read as a dataset at the same time skips it.
     part = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.part")
     try:
@@ -123,6 +129,13 @@ def delete_abandoned(path: Path) -> None:
             unchanged = time.time() - part.stat().st_mtime
             if unchanged > _ABANDONED_AFTER or not _is_running(process):
                 delete_file(part)
+
+
+def _require_replaceable(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
 
 
 def _follow_link(path: Path) -> Path:

@@ -24,7 +24,7 @@ from gpt2_helpers.checkpoint.run_search import refuse_if_misplaced
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
 from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files
 from gpt2_helpers.config import FinetuneConfig, ModelConfig, RunConfig
-from gpt2_helpers.errors import CheckpointError, OptionError, nearest
+from gpt2_helpers.errors import CheckpointError, OptionError, listed, nearest
 from gpt2_helpers.model.gpt2 import GPT2
 from gpt2_helpers.model.lora import UnmergedWeights, adapter_shapes, new_adapters
 from gpt2_helpers.model.variables import variable_shapes
@@ -66,7 +66,7 @@ class InitialWeights:
             return steps
         try:
             step, _, _, last_step, _ = map(int, state["counts"])
-        except (KeyError, ValueError):  # damaged, which restoring it reports
+        except (KeyError, ValueError, TypeError, OverflowError):  # restoring it reports this
             return steps
         return last_step - step if last_step > step else steps
 
@@ -150,7 +150,7 @@ def _from_checkpoint(run: RunConfig, prefix: Path, folder: RunFolder) -> Initial
     if is_name and not Path(f"{prefix}{INDEX}").is_file():
         prefix = own / prefix
     if not Path(f"{prefix}{INDEX}").is_file():
-        names = ", ".join(checkpoint_names(prefix.parent)) or "none"
+        names = listed(checkpoint_names(prefix.parent)) or "none"
         hint = nearest(run.restore_from, ("latest", "fresh"))
         raise OptionError(
             f"restore_from={run.restore_from!r} is not a folder{hint}: use latest, fresh, a folder "

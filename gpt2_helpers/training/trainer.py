@@ -239,6 +239,10 @@ class Trainer:
         Returns:
             False if the state is another optimizer's. The optimizer then starts fresh, but the
             step, the averages and the order of the data are restored.
+
+        Raises:
+            ValueError: The state is damaged.
+            KeyError: The state lacks numbers.
         """
         variables = self._scaled_optimizer.variables
         names = [f"optimizer/{index}" for index in range(len(variables))]
@@ -248,10 +252,13 @@ class Trainer:
         )
         if fits:
             for name, variable in zip(names, variables, strict=True):
-                variable.assign(state[name])
-        total, weight, self._best_loss = (float(number) for number in state["numbers"])
+                value = state[name]
+                if np.size(value) and np.isnan(np.min(value)):
+                    raise ValueError(f"{name} contains NaN")
+                variable.assign(value)
+        (total, weight, self._best_loss), counts = _read_counters(state)
         self._average = (total, weight)
-        self.step, seed, start, end, self._evaluations_since_best = map(int, state["counts"])
+        self.step, seed, start, end, self._evaluations_since_best = counts
         self.seed = seed if self.config.seed is None else self.config.seed
         # A run that was interrupted and now trains to its original end keeps its schedule.
         last_step = self.step + max(0, self.config.steps)
@@ -347,3 +354,13 @@ def _stored_shape(state: Mapping[str, Any], name: str) -> tuple[int, ...]:
     """The shape of a stored array, without reading the array from its file."""
     shapes = getattr(state, "shapes", None)
     return tuple(state[name].shape if shapes is None else shapes[name])
+
+
+def _read_counters(state: Mapping[str, Any]) -> tuple[list[float], list[int]]:
+    """The numbers and the counts of a state; raises ValueError if they cannot be those."""
+    numbers, counts = np.asarray(state["numbers"]), np.asarray(state["counts"])
+    if numbers.shape != (3,) or counts.shape != (5,):
+        raise ValueError(f"shapes {numbers.shape} and {counts.shape} of its numbers")
+    if numbers.dtype.kind not in "fiu" or counts.dtype.kind not in "iu" or counts.min() < 0:
+        raise ValueError("its counts are negative or not integers")
+    return numbers.astype(float).tolist(), counts.tolist()

@@ -102,3 +102,20 @@ def test_missing_and_cut_files_of_an_index_are_noticed(folder: str) -> None:
 def test_a_name_that_an_index_may_not_list_is_rejected_first(name: str) -> None:
     with pytest.raises(OptionError, match="would not be a valid name"):
         ShardSet(f"out/{name}.index.json", ".jsonl", "0011aabb", 2)
+
+
+def test_an_index_from_somebody_else_deletes_only_shards(tmp_path: Path) -> None:
+    others = ["thesis.txt", "texts-final.jsonl", "other-0011aabb-00000-of-00002.jsonl"]
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / "texts.index.json").write_text(json.dumps(others), encoding="utf-8")
+    shard_set(str(tmp_path)).write_index("[]", names)
+    assert all((tmp_path / name).is_file() for name in others)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "5", "{}", '{"number": 1}', "[" * 99_999])
+def test_a_shard_with_a_damaged_record_is_written_again(tmp_path: Path, content: str) -> None:
+    shards = shard_set(str(tmp_path))
+    write(shards, 0, b"abc\n")
+    Path(shards.path(0) + ".json").write_text(content, encoding="utf-8")
+    assert shards.finished(0) is None

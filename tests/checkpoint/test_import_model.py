@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gpt2_helpers.checkpoint.export import export
 from gpt2_helpers.checkpoint.import_model import import_run
 from gpt2_helpers.checkpoint.model_files import load_model
 from gpt2_helpers.checkpoint.run_folder import RunFolder
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.exchange.export_config import ExportConfig
 from gpt2_helpers.exchange.model_folder import open_model
 from gpt2_helpers.exchange.peft_adapters import read_adapters, write_adapters
 from gpt2_helpers.tokenizer import Tokenizer
@@ -81,3 +83,12 @@ def test_what_cannot_be_imported_changes_nothing() -> None:
     Path("checkpoint").touch()
     with pytest.raises(CheckpointError, match=r"checkpoint.run1 cannot be written"):
         import_run(GOLDEN / "model", RUN)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path("model").symlink_to(GOLDEN / "model")
+    import_run("~/model", RUN)
+    export("~/exported", RUN, ExportConfig())
+    assert open_model(tmp_path / "exported").config == open_model(GOLDEN / "model").config
+    assert not Path("~").exists()

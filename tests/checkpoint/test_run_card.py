@@ -102,3 +102,13 @@ def test_a_card_that_was_edited_is_kept(tmp_path: Path) -> None:
     path.write_text("My own words")
     write_card(tmp_path, "run1", RECORD, 700)
     assert path.read_text() == "My own words"
+
+
+def test_names_cannot_add_lines_or_control_characters(tmp_path: Path) -> None:
+    options = {"column": "a\n# b\x1b[2J", "prompt_column": "\u202e", "validation_data": "c\r"}
+    record = dataclasses.replace(RECORD, dataset="\udcff\n.txt", parameters=options)
+    write_card(tmp_path, "run1", record, 500)
+    card = (tmp_path / CARD_FILE).read_text(encoding="utf-8")
+    assert r"- \udcff\n.txt, column a\n# b\x1b[2J, 20,000 tokens" in card.splitlines()
+    assert card.replace("\n", "").isprintable()
+    assert disclosure("run1", record, 1).isprintable()

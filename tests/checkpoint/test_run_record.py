@@ -11,7 +11,7 @@ from typing import Any, get_origin, get_type_hints
 import pytest
 
 from gpt2_helpers.checkpoint import run_record
-from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
+from gpt2_helpers.checkpoint.run_record import RECORD_FILE, RunRecord, installed_versions
 from gpt2_helpers.errors import CheckpointError
 
 
@@ -191,3 +191,13 @@ def test_datasets_are_compared_by_path_or_if_one_is_gone_by_name(
 
 def test_the_versions_that_numbers_depend_on() -> None:
     assert installed_versions().keys() >= {"python", "tensorflow", "keras", "numpy"}
+
+
+def test_unknown_options_that_are_nested_deeply_are_left_out(tmp_path: Path) -> None:
+    deep = "[" * 700 + "]" * 700
+    text = f'{{"parameters": {{"new": {deep}, "other": {{"a": [1]}}, "steps": 5}}}}'
+    (tmp_path / RECORD_FILE).write_text(text)
+    record = RunRecord.load(tmp_path)
+    assert record.parameters == {"other": {"a": [1]}, "steps": 5}
+    record.save(tmp_path)
+    assert RunRecord.load(tmp_path) == record

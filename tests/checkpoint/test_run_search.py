@@ -52,6 +52,11 @@ def test_a_misplaced_run_is_named(files: str, given: str, message: str) -> None:
         "checkpoint_run1.tar.gz",
         "checkpoint/run1.zip",
         "checkpoint/checkpoint_run1.tgz",
+        "checkpoint_run1 (1).tar",  # downloaded twice
+        "run1-20261130T193855Z-001.zip",  # a folder that was downloaded from Google Drive
+        "RUN1.ZIP",
+        "run1.tar.zst",
+        "checkpoint/run1.7z",
     ],
 )
 def test_an_archive_next_to_the_runs_is_named(name: str) -> None:

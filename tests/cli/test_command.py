@@ -26,6 +26,8 @@ def test_a_message_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "gpt2-helpers: two lines, and spaces\n"
+    print_status("a file named \x1b[2J.txt")
+    assert capsys.readouterr().err == "gpt2-helpers: a file named \\x1b[2J.txt\n"
 
 
 def test_a_missing_dataset_is_an_error(tmp_path: Path) -> None:

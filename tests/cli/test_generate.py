@@ -243,3 +243,10 @@ def test_options_without_effect_are_rejected(
     workspace: Path, options: tuple[str, ...], message: str
 ) -> None:
     assert message in error_of("generate", "--length", 5, *options)
+
+
+def test_tensorflow_lite_prints_nothing(tmp_path: Path) -> None:
+    with process(tmp_path, "generate", "--model-name", "tiny", "--length", 4) as started:
+        assert stdout_of(started).read()
+    lines = [line for line in stderr_of(tmp_path).splitlines() if line.strip()]
+    assert all(line.startswith("generating") for line in lines), lines

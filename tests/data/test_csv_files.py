@@ -324,3 +324,12 @@ def test_prompts_whose_completions_are_all_empty_are_reported(tmp_path: Path) ->
     report = ReadReport()
     assert list(read_table(path, report, ("question", "answer"))) == [("Why?", ""), ("How?", " ")]
     assert "a header but no texts" in "; ".join(report.notes())
+
+
+def test_a_table_of_very_many_columns_has_a_short_message(tmp_path: Path) -> None:
+    header = ",".join(f"name_{number}" for number in range(5000))
+    path = write(tmp_path, f"{header}\n" + ",".join(["x y"] * 5000) + "\n")
+    for column in (None, "name"):
+        with pytest.raises(DatasetError, match="name_19 and 4,980 more") as caught:
+            rows_and_notes(path, column)
+        assert len(str(caught.value)) < 600

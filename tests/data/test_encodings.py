@@ -239,3 +239,10 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         list(decode(path, Encoding("utf-8")))
     assert str(caught.value) == f"{path} cannot be read: No such file or directory"
+
+
+def test_a_guess_about_a_very_long_word_takes_one_pass(tmp_path: Path) -> None:
+    text = "Café " + "A" * (1 << 20) + " " + "B" * (1 << 20) + "é"
+    read, notes = text_and_notes(write(tmp_path, text.encode("latin-1")))
+    assert read == text
+    assert "check 'Café';" in notes

@@ -187,3 +187,28 @@ def test_the_number_of_entries_that_are_searched_can_be_limited(
     if entries:
         with pytest.raises(DatasetError, match=rf"has more than {entries - 1} files and folders"):
             check_extent(path, entries - 1)
+
+
+def test_a_pattern_with_two_stars_follows_no_links_to_folders(folder: Path) -> None:
+    for name in ("one", "two"):  # 2**40 paths up to the limit of the system
+        (folder / "sub" / name).symlink_to(folder, target_is_directory=True)
+    expected = ["a.txt", "b.txt", "sub/a.txt", "sub/deep/z.txt"]
+    assert names(folder, find_files(folder / "**" / "*.txt")) == expected
+    assert names(folder, find_files(folder / "**" / "**" / "*.txt")) == expected
+    assert names(folder, find_files(folder / "**" / "deep" / "**")) == ["sub/deep/z.txt"]
+    assert names(folder, find_files(folder / "s*" / "**" / "*.txt")) == expected[2:]
+
+
+def test_two_stars_in_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert find_files("**/z.*") == [Path("sub/deep/z.txt")]
+    assert len(find_files("**")) == 5
+
+
+@pytest.mark.parametrize("target", ["gone.txt", "link.txt"])
+def test_a_link_to_nothing_or_to_itself_is_called_one(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to(target)
+    with pytest.raises(DatasetError, match=rf"is a link to {target}, which is missing") as caught:
+        find_files(link)
+    assert "did you mean" not in str(caught.value)

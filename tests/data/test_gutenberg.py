@@ -142,3 +142,11 @@ def test_other_texts_are_not_changed(text: str) -> None:
 def test_a_book_whose_header_was_removed_before() -> None:
     assert strip(f"{BOOK}\n\n{END}{LICENCE}")[0] == BOOK
     assert strip(f"{BOOK * 500}{END}{LICENCE}")[0] == BOOK * 500
+
+
+def test_very_many_blank_lines_are_passed_through() -> None:
+    # Adding up the held lines at each line would take minutes.
+    text = ("\n" * 45_000 + END_OF_TEXT) * 5
+    assert strip(text) == (text, 0)
+    text = "A book\n" * 8000 + "\n" * 500_000 + "The end\n"
+    assert strip(text) == (text, 0)

@@ -235,3 +235,15 @@ def test_any_texts_are_read_back(
     assert read(write(folder, listed, "a.json"))[0] == texts
     lines = "".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows)
     assert read(write(folder, lines))[0] == texts
+
+
+def test_a_number_of_thousands_of_digits_is_named_in_a_large_file_too(tmp_path: Path) -> None:
+    more = '{"text": "' + "a" * 1000 + '"},\n'
+    content = '[\n{"n": ' + "9" * 5000 + "},\n" + more * 20_000 + '{"text": "b"}]'
+    assert "line 2: not valid JSON (Exceeds the limit" in error(write(tmp_path, content, "a.json"))
+
+
+def test_escaped_nul_characters_are_left_out(tmp_path: Path) -> None:
+    texts, notes = read(write(tmp_path, '{"text": "a\\u0000b"}\n{"text": "é\\u0000"}\n'))
+    assert texts == ["ab", "é"]
+    assert "left out 2 characters that are not text" in notes

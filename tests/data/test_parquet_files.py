@@ -109,3 +109,24 @@ def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(MissingPackageError, match=r'"gpt2-helpers\[data\]"'):
         read(path)
+
+
+def test_a_name_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, {"name": ["a"], "text": ["b"]}, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"name", b"\xffame"))
+    with pytest.raises(DatasetError, match="is damaged or not a Parquet file"):
+        read(path)
+    with pytest.raises(DatasetError, match="is damaged or not a Parquet file"):
+        parquet_columns(path)
+
+
+def test_names_with_dots_and_names_that_occur_twice(tmp_path: Path) -> None:
+    path = write(tmp_path, {"a.b": [{"c": "one"}], "a.c": ["two"]})
+    assert parquet_columns(path) == {"a.b.c": 3, "a.c": 3}
+    assert read(path, "a.b.c")[0] == ["one"]
+    assert read(path, "a.c")[0] == ["two"]
+    arrays = [pyarrow.array(["one"]), pyarrow.array(["two"])]
+    twice = pyarrow.Table.from_arrays(arrays, names=["text", "text"])
+    pyarrow.parquet.write_table(twice, path)
+    with pytest.raises(DatasetError, match="two columns are called 'text'"):
+        read(path)

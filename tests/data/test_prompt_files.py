@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
+from gpt2_helpers.data import text_files
 from gpt2_helpers.data.prompt_files import given_prompts, read_prompts
 from gpt2_helpers.errors import DatasetError, OptionError
 
@@ -48,3 +50,14 @@ def test_files_without_prompts(tmp_path: Path) -> None:
         read_prompts(tmp_path)
     with pytest.raises(DatasetError, match="does not exist"):
         read_prompts(tmp_path / "gone.txt")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_too_much_text_to_hold_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(text_files, "MAX_IN_MEMORY", 1 << 20)
+    line = '{"prompt": "What is 1+1?"}\n' if name == "a.jsonl" else "What is 1+1?\n"
+    (tmp_path / name).write_bytes(gzip.compress(line.encode() * 200_000))
+    with pytest.raises(DatasetError, match="more than 1,048,576 characters"):
+        read_prompts(tmp_path / name)

@@ -46,6 +46,8 @@ def rows(text: str, separator: str = "\t") -> list[list[str]]:
         ('a\tb\n1\t"one\ntwo ""x""\nthree"\n', [["a", "b"], ["1", 'one\ntwo "x"\nthree']]),
         ('title\n"She said ""yes""\nand left"\n', [["title"], ['She said "yes"\nand left']]),
         ('"one\ntwo"\t1\n"three"\t2\n', [["one\ntwo", "1"], ["three", "2"]]),
+        ('a\tb\n"1\n2"\t"3\n4"\n5\t6\n', [["a", "b"], ["1\n2", "3\n4"], ["5", "6"]]),
+        ('a\tb\n"1\n2"\t"3\n5\t6\n', [["a", "b"], ["1\n2", '"3'], ["5", "6"]]),
     ],
 )
 def test_quotes_between_tabs(text: str, expected: list[list[str]]) -> None:
@@ -98,3 +100,19 @@ def test_a_sample_ends_before_an_error_or_a_row_that_is_cut_off() -> None:
     assert sample_rows(lines, ",", is_complete=True) == [["a", "b"], ["1", "2"]]
     assert sample_rows(lines[:2], ",", is_complete=False) == [["a", "b"]]
     assert sample_rows(lines[:2], ",", is_complete=True) == [["a", "b"], ["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"a\tb"',  # closed, but with too few columns
+        '"a\tb',
+        'a\t"b""',
+        'a"\t"b',  # closes the field of the line before, and opens another
+        '"\t"\t"\t"',
+    ],
+)
+def test_a_large_table_of_misplaced_quotes_is_read_once(line: str) -> None:
+    # An algorithm that starts over at each line would take hours.
+    table = TableRows(("a\tb\tc\n", *(f"{line}\n" for _ in range(100_000))), "\t")
+    assert sum(len(row.cells) for row in table) >= 3

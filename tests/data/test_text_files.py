@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gpt2_helpers.data import encodings
 from gpt2_helpers.data.encodings import find_encoding
-from gpt2_helpers.data.text_files import ReadReport, read_text
+from gpt2_helpers.data.text_files import ReadReport, limit_size, read_text
 from gpt2_helpers.errors import DatasetError
 
 WESTERN = "Grüße aus dem Café\nIt was naïve of him\n"
@@ -205,3 +205,16 @@ def test_byte_order_marks_inside_the_text_are_left_out_and_reported(tmp_path: Pa
     text, notes = text_and_notes(write(tmp_path, ("a\n" * 20).encode("utf-16") * 2))
     assert text == "a\n" * 40
     assert "left out 1 byte order mark inside" in notes
+
+
+def test_control_characters_in_names_of_files_are_escaped_in_notes() -> None:
+    report = ReadReport()
+    report.add(Path("a\x1b[2J\n\udcff.txt"), "empty")
+    report.add_for_all("two\nlines")
+    assert report.notes() == (r"a\x1b[2J\n\udcff.txt: empty", r"two\nlines")
+
+
+def test_texts_that_are_held_in_memory_are_limited(tmp_path: Path) -> None:
+    chunks = ("a" * 10 for _ in range(1 << 40))
+    with pytest.raises(DatasetError, match="more than 1,000 characters.*split it"):
+        list(limit_size(chunks, tmp_path, limit=1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ def test_ids_of_another_vocabulary_are_reported(tmp_path: Path) -> None:
         ({"version": 2}, "is not an index"),
         ({"shards": 3}, "is not an index"),
         ({"after": [-1]}, "negative"),
+        ({"after": [10**30]}, "too large"),
+        ({"n_vocab": 10**12}, "a vocabulary of 1,000,000,000,000 tokens"),
         ({"shards": [{"file": "../a", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next"),
         ({"shards": [{"file": "..", "count": 1, "bytes": 1, "crc32c": 1, "before": []}]}, "next"),
         (
@@ -98,3 +101,16 @@ def test_a_damaged_index_is_rejected(change: dict[str, object], message: str) ->
         parse_index(json.dumps(values).encode(), "a.tokens")
     with pytest.raises(DatasetError, match="not an index"):
         parse_index(b"{", "a.tokens")
+
+
+def test_a_shard_that_is_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    index = write(tmp_path)
+    (tmp_path / "texts-1.npy").unlink()
+    os.mkfifo(tmp_path / "texts-1.npy")
+    with pytest.raises(DatasetError, match=r"texts-1\.npy, a part .* not a regular file"):
+        list(read_token_dataset(index, 300))
+
+
+def test_notes_of_an_index_are_escaped() -> None:
+    content = TokenIndex(9, (), notes=("\x1b[2J\n",)).to_json()
+    assert parse_index(content.encode(), "a.tokens").notes == (r"\x1b[2J\n",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,12 @@ def test_the_scale_of_rslora_is_applied(tmp_path: Path) -> None:
         ({"rank_pattern": {"c_attn": 2}}, "rank_pattern must be empty"),
         ({"r": 0}, "r and lora_alpha must be positive numbers"),
         ({"lora_alpha": "high"}, "r and lora_alpha must be positive numbers"),
+        ({"r": True}, "r and lora_alpha must be positive numbers"),
+        ({"r": 10**9}, "r is 1000000000, but the matrices of the base model have at most 64 rows"),
+        ({"r": 10**4000}, "r is a number of about 4,000 digits"),
+        ({"lora_alpha": 10**4000}, "got 4 and a number of about 4,000 digits"),
+        ({"lora_alpha": float("nan")}, "r and lora_alpha must be positive numbers"),
+        ({"lora_alpha": float("inf")}, "r and lora_alpha must be positive numbers"),
         ({"r": 8}, "belong to a model of another size"),
     ],
 )
@@ -116,3 +123,22 @@ def test_missing_weights_are_reported(tmp_path: Path) -> None:
     (folder / ADAPTER_WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match=r"adapter_model\.safetensors is missing"):
         read_adapters(folder, SHAPE)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e38])  # the last one times the scale
+def test_adapters_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    folder = changed(tmp_path / "a", lora_alpha=1000)
+    tensors = safetensors.numpy.load_file(folder / ADAPTER_WEIGHTS)
+    name = next(name for name in tensors if "lora_B" in name)
+    tensors[name][0, 0] = value
+    safetensors.numpy.save_file(tensors, folder / ADAPTER_WEIGHTS)
+    with pytest.raises(CheckpointError, match="contains NaN, infinite values"):
+        read_adapters(folder, open_model(GOLDEN / "model").config)
+
+
+def test_weights_that_are_a_pipe_are_not_opened(tmp_path: Path) -> None:
+    folder = changed(tmp_path / "a")
+    (folder / ADAPTER_WEIGHTS).unlink()
+    os.mkfifo(folder / ADAPTER_WEIGHTS)
+    with pytest.raises(CheckpointError, match="is not a regular file"):
+        read_adapters(folder, open_model(GOLDEN / "model").config)

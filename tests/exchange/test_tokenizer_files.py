@@ -121,6 +121,10 @@ def test_added_tokens_count_and_gaps_are_filled(tmp_path: Path) -> None:
 
 # --- Vocabularies that are refused
 
+DEEP: Any = []  # the file can be parsed, but neither printed nor written
+for _ in range(600):
+    DEEP = [DEEP]
+
 
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -135,6 +139,19 @@ def test_added_tokens_count_and_gaps_are_filled(tmp_path: Path) -> None:
         ({"pre_tokenizer": {"type": "ByteLevel", "use_regex": False}}, "use_regex=false"),
         ({"normalizer": {"type": "Lowercase"}}, "its normalizer is"),
         ({"added_tokens": [{"id": 5}]}, "added_tokens"),
+        ({"added_tokens": 5}, "added_tokens must be a list, got 5"),
+        ({"added_tokens": [{"content": [], "id": 5}]}, "added_tokens"),
+        ({"model": {"type": "BPE", "vocab": {}, "merges": 5}}, "merges must be a list, got 5"),
+        ({"model": {"type": "BPE", "vocab": {}, "merges": [["a", "b c"]]}}, "white space"),
+        ({"model": {"type": "BPE", "vocab": {}, "merges": [["a\n", "b"]]}}, "white space"),
+        ({"model": {"type": "BPE", "vocab": {}, "merges": ["a "]}}, "white space"),
+        ({"model": {"type": []}}, "its model is []"),
+        ({"model": DEEP}, "its model is "),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": 5}}, "pretokenizers must be"),
+        ({"pre_tokenizer": DEEP}, "its pre_tokenizer is "),
+        ({"normalizer": {"type": "Sequence", "normalizers": 5}}, "normalizers must be a list"),
+        ({"normalizer": {"type": []}}, "its normalizer is {'type': []}"),
+        ({"normalizer": DEEP}, "its normalizer is "),
     ],
 )
 def test_other_tokenizers_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

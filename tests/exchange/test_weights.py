@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -167,3 +168,25 @@ def test_a_file_that_disappears_is_reported(own: Path) -> None:
     shutil.move(own / WEIGHTS_FILE, own / "gone")
     with pytest.raises(CheckpointError, match="safetensors"):
         weights["model/wte"]
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(np.nan, "f4"), (np.inf, "f2"), (1e300, "f8")])
+def test_values_that_are_not_finite_in_fp32_are_refused(
+    own: Path, value: float, dtype: str
+) -> None:
+    tensors = tensors_of(own)
+    name = f"{PREFIX}wpe.weight"
+    tensors[name] = tensors[name].astype(dtype)
+    tensors[name][0, 0] = value
+    weights = SafetensorsWeights(write(own, tensors), SHAPE)
+    with pytest.raises(CheckpointError, match=rf"{name} contains NaN, infinite values"):
+        weights["model/wpe"]
+
+
+def test_a_part_that_is_a_pipe_is_not_opened(own: Path) -> None:
+    (own / WEIGHTS_FILE).unlink()
+    os.mkfifo(own / "part.safetensors")
+    index = {"weight_map": {f"{PREFIX}wte.weight": "part.safetensors"}}
+    (own / SHARDS_FILE).write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"part\.safetensors is not a regular file"):
+        SafetensorsWeights(own, SHAPE)

@@ -34,6 +34,11 @@ def test_a_table_is_counted_in_rows_of_its_text_column(folder: Path) -> None:
     assert preview("a.csv", "score").characters == 2
 
 
+def test_an_unknown_home_folder_is_an_error() -> None:
+    with pytest.raises(DatasetError, match="~no-such-user does not exist"):
+        preview("~no-such-user")
+
+
 def test_a_missing_file_is_an_error() -> None:
     with pytest.raises(DatasetError, match="does not exist"):
         preview("gone.txt")

@@ -98,6 +98,19 @@ def test_a_missing_dataset_is_requested(page: list[Any]) -> None:
     assert "The training text mine.txt is missing: upload it" in words(page[-1])
 
 
+@pytest.mark.usefixtures("fake_colab")
+@pytest.mark.parametrize("dataset", ["x" * 5000, "a\0b", "../" * 2000])
+def test_a_recorded_dataset_that_no_file_can_have_is_requested(
+    page: list[Any], dataset: str
+) -> None:
+    drive.mount()
+    save_run(dataset=dataset)
+    form = ResumeForm()
+    form.run()
+    assert "dataset" not in form.defaults
+    assert "is missing: upload it" in words(page[-1])
+
+
 def test_a_gpt_2_simple_run_has_no_recorded_dataset(page: list[Any]) -> None:
     save_run(step=4)
     (Path("checkpoint") / "run1" / "run.json").unlink()

@@ -375,6 +375,16 @@ def test_previous_versions_of_runs_are_not_listed() -> None:
     assert summaries(saved_runs()) == [("run1", 4, "local")]
 
 
+def test_names_that_no_run_can_have_do_not_hide_other_runs(google: Path) -> None:
+    save_run("run1")
+    shutil.copytree("checkpoint/run1", f"checkpoint/{'x' * 220}")
+    to_drive()
+    archive = google / "checkpoint_run1.tar"
+    shutil.copy(archive, google / f"checkpoint_{'y' * 220}.tar")
+    found = summaries(saved_runs())
+    assert sorted(found) == [("run1", 4, "Drive"), ("run1", 4, "local")]
+
+
 def test_runs_in_a_synchronized_folder_are_listed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

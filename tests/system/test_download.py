@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import tracemalloc
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -386,6 +387,33 @@ def test_an_encoded_file_is_refused(server: FaultyServer, tmp_path: Path, encodi
     assert not [name for name in contents(tmp_path / "124M") if name.startswith(DATA)]
 
 
+def test_an_encoded_transfer_is_refused(server: FaultyServer, tmp_path: Path) -> None:
+    # Python would write the chunks with their sizes into the file.
+    server.always[DATA_PATH] = Fault(headers={"Transfer-Encoding": "gzip, chunked"})
+    assert "was sent with Transfer-Encoding gzip, chunked, which" in failure(tmp_path)
+
+
+def test_a_chunk_of_negative_size_is_not_read_into_memory(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    endless = b"-1\r\n" + bytes(20 << 20)
+    server.always[DATA_PATH] = Fault(body=endless, headers={"Transfer-Encoding": "chunked"})
+    tracemalloc.start()
+    try:
+        assert "is incomplete" in failure(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_part_that_was_not_requested_is_no_file(server: FaultyServer, tmp_path: Path) -> None:
+    span = {"Content-Range": "bytes 100-199/200"}
+    server.always[DATA_PATH] = Fault(status=206, headers=span)
+    message = failure(tmp_path)
+    assert "the server answered 206 without the start of the file" in message
+    assert "has changed" not in message
+
+
 def test_the_encoding_identity_is_none(server: FaultyServer, tmp_path: Path) -> None:
     server.always[DATA_PATH] = Fault(headers={"Content-Encoding": "Identity"})
     assert contents(fetch(tmp_path)) == CONTENT
@@ -609,3 +637,6 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
     assert moved.full_url == "https://other/file"
     with pytest.raises(DownloadError, match="http://other/file, which is not https"):
         redirects.redirect_request(asked, None, 302, "Found", {}, "http://other/file")
+    asked = urllib.request.Request("http://host/file")
+    with pytest.raises(DownloadError, match="ftp://other/file, which is not https or http"):
+        redirects.redirect_request(asked, None, 302, "Found", {}, "ftp://other/file")

@@ -255,3 +255,19 @@ def test_a_text_is_written_completely_or_not_at_all(
     atomic_write_text(path, "\u00e9\n")
     assert path.read_bytes() == b"\xc3\xa9\n"
     assert [p.name for p in tmp_path.iterdir()] == ["counter"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder"])
+def test_what_is_not_a_file_is_not_replaced_by_one(tmp_path: Path, kind: str) -> None:
+    # An option such as --out-path /dev/null must not delete the device.
+    path = tmp_path / "out"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    target = path
+    if kind.startswith("link"):
+        target = tmp_path / "link"
+        target.symlink_to(path)
+    before = path.stat().st_mode
+    with pytest.raises(OSError, match="Is a directory|Not a regular file"):
+        atomic_write_text(target, "text")
+    assert path.stat().st_mode == before
+    assert {entry.name for entry in tmp_path.iterdir()} == {"out", target.name}
