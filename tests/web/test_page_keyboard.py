@@ -47,4 +47,9 @@ def test_the_focus_moves_between_generate_and_stop(chromium: Browser, tiny: Sess
         opened.page.keyboard.press("Enter")
         opened.page.locator("#status", has_text="Stopped").wait_for()
         assert opened.page.locator("#generate:focus").count() == 1
+        opened.page.keyboard.press("Enter")
+        opened.page.locator("#stop:focus").wait_for()
+        opened.page.keyboard.press("Escape")
+        opened.page.locator("#generate:focus").wait_for()
+        assert opened.page.locator("#status").inner_text() == "Stopped."
         opened.context.close()

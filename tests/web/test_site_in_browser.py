@@ -314,6 +314,9 @@ def test_threads_are_used_where_the_host_allows_them(
         page = context.new_page()
         loaded = load_model(page, f"{host.address}sites/int8/")
         assert loaded["threads"] > 1
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        # The service worker passes the headers on.
+        assert load_model(page, f"{host.address}sites/int8/")["threads"] > 1
         request = {"prefix": PROMPT, "max_new_tokens": 20, "temperature": 0, "seed": 0}
         ((text,),) = texts_of(page, [request])
     finally:

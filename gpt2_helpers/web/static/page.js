@@ -287,7 +287,6 @@ editor.addEventListener("keydown", (event) => {
   if (event.isComposing) return; // the key is for an input method, such as that of Japanese
   if (completions.handleKey(event)) return;
   if (event.key === "Escape") {
-    controller?.abort();
     tabLeavesEditor = true;
   } else if (event.key === "Tab" && !event.shiftKey && !tabLeavesEditor && !controller) {
     event.preventDefault();
@@ -298,6 +297,9 @@ editor.addEventListener("keydown", (event) => {
   } else if (event.key !== "Tab") {
     tabLeavesEditor = false;
   }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing) controller?.abort();
 });
 for (const type of ["blur", "input", "click"]) {
   editor.addEventListener(type, () => completions.close());

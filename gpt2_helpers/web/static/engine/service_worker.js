@@ -36,9 +36,10 @@ async function fetched(file) {
   return new Response(await response.blob(), { headers: response.headers });
 }
 
+// From the cache. The host answers for a file that it lacks, and if it cannot be read.
 async function answer(request) {
-  const cache = await caches.open(CURRENT);
-  return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
+  const found = await caches.open(CURRENT).then((cache) => cache.match(request, { ignoreSearch: true })).catch(() => null);
+  return found ?? fetch(request);
 }
 
 async function removeOthers() {
