@@ -18,7 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
@@ -233,11 +233,7 @@ class _Worker:
 
     def kill(self) -> None:
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # closing flushes, but nobody reads any more
-                if pipe is not None:
-                    pipe.close()
-        self._process.wait()
+        self._process.communicate()  # closes the pipes and waits
 
 
 def run_worker() -> None:
