@@ -28,8 +28,9 @@ _HELP = (
     "server and costs nothing."
 )
 _PUBLISHING = (
-    "Unpack the file, and upload its content to a new repository on GitHub. Under Settings > Pages "
-    "of the repository, choose the branch and its top folder. After a minute the site is at "
+    "Unpack the file, and put its content into a new repository on GitHub with GitHub Desktop or "
+    "git, since files uploaded in the browser are limited to 25 MB. Under Settings > Pages of the "
+    "repository, choose the branch and its top folder. After a minute the site is at "
     "https://USER.github.io/REPOSITORY/."
 )
 

@@ -62,7 +62,7 @@ class ModelInfo:
         steps = _completed_steps(session)
         description = "GPT-2" + (f" ({base})" if base else "") + f", finetuned on {CUSTOM_TEXT}"
         if steps:
-            description += f" for {steps:,} steps"
+            description += f" for {steps:,} step{'s' if steps > 1 else ''}"
         return cls(session.run_name, description, steps=steps, base_model=base, **numbers)
 
 

@@ -35,7 +35,7 @@ def test_a_run_finetuned_on_a_table_prefixes_prompts(
     assert (info.name, info.steps) == ("run1", 1)
     assert info.example_prompts == ("What is",)
     assert info.default_prompt == ("" if prefix else "What is")
-    assert "finetuned on custom text" in info.description
+    assert info.description.endswith("finetuned on custom text for 1 step")
 
 
 def test_the_prompt_prefix_is_not_part_of_the_texts(client: httpx.Client, tiny: Session) -> None:
