@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from gpt2_helpers.data.json_files import PAIR_KEYS, TEXT_KEY
+from gpt2_helpers.data.parquet_checks import check_footer, dictionary_size
 from gpt2_helpers.data.record_texts import Fields, ValueCleaner
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.errors import DatasetError, brief, brief_repr, import_optional, listed, nearest
 
 _BATCH_ROWS = 128  # at a time, since a row may be a whole book
+_BATCH_BYTES = 1 << 27
 _BUFFER_SIZE = 1 << 20  # bytes of a column read at a time, instead of all of a row group
 _SAMPLE_ROWS = 100
 
@@ -71,6 +73,7 @@ def _open(path: Path) -> Iterator[tuple[Any, dict[str, _Place]]]:
     parquet = import_optional("pyarrow.parquet", "reading Parquet files", "data")
     with ExitStack() as stack:
         try:
+            check_footer(path)
             file = parquet.ParquetFile(path, buffer_size=_BUFFER_SIZE, pre_buffer=False)
             texts = _text_columns(stack.enter_context(file))
         except Exception as error:  # pyarrow raises several types, and files may be malicious
@@ -146,12 +149,33 @@ def _batches(path: Path, file: Any, places: list[_Place]) -> Iterator[list[tuple
     """The values of the columns in each row, a few rows at a time."""
     columns = [".".join(place) for place in places]
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-            yield list(zip(*(_values(batch, place) for place in places), strict=True))
+        for group, rows in _row_groups(path, file.metadata, columns):
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=columns):
+                yield list(zip(*(_values(batch, place) for place in places), strict=True))
     except DatasetError:
         raise
     except Exception as error:
         raise _damaged(path, error) from None
+
+
+def _row_groups(path: Path, metadata: Any, columns: list[str]) -> Iterator[tuple[int, int]]:
+    """The number of each row group, and how many of its rows fit in memory at a time."""
+    paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    indexes = [index for index, name in enumerate(paths) if name in columns]
+    with path.open("rb") as file:
+        for group in range(metadata.num_row_groups):
+            largest = 1
+            for index in indexes:
+                chunk = metadata.row_group(group).column(index)
+                if chunk.num_values <= 0:  # its pages are not read, and may not exist
+                    continue
+                starts = [chunk.data_page_offset]
+                if chunk.has_dictionary_page and (chunk.dictionary_page_offset or 0) > 0:
+                    starts.append(chunk.dictionary_page_offset)
+                length = chunk.total_compressed_size
+                largest = max(largest, dictionary_size(file, min(starts), length))
+            # Each row may have the longest text of the dictionary.
+            yield group, min(_BATCH_ROWS, max(1, _BATCH_BYTES // largest))
 
 
 def _values(batch: Any, place: _Place) -> list[Any]:
