@@ -56,6 +56,17 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def loaded(chromium: Browser, host: StaticHost) -> Iterator[Page]:
+    """A page whose model is loaded."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{host.address}one/")
+    page.locator("#generate:enabled").wait_for()
+    yield page
+    context.close()
+
+
 @contextmanager
 def held(host: StaticHost, name: str) -> Iterator[None]:
     """A host does not send a file."""
@@ -70,6 +81,7 @@ def test_stop_works_while_the_model_loads(page: Page, host: StaticHost, address:
     with held(host, WEIGHTS):
         page.goto(address)
         page.locator("#loading:visible").wait_for()
+        assert page.locator("#not-started").count() == 0
         page.fill("#editor", PROMPT)
         page.keyboard.press("Control+Enter")
         page.click("#stop")
@@ -191,7 +203,9 @@ def test_pages_open_offline_though_the_host_redirects(
         host.redirected.clear()
 
 
-def test_a_folder_with_a_space_and_other_letters(page: Page, host: StaticHost) -> None:
+def test_a_folder_with_a_space_and_other_letters(
+    page: Page, host: StaticHost, address: str
+) -> None:
     page.goto(f"{host.address}My sites/Märchen/")
     page.locator("#generate:enabled").wait_for()
     service_worker_is_ready(page)
@@ -209,23 +223,18 @@ def test_a_folder_with_a_space_and_other_letters(page: Page, host: StaticHost) -
         page.click("text=Download picture")
     (line,) = (text for text in page.evaluate("window.drawn") if "127.0.0.1" in text)
     assert "/My sites/Märchen · Machine-generated text" in line
-
-
-def test_sites_of_one_host_keep_their_own_texts(page: Page, host: StaticHost, address: str) -> None:
-    page.goto(address)
-    page.locator("#generate:enabled").wait_for()
-    generate(page, PROMPT)
+    # Its saved texts are not those of another site of the host.
     page.get_by_role("button", name="Save", exact=True).click()
-    page.goto(f"{host.address}My sites/Märchen/")
-    page.locator("#generate:enabled").wait_for()
-    assert page.locator(".result").count() == 0
-    page.goto(address)
+    page.reload()
     page.locator(".result.saved").wait_for()
-
-
-def test_an_invalid_setting_is_named(page: Page, address: str) -> None:
+    page.context.set_offline(False)
     page.goto(address)
-    page.locator("#generate:enabled").wait_for()
+    page.locator("#model-description", has_text="parameters").wait_for()
+    assert page.locator(".result").count() == 0
+
+
+def test_an_invalid_setting_is_named(loaded: Page) -> None:
+    page = loaded
     page.click("#advanced summary")
     page.fill("#option-logit_bias", "99999=5")
     page.fill("#editor", PROMPT)
@@ -240,10 +249,8 @@ def test_an_invalid_setting_is_named(page: Page, address: str) -> None:
     generate(page, PROMPT)
 
 
-def test_a_text_does_not_wait_for_probabilities(page: Page, address: str) -> None:
-    page.goto(address)
-    page.locator("#generate:enabled").wait_for()
-    order = page.evaluate(
+def test_a_text_does_not_wait_for_probabilities(loaded: Page) -> None:
+    order = loaded.evaluate(
         """async () => {
           const { score, stream } = await import("./static/transport.js");
           const order = [];
@@ -263,10 +270,9 @@ def test_a_text_does_not_wait_for_probabilities(page: Page, address: str) -> Non
 
 def test_a_page_opened_as_a_file_says_how_to_open_it(page: Page, host: StaticHost) -> None:
     page.goto((host.folder / "one" / "index.html").as_uri())
-    page.locator("#not-started:visible", has_text="python -m http.server").wait_for()
-    page.goto(f"{host.address}one/")
-    page.locator("#generate:enabled").wait_for()
-    assert page.locator("#not-started").count() == 0
+    assert not page.locator("#not-started").is_visible()  # until scripts had time to start
+    page.evaluate("document.getAnimations().forEach((animation) => animation.finish())")
+    assert "python -m http.server" in page.locator("#not-started:visible").inner_text()
 
 
 def test_an_updated_site_replaces_the_old_one(
