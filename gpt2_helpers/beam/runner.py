@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gpt2_helpers.beam.logs import hide_own_errors, hide_warnings
 from gpt2_helpers.errors import (
     Gpt2Error,
     MissingPackageError,
@@ -122,7 +122,7 @@ def run_pipeline(options: Any, build: Callable[[Any], Any]) -> dict[str, int]:
     from apache_beam import Pipeline
     from apache_beam.metrics import MetricsFilter
 
-    with _short_errors():
+    with hide_own_errors(), _short_errors():
         try:
             pipeline = Pipeline(_local_runner(options) if _is_local(options) else None, options)
         except ImportError as error:
@@ -175,14 +175,3 @@ def _line_of_own_error(message: str) -> str | None:
         if colon and name.startswith("gpt2_helpers.errors."):
             return brief(text.partition(" [while running ")[0], 1000)
     return None
-
-
-@contextlib.contextmanager
-def hide_warnings() -> Iterator[None]:
-    """Hide Beam's messages about optional packages while it is imported."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -8,7 +8,7 @@ import pytest
 
 beam = pytest.importorskip("apache_beam", reason="needs the package apache-beam")
 
-from apache_beam.runners.worker import sdk_worker_main  # noqa: E402
+from apache_beam.runners.worker import sdk_worker, sdk_worker_main  # noqa: E402
 
 from gpt2_helpers.beam import local_worker_process  # noqa: E402
 
@@ -18,6 +18,7 @@ def test_an_interrupt_ends_the_process_without_a_message(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         sdk_worker_main, "main", lambda _: handlers.append(signal.getsignal(signal.SIGINT))
     )
+    monkeypatch.setattr(sdk_worker, "print", print, raising=False)
     before = signal.getsignal(signal.SIGINT)
     try:
         local_worker_process.main()

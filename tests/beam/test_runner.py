@@ -32,10 +32,14 @@ def fail(_: int) -> None:
 
 
 @pytest.mark.parametrize("options", [[], PROCESSES])
-def test_an_error_of_a_worker_is_one_line(options: list[str]) -> None:
+def test_an_error_of_a_worker_is_one_line(
+    options: list[str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(Gpt2Error) as error:
         run_pipeline(make_options(options), lambda p: p | beam.Create([1]) | beam.Map(fail))
     assert str(error.value) == "the file is damaged: copy it again"
+    assert "Traceback" not in capfd.readouterr().err  # of the workers
+    assert not caplog.records, "nothing is logged in this process"
 
 
 def test_other_errors_are_not_hidden() -> None:
