@@ -362,7 +362,7 @@ def test_the_error_for_a_missing_run_lists_the_existing_ones() -> None:
 @pytest.mark.usefixtures("uncompiled")
 def test_the_error_for_a_missing_checkpoint_lists_the_existing_ones() -> None:
     train(steps=2, save_every=1, max_checkpoints=0)
-    message = "no checkpoint 'model-3' in checkpoint/run1: there are model-1, model-2"
+    message = "no checkpoint 'model-3' in checkpoint/run1: existing checkpoints: model-1, model-2"
     with pytest.raises(CheckpointError, match=message):
         Session().load_run(checkpoint="model-3")
 

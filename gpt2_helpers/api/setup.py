@@ -244,7 +244,7 @@ def export_gpt2(
         from gpt2_helpers.web.site import complete_site
 
         complete_site(Path(where), run, bool(model_name), runtime, print_line, checkpoint)
-    print_line(f"{model_name or run_name} is exported to {where}")
+    print_line(f"{model_name or run_name} was exported to {where}")
 
 
 def import_gpt2(

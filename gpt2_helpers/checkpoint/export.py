@@ -10,7 +10,7 @@ from gpt2_helpers.checkpoint.model_folders import is_on_hub, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError, OptionError, listed
+from gpt2_helpers.errors import CheckpointError, OptionError, listed, write_problem
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.exchange.export_config import HUGGING_FACE, WEB, ExportConfig
 from gpt2_helpers.exchange.model_card import CardFacts, base_name, hub_name, model_card
@@ -119,8 +119,9 @@ def _export_folder(
     name = config.checkpoint
     if name != "latest" and not (folder / f"{name}.index").is_file():
         saved = sorted((path.with_suffix("") for path in folder.glob("model*.index")), key=step_of)
+        existing = listed(path.name for path in saved)
         raise CheckpointError(
-            f"no checkpoint {name!r} in {folder}: there are {listed(path.name for path in saved)}"
+            f"no checkpoint {name!r} in {folder}: existing checkpoints: {existing}"
         )
     shape, weights = open_weights(folder, name)
     tokenizer = Tokenizer.load(folder)
@@ -180,5 +181,5 @@ def _facts(run: RunSnapshot, step: int, model_id: str, is_adapter: bool = False)
 
 def _unwritable(out: Path, error: OSError) -> CheckpointError:
     return CheckpointError(
-        f"{out} cannot be written: {error.strerror}: use another folder, or free some space"
+        f"{out} cannot be written: {write_problem(out, error, 'use another folder')}"
     )

@@ -131,7 +131,9 @@ def chosen_checkpoint(folder: Path, checkpoint: str | None) -> Path:
     name = checkpoint_prefix(Path(checkpoint)).name
     names = checkpoint_names(folder)
     if name not in names:
-        raise CheckpointError(f"no checkpoint {name!r} in {folder}: there are {', '.join(names)}")
+        raise CheckpointError(
+            f"no checkpoint {name!r} in {folder}: existing checkpoints: {', '.join(names)}"
+        )
     return folder / name
 
 

@@ -11,7 +11,7 @@ from gpt2_helpers.errors import OptionError
 from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 from gpt2_helpers.training.pretrain_config import PretrainConfig
 
-SUMMARY = "replace a model's vocabulary by one of your language, before finetuning"
+SUMMARY = "replace a model's vocabulary with one for your language, before finetuning"
 
 
 def parser() -> Parser:
@@ -19,7 +19,7 @@ def parser() -> Parser:
     parser = Parser(
         "adapt",
         "TEXTS --out DIR",
-        "Replace a model's vocabulary by one trained on your texts, for languages other than\n"
+        "Replace a model's vocabulary with one trained on your texts, for languages other than\n"
         "English, and keep its layers. Then finetune the new model with --model-name DIR.",
         (
             "novella.txt --model-name tiny --vocab-size 2000 --out models/german",

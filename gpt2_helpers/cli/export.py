@@ -53,5 +53,5 @@ def run(options: Namespace) -> int:
         from gpt2_helpers.web.site import complete_site
 
         complete_site(Path(where), run, pretrained, config.runtime, print_status, config.checkpoint)
-    print(f"{run.model_name if pretrained else run.run_name} is exported to {where}")
+    print(f"{run.model_name if pretrained else run.run_name} was exported to {where}")
     return DONE

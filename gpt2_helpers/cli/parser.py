@@ -123,7 +123,9 @@ class Parser(argparse.ArgumentParser):
             before = dict(zip(given[1:], given, strict=False)).get(unknown[0], "")
             if self._kinds.get(before.replace("_", "-")) is bool:
                 self.error(f"{before} must be True or False, got {unknown[0]!r}")
-            self.error(f"unexpected argument {unknown[0]!r}")
+            is_prompt = "--prefix" in self._kinds and not unknown[0].startswith("-")
+            hint = " (use --prefix for a prompt)" if is_prompt else ""
+            self.error(f"unexpected argument {unknown[0]!r}{hint}")
         if self._others is not None:
             setattr(options, self._others, others)
         return options

@@ -23,7 +23,7 @@ def parser() -> Parser:
         "serve",
         "",
         "Serve a web app and a JSON API until Ctrl-C or SIGTERM; by default the bundled model, on\n"
-        f"this machine only. If {KEY} is set, requests must send its value as API key.",
+        f"this machine only. If {KEY} is set, requests must send its value as the API key.",
         (
             "",
             "--run-name run1 --host 0.0.0.0 --port 80 --rate-limit 60",

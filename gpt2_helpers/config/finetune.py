@@ -61,7 +61,7 @@ class FinetuneConfig(ValidatedConfig):
     )
     lr_schedule: str = option(
         "constant",
-        "how it decays over the training steps, if at all",
+        "how the learning rate decays over the training steps, if at all",
         label="Learning-rate schedule",
         choices=("constant", "linear", "cosine"),
         advanced=True,

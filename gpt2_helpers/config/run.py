@@ -88,7 +88,7 @@ class RunConfig(ValidatedConfig):
     )
     max_checkpoints: int = option(
         1,
-        "older checkpoints of the run are deleted after each save; 0 deletes none",
+        "how many of the run's checkpoints are kept, the newest ones; 0 keeps all",
         label="Checkpoints to keep",
         minimum=0,
         advanced=True,

@@ -61,7 +61,9 @@ class SamplingConfig(ValidatedConfig):
         label="Stop strings",
     )  # fmt: skip
     include_prefix: bool = option(
-        True, "start each text with it; else show only the continuation", label="Include prompt"
+        True,
+        "start each text with its prompt; else show only the continuation",
+        label="Include prompt",
     )
     prompt_prefix: str | None = option(
         None,

@@ -30,7 +30,7 @@ def summarize(tokens: AnyIds, tokenizer: Tokenizer, end_of_text: int | None) -> 
     if end_of_text is None:
         return [_example(tokens, tokenizer, 0, len(tokens))]
     documents = find_documents(tokens, end_of_text, tokenizer.encode("\n")[0])
-    lines = [_longest(documents)] if len(documents.first) else []
+    lines = [_longest(documents)] if len(documents.first) > 1 else []
     duplicates = _count_duplicates(documents)
     if duplicates:
         compared = min(len(documents.first), _MAX_COMPARED)
@@ -50,8 +50,6 @@ def summarize(tokens: AnyIds, tokenizer: Tokenizer, end_of_text: int | None) -> 
 
 def _longest(documents: Documents) -> str:
     lengths = np.sort(documents.lengths)[::-1][:_LONGEST].tolist()
-    if len(lengths) == 1:
-        return f"one document of {lengths[0]:,} tokens"
     *most, last = (f"{length:,}" for length in lengths)
     return f"the longest documents have {', '.join(most)} and {last} tokens"
 

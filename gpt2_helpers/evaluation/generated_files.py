@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def read_generated(
     found = (text for file in files for text in _read(file, column, delimiter) if text.strip())
     texts = list(limit_size(found, path))
     if not texts:
-        raise DatasetError(f"{path} contains no texts: pass a file of generated texts")
+        paths = [path] if isinstance(path, str | os.PathLike) else path
+        shown, verb = ", ".join(map(str, paths)), "contains" if len(paths) == 1 else "contain"
+        raise DatasetError(f"{shown} {verb} no texts: pass a file of generated texts")
     return texts
 
 

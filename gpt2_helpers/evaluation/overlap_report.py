@@ -29,7 +29,7 @@ TextMatch = tuple[str, Match]
 
 # The lowest value of each bin of a histogram, and its name.
 _RUN_BINS = (
-    (0, "less than 3 words"),
+    (0, "fewer than 3 words"),
     (3, "3 to 4 words"),
     (5, "5 to 7 words"),
     (8, "8 to 11 words"),

@@ -1,4 +1,4 @@
-"""Replaces a model's vocabulary by one trained on the user's text, and keeps everything else.
+"""Replaces a model's vocabulary with one trained on the user's text, and keeps everything else.
 
 The Transformer layers and position embeddings stay. A token that the old vocabulary also has keeps
 its embedding, and a new token starts from the mean embedding of the old tokens that spell it. The

@@ -165,7 +165,8 @@ def _bind(config: ServeConfig) -> socket.socket:
         listener.listen(BACKLOG)  # connections wait from now on instead of being refused
     except (OSError, UnicodeError) as error:
         listener.close()
-        message = f"cannot listen on {config.host}, port {config.port} ({error})"
+        reason = error.strerror if isinstance(error, OSError) else None
+        message = f"cannot listen on {config.host}, port {config.port} ({reason or error})"
         if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise OptionError(f"{message}: choose another port, or 0 for a free one") from None
         raise OptionError(

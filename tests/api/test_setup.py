@@ -95,7 +95,7 @@ def test_loading_prints_the_name(capsys: Captured) -> None:
 
 def test_a_model_is_exported_and_imported(capsys: Captured) -> None:
     gpt2.export_gpt2("exported", model_name="toy")
-    assert capsys.readouterr().out == "toy is exported to exported\n"
+    assert capsys.readouterr().out == "toy was exported to exported\n"
     gpt2.import_gpt2("exported", run_name="run2")
     assert capsys.readouterr().out == "exported is imported as run2\n"
     toy = weights_of(load_model("models/toy"))

@@ -90,7 +90,8 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
     [
         ("fintune titles.csv", "unknown command 'fintune' (did you mean 'finetune'?)"),
         ("finetune", "DATASET is missing: see gpt2-helpers finetune --help"),
-        ("finetune titles.csv more.csv", "unexpected argument 'more.csv'"),
+        ("finetune titles.csv more.csv", "unexpected argument 'more.csv': see"),
+        ("generate Once", "unexpected argument 'Once' (use --prefix for a prompt): see"),
         ("finetune titles.csv --stpes 5", "(did you mean '--steps'?)"),
         ("finetune titles.csv --steps", "--steps needs a value"),
         ("finetune titles.csv --steps few", "steps must be a whole number, got 'few'"),

@@ -17,20 +17,20 @@ pytestmark = pytest.mark.usefixtures("workspace")
 
 def test_a_run_is_exported() -> None:
     result = run("export", "--run-name", "run1", "out", "--dtype", "float16")
-    assert (result.code, result.out) == (0, "run1 is exported to out\n")
+    assert (result.code, result.out) == (0, "run1 was exported to out\n")
     assert open_model("out").config.n_ctx == 24
     assert "| dataset | titles.csv |" in Path("out/README.md").read_text(encoding="utf-8")
 
 
 def test_a_pretrained_model_is_exported() -> None:
-    assert run("export", "out", "--model-name", "toy").out == "toy is exported to out\n"
+    assert run("export", "out", "--model-name", "toy").out == "toy was exported to out\n"
     assert open_model("out").config.n_ctx == 24
 
 
 def test_a_run_is_exported_for_onnx_runtime() -> None:
     pytest.importorskip("onnx")
     result = run("export", "--run-name", "run1", "--format", "onnx", "out", "--say-dataset")
-    assert (result.code, result.out) == (0, "run1 is exported to out\n")
+    assert (result.code, result.out) == (0, "run1 was exported to out\n")
     manifest = json.loads(Path("out/model.json").read_text(encoding="utf-8"))
     assert (manifest["dtype"], manifest["dataset"]) == ("int8", "titles.csv")
     assert (manifest["step"], manifest["prompt_prefix"]) == (3, "<|startoftext|>")
@@ -39,7 +39,7 @@ def test_a_run_is_exported_for_onnx_runtime() -> None:
 def test_a_run_becomes_a_site_without_a_server() -> None:
     pytest.importorskip("onnx", reason="needs the package onnx")
     result = run("export", "--format", "web", "site", "--runtime", "cdn")
-    assert (result.code, result.out) == (0, "run1 is exported to site\n")
+    assert (result.code, result.out) == (0, "run1 was exported to site\n")
     assert 'data-engine="browser"' in Path("site/index.html").read_text(encoding="utf-8")
     site = json.loads(Path("site/site.json").read_text(encoding="utf-8"))
     assert site["info"]["name"] == "run1"
@@ -63,7 +63,7 @@ def test_a_run_is_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
     with running_hub() as server:
         use_hub(server, monkeypatch, Path("cache"))
         result = run("export", "hf://me/titles", "--private")
-        assert result.out == f"run1 is exported to {server.address}/me/titles\n"
+        assert result.out == f"run1 was exported to {server.address}/me/titles\n"
         files = server.repositories["me/titles"]
         assert files["model.safetensors"]
         assert b"model='me/titles'" in files["README.md"]

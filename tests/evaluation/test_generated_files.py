@@ -65,3 +65,12 @@ def test_files_without_texts(name: str, column: str | None, message: str) -> Non
     Path("blank.txt").write_text(f"\n{SAMPLE_DELIM} \n{SAMPLE_DELIM}", encoding="utf-8")
     with pytest.raises((DatasetError, OptionError), match=message):
         read_generated(name, column)
+
+
+def test_several_files_without_texts_are_named() -> None:
+    for name in ("one.txt", "two.txt"):
+        Path(name).write_text("\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"^one.txt contains no texts"):
+        read_generated(["one.txt"])
+    with pytest.raises(DatasetError, match=r"^one.txt, two.txt contain no texts"):
+        read_generated(["one.txt", "two.txt"])

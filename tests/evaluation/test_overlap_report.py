@@ -52,8 +52,8 @@ def test_lines_have_counts_bars_and_examples() -> None:
     lines = as_lines(REPORT, examples=1)
     assert lines[0].startswith("Of 5 texts, 2 are copies of the training text, 1 is a near copy")
     assert "copies of the training text      2  40.0%" in lines
-    assert f"3 to 4 words           3  {'#' * 40}" in lines
-    assert f"50 words or more       1  {'#' * 14}" in lines
+    assert f"3 to 4 words            3  {'#' * 40}" in lines
+    assert f"50 words or more        1  {'#' * 14}" in lines
     assert any(line.startswith("longest run, 51 words: A long one") for line in lines)
     place = lines.index("near copies, with the closest training text:")
     assert lines[place + 1 : place + 3] == ["  Why is it so cold?", "    0.90  why is it so old"]

@@ -32,7 +32,9 @@ def test_a_port_in_use_is_rejected(tiny: Session) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(OptionError, match="choose another port, or 0"):
+        with pytest.raises(
+            OptionError, match=r"\(Address already in use\): choose another port, or 0"
+        ):
             Server(tiny, ServeConfig(port=other.getsockname()[1]))
 
 
