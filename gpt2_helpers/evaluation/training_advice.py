@@ -11,6 +11,9 @@ Losses = list[tuple[int, float]]
 LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
 OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
 MIN_TREND_STEPS = 40  # without validation, fewer steps show no trend
+# Without validation, a loss below this after so many epochs is memorization, unless the text is as
+# regular as a form. English that the model has not seen has 1 to 4 nats per token.
+MEMORIZING_LOSS, MEMORIZING_EPOCHS = 0.5, 3
 _STANDARD_ERRORS = 3.0  # by which the training loss must fall to count as falling
 
 
@@ -39,7 +42,7 @@ def training_advice(
         return []
     if epochs is not None and epochs < 1:
         return [_first_epoch(epochs, record)]
-    return _training_loss_advice(losses)
+    return _memorizing_advice(losses, epochs) or _training_loss_advice(losses)
 
 
 def _first_epoch(epochs: float, record: RunRecord | None = None) -> str:
@@ -48,6 +51,17 @@ def _first_epoch(epochs: float, record: RunRecord | None = None) -> str:
         steps = math.ceil(record.dataset_tokens / record.tokens_per_step)
         text += f" (one epoch is {steps:,} steps)"
     return f"{text}."
+
+
+def _memorizing_advice(losses: Losses, epochs: float | None) -> list[str]:
+    """Warn if the loss of the last quarter of the steps is too low for a text that is new."""
+    last = [loss for _, loss in losses[-max(1, len(losses) // 4) :]]
+    if epochs is None or epochs < MEMORIZING_EPOCHS or not last or mean(last) >= MEMORIZING_LOSS:
+        return []
+    return [
+        f"The training loss is only {mean(last):.2f} after {epochs:,.0f} epochs: the model has "
+        "probably memorized parts of the text. validation_split=0.05 would show when that starts."
+    ]
 
 
 def _training_loss_advice(losses: Losses) -> list[str]:

@@ -32,10 +32,15 @@ class OutputFile:
     Args:
         path: The file.
         on_message: Called with a message if a file of an interrupted writer is renamed.
+
+    Raises:
+        OptionError: The path is a folder.
     """
 
     def __init__(self, path: str | Path, on_message: Callable[[str], None] = ignore) -> None:
         self.path = user_path(path, "destination_path")
+        if self.path.is_dir():  # before anything is generated
+            raise OptionError(f"destination_path={str(path)!r} is a folder: name a file in it")
         self._on_message = on_message
         self._file: BinaryIO | None = None
         self._size = 0  # of the finished texts, in bytes

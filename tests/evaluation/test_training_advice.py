@@ -46,6 +46,18 @@ def test_steps_that_were_not_kept_do_not_count() -> None:
     assert not training_advice(record, epochs=3)
 
 
+def test_a_very_low_training_loss_is_memorization() -> None:
+    falling = RunRecord(losses=[(step, loss / 10) for step, loss in noisy(5, 3, 100)])
+    (line,) = training_advice(falling, epochs=12)
+    assert line == (
+        "The training loss is only 0.32 after 12 epochs: the model has probably memorized parts of "
+        "the text. validation_split=0.05 would show when that starts."
+    )
+    (line,) = training_advice(falling, epochs=2)
+    assert "still falling" in line, "each text was seen only twice"
+    assert training_advice(RunRecord(losses=noisy(0.6, 0.6, 100)), epochs=12) == []
+
+
 def test_losses_on_an_earlier_dataset_do_not_count() -> None:
     record = RunRecord(losses=noisy(3, 3, 100) + [(s + 100, v) for s, v in noisy(5, 3, 100)])
     assert training_advice(record, epochs=3)

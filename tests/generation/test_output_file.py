@@ -79,11 +79,16 @@ def test_missing_folders_are_created(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for place in (tmp_path, tmp_path / "file" / "texts.txt"):
-        message = f"cannot write to destination_path={str(place)!r}: "
-        writer = TextWriter(place, "")
-        with pytest.raises(OptionError, match=f"{re.escape(message)}.*: choose another path"):
-            writer.write("One.")
+    place = tmp_path / "file" / "texts.txt"
+    message = f"cannot write to destination_path={str(place)!r}: "
+    writer = TextWriter(place, "")
+    with pytest.raises(OptionError, match=f"{re.escape(message)}.*: choose another path"):
+        writer.write("One.")
+
+
+def test_a_folder_is_refused_before_anything_is_generated(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="destination_path=.* is a folder: name a file in it"):
+        TextWriter(tmp_path, "")
 
 
 def test_a_file_named_by_the_time_replaces_no_other(tmp_path: Path) -> None:

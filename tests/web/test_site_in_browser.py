@@ -102,19 +102,20 @@ def test_texts_of_8_bits_are_those_of_onnx_runtime(
         {"prefix": prompt, "max_new_tokens": 30, "temperature": 0.0, "seed": 0}
         for prompt in PROMPTS[:5]
     ]
-    differing = []
+    # The processor and WebAssembly add in another order, and a value between two 8-bit numbers may
+    # be rounded the other way, so of nearly equal logits another one may be the highest.
+    behind = []  # how far each token of the browser is behind the likeliest one
     for request, (text,) in zip(requests, texts_of(opened.page, requests), strict=True):
         runner.restart()
-        ids = tiny.tokenizer.encode(request["prefix"])
-        logits = runner.read(ids)
-        for _ in range(30):
-            ids.append(int(logits.argmax()))
-            logits = runner.read(ids[-1:])
-        if not tiny.tokenizer.decode(ids).startswith(text):
-            differing.append((text, tiny.tokenizer.decode(ids)))
-    # The processor and WebAssembly add in another order, and a value between two 8-bit numbers may
-    # be rounded the other way.
-    assert len(differing) <= 1, differing
+        prompt, ids = (tiny.tokenizer.encode(each) for each in (request["prefix"], text))
+        assert ids[: len(prompt)] == prompt
+        assert len(ids) > len(prompt)
+        logits = runner.read(prompt)
+        for token in ids[len(prompt) :]:
+            behind.append(float(logits.max() - logits[token]))
+            logits = runner.read([token])
+    assert max(behind) < 0.2
+    assert behind.count(0.0) > 0.95 * len(behind)
 
 
 def test_the_page_writes_without_a_server(opened: OpenPage, host: StaticHost) -> None:
