@@ -10,6 +10,8 @@ from gpt2_helpers.config import DatasetConfig, FinetuneConfig, RunConfig
 from gpt2_helpers.console import show_finetuning
 from gpt2_helpers.errors import Gpt2Error
 from gpt2_helpers.session import Session
+from gpt2_helpers.system.cluster import read_cluster
+from gpt2_helpers.system.tensorflow_setup import load_tensorflow
 from gpt2_helpers.types import DatasetPath
 
 
@@ -93,6 +95,8 @@ def finetune(
     given = locals()
     require_session(sess)
     configs = [config_from(kind, given) for kind in (FinetuneConfig, RunConfig, DatasetConfig)]
+    if read_cluster() is None:  # else the other workers must be joined first
+        load_tensorflow()
     try:
         show_finetuning(sess.finetune(dataset, *configs), print_every)
     except Gpt2Error:
