@@ -108,9 +108,12 @@ def _time_note(fit: ModelFit, precision: str) -> str:
     if fit.changes is None or device.gpus():
         return ""
     model = PRETRAINED_CONFIGS.get(fit.name) or ModelConfig.load(BUNDLED_FOLDER)
-    finetune = dataclasses.replace(FinetuneConfig(), **fit.changes)
+    default = FinetuneConfig()
+    finetune = dataclasses.replace(default, **fit.changes)
     time = in_words(finetuning_seconds(model, finetune, device.cores(), precision))
-    return f"; {finetune.steps:,} steps take {time} without a GPU"
+    smaller = default.accumulate_gradients // finetune.accumulate_gradients
+    share = f" of 1/{smaller} of the tokens" if smaller > 1 else ""
+    return f"; {finetune.steps:,} steps{share} take {time} without a GPU"
 
 
 def _as_options(changes: Mapping[str, Any] | None) -> str:

@@ -108,5 +108,10 @@ def test_models_that_fit(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> No
         r"without a GPU: --lora-rank 8 --use-memory-saving-gradients\n",
         shown,
     )
+    monkeypatch.setattr(memory, "available_memory", lambda: (20 * GB, "this machine"))
+    assert re.search(
+        r"\n  1558M: fits with .*; 1,000 steps of 1/5 of the tokens take about \d+ \w+ without",
+        run("info").out,
+    )
     monkeypatch.setattr(memory, "available_memory", lambda: (None, "this GPU"))
     assert "finetuning with" not in run("info").out
