@@ -120,7 +120,7 @@ for arguments in (["--help"], ["--version"], ["finetune", "--help"], ["generate"
         ("generate --prefix What --length 1 --nfiles 2", "the prefix has 1 tokens"),
         ("generate --prefix \udcff --length 9", "lone surrogate"),
         ("generate --folder titles.csv --length 2", "cannot write to folder='titles.csv'"),
-        ("generate --destination-path models --length 2", "cannot write to destination_path"),
+        ("generate --destination-path models --length 2", "is a folder: name a file in it"),
         ("download 124m", "(did you mean '124M'?)"),
         ("encode nothing.txt", "does not exist"),
         ("encode titles.csv --model-name toi", "(did you mean 'toy'?)"),

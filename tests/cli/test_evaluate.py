@@ -86,7 +86,7 @@ def test_wrong_arguments_are_reported() -> None:
     assert "no run 'run9'" in error_of("evaluate", "held-out.txt", "--run-name", "run9")
     wrong = error_of("evaluate", "held-out.txt", "--run-name", "run1/model-9")
     assert "no checkpoint 'model-9'" in wrong
-    assert "there are model-3" in wrong
+    assert "existing checkpoints: model-3" in wrong
     assert "window must be at most" in error_of("evaluate", "held-out.txt", "--window", "25")
 
 
