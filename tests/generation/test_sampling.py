@@ -199,6 +199,18 @@ def test_temperature_zero_takes_the_likeliest_id_and_the_first_of_equal_ones() -
             assert ids.tolist() == [1, 0, 2]
 
 
+def test_temperature_zero_divides_nothing_by_zero() -> None:
+    with np.errstate(all="raise"):
+        assert sample([[1.0, 3.0, 2.0]], [0.5], temperature=0.0).tolist() == [1]
+
+
+@pytest.mark.parametrize("others", [{"min_p": 0.001}, {"typical_p": 0.9}], ids=str)
+def test_top_k_1_takes_the_likeliest_id_whatever_else_is_set(others: dict[str, Any]) -> None:
+    logits, numbers = [[1.0, 1.3, 1.2]] * 50, np.linspace(0, 0.99, 50)
+    ids = sample(logits, numbers, temperature=1.0, top_k=1, **others)
+    assert set(ids.tolist()) == {1}
+
+
 @pytest.mark.parametrize("temperature", [1e-4, 1e-30, 5e-324])
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.9}], ids=str)
 def test_a_temperature_near_zero_takes_the_likeliest_id(
