@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +17,18 @@ import pytest
 import tensorflow as tf
 
 from gpt2_helpers.checkpoint.model_files import load_model
-from gpt2_helpers.checkpoint.run_folder import RunFolder
+from gpt2_helpers.checkpoint.run_folder import (
+    CHECKSUM_FILE,
+    RunFolder,
+    starts_from_base_model,
+)
 from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
 from gpt2_helpers.checkpoint.run_search import run_names
 from gpt2_helpers.checkpoint.weights import WeightsReader
-from gpt2_helpers.config import FinetuneConfig
+from gpt2_helpers.config import FinetuneConfig, RunConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.lora import adapter_shapes, new_adapters
+from gpt2_helpers.system.locks import LOCK
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.training.trainer import Trainer
 from paths import GOLDEN
@@ -300,6 +308,7 @@ def test_a_failed_save_leaves_the_run_unchanged(
     assert run.read().step == 5
     assert load_model(run.path).config == ONE_LAYER
     assert run.read().optimizer_state() is not None
+    assert saved_steps(run, "optimizer") == {5}
 
 
 # --- Missing and damaged runs
@@ -461,3 +470,116 @@ def test_a_damaged_record_does_not_hide_the_weights(run: RunFolder) -> None:
     assert (snapshot.step, snapshot.best_step) == (5, None)
     with pytest.raises(CheckpointError, match="cannot be read"):
         _ = snapshot.record
+
+
+def test_a_run_starts_from_the_base_model_unless_it_exists(run: RunFolder) -> None:
+    config = RunConfig(run_name="run1", checkpoint_dir=str(run.checkpoint_dir))
+    assert starts_from_base_model(config)
+    saved(run, 5)
+    assert not starts_from_base_model(config)
+    assert starts_from_base_model(dataclasses.replace(config, restore_from="fresh"))
+    assert not starts_from_base_model(dataclasses.replace(config, restore_from="models/mine"))
+
+
+def test_a_checkpoint_can_be_read_by_its_name(run: RunFolder) -> None:
+    saved(run, 3, 7)
+    snapshot = run.read("model-3")
+    assert (snapshot.step, snapshot.checkpoint) == (3, run.path / "model-3")
+
+
+def test_the_best_step_is_among_those_up_to_the_newest(run: RunFolder) -> None:
+    losses = [(3, 2.0), (5, 1.5), (900, 1.0)]  # the last one was not saved
+    saved(run, 3, 5, record=RunRecord(validation_losses=losses))
+    assert run.read().best_step == 5
+
+
+def test_saving_removes_outdated_checksums(run: RunFolder) -> None:
+    saved(run, 3)
+    (run.path / CHECKSUM_FILE).write_text("")
+    saved(run, 4)
+    assert not (run.path / CHECKSUM_FILE).exists()
+
+
+def test_a_save_that_fails_after_the_weights_keeps_them(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gpt2_helpers.checkpoint.run_folder.atomic_write_text", full)
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        saved(run, 6)
+    assert saved_steps(run) == saved_steps(run, "optimizer") == {6}
+
+
+def test_partial_files_are_removed(run: RunFolder) -> None:
+    saved(run, 5)
+    (run.path / ".part-model-6").mkdir()
+    (run.path / ".part-model-6" / "weights").touch()
+    (run.path / "counter.part").touch()
+    run.remove_partial()
+    assert saved_steps(run) == {5}
+    assert not [path for path in run.path.iterdir() if "part" in path.name]
+
+
+def test_pruning_updates_the_saved_record(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = saved(run, 5, 6, 7)
+    run.prune(2, record, set())
+    assert run.read().record.checkpoints == record.checkpoints == [6, 7]
+    assert saved_steps(run) == {6, 7}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunRecord, "save", full)
+    run.prune(2, record, set())  # nothing to delete or to save
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        run.prune(1, record, set())
+
+
+def test_roll_back_updates_the_files_that_gpt_2_simple_reads(run: RunFolder) -> None:
+    run.roll_back(20, saved(run, 20, 30))
+    assert (run.path / "counter").read_text() == "20\n"
+    assert '"model-20"' in (run.path / "checkpoint").read_text()
+
+
+def test_only_renames_are_undone(run: RunFolder) -> None:
+    replace_run(run, 1)
+    replace_run(run, 2)
+    (run.checkpoint_dir / ".part-run1").mkdir()  # killed before the first rename
+    shutil.rmtree(run.checkpoint_dir / "run1.before")
+    run.recover_interrupted_replace()
+    assert run.read().step == 2
+    shutil.rmtree(run.checkpoint_dir / ".part-run1")
+    os.replace(run.path, run.checkpoint_dir / "run1.before")  # by the user
+    run.recover_interrupted_replace()
+    assert not run.path.exists()
+
+
+def are_free(*folders: Path) -> list[bool]:
+    """Whether another process could lock these folders."""
+    script = (
+        "import sys; from pathlib import Path; from gpt2_helpers.system.locks import is_free; "
+        "print(*(is_free(Path(folder)) for folder in sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, *map(str, folders)]
+    return [word == "True" for word in subprocess.check_output(command, text=True).split()]
+
+
+def test_other_processes_cannot_use_a_run_while_it_is_replaced(run: RunFolder) -> None:
+    saved(run, 1)
+    (run.path / LOCK).touch()
+    with run.atomic_replace(0) as beside:
+        assert are_free(run.path, beside) == [False, False]
+        saved(RunFolder(beside.parent, beside.name), 2)
+    assert are_free(run.path) == [True]
+    assert run.read().step == 2
+
+
+def test_an_interrupted_replacement_is_undone_before_the_next(run: RunFolder) -> None:
+    replace_run(run, 1)
+    (run.checkpoint_dir / ".part-run1").mkdir()
+    os.replace(run.path, run.checkpoint_dir / "run1.before")
+    (message,) = replace_run(run, 2)
+    assert message.startswith("the previous run1 is kept as ")
+    assert RunFolder(run.checkpoint_dir, "run1.before").read().step == 1
