@@ -570,7 +570,7 @@ def test_other_processes_cannot_use_a_run_while_it_is_replaced(run: RunFolder) -
     saved(run, 1)
     (run.path / LOCK).touch()
     with run.atomic_replace(0) as beside:
-        assert are_free(run.path, beside) == [False, False]
+        assert are_free(run.path, beside.parent) == [False, False]
         saved(RunFolder(beside.parent, beside.name), 2)
     assert are_free(run.path) == [True]
     assert run.read().step == 2
