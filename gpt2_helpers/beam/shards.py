@@ -27,13 +27,13 @@ from gpt2_helpers.beam.storage import (
     write_bytes,
     write_file,
 )
-from gpt2_helpers.data.formats import INDEX_SUFFIX
+from gpt2_helpers.data.formats import INDEX_SUFFIX, TEXT_INDEX_SUFFIX
 from gpt2_helpers.data.token_shards import is_file_name
 from gpt2_helpers.errors import OptionError
 
 _CHUNK = 1 << 20  # bytes
 _RECORD_SUFFIX = ".json"
-_INDEX_SUFFIXES = (INDEX_SUFFIX, ".index.json")
+_INDEX_SUFFIXES = (INDEX_SUFFIX, TEXT_INDEX_SUFFIX)
 _SHARD = re.compile(r"-[0-9a-f]{8}-[0-9]{5,}-of-[0-9]{5,}\.[a-z]+")
 _Value = TypeVar("_Value")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gpt2_helpers.config import DatasetConfig
 from gpt2_helpers.data.formats import (
+    TEXT_INDEX_SUFFIX,
     Format,
     detect_format,
     has_records,
@@ -138,9 +139,10 @@ def _without_settings(
     files: list[Path], place: str, report: ReadReport | None, config: DatasetConfig
 ) -> list[Path]:
     """Leave out the JSON files that contain no texts, such as settings, and report them. Token
-    files that an index lists are read with the index."""
+    files that an index lists are read with the index; indexes of texts are left out."""
     listed = {shard for file in files if is_index(file) for shard in shard_paths(file)}
     files = [file for file in files if file not in listed]
+    files = [file for file in files if not file.name.endswith(TEXT_INDEX_SUFFIX)] or files
     if report is None:
         return files
     kept, reasons = [], []

@@ -18,6 +18,7 @@ from gpt2_helpers.errors import DatasetError
 
 HEAD_SIZE = 1 << 16  # bytes read to recognize a format
 INDEX_SUFFIX = ".tokens"  # of a file that lists token files, see `token_shards`
+TEXT_INDEX_SUFFIX = ".index.json"  # of the files that beam-generate and beam-score write
 
 
 class Format(enum.Enum):

@@ -212,3 +212,12 @@ def test_a_link_to_nothing_or_to_itself_is_called_one(tmp_path: Path, target: st
     with pytest.raises(DatasetError, match=rf"is a link to {target}, which is missing") as caught:
         find_files(link)
     assert "did you mean" not in str(caught.value)
+
+
+def test_the_index_of_generated_files_is_not_read_with_them(tmp_path: Path) -> None:
+    lines = '{"text": "one"}\n{"text": "two"}\n'
+    folder = write_files(tmp_path, {"texts-0-of-1.jsonl": lines, "texts.index.json": "{}"})
+    for report in (None, ReadReport()):
+        assert find_files(folder, report) == [folder / "texts-0-of-1.jsonl"]
+        assert find_files(f"{folder}/*", report) == [folder / "texts-0-of-1.jsonl"]
+    assert find_files(folder / "texts.index.json") == [folder / "texts.index.json"]
