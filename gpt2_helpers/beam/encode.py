@@ -65,7 +65,7 @@ class EncodeJob:
         return Tokenizer(self.vocabulary, self.merges)
 
     def is_complete(self) -> bool:
-        """Whether the index of this very job is there, with all of its files."""
+        """Whether the index of this job exists, with all of its files."""
         content = read_file(self.shards.index)
         if content is None:
             return False

@@ -47,8 +47,8 @@ class LocalWorker(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore[m
             command, self.control_address, self.provision_info, self.worker_id
         )
         self.control_conn.push = self._pushing(self.control_conn.push)
-        self.control_conn.set_input = _of_any_length(self.control_conn.set_input)
-        self.data_conn._read_inputs = _of_any_length(self.data_conn._read_inputs)
+        self.control_conn.set_input = _reading_until_end(self.control_conn.set_input)
+        self.data_conn._read_inputs = _reading_until_end(self.data_conn._read_inputs)
         self.data_conn.input_elements = self._reading(self.data_conn.input_elements)
         self.worker_thread = threading.Thread(name="run_worker", target=self._run)
         self.worker_thread.start()
@@ -84,8 +84,9 @@ class LocalWorker(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore[m
         return read_elements
 
 
-def _of_any_length(read: Callable[[Iterator[Any]], None]) -> Callable[[Iterator[Any]], None]:
-    """A function that reads what a process sends, for which the end of the process is no error."""
+def _reading_until_end(read: Callable[[Iterator[Any]], None]) -> Callable[[Iterator[Any]], None]:
+    """A function that reads what a process sends, and returns without an error if the process
+    ends."""
 
     def read_until_the_end(messages: Iterator[Any]) -> None:
         read(_without_error(messages))

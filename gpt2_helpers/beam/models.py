@@ -101,7 +101,7 @@ class ModelSource:
         """What identifies the weights: the checkpoint's name, and its `weights_hash`.
 
         Raises:
-            CheckpointError: There is no such run or model.
+            CheckpointError: The run or model does not exist.
         """
         if not self.is_remote:
             prefix = self._local_checkpoint()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from gpt2_helpers.checkpoint.model_files import latest_checkpoint, open_weights, step_of
+from gpt2_helpers.checkpoint.model_files import (
+    chosen_checkpoint,
+    latest_checkpoint,
+    open_weights,
+    step_of,
+)
 from gpt2_helpers.checkpoint.model_folders import is_on_hub, model_folder
 from gpt2_helpers.checkpoint.run_folder import RunFolder, RunSnapshot
 from gpt2_helpers.checkpoint.run_record import dataset_paths
 from gpt2_helpers.config import RunConfig
-from gpt2_helpers.errors import CheckpointError, OptionError, listed, write_problem
+from gpt2_helpers.errors import CheckpointError, OptionError, write_problem
 from gpt2_helpers.exchange import hub
 from gpt2_helpers.exchange.export_config import HUGGING_FACE, WEB, ExportConfig
 from gpt2_helpers.exchange.model_card import CardFacts, base_name, hub_name, model_card
@@ -116,14 +121,7 @@ def _export_folder(
     facts: CardFacts,
     affixes: tuple[str, str] = ("", ""),
 ) -> None:
-    name = config.checkpoint
-    if name != "latest" and not (folder / f"{name}.index").is_file():
-        saved = sorted((path.with_suffix("") for path in folder.glob("model*.index")), key=step_of)
-        existing = listed(path.name for path in saved)
-        raise CheckpointError(
-            f"no checkpoint {name!r} in {folder}: existing checkpoints: {existing}"
-        )
-    shape, weights = open_weights(folder, name)
+    shape, weights = open_weights(folder, chosen_checkpoint(folder, config.checkpoint).name)
     tokenizer = Tokenizer.load(folder)
     if out.resolve() == folder.resolve():
         raise CheckpointError(f"{out} is the folder of the model itself: export to another one")

@@ -17,7 +17,7 @@ import numpy as np
 from gpt2_helpers.checkpoint.inference_model import InferenceModel
 from gpt2_helpers.checkpoint.weights import WeightsReader, missing_files, write_weights
 from gpt2_helpers.config import ModelConfig
-from gpt2_helpers.errors import CheckpointError
+from gpt2_helpers.errors import CheckpointError, listed
 from gpt2_helpers.model.lora import UnmergedWeights
 from gpt2_helpers.model.variables import variable_shapes
 from gpt2_helpers.system.bounded_files import MAX_STATE_BYTES, parse_count, read_bounded
@@ -124,7 +124,7 @@ def chosen_checkpoint(folder: Path, checkpoint: str | None) -> Path:
         checkpoint: Its name, or the path of one of its files. None or "latest": the newest one.
 
     Raises:
-        CheckpointError: There is no such checkpoint.
+        CheckpointError: The checkpoint does not exist.
     """
     if checkpoint is None or checkpoint == "latest":
         return latest_checkpoint(folder)
@@ -132,7 +132,7 @@ def chosen_checkpoint(folder: Path, checkpoint: str | None) -> Path:
     names = checkpoint_names(folder)
     if name not in names:
         raise CheckpointError(
-            f"no checkpoint {name!r} in {folder}: existing checkpoints: {', '.join(names)}"
+            f"no checkpoint {name!r} in {folder}: existing checkpoints: {listed(names)}"
         )
     return folder / name
 

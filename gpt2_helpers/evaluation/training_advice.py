@@ -11,8 +11,8 @@ Losses = list[tuple[int, float]]
 LOSS_TOLERANCE = 0.01  # relative difference below which two losses count as equal
 OVERFITTING_GAP = 0.2  # nats per token between training and validation loss
 MIN_TREND_STEPS = 40  # without validation, fewer steps show no trend
-# Without validation, a loss below this after so many epochs is memorization, unless the text is as
-# regular as a form. English that the model has not seen has 1 to 4 nats per token.
+# Without validation, a loss below this after so many epochs means memorization, unless the text is
+# as regular as a filled-in form. English that the model has not seen has 1 to 4 nats per token.
 MEMORIZING_LOSS, MEMORIZING_EPOCHS = 0.5, 3
 _STANDARD_ERRORS = 3.0  # by which the training loss must fall to count as falling
 
@@ -59,8 +59,9 @@ def _memorizing_advice(losses: Losses, epochs: float | None) -> list[str]:
     if epochs is None or epochs < MEMORIZING_EPOCHS or not last or mean(last) >= MEMORIZING_LOSS:
         return []
     return [
-        f"The training loss is only {mean(last):.2f} after {epochs:,.0f} epochs: the model has "
-        "probably memorized parts of the text. validation_split=0.05 would show when that starts."
+        f"The training loss is only {mean(last):.2f} after {epochs:,.0f} epochs: unless the text "
+        "is very regular, the model has memorized parts of it. validation_split=0.05 would show "
+        "when that starts."
     ]
 
 

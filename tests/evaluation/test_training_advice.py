@@ -50,8 +50,8 @@ def test_a_very_low_training_loss_is_memorization() -> None:
     falling = RunRecord(losses=[(step, loss / 10) for step, loss in noisy(5, 3, 100)])
     (line,) = training_advice(falling, epochs=12)
     assert line == (
-        "The training loss is only 0.32 after 12 epochs: the model has probably memorized parts of "
-        "the text. validation_split=0.05 would show when that starts."
+        "The training loss is only 0.32 after 12 epochs: unless the text is very regular, the "
+        "model has memorized parts of it. validation_split=0.05 would show when that starts."
     )
     (line,) = training_advice(falling, epochs=2)
     assert "still falling" in line, "each text was seen only twice"

@@ -46,6 +46,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 WIDTH, HEIGHT, TALL = 1000, 900, 6000  # of the browser's window, in pixels
 CELL_TIMEOUT = 900.0  # seconds
+STEP_TIMEOUT = 300.0  # seconds for each step in a page
 
 
 def find_chromium() -> str:
@@ -92,7 +93,7 @@ def browser(*flags: str) -> Iterator[Browser]:
         def new_patient_context(**options: Any) -> BrowserContext:
             """A context whose pages do not fail after Playwright's 30 seconds."""
             context = new_context(**options)
-            context.set_default_timeout(CELL_TIMEOUT * 1000)
+            context.set_default_timeout(STEP_TIMEOUT * 1000)
             return context
 
         chromium.new_context = new_patient_context  # type: ignore[method-assign]

@@ -96,6 +96,7 @@ def test_the_list_follows_the_cursor(opened: OpenPage, address: str) -> None:
 
 def test_another_token_is_chosen_inside_a_generated_text(opened: OpenPage, address: str) -> None:
     page = opened.page
+    opened.set_slider("temperature", 0)  # the same text each time
     text = opened.generate()
     page.click("text=Show probabilities")
     spans = page.locator(".probabilities span")
@@ -109,6 +110,29 @@ def test_another_token_is_chosen_inside_a_generated_text(opened: OpenPage, addre
     wait_for_list(page, next_tokens(address, before)[0]["text"])
     assert page.input_value("#editor") == before
     assert text.startswith(before)
+
+
+def test_a_token_is_chosen_after_a_generated_space(opened: OpenPage) -> None:
+    page, sent = opened.page, []
+
+    def answer(route: Any) -> None:
+        sent.append(route.request.post_data_json["text"])
+        route.fulfill(json={"tokens": [{"id": 7, "text": "two", "probability": 0.9}]})
+
+    opened.generate()
+    score = {"tokens": ["It", " ", "was"], "logprobs": [0, -1, -2], "perplexity": 3}
+    page.route("**/api/score", lambda route: route.fulfill(json=score | {"bits_per_byte": 1}))
+    page.route("**/api/next-tokens", answer)
+    page.click("text=Show probabilities")
+    page.focus(".probabilities")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.click("text=Choose another token here")
+    page.locator(".next-text", has_text="two").wait_for()
+    page.locator(".next-token").click()
+    page.locator("#next-undo:enabled").wait_for()
+    assert page.input_value("#editor") == "It two"
+    assert sent[0] == "It "
 
 
 def test_a_character_is_chosen_in_parts(opened: OpenPage) -> None:

@@ -13,7 +13,7 @@ export class NextTokens {
     this.selected = 0;
     this.pending = []; // ids of a character that is not complete
     this.history = []; // states of the editor before each choice
-    this.chosenEnd = null; // where the last chosen token ends
+    this.chosenEnd = null; // where a token ends that was chosen or generated
     this.place = null; // what the tokens are for
     this.timer = null;
     this.controller = null;
@@ -37,6 +37,13 @@ export class NextTokens {
     this.button.setAttribute("aria-expanded", "true");
     this.update();
     this.list.focus({ preventScroll: true });
+  }
+
+  // Opens the list after a text whose end is that of a token, even where it is a space.
+  openAfterToken() {
+    this.forget();
+    this.chosenEnd = this.editor.selectionStart;
+    this.open();
   }
 
   close() {

@@ -316,7 +316,7 @@ byId("copy-settings").addEventListener("click", () => {
 byId("results").addEventListener("continue-text", (event) => write(event.detail));
 byId("results").addEventListener("choose-token", (event) => {
   write(event.detail);
-  nextTokens.open();
+  nextTokens.openAfterToken();
 });
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
