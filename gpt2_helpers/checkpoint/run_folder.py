@@ -30,7 +30,7 @@ from gpt2_helpers.checkpoint.run_search import (
     where_instead,
 )
 from gpt2_helpers.checkpoint.tensor_bundle import INDEX
-from gpt2_helpers.checkpoint.weights import WeightsReader, checkpoint_files, write_weights
+from gpt2_helpers.checkpoint.weights import PART, WeightsReader, checkpoint_files, write_weights
 from gpt2_helpers.config import RunConfig
 from gpt2_helpers.errors import CheckpointError, listed, nearest, write_problem
 from gpt2_helpers.system.bounded_files import read_count
@@ -157,8 +157,11 @@ class RunFolder:
         try:
             return latest_checkpoint(path)
         except CheckpointError as error:
-            # A damaged run must not be started over silently.
-            if any(path.glob("model*.data-*-of-*")):
+            # A damaged run must not be started over silently. If saving the first checkpoint was
+            # interrupted between two renames, there are no steps to lose.
+            unfinished = {index.stem for index in path.glob(f"{PART}*/model*{INDEX}")}
+            data = path.glob("model*.data-*-of-*")
+            if any(file.stem not in unfinished for file in data):
                 raise CheckpointError(f"{error}: copy the run's folder again") from None
             if (path / "checkpoint").is_file():
                 raise CheckpointError(
@@ -257,14 +260,15 @@ class RunFolder:
 
     def remove_partial(self) -> None:
         """Delete the incomplete files of a process that was killed while saving."""
-        for path in self.path.glob(".part-*"):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in self.path.glob("*.part"):
-            path.unlink(missing_ok=True)
         for path in self.path.glob("*-*" + INDEX):  # weights are saved last: others lack them
             step = step_of(path.with_suffix(""))
             if step >= 0 and not Path(self.path / f"model-{step}{INDEX}").is_file():
                 self._delete(step)
+        for path in self.path.glob("*.part"):
+            path.unlink(missing_ok=True)
+        # Last: by these, `read` knows that a file without an index is one of an unfinished save.
+        for path in self.path.glob(f"{PART}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def keep_only(self, step: int, events: Path, protected: Collection[int] = ()) -> None:
         """Delete all other checkpoints and event files, for the option `overwrite`.

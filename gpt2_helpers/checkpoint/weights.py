@@ -34,6 +34,7 @@ from gpt2_helpers.checkpoint.tensor_bundle_writer import write_bundle
 from gpt2_helpers.errors import CheckpointError, brief
 from gpt2_helpers.system.files import flush
 
+PART = ".part-"  # starts the name of a folder with files that are being written
 SUFFIXES = (DATA, ".meta", INDEX)  # the index last: it marks the checkpoint as complete
 _SHARD = re.compile(r"\.data-([0-9]{5})-of-([0-9]{5})")
 
@@ -190,7 +191,7 @@ def write_weights(
     folder = None
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".part-", dir=prefix.parent))
+        folder = Path(tempfile.mkdtemp(prefix=PART, dir=prefix.parent))
         part = folder / prefix.name
         write_bundle(part, arrays.items() if isinstance(arrays, Mapping) else arrays)
         Path(f"{part}.meta").write_bytes(_meta_graph())

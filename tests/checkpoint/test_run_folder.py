@@ -24,7 +24,7 @@ from gpt2_helpers.checkpoint.run_folder import (
 )
 from gpt2_helpers.checkpoint.run_record import RunRecord, installed_versions
 from gpt2_helpers.checkpoint.run_search import run_names
-from gpt2_helpers.checkpoint.weights import WeightsReader
+from gpt2_helpers.checkpoint.weights import PART, WeightsReader
 from gpt2_helpers.config import FinetuneConfig, RunConfig
 from gpt2_helpers.errors import CheckpointError
 from gpt2_helpers.model.lora import adapter_shapes, new_adapters
@@ -364,6 +364,31 @@ def test_the_best_step_has_the_lowest_validation_loss_and_is_saved(run: RunFolde
     assert run.read().best_step == 20
     os.remove(run.path / "model-20.index")
     assert run.read().best_step is None
+
+
+def first_save_without_index(run: RunFolder) -> None:
+    """What a process leaves that was killed before the index of its first checkpoint."""
+    saved(run, 5)
+    part = run.path / f"{PART}abc"
+    part.mkdir()
+    (run.path / "model-5.index").rename(part / "model-5.index")
+    for name in ("checkpoint", "counter"):
+        (run.path / name).unlink()
+
+
+def test_a_first_save_that_was_killed_between_its_files_is_no_run(run: RunFolder) -> None:
+    first_save_without_index(run)
+    assert run.read().checkpoint is None
+    run.remove_partial()
+    assert run.read().checkpoint is None
+    assert not [*run.path.glob("model*"), *run.path.glob("optimizer*"), *run.path.glob(f"{PART}*")]
+
+
+def test_a_copy_without_the_index_is_an_error(run: RunFolder) -> None:
+    first_save_without_index(run)
+    shutil.rmtree(run.path / f"{PART}abc")
+    with pytest.raises(CheckpointError, match="copy the run's folder again$"):
+        run.read()
 
 
 def test_a_damaged_optimizer_state_is_reported(run: RunFolder) -> None:

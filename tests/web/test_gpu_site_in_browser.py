@@ -17,12 +17,13 @@ from toy_runs import write_model
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LONG = "How would your people end it? What is the best thing?"
 REQUESTS: list[dict[str, Any]] = [
     {"prefix": "What is the best", "max_new_tokens": 6, "temperature": 0.0, "seed": 0},
     # Starts like the one before, so that some keys and values are used again.
     {"prefix": "What is the best thing", "max_new_tokens": 4, "temperature": 0.0, "seed": 0},
     # Exceeds the context of 32 tokens.
-    {"prefix": "How would you", "max_new_tokens": 32, "temperature": 0.7, "top_k": 9, "seed": 5},
+    {"prefix": LONG, "max_new_tokens": 8, "temperature": 0.7, "top_k": 9, "seed": 5},
 ]
 
 
