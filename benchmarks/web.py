@@ -8,7 +8,7 @@ of each model on one thread and on two, with WebAssembly, and the page of the se
 load starts with an empty cache and ends when a text can be generated; the host is on this machine.
 Speed is the median of several texts after the first token, whose time is shown too, for a short
 prompt and for one of 600 tokens (if the context is longer). Browsers that are not installed are
-skipped.
+skipped. Firefox needs `pip install websocket-client`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gpt2_helpers.bench.weights import PROMPT_TEXT
 from gpt2_helpers.checkpoint.export import export
@@ -40,7 +40,7 @@ from load import server
 from machine_info import machine
 
 MODELS = ("tiny", "124M")
-BROWSERS = ("chromium", "firefox")
+BROWSERS = {"chromium": ("chromium",), "firefox": ("firefox", "firefox-esr")}  # their commands
 SHORT_PROMPT = "It was a dark night, and the keeper of the lighthouse counted the steps."
 LONG_PROMPT_TOKENS = 600
 ROUNDS = 3
@@ -61,6 +61,11 @@ _GENERATE = """async ({ prefix, tokens, seed }) => {
   });
   const end = performance.now();
   return [(first - start) / 1000, (end - first) / 1000, count];
+}"""
+_UNTIL_READY = """async () => {
+  while (!document.querySelector("#generate:enabled")) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }"""
 _LOADED = """async () => {
   const { load } = await import("./static/transport.js");
@@ -118,14 +123,59 @@ def long_prompt(tokenizer: Tokenizer) -> str:
     return tokenizer.decode(ids[:LONG_PROMPT_TOKENS])
 
 
-def measure(browser: Any, address: str, prompts: list[str], tokens: int) -> dict[str, Any]:
-    """Open a page, and generate from each prompt: threads, seconds to load, and a Speed each."""
-    context = browser.new_context()
-    context.set_default_timeout(600_000)
-    page = context.new_page()
+class Page(Protocol):
+    """A page of a browser, as Playwright's."""
+
+    def goto(self, url: str, /) -> Any:
+        """Open an address."""
+
+    def evaluate(self, expression: str, arg: Any = None, /) -> Any:
+        """Call a JavaScript function."""
+
+
+@dataclass(frozen=True)
+class RunningBrowser:
+    """A browser that was started: its name with the version, and a function that opens a page."""
+
+    name: str
+    new_page: Callable[[], AbstractContextManager[Page]]
+
+
+@contextmanager
+def started(kind: str, path: str | None = None) -> Iterator[RunningBrowser]:
+    """Start a browser.
+
+    Args:
+        kind: Which one.
+        path: Its program. Default: looked up on PATH.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    path = path or next(filter(None, map(shutil.which, BROWSERS[kind])), None)
+    if path is None:
+        raise FileNotFoundError(f"{kind} is not installed")
+    if kind == "firefox":
+        from firefox import running
+
+        with running(path) as firefox:
+            yield RunningBrowser(f"{kind} {firefox.version}", firefox.new_page)
+        return
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        name = f"{kind} {chromium.version}"
+        yield RunningBrowser(name, lambda: closing(chromium.new_page()))
+        chromium.close()
+
+
+def measure(page: Page, address: str, prompts: list[str], tokens: int) -> dict[str, Any]:
+    """Open an address, and generate from each prompt: threads, seconds to load, a Speed each."""
     start = time.monotonic()
     page.goto(address)
-    page.locator("#generate:enabled").wait_for()
+    page.evaluate(_UNTIL_READY)
     seconds = time.monotonic() - start
     found: dict[str, Any] = {"threads": page.evaluate(_LOADED)["threads"], "load": seconds}
     found["speeds"] = []
@@ -142,7 +192,6 @@ def measure(browser: Any, address: str, prompts: list[str], tokens: int) -> dict
         found["speeds"].append(
             Speed(statistics.median(text[0] for text in texts), statistics.median(rates))
         )
-    context.close()
     return found
 
 
@@ -156,8 +205,6 @@ def row(name: str, place: str, found: Mapping[str, Any]) -> str:
 
 def measure_model(name: str, options: argparse.Namespace, folder: Path) -> Iterator[str]:
     """Yield a row for each browser and number of threads, and one for the server."""
-    from playwright.sync_api import Error, sync_playwright
-
     models = prepare(name, folder)
     run, site = RunConfig(model_name=name, model_dir=str(models)), folder / "site"
     export(site, run, ExportConfig(format=WEB), pretrained=True)
@@ -166,31 +213,28 @@ def measure_model(name: str, options: argparse.Namespace, folder: Path) -> Itera
     prompts = [SHORT_PROMPT]
     if name != "tiny":
         prompts.append(long_prompt(tokenizer))
-    with sync_playwright() as playwright:
-        for kind in options.browsers:
-            path = shutil.which("chromium") if kind == "chromium" else None  # else Playwright's own
-            flags = ["--no-sandbox"] if kind == "chromium" and os.geteuid() == 0 else []
-            try:
-                browser = getattr(playwright, kind).launch(executable_path=path, args=flags)
-            except Error as error:
-                yield f"| {name} | {kind} is not installed: {str(error).splitlines()[0]} |"
-                continue
-            for headers in ({}, ISOLATION):
-                with hosting(site, headers) as address:
-                    place = f"{kind} {browser.version}"
-                    address = f"{address}?device=wasm"
-                    yield row(name, place, measure(browser, address, prompts, options.tokens))
-            with server("--model-name", name, "--model-dir", str(models)) as (address, _):
-                found = measure(browser, address, prompts, options.tokens)
-                yield row(name, f"server, {kind}", found)
-            browser.close()
+    for kind in options.browsers:
+        try:
+            with started(kind) as browser:
+                for headers in ({}, ISOLATION):
+                    with hosting(site, headers) as address, browser.new_page() as page:
+                        found = measure(page, f"{address}?device=wasm&threads=2", prompts, options.tokens)
+                        yield row(name, browser.name, found)
+                with (
+                    server("--model-name", name, "--model-dir", str(models)) as (address, _),
+                    browser.new_page() as page,
+                ):
+                    found = measure(page, address, prompts, options.tokens)
+                    yield row(name, f"server, {kind}", found)
+        except FileNotFoundError as error:
+            yield f"| {name} | {error} |"
 
 
 def main() -> None:
     """Measure the models in the browsers, and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
-    parser.add_argument("--browsers", nargs="+", default=BROWSERS, choices=BROWSERS)
+    parser.add_argument("--browsers", nargs="+", default=[*BROWSERS], choices=BROWSERS)
     parser.add_argument("--tokens", type=int, default=100, help="length of the texts")
     parser.add_argument("--runtime", help="folder of onnxruntime-web (default: fetched by npm)")
     options = parser.parse_args()

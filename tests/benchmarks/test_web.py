@@ -13,7 +13,7 @@ from gpt2_helpers.config import BUNDLED_FOLDER, ModelConfig, RunConfig
 from gpt2_helpers.exchange.export_config import WEB, ExportConfig
 from gpt2_helpers.tokenizer import Tokenizer
 from gpt2_helpers.web.site import complete_site
-from jupyterlab_session import browser
+from jupyterlab_session import find_chromium
 from static_site import runtime_folder
 
 VOCABULARY = Tokenizer.load(BUNDLED_FOLDER).n_vocab
@@ -47,16 +47,25 @@ def test_the_long_prompt_has_as_many_tokens() -> None:
     assert abs(count - web.LONG_PROMPT_TOKENS) < 5
 
 
-def test_a_site_is_measured_in_a_browser(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", web.BROWSERS)
+def test_a_site_is_measured_in_a_browser(kind: str, models: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs pip install onnx")
+    pytest.importorskip("playwright" if kind == "chromium" else "websocket")
     run, site = RunConfig(model_name="124M", model_dir=str(models)), tmp_path / "site"
     export(site, run, ExportConfig(format=WEB), pretrained=True)
     complete_site(site, run, pretrained=True, runtime=runtime_folder())
-    with browser() as chromium, web.hosting(site, web.ISOLATION) as address:
-        found = web.measure(chromium, f"{address}?device=wasm", ["It was"], 6)
+    try:
+        with (
+            web.started(kind, find_chromium() if kind == "chromium" else None) as browser,
+            web.hosting(site, web.ISOLATION) as address,
+            browser.new_page() as page,
+        ):
+            found = web.measure(page, f"{address}?device=wasm", ["It was"], 6)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
     assert found["threads"] >= 1
     assert found["load"] > 0
     (speed,) = found["speeds"]
     assert speed.first > 0
     assert speed.rate > 0
-    assert web.row("124M", "chromium", found).count("|") == 6
+    assert web.row("124M", browser.name, found).startswith(f"| 124M | {kind} ")

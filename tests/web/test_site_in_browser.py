@@ -313,11 +313,15 @@ def test_threads_are_used_where_the_host_allows_them(
     }
     try:
         page = context.new_page()
-        loaded = load_model(page, f"{host.address}sites/int8/")
-        assert loaded["threads"] > 1
+        assert load_model(page, f"{host.address}sites/int8/")["threads"] == 1
+        cores = page.evaluate("navigator.hardwareConcurrency")
+        large = """import("./static/engine/runtime.js").then(({ threadsFor }) =>
+          threadsFor(125e6, 0))"""
+        assert page.evaluate(large) == min(4, cores)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         # The service worker passes the headers on.
-        assert load_model(page, f"{host.address}sites/int8/")["threads"] > 1
+        loaded = load_model(page, f"{host.address}sites/int8/?threads=2")
+        assert loaded["threads"] == min(2, cores)
         request = {"prefix": PROMPT, "max_new_tokens": 20, "temperature": 0, "seed": 0}
         ((text,),) = texts_of(page, [request])
     finally:

@@ -9,7 +9,10 @@ let site = null; // site.json
 let worker = null;
 let loading = null; // promise of the loaded model
 let report = () => {}; // shows the progress of loading
-let device = new URLSearchParams(location.search).get("device"); // for tests and comparisons
+// For tests and comparisons.
+const wanted = new URLSearchParams(location.search);
+const wantedThreads = Number(wanted.get("threads")) || 0;
+let device = wanted.get("device");
 let prepareTimer = 0;
 let lastId = 0;
 const requests = new Map(); // id -> {resolve, reject, onEvent}
@@ -93,7 +96,7 @@ function startWorker() {
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.addEventListener("message", onMessage);
   worker.addEventListener("error", onFailure);
-  return send("load", { site, base, wanted: device }, undefined, (progress) => report(described(progress)));
+  return send("load", { site, base, wanted: device, wantedThreads }, undefined, (progress) => report(described(progress)));
 }
 
 function described({ loaded, total, seconds }) {

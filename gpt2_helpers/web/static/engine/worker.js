@@ -88,8 +88,8 @@ async function beforePass() {
 }
 
 // Loads the model of a site. `site` is site.json, `base` the address of its folder, `wanted` a device or
-// null. Returns {threads, device}.
-async function load({ site, base, wanted }, onProgress) {
+// null, `wantedThreads` a number or 0. Returns {threads, device}.
+async function load({ site, base, wanted, wantedThreads }, onProgress) {
   const { model, runtime, preset } = site;
   device = await chooseDevice(runtime.builds, wanted, navigator.gpu);
   const { module, ...files } = filesOf(site, base, device);
@@ -108,6 +108,7 @@ async function load({ site, base, wanted }, onProgress) {
     model: bytes(GRAPHS[device]),
     weights: Object.fromEntries(weights.map((file) => [file, bytes(file)])),
     device,
+    wantedThreads,
     layers: model.config.n_layer,
   });
   const text = (file) => new TextDecoder().decode(bytes(file));
