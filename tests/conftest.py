@@ -83,6 +83,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def objects_that_remain() -> Iterator[None]:
+    """Exclude what the tests of a file leave behind, such as TensorFlow's graphs, as well."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def threads_that_a_test_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget them after it."""

@@ -22,7 +22,7 @@ from gpt2_helpers.tokenizer import Tokenizer
 
 STEPS = 6  # of the demo's 300, which take minutes
 BATCH_SIZE = 2  # of the demo's 8
-ROWS, LENGTH = 8, 128  # texts of each kind, and tokens of each: half a context
+ROWS, LENGTH = 4, 128  # texts of each kind, and tokens of each: half a context
 
 
 @pytest.fixture(scope="module")
