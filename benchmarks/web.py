@@ -218,7 +218,9 @@ def measure_model(name: str, options: argparse.Namespace, folder: Path) -> Itera
             with started(kind) as browser:
                 for headers in ({}, ISOLATION):
                     with hosting(site, headers) as address, browser.new_page() as page:
-                        found = measure(page, f"{address}?device=wasm&threads=2", prompts, options.tokens)
+                        found = measure(
+                            page, f"{address}?device=wasm&threads=2", prompts, options.tokens
+                        )
                         yield row(name, browser.name, found)
                 with (
                     server("--model-name", name, "--model-dir", str(models)) as (address, _),
