@@ -78,12 +78,13 @@ def find_chromium() -> str:
 
 
 @contextlib.contextmanager
-def browser(*flags: str) -> Iterator[Browser]:
-    """Start a headless Chromium, with additional flags."""
+def browser(*flags: str, has_gpu: bool = False) -> Iterator[Browser]:
+    """Start a headless Chromium, with additional flags. A GPU is emulated, which takes time."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
     path = find_chromium()
     # Chromium's sandbox does not work for root, as in a container.
     own = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    own += [] if has_gpu else ["--disable-gpu"]
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path, args=[*own, *flags], timeout=CELL_TIMEOUT * 1000

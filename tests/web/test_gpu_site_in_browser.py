@@ -29,7 +29,7 @@ REQUESTS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with browser("--enable-unsafe-webgpu") as chromium:
+    with browser("--enable-unsafe-webgpu", has_gpu=True) as chromium:
         yield chromium
 
 
