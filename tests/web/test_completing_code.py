@@ -40,7 +40,7 @@ def test_a_run_finetuned_on_python_completes_a_line(
     (folder, *finetune), serve, path = recipe()
     assert folder == "src"
     # So little code takes only a few, large steps.
-    short = "--steps 60 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
+    short = "--steps 100 --accumulate-gradients 1 --learning-rate 0.001 --sample-every 0 --seed 1"
     monkeypatch.chdir(tmp_path)
     assert main(["finetune", "src", *finetune, *short.split()]) == 0
     with started(tmp_path, *serve, "--port", "0", "--workers", "1") as process:
