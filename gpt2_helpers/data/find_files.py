@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gpt2_helpers.config import DatasetConfig
@@ -24,6 +25,7 @@ from gpt2_helpers.errors import DatasetError, OptionError, nearest
 from gpt2_helpers.types import DatasetPath
 
 _DEFAULTS = DatasetConfig()
+_SAMPLES = re.compile(r"samples-\d+")  # the files in which training writes its samples
 
 
 def find_files(
@@ -34,13 +36,14 @@ def find_files(
     Args:
         path: A file; a folder, searched with its subfolders; a glob pattern; or a list of these.
             `~` is expanded.
-        report: Receives the JSON files of folders and patterns that are skipped because they
-            contain no texts. Default: they are not read and not skipped.
+        report: Receives what is skipped: runs and samples, and JSON files of folders and patterns
+            that contain no texts. Default: JSON files are not read and not skipped.
         config: The column and the encoding, to read them.
 
     Returns:
         The files, each once; those of a folder or pattern are sorted. System files and
-        hidden files are left out, unless they are given by their own path.
+        hidden files are left out, unless they are given by their own path. Models, runs and samples
+        of runs in subfolders of a folder are left out too.
 
     Raises:
         DatasetError: The file does not exist; the message suggests a similar name.
@@ -69,7 +72,8 @@ def find_files(
         if file.is_file():
             return [file]
         if file.is_dir():
-            return _without_settings(_files_in(file), f"the folder {file}", report, config)
+            found = _files_in(file, report)
+            return _without_settings(found, f"the folder {file}", report, config)
         if file.exists():
             raise DatasetError(f"{file} is not a regular file or folder: use another path")
     except OSError as error:
@@ -121,10 +125,15 @@ def _type_error(path: object) -> DatasetError:
     )
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, report: ReadReport | None) -> list[Path]:
     found = []
     # os.walk rather than rglob: it does not follow links to folders, which can form a cycle.
     for parent, folders, names in os.walk(folder, onerror=_raise_unreadable):
+        if Path(parent) != folder and (kind := _own_output(names)):
+            folders.clear()
+            if report is not None:
+                report.add(Path(parent), f"skipped, because it contains {kind}")
+            continue
         folders[:] = [
             name for name in folders if not name.startswith(".") and not is_system_folder(name)
         ]
@@ -133,6 +142,16 @@ def _files_in(folder: Path) -> list[Path]:
     if not files:
         raise DatasetError(f"the folder {folder} contains no files: put the training texts there")
     return files
+
+
+def _own_output(names: Sequence[str]) -> str | None:
+    """What training has written into a folder with these files, if they are not texts of the user:
+    `finetune .` must not be trained on the runs and samples of an earlier one."""
+    if {"hparams.json", "encoder.json"} <= set(names):
+        return "a run or a model"
+    if names and all(_SAMPLES.fullmatch(name) for name in names):
+        return "samples of a run"
+    return None
 
 
 def _without_settings(

@@ -139,6 +139,22 @@ def test_json_without_texts_is_skipped_in_a_folder(folder: Path) -> None:
     assert folder / "posts.jsonl" not in find_files(folder, ReadReport(), config)
 
 
+def test_runs_and_samples_of_an_earlier_training_are_skipped_in_a_folder(tmp_path: Path) -> None:
+    texts = [tmp_path / "story.txt", tmp_path / "samples-of-fabric" / "samples.txt"]
+    outputs = ["checkpoint/run1/hparams.json", "checkpoint/run1/encoder.json"]
+    outputs += ["checkpoint/run1/MODEL_CARD.md", "samples/run1/samples-100"]
+    for path in (*texts, *(tmp_path / name for name in outputs)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("It was a dark night.")
+    report = ReadReport()
+    assert find_files(tmp_path, report) == sorted(texts)
+    assert report.notes() == (
+        f"{tmp_path / 'checkpoint' / 'run1'}: skipped, because it contains a run or a model",
+        f"{tmp_path / 'samples' / 'run1'}: skipped, because it contains samples of a run",
+    )
+    assert find_files(tmp_path / "samples" / "run1") == [tmp_path / "samples/run1/samples-100"]
+
+
 def test_nothing_but_json_without_texts_is_an_error(folder: Path) -> None:
     write_files(folder, {"json/a.jsonl": '{"id": 1}', "json/b.json": "{}"})
     with pytest.raises(DatasetError, match=r"json contains only JSON files without texts \("):
