@@ -19,7 +19,7 @@ from typing import Any
 import websocket
 
 _LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
-# A page must compute as fast as if it was in front, and nothing may be fetched meanwhile.
+# Firefox must not fetch anything else while a page is measured.
 _PREFERENCES = {
     "app.update.enabled": False,
     "browser.startup.page": 0,

@@ -157,8 +157,8 @@ class RunFolder:
         try:
             return latest_checkpoint(path)
         except CheckpointError as error:
-            # A damaged run must not be started over silently. If saving the first checkpoint was
-            # interrupted between two renames, there are no steps to lose.
+            # A damaged run must not be started over silently. A process that was killed between two
+            # renames of its first save leaves data without an index, but no complete checkpoint.
             unfinished = {index.stem for index in path.glob(f"{PART}*/model*{INDEX}")}
             data = path.glob("model*.data-*-of-*")
             if any(file.stem not in unfinished for file in data):

@@ -11,7 +11,7 @@ let loading = null; // promise of the loaded model
 let report = () => {}; // shows the progress of loading
 // For tests and comparisons.
 const wanted = new URLSearchParams(location.search);
-const wantedThreads = Number(wanted.get("threads")) || 0;
+const wantedThreads = Math.max(0, Math.trunc(Number(wanted.get("threads")))) || 0;
 let device = wanted.get("device");
 let prepareTimer = 0;
 let lastId = 0;
@@ -96,7 +96,8 @@ function startWorker() {
   worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.addEventListener("message", onMessage);
   worker.addEventListener("error", onFailure);
-  return send("load", { site, base, wanted: device, wantedThreads }, undefined, (progress) => report(described(progress)));
+  const options = { site, base, wanted: device, wantedThreads };
+  return send("load", options, undefined, (progress) => report(described(progress)));
 }
 
 function described({ loaded, total, seconds }) {
