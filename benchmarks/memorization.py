@@ -6,7 +6,8 @@
 The titles are made on the spot: the first half of one title of data/titles.csv and the second half
 of another, with two words replaced by rarer ones. Of the generated ones a tenth are copies and a
 tenth are near copies of titles in the training set. The check runs in a process of its own, whose
-start, imports and output count. Peak memory is its largest resident set.
+start, imports and output count. Peak memory is the largest resident set of all its processes
+together, sampled twice per second.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from machine_info import ROOT, machine
+from scaling.beam_data import memory_of_tree
 
 # English syllables, so that titles have as many different trigrams as real ones.
 _PARTS = (
@@ -34,6 +37,7 @@ _PARTS = (
 )
 _SYLLABLES = ["".join(parts) for parts in itertools.product(*(part.split() for part in _PARTS))]
 _RARE_WORDS = 50_000
+_SAMPLE_SECONDS = 0.5
 # Prints what was found, and what it took.
 _CHECK = """
 import json, os, sys, time
@@ -100,7 +104,15 @@ def write_files(folder: Path, n_generated: int, n_training: int) -> tuple[Path, 
 def measure(generated: Path, training: Path) -> dict[str, Any]:
     """Check the titles in a new process: counts, seconds and peak memory in bytes."""
     command = [sys.executable, "-c", _CHECK, str(generated), str(training)]
-    found: dict[str, Any] = json.loads(subprocess.check_output(command, text=True, cwd=ROOT))
+    peak = 0
+    with subprocess.Popen(command, text=True, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(memory_of_tree(process.pid)))
+            time.sleep(_SAMPLE_SECONDS)
+        if process.returncode or process.stdout is None:
+            raise SystemExit(f"the check failed with exit code {process.returncode}")
+        found: dict[str, Any] = json.loads(process.stdout.read())
+    found["peak memory"] = max(found["peak memory"], peak)  # the first is that of one process
     return found
 
 

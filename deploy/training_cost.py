@@ -49,13 +49,14 @@ class Gpu:
     gigabytes: int
 
 
-# Peaks from NVIDIA's data sheets, prices from cloud.google.com/compute/vm-instance-pricing for
-# n1-standard-4 with a T4, g2-standard-4, a2-highgpu-1g, and an eighth of a3-highgpu-8g.
+# Peaks from NVIDIA's data sheets. Prices of n1-standard-4 with a T4, g2-standard-4, a2-highgpu-1g
+# and a3-highgpu-1g, from public copies of Google's price catalog: the A100 of March 2025, the H100
+# of September 2026, the others undated.
 GPUS = (
     Gpu("T4", 65, 0.54, 16),
     Gpu("L4", 121, 0.71, 24),
     Gpu("A100", 312, 3.67, 40),
-    Gpu("H100", 989, 11.06, 80),
+    Gpu("H100", 989, 10.98, 80),
 )
 
 

@@ -276,8 +276,7 @@ def main() -> None:
         from scaling.plots import draw
 
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        # Without the speed, which is right only if nothing else runs on the machine.
-        draw(found[1:], PICTURE)
+        draw(found, PICTURE)
 
 
 if __name__ == "__main__":

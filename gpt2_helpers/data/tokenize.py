@@ -4,29 +4,30 @@ The text is split only at boundaries of GPT-2's words, so the ids are those of t
 any size of the parts and any number of threads or processes.
 
 tiktoken, which is used for large texts if it is installed, works in threads; see `fast_encoder`.
-`Tokenizer.encode` holds Python's global lock and works in processes. They are started with
-`python -c` rather than multiprocessing, which would import the caller's script again: a script
-without `if __name__ == "__main__"` would fail or train twice.
+`Tokenizer.encode` holds Python's global lock and works in processes.
 """
 
 from __future__ import annotations
 
 import json
-import struct
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
-from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import regex
 
 from gpt2_helpers.errors import DatasetError
+from gpt2_helpers.system import worker_processes
+from gpt2_helpers.system.worker_processes import (
+    Answer,
+    WorkerEndedError,
+    WorkerProcesses,
+    serve,
+)
 from gpt2_helpers.tokenizer import END_OF_TEXT, Tokenizer
 from gpt2_helpers.types import AnyIds
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gpt2_helpers.data.fast_encoder import FastEncoder
 
 MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are split anyway
+_UTF8 = ("utf-8", "surrogatepass")  # lone surrogates are reported by the tokenizer
 
 # A boundary is a place that no word of the tokenizer spans: before whitespace, between a letter and
 # another kind of character, or between a digit and another kind. The pattern searches backwards.
@@ -134,7 +136,7 @@ def encode_texts(
     if fast is not None:
         encode = partial(fast.encode, special=special)
         yield from map(encode, texts) if processes == 1 else _in_order(encode, texts, processes)
-    elif processes == 1 or not sys.executable:  # an embedded Python cannot start processes
+    elif processes == 1 or not worker_processes.can_start():
         dtype = token_dtype(tokenizer.n_vocab)
         for text in texts:
             yield np.array(tokenizer.encode(text, special), dtype)
@@ -145,20 +147,20 @@ def encode_texts(
 def _encode_in_processes(
     texts: Iterable[str], tokenizer: Tokenizer, special: bool, processes: int
 ) -> Generator[AnyIds, None, None]:
-    idle: SimpleQueue[_Worker] = SimpleQueue()
+    setup = json.dumps([tokenizer.vocabulary, tokenizer.merges, special]).encode()
+    dtype = token_dtype(tokenizer.n_vocab)
+    try:
+        workers = WorkerProcesses(__name__, setup, processes)
+    except WorkerEndedError as error:
+        raise DatasetError(f"{error}; try again with processes=1") from None
 
     def encode(text: str) -> AnyIds:
-        worker = idle.get()
         try:
-            return worker.encode(text)
-        finally:
-            idle.put(worker)
+            return np.frombuffer(workers.ask(text.encode(*_UTF8)), dtype)
+        except WorkerEndedError as error:
+            raise DatasetError(f"an encoding process {error}: try again with processes=1") from None
 
-    with ExitStack() as workers:
-        for _ in range(processes):
-            worker = _Worker(tokenizer, special)
-            workers.callback(worker.kill)
-            idle.put(worker)
+    with closing(workers):
         yield from _in_order(encode, texts, processes, stop=workers.close)
 
 
@@ -185,85 +187,17 @@ def _in_order(
         pool.shutdown()
 
 
-_WORKER_COMMAND = """
-import json, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-sys.path[:] = json.loads(sys.stdin.buffer.readline())
-from gpt2_helpers.data.tokenize import run_worker
-run_worker()
-"""
-_UTF8 = ("utf-8", "surrogatepass")  # lone surrogates are reported by the tokenizer
-
-
-class _Worker:
-    """A Python process that encodes one text at a time."""
-
-    def __init__(self, tokenizer: Tokenizer, special: bool) -> None:
-        command = [sys.executable, "-c", _WORKER_COMMAND]
-        try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        except OSError as error:
-            raise DatasetError(
-                f"cannot start another process: {error.strerror or error}; try again with "
-                "processes=1"
-            ) from None
-        path = [entry for entry in sys.path if isinstance(entry, str)]
-        setup = json.dumps([tokenizer.vocabulary, tokenizer.merges, special]).encode()
-        self._setup = json.dumps(path).encode() + b"\n" + _frame(setup)
-        self._dtype = token_dtype(tokenizer.n_vocab)
-
-    def encode(self, text: str) -> AnyIds:
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(self._setup + _frame(text.encode(*_UTF8)))
-            process.stdin.flush()
-            self._setup = b""
-            return np.frombuffer(_read_frame(process.stdout), self._dtype)
-        except (OSError, EOFError, ValueError):
-            try:
-                code = process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                code = None
-            raise DatasetError(
-                f"an encoding process ended early (exit code {code}), possibly because memory ran "
-                "out: try again with processes=1"
-            ) from None
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate()  # closes the pipes and waits
-
-
 def run_worker() -> None:
-    """Main loop of a worker process: encodes texts from stdin to stdout until stdin is closed."""
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # anything printed would corrupt the stream of ids
-    vocabulary, merges, special = json.loads(_read_frame(source))
+    """Main loop of a worker process, see `serve`."""
+    serve(_encoder)
+
+
+def _encoder(setup: bytes) -> Answer:
+    vocabulary, merges, special = json.loads(setup)
     tokenizer = Tokenizer(vocabulary, [(left, right) for left, right in merges])
     dtype = token_dtype(tokenizer.n_vocab)
-    while True:
-        try:
-            text = _read_frame(source).decode(*_UTF8)
-        except EOFError:
-            return
-        sink.write(_frame(np.array(tokenizer.encode(text, special), dtype).tobytes()))
-        sink.flush()
 
+    def encode(message: bytes) -> bytes:
+        return np.array(tokenizer.encode(message.decode(*_UTF8), special), dtype).tobytes()
 
-def _frame(content: bytes) -> bytes:
-    """A message for a pipe: the length as 8 bytes, then the content."""
-    return struct.pack("<Q", len(content)) + content
-
-
-def _read_frame(pipe: IO[bytes]) -> bytes:
-    """The content of the next message; raises EOFError if it is missing or incomplete."""
-    head = pipe.read(8)
-    if len(head) < 8:
-        raise EOFError
-    (size,) = struct.unpack("<Q", head)
-    content = pipe.read(size)
-    if len(content) < size:
-        raise EOFError
-    return content
+    return encode

@@ -1,14 +1,16 @@
 """An index of generated texts, with which training text of any size is compared block by block.
 
-Memory grows with the generated texts only. `search` may run in several threads; `add` takes its
-results, one block after the other, so that the result does not depend on the threads.
+Memory grows with the generated texts only. The `find` methods may run in several threads; `add`
+takes their results, one block after the other, so that the result does not depend on the threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,41 +28,79 @@ from gpt2_helpers.evaluation.similarity import (
     without_markers,
 )
 from gpt2_helpers.evaluation.trigram_index import TrigramIndex
-from gpt2_helpers.evaluation.word_overlap import WordIndex
+from gpt2_helpers.evaluation.trigram_processes import TrigramProcesses
+from gpt2_helpers.evaluation.word_overlap import WordIndex, WordOverlap
 from gpt2_helpers.evaluation.word_runs import CommonRuns, RunIndex
 from gpt2_helpers.evaluation.words import GAP, split_texts
+from gpt2_helpers.system.worker_processes import WorkerEndedError
 from gpt2_helpers.types import Indexes
 
 
 @dataclass(frozen=True)
-class ShortResults:
-    """What a block of short training texts has in common with the generated ones.
+class ShortTexts:
+    """A block of different short training texts.
+
+    Attributes:
+        normalized: The texts, normalized.
+        originals: As they are in the training text.
+    """
+
+    normalized: list[str]
+    originals: list[str]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> ShortTexts:
+        """Leave out empty texts and those that are equal to an earlier one.
+
+        >>> ShortTexts.of(["Who?", "WHO", "..."]).originals
+        ['Who?', '...']
+        """
+        numbers = distinct(texts)
+        numbers.pop("", None)
+        return cls([*numbers], [texts[number] for number in numbers.values()])
+
+
+@dataclass(frozen=True)
+class SimilarTexts:
+    """Short training texts that are equal or similar to generated ones.
 
     Attributes:
         copied: Generated texts that are equal to a training text, with that text.
         similar: Generated texts with a similar training text: numbers, similarities, and texts.
-        runs: The longest run of each generated text.
-        sources: The training texts with these runs.
     """
 
     copied: dict[int, str]
     similar: tuple[list[int], list[float], list[str]]
+
+
+@dataclass(frozen=True)
+class ShortRuns:
+    """What a block of short training texts has in common with the generated ones.
+
+    Attributes:
+        runs: The longest run of each generated text.
+        sources: The training texts with these runs.
+    """
+
     runs: CommonRuns
     sources: list[str]
 
 
 @dataclass(frozen=True)
-class LongResults:
+class LongRuns:
     """What a block of long training texts has in common with the generated ones: all runs."""
 
     runs: CommonRuns
+
+
+Found: TypeAlias = SimilarTexts | ShortRuns | LongRuns
 
 
 class GeneratedIndex:
     """Generated texts, and what was found about each of them so far.
 
     >>> index = GeneratedIndex(["Why is the sky so blue?", "Who are you?"])
-    >>> index.add(index.search_short(["Why is the sky blue?"]))
+    >>> index.add(index.find_similar(ShortTexts.of(["Why is the sky blue?"])))
     >>> [match.kind for match in index.matches()]
     ['near copy', 'novel']
     """
@@ -72,8 +112,9 @@ class GeneratedIndex:
         self._places = [self._order[normalize(text)] for text in texts]  # of each text
         count = len(numbers)
         self._evidence = [Evidence() for _ in range(count)]
-        compared = [text if len(text) <= MAX_COMPARED else "" for text in numbers]
-        self._trigrams = TrigramIndex(compared, NEAR_COPY_SIMILARITY)
+        self._compared = [text if len(text) <= MAX_COMPARED else "" for text in numbers]
+        self._trigrams = TrigramIndex(self._compared, NEAR_COPY_SIMILARITY)
+        self._processes: TrigramProcesses | None = None
         self._best = np.full(count, NEAR_COPY_SIMILARITY)
         self._runs = RunIndex([*numbers])
         self._shingles = np.zeros(len(self._runs.words), bool)  # that occur in long texts
@@ -85,44 +126,61 @@ class GeneratedIndex:
         """The number of words of the longest text."""
         return int(self._runs.counts.max(initial=0))
 
-    def search_short(self, texts: Sequence[str]) -> ShortResults:
-        """Compare short training texts with the generated ones."""
-        firsts = distinct(texts)
-        firsts.pop("", None)
-        normalized, originals = [*firsts], [texts[number] for number in firsts.values()]
+    def start_processes(self, count: int) -> None:
+        """Search for similar texts in other processes from now on, if they can be started."""
+        if self._compared and self._processes is None:
+            with suppress(WorkerEndedError):
+                self._processes = TrigramProcesses(self._compared, NEAR_COPY_SIMILARITY, count)
+
+    def close(self) -> None:
+        """End the processes; searches that wait for them get an error."""
+        if self._processes is not None:
+            self._processes.close()
+
+    def find_similar(self, texts: ShortTexts) -> SimilarTexts:
+        """Find the copies and near copies of short training texts."""
         copied = {
             self._order[text]: original
-            for text, original in zip(normalized, originals, strict=True)
+            for text, original in zip(texts.normalized, texts.originals, strict=True)
             if text in self._order
         }
-        pairs = self._trigrams.search(normalized, self._best)
+        pairs = (self._processes or self._trigrams).search(texts.normalized, self._best)
         order = np.lexsort((pairs.rows, -pairs.similarity, pairs.indexed))
         order = order[np.diff(pairs.indexed[order], prepend=-1) != 0]
         similar = (
             pairs.indexed[order].tolist(),
             pairs.similarity[order].tolist(),
-            [originals[row] for row in pairs.rows[order].tolist()],
+            [texts.originals[row] for row in pairs.rows[order].tolist()],
         )
-        words = split_texts(normalized)
+        return SimilarTexts(copied, similar)
+
+    def find_short_runs(self, texts: ShortTexts) -> ShortRuns:
+        """Find the longest runs of words in common with short training texts."""
+        words = split_texts(texts.normalized)
         self._add_words(words)
         ids = self._runs.vocabulary.find(words)
         runs = self._runs.in_other(ids)
         runs = runs.longest(self._runs.text_of(runs.places))
         starts = np.flatnonzero(np.append(True, ids == GAP))
         sources = starts.searchsorted(runs.others, side="right") - 1
-        return ShortResults(copied, similar, runs, [originals[row] for row in sources.tolist()])
+        return ShortRuns(runs, [texts.originals[row] for row in sources.tolist()])
 
-    def search_long(self, texts: Sequence[str]) -> LongResults:
-        """Compare long training texts, or parts of them, with the generated ones."""
+    def find_long_runs(self, texts: Sequence[str]) -> LongRuns:
+        """Find the runs of words in common with long training texts, or with parts of them."""
         words = split_texts([without_markers(text) for text in texts])
         self._add_words(words)
-        return LongResults(self._runs.in_other(self._runs.vocabulary.find(words)))
+        return LongRuns(self._runs.in_other(self._runs.vocabulary.find(words)))
 
-    def add(self, found: ShortResults | LongResults) -> None:
+    def add(self, found: Found) -> None:
         """Keep what is better than what was found in the blocks before."""
-        if isinstance(found, LongResults):
+        if isinstance(found, SimilarTexts):
+            self._add_similar(found)
+        elif isinstance(found, ShortRuns):
+            self._add_short(found)
+        else:
             self._add_long(found.runs)
-            return
+
+    def _add_similar(self, found: SimilarTexts) -> None:
         for number, text in found.copied.items():
             if self._evidence[number].copied is None:
                 self._evidence[number].copied = text
@@ -132,6 +190,8 @@ class GeneratedIndex:
             if similarity > evidence.similarity:
                 evidence.similarity, evidence.similar = similarity, text
                 self._best[number] = max(self._best[number], similarity)
+
+    def _add_short(self, found: ShortRuns) -> None:
         for number, length, start, text in zip(
             *self._by_text(found.runs), found.sources, strict=True
         ):
@@ -158,11 +218,35 @@ class GeneratedIndex:
         """The closest match of each generated text."""
         self._finish()
         found = []
-        for text, place in zip(self._texts, self._places, strict=True):
+        for text, place, words in zip(
+            self._texts, self._places, self._word_overlaps(), strict=True
+        ):
             evidence = self._evidence[place]
-            evidence.words = self._known.compare(without_markers(text))
+            evidence.words = words
             found.append(classify(text, evidence))
         return found
+
+    def _word_overlaps(self) -> Iterator[WordOverlap]:
+        """The words of each text that occur in the training text: as `WordIndex.compare`, from the
+        words that are already split."""
+        vocabulary = self._runs.vocabulary.words()
+        counted = np.array([*(word[0].isalpha() for word in vocabulary), False])
+        known = counted & np.array([*self._known.contains(vocabulary), False])
+        ids = np.where(self._runs.words < 0, -1, self._runs.words)
+        totals = [np.append(0, np.cumsum(kind[ids])) for kind in (counted, known)]
+        starts, ends = self._runs.starts, self._runs.starts + self._runs.counts
+        last = np.maximum(starts, ends - 1)
+        # Of whole texts, and without their last word.
+        n_all, n_cut = ([total[end] - total[starts] for total in totals] for end in (ends, last))
+        n_all, n_cut = (np.stack(numbers, axis=1).tolist() for numbers in (n_all, n_cut))
+        expected = self._known.expected
+        for text, place in zip(self._texts, self._places, strict=True):
+            text = without_markers(text)
+            if "_" in text:  # part of a word, but not at the ends of a normalized text
+                yield self._known.compare(text)
+            else:
+                words, known_words = (n_cut if text[-1:].isalpha() else n_all)[place]
+                yield WordOverlap(words, known_words, expected)
 
     def _finish(self) -> None:
         """Compute the shares of shingles, and the similarity to the texts with the longest runs."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from gpt2_helpers.config import DatasetConfig
@@ -12,15 +14,18 @@ from gpt2_helpers.data.remote_files import LocalCopies
 from gpt2_helpers.data.text_files import ReadReport
 from gpt2_helpers.data.token_stream import total_size
 from gpt2_helpers.errors import DatasetError
-from gpt2_helpers.evaluation.generated_index import GeneratedIndex, LongResults, ShortResults
+from gpt2_helpers.evaluation.generated_index import Found, GeneratedIndex, ShortTexts
 from gpt2_helpers.evaluation.overlap_report import OverlapReport
 from gpt2_helpers.evaluation.training_text import Piece, TrainingData, read_pieces, text_files
 from gpt2_helpers.evaluation.words import split_words
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import CopyProgress
+from gpt2_helpers.system.worker_processes import can_start
 
 _BLOCK = 6_000_000  # characters of training text that are compared at a time
 _MAX_THREADS = 4  # each needs about 700 MB
+_SWITCH_INTERVAL = 2e-4  # seconds
+_MUCH = 200_000_000_000  # generated texts times bytes of training text
 _CHARACTERS_PER_WORD = 8  # a first guess, to find the last words of a text
 
 
@@ -40,8 +45,8 @@ def check_texts(
     Args:
         generated: The texts.
         data: The training text.
-        threads: Number of threads. Default: one per core, at most four. The result does not depend
-            on it.
+        threads: Number of threads, and of processes if there is much to compare. Default: one per
+            core, at most four. The result does not depend on it.
 
     Yields:
         The bytes of training text that were read, and the total.
@@ -50,7 +55,8 @@ def check_texts(
         The report.
 
     Raises:
-        DatasetError: If the training text cannot be read, or there is none.
+        DatasetError: If the training text cannot be read, or there is none, or a process ended
+            early.
 
     Example:
         report = drain(check_texts(["Why is the sky blue?"], TrainingData([("titles.csv", None)])))
@@ -58,16 +64,22 @@ def check_texts(
     index = GeneratedIndex(generated)
     threads = threads or max(1, min(device.cores(), _MAX_THREADS))
     notes = [*data.notes]
-    pending: deque[Future[ShortResults | LongResults]] = deque()
+    pending: deque[Future[Found]] = deque()
     is_empty = True
-    with ThreadPoolExecutor(threads, thread_name_prefix="memorization") as executor:
+    with (
+        _short_switch_interval(),
+        ThreadPoolExecutor(threads, thread_name_prefix="memorization") as executor,
+        closing(index),
+    ):
         try:
             for block in _blocks(data, index.longest_text, notes):
                 if isinstance(block, CopyProgress):
+                    if threads > 1 and len(generated) * block.total >= _MUCH and can_start():
+                        index.start_processes(threads)
                     yield block
                     continue
                 is_empty = False
-                pending.append(executor.submit(_search, index, block))
+                pending += _submit(executor, index, block)
                 while len(pending) > threads:
                     index.add(pending.popleft().result())
             while pending:
@@ -82,8 +94,32 @@ def check_texts(
     return OverlapReport.from_matches(pairs, notes)
 
 
-def _search(index: GeneratedIndex, block: TextBlock) -> ShortResults | LongResults:
-    return index.search_short(block.texts) if block.is_short else index.search_long(block.texts)
+def _submit(
+    executor: ThreadPoolExecutor, index: GeneratedIndex, block: TextBlock
+) -> list[Future[Found]]:
+    """Start to compare a block."""
+    if not block.is_short:
+        return [executor.submit(index.find_long_runs, block.texts)]
+    texts = ShortTexts.of(block.texts)
+    return [
+        executor.submit(index.find_similar, texts),
+        executor.submit(index.find_short_runs, texts),
+    ]
+
+
+@contextmanager
+def _short_switch_interval() -> Iterator[None]:
+    """Let threads switch more often.
+
+    NumPy releases the GIL during an operation. To start the next one it would wait for 5 ms, many
+    times as long as the operation took, while another thread splits texts.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval, _SWITCH_INTERVAL))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _blocks(

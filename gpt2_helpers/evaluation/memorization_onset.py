@@ -87,7 +87,7 @@ def copied_shares(groups: Sequence[Sequence[str]], training_text: Iterable[str])
     index = GeneratedIndex([text for texts in groups for text in texts])
     pieces = (Piece(text, is_short=False, is_end=False) for text in training_text)
     for block in group_pieces(pieces, index.longest_text):
-        index.add(index.search_long(block.texts))
+        index.add(index.find_long_runs(block.texts))
     runs = iter([match.run for match in index.matches()])
     shares = []
     for texts in groups:

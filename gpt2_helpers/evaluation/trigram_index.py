@@ -4,9 +4,9 @@ Neither side is compared with all of the other. Sort the trigrams of every text 
 are. If two texts share at least o of their a and b trigrams, then one of the a - o + 1 rarest of
 the first is among the b - o + 1 rarest of the second (prefix filtering: Chaudhuri, Ganti and
 Kaushik, "A primitive operator for similarity joins in data cleaning", 2006). Of the texts that
-have such a trigram in common, most are ruled out by signatures, sets of bits that differ in at
-most as many places as the sets of trigrams do: first short ones, then long ones. The rest is
-compared exactly.
+have such a trigram in common, most are ruled out by signatures, in which each trigram flips a bit,
+so that two differ in at most as many places as the sets of trigrams do: first short ones, then long
+ones. The rest is compared exactly.
 
 Uses NumPy only, which releases the GIL: several threads may search an index at the same time.
 """
@@ -20,7 +20,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers.evaluation.trigram_sets import Alphabet, TrigramSets, ranges
+from gpt2_helpers.evaluation.sorting import ranges, stable_order
+from gpt2_helpers.evaluation.trigram_sets import Alphabet, TrigramSets, fold
 from gpt2_helpers.types import Indexes
 
 # Texts with up to so many trigrams are compared by signatures of so many 64-bit words, and then by
@@ -29,6 +30,7 @@ _TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
 _CELLS = 3 << 16  # pairs of a group at a time; a third are near in size and fit in the cache
 _FEW = 1 << 11  # pairs of a group that are compared together with those of other groups
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
+_BUFFER = 16  # numbers, the least that NumPy allows
 _PAIRS = 1 << 16  # that are compared at a time if they are not all pairs of two lists
 
 _Bounds: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -132,10 +134,7 @@ class _Groups:
     """
 
     def __init__(self, places: Indexes, ranks: Indexes, sizes: Indexes, bounds: _Bounds) -> None:
-        # Numbers of 16 bits are sorted several times as fast.
-        by_size = np.argsort(sizes.astype(np.uint16), kind="stable")
-        small = ranks.astype(np.uint16) if ranks.max(initial=0) < 1 << 16 else ranks
-        order = by_size[np.argsort(small[by_size], kind="stable")]
+        order = stable_order(ranks << 15 | sizes)
         self.places, self.sizes = places[order].astype(np.int32), sizes[order]
         self.bounds = bounds[0][order], bounds[1][order]
         self.starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
@@ -178,8 +177,9 @@ class _Tier:
         self, sets: TrigramSets, rows: Indexes
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """The short signatures, (words, texts), and the long ones, (texts, words)."""
-        short, long = (sets.signatures(rows, words) for words in self._words)
-        return short, np.ascontiguousarray(long.T)
+        short, long = self._words
+        signatures = sets.signatures(rows, long)
+        return np.ascontiguousarray(fold(signatures, short).T), signatures
 
     def candidates(
         self, sets: TrigramSets, at_least: NDArray[np.float64] | None
@@ -280,7 +280,7 @@ class _Comparer:
         """Compare the entries `begin` to `stop` of the indexed texts with the entries `start` to
         `end` of the others."""
         places, group_sizes = indexed.places[begin:stop], indexed.sizes[begin:stop]
-        group_signatures = self._signatures[:, places]
+        group_signatures = self._signatures.take(places, axis=1)
         lowest, highest = (bound[begin:stop] for bound in indexed.bounds)
         step = max(1, _CELLS // len(places))
         for first in range(start, end, step):
@@ -297,7 +297,7 @@ class _Comparer:
             pairs = self._compare(
                 places[near],
                 group_sizes[near],
-                group_signatures[:, near],
+                group_signatures.take(near, axis=1),
                 others.places[part],
                 sizes[-1],
             )
@@ -318,13 +318,17 @@ class _Comparer:
         limit = np.minimum(limit, 64 * words).astype(self._dtype)
         bits = self._bits[: shape[0] * shape[1]].reshape(shape)
         differing, more = (row[: bits.size].reshape(shape) for row in self._counts)
-        other_signatures = self._other_signatures[:, others]
+        other_signatures = self._other_signatures.take(others, axis=1)
         first = min(words, max(2, words // 2))  # words that already rule out most pairs
+        # NumPy would copy short rows that are combined with single numbers into its buffer, which
+        # takes longer than combining them.
+        buffer = np.setbufsize(_BUFFER)
         for word in range(first):
             np.bitwise_xor(signatures[word], other_signatures[word, :, None], out=bits)
             np.bitwise_count(bits, out=more if word else differing, casting="unsafe")
             if word:
                 differing += more
+        np.setbufsize(buffer)
         close = np.flatnonzero(differing <= limit)  # of (other texts, indexed texts)
         if not len(close):
             return None

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt2_helpers.evaluation.sorting import ranges
 from gpt2_helpers.types import Indexes
 
 _MAX_TABLE = 1 << 24  # entries of a table of all trigrams; larger alphabets are searched
 _SORTED = 1 << 15  # values that are sorted at a time
+_SIGNED = 1 << 19  # bits of signatures that are computed at a time
 _NO_VALUE = np.iinfo(np.int32).max
 _LAST_POINT = 0x110000
 _HASH = np.uint64(0x9E3779B97F4A7C15)
@@ -20,12 +22,12 @@ class Alphabet:
     """Numbers the trigrams of the indexed texts, the rarest first."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        rows, points = _windows(texts)
+        points, rows, places = _windows(texts)
         characters = np.unique(points)
         self._numbers = np.zeros(_LAST_POINT, np.int32)  # 0 is a character that is not indexed
         self._numbers[characters] = np.arange(1, len(characters) + 1)
         self._base = len(characters) + 1
-        codes = self._codes(points)
+        codes = self._codes(points)[places]
         has_table = self._base**3 <= _MAX_TABLE
         if has_table:
             self._known = np.flatnonzero(np.bincount(codes, minlength=self._base**3))
@@ -45,32 +47,32 @@ class Alphabet:
             self._table[self._known] = self._ranks
 
     def _codes(self, points: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """A number for each trigram, without collisions. Points (3, trigrams)."""
-        numbers = self._numbers[points]
-        base = np.int64(self._base)
-        codes: NDArray[np.int64] = (numbers[0] * base + numbers[1]) * base + numbers[2]
+        """A number for the three characters from each on but the last two, without collisions."""
+        numbers, base = self._numbers[points].astype(np.int64), self._base
+        codes: NDArray[np.int64] = (numbers[:-2] * base + numbers[1:-1]) * base + numbers[2:]
         return codes
 
     def sets(self, texts: Sequence[str]) -> TrigramSets:
         """The trigrams of each text."""
-        rows, points = _windows(texts)
-        codes = self._codes(points)
+        points, rows, places = _windows(texts)
+        codes = self._codes(points)[places]
         if self._table is not None:
             ranks: NDArray[np.int64] = self._table[codes].astype(np.int64)
             # A code with a 0 in it may also be that of a trigram which is not indexed.
         else:
-            places = np.searchsorted(self._known, codes).clip(max=max(0, self.count - 1))
+            found = np.searchsorted(self._known, codes).clip(max=max(0, self.count - 1))
             ranks = np.full(len(codes), -1, np.int64)
             if self.count:
-                hit = self._known[places] == codes
-                ranks[hit] = self._ranks[places[hit]]
+                hit = self._known[found] == codes
+                ranks[hit] = self._ranks[found[hit]]
         unknown = ranks < 0
         if unknown.any():
             # They match nothing, but count: distinct ones must stay distinct, but for a chance of
             # one in a billion. The product mixes the three code points.
-            hashes = points[0, unknown].astype(np.uint64)
-            for row in points[1:, unknown]:
-                hashes = (hashes * _HASH) ^ row
+            first = places[unknown]
+            hashes = points[first].astype(np.uint64)
+            for offset in (1, 2):
+                hashes = (hashes * _HASH) ^ points[first + offset]
             hashes = (hashes * _HASH) >> np.uint64(34)
             ranks[unknown] = np.int64(1 << 30) + hashes.astype(np.int64)
         return TrigramSets(*distinct_in_rows(rows, ranks, len(texts)), len(texts))
@@ -112,20 +114,34 @@ class TrigramSets:
         return places, ranks.astype(np.int64), order + missing[places]
 
     def signatures(self, rows: Indexes, words: int) -> NDArray[np.uint64]:
-        """Bits of each text, (words, texts): bit `rank % (64 * words)` of each trigram."""
-        found = np.zeros((words, len(rows)), np.uint64)
-        sizes = self.sizes[rows]
-        if not sizes.sum():
-            return found
-        filled = np.flatnonzero(sizes)
-        starts = np.cumsum(sizes[filled]) - sizes[filled]
-        ranks = self.ranks[ranges(self.starts[rows][filled], sizes[filled])]
-        bits = np.uint64(1) << (ranks % 64).astype(np.uint64)
-        word = ranks // 64 % words
-        for number in range(words):
-            own = np.where(word == number, bits, np.uint64(0))
-            found[number, filled] = np.bitwise_or.reduceat(own, starts)
+        """Bits of each text, (texts, words): each trigram flips bit `rank % (64 * words)`.
+
+        The bits of two texts differ in at most as many places as their sets of trigrams do.
+        """
+        found = np.empty((len(rows), words), np.uint64)
+        bits = 64 * words
+        step = max(1, _SIGNED // bits)
+        for first in range(0, len(rows), step):
+            part = rows[first : first + step]
+            sizes = self.sizes[part]
+            ranks = self.ranks[ranges(self.starts[part], sizes)]
+            cells = np.repeat(np.arange(len(part)) * bits, sizes) + ranks % bits
+            flips = np.bincount(cells, minlength=len(part) * bits).astype(np.uint8) & 1
+            packed = np.packbits(flips).view(np.uint64)
+            found[first : first + step] = packed.reshape(len(part), words)
         return found
+
+
+def fold(signatures: NDArray[np.uint64], words: int) -> NDArray[np.uint64]:
+    """Shorten signatures, (texts, words), to `words`, which divides their number.
+
+    >>> fold(np.array([[1, 2, 3, 4]], np.uint64), 2).tolist()
+    [[2, 6]]
+    """
+    count, all_words = signatures.shape
+    parts = signatures.reshape(count, all_words // words, words)
+    folded: NDArray[np.uint64] = np.bitwise_xor.reduce(parts, axis=1)
+    return folded
 
 
 def distinct_in_rows(
@@ -169,21 +185,15 @@ def distinct_in_rows(
     return np.concatenate(next(left)), np.concatenate(next(left))
 
 
-def _windows(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The trigrams of texts with a space at both ends: rows, and code points (3, trigrams)."""
+def _windows(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Indexes, Indexes]:
+    """The trigrams of texts with a space at both ends: the code points of all texts, and the row
+    of each trigram and where it starts in them."""
     joined = "\n".join(f" {text} " for text in texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     breaks = points == ord("\n")
-    rows = np.cumsum(breaks, dtype=np.int32)
-    inside = ~(breaks[:-2] | breaks[1:-1] | breaks[2:])
-    windows = np.stack([points[:-2][inside], points[1:-1][inside], points[2:][inside]])
-    return rows[:-2][inside].astype(np.int64), windows
-
-
-def ranges(starts: Indexes, counts: Indexes) -> Indexes:
-    """All indexes of several ranges, one range after the other."""
-    shift = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    return shift + np.arange(len(shift))
+    rows = np.cumsum(breaks)
+    places = np.flatnonzero(~(breaks[:-2] | breaks[1:-1] | breaks[2:]))
+    return points, rows[places], places
 
 
 def _ceil(values: NDArray[np.float64]) -> Indexes:

@@ -104,11 +104,15 @@ class WordIndex:
             self._expected = 1 - counts.count(1) / total if total else 1.0
         return self._expected
 
+    def contains(self, words: Iterable[str]) -> list[bool]:
+        """Which of these words, in lower case, occur in the training text."""
+        known = self._counts if self._wanted is None else self._known
+        return [word in known for word in words]
+
     def compare(self, text: str) -> WordOverlap:
         """Count the words of a generated text, without a last word that may be truncated."""
         words = split_words(text)
         if words and text[-1:].isalpha():
             words.pop()
         words = [word for word in words if word[0].isalpha()]
-        known = self._counts if self._wanted is None else self._known
-        return WordOverlap(len(words), sum(word in known for word in words), self.expected)
+        return WordOverlap(len(words), sum(self.contains(words)), self.expected)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt2_helpers.evaluation.sorting import stable_order
 from gpt2_helpers.evaluation.words import GAP, Vocabulary, batches_of_words
 from gpt2_helpers.types import Ids, Indexes
 
@@ -30,7 +31,7 @@ class CommonRuns:
     """The longest run of words in common with the other side, for each place that has one.
 
     Attributes:
-        places: Where the runs start, as indexes of words.
+        places: Where the runs start, as indexes of words, in order.
         lengths: Their numbers of words.
         others: Where they start on the other side.
     """
@@ -41,8 +42,14 @@ class CommonRuns:
 
     def longest(self, texts: Indexes) -> CommonRuns:
         """The longest run of each text, and of several the first. `texts` has the text of each."""
-        order = np.lexsort((self.places, -self.lengths, texts))
-        best = order[np.diff(texts[order], prepend=-1) != 0]
+        starts = np.flatnonzero(np.diff(texts, prepend=-1))
+        if not len(starts):
+            return self
+        most = np.repeat(
+            np.maximum.reduceat(self.lengths, starts), np.diff(starts, append=len(texts))
+        )
+        best = np.flatnonzero(self.lengths == most)
+        best = best[np.diff(texts[best], prepend=-1) != 0]
         return CommonRuns(self.places[best], self.lengths[best], self.others[best])
 
 
@@ -68,12 +75,9 @@ class RunIndex:
         gaps = np.flatnonzero(self.words == GAP)
         self.starts = np.concatenate([[0], gaps + 1]) if len(texts) else gaps
         self._count = len(self.vocabulary)
-        places, keys = self._sequences(self.words)
-        order = np.argsort(keys, kind="stable")
-        self._places = places[order]  # of all sequences of three words
-        first = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1]) != 0)
-        self._keys = keys[order][first]
-        self._first = np.append(first, len(order))
+        # Of all sequences of three words, in order, and which of the distinct ones each is.
+        self._places, keys = self._sequences(self.words)
+        self._keys, self._numbers = np.unique(keys, return_inverse=True)
         bits = min(_FILTER_BITS, max(8, len(self._keys).bit_length() + 3))
         self._shift = np.uint64(64 - bits)
         self._filter = np.zeros(1 << bits, bool)
@@ -94,11 +98,11 @@ class RunIndex:
         Args:
             words: Ids of `vocabulary`, with a GAP between two texts.
         """
-        return self._common(words)[1]
+        return self._common(words, of_indexed=False)
 
     def in_other(self, words: Ids) -> CommonRuns:
         """For each place of the indexed texts, the longest run that occurs in these words."""
-        return self._common(words)[0]
+        return self._common(words, of_indexed=True)
 
     def _sequences(self, words: Ids) -> tuple[Indexes, NDArray[np.uint64]]:
         """Where three known words follow each other, and a key of each such sequence."""
@@ -111,7 +115,7 @@ class RunIndex:
             keys = keys * np.uint64(self._count + 1) + words[places + offset].astype(np.uint64)
         return places, keys
 
-    def _common(self, words: Ids) -> tuple[CommonRuns, CommonRuns]:
+    def _common(self, words: Ids, of_indexed: bool) -> CommonRuns:
         places, keys = self._sequences(words)
         likely = self._filter[(keys * _HASH) >> self._shift]
         places, keys = places[likely], keys[likely]
@@ -119,36 +123,34 @@ class RunIndex:
         found[found == len(self._keys)] = 0
         exact = self._keys[found] == keys if len(keys) else likely[:0]
         places, found = places[exact], found[exact]
-        distinct = np.zeros(len(self._keys), bool)
-        distinct[found] = True
-        numbers = np.flatnonzero(distinct)
-        symbols = np.cumsum(distinct) - 1  # numbers of the sequences that are on both sides
-        counts = self._first[numbers + 1] - self._first[numbers]
-        total = int(counts.sum())
-        shift = np.repeat(self._first[numbers] - (np.cumsum(counts) - counts), counts)
-        indexed = self._places[shift + np.arange(total)]
-        order = np.argsort(indexed, kind="stable")
-        indexed = indexed[order]
-        both = np.concatenate([np.repeat(np.arange(len(numbers)), counts)[order], symbols[found]])
+        is_common = np.zeros(len(self._keys), bool)
+        is_common[found] = True
+        symbols = np.cumsum(is_common) - 1  # numbers of the sequences that are on both sides
+        own_places = is_common[self._numbers]
+        indexed, numbers = self._places[own_places], self._numbers[own_places]
+        total = len(indexed)
+        both = symbols[np.concatenate([numbers, found])]
+        starts = np.concatenate([indexed, places])
         # The words of both sides, one side after the other.
-        offset = len(self.words) + 1
-        joined = np.concatenate([indexed, places + offset])
-        lengths, nearest = _longest_common(joined, both, total)
-        lengths = lengths + MIN_RUN - 1
-        ours = CommonRuns(indexed, lengths[:total], joined[nearest[:total]] - offset)
-        return ours, CommonRuns(places, lengths[total:], joined[nearest[total:]])
+        joined = starts.copy()
+        joined[total:] += len(self.words) + 1
+        own = (np.arange(len(starts)) < total) == of_indexed
+        lengths, nearest = _longest_common(joined, both, own)
+        return CommonRuns(starts[own], lengths[own] + MIN_RUN - 1, starts[nearest[own]])
 
 
-def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Indexes, Indexes]:
-    """The longest sequence of symbols that starts at each place and also on the other side.
+def _longest_common(
+    places: Indexes, symbols: Indexes, own: NDArray[np.bool_]
+) -> tuple[Indexes, Indexes]:
+    """The longest sequence of symbols that starts at each place of one side and also on the other.
 
     Args:
         places: Sorted places. Symbols follow each other if their places do.
         symbols: The symbol at each place, numbers from 0. Each occurs on both sides.
-        split: The number of places of the first side.
+        own: Whether each place is on the side whose sequences are searched for.
 
     Returns:
-        The length for each place, and the index of the place on the other side.
+        The length for each place of that side, and the index of the place on the other side.
     """
     count = len(places)
     indexes = np.arange(count)
@@ -157,8 +159,7 @@ def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Inde
     # How many symbols follow each other from each place on.
     ends = np.flatnonzero(np.diff(places, append=places[-1] + 2) != 1)
     remaining = np.repeat(ends, np.diff(ends, prepend=-1)) - indexes + 1
-    first_side = indexes < split
-    ranks = symbols
+    ranks, order = symbols, stable_order(symbols)
     levels = [ranks]  # equal ranks: the same next 1, 2, 4 ... symbols, or all that remain
     step, longest = 1, int(remaining.max())
     while step < longest:
@@ -166,26 +167,25 @@ def _longest_common(places: Indexes, symbols: Indexes, split: int) -> tuple[Inde
         inside = remaining > step
         follows[inside] = ranks[indexes[inside] + step] + 1
         keys = ranks * np.int64(count + 1) + follows
-        ranks = np.unique(keys, return_inverse=True)[1]
+        order = stable_order(keys)
+        ranks = np.empty(count, np.int64)
+        ranks[order] = np.cumsum(np.diff(keys[order], prepend=keys[order[0]]) != 0)
         levels.append(ranks)
         step *= 2
-        sides = np.bincount(ranks, weights=first_side)
-        if not ((sides > 0) & (sides < np.bincount(ranks))).any():
+        n_own = np.bincount(ranks[own], minlength=int(ranks[order[-1]]) + 1)
+        if not ((n_own > 0) & (n_own < np.bincount(ranks))).any():
             break  # no more sequence of this length is on both sides
-    order = np.argsort(ranks, kind="stable")
     best = np.zeros(count, np.int64)
     nearest = np.zeros(count, np.int64)
     for direction in (order, order[::-1]):
         # The nearest place of the other side before each place, in this direction.
-        on_first = first_side[direction]
-        for side in (True, False):
-            own = on_first == side
-            last = np.maximum.accumulate(np.where(own, -1, np.arange(count)))
-            have = own & (last >= 0)
-            here, there = direction[have], direction[last[have]]
-            lengths = _common_length(levels, remaining, here, there)
-            longer = lengths > best[here]
-            best[here[longer]], nearest[here[longer]] = lengths[longer], there[longer]
+        is_own = own[direction]
+        last = np.maximum.accumulate(np.where(is_own, -1, indexes))
+        have = is_own & (last >= 0)
+        here, there = direction[have], direction[last[have]]
+        lengths = _common_length(levels, remaining, here, there)
+        longer = lengths > best[here]
+        best[here[longer]], nearest[here[longer]] = lengths[longer], there[longer]
     return best, nearest
 
 

@@ -20,6 +20,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from child_processes import children, needs_proc
 from gpt2_helpers.data import tokenize
 from gpt2_helpers.data.fast_encoder import FastEncoder, fast_encoder
 from gpt2_helpers.data.tokenize import (
@@ -176,14 +177,6 @@ def test_an_error_in_a_thread_is_raised(threads: int) -> None:
         next(arrays)
 
 
-def children() -> set[int]:
-    found = subprocess.check_output(["ps", "-o", "pid=", "--ppid", str(os.getpid())], text=True)
-    return {int(pid) for pid in found.split() if (Path("/proc") / pid).exists()}
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc and ps")
-
-
 @needs_proc
 def test_closing_the_generator_ends_its_processes() -> None:
     before = children()
@@ -244,15 +237,6 @@ def test_a_worker_answers_each_text_until_its_input_ends(
         answers.append(np.frombuffer(read[8 : 8 + size], np.uint16).tolist())
         read = read[8 + size :]
     assert answers == [TOKENIZER.encode(text, special) for text in texts]
-
-
-@pytest.mark.parametrize("content", [b"", b"\x05\0\0", struct.pack("<Q", 5) + b"four"])
-def test_a_worker_ends_at_an_incomplete_message(
-    content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    setup = json.dumps([TOKENIZER.vocabulary, TOKENIZER.merges, True]).encode()
-    frames = struct.pack("<Q", len(setup)) + setup + content
-    assert worker_output(frames, monkeypatch) == b""
 
 
 def test_a_script_without_a_main_guard_runs_once_and_loads_no_tensorflow(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt2_helpers.evaluation.generated_index import GeneratedIndex
+from gpt2_helpers.evaluation.generated_index import GeneratedIndex, ShortTexts
 from gpt2_helpers.evaluation.memorization import TrainingTextIndex
 from gpt2_helpers.evaluation.similarity import Match, normalize
 from gpt2_helpers.evaluation.word_overlap import WordIndex
@@ -76,13 +76,19 @@ def reference(text: str, short: Sequence[str], long: Sequence[str]) -> Match:
     return Match("novel", "", share if long_run > short_run else 0.0, run)
 
 
+def add_short(index: GeneratedIndex, texts: Sequence[str]) -> None:
+    block = ShortTexts.of(texts)
+    index.add(index.find_similar(block))
+    index.add(index.find_short_runs(block))
+
+
 def check(texts: Sequence[str], short: Sequence[str], long: Sequence[str], block: int) -> set[str]:
     """Compare both indexes with the reference; returns the kinds of the texts."""
     index = GeneratedIndex(texts)
     for start in range(0, len(short), block):
-        index.add(index.search_short(short[start : start + block]))
+        add_short(index, short[start : start + block])
     for start in range(0, len(long), block):
-        index.add(index.search_long(long[start : start + block]))
+        index.add(index.find_long_runs(long[start : start + block]))
     training = TrainingTextIndex(short, long)
     for text, found in zip(texts, index.matches(), strict=True):
         expected, online = reference(text, short, long), training.compare(text)
@@ -172,7 +178,7 @@ def test_any_texts(texts: list[str], short: list[str], long: list[str], block: i
 
 def test_duplicates_share_the_result_but_not_the_words_in_their_own_spelling() -> None:
     index = GeneratedIndex([STORY[:60], STORY[:60].upper(), ""])
-    index.add(index.search_long([STORY]))
+    index.add(index.find_long_runs([STORY]))
     first, second, empty = index.matches()
     assert first.nearest == STORY[:60].strip()
     assert second.nearest == STORY[:60].strip().upper()
@@ -182,16 +188,16 @@ def test_duplicates_share_the_result_but_not_the_words_in_their_own_spelling() -
 def test_the_order_of_blocks_does_not_matter_to_what_is_found_first() -> None:
     index = GeneratedIndex(["Why is the sky blue today"])
     blocks = [["Why is the sky blue Today?"], ["why is the sky blue today"]]
-    found = [index.search_short(block) for block in blocks]
+    found = [index.find_similar(ShortTexts.of(block)) for block in blocks]
     index.add(found[0])
     index.add(found[1])
     assert index.matches()[0].nearest == "Why is the sky blue Today?"
 
 
 def test_known_words_are_those_of_the_whole_training_text() -> None:
-    texts = ["The cat sat on a zebra.", "Dogs."]
+    texts = ["The cat sat on a zebra.", "Dogs.", "", "_the_ cat_ zeb", "...", "THE CAT\n"]
     index = GeneratedIndex(texts)
-    index.add(index.search_short(["The cat sat"]))
-    index.add(index.search_long(["on a mat. dogs"]))
+    add_short(index, ["The cat sat"])
+    index.add(index.find_long_runs(["on a mat. dogs"]))
     expected = WordIndex(["The cat sat", "on a mat. dogs"])
     assert [match.words for match in index.matches()] == [expected.compare(t) for t in texts]

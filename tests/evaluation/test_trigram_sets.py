@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpt2_helpers.evaluation import trigram_sets
-from gpt2_helpers.evaluation.trigram_sets import Alphabet, distinct_in_rows, ranges
+from gpt2_helpers.evaluation.trigram_sets import Alphabet, distinct_in_rows, fold
 
 
 def test_trigrams_are_ranked_from_the_rarest() -> None:
@@ -31,17 +31,26 @@ def test_similar_texts_share_a_trigram_of_their_prefixes() -> None:
 def test_signatures_differ_in_at_most_as_many_bits_as_the_sets() -> None:
     texts = ["why is the sky blue", "why is the sky so blue", "", "who"]
     found = Alphabet(texts).sets(texts)
-    bits = found.signatures(np.arange(4), 2)
-    assert bits.shape == (2, 4)
     both = [set(found.ranks[found.rows == text].tolist()) for text in range(4)]
-    for first in range(4):
-        for second in range(4):
-            differing = int(np.bitwise_count(bits[:, first] ^ bits[:, second]).sum())
-            assert differing <= len(both[first] ^ both[second])
+    long = found.signatures(np.arange(4), 8)
+    for bits in (long, found.signatures(np.arange(4), 2), found.signatures(np.arange(4), 1)):
+        for first in range(4):
+            for second in range(4):
+                differing = int(np.bitwise_count(bits[first] ^ bits[second]).sum())
+                assert differing <= len(both[first] ^ both[second])
 
 
-def test_ranges_follow_each_other() -> None:
-    assert ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist() == [5, 6, 9, 10, 11]
+def test_folded_signatures_are_the_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["why is the sky blue", "", "who", "why is the sky so blue"]
+    found = Alphabet(texts).sets(texts)
+    rows = np.array([3, 1, 0])
+    long = found.signatures(rows, 8)
+    assert fold(long, 8).tolist() == long.tolist()
+    for words in (1, 2, 4):
+        assert fold(long, words).tolist() == found.signatures(rows, words).tolist()
+    monkeypatch.setattr(trigram_sets, "_SIGNED", 1)  # one text at a time
+    assert found.signatures(rows, 8).tolist() == long.tolist()
+    assert fold(found.signatures(rows[:0], 8), 2).shape == (0, 2)
 
 
 def test_values_are_sorted_within_rows(monkeypatch: pytest.MonkeyPatch) -> None:
