@@ -1,12 +1,13 @@
 """Reading, cleaning, deduplicating and encoding of large datasets with `gpt2-helpers beam-encode`.
 
-    .venv/bin/python benchmarks/scaling/beam_data.py --megabytes 5000 --processes 1 2
-    .venv/bin/python benchmarks/scaling/beam_data.py --megabytes 1000 --processes 2 --deduplicate
+    cd benchmarks && python -m scaling.beam_data --megabytes 1000 --processes 1 2 4 --write
+    python -m scaling.beam_data --megabytes 5000 --processes 2
+    python -m scaling.beam_data --megabytes 1000 --processes 2 --deduplicate
 
 The dataset is made from sentences of data/stories.txt: a large text file, and CSV, JSON Lines and
 Parquet files. It is deleted afterwards. Each line of the result has the seconds, the rate, and the
 seconds of processor time, and the largest memory of all processes together and of one of them,
-sampled from /proc.
+sampled from /proc. With --write they are drawn in pictures/beam-data.png.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from gpt2_helpers.system import device
+from machine_info import HERE, ROOT
+from scaling.curve import Curve, Point, Series
+
+PICTURE = HERE / "pictures" / "beam-data.png"
 FILE_MB = 64  # of the tables
 COPY_RATE = 0.05  # of the texts, half of them with one sentence changed
 _EARLIER = 2_000  # texts that copies are taken from
@@ -126,6 +131,23 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def curve(megabytes: float, seconds: dict[int, float]) -> Curve:
+    """The speed by number of processes. At best it grows as their number, up to that of cores."""
+    cores = device.cores()
+    alone = megabytes / seconds[min(seconds)] / min(min(seconds), cores)
+    points = [
+        Point(count, [megabytes / taken], alone * min(count, cores))
+        for count, taken in sorted(seconds.items())
+    ]
+    return Curve(
+        "beam-encode",
+        "processes",
+        "MB of text per second",
+        f"the speed of one process times their number, at most {cores} (cores)",
+        [Series(f"{megabytes:,.0f} MB", points)],
+    )
+
+
 def main() -> None:
     """Make the dataset, and encode it with each number of processes."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -133,6 +155,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--deduplicate", action="store_true")
     parser.add_argument("--model-name", default="tiny", help="whose tokenizer is used")
+    parser.add_argument("--write", action="store_true", help="update the picture")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="beam-data-") as name:
         folder = Path(name)
@@ -140,6 +163,7 @@ def main() -> None:
         make_dataset(folder / "texts", options.megabytes)
         size = sum(path.stat().st_size for path in (folder / "texts").iterdir())
         print(f"made {size / 1e6:,.0f} MB; load {os.getloadavg()[0]:.1f}", flush=True)
+        taken = {}
         for processes in options.processes:
             out = folder / f"out{processes}.tokens"
             command = [*COMMAND, str(folder / "texts"), "--out-path", str(out)]
@@ -149,6 +173,7 @@ def main() -> None:
             if options.deduplicate:
                 command += ["--deduplicate", "True"]
             seconds, computed, together, single = run(command)
+            taken[processes] = seconds
             count = json.loads(out.read_bytes())["count"]
             print(
                 f"{processes} processes: {seconds:,.0f} s, {size / 1e6 / seconds:.1f} MB/s, "
@@ -157,6 +182,10 @@ def main() -> None:
                 f"{count:,} tokens; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
+    if options.write:
+        from scaling.plots import draw
+
+        draw([curve(size / 1e6, taken)], PICTURE)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The rate of `gpt2-helpers beam-generate`, with a kill and a restart, against one process.
 
-    .venv/bin/python benchmarks/scaling/beam_texts.py --texts 20000 --processes 2
+    cd benchmarks && python -m scaling.beam_texts --texts 20000 --processes 2
 
 The job is killed when a third of the texts is written, and started again by the same command. Its
 texts must be those of one process. The result has the seconds and the rates of both.

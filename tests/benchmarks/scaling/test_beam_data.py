@@ -9,8 +9,9 @@ import pytest
 
 from gpt2_helpers.config import BUNDLED_FOLDER, DatasetConfig
 from gpt2_helpers.data.dataset import load_dataset
+from gpt2_helpers.system import device
 from gpt2_helpers.tokenizer import Tokenizer
-from scaling.beam_data import make_dataset, run, texts
+from scaling.beam_data import curve, make_dataset, run, texts
 
 
 def test_the_dataset_has_the_size_and_copies(tmp_path: Path) -> None:
@@ -40,3 +41,15 @@ def test_a_command_is_measured() -> None:
     assert together >= single
     with pytest.raises(SystemExit, match="exit code 3"):
         run([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_the_limit_grows_with_the_processes_up_to_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    (line,) = curve(900.0, {1: 60.0, 2: 36.0, 4: 40.0}).series
+    assert [(point.x, point.measured, point.limit) for point in line.points] == [
+        (1, 15.0, 15.0),
+        (2, 25.0, 30.0),
+        (4, 22.5, 30.0),
+    ]
