@@ -14,10 +14,13 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 
-from gpt2_helpers.data.deduplicate import BANDS, ROWS, Signature, are_similar, minhash_values
-
-# Of the documents with a band in common, each is compared with this many of the earliest.
-_COMPARED = 100
+from gpt2_helpers.data.deduplicate import (
+    MAX_CANDIDATES,
+    Signature,
+    are_similar,
+    bands,
+    minhash_values,
+)
 
 Position = tuple[int, int]  # the number of a part, and that of a document in it
 
@@ -109,16 +112,15 @@ def _first_and_others(
 
 def _bands(document: tuple[Position, bytes]) -> Iterator[tuple[bytes, Position]]:
     position, signature = document
-    size = ROWS * 4
-    for band in range(BANDS):
-        yield bytes([band]) + signature[band * size : (band + 1) * size], position
+    for band in bands(signature):
+        yield band, position
 
 
 def _candidates(group: tuple[bytes, Iterable[Position]]) -> Iterator[tuple[Position, Position]]:
     """Pairs of documents, the earlier one first."""
     positions = sorted(group[1])
     for place, later in enumerate(positions):
-        for earlier in positions[: min(place, _COMPARED)]:
+        for earlier in positions[: min(place, MAX_CANDIDATES)]:
             yield earlier, later
 
 

@@ -4,8 +4,9 @@ Exact copies are found by a hash of the text in lowercase with single spaces. Ne
 by MinHash [1] if datasketch is installed: at least 80% of the three-word sequences of both are the
 same, as estimated from 64 hashes.
 
-A document is compared with at least the last two million ones, for near copies with at least the
-last 30,000.
+A document is compared with at least the last two million ones. To find near copies, it is compared
+with those of at least the last 30,000 that share a band with it, some of the hashes: with up to 100
+for each band, so that rows with a long template in common do not take longer than others.
 
 [1] A. Broder, "On the resemblance and containment of documents", 1997.
 """
@@ -28,7 +29,9 @@ from gpt2_helpers.data.documents import split_documents
 from gpt2_helpers.tokenizer import END_OF_TEXT, START_OF_TEXT
 
 _SIMILARITY = 0.8
-_HASHES, BANDS, ROWS = 64, 10, 6  # finds 95% of the pairs that are just similar enough
+# Bands, and hashes in each: finds 95% of the pairs that are just similar enough.
+_HASHES, _BANDS, _ROWS = 64, 10, 6
+MAX_CANDIDATES = 100  # documents with the same band, the earliest ones
 _SEQUENCE = 3  # words
 _BATCH = 10_000  # sequences hashed at a time, in 5 MB
 # Documents of a generation. The last complete one and the current one are remembered.
@@ -95,12 +98,13 @@ class Deduplicator:
         self._exact[-1].add(digest)
         if signature is None:
             return True
-        if any(generation.has_similar(signature) for generation in self._near):
+        hashes = minhash_values(signature)
+        if any(generation.has_similar(hashes) for generation in self._near):
             self.near_copies += 1
             return False
-        if len(self._near[-1].hashes) >= _NEAR_LIMIT:
+        if self._near[-1].count >= _NEAR_LIMIT:
             self._near = [self._near[-1], _Signatures()]
-        self._near[-1].add(signature)
+        self._near[-1].add(hashes)
         return True
 
 
@@ -126,19 +130,22 @@ class _Signatures:
     """The MinHashes of a generation of documents."""
 
     def __init__(self) -> None:
-        import datasketch
+        self.count = 0
+        self._hashes = np.empty((_NEAR_LIMIT, _HASHES), np.uint32)
+        self._places: dict[bytes, list[int]] = {}  # of documents, by band
 
-        self._index = datasketch.MinHashLSH(num_perm=_HASHES, params=(BANDS, ROWS))
-        self.hashes: list[NDArray[np.uint32]] = []  # (64,)
+    def add(self, hashes: NDArray[np.uint32]) -> None:
+        self._hashes[self.count] = hashes
+        for band in bands(hashes.tobytes()):
+            places = self._places.setdefault(band, [])
+            if len(places) < MAX_CANDIDATES:
+                places.append(self.count)
+        self.count += 1
 
-    def add(self, signature: Any) -> None:
-        self._index.insert(len(self.hashes), signature, check_duplication=False)
-        self.hashes.append(minhash_values(signature))
-
-    def has_similar(self, signature: Any) -> bool:
-        hashes = minhash_values(signature)
-        candidates = self._index.query(signature)
-        return any(are_similar(self.hashes[key], hashes) for key in candidates)
+    def has_similar(self, hashes: NDArray[np.uint32]) -> bool:
+        found: set[int] = set()
+        found.update(*(self._places.get(band, ()) for band in bands(hashes.tobytes())))
+        return are_similar(self._hashes[[*found]], hashes)
 
 
 class Signature:
@@ -209,9 +216,18 @@ def minhash_values(minhash: Any) -> NDArray[np.uint32]:
     return minhash.hashvalues.astype(np.uint32)
 
 
-def are_similar(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
-    """Whether two documents are near copies, by the hashes of their MinHashes."""
-    return bool(np.mean(one == other) >= _SIMILARITY)
+def bands(hashes: bytes) -> Iterator[bytes]:
+    """The number and the hashes of each band, from those of `minhash_values`. Documents with one in
+    common may be near copies."""
+    size = _ROWS * 4
+    for band in range(_BANDS):
+        yield bytes([band]) + hashes[band * size : (band + 1) * size]
+
+
+def are_similar(some: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
+    """Whether any of some documents is a near copy of another, by the hashes of their MinHashes,
+    (documents, 64) or (64,)."""
+    return bool((np.mean(some == other, axis=-1) >= _SIMILARITY).any())
 
 
 class _Document:

@@ -6,9 +6,11 @@ import random
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gpt2_helpers.data import deduplicate as module
 from gpt2_helpers.data.deduplicate import Deduplicator, describe_duplicates
@@ -191,8 +193,34 @@ def test_only_the_latest_documents_are_remembered(monkeypatch: pytest.MonkeyPatc
 
     list(duplicates.filter(stream(range(105))))
     assert sum(map(len, duplicates._exact)) <= 20
-    assert sum(len(generation.hashes) for generation in duplicates._near) <= 20
+    assert sum(generation.count for generation in duplicates._near) <= 20
     list(duplicates.filter(stream(range(95, 105))))
     assert duplicates.copies == 10
     list(duplicates.filter(stream(range(5))))
     assert duplicates.copies == 10
+
+
+@pytest.mark.usefixtures("near")
+def test_documents_with_the_same_template_are_compared_with_few_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would be compared with all earlier ones, so that the time would grow with the square."""
+    monkeypatch.setattr(module, "MAX_CANDIDATES", 5)
+    compared: list[int] = []
+    are_similar = module.are_similar
+
+    def counting(some: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
+        compared.append(len(some))
+        return are_similar(some, other)
+
+    monkeypatch.setattr(module, "are_similar", counting)
+    source = random.Random(1)
+    template = " ".join(f"word{number}" for number in range(30))
+    words = [f"other{number}" for number in range(1000)]
+    rows = [f"{template} {' '.join(source.sample(words, 8))}" for _ in range(200)]
+    near = [f"{row} end" for row in rows[150:]]
+    duplicates = Deduplicator()
+    left = "".join(duplicates.filter(f"{row}<|endoftext|>" for row in [*rows, *near]))
+    assert max(compared) <= 5 * 10  # of the bands
+    assert sum(left.count(row) for row in rows) > 190
+    assert duplicates.near_copies > 45  # of 50, although they are not among the first
