@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt2_helpers.evaluation.sorting import stable_order
+from gpt2_helpers.evaluation.sorting import ranges, stable_order
 from gpt2_helpers.evaluation.words import GAP, Vocabulary, batches_of_words
 from gpt2_helpers.types import Ids, Indexes
 
@@ -75,9 +75,12 @@ class RunIndex:
         gaps = np.flatnonzero(self.words == GAP)
         self.starts = np.concatenate([[0], gaps + 1]) if len(texts) else gaps
         self._count = len(self.vocabulary)
-        # Of all sequences of three words, in order, and which of the distinct ones each is.
-        self._places, keys = self._sequences(self.words)
-        self._keys, self._numbers = np.unique(keys, return_inverse=True)
+        places, keys = self._sequences(self.words)
+        order = np.argsort(keys, kind="stable")
+        self._places = places[order]  # of all sequences of three words
+        first = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1]) != 0)
+        self._keys = keys[order][first]
+        self._first = np.append(first, len(order))
         bits = min(_FILTER_BITS, max(8, len(self._keys).bit_length() + 3))
         self._shift = np.uint64(64 - bits)
         self._filter = np.zeros(1 << bits, bool)
@@ -123,13 +126,13 @@ class RunIndex:
         found[found == len(self._keys)] = 0
         exact = self._keys[found] == keys if len(keys) else likely[:0]
         places, found = places[exact], found[exact]
-        is_common = np.zeros(len(self._keys), bool)
-        is_common[found] = True
-        symbols = np.cumsum(is_common) - 1  # numbers of the sequences that are on both sides
-        own_places = is_common[self._numbers]
-        indexed, numbers = self._places[own_places], self._numbers[own_places]
-        total = len(indexed)
-        both = symbols[np.concatenate([numbers, found])]
+        # The sequences that are on both sides; their numbers are the symbols.
+        numbers, symbols = np.unique(found, return_inverse=True)
+        counts = self._first[numbers + 1] - self._first[numbers]
+        indexed = self._places[ranges(self._first[numbers], counts)]
+        order = stable_order(indexed)
+        indexed, total = indexed[order], len(indexed)
+        both = np.concatenate([np.repeat(np.arange(len(numbers)), counts)[order], symbols])
         starts = np.concatenate([indexed, places])
         # The words of both sides, one side after the other.
         joined = starts.copy()
