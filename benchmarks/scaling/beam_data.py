@@ -7,7 +7,7 @@
 The dataset is made from sentences of data/stories.txt: a large text file, and CSV, JSON Lines and
 Parquet files. It is deleted afterwards. Each line of the result has the seconds, the rate, and the
 seconds of processor time, and the largest memory of all processes together and of one of them,
-sampled from /proc. With --write they are drawn in pictures/beam-data.png.
+sampled from /proc. With --write the rates are drawn in pictures/beam-data.png.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def processor_seconds() -> float:
 
 
 def curve(megabytes: float, seconds: dict[int, float]) -> Curve:
-    """The speed by number of processes. At best it grows as their number, up to that of cores."""
+    """The speed by number of processes. At best it grows in proportion to their number, up to the
+    number of cores."""
     cores = device.cores()
     alone = megabytes / seconds[min(seconds)] / min(min(seconds), cores)
     points = [
@@ -157,6 +158,8 @@ def main() -> None:
     parser.add_argument("--model-name", default="tiny", help="whose tokenizer is used")
     parser.add_argument("--write", action="store_true", help="update the picture")
     options = parser.parse_args()
+    if options.write and options.deduplicate:
+        parser.error("the picture shows the speed without --deduplicate")
     with tempfile.TemporaryDirectory(prefix="beam-data-") as name:
         folder = Path(name)
         (folder / "texts").mkdir()

@@ -20,7 +20,7 @@ class CheckMemorization(beam.PTransform):
         data: The training text, at paths or URLs that all workers can read. It is read once for
             each batch.
         batch_size: Texts that are compared at a time. Defaults to 5,000.
-        threads: Threads of each process. Default: one per core.
+        threads: Threads of each process. Default: one per core, at most four.
 
     Example:
         texts | CheckMemorization(TrainingData([("gs://bucket/titles.csv", "title")]))

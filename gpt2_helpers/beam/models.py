@@ -246,7 +246,7 @@ class MemorizationHandler(ModelHandler[Sequence[Numbered], PredictionResult, Tra
     Args:
         data: The training text.
         batch_size: Elements (lists) that are compared at a time, at most.
-        threads: Threads of each process. Default: one per core.
+        threads: Threads of each process. Default: one per core, at most four.
     """
 
     def __init__(self, data: TrainingData, batch_size: int = 1, threads: int | None = None) -> None:
@@ -263,7 +263,7 @@ class MemorizationHandler(ModelHandler[Sequence[Numbered], PredictionResult, Tra
         inference_args: Mapping[str, Any] | None = None,
     ) -> Iterable[PredictionResult]:
         texts = [text for part in batch for _, text in part]
-        rows = _match_rows(drain(check_texts(texts, model, self._threads)))
+        rows = _match_rows(drain(check_texts(texts, model, self._threads, use_processes=False)))
         return [
             PredictionResult(part, [{"index": number, **next(rows)} for number, _ in part])
             for part in batch

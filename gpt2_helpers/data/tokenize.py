@@ -23,8 +23,9 @@ import regex
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.system import worker_processes
 from gpt2_helpers.system.worker_processes import (
+    UTF8,
     Answer,
-    WorkerEndedError,
+    WorkerError,
     WorkerProcesses,
     serve,
 )
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from gpt2_helpers.data.fast_encoder import FastEncoder
 
 MAX_UNBROKEN_CHARS = 200_000  # longer runs without a word boundary are split anyway
-_UTF8 = ("utf-8", "surrogatepass")  # lone surrogates are reported by the tokenizer
 
 # A boundary is a place that no word of the tokenizer spans: before whitespace, between a letter and
 # another kind of character, or between a digit and another kind. The pattern searches backwards.
@@ -151,13 +151,13 @@ def _encode_in_processes(
     dtype = token_dtype(tokenizer.n_vocab)
     try:
         workers = WorkerProcesses(__name__, setup, processes)
-    except WorkerEndedError as error:
+    except WorkerError as error:
         raise DatasetError(f"{error}; try again with processes=1") from None
 
     def encode(text: str) -> AnyIds:
         try:
-            return np.frombuffer(workers.ask(text.encode(*_UTF8)), dtype)
-        except WorkerEndedError as error:
+            return np.frombuffer(workers.ask(text.encode(*UTF8)), dtype)
+        except WorkerError as error:
             raise DatasetError(f"an encoding process {error}: try again with processes=1") from None
 
     with closing(workers):
@@ -198,6 +198,6 @@ def _encoder(setup: bytes) -> Answer:
     dtype = token_dtype(tokenizer.n_vocab)
 
     def encode(message: bytes) -> bytes:
-        return np.array(tokenizer.encode(message.decode(*_UTF8), special), dtype).tobytes()
+        return np.array(tokenizer.encode(message.decode(*UTF8), special), dtype).tobytes()
 
     return encode

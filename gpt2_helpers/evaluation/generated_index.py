@@ -32,7 +32,7 @@ from gpt2_helpers.evaluation.trigram_processes import TrigramProcesses
 from gpt2_helpers.evaluation.word_overlap import WordIndex, WordOverlap
 from gpt2_helpers.evaluation.word_runs import CommonRuns, RunIndex
 from gpt2_helpers.evaluation.words import GAP, split_texts
-from gpt2_helpers.system.worker_processes import WorkerEndedError
+from gpt2_helpers.system.worker_processes import WorkerError
 from gpt2_helpers.types import Indexes
 
 
@@ -118,7 +118,9 @@ class GeneratedIndex:
         self._best = np.full(count, NEAR_COPY_SIMILARITY)
         self._runs = RunIndex([*numbers])
         self._shingles = np.zeros(len(self._runs.words), bool)  # that occur in long texts
-        self._known = WordIndex(wanted=self._runs.vocabulary.words())
+        # "_" is part of a word, but `normalize` strips it from both ends of a text.
+        others = split_texts(without_markers(text) for text in texts if "_" in text)
+        self._known = WordIndex(wanted=[*self._runs.vocabulary.words(), *others])
         self._lock = Lock()
 
     @property
@@ -128,8 +130,8 @@ class GeneratedIndex:
 
     def start_processes(self, count: int) -> None:
         """Search for similar texts in other processes from now on, if they can be started."""
-        if self._compared and self._processes is None:
-            with suppress(WorkerEndedError):
+        if self._compared:
+            with suppress(WorkerError):
                 self._processes = TrigramProcesses(self._compared, NEAR_COPY_SIMILARITY, count)
 
     def close(self) -> None:
@@ -227,8 +229,8 @@ class GeneratedIndex:
         return found
 
     def _word_overlaps(self) -> Iterator[WordOverlap]:
-        """The words of each text that occur in the training text: as `WordIndex.compare`, from the
-        words that are already split."""
+        """What `WordIndex.compare` returns for each text, computed from the words that are already
+        split."""
         vocabulary = self._runs.vocabulary.words()
         counted = np.array([*(word[0].isalpha() for word in vocabulary), False])
         known = counted & np.array([*self._known.contains(vocabulary), False])
@@ -242,7 +244,7 @@ class GeneratedIndex:
         expected = self._known.expected
         for text, place in zip(self._texts, self._places, strict=True):
             text = without_markers(text)
-            if "_" in text:  # part of a word, but not at the ends of a normalized text
+            if "_" in text:  # see __init__
                 yield self._known.compare(text)
             else:
                 words, known_words = (n_cut if text[-1:].isalpha() else n_all)[place]

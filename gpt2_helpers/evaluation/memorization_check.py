@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 
 from gpt2_helpers.config import DatasetConfig
@@ -20,11 +19,9 @@ from gpt2_helpers.evaluation.training_text import Piece, TrainingData, read_piec
 from gpt2_helpers.evaluation.words import split_words
 from gpt2_helpers.system import device
 from gpt2_helpers.system.files import CopyProgress
-from gpt2_helpers.system.worker_processes import can_start
 
 _BLOCK = 6_000_000  # characters of training text that are compared at a time
-_MAX_THREADS = 4  # each needs about 700 MB
-_SWITCH_INTERVAL = 2e-4  # seconds
+_MAX_THREADS = 4  # each needs several hundred MB
 _MUCH = 200_000_000_000  # generated texts times bytes of training text
 _CHARACTERS_PER_WORD = 8  # a first guess, to find the last words of a text
 
@@ -38,7 +35,10 @@ class TextBlock:
 
 
 def check_texts(
-    generated: Sequence[str], data: TrainingData, threads: int | None = None
+    generated: Sequence[str],
+    data: TrainingData,
+    threads: int | None = None,
+    use_processes: bool = True,
 ) -> Generator[CopyProgress, None, OverlapReport]:
     """Compare generated texts with training text. The training text is read once, in blocks.
 
@@ -47,6 +47,7 @@ def check_texts(
         data: The training text.
         threads: Number of threads, and of processes if there is much to compare. Default: one per
             core, at most four. The result does not depend on it.
+        use_processes: Whether processes may be started. Default: True.
 
     Yields:
         The bytes of training text that were read, and the total.
@@ -65,19 +66,19 @@ def check_texts(
     threads = threads or max(1, min(device.cores(), _MAX_THREADS))
     notes = [*data.notes]
     pending: deque[Future[Found]] = deque()
-    is_empty = True
-    with (
-        _short_switch_interval(),
-        ThreadPoolExecutor(threads, thread_name_prefix="memorization") as executor,
-        closing(index),
-    ):
+    is_empty, size = True, 0
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="memorization")
+    with executor, closing(index):
         try:
             for block in _blocks(data, index.longest_text, notes):
                 if isinstance(block, CopyProgress):
-                    if threads > 1 and len(generated) * block.total >= _MUCH and can_start():
-                        index.start_processes(threads)
+                    size = block.total
                     yield block
                     continue
+                if use_processes and block.is_short:
+                    use_processes = False  # they are running, or not needed
+                    if threads > 1 and len(generated) * size >= _MUCH:
+                        index.start_processes(threads)
                 is_empty = False
                 pending += _submit(executor, index, block)
                 while len(pending) > threads:
@@ -105,21 +106,6 @@ def _submit(
         executor.submit(index.find_similar, texts),
         executor.submit(index.find_short_runs, texts),
     ]
-
-
-@contextmanager
-def _short_switch_interval() -> Iterator[None]:
-    """Let threads switch more often.
-
-    NumPy releases the GIL during an operation. To start the next one it would wait for 5 ms, many
-    times as long as the operation took, while another thread splits texts.
-    """
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(min(interval, _SWITCH_INTERVAL))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
 
 
 def _blocks(

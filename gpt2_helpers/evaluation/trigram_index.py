@@ -30,7 +30,7 @@ _TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
 _CELLS = 3 << 16  # pairs of a group at a time; a third are near in size and fit in the cache
 _FEW = 1 << 11  # pairs of a group that are compared together with those of other groups
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
-_BUFFER = 16  # numbers, the least that NumPy allows
+_BUFFER = 16  # elements of NumPy's buffer, the fewest it allows
 _PAIRS = 1 << 16  # that are compared at a time if they are not all pairs of two lists
 
 _Bounds: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -134,7 +134,7 @@ class _Groups:
     """
 
     def __init__(self, places: Indexes, ranks: Indexes, sizes: Indexes, bounds: _Bounds) -> None:
-        order = stable_order(ranks << 15 | sizes)
+        order = stable_order(ranks << 17 | sizes)  # sizes have at most 17 bits
         self.places, self.sizes = places[order].astype(np.int32), sizes[order]
         self.bounds = bounds[0][order], bounds[1][order]
         self.starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
@@ -320,15 +320,11 @@ class _Comparer:
         differing, more = (row[: bits.size].reshape(shape) for row in self._counts)
         other_signatures = self._other_signatures.take(others, axis=1)
         first = min(words, max(2, words // 2))  # words that already rule out most pairs
-        # NumPy would copy short rows that are combined with single numbers into its buffer, which
-        # takes longer than combining them.
-        buffer = np.setbufsize(_BUFFER)
         for word in range(first):
-            np.bitwise_xor(signatures[word], other_signatures[word, :, None], out=bits)
+            _xor(signatures[word], other_signatures[word, :, None], bits)
             np.bitwise_count(bits, out=more if word else differing, casting="unsafe")
             if word:
                 differing += more
-        np.setbufsize(buffer)
         close = np.flatnonzero(differing <= limit)  # of (other texts, indexed texts)
         if not len(close):
             return None
@@ -338,6 +334,17 @@ class _Comparer:
             count += np.bitwise_count(signatures[word, column] ^ other_signatures[word, row])
         kept = count <= limit[column]
         return np.stack([places[column[kept]], others[row[kept]]])
+
+
+def _xor(row: NDArray[np.uint64], column: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
+    """Combine a row (n,) with a column (m, 1) -> (m, n)."""
+    # NumPy would copy short rows that are combined with single numbers into its buffer, which takes
+    # longer than combining them.
+    size = np.setbufsize(_BUFFER)
+    try:
+        np.bitwise_xor(row, column, out=out)
+    finally:
+        np.setbufsize(size)
 
 
 def _shared(

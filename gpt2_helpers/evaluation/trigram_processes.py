@@ -1,7 +1,8 @@
 """Searches an index of trigrams in several processes, each of which has its own copy of the index.
 
-NumPy releases the GIL, but a search makes so many short operations that two threads would wait for
-it, and for the threads that read and split text, for a quarter of the time.
+NumPy releases the GIL, but a search consists of so many short operations that two searching threads
+would spend a quarter of their time waiting for the GIL, which the threads that read and split text
+hold too.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from numpy.typing import NDArray
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation.trigram_index import SimilarPairs, TrigramIndex
 from gpt2_helpers.system.worker_processes import (
+    UTF8,
     Answer,
-    WorkerEndedError,
+    WorkerError,
     WorkerProcesses,
     serve,
 )
-
-_UTF8 = ("utf-8", "surrogatepass")
 
 
 class TrigramProcesses:
@@ -37,7 +37,7 @@ class TrigramProcesses:
         count: Number of processes.
 
     Raises:
-        WorkerEndedError: A process cannot be started.
+        WorkerError: A process cannot be started.
     """
 
     def __init__(self, texts: Sequence[str], threshold: float, count: int) -> None:
@@ -54,7 +54,7 @@ class TrigramProcesses:
             return _pairs(b"")
         try:
             return _pairs(self._processes.ask(at_least.tobytes() + _encoded(texts)))
-        except WorkerEndedError as error:
+        except WorkerError as error:
             raise DatasetError(
                 f"a process of the memorization check {error}: compare fewer texts at a time"
             ) from None
@@ -84,11 +84,11 @@ def _searcher(setup: bytes) -> Answer:
 
 
 def _encoded(texts: Sequence[str]) -> bytes:
-    return "\n".join(texts).encode(*_UTF8)  # normalized texts have no line breaks
+    return "\n".join(texts).encode(*UTF8)  # normalized texts have no line breaks
 
 
 def _decoded(content: bytes) -> list[str]:
-    return content.decode(*_UTF8).split("\n")
+    return content.decode(*UTF8).split("\n")
 
 
 def _pairs(answer: bytes) -> SimilarPairs:

@@ -47,7 +47,8 @@ class Alphabet:
             self._table[self._known] = self._ranks
 
     def _codes(self, points: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """A number for the three characters from each on but the last two, without collisions."""
+        """A number without collisions for the three characters from each point on; the last two
+        points have none."""
         numbers, base = self._numbers[points].astype(np.int64), self._base
         codes: NDArray[np.int64] = (numbers[:-2] * base + numbers[1:-1]) * base + numbers[2:]
         return codes
@@ -186,8 +187,11 @@ def distinct_in_rows(
 
 
 def _windows(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Indexes, Indexes]:
-    """The trigrams of texts with a space at both ends: the code points of all texts, and the row
-    of each trigram and where it starts in them."""
+    """The trigrams of texts with a space added at both ends.
+
+    Returns:
+        The code points of all texts, and for each trigram the row of its text and where it starts.
+    """
     joined = "\n".join(f" {text} " for text in texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     breaks = points == ord("\n")

@@ -145,7 +145,8 @@ class RunIndex:
 def _longest_common(
     places: Indexes, symbols: Indexes, own: NDArray[np.bool_]
 ) -> tuple[Indexes, Indexes]:
-    """The longest sequence of symbols that starts at each place of one side and also on the other.
+    """For each place of one side, the longest sequence of symbols that starts there and also occurs
+    on the other side.
 
     Args:
         places: Sorted places. Symbols follow each other if their places do.

@@ -8,27 +8,35 @@ its length as 8 bytes, then its content.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from typing import IO
 
+# A module json.py in the current folder must not be imported instead of Python's.
 _COMMAND = """
-import json, signal, sys
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import json, signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-sys.path[:] = json.loads(sys.stdin.buffer.readline())
+line = sys.stdin.buffer.readline()
+if not line:
+    sys.exit()
+sys.path[:] = json.loads(line)
 from {module} import run_worker
 run_worker()
 """
+UTF8 = ("utf-8", "surrogatepass")  # of texts in messages
 
 Answer = Callable[[bytes], bytes]
 
 
-class WorkerEndedError(Exception):
-    """A worker process ended before it answered, or could not be started."""
+class WorkerError(Exception):
+    """A worker process could not be started, or ended before it answered."""
 
 
 def can_start() -> bool:
@@ -49,10 +57,12 @@ class WorkerProcesses:
         count: Number of processes.
 
     Raises:
-        WorkerEndedError: A process cannot be started.
+        WorkerError: A process cannot be started.
     """
 
     def __init__(self, module: str, setup: bytes, count: int) -> None:
+        if not can_start():
+            raise WorkerError("this Python cannot start processes")
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         with ExitStack() as workers:
             for _ in range(count):
@@ -65,7 +75,7 @@ class WorkerProcesses:
         """Wait for an idle process, and return its answer.
 
         Raises:
-            WorkerEndedError: The process ended before it answered.
+            WorkerError: The process ended before it answered.
         """
         worker = self._idle.get()
         try:
@@ -84,9 +94,7 @@ class _Worker:
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:
-            raise WorkerEndedError(
-                f"cannot start another process: {error.strerror or error}"
-            ) from None
+            raise WorkerError(f"cannot start another process: {error.strerror or error}") from None
         path = [entry for entry in sys.path if isinstance(entry, str)]
         self._setup = json.dumps(path).encode() + b"\n" + _frame(setup)
 
@@ -104,9 +112,9 @@ class _Worker:
                 code = process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 code = None
-            raise WorkerEndedError(
-                f"ended early (exit code {code}), possibly because memory ran out"
-            ) from None
+            killed = code is None or code < 0
+            reason = "possibly because memory ran out" if killed else "see its error above"
+            raise WorkerError(f"ended early (exit code {code}), {reason}") from None
 
     def kill(self) -> None:
         self._process.kill()
@@ -121,14 +129,17 @@ def serve(start: Callable[[bytes], Answer]) -> None:
     """
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # anything printed would corrupt the answers
-    answer = start(_read_frame(source))
-    while True:
-        try:
-            message = _read_frame(source)
-        except EOFError:
-            return
-        sink.write(_frame(answer(message)))
-        sink.flush()
+    # The other process may have been killed, which is no error of this one.
+    with suppress(EOFError):
+        answer = start(_read_frame(source))
+        while True:
+            reply = answer(_read_frame(source))
+            try:
+                sink.write(_frame(reply))
+                sink.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())  # for the flush at exit
+                return
 
 
 def _frame(content: bytes) -> bytes:

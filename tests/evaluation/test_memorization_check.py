@@ -7,7 +7,6 @@ import gzip
 import http.server
 import json
 import random
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -192,15 +191,3 @@ def test_an_interrupt_ends_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         steps.throw(KeyboardInterrupt())
     assert not [t for t in threading.enumerate() if t.name.startswith("memorization")]
-
-
-def test_threads_switch_more_often_only_during_the_check(tmp_path: Path) -> None:
-    path = tmp_path / "titles.csv"
-    path.write_text("title\nWhy is the sky blue?\n", encoding="utf-8")
-    before = sys.getswitchinterval()
-    steps = check_texts(["Why is the sky blue?"], TrainingData([(str(path), "title")]))
-    next(steps)
-    during = sys.getswitchinterval()
-    assert drain(steps).copies == 1
-    assert during < before
-    assert sys.getswitchinterval() == before

@@ -120,3 +120,18 @@ def test_empty_texts_and_an_empty_index_match_nothing() -> None:
     assert not len(TrigramIndex(["", "a"], 0.8).search(["", "b"]).rows)
     assert not len(TrigramIndex([], 0.8).search(["a"]).rows)
     assert not len(TrigramIndex(["a"], 0.8).search([]).rows)
+
+
+def test_the_size_of_numpy_s_buffer_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = TrigramIndex([f"why is the sky number {number}" for number in range(100)], 0.8)
+    before = np.getbufsize()
+    index.search([f"who is the sky number {number}" for number in range(100)])
+    assert np.getbufsize() == before
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "bitwise_xor", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trigram_index._xor(np.zeros(2, np.uint64), np.zeros((2, 1), np.uint64), np.zeros((2, 2)))
+    assert np.getbufsize() == before

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import pytest
 from child_processes import children, needs_proc
 from gpt2_helpers.errors import DatasetError
 from gpt2_helpers.evaluation import memorization_check
+from gpt2_helpers.evaluation.generated_index import GeneratedIndex
 from gpt2_helpers.evaluation.memorization_check import check_texts
+from gpt2_helpers.evaluation.overlap_report import OverlapReport
 from gpt2_helpers.evaluation.training_text import TrainingData
 from gpt2_helpers.evaluation.trigram_index import SimilarPairs, TrigramIndex
 from gpt2_helpers.evaluation.trigram_processes import TrigramProcesses
@@ -29,6 +32,11 @@ WORDS += ["\u00e9t\u00e9", "\ud800"]
 def texts(seed: int, count: int) -> list[str]:
     source = random.Random(seed)
     return [" ".join(source.choices(WORDS, k=source.randint(1, 9))) for _ in range(count)]
+
+
+def details(report: OverlapReport) -> list[tuple[str, object]]:
+    """All that was found, also what does not count in comparisons of matches."""
+    return [(text, dataclasses.astuple(match)) for text, match in report.matches]
 
 
 def as_set(pairs: SimilarPairs) -> set[tuple[int, int, float]]:
@@ -71,17 +79,25 @@ def test_pairs_are_those_of_an_index_in_this_process() -> None:
     assert children() <= before
 
 
+def started(table: TrainingData) -> tuple[Generator[object, None, OverlapReport], set[int]]:
+    """A check that has just submitted its first block, and its processes."""
+    before = children()
+    steps = check_texts([*texts(1, 200), "", "x" * 3000], table, threads=2)
+    for _ in steps:
+        if found := children() - before:
+            return steps, found
+    raise AssertionError("no processes were started")
+
+
 @needs_proc
 def test_a_check_in_processes_has_the_result_of_one_thread(
     table: TrainingData, many_processes: None
 ) -> None:
-    generated = [*texts(1, 200), "", "x" * 3000]
-    before = children()
-    steps = check_texts(generated, table, threads=2)
-    next(steps)
-    assert len(children() - before) == 2
-    found, expected = drain(steps), drain(check_texts(generated, table, threads=1))
-    assert found.matches == expected.matches
+    steps, processes = started(table)
+    assert len(processes) == 2
+    found = drain(steps)
+    expected = drain(check_texts([*texts(1, 200), "", "x" * 3000], table, threads=1))
+    assert details(found) == details(expected)
     assert {match.kind for _, match in found.matches} == {"copy", "near copy", "novel"}
 
 
@@ -89,23 +105,44 @@ def test_a_check_in_processes_has_the_result_of_one_thread(
 def test_a_check_that_is_given_up_ends_its_processes(
     table: TrainingData, many_processes: None
 ) -> None:
-    before = children()
-    steps = check_texts(texts(1, 200), table, threads=2)
-    next(steps)
-    assert len(children() - before) == 2
+    steps, processes = started(table)
     steps.close()
-    assert children() <= before
+    assert not processes & children()
 
 
 @needs_proc
 def test_a_killed_process_is_an_error(table: TrainingData, many_processes: None) -> None:
-    before = children()
-    steps = check_texts(texts(1, 200), table, threads=2)
-    next(steps)
-    for pid in children() - before:
+    steps, processes = started(table)
+    for pid in processes:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(DatasetError, match=r"ended early \(exit code -9\).*fewer texts at a time"):
         drain(steps)
+
+
+@needs_proc
+def test_processes_are_not_started_if_they_are_not_wanted_or_not_needed(
+    table: TrainingData, many_processes: None, tmp_path: Path
+) -> None:
+    before = children()
+    for _ in check_texts(texts(1, 20), table, threads=2, use_processes=False):
+        assert children() <= before
+    story = tmp_path / "story.txt"
+    story.write_text("Once upon a time. " * 500, encoding="utf-8")
+    for _ in check_texts(texts(1, 20), TrainingData([(str(story), None)]), threads=2):
+        assert children() <= before
+
+
+def test_starting_is_tried_once(
+    table: TrainingData, many_processes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def fail(index: GeneratedIndex, count: int) -> None:
+        tried.append(count)
+
+    monkeypatch.setattr(GeneratedIndex, "start_processes", fail)
+    drain(check_texts(texts(1, 50), table, threads=2))
+    assert tried == [2]
 
 
 @pytest.mark.parametrize("executable", ["", "/no/such/python"])
@@ -114,4 +151,4 @@ def test_without_processes_the_check_works_in_threads(
 ) -> None:
     expected = drain(check_texts(texts(1, 50), table, threads=1))
     monkeypatch.setattr(sys, "executable", executable)
-    assert drain(check_texts(texts(1, 50), table, threads=2)).matches == expected.matches
+    assert details(drain(check_texts(texts(1, 50), table, threads=2))) == details(expected)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from child_processes import children, needs_proc
-from gpt2_helpers.system.worker_processes import WorkerEndedError, WorkerProcesses, serve
+from gpt2_helpers.system.worker_processes import WorkerError, WorkerProcesses, serve
+from paths import ROOT
 
 MODULE = """
 import time
@@ -26,6 +29,9 @@ def start(setup):
         print("this does not get into the answers")
         if message == b"wait":
             time.sleep(600)
+        if message == b"soon":
+            time.sleep(1)
+            return b"x" * 1_000_000
         if message == b"fail":
             raise SystemExit(7)
         return setup + message
@@ -66,9 +72,9 @@ def test_a_process_that_ends_is_an_error(module: str, end: str) -> None:
         message = b"x"
         for pid in children() - before:
             os.kill(pid, signal.SIGKILL)
-    code = 7 if end == "exit" else -9
+    reason = "7), see its error above" if end == "exit" else "-9), possibly because memory ran out"
     for _ in range(2):  # a later message does not wait either
-        with pytest.raises(WorkerEndedError, match=rf"ended early \(exit code {code}\)"):
+        with pytest.raises(WorkerError, match=rf"^ended early \(exit code {re.escape(reason)}$"):
             processes.ask(message)
     processes.close()
 
@@ -78,17 +84,62 @@ def test_closing_ends_a_process_that_is_working(module: str) -> None:
     processes = WorkerProcesses(module, b"", count=1)
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(processes.ask, b"wait")
-        while processes._idle.qsize():
+        while processes._idle.qsize() and not answer.done():
             time.sleep(0.01)
         processes.close()
-        with pytest.raises(WorkerEndedError):
+        with pytest.raises(WorkerError):
             answer.result(timeout=60)
 
 
 def test_a_python_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(WorkerEndedError, match="cannot start another process: No such file"):
+    with pytest.raises(WorkerError, match="cannot start another process: No such file"):
         WorkerProcesses("repeating_worker", b"", count=2)
+
+
+@needs_proc
+def test_files_of_the_current_folder_are_not_imported_instead_of_python_s(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("json", "signal", "struct"):
+        (folder / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
+    monkeypatch.chdir(folder)
+    processes = WorkerProcesses(module, b"<", count=1)
+    assert processes.ask(b"x") == b"<x"
+    processes.close()
+
+
+@needs_proc
+@pytest.mark.parametrize("when", ["starting", "working"])
+def test_processes_end_quietly_if_the_one_that_asks_is_killed(
+    module: str, when: str, tmp_path: Path
+) -> None:
+    script = """
+import sys, threading, time
+from gpt2_helpers.system.worker_processes import WorkerProcesses
+processes = WorkerProcesses("repeating_worker", b"<", count=2)
+if sys.argv[1] == "working":
+    processes.ask(b"x")
+    threading.Thread(target=processes.ask, args=[b"soon"], daemon=True).start()
+    time.sleep(0.2)
+print(*(worker._process.pid for worker in [processes._idle.get()]), flush=True)
+time.sleep(600)
+"""
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    with subprocess.Popen(
+        [sys.executable, "-c", script, when],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().isdigit()
+        process.kill()
+        _, errors = process.communicate(timeout=60)  # until all of its processes have ended
+    assert errors.replace("this does not get into the answers\n", "") == ""
 
 
 def frame(content: bytes) -> bytes:
