@@ -26,7 +26,7 @@ from gpt2_helpers.types import Indexes
 
 # Texts with up to so many trigrams are compared by signatures of so many 64-bit words, and then by
 # those of so many.
-_TIERS = ((96, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
+_TIERS = ((112, 2, 8), (400, 8, 16), (1 << 14, 32, 64))
 _CELLS = 3 << 16  # pairs of a group at a time; a third are near in size and fit in the cache
 _FEW = 1 << 11  # pairs of a group that are compared together with those of other groups
 _VERIFIED = 1 << 22  # trigrams of pairs that are compared exactly at a time
