@@ -12,7 +12,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from typing import IO
@@ -129,17 +129,26 @@ def serve(start: Callable[[bytes], Answer]) -> None:
     """
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # anything printed would corrupt the answers
-    # The other process may have been killed, which is no error of this one.
+    messages = _messages(source)
+    setup = next(messages, None)
+    if setup is None:
+        return
+    answer = start(setup)
+    for message in messages:
+        reply = answer(message)
+        try:
+            sink.write(_frame(reply))
+            sink.flush()
+        except BrokenPipeError:  # the process that asked was killed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())  # for the flush at exit
+            return
+
+
+def _messages(pipe: IO[bytes]) -> Iterator[bytes]:
+    """The messages until the pipe ends, also within one."""
     with suppress(EOFError):
-        answer = start(_read_frame(source))
         while True:
-            reply = answer(_read_frame(source))
-            try:
-                sink.write(_frame(reply))
-                sink.flush()
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())  # for the flush at exit
-                return
+            yield _read_frame(pipe)
 
 
 def _frame(content: bytes) -> bytes:
