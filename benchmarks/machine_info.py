@@ -68,4 +68,5 @@ def machine() -> str:
                 model = line.partition(":")[2].strip()
                 break
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{model}, {os.cpu_count()} cores{load}, {platform.system()}"
+    hidden = " (AVX-512 hidden)" if "hide_avx512" in os.environ.get("LD_PRELOAD", "") else ""
+    return f"{model}{hidden}, {os.cpu_count()} cores{load}, {platform.system()}"
