@@ -151,14 +151,16 @@ async def measure_round(address: str, measurement: Measurement, seconds: float) 
 async def measure_memory(address: str, pid: int, requests: int) -> list[tuple[int, float]]:
     """Send short requests from 16 clients; returns pairs of requests so far and memory in MB."""
     samples: list[tuple[int, float]] = []
-    numbers = iter(range(requests))
+    numbers, answered = iter(range(requests)), 0
 
     async def run_client() -> None:
+        nonlocal answered
         async with Client(address) as client:
-            for number in numbers:
+            for _ in numbers:
                 await client.post(GENERATE, SHORT_PARAMETERS)
-                if number % max(1, requests // 20) == 0:
-                    samples.append((number, round(resident_memory(pid), 1)))
+                answered += 1  # not the request's number: answers come in any order
+                if answered < requests and answered % max(1, requests // 20) == 0:
+                    samples.append((answered, round(resident_memory(pid), 1)))
 
     await asyncio.gather(*(run_client() for _ in range(BATCH_SIZE)))
     samples.append((requests, round(resident_memory(pid), 1)))
