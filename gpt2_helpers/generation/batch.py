@@ -62,6 +62,7 @@ class Sequence:
         self.prefill_ids: list[int] | None = None  # the first `position` are in the KV cache
         self.processors: Processors | None = None
         self.retries = 0
+        self.ignored_tokens = 0  # tokens at the start of the prompt that do not fit the context
         self._n_reported = 0  # tokens in earlier chunks
 
     @property
@@ -77,6 +78,7 @@ class Sequence:
             context: Those of them that the decoder computes with.
         """
         self.ids = ids
+        self.ignored_tokens = len(ids) - len(context)
         self._start_text()
         self.set_context(context)
 
@@ -264,6 +266,7 @@ class ContinuousBatch:
             result = GenerationResult(
                 *(sequence.text, sequence.prompt, sequence.index, n_tokens, reason, logprob),
                 tuple(tokens),
+                ignored_tokens=sequence.ignored_tokens,
             )
             yield GenerationChunk(sequence.index, segment, result, sequence.new_tokens())
             return

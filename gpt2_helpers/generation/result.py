@@ -40,6 +40,8 @@ class GenerationResult:
             the model at temperature 1. None unless `best_of` is set or it was asked for.
         tokens: The generated tokens, if their log-probabilities are recorded.
         seed: The seed of this text, if it may differ from that of the call.
+        ignored_tokens: Number of tokens at the start of the prompt that the model did not see,
+            because the prompt is longer than its context.
     """
 
     text: str
@@ -50,6 +52,7 @@ class GenerationResult:
     logprob: float | None = None
     tokens: tuple[TokenLogprob, ...] = ()
     seed: int | None = None
+    ignored_tokens: int = 0
 
     def __str__(self) -> str:
         return self.text

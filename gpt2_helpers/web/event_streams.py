@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gpt2_helpers.generation.result import GenerationChunk
 from gpt2_helpers.web.errors import RequestError
-from gpt2_helpers.web.responses import ChunkStream, cancel
+from gpt2_helpers.web.responses import ChunkStream, cancel, result_values
 
 FLUSH_INTERVAL = 0.03  # seconds between two sends of a stream: faster is not visible, and costs CPU
 KEEPALIVE = 10.0  # seconds without a chunk after which a stream sends a comment
@@ -48,12 +48,7 @@ class NamedEvents(EventFormat):
         if chunk.text:
             events += _event("text", {"index": chunk.index, "text": chunk.text})
         if (result := chunk.result) is not None:
-            values = {
-                "index": chunk.index,
-                "tokens": result.n_tokens,
-                "finish_reason": result.finish_reason,
-            }
-            events += _event("end", values)
+            events += _event("end", {"index": chunk.index, **result_values(result)})
         return events
 
     def done(self) -> bytes:

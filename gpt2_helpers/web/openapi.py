@@ -36,6 +36,11 @@ _TEXT = {
             "description": "stop: ended by the model or the stop string; sentence: ended after a "
             "sentence; length: cut at the limit",
         },
+        "ignored_tokens": {
+            "type": "integer",
+            "description": "number of tokens at the start of the prompt that the model did not "
+            "see, if the prompt is longer than its context",
+        },
         "logprob": {
             "type": "number",
             "description": "log-probability of all generated tokens, if best_of is set",
@@ -164,8 +169,8 @@ def _generation_paths(parser: RequestParser, models: Sequence[str]) -> dict[str,
         "/api/stream": {
             "post": operation(
                 "Generate texts and stream them as server-sent events: `text` with index and text, "
-                "`end` with index, tokens and finish_reason, `error` with error and status, and "
-                "`done` at the end",
+                "`end` with index, tokens, finish_reason and ignored_tokens (see /api/generate), "
+                "`error` with error and status, and `done` at the end",
                 object_of({"event": {"type": "string"}, "data": {"type": "string"}}),
                 media_type="text/event-stream",
                 requestBody=generate,

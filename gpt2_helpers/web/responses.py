@@ -35,6 +35,15 @@ COMPLETION_CONTEXT = 1200  # characters before the cursor that are used for comp
 SAMPLES_PER_COMPLETION = 2  # texts sampled per wanted completion, since some come out equal
 
 
+def result_values(result: GenerationResult) -> dict[str, Any]:
+    """What an answer says of a finished text, besides the text."""
+    return {
+        "tokens": result.n_tokens,
+        "finish_reason": result.finish_reason,
+        **({"ignored_tokens": result.ignored_tokens} if result.ignored_tokens else {}),
+    }
+
+
 class ChunkStream:
     """The chunks of a request, which is submitted on construction and cancelled on exit.
 

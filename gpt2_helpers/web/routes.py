@@ -195,8 +195,7 @@ def _texts(results: list[GenerationResult]) -> dict[str, Any]:
         "texts": [
             {
                 "text": result.text,
-                "tokens": result.n_tokens,
-                "finish_reason": result.finish_reason,
+                **responses.result_values(result),
                 **({} if result.logprob is None else {"logprob": result.logprob}),
             }
             for result in results

@@ -102,7 +102,7 @@ class _OutputBuffer:
         result = output.result
         end = None
         if result is not None:
-            numbers = result.n_tokens, result.finish_reason, result.logprob
+            numbers = result.n_tokens, result.finish_reason, result.logprob, result.ignored_tokens
             end = [result.text, *numbers, [*map(astuple, result.tokens)]]
         self._chunks.append([request_id, output.text, [*map(astuple, output.tokens)], end])
 

@@ -258,10 +258,11 @@ class WorkerPool(Engine):
         if end is not None:
             seconds = time.monotonic() - assignment.assigned_at
             self._record_duration(seconds / assignment.rounds)
-            whole_text, n_tokens, reason, logprob, all_tokens = end
+            whole_text, n_tokens, reason, logprob, ignored_tokens, all_tokens = end
             result = GenerationResult(
                 *(whole_text, spec.prompt, spec.sample, n_tokens, reason, logprob),
                 tokens=_tokens(all_tokens),
+                ignored_tokens=ignored_tokens,
             )
         assignment.request.emit(GenerationChunk(spec.sample, text, result, tokens))
 

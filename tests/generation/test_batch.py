@@ -147,6 +147,14 @@ def toy() -> DecoderPool:
     return context_sensitive_toy()
 
 
+@pytest.mark.filterwarnings("ignore:the prefix has")
+def test_the_start_of_a_prompt_that_does_not_fit_the_context_is_counted(toy: DecoderPool) -> None:
+    n_ctx = toy.model.config.n_ctx
+    long = TOKENIZER.decode(TOKENIZER.encode("What is it? " * n_ctx)[: n_ctx + 3])
+    results = results_of(toy, ["What", long], length=n_ctx + 5)
+    assert [result.ignored_tokens for result in results] == [0, n_ctx + 3 - n_ctx // 2]
+
+
 def test_a_long_prompt_is_prefilled_between_the_steps_of_other_sequences(toy: DecoderPool) -> None:
     prompts, config = ["What", "is the best of all?"], options(seed=5, length=30, top_k=3)
     batch = ContinuousBatch(toy.get(2, 30, "float32"), TOKENIZER)

@@ -258,6 +258,7 @@ def test_a_paste_over_the_limit_is_accepted_and_its_end_used(
         assert prompt.endswith(f" {sent}")
         info = opened.page.locator(".result-info").inner_text()
         assert remark.replace("are", "were") in info
+        assert re.search(r"longer than the model's context: its first \d+ tokens were not", info)
         # Its card shows the end of the prompt.
         shown = opened.page.locator(".result-text strong")
         assert len(shown.inner_text()) < 400

@@ -197,6 +197,19 @@ def test_samplers_give_the_texts_of_the_package(
     assert bool(logprobs) == ("best_of" in options)
 
 
+def test_an_answer_says_how_much_of_a_prompt_exceeds_the_context(
+    client: httpx.Client, tiny: Session
+) -> None:
+    long = tiny.tokenizer.decode(tiny.tokenizer.encode("The garden was large. " * 100)[:300])
+    for prompt, ignored in ((long, 300 - 256 // 2), ("The garden", None)):
+        wanted = {"prefix": prompt, "max_new_tokens": 3}
+        (text,) = client.post("/api/generate", json=wanted).json()["texts"]
+        assert text.get("ignored_tokens") == ignored
+        with client.stream("POST", "/api/stream", json=wanted) as response:
+            (end,) = [values for name, values in events_of(response) if name == "end"]
+        assert end.get("ignored_tokens") == ignored
+
+
 def test_max_new_tokens_does_not_count_the_prefix(client: httpx.Client) -> None:
     prefix = "The garden of the house, " * 5
     parameters = {"prefix": prefix, "max_new_tokens": 4, "include_prefix": False}

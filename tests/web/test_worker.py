@@ -49,7 +49,7 @@ def test_a_worker_generates_what_it_is_sent() -> None:
     ((sequence_id, _, _, end),) = chunks
     assert sequence_id == 7
     assert isinstance(end, list)
-    assert end[1:] == [7, "length", None, []]
+    assert end[1:] == [7, "length", None, 0, []]
 
 
 def test_a_worker_answers_pings_unless_its_scheduler_hangs() -> None:

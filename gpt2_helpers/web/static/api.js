@@ -44,7 +44,7 @@ export async function nextTokens(text, ids, model, signal) {
   return (await response.json()).tokens;
 }
 
-// Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
+// Calls on.text(index, text) and on.end(index, {tokens, finish_reason, ignored_tokens}); returns at the end.
 export async function stream(parameters, on, signal) {
   const response = await request("api/stream", { body: parameters, signal });
   for await (const [name, data] of events(response.body)) {

@@ -2,7 +2,7 @@
 
 import * as api from "./transport.js";
 import { CompletionList } from "./completions.js";
-import { lastPart, limitRemark, tail } from "./prompt.js";
+import { endRemark, lastPart, limitRemark, tail } from "./prompt.js";
 import { NextTokens } from "./next_tokens.js";
 import { Results, share } from "./results.js";
 import { Settings, linkParameters, settingsLink } from "./settings.js";
@@ -104,8 +104,7 @@ async function generate() {
             texts[index] += text;
             cards[index].generated.data = texts[index].slice(shownPrefix.length);
           },
-          end: (index, { finish_reason: reason }) =>
-            results.end(cards[index], reason === "length" ? `${remark} Cut at the length limit.`.trim() : remark),
+          end: (index, end) => results.end(cards[index], `${remark} ${endRemark(end)}`.trim()),
         },
         controller.signal,
       );

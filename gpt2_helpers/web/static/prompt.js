@@ -26,6 +26,17 @@ export function limitRemark(prompt, limit, verb) {
   return `Only the last ${limit.toLocaleString("en")} of ${size.toLocaleString("en")} characters ${verb} used.`;
 }
 
+// Returns what a reader should know about the end of a text, or "". `end` is that of `api.stream`.
+export function endRemark({ finish_reason: reason, ignored_tokens: ignored = 0 }) {
+  const remarks = [];
+  if (ignored) {
+    const count = ignored.toLocaleString("en");
+    remarks.push(`The prompt is longer than the model's context: its first ${count} tokens were not used.`);
+  }
+  if (reason === "length") remarks.push("Cut at the length limit.");
+  return remarks.join(" ");
+}
+
 // Returns a long prompt without its beginning; a shorter one as it is.
 export function folded(prompt) {
   if (prompt.length <= FOLD_FROM) return prompt;

@@ -38,7 +38,7 @@ function main({ folder, rows, nCtx, cases }) {
       const row = (ids.at(-1) + ids.length - 1) % rows;
       const { segment, reason } = sequence.accept(all.subarray(row * size, (row + 1) * size));
       if (segment) segments.push(segment);
-      if (reason) return [segments, sequence.nTokens, reason];
+      if (reason) return [segments, sequence.nTokens, reason, sequence.ignoredTokens];
     }
   });
 }
@@ -125,7 +125,8 @@ def expected(tokenizer: Tokenizer, rows: np.ndarray, case: dict[str, Any]) -> li
             if chunk.text:
                 segments.append(chunk.text)
             if chunk.result is not None:
-                return [segments, chunk.result.n_tokens, chunk.result.finish_reason]
+                result = chunk.result
+                return [segments, result.n_tokens, result.finish_reason, result.ignored_tokens]
     raise AssertionError("no result")
 
 
@@ -145,8 +146,10 @@ def test_texts_are_those_of_python(tokenizer: Tokenizer, tmp_path: Path) -> None
     ]
     value = {"folder": str(BUNDLED_FOLDER), "rows": ROWS, "nCtx": N_CTX, "cases": cases}
     found = run_javascript(tmp_path, CODE, value)
-    reasons = set()
+    reasons, ignored = set(), set()
     for case, texts in zip(cases, found, strict=True):
         assert texts == expected(tokenizer, rows, case), case
         reasons.add(texts[2])
+        ignored.add(texts[3])
+    assert len(ignored) > 1
     assert reasons == {"stop", "sentence", "length"}

@@ -46,7 +46,7 @@ export function load(onProgress = report) {
   return loading;
 }
 
-// Calls on.text(index, text) and on.end(index, {tokens, finish_reason}); returns at the end.
+// Calls on.text(index, text) and on.end(index, {tokens, finish_reason, ignored_tokens}); returns at the end.
 export function stream({ model: _, ...request }, on, signal) {
   return ask("stream", request, signal, ({ index, text, ...end }) => {
     if (text !== undefined) on.text(index, text);

@@ -20,8 +20,9 @@ export class Engine {
     Object.assign(this, { tokenizer, decoder, model, preset, beforePass, betweenTokens });
   }
 
-  // Yields {index, text} for each segment and {index, tokens, finish_reason} after each text. The
-  // request is that of /api/stream. The texts are generated one after another.
+  // Yields {index, text} for each segment and {index, tokens, finish_reason} after each text, with
+  // ignored_tokens if the prompt is longer than the context. The request is that of /api/stream. The
+  // texts are generated one after another.
   async *stream({ prefix = "", max_new_tokens: maxNewTokens, nsamples = 1, seed, ...options }) {
     const given = Object.entries(options).filter(([, value]) => value !== null);
     const wanted = { ...Object.fromEntries(given), maxNewTokens };
@@ -122,7 +123,8 @@ export class Engine {
       const { segment, reason } = sequence.accept(logits);
       if (segment) yield { text: segment };
       if (reason) {
-        yield { tokens: sequence.nTokens, finish_reason: reason };
+        const end = { tokens: sequence.nTokens, finish_reason: reason };
+        yield sequence.ignoredTokens ? { ...end, ignored_tokens: sequence.ignoredTokens } : end;
         return;
       }
     }

@@ -48,6 +48,7 @@ export class Sequence {
     this.processors = processorsFor(options, tokenizer, prompt.ids);
     this.ids = prompt.ids.length ? [...prompt.ids] : [tokenizer.endOfText];
     this.contextStart = this.ids.length > this.contextSize ? this.windowStart() : 0;
+    this.ignoredTokens = this.contextStart; // tokens at the start of the prompt that do not fit the context
   }
 
   windowStart() {
