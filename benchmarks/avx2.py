@@ -1,13 +1,14 @@
 """Runs a program as on a processor without AVX-512 and AMX, for measuring on a newer one.
 
-    python benchmarks/avx2.py benchmarks/compare.py --workloads prompt-900 --baselines onnxruntime
+    python benchmarks/avx2.py benchmarks/autocomplete.py
 
 TensorFlow Lite and onnxruntime ask the processor itself what it has. In copies of both packages,
 which the program and its subprocesses load, each `cpuid` instruction is replaced by one that traps,
 and `hide_avx512.c` answers it. The other libraries have environment variables for this. Their
 kernels are then those of AVX2; clock and memory are still this machine's.
 
-Needs gcc, objdump and, for onnxruntime, the environment of the baselines.
+Needs Linux, gcc and objdump. onnxruntime is taken from `.venv-baselines`. The copies are in
+build/avx2; delete it after a package was upgraded.
 """
 
 from __future__ import annotations
@@ -39,11 +40,15 @@ LIMITS = {
 
 def environment() -> dict[str, str]:
     """The environment of a program that is to see AVX2 alone, after preparing what it loads."""
+    if not all(map(shutil.which, ("gcc", "objdump"))):
+        raise SystemExit("install gcc and objdump first (Debian: apt install gcc binutils)")
     preload = compile_preload(FOLDER)
     packages = FOLDER / "packages"
     interpreters = [(sys.executable, "ai_edge_litert"), (str(BASELINES_PYTHON), "onnxruntime")]
     for python, package in interpreters:
         source = _package_folder(python, package)
+        if source is None and python == sys.executable:
+            raise SystemExit(f"{package} is not installed: pip install ai-edge-litert")
         if source is not None and not (packages / package).exists():
             copy_without_cpuid(source, packages / package)
     paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -149,7 +149,7 @@ async def measure_round(address: str, measurement: Measurement, seconds: float) 
 
 
 async def measure_memory(address: str, pid: int, requests: int) -> list[tuple[int, float]]:
-    """Send short requests from 16 clients; returns pairs of requests so far and memory in MB."""
+    """Send short requests from 16 clients; returns pairs of answers so far and memory in MB."""
     samples: list[tuple[int, float]] = []
     numbers, answered = iter(range(requests)), 0
 

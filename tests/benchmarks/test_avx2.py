@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("avx2", reason="runs on Linux")
-from avx2 import compile_preload, replace_cpuid
+from avx2 import compile_preload, environment, replace_cpuid
 
 pytestmark = pytest.mark.skipif(
     platform.machine() != "x86_64" or not all(map(shutil.which, ("gcc", "objdump"))),
@@ -35,7 +35,7 @@ library = ctypes.CDLL(sys.argv[1])
 library.ebx.restype = ctypes.c_uint32
 print(library.ebx(0), library.ebx(7), hex(library.constant()))
 """
-AVX2, AVX512F, AVX512_VNNI_WIDTHS = 1 << 5, 1 << 16, 1 << 31
+AVX2, AVX512F, AVX512VL = 1 << 5, 1 << 16, 1 << 31
 
 
 def read(library: Path, **variables: str) -> list[str]:
@@ -59,13 +59,19 @@ def test_a_library_sees_avx2_and_no_avx512(library: Path, tmp_path: Path) -> Non
     hidden_vendor, hidden_features, hidden_constant = read(library, LD_PRELOAD=str(preload))
     assert (hidden_vendor, hidden_constant) == (vendor, constant) == (vendor, "0x12a20f34")
     assert int(hidden_features) & AVX2 == int(features) & AVX2
-    assert not int(hidden_features) & (AVX512F | AVX512_VNNI_WIDTHS)
+    assert not int(hidden_features) & (AVX512F | AVX512VL)
 
 
 def test_without_the_preloaded_library_it_traps(library: Path) -> None:
     replace_cpuid(library)
     with pytest.raises(subprocess.CalledProcessError):
         read(library)
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match="install gcc and objdump"):
+        environment()
 
 
 def test_a_library_without_the_instruction_is_not_changed(tmp_path: Path) -> None:

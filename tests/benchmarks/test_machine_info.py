@@ -38,6 +38,13 @@ def test_rounds_alternate_after_an_uncounted_one(monkeypatch: pytest.MonkeyPatch
     assert machine_info.median(results["a"], "seconds") == 4
 
 
+def test_hidden_instructions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    assert "hidden" not in machine_info.machine()
+    monkeypatch.setenv("LD_PRELOAD", "build/avx2/hide_avx512.so")
+    assert "(AVX-512 hidden)" in machine_info.machine()
+
+
 def test_the_machine_is_one_line_with_its_cores() -> None:
     line = machine_info.machine()
     assert " cores" in line
